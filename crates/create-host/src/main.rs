@@ -1,0 +1,3 @@
+//! create-host
+
+fn main() {}

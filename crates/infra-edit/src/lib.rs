@@ -1,0 +1,1 @@
+//! Edits Nix and HCL text.

@@ -1,0 +1,1 @@
+//! Real OpenBao servers for the tests.

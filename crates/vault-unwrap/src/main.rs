@@ -1,0 +1,3 @@
+//! vault-unwrap
+
+fn main() {}
