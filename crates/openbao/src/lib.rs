@@ -1,1 +1,33 @@
-//! Speaks HTTP to OpenBao.
+//! Speaks HTTP to OpenBao: the only code of this project that does.
+//!
+//! A [`Client`] holds one or several addresses of a cluster, tries them in order and stays with
+//! the one that answered. The endpoints are grouped as OpenBao's API pages are: [`sys`],
+//! [`wrapping`], [`approle`], [`kv`]. What goes wrong is an [`Error`], which keeps apart what a
+//! caller must treat differently: a cluster that cannot be used now, a refusal, a missing secret.
+//!
+//! The library reads no environment variable, prints nothing and ends no process.
+
+mod address;
+pub mod approle;
+mod authentication;
+mod client;
+mod error;
+mod exchange;
+pub mod kv;
+mod path;
+mod reply;
+mod secret_map;
+mod settings;
+pub mod sys;
+pub mod token;
+mod trust;
+pub mod wrapping;
+
+pub use address::{Address, ParseAddressError};
+pub use authentication::{AppRoleCredentials, Authentication};
+pub use client::{Client, Method, Request};
+pub use error::{Attempt, Error, Refusal, Trouble};
+pub use reply::Reply;
+pub use secret_map::{SecretMap, SecretValue};
+pub use settings::Settings;
+pub use trust::{Trust, TrustError};

@@ -1,0 +1,135 @@
+//! Where an OpenBao server listens.
+
+use std::{fmt, str::FromStr};
+
+use ureq::http::{Uri, uri::Scheme};
+
+/// The base address of one server: scheme, host and port, such as `https://10.0.0.5:8200`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    base: String,
+    encrypted: bool,
+}
+
+impl Address {
+    /// Whether the connection is protected by TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The full URL of `path_and_query`, which comes without `/v1/`.
+    pub(crate) fn url(&self, path_and_query: &str) -> String {
+        format!("{}/v1/{path_and_query}", self.base)
+    }
+
+    /// Reads a comma-separated list, as `BAO_ADDR` may hold one; blanks around the items and empty
+    /// items are ignored.
+    ///
+    /// # Errors
+    /// An item that is no address, or no item at all.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, ParseAddressError> {
+        let items = text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
+        let addresses = items.map(str::parse).collect::<Result<Vec<_>, _>>()?;
+        if addresses.is_empty() {
+            return Err(ParseAddressError {
+                text: text.to_owned(),
+                reason: "it is empty",
+            });
+        }
+        Ok(addresses)
+    }
+}
+
+/// A text that is not the address of a server.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not the address of an OpenBao server: {reason}")]
+pub struct ParseAddressError {
+    text: String,
+    reason: &'static str,
+}
+
+impl FromStr for Address {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |reason| ParseAddressError {
+            text: text.to_owned(),
+            reason,
+        };
+        let uri: Uri = text.trim().parse().map_err(|_| refuse("it is not a URL"))?;
+        let scheme = uri
+            .scheme()
+            .ok_or_else(|| refuse("`http://` or `https://` is missing"))?;
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return Err(refuse("only `http://` and `https://` are spoken"));
+        }
+        let authority = uri
+            .authority()
+            .ok_or_else(|| refuse("the host is missing"))?;
+        if authority.as_str().contains('@') {
+            return Err(refuse("a user or password has no place in it"));
+        }
+        if authority.host().is_empty() {
+            return Err(refuse("the host is missing"));
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(refuse("nothing may follow the host and the port"));
+        }
+        Ok(Self {
+            base: format!("{scheme}://{authority}"),
+            encrypted: *scheme == Scheme::HTTPS,
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_scheme_host_and_port() {
+        for text in [
+            "https://10.0.0.5:8200",
+            "http://[::1]:8200",
+            "https://bao.example.com",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "https://a:1/".parse::<Address>().unwrap().to_string(),
+            "https://a:1"
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_server() {
+        for text in [
+            "",
+            "10.0.0.5:8200",
+            "ftp://a",
+            "https://",
+            "https://u:p@a",
+            "https://a/v1",
+            "https://a?x",
+            "a b",
+        ] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_lists() {
+        let list = Address::parse_list(" https://a:1, https://b:2 ,").unwrap();
+        assert_eq!(list.len(), 2);
+        assert!(Address::parse_list(" , ").is_err());
+    }
+}

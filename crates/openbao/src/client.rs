@@ -1,0 +1,352 @@
+//! A client of one OpenBao cluster.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use serde::{Serialize, de::DeserializeOwned};
+use ureq::Agent;
+use zeroize::Zeroizing;
+
+use crate::{
+    Address, Attempt, Authentication, Error, Refusal, Reply, Settings, Trouble,
+    exchange::{Answer, Limits, Message, NoAnswer, exchange},
+    path, reply,
+};
+
+/// What is asked of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// List the keys below a path.
+    List,
+    /// Create or update.
+    Post,
+    /// Delete.
+    Delete,
+}
+
+/// One request to the API, built step by step.
+#[derive(Debug)]
+pub struct Request<'a> {
+    method: Method,
+    path: &'a str,
+    body: Zeroizing<Vec<u8>>,
+    headers: Vec<(&'static str, SecretString)>,
+    authentication: Option<Authentication>,
+    repeatable: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request for `path`, which comes without `/v1/`. A read and a listing may be asked of the
+    /// next server when one does not answer; a write only when it surely was not carried out.
+    pub fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            body: Zeroizing::default(),
+            headers: Vec::new(),
+            authentication: None,
+            repeatable: matches!(method, Method::Get | Method::List),
+        }
+    }
+
+    /// With `body` as JSON.
+    ///
+    /// # Errors
+    /// A body that JSON cannot say.
+    pub fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(body).map_err(|error| Error::Request {
+            path: self.path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        self.body = Zeroizing::new(bytes);
+        Ok(self)
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<SecretString>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With another proof of who asks than the client's own.
+    #[must_use]
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = Some(authentication);
+        self
+    }
+
+    /// Says that carrying this write out twice does no harm.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+}
+
+/// A client of one OpenBao cluster. It keeps its connection open and asks the server that answered
+/// last first.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    settings: Settings,
+    authentication: Authentication,
+    deadline: Option<Instant>,
+    preferred: AtomicUsize,
+}
+
+impl Client {
+    /// A client with `settings` and no proof of identity yet. It does not connect.
+    ///
+    /// # Errors
+    /// No address, or root certificates that cannot be loaded.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        if settings.addresses.is_empty() {
+            Address::parse_list("")?;
+        }
+        let needs_tls = settings.addresses.iter().any(Address::is_encrypted);
+        let config = Agent::config_builder()
+            .tls_config(settings.trust.tls_config(needs_tls)?)
+            .http_status_as_error(false)
+            .max_redirects(0) // followed here, so that no header goes where it should not
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("zero-touch-secrets/", env!("CARGO_PKG_VERSION")))
+            .input_buffer_size(16 << 10)
+            .output_buffer_size(16 << 10)
+            .allow_non_standard_methods(true)
+            .build();
+        Ok(Self {
+            agent: config.into(),
+            settings,
+            authentication: Authentication::None,
+            deadline: None,
+            preferred: AtomicUsize::new(0),
+        })
+    }
+
+    /// Proves with `authentication` from now on who asks.
+    pub fn authenticate(&mut self, authentication: Authentication) {
+        self.authentication = authentication;
+    }
+
+    /// Ends every request at `deadline`, whatever the settings say.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The server that is asked first: the one that answered last, or the first one given.
+    pub fn address(&self) -> &Address {
+        &self.settings.addresses[self.preferred.load(Ordering::Relaxed)]
+    }
+
+    /// Sends `request` and gives the answer; `None` for an answer without a body (HTTP 204).
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::Unavailable`] names every server that was tried.
+    pub fn send<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<Option<Reply<T>>, Error> {
+        self.each_server(request, |body| reply::parse(body))
+    }
+
+    /// Asks one server after the other until one answers; `None` for an answer without a body.
+    fn each_server<R>(
+        &self,
+        request: &Request<'_>,
+        parse: impl Fn(&[u8]) -> Result<R, Trouble>,
+    ) -> Result<Option<R>, Error> {
+        let mut attempts = Vec::new();
+        let count = self.settings.addresses.len();
+        let first = self.preferred.load(Ordering::Relaxed);
+        for step in 0..count {
+            let index = (first + step) % count;
+            let address = &self.settings.addresses[index];
+            let limits = self.limits(count - step);
+            match self.ask(address, request, limits, &parse)? {
+                Ok(reply) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(reply);
+                }
+                Err(NoAnswer {
+                    trouble,
+                    may_have_acted,
+                }) => {
+                    attempts.push(Attempt {
+                        address: address.clone(),
+                        trouble,
+                    });
+                    if may_have_acted && !request.repeatable {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(Error::Unavailable { attempts })
+    }
+
+    /// Like [`Client::send`], for an endpoint whose answer always holds `data`.
+    ///
+    /// # Errors
+    /// See [`Client::send`]; an answer without `data` is [`Trouble::BadReply`].
+    pub fn data<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
+        let reply = self.send(request)?;
+        reply
+            .and_then(|reply| reply.data)
+            .ok_or_else(|| self.incomplete("data"))
+    }
+
+    /// Like [`Client::send`], for the few endpoints that answer without the envelope.
+    pub(crate) fn send_bare<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
+        self.each_server(request, |body| reply::parse_bare(body))?
+            .ok_or_else(|| self.incomplete("the answer"))
+    }
+
+    /// The error for an answer that lacks `part`.
+    pub(crate) fn incomplete(&self, part: &str) -> Error {
+        let trouble = Trouble::BadReply(format!("`{part}` is missing"));
+        Error::Unavailable {
+            attempts: vec![Attempt {
+                address: self.address().clone(),
+                trouble,
+            }],
+        }
+    }
+
+    /// One server's share of the time that is left.
+    fn limits(&self, servers_left: usize) -> Limits {
+        let mut total = self.settings.request_timeout;
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(servers_left).unwrap_or(u32::MAX);
+            total = total.min(share).max(Duration::from_millis(1));
+        }
+        Limits {
+            connect: self.settings.connect_timeout.min(total),
+            total,
+        }
+    }
+
+    fn ask<R>(
+        &self,
+        address: &Address,
+        request: &Request<'_>,
+        limits: Limits,
+        parse: impl Fn(&[u8]) -> Result<R, Trouble>,
+    ) -> Result<Result<Option<R>, NoAnswer>, Error> {
+        let answer = match self.exchange(address, request, limits)? {
+            Ok(answer) => answer,
+            Err(no_answer) => return Ok(Err(no_answer)),
+        };
+        if answer.status >= 300 {
+            return Err(refusal(address, request.path, &answer));
+        }
+        if answer.body.is_empty() {
+            return Ok(Ok(None));
+        }
+        let reply = parse(&answer.body);
+        Ok(reply.map(Some).map_err(|trouble| NoAnswer {
+            trouble,
+            may_have_acted: true,
+        }))
+    }
+
+    /// One request to one server, and to the active one where a standby points to it.
+    fn exchange(
+        &self,
+        address: &Address,
+        request: &Request<'_>,
+        limits: Limits,
+    ) -> Result<Result<Answer, NoAnswer>, Error> {
+        let headers = self.headers(request);
+        let encoded = path::encode(request.path)?;
+        let (method, query) = match request.method {
+            Method::Get => ("GET", ""),
+            Method::List => ("GET", "?list=true"),
+            Method::Post => ("POST", ""),
+            Method::Delete => ("DELETE", ""),
+        };
+        let mut url = address.url(&format!("{encoded}{query}"));
+        for hop in 0..2 {
+            let message = Message {
+                method,
+                url,
+                headers: &headers,
+                body: &request.body,
+            };
+            let answer = match exchange(&self.agent, &message, limits) {
+                Ok(answer) => answer,
+                Err(Ok(no_answer)) => return Ok(Err(no_answer)),
+                Err(Err(reason)) => {
+                    return Err(Error::Request {
+                        path: request.path.to_owned(),
+                        reason,
+                    });
+                }
+            };
+            match standby_points_to(address, &answer) {
+                Some(location) if hop == 0 => url = location,
+                _ => return Ok(Ok(answer)),
+            }
+        }
+        Ok(Err(NoAnswer {
+            trouble: Trouble::BadReply("it points from one standby to another".to_owned()),
+            may_have_acted: false,
+        }))
+    }
+
+    fn headers(&self, request: &Request<'_>) -> Vec<(&'static str, SecretString)> {
+        let mut headers = request
+            .authentication
+            .as_ref()
+            .unwrap_or(&self.authentication)
+            .headers();
+        // asks OpenBao to refuse what a web page could have made a browser send
+        headers.push(("X-Vault-Request", "true".into()));
+        if let Some(namespace) = &self.settings.namespace {
+            headers.push(("X-Vault-Namespace", namespace.as_str().into()));
+        }
+        if !request.body.is_empty() {
+            headers.push(("Content-Type", "application/json".into()));
+        }
+        headers.extend(request.headers.iter().cloned());
+        headers
+    }
+}
+
+/// Where a standby that does not forward sends its clients (concepts page "High availability").
+/// Never from https to http: the headers carry credentials.
+fn standby_points_to(from: &Address, answer: &Answer) -> Option<String> {
+    let location = answer
+        .location
+        .as_deref()
+        .filter(|_| matches!(answer.status, 307 | 308))?;
+    let kept_encrypted = location.starts_with("https://")
+        || (!from.is_encrypted() && location.starts_with("http://"));
+    kept_encrypted.then(|| location.to_owned())
+}
+
+/// The error for an answer with status 3xx or 4xx.
+fn refusal(address: &Address, path: &str, answer: &Answer) -> Error {
+    let path = path.to_owned();
+    let refusal = Refusal {
+        address: address.clone(),
+        messages: reply::messages(&answer.body),
+    };
+    match answer.status {
+        _ if answer.inline_login_failed => Error::LoginRefused { path, refusal },
+        403 => Error::Denied { path, refusal },
+        404 => crate::kv::gone(&path, &answer.body).unwrap_or(Error::NotFound { path, refusal }),
+        status => Error::Refused {
+            path,
+            status,
+            refusal,
+        },
+    }
+}

@@ -1,0 +1,113 @@
+//! The system backend (API pages `sys/…`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Authentication, Client, Error, Method, Request};
+
+/// A server's state (API page `sys/seal-status`).
+#[derive(Debug, Deserialize)]
+pub struct SealStatus {
+    /// Whether it holds no key and answers nothing else.
+    pub sealed: bool,
+    /// Whether it was ever initialised.
+    pub initialized: bool,
+    /// OpenBao's version.
+    pub version: String,
+}
+
+/// A mounted secrets engine or auth method.
+#[derive(Debug, Deserialize)]
+pub struct Mount {
+    /// Which engine or method: `kv`, `approle`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its options; for `kv`, `version` tells 1 from 2.
+    #[serde(default)]
+    pub options: Option<BTreeMap<String, String>>,
+}
+
+/// What the token may do on each of `paths`: `read`, `create`, `root`, `deny` and so on.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn capabilities_self(
+    client: &Client,
+    paths: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let request = Request::new(Method::Post, "sys/capabilities-self")
+        .json(&json!({ "paths": paths }))?
+        .repeatable();
+    let mut all: BTreeMap<String, serde_json::Value> = client.data(&request)?;
+    all.retain(|path, _| paths.contains(&path.as_str()));
+    let lists = all.into_iter();
+    Ok(lists
+        .filter_map(|(path, list)| Some((path, serde_json::from_value(list).ok()?)))
+        .collect())
+}
+
+/// The mounted secrets engines or auth methods that the token may see, by their path with a final `/`.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn visible_mounts(client: &Client) -> Result<VisibleMounts, Error> {
+    client.data(&Request::new(Method::Get, "sys/internal/ui/mounts"))
+}
+
+/// What is mounted (API page `sys/internal/ui/mounts`): needs no right but some on the mount itself.
+#[derive(Debug, Deserialize)]
+pub struct VisibleMounts {
+    /// Secrets engines.
+    pub secret: BTreeMap<String, Mount>,
+    /// Auth methods, without `auth/` before them.
+    pub auth: BTreeMap<String, Mount>,
+}
+
+/// A server's state; needs no token.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn seal_status(client: &Client) -> Result<SealStatus, Error> {
+    let request = Request::new(Method::Get, "sys/seal-status").authentication(Authentication::None);
+    client.send_bare(&request)
+}
+
+/// The text of an ACL policy.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none of this name, and what [`Client::send`] gives.
+pub fn read_policy(client: &Client, name: &str) -> Result<String, Error> {
+    #[derive(Deserialize)]
+    struct Policy {
+        policy: String,
+    }
+    let path = format!("sys/policies/acl/{name}");
+    client
+        .data::<Policy>(&Request::new(Method::Get, &path))
+        .map(|data| data.policy)
+}
+
+/// Creates or replaces an ACL policy.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn write_policy(client: &Client, name: &str, policy: &str) -> Result<(), Error> {
+    let path = format!("sys/policies/acl/{name}");
+    let request = Request::new(Method::Post, &path)
+        .json(&json!({ "policy": policy }))?
+        .repeatable();
+    client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
+}
+
+/// Deletes an ACL policy.
+///
+/// # Errors
+/// What [`Client::send`] gives; one that is not there is no error.
+pub fn delete_policy(client: &Client, name: &str) -> Result<(), Error> {
+    let path = format!("sys/policies/acl/{name}");
+    client
+        .send::<serde::de::IgnoredAny>(&Request::new(Method::Delete, &path).repeatable())
+        .map(|_| ())
+}
