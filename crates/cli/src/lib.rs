@@ -1,1 +1,15 @@
-//! What the doors of all binaries share.
+//! What the doors of all binaries share: how a program starts and ends ([`main`]), how it says what
+//! went wrong ([`Failure`]), and the flags and variables that lead to OpenBao ([`ConnectionArgs`]).
+
+mod connection;
+mod failure;
+mod generate;
+mod message;
+mod program;
+mod token;
+
+pub use connection::ConnectionArgs;
+pub use failure::{Failure, Status};
+pub use message::{data, note, warn};
+pub use program::main;
+pub use token::operator_token;

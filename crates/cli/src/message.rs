@@ -1,0 +1,51 @@
+//! What a program says while it runs: for people on stderr, data on stdout.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use anstream::eprintln;
+use anstyle::{AnsiColor, Style};
+
+use crate::Failure;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Tells a person something that needs no action.
+#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
+pub fn note(message: impl fmt::Display) {
+    eprintln!("{message}");
+}
+
+/// Tells a person something that may need action, although the job goes on.
+#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
+pub fn warn(message: impl fmt::Display) {
+    eprintln!("{WARNING}warning{WARNING:#}: {message}");
+}
+
+/// Tells a person why the job ends here.
+#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
+pub(crate) fn error(failure: &Failure) {
+    eprintln!("{ERROR}error{ERROR:#}: {}", failure.message());
+    if let Some(hint) = failure.hint_text() {
+        eprintln!("\n{HINT}hint{HINT:#}: {hint}");
+    }
+}
+
+/// Writes data to stdout.
+///
+/// # Errors
+/// Whoever reads stdout went away, or the disk behind it is full.
+pub fn data(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| {
+            Failure::failed(format!(
+                "the result could not be written to stdout: {error}"
+            ))
+        })
+}
