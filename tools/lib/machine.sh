@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# The parts of tools/setup that come with the machine: Debian packages and Rust.
+
+# The Debian packages whose work nobody on this machine does, by what they are for, not by dpkg:
+# a compiler from elsewhere is as good.
+missing_packages() {
+  local missing=()
+  printf '#include <stdlib.h>\nint main(void) { return 0; }\n' |
+    gcc -x c -fsyntax-only - 2>/dev/null || missing+=(gcc libc6-dev)
+  command -v git >/dev/null || missing+=(git)
+  command -v python3 >/dev/null || missing+=(python3)
+  python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
+  [ -n "${IN_NIX_SHELL:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  printf '%s' "${missing[*]}"
+}
+
+install_packages() {
+  local packages
+  read -ra packages <<<"$(missing_packages)"
+  apt_install "${packages[@]}"
+}
+
+# apt_install PACKAGE…: as root by apt, otherwise says the command.
+apt_install() {
+  local command="apt-get install --no-install-recommends -y $*"
+  if ! command -v apt-get >/dev/null; then
+    complain "this machine lacks: $*" "those are Debian's names; install them as this system does it"
+    return 1
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    complain "this machine lacks: $*" "run \`sudo $command\`, then this again"
+    return 1
+  fi
+  step "Debian packages $*" env DEBIAN_FRONTEND=noninteractive sh -euc "
+    apt-get -qq -o DPkg::Lock::Timeout=300 update
+    apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends -y $*"
+}
+
+# at_least WANTED VERSION
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+rust_wanted() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml"; }
+
+rust_is_new_enough() {
+  local version
+  version=$(cargo --version 2>/dev/null | cut -d' ' -f2) &&
+    at_least "$(rust_wanted)" "${version:-0}" &&
+    cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1
+}
+
+install_rust() {
+  local wanted
+  wanted=$(rust_wanted)
+  if debian_ships "cargo" "$wanted"; then
+    apt_install cargo rust-clippy rustfmt && rust_is_new_enough && return
+  fi
+  command -v rustup >/dev/null || { debian_ships rustup 1 && apt_install rustup; } || true
+  if ! command -v rustup >/dev/null; then
+    complain "cargo $wanted or newer, with clippy and rustfmt, is not here, and Debian's packages have neither it nor rustup" \
+      "install Rust as its own site says (rustup), then run this again"
+    return 1
+  fi
+  # A default that is there is its owner's choice: it is not changed, only completed.
+  if rustup default >/dev/null 2>&1; then
+    step "clippy and rustfmt" rustup component add clippy rustfmt
+  else
+    step "Rust (stable)" sh -euc 'rustup set profile minimal; rustup default stable; rustup component add clippy rustfmt'
+  fi
+  rust_is_new_enough && return
+  complain "cargo is older than $wanted" "run \`rustup update\`, then this again"
+  return 1
+}
+
+# debian_ships PACKAGE VERSION: whether apt knows that package at least in that version.
+debian_ships() {
+  local candidate
+  candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p')
+  [ -n "$candidate" ] && [ "$candidate" != "(none)" ] && at_least "$2" "$candidate"
+}

