@@ -1,0 +1,39 @@
+# What every host of this fleet has in common: a virtual machine that cloud-init hands its
+# wrapping token, reached over SSH.
+{ lib, modulesPath, ... }:
+{
+  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+
+  nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
+
+  boot = {
+    growPartition = true;
+    loader.grub.device = lib.mkDefault "/dev/vda";
+  };
+  fileSystems."/" = {
+    device = lib.mkDefault "/dev/disk/by-label/nixos";
+    fsType = "ext4";
+    autoResize = true;
+  };
+
+  # Only the wrapping token comes from cloud-init; addresses and names are declared here.
+  services.cloud-init = {
+    enable = true;
+    network.enable = false;
+    settings.preserve_hostname = true;
+  };
+
+  services.openssh = {
+    enable = true;
+    settings = {
+      KbdInteractiveAuthentication = false;
+      PasswordAuthentication = false;
+      PermitRootLogin = "prohibit-password";
+    };
+  };
+
+  networking = {
+    useDHCP = false;
+    useNetworkd = true;
+  };
+}

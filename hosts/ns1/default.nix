@@ -1,0 +1,7 @@
+{
+  imports = [
+    ../common.nix
+    ./configuration.nix
+    ./networking.nix
+  ];
+}

@@ -1,0 +1,35 @@
+# `nix run` is create-host; `nix run .#demo` is the whole way of a secret on this machine.
+{
+  pkgs,
+  self,
+  programs,
+}:
+let
+  inherit (pkgs) lib;
+
+  app = package: description: {
+    type = "app";
+    program = lib.getExe package;
+    meta = { inherit description; };
+  };
+
+  demo = pkgs.writeShellApplication {
+    name = "demo";
+    runtimeInputs = [
+      pkgs.openbao
+      pkgs.opentofu
+      programs.create-host
+      programs.vault-fetch
+      programs.vault-unwrap
+    ];
+    text = ''
+      exec ${self}/tools/demo "$@"
+    '';
+  };
+  create-host = app programs.create-host "make a host: its files, its VM entry, its identity in OpenBao";
+in
+{
+  inherit create-host;
+  default = create-host;
+  demo = app demo "the whole way of a secret, from create-host to a file, on this machine";
+}

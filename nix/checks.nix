@@ -1,0 +1,70 @@
+# What `nix flake check` proves without a virtual machine.
+{ pkgs, self }:
+let
+  inherit (pkgs) lib;
+  inherit (lib) fileset;
+
+  # A cargo command over the whole workspace, with the crates of Cargo.lock at hand.
+  cargoCheck =
+    name: inputs: command:
+    pkgs.rustPlatform.buildRustPackage {
+      pname = "check-${name}";
+      inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
+      src = self;
+      cargoLock.lockFile = ../Cargo.lock;
+      nativeBuildInputs = inputs;
+      buildPhase = command;
+      doCheck = false;
+      installPhase = "touch $out";
+    };
+
+  # A command over some files of the tree, run at their root.
+  sourceCheck =
+    name: inputs: files: command:
+    let
+      src = fileset.toSource {
+        root = ../.;
+        fileset = files;
+      };
+    in
+    pkgs.runCommand "check-${name}" { nativeBuildInputs = inputs; } ''
+      cp -r --no-preserve=mode ${src} source
+      cd source
+      ${command}
+      touch $out
+    '';
+
+  # The editors' tests hold Nix that is odd on purpose.
+  nixFiles = fileset.difference (fileset.fileFilter (file: file.hasExt "nix") ../.) ../crates;
+
+  # Instantiating is the test: a host is not built for it.
+  toplevels = lib.mapAttrsToList (
+    name: host:
+    "${name} ${builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath}"
+  ) self.nixosConfigurations;
+in
+{
+  rustfmt = cargoCheck "rustfmt" [ pkgs.rustfmt ] "cargo fmt --all --check";
+  clippy = cargoCheck "clippy" [
+    pkgs.clippy
+  ] "cargo clippy --workspace --all-targets --offline -- -D warnings";
+  tests = cargoCheck "tests" [
+    pkgs.gitMinimal
+    pkgs.openbao
+    pkgs.opentofu
+  ] "cargo test --workspace --offline";
+
+  nixfmt = sourceCheck "nixfmt" [
+    pkgs.nixfmt
+  ] nixFiles "find . -name '*.nix' -exec nixfmt --check {} +";
+  deadnix = sourceCheck "deadnix" [ pkgs.deadnix ] nixFiles "deadnix --fail .";
+  statix = sourceCheck "statix" [ pkgs.statix ] nixFiles "statix check .";
+
+  tofu = sourceCheck "tofu" [ pkgs.opentofu ] ../terraform ''
+    tofu fmt -check -diff -recursive terraform
+    tofu -chdir=terraform/modules/cloud-init init
+    tofu -chdir=terraform/modules/cloud-init test
+  '';
+
+  hosts = pkgs.writeText "check-hosts" (lib.concatLines toplevels);
+}

@@ -1,0 +1,22 @@
+# What each guest is told on its first boot. The texts are made by a module without providers,
+# so that OpenTofu alone can render and test them: see modules/cloud-init/tests.
+module "cloud_init" {
+  source   = "./modules/cloud-init"
+  for_each = local.vms
+
+  hostname    = each.key
+  ip          = each.value.ip
+  gateway     = try(each.value.gateway, var.gateway)
+  nameservers = try(each.value.nameservers, var.nameservers)
+  domain      = try(each.value.domain, var.domain)
+
+  vault_addr          = try(each.value.vault_addr, var.vault_addr)
+  vault_wrapped_token = try(each.value.vault_wrapped_token, null)
+  vault_skip_verify   = try(each.value.vault_skip_verify, var.vault_skip_verify)
+}
+
+output "user_data" {
+  description = "cloud-init user-data by host; `tofu output -json user_data` shows it, wrapping tokens included."
+  value       = { for host, rendered in module.cloud_init : host => rendered.user_data }
+  sensitive   = true
+}

@@ -1,0 +1,53 @@
+locals {
+  # Both PAM and systemd read this file line by line as NAME=value.
+  environment = concat(
+    ["VAULT_ADDR=${var.vault_addr}"],
+    var.vault_wrapped_token == null ? [] : ["VAULT_WRAPPED_TOKEN=${var.vault_wrapped_token}"],
+    var.vault_skip_verify ? ["VAULT_SKIP_VERIFY=true"] : [],
+  )
+
+  user_data = merge(
+    {
+      hostname = var.hostname
+      # The host's own NixOS configuration decides the locale; an image without it would fail here.
+      locale = false
+      write_files = [{
+        path = "/etc/environment"
+        # What stands there already stays. The newline in front keeps a last line that lacks its
+        # own apart from ours; where a name comes twice, the later line counts.
+        append  = true
+        content = "\n${join("\n", local.environment)}\n"
+        # By custom this file is 0644. Until `vault-unwrap` has taken it out, it holds a token
+        # that is worth the host's credentials, so for root alone: PAM and systemd read it as root.
+        owner       = "root:root"
+        permissions = "0600"
+      }]
+    },
+    var.domain == null ? {} : { fqdn = "${var.hostname}.${var.domain}" },
+  )
+
+  network_config = {
+    version = 2
+    ethernets = {
+      primary = merge(
+        {
+          match     = { name = "e*" }
+          dhcp4     = false
+          addresses = [var.ip]
+        },
+        var.gateway == null ? {} : {
+          routes = [{
+            to  = strcontains(var.gateway, ":") ? "::/0" : "0.0.0.0/0"
+            via = var.gateway
+          }]
+        },
+        length(var.nameservers) == 0 ? {} : {
+          nameservers = merge(
+            { addresses = var.nameservers },
+            var.domain == null ? {} : { search = [var.domain] },
+          )
+        },
+      )
+    }
+  }
+}

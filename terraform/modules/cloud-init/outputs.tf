@@ -1,0 +1,18 @@
+output "user_data" {
+  description = "cloud-init user-data: a `#cloud-config` document."
+  value       = "#cloud-config\n${yamlencode(local.user_data)}"
+  sensitive   = true
+}
+
+output "meta_data" {
+  description = "NoCloud meta-data. The instance id is the host's name: a new token does not make it a new instance."
+  value = yamlencode({
+    instance-id    = var.hostname
+    local-hostname = var.hostname
+  })
+}
+
+output "network_config" {
+  description = "NoCloud network-config, version 2: the host's static address on its first Ethernet interface."
+  value       = yamlencode(local.network_config)
+}

@@ -1,0 +1,72 @@
+# A value that could write lines of its own into /etc/environment, or that no guest could use,
+# is refused before anything is rendered.
+
+variables {
+  hostname   = "web01"
+  ip         = "10.0.0.20/24"
+  vault_addr = "https://10.0.0.10:8200"
+}
+
+run "token_with_a_newline" {
+  command = plan
+  variables {
+    vault_wrapped_token = "s.token\nPATH=/tmp"
+  }
+  expect_failures = [var.vault_wrapped_token]
+}
+
+run "empty_token" {
+  command = plan
+  variables {
+    vault_wrapped_token = ""
+  }
+  expect_failures = [var.vault_wrapped_token]
+}
+
+run "address_with_a_newline" {
+  command = plan
+  variables {
+    vault_addr = "https://10.0.0.10:8200\nPATH=/tmp"
+  }
+  expect_failures = [var.vault_addr]
+}
+
+run "address_with_a_space" {
+  command = plan
+  variables {
+    vault_addr = "https://10.0.0.10:8200, https://10.0.0.11:8200"
+  }
+  expect_failures = [var.vault_addr]
+}
+
+run "address_without_a_scheme" {
+  command = plan
+  variables {
+    vault_addr = "10.0.0.10:8200"
+  }
+  expect_failures = [var.vault_addr]
+}
+
+run "hostname_with_a_dot" {
+  command = plan
+  variables {
+    hostname = "web01.example"
+  }
+  expect_failures = [var.hostname]
+}
+
+run "hostname_in_capitals" {
+  command = plan
+  variables {
+    hostname = "WEB01"
+  }
+  expect_failures = [var.hostname]
+}
+
+run "ip_without_a_prefix_length" {
+  command = plan
+  variables {
+    ip = "10.0.0.20"
+  }
+  expect_failures = [var.ip]
+}

@@ -1,0 +1,66 @@
+variable "hostname" {
+  description = "Name of the host, one DNS label."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.hostname))
+    error_message = "The hostname must be one DNS label: lower-case letters, digits and inner hyphens, at most 63."
+  }
+}
+
+variable "ip" {
+  description = "Address of the host with its prefix length, IPv4 or IPv6."
+  type        = string
+
+  validation {
+    condition     = can(cidrhost(var.ip, 0))
+    error_message = "The ip must be an address with a prefix length, such as 10.0.0.20/24."
+  }
+}
+
+variable "gateway" {
+  description = "Default gateway; null for a host without one."
+  type        = string
+  default     = null
+}
+
+variable "nameservers" {
+  description = "DNS servers, in the order they are asked."
+  type        = list(string)
+  default     = []
+}
+
+variable "domain" {
+  description = "DNS domain of the host; null for none."
+  type        = string
+  default     = null
+}
+
+variable "vault_addr" {
+  description = "Address of OpenBao as the guest reaches it; several, separated by commas, are tried in order."
+  type        = string
+
+  # /etc/environment has no quoting that all its readers agree on, so nothing that needs any.
+  validation {
+    condition     = can(regex("^https?://[^\\s\"'\\\\$#`,]+(,https?://[^\\s\"'\\\\$#`,]+)*$", var.vault_addr))
+    error_message = "The vault_addr must be an http:// or https:// address, or several separated by commas, without spaces or quotes."
+  }
+}
+
+variable "vault_wrapped_token" {
+  description = "Wrapping token that holds the host's AppRole credentials; null once they are on the host."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.vault_wrapped_token == null || can(regex("^[A-Za-z0-9._-]+$", var.vault_wrapped_token))
+    error_message = "The vault_wrapped_token must be a token as create-host writes it: letters, digits, dots, hyphens and underscores."
+  }
+}
+
+variable "vault_skip_verify" {
+  description = "Let the guest take any TLS certificate from OpenBao."
+  type        = bool
+  default     = false
+}

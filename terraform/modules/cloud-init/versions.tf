@@ -1,0 +1,4 @@
+# No providers: rendering needs none, and OpenTofu can then test this module offline.
+terraform {
+  required_version = ">= 1.8"
+}
