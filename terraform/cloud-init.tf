@@ -4,11 +4,8 @@ module "cloud_init" {
   source   = "./modules/cloud-init"
   for_each = local.vms
 
-  hostname    = each.key
-  ip          = each.value.ip
-  gateway     = try(each.value.gateway, var.gateway)
-  nameservers = try(each.value.nameservers, var.nameservers)
-  domain      = try(each.value.domain, var.domain)
+  hostname = each.key
+  domain   = try(each.value.domain, var.domain)
 
   vault_addr          = try(each.value.vault_addr, var.vault_addr)
   vault_wrapped_token = try(each.value.vault_wrapped_token, null)

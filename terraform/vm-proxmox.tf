@@ -92,6 +92,11 @@ resource "proxmox_virtual_environment_vm" "host" {
         gateway = try(each.value.gateway, var.gateway)
       }
     }
+
+    dns {
+      domain  = try(each.value.domain, var.domain)
+      servers = try(each.value.nameservers, var.nameservers)
+    }
   }
 
   lifecycle {

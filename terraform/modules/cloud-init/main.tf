@@ -9,8 +9,6 @@ locals {
   user_data = merge(
     {
       hostname = var.hostname
-      # The host's own NixOS configuration decides the locale; an image without it would fail here.
-      locale = false
       write_files = [{
         path = "/etc/environment"
         # What stands there already stays. The newline in front keeps a last line that lacks its
@@ -25,29 +23,4 @@ locals {
     },
     var.domain == null ? {} : { fqdn = "${var.hostname}.${var.domain}" },
   )
-
-  network_config = {
-    version = 2
-    ethernets = {
-      primary = merge(
-        {
-          match     = { name = "e*" }
-          dhcp4     = false
-          addresses = [var.ip]
-        },
-        var.gateway == null ? {} : {
-          routes = [{
-            to  = strcontains(var.gateway, ":") ? "::/0" : "0.0.0.0/0"
-            via = var.gateway
-          }]
-        },
-        length(var.nameservers) == 0 ? {} : {
-          nameservers = merge(
-            { addresses = var.nameservers },
-            var.domain == null ? {} : { search = [var.domain] },
-          )
-        },
-      )
-    }
-  }
 }

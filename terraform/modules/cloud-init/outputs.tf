@@ -11,8 +11,3 @@ output "meta_data" {
     local-hostname = var.hostname
   })
 }
-
-output "network_config" {
-  description = "NoCloud network-config, version 2: the host's static address on its first Ethernet interface."
-  value       = yamlencode(local.network_config)
-}

@@ -8,28 +8,6 @@ variable "hostname" {
   }
 }
 
-variable "ip" {
-  description = "Address of the host with its prefix length, IPv4 or IPv6."
-  type        = string
-
-  validation {
-    condition     = can(cidrhost(var.ip, 0))
-    error_message = "The ip must be an address with a prefix length, such as 10.0.0.20/24."
-  }
-}
-
-variable "gateway" {
-  description = "Default gateway; null for a host without one."
-  type        = string
-  default     = null
-}
-
-variable "nameservers" {
-  description = "DNS servers, in the order they are asked."
-  type        = list(string)
-  default     = []
-}
-
 variable "domain" {
   description = "DNS domain of the host; null for none."
   type        = string

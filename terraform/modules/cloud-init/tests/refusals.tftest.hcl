@@ -3,7 +3,6 @@
 
 variables {
   hostname   = "web01"
-  ip         = "10.0.0.20/24"
   vault_addr = "https://10.0.0.10:8200"
 }
 
@@ -61,12 +60,4 @@ run "hostname_in_capitals" {
     hostname = "WEB01"
   }
   expect_failures = [var.hostname]
-}
-
-run "ip_without_a_prefix_length" {
-  command = plan
-  variables {
-    ip = "10.0.0.20"
-  }
-  expect_failures = [var.ip]
 }

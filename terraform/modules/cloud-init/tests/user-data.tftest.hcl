@@ -2,7 +2,6 @@
 
 variables {
   hostname            = "web01"
-  ip                  = "10.0.0.20/24"
   vault_addr          = "https://10.0.0.10:8200"
   vault_wrapped_token = "s.wrappingtoken"
 }
