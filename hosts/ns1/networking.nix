@@ -3,7 +3,9 @@
   networking = {
     hostName = "ns1";
     domain = "example.internal";
-    nameservers = [ "10.0.0.1" ];
+    nameservers = [
+      "10.0.0.1"
+    ];
   };
 
   systemd.network.networks."10-lan" = {

@@ -3,7 +3,9 @@
   networking = {
     hostName = "@hostname@";
     domain = "@domain@";
-    nameservers = [ "@nameservers@" ];
+    nameservers = [
+      "@nameservers@"
+    ];
   };
 
   systemd.network.networks."10-lan" = {
