@@ -1,0 +1,49 @@
+"""What a check leaves behind is seen, named and removed."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import hygiene
+
+
+class Sweep(unittest.TestCase):
+    """Against real processes and files."""
+
+    def setUp(self) -> None:
+        hygiene.adopt_orphans()
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
+
+    def test_nothing_left(self) -> None:
+        self.assertEqual(hygiene.sweep(self.scratch, grace=0), [])
+
+    def test_an_orphan_in_its_own_session_is_found_and_ended(self) -> None:
+        pid = int(subprocess.check_output(["sh", "-c", "setsid sleep 987 >&- 2>&- & echo $!"]))
+        left = hygiene.sweep(self.scratch, grace=0.2)
+        self.assertEqual(left, [f"process {pid}: sleep 987"])
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    def test_a_process_about_to_end_is_waited_for(self) -> None:
+        subprocess.check_call(["sh", "-c", "sleep 0.3 &"])
+        self.assertEqual(hygiene.sweep(self.scratch, grace=5), [])
+
+    def test_files_are_named_and_removed(self) -> None:
+        (self.scratch / "server").mkdir()
+        (self.scratch / "token").write_text("x")
+        left = hygiene.sweep(self.scratch, grace=0)
+        self.assertEqual(left, ["temporary file server", "temporary file token"])
+        self.assertEqual(list(self.scratch.iterdir()), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root mounts")
+    def test_a_mount_is_named_and_removed(self) -> None:
+        point = self.scratch / "disk"
+        point.mkdir()
+        if subprocess.call(["mount", "-t", "tmpfs", "none", point], stderr=subprocess.DEVNULL):
+            self.skipTest("this container may not mount")
+        left = hygiene.sweep(self.scratch, grace=0)
+        self.assertIn(f"mount {point}", left)
+        self.assertFalse(point.exists())
