@@ -1,4 +1,4 @@
-# Everything that tools/test calls, and what one reaches for while working here.
+# What tools/test calls: inside this shell it sets up nothing of its own.
 { pkgs }:
 pkgs.mkShell {
   packages = [
@@ -6,12 +6,16 @@ pkgs.mkShell {
     pkgs.cargo-deny
     pkgs.clippy
     pkgs.deadnix
+    pkgs.git
     pkgs.nixfmt
     pkgs.openbao
     pkgs.opentofu
+    pkgs.python3
+    pkgs.ruff
     pkgs.rust-analyzer
     pkgs.rustc
     pkgs.rustfmt
+    pkgs.shellcheck
     pkgs.statix
   ];
 }
