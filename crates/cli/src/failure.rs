@@ -54,6 +54,13 @@ impl Failure {
         self
     }
 
+    /// With `after` behind a semicolon at the end of the message.
+    #[must_use]
+    pub fn suffix(mut self, after: impl fmt::Display) -> Self {
+        self.message = format!("{}; {after}", self.message);
+        self
+    }
+
     /// The message, without the hint.
     pub fn message(&self) -> &str {
         &self.message
@@ -72,13 +79,19 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let failure = match &error {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let failure = match error {
             Error::Path { .. } | Error::Address(_) | Error::Trust(_) | Error::Request { .. } => {
-                Self::usage(&error)
+                Self::usage(error)
             }
-            _ => Self::failed(&error),
+            _ => Self::failed(error),
         };
-        match hint(&error) {
+        match hint(error) {
             Some(text) => failure.hint(text),
             None => failure,
         }

@@ -15,19 +15,16 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Tells a person something that needs no action.
-#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
 pub fn note(message: impl fmt::Display) {
     eprintln!("{message}");
 }
 
 /// Tells a person something that may need action, although the job goes on.
-#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
 pub fn warn(message: impl fmt::Display) {
     eprintln!("{WARNING}warning{WARNING:#}: {message}");
 }
 
 /// Tells a person why the job ends here.
-#[expect(clippy::print_stderr, reason = "the one place that speaks to people")]
 pub(crate) fn error(failure: &Failure) {
     eprintln!("{ERROR}error{ERROR:#}: {}", failure.message());
     if let Some(hint) = failure.hint_text() {

@@ -1,0 +1,40 @@
+//! The host's AppRole credentials, as vault-unwrap left them.
+
+use std::{fs, io, path::Path};
+
+use openbao::AppRoleCredentials;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::failure::Error;
+
+/// Reads `role-id` and `secret-id` from `directory`.
+pub(crate) fn read(directory: &Path) -> Result<AppRoleCredentials, Error> {
+    Ok(AppRoleCredentials {
+        role_id: read_one(&directory.join("role-id"))?,
+        secret_id: read_one(&directory.join("secret-id"))?,
+    })
+}
+
+fn read_one(path: &Path) -> Result<SecretString, Error> {
+    let bytes = Zeroizing::new(fs::read(path).map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => Error::NoCredentials {
+            path: path.to_owned(),
+        },
+        _ => Error::io("read", path, cause),
+    })?);
+    let refuse = |reason| Error::BadCredentials {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = str::from_utf8(&bytes)
+        .map_err(|_| refuse("it is not text"))?
+        .trim();
+    if text.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    if !text.chars().all(|letter| letter.is_ascii_graphic()) {
+        return Err(refuse("it is more than one word"));
+    }
+    Ok(text.into())
+}

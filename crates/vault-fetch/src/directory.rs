@@ -1,0 +1,124 @@
+//! The output directory: written beside its place, then swapped in all at once.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::Path,
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, RenameFlags, chmod, chown, fchmod, fchown, renameat_with},
+    io::Errno,
+    process::{getegid, geteuid},
+};
+use zeroize::Zeroizing;
+
+use crate::{failure::Error, files::Files, ownership::Ownership, workplace::Workplace};
+
+/// Makes the output directory hold exactly `files`. One that does so already is left alone, so that
+/// nobody who watches it is woken for nothing.
+pub(crate) fn publish(
+    workplace: &Workplace,
+    files: &Files,
+    ownership: Ownership,
+) -> Result<(), Error> {
+    if holds_exactly(workplace.target(), files, ownership).unwrap_or(false) {
+        return Ok(());
+    }
+    let fresh = workplace.fresh()?;
+    for (name, content) in files {
+        write_file(&fresh.join(name), content, ownership)?;
+    }
+    chown(&fresh, ownership.user, ownership.group)
+        .map_err(|cause| Error::io("change the owner of", &fresh, cause))?;
+    chmod(&fresh, ownership.mode.of_directory())
+        .map_err(|cause| Error::io("change the mode of", &fresh, cause))?;
+    swap_in(workplace, &fresh)
+}
+
+fn write_file(path: &Path, content: &[u8], ownership: Ownership) -> Result<(), Error> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|cause| Error::io("make", path, cause))?;
+    file.write_all(content)
+        .map_err(|cause| Error::io("write", path, cause))?;
+    fchown(&file, ownership.user, ownership.group)
+        .map_err(|cause| Error::io("change the owner of", path, cause))?;
+    fchmod(file.as_fd(), ownership.mode.of_files())
+        .map_err(|cause| Error::io("change the mode of", path, cause))?;
+    // free in memory (/run); on a disk, what readers see must survive a power cut whole
+    file.sync_all()
+        .map_err(|cause| Error::io("write", path, cause))
+}
+
+/// Exchanges the two directories in one step of the kernel's.
+fn swap_in(workplace: &Workplace, fresh: &Path) -> Result<(), Error> {
+    let target = workplace.target();
+    let refuse = |reason| Error::Output {
+        path: target.to_owned(),
+        reason,
+    };
+    match renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => workplace.retire(fresh),
+        Err(Errno::NOENT) => renameat_with(CWD, fresh, CWD, target, RenameFlags::NOREPLACE)
+            .map_err(|cause| Error::io("put the files at", target, cause)),
+        Err(Errno::BUSY) => Err(refuse(
+            "is a mount point, which cannot be replaced as a whole",
+        )),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(refuse(
+            "lies on a file system that cannot exchange two directories (renameat2)",
+        )),
+        Err(cause) => Err(Error::io("put the files at", target, cause)),
+    }
+}
+
+fn holds_exactly(target: &Path, files: &Files, ownership: Ownership) -> io::Result<bool> {
+    let directory = fs::symlink_metadata(target)?;
+    if !directory.is_dir() || !is_owned(&directory, ownership, ownership.mode.of_directory()) {
+        return Ok(false);
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(target)? {
+        let entry = entry?;
+        count += 1;
+        let content = entry.file_name().to_str().and_then(|name| files.get(name));
+        let Some(content) = content else {
+            return Ok(false);
+        };
+        if !file_holds(&entry.path(), content, ownership)? {
+            return Ok(false);
+        }
+    }
+    Ok(count == files.len())
+}
+
+fn file_holds(path: &Path, content: &[u8], ownership: Ownership) -> io::Result<bool> {
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    let same_kind = metadata.is_file() && is_owned(&metadata, ownership, ownership.mode.of_files());
+    if !same_kind || metadata.len() != content.len() as u64 {
+        return Ok(false);
+    }
+    let mut found = Zeroizing::new(Vec::with_capacity(content.len() + 1));
+    file.read_to_end(&mut found)?;
+    Ok(*found == content)
+}
+
+fn is_owned(metadata: &fs::Metadata, ownership: Ownership, mode: Mode) -> bool {
+    let user = ownership.user.unwrap_or_else(geteuid);
+    let group = ownership.group.unwrap_or_else(getegid);
+    metadata.uid() == user.as_raw()
+        && metadata.gid() == group.as_raw()
+        && metadata.mode() & 0o7777 == mode.as_raw_mode()
+}

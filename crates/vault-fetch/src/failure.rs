@@ -1,0 +1,100 @@
+//! What goes wrong here, and what to do about it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use cli::Failure;
+
+/// Why a secret was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the {kind} `{name}` does not exist on this host")]
+    NoSuch { kind: &'static str, name: String },
+    #[error("the {kind} `{name}` could not be looked up: {cause}")]
+    LookUp {
+        kind: &'static str,
+        name: String,
+        cause: io::Error,
+    },
+    #[error("this host has no AppRole credentials: `{}` does not exist", path.display())]
+    NoCredentials { path: PathBuf },
+    #[error("`{}` is not an AppRole credential: {reason}", path.display())]
+    BadCredentials { path: PathBuf, reason: &'static str },
+    #[error("could not {doing} `{}`: {cause}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        cause: io::Error,
+    },
+    #[error("`{}` {reason}", path.display())]
+    Output { path: PathBuf, reason: &'static str },
+    #[error("the key {key:?} of `{secret}` cannot be the name of a file: {reason}")]
+    Key {
+        secret: String,
+        key: String,
+        reason: &'static str,
+    },
+    #[error("{cause}; no cache available")]
+    NoCache { cause: openbao::Error },
+    #[error(transparent)]
+    OpenBao(#[from] openbao::Error),
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
+        Self::Io {
+            doing,
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::NoSuch { .. } => Self::usage(&error).hint("create it, or name another with `--owner` and `--group`"),
+            Error::NoCredentials { .. } => Self::failed(&error).hint("`vault-unwrap` puts them there on first boot; look at the log of vault-bootstrap.service"),
+            Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
+            Error::Output { .. } => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
+            Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
+            Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
+            Error::OpenBao(cause) => explain(cause),
+            Error::LookUp { .. } | Error::Io { .. } => Self::failed(&error),
+        }
+    }
+}
+
+/// A refusal, told as a host's operator needs it.
+fn explain(error: &openbao::Error) -> Failure {
+    match hint_of(error) {
+        Some(hint) => Failure::from(error).hint(hint),
+        None => Failure::from(error),
+    }
+}
+
+/// What a host's operator can do where the general hint would not help.
+fn hint_of(error: &openbao::Error) -> Option<&'static str> {
+    use openbao::Error as From;
+    let hint = match error {
+        From::LoginRefused { .. } => {
+            "this host's role or secret id is gone, or bound to another address; \
+             make new credentials with `create-host --force` and run `vault-unwrap`"
+        }
+        From::Denied { .. } => {
+            "the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`"
+        }
+        From::NotFound { refusal, .. } if refusal.messages.is_empty() => {
+            "write the secret with `bao kv put`"
+        }
+        From::NotFound { .. } => "is the mount right (`--kv-mount`), and a KV version 2 engine?",
+        From::Deleted { .. } => {
+            "`bao kv undelete` brings it back; `bao kv put` writes a new version"
+        }
+        From::Destroyed { .. } => "write a new version with `bao kv put`",
+        _ => return None,
+    };
+    Some(hint)
+}

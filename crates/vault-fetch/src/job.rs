@@ -1,0 +1,170 @@
+//! The job from end to end: ask, write, keep a copy.
+
+use std::time::{Duration, SystemTime};
+
+use cli::{Failure, warn};
+use openbao::{Settings, kv};
+
+use crate::{
+    Arguments,
+    cache::{Cache, Copy, Found},
+    credentials, directory,
+    failure::Error,
+    fetch::{Patience, Question},
+    files,
+    ownership::Ownership,
+    workplace::Workplace,
+};
+
+/// Runs the program.
+///
+/// # Errors
+/// What a person is told when the secret was not written; see [`Failure`].
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = arguments.connection.settings(None)?;
+    let cache = arguments
+        .cache_dir
+        .clone()
+        .map(|folder| Cache::new(folder, identity(&arguments, &settings)));
+    let job = Job { arguments, cache };
+    job.run(settings).map_err(|error| {
+        Failure::from(error).context(format!("`{}` was not written", job.arguments.secret))
+    })
+}
+
+/// Which secret this is, in full: the cache must not confuse two of the same path.
+fn identity(arguments: &Arguments, settings: &Settings) -> String {
+    let namespace = settings
+        .namespace
+        .as_deref()
+        .unwrap_or_default()
+        .trim_matches('/');
+    format!("{namespace}/{}/{}", arguments.kv_mount, arguments.secret)
+}
+
+struct Job {
+    arguments: Arguments,
+    cache: Option<Cache>,
+}
+
+impl Job {
+    fn run(&self, settings: Settings) -> Result<(), Error> {
+        let Arguments {
+            owner, group, mode, ..
+        } = &self.arguments;
+        let ownership = Ownership::look_up(owner.as_deref(), group.as_deref(), *mode)?;
+        let credentials = credentials::read(&self.arguments.approle_dir)?;
+        let copy = self.copy();
+        let question = Question {
+            settings,
+            credentials,
+            how: self.arguments.authentication,
+            kv_mount: self.arguments.kv_mount.as_str(),
+            approle_mount: self.arguments.approle_mount.as_str(),
+            secret: self.arguments.secret.as_str(),
+        };
+        let since = SystemTime::now();
+        match question.ask(self.patience(copy.is_some())) {
+            Ok(secret) => self.write(&secret, ownership, since),
+            Err(cause) if cause.is_unavailable() => self.fall_back(cause, copy, ownership),
+            Err(cause) => Err(self.give_up(cause)),
+        }
+    }
+
+    /// The copy that may stand in for OpenBao.
+    fn copy(&self) -> Option<(Copy, Duration)> {
+        match self.cache.as_ref()?.read() {
+            Found::Copy(copy, age) => Some((copy, age)),
+            Found::Nothing => None,
+            Found::Unusable(reason) => {
+                warn(format_args!("the cached copy cannot be used: {reason}"));
+                None
+            }
+        }
+    }
+
+    fn patience(&self, has_copy: bool) -> Patience {
+        let Arguments {
+            deadline,
+            cached_deadline,
+            ..
+        } = &self.arguments;
+        let deadline = if has_copy {
+            *cached_deadline.min(deadline)
+        } else {
+            *deadline
+        };
+        Patience { deadline, has_copy }
+    }
+
+    fn write(
+        &self,
+        secret: &kv::Secret,
+        ownership: Ownership,
+        since: SystemTime,
+    ) -> Result<(), Error> {
+        let name = self.arguments.secret.as_str();
+        let files = files::of_secret(name, &secret.values)?;
+        let workplace = Workplace::open(&self.arguments.output)?;
+        if workplace.was_overtaken(name, secret.metadata.version, since) {
+            return Ok(());
+        }
+        directory::publish(&workplace, &files, ownership)?;
+        workplace.note(name, secret.metadata.version)?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep(secret)) {
+            warn(format_args!(
+                "`{name}` was written, but no copy could be kept for the day OpenBao is down: {error}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn fall_back(
+        &self,
+        cause: openbao::Error,
+        copy: Option<(Copy, Duration)>,
+        ownership: Ownership,
+    ) -> Result<(), Error> {
+        let Some((copy, age)) = copy else {
+            return Err(Error::NoCache { cause });
+        };
+        let name = self.arguments.secret.as_str();
+        let files = files::of_secret(name, &copy.values)?;
+        directory::publish(&Workplace::open(&self.arguments.output)?, &files, ownership)?;
+        let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+        warn(format_args!(
+            "{cause}; `{name}` comes from the cache: version {}, confirmed {age} ago",
+            copy.version
+        ));
+        Ok(())
+    }
+
+    /// A secret that is gone from the server leaves this host too.
+    fn give_up(&self, cause: openbao::Error) -> Error {
+        let gone = match &cause {
+            openbao::Error::Deleted { .. } | openbao::Error::Destroyed { .. } => true,
+            // with words, it is the mount that is missing, and maybe by mistake
+            openbao::Error::NotFound { refusal, .. } => refusal.messages.is_empty(),
+            _ => false,
+        };
+        if gone {
+            self.remove();
+        }
+        cause.into()
+    }
+
+    fn remove(&self) {
+        let copy = self.cache.as_ref().map_or(Ok(()), Cache::forget);
+        let is_there = self.arguments.output.exists();
+        let output = if is_there {
+            Workplace::open(&self.arguments.output).and_then(|place| place.clear())
+        } else {
+            Ok(())
+        };
+        for error in [copy, output].into_iter().filter_map(Result::err) {
+            warn(format_args!(
+                "what is left of the secret could not be removed: {error}"
+            ));
+        }
+    }
+}

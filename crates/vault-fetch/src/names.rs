@@ -1,0 +1,92 @@
+//! Names that come from outside: paths of secrets, and keys that become file names.
+
+use std::{fmt, str::FromStr};
+
+/// The longest name that Linux's file systems take, in bytes.
+const LONGEST_FILE_NAME: usize = 255;
+
+/// A path in OpenBao without an empty segment, `.` or `..`: it names one place only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretPath(String);
+
+impl SecretPath {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SecretPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text
+            .split('/')
+            .any(|segment| matches!(segment, "" | "." | ".."))
+        {
+            return Err(
+                "a path reads `hosts/web01/db`: no empty segment, no `.` and no `..`".to_owned(),
+            );
+        }
+        if text.chars().any(char::is_control) {
+            return Err("a path has no control characters".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for SecretPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Why the key cannot be the name of a file, or `None` where it can.
+pub(crate) fn not_a_file_name(key: &str) -> Option<&'static str> {
+    match key {
+        "" => Some("it is empty"),
+        "." | ".." => Some("it names a directory"),
+        _ if key.contains('/') => Some("it has a `/`"),
+        _ if key.contains('\0') => Some("it has a NUL character"),
+        _ if key.len() > LONGEST_FILE_NAME => Some("it is longer than 255 bytes"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_plain_file_names_pass() {
+        for key in [
+            "password",
+            ".env",
+            "tls.crt",
+            "päßwort",
+            "a b",
+            "...",
+            "-rf",
+            "密码",
+        ] {
+            assert_eq!(not_a_file_name(key), None, "{key}");
+        }
+        assert_eq!(not_a_file_name(&"x".repeat(255)), None);
+    }
+
+    #[test]
+    fn keys_that_lead_elsewhere_do_not() {
+        for key in ["", ".", "..", "../x", "a/b", "/etc/passwd", "a\0b"] {
+            assert!(not_a_file_name(key).is_some(), "{key}");
+        }
+        assert!(not_a_file_name(&"ü".repeat(128)).is_some());
+    }
+
+    #[test]
+    fn a_secret_path_names_one_place() {
+        assert!("hosts/web01/db".parse::<SecretPath>().is_ok());
+        for path in ["", "/a", "a/", "a//b", "a/../b", ".", "a\nb"] {
+            assert!(path.parse::<SecretPath>().is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Who may read the files.
+
+use std::{fmt, str::FromStr};
+
+use nix::unistd::{Group, User};
+use rustix::fs::{Gid, Mode, Uid};
+
+use crate::failure::Error;
+
+/// The mode of a secret's files: nothing but read, write and execute bits, and not writable by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(u32);
+
+impl FromStr for FileMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mode = u32::from_str_radix(text, 8)
+            .map_err(|_| "a mode is an octal number, such as `0400`")?;
+        if mode > 0o777 {
+            return Err("a mode has three octal digits, such as `0400`");
+        }
+        if mode & 0o002 != 0 {
+            return Err("a secret that everybody may write is none");
+        }
+        Ok(Self(mode))
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04o}", self.0)
+    }
+}
+
+impl FileMode {
+    /// The mode of a file.
+    pub(crate) fn of_files(self) -> Mode {
+        Mode::from_raw_mode(self.0)
+    }
+
+    /// The mode of the directory: whoever may read the files may list and enter it. Its owner may
+    /// not write to it, unless it is this process, which must without being root.
+    pub(crate) fn of_directory(self) -> Mode {
+        let may_read = self.0 & 0o444;
+        let owner = if rustix::process::geteuid().is_root() {
+            0o500
+        } else {
+            0o700
+        };
+        Mode::from_raw_mode(may_read | (may_read >> 2) | owner)
+    }
+}
+
+/// Owner, group and mode of a secret's files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ownership {
+    pub(crate) user: Option<Uid>,
+    pub(crate) group: Option<Gid>,
+    pub(crate) mode: FileMode,
+}
+
+impl Ownership {
+    /// Looks the names up. Whoever is not there is this secret's trouble alone.
+    pub(crate) fn look_up(
+        user: Option<&str>,
+        group: Option<&str>,
+        mode: FileMode,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            user: user.map(look_up_user).transpose()?,
+            group: group.map(look_up_group).transpose()?,
+            mode,
+        })
+    }
+}
+
+fn look_up_user(name: &str) -> Result<Uid, Error> {
+    if let Ok(number) = name.parse() {
+        return Ok(Uid::from_raw(number));
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(Uid::from_raw(user.uid.as_raw())),
+        Ok(None) => Err(Error::NoSuch {
+            kind: "user",
+            name: name.to_owned(),
+        }),
+        Err(cause) => Err(Error::LookUp {
+            kind: "user",
+            name: name.to_owned(),
+            cause: cause.into(),
+        }),
+    }
+}
+
+fn look_up_group(name: &str) -> Result<Gid, Error> {
+    if let Ok(number) = name.parse() {
+        return Ok(Gid::from_raw(number));
+    }
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(Gid::from_raw(group.gid.as_raw())),
+        Ok(None) => Err(Error::NoSuch {
+            kind: "group",
+            name: name.to_owned(),
+        }),
+        Err(cause) => Err(Error::LookUp {
+            kind: "group",
+            name: name.to_owned(),
+            cause: cause.into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_octal_and_private() {
+        assert_eq!(
+            "0440".parse::<FileMode>().unwrap().of_files(),
+            Mode::from_raw_mode(0o440)
+        );
+        for mode in ["", "x", "0999", "4755", "0666", "0402", "-1"] {
+            assert!(mode.parse::<FileMode>().is_err(), "{mode}");
+        }
+    }
+
+    #[test]
+    fn whoever_may_read_the_files_may_enter_the_directory() {
+        let directory = |mode: &str| {
+            mode.parse::<FileMode>()
+                .unwrap()
+                .of_directory()
+                .as_raw_mode()
+                & 0o077
+        };
+        assert_eq!(directory("0400"), 0);
+        assert_eq!(directory("0440"), 0o050);
+        assert_eq!(directory("0444"), 0o055);
+    }
+}

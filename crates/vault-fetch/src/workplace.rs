@@ -1,0 +1,197 @@
+//! The hidden folder beside an output directory in which the next set of files is made ready.
+//!
+//! `/run/secrets/db` has `/run/secrets/.db.vault-fetch` beside it, which only this user may enter. It
+//! holds the lock that lets one run at a time write, the set that is being written (`new`), the set
+//! that was replaced last (`previous`: a reader that has the old directory open can finish) and a note
+//! of what was written (`written`). That it exists says that the output directory is vault-fetch's.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Error;
+
+/// The folder, locked until this is dropped.
+pub(crate) struct Workplace {
+    target: PathBuf,
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// What was written last.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    secret: String,
+    version: u64,
+}
+
+impl Workplace {
+    /// Makes and locks the folder beside `target`.
+    ///
+    /// A `target` that holds something and has no such folder beside it was not made by vault-fetch,
+    /// and is refused: it is going to be replaced as a whole.
+    pub(crate) fn open(target: &Path) -> Result<Self, Error> {
+        let refuse = |reason| Error::Output {
+            path: target.to_owned(),
+            reason,
+        };
+        let name = target
+            .file_name()
+            .ok_or_else(|| refuse("cannot be replaced as a whole"))?;
+        let parent = target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let folder = parent.join(
+            [".".as_ref(), name, ".vault-fetch".as_ref()]
+                .into_iter()
+                .collect::<OsString>(),
+        );
+        if !folder.exists() && holds_something(target)? {
+            return Err(refuse("holds files that vault-fetch did not write"));
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o711)
+            .create(parent)
+            .map_err(|cause| Error::io("make", parent, cause))?;
+        make_private(&folder).map_err(|cause| Error::io("make", &folder, cause))?;
+        let lock = open_private(&folder)?;
+        flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|cause| Error::io("lock", &folder, cause))?;
+        Ok(Self {
+            target: target.to_owned(),
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// The directory that readers know.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// An empty directory for the next set; what a killed run left there is gone.
+    pub(crate) fn fresh(&self) -> Result<PathBuf, Error> {
+        let path = self.folder.join("new");
+        remove(&path)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|cause| Error::io("make", &path, cause))?;
+        Ok(path)
+    }
+
+    /// Puts the replaced set, which stands at `path`, where only open readers still see it.
+    pub(crate) fn retire(&self, path: &Path) -> Result<(), Error> {
+        let previous = self.folder.join("previous");
+        remove(&previous)?;
+        fs::rename(path, &previous).map_err(|cause| Error::io("move away", path, cause))
+    }
+
+    /// Takes the output directory away, and all that is left of it here.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        let gone = self.folder.join("new");
+        remove(&gone)?;
+        match fs::rename(&self.target, &gone) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &self.target, cause));
+            }
+            _ => {}
+        }
+        ["new", "previous"]
+            .into_iter()
+            .try_for_each(|name| remove(&self.folder.join(name)))
+    }
+
+    /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
+    /// put an older one back.
+    pub(crate) fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
+        let path = self.folder.join("written");
+        let written_at = fs::metadata(&path).and_then(|metadata| metadata.modified());
+        let written = fs::read(&path)
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Written>(&text).ok());
+        written.is_some_and(|written| written.secret == secret && written.version > version)
+            && written_at.is_ok_and(|time| time >= since)
+    }
+
+    /// Notes what was written.
+    pub(crate) fn note(&self, secret: &str, version: u64) -> Result<(), Error> {
+        let path = self.folder.join("written");
+        let note = serde_json::to_vec(&Written {
+            secret: secret.to_owned(),
+            version,
+        })
+        .unwrap_or_default();
+        fs::write(&path, note).map_err(|cause| Error::io("write", &path, cause))
+    }
+}
+
+fn holds_something(target: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(target) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(cause) => return Err(Error::io("look at", target, cause)),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(Error::Output {
+                path: target.to_owned(),
+                reason: "is not a directory",
+            });
+        }
+        Ok(_) => {}
+    }
+    let mut entries =
+        fs::read_dir(target).map_err(|cause| Error::io("look into", target, cause))?;
+    Ok(entries.next().is_some())
+}
+
+/// Makes a folder that only this user may enter, unless it is there.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Opens a folder that holds secrets, and refuses one that another user may change.
+pub(crate) fn open_private(folder: &Path) -> Result<File, Error> {
+    let directory = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(directory)
+        .open(folder);
+    let opened = opened.map_err(|cause| Error::io("open", folder, cause))?;
+    let metadata = opened
+        .metadata()
+        .map_err(|cause| Error::io("look at", folder, cause))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::Output {
+            path: folder.to_owned(),
+            reason: "belongs to another user",
+        });
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(Error::Output {
+            path: folder.to_owned(),
+            reason: "may be changed by other users",
+        });
+    }
+    Ok(opened)
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, cause))
+        }
+        _ => Ok(()),
+    }
+}
