@@ -17,7 +17,7 @@ variable "domain" {
 }
 
 variable "adopt_mounts" {
-  description = "Mounts that OpenBao has already and that are taken over as they are, by path: a development server has `secret`, an older one perhaps `approle`."
+  description = "Mounts that OpenBao has already and that are taken over, by path: a development server has `secret`, an older one perhaps `approle`."
   type        = set(string)
   default     = []
 }
