@@ -7,7 +7,7 @@ terraform {
   required_providers {
     proxmox = {
       source  = "bpg/proxmox"
-      version = ">= 0.60, < 1.0"
+      version = ">= 0.80, < 1.0"
     }
   }
 }
@@ -24,7 +24,7 @@ variable "proxmox_node" {
 variable "proxmox_image" {
   description = "Disk image with NixOS and cloud-init, as Proxmox names it (datastore:content/file)."
   type        = string
-  default     = "local:iso/nixos.img"
+  default     = "local:import/nixos.qcow2"
 }
 
 resource "proxmox_virtual_environment_file" "user_data" {
@@ -69,9 +69,9 @@ resource "proxmox_virtual_environment_vm" "host" {
   }
 
   disk {
-    interface = "virtio0"
-    file_id   = var.proxmox_image
-    size      = try(each.value.disk, 20)
+    interface   = "virtio0"
+    import_from = var.proxmox_image
+    size        = try(each.value.disk, 20)
   }
 
   network_device {
