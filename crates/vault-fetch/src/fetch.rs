@@ -45,7 +45,7 @@ impl Question<'_> {
             .retry(pauses)
             .when(|error| Instant::now() < deadline && worth_another_try(error, patience.has_copy))
             .sleep(move |pause: Duration| {
-                thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())))
+                thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
             })
             .call()
     }

@@ -1,0 +1,157 @@
+//! `/etc/environment`: lines of `NAME=value`, of which one carries the wrapping token.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use zeroize::Zeroizing;
+
+use crate::failure::Error;
+
+/// The file as it was read.
+pub(crate) struct EnvironmentFile {
+    path: PathBuf,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl EnvironmentFile {
+    /// Reads the file; one that is not there is empty.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        match fs::read(path) {
+            Ok(text) => Ok(Self {
+                path: path.to_owned(),
+                text: Zeroizing::new(text),
+            }),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Self {
+                path: path.to_owned(),
+                text: Zeroizing::default(),
+            }),
+            Err(cause) => Err(Error::io("read", path, cause)),
+        }
+    }
+
+    /// The value of a variable: the last line that sets it, without quotes around.
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
+        let line = lines(&self.text).rfind(|line| sets(line, name))?;
+        let text = str::from_utf8(line).ok()?;
+        let value = text.split_once('=')?.1.trim();
+        let quoted = |quote| {
+            value
+                .strip_prefix(quote)
+                .and_then(|inner| inner.strip_suffix(quote))
+        };
+        Some(
+            quoted('"')
+                .or_else(|| quoted('\''))
+                .unwrap_or(value)
+                .to_owned(),
+        )
+    }
+
+    /// Takes every line that sets `name` out of the file; the others keep every byte, and the file its
+    /// owner and mode.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        if !lines(&self.text).any(|line| sets(line, name)) {
+            return Ok(());
+        }
+        let kept: Vec<u8> = lines(&self.text)
+            .filter(|line| !sets(line, name))
+            .flatten()
+            .copied()
+            .collect();
+        self.replace(&kept)
+            .map_err(|cause| Error::io("take the token out of", &self.path, cause))
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let path = fs::canonicalize(&self.path)?; // a link stays a link
+        let metadata = fs::metadata(&path)?;
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+        io::Write::write_all(&mut file, text)?;
+        fchown(
+            &file,
+            Some(Uid::from_raw(metadata.uid())),
+            Some(Gid::from_raw(metadata.gid())),
+        )?;
+        fchmod(&file, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    }
+}
+
+/// The lines with their ends.
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+fn sets(line: &[u8], name: &str) -> bool {
+    let line = line.trim_ascii_start();
+    let line = line
+        .strip_prefix(b"export ")
+        .unwrap_or(line)
+        .trim_ascii_start();
+    line.strip_prefix(name.as_bytes())
+        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, EnvironmentFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("environment");
+        fs::write(&path, text).unwrap();
+        let read = EnvironmentFile::read(&path).unwrap();
+        (folder, read)
+    }
+
+    #[test]
+    fn values_come_without_quotes() {
+        for line in [
+            "T=abc",
+            "T=\"abc\"",
+            "T='abc'",
+            "export T=abc",
+            " T = abc ",
+            "T=abc\r",
+            "X=1\nT=old\nT=abc\nTT=no",
+        ] {
+            assert_eq!(file(line).1.value("T").as_deref(), Some("abc"), "{line:?}");
+        }
+        for line in ["", "# T=abc", "TT=abc", "T", "XT=abc"] {
+            assert_eq!(file(line).1.value("T"), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_lines_keep_every_byte() {
+        let cases = [
+            ("A=1\nT=abc\n# T=abc\nB=ü", "A=1\n# T=abc\nB=ü"),
+            ("A=1\r\nT=abc\r\nB=2\r\n", "A=1\r\nB=2\r\n"),
+            ("T=abc", ""),
+            ("A=1\nT=a\nT=b", "A=1\n"),
+        ];
+        for (before, after) in cases {
+            let (folder, environment) = file(before);
+            environment.remove("T").unwrap();
+            assert_eq!(
+                fs::read_to_string(folder.path().join("environment")).unwrap(),
+                after,
+                "{before:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = EnvironmentFile::read(&folder.path().join("none")).unwrap();
+        assert_eq!(none.value("T"), None);
+        none.remove("T").unwrap();
+    }
+}

@@ -1,0 +1,104 @@
+//! What goes wrong here, and what to do about it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use cli::Failure;
+
+/// Why there are no credentials.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("could not {doing} `{}`: {cause}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        cause: io::Error,
+    },
+    #[error("there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `{}`", environment_file.display())]
+    NoToken { environment_file: PathBuf },
+    #[error("the wrapping token from {source_name} {reason}")]
+    BadToken {
+        source_name: String,
+        reason: &'static str,
+    },
+    #[error("the systemd credential `{name}` was not passed to this process")]
+    NoCredential { name: String },
+    #[error(
+        "the wrapping token was made at `{found}`, not at `{expected}`: it is not one of create-host's, and was not used"
+    )]
+    WrongCreationPath { found: String, expected: String },
+    #[error("the wrapping token expired at {} by its own word (this host's clock says {})", time(*.at), time(*.now))]
+    Expired { at: SystemTime, now: SystemTime },
+    #[error(
+        "the wrapping token was used before, although it is valid until {} and this host never used it: \
+         somebody else has this host's credentials",
+        time(*.until)
+    )]
+    Intercepted { until: SystemTime },
+    #[error(
+        "the wrapping token is used up: this host itself began to use it and was interrupted, or holds what it gave"
+    )]
+    UsedHere,
+    #[error(
+        "OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never \
+         used it, so if it is younger than its lifetime, somebody else did and has this host's credentials"
+    )]
+    UsedOrExpired,
+    #[error("what the token wraps is not a role id and a secret id; the token is used up")]
+    WrongPayload,
+    #[error("{cause}; whether the token was used up is not known")]
+    Interrupted { cause: openbao::Error },
+    #[error(transparent)]
+    OpenBao(#[from] openbao::Error),
+}
+
+fn time(time: SystemTime) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(time)
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
+        Self::Io {
+            doing,
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
+    }
+
+    /// The same, where it is known that this host used the token, or tried to.
+    pub(crate) fn used_here(self) -> Self {
+        match self {
+            Self::Intercepted { .. } | Self::UsedOrExpired => Self::UsedHere,
+            other => other,
+        }
+    }
+}
+
+const ISSUE_ANEW: &str = "issue a new one with `create-host --force`, and hand it to this host";
+const ALARM: &str = "`create-host --force` now: it destroys the credentials that were taken and issues new ones; \
+                     then look for `sys/wrapping/unwrap` in OpenBao's audit log";
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Io { .. } => Self::failed(&error),
+            Error::BadToken { .. } | Error::NoCredential { .. } => {
+                Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
+            }
+            Error::WrongCreationPath { .. } => {
+                Self::failed(&error).hint("find out who put it there; `--creation-path` names another path that is right")
+            }
+            Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(ALARM),
+            Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_ANEW),
+            Error::Interrupted { cause } => {
+                Self::from(cause).suffix("whether the token was used up is not known").hint(
+                    "run vault-unwrap again; if the token is refused then, issue a new one with `create-host --force`",
+                )
+            }
+            Error::OpenBao(cause) => Self::from(cause),
+        }
+    }
+}

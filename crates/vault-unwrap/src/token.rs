@@ -1,0 +1,69 @@
+//! Where the wrapping token comes from.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::{Arguments, environment_file::EnvironmentFile, failure::Error};
+
+/// The variable that carries the token.
+pub(crate) const VARIABLE: &str = "VAULT_WRAPPED_TOKEN";
+
+/// The token, from the first place that has one; `None` where no place has.
+pub(crate) fn find(
+    arguments: &Arguments,
+    environment_file: &EnvironmentFile,
+) -> Result<Option<SecretString>, Error> {
+    if let Some(path) = &arguments.token_file {
+        return from_file(path, format!("`{}`", path.display())).map(Some);
+    }
+    if let Some(name) = &arguments.credential {
+        let folder = env::var_os("CREDENTIALS_DIRECTORY")
+            .ok_or_else(|| Error::NoCredential { name: name.clone() })?;
+        return from_file(
+            &PathBuf::from(folder).join(name),
+            format!("the credential `{name}`"),
+        )
+        .map(Some);
+    }
+    let variable = env::var(VARIABLE)
+        .ok()
+        .map(Zeroizing::new)
+        .filter(|text| !text.trim().is_empty());
+    if let Some(text) = variable {
+        return check(&text, VARIABLE.to_owned()).map(Some);
+    }
+    let line = environment_file
+        .value(VARIABLE)
+        .map(Zeroizing::new)
+        .filter(|text| !text.trim().is_empty());
+    line.map(|text| check(&text, format!("`{}`", arguments.environment_file.display())))
+        .transpose()
+}
+
+fn from_file(path: &Path, source: String) -> Result<SecretString, Error> {
+    let text =
+        Zeroizing::new(fs::read_to_string(path).map_err(|cause| Error::io("read", path, cause))?);
+    check(&text, source)
+}
+
+fn check(text: &str, source_name: String) -> Result<SecretString, Error> {
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(Error::BadToken {
+            source_name,
+            reason: "is empty",
+        });
+    }
+    if !token.chars().all(|letter| letter.is_ascii_graphic()) {
+        return Err(Error::BadToken {
+            source_name,
+            reason: "has a character that no token has",
+        });
+    }
+    Ok(token.into())
+}
