@@ -1,0 +1,72 @@
+//! Strings and identifiers.
+
+/// `text` as a quoted string, so that nothing in it is a template.
+///
+/// The rules are those of `hclwrite`, the writer behind `tofu fmt` (HCL Native Syntax Specification, "Template Literals");
+/// `hcl-edit` leaves a `$${` alone, which then reads back as `${`.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '$' | '%' if letters.peek() == Some(&'{') => quoted.extend([letter, letter]),
+            _ if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Whether a key can stand without quotes, and means the same then.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    // `for` would begin a `for` expression; the others are values.
+    hcl_edit::Ident::try_new(name).is_ok() && !["for", "true", "false", "null"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use hcl_edit::expr::Expression;
+
+    use super::*;
+
+    #[test]
+    fn strings_read_back_as_they_were() {
+        for text in [
+            "",
+            "web01",
+            "a\"b\\c",
+            "${x} %{if}",
+            "$ % $x 50%",
+            "ü\n\r\t\u{1}",
+            "{$}",
+        ] {
+            let parsed = hcl_edit::parser::parse_expr(&quote(text)).unwrap();
+            assert!(
+                matches!(&parsed, Expression::String(read) if read.value() == text),
+                "{text:?}: {parsed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn templates_are_escaped() {
+        assert_eq!(quote("${x}%{y}$z"), r#""$${x}%%{y}$z""#);
+        assert_eq!(quote("$${x}"), r#""$$${x}""#);
+    }
+
+    #[test]
+    fn identifiers() {
+        for name in ["web01", "web-01", "_x", "ü"] {
+            assert!(is_identifier(name), "{name}");
+        }
+        for name in ["", "1a", "a.b", "a b", "for", "true", "null"] {
+            assert!(!is_identifier(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Attribute names, as they stand in a source and as they must be written.
+
+use rnix::ast::{self, InterpolPart};
+
+/// The name that an attribute stands for; `None` if it is computed (`${…}` inside).
+pub(super) fn read(attribute: &ast::Attr) -> Option<String> {
+    match attribute {
+        ast::Attr::Ident(identifier) => Some(identifier.to_string()),
+        ast::Attr::Str(string) => read_string(string),
+        ast::Attr::Dynamic(dynamic) => match dynamic.expr()? {
+            ast::Expr::Str(string) => read_string(&string),
+            _ => None,
+        },
+    }
+}
+
+fn read_string(string: &ast::Str) -> Option<String> {
+    let mut name = String::new();
+    for part in string.normalized_parts() {
+        match part {
+            InterpolPart::Literal(text) => name.push_str(&text),
+            InterpolPart::Interpolation(_) => return None,
+        }
+    }
+    Some(name)
+}
+
+/// The text of an attribute name: bare where Nix can read it so, and quoted otherwise or if `quoted`.
+pub(super) fn write(name: &str, quoted: bool) -> String {
+    if quoted || !is_identifier(name) {
+        quote(name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Nix's `ID` (`[a-zA-Z_][a-zA-Z0-9_'-]*`), less its keywords.
+fn is_identifier(name: &str) -> bool {
+    const KEYWORDS: [&str; 10] = [
+        "assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with",
+    ];
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_'-".contains(&byte))
+        && !KEYWORDS.contains(&name)
+}
+
+fn quote(name: &str) -> String {
+    let mut text = String::from('"');
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            '$' if letters.peek() == Some(&'{') => text.push_str("\\$"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            _ => text.push(letter),
+        }
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nix_cannot_read_bare_are_quoted() {
+        for bare in ["web01", "_x", "web-01", "a'", "iff"] {
+            assert_eq!(write(bare, false), bare);
+        }
+        for (name, text) in [
+            ("10host", "\"10host\""),
+            ("a.b", "\"a.b\""),
+            ("if", "\"if\""),
+            ("or", "\"or\""),
+            ("-a", "\"-a\""),
+            ("ü", "\"ü\""),
+            ("", "\"\""),
+            ("a\"b\\c${d}$e\n", r#""a\"b\\c\${d}$e\n""#),
+        ] {
+            assert_eq!(write(name, false), text);
+        }
+        assert_eq!(write("web01", true), "\"web01\"");
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for name in ["web01", "a.b", "if", "ü", "a\"b\\c${d}$e\n\t\r", "$${x}"] {
+            let source = format!("{{ {} = 1; }}", write(name, false));
+            let root = super::super::parse::parse(&source).unwrap();
+            let attribute = root
+                .descendants()
+                .find_map(|node| super::super::parse::cast::<ast::Attr>(&node));
+            assert_eq!(
+                attribute.and_then(|attribute| read(&attribute)).as_deref(),
+                Some(name)
+            );
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The errors for flakes that cannot be edited safely, with what to do by hand.
+
+use rnix::{SyntaxKind, SyntaxNode};
+
+use super::locate::{CONFIGURATIONS, Found, Obstacle, mentions};
+use super::name;
+use super::parse::range;
+use crate::error::{Error, Position};
+use crate::text::reindent;
+
+/// The hosts cannot be listed.
+pub(super) fn reading(source: &str, obstacle: &Obstacle) -> Error {
+    let mut error = shape(
+        source,
+        &obstacle.node,
+        &format!("cannot read `{CONFIGURATIONS}`: {}", obstacle.what),
+    );
+    if let Error::Unsupported { place, .. } = &mut error {
+        "write the hosts out as a set".clone_into(place);
+    }
+    error
+}
+
+/// A shape that cannot be edited, without lines to add.
+pub(super) fn shape(source: &str, node: &SyntaxNode, what: &str) -> Error {
+    Error::Unsupported {
+        what: what.to_owned(),
+        position: Position::at(source, range(node).start),
+        lines_to_add: String::new(),
+        place: "edit it by hand".to_owned(),
+    }
+}
+
+/// `host` cannot be added; shows the lines that do it.
+pub(super) fn adding(source: &str, found: &Found, host: &str, value: &str) -> Error {
+    let Some(obstacle) = found.obstacles.first() else {
+        return Error::Unsupported {
+            what: format!(
+                "cannot add `{host}` to `{CONFIGURATIONS}`: no set is found that can take it"
+            ),
+            position: Position { line: 1, column: 1 },
+            lines_to_add: entry(host, value, &format!("{CONFIGURATIONS}."), ""),
+            place: "to the set of outputs".to_owned(),
+        };
+    };
+    let node = &obstacle.node;
+    let (lines_to_add, place) = if takes_update(node) {
+        let end = Position::at(source, range(node).end);
+        let lines = entry(host, value, &obstacle.prefix, "  ");
+        (
+            format!("// {{\n  {lines}\n}}"),
+            format!("after the expression that ends at {end}"),
+        )
+    } else {
+        let place = format!("to the set that `{CONFIGURATIONS}` is made from");
+        (entry(host, value, "", ""), place)
+    };
+    Error::Unsupported {
+        what: format!(
+            "cannot add `{host}` to `{CONFIGURATIONS}`: {}",
+            obstacle.what
+        ),
+        position: Position::at(source, range(node).start),
+        lines_to_add,
+        place,
+    }
+}
+
+/// The text of an entry, its further lines after `indent`.
+fn entry(host: &str, value: &str, prefix: &str, indent: &str) -> String {
+    let value = reindent(value, indent, "\n", &[]);
+    format!("{prefix}{} = {value};", name::write(host, false))
+}
+
+/// Whether `//` can follow the expression as it stands.
+fn takes_update(node: &SyntaxNode) -> bool {
+    matches!(
+        node.kind(),
+        SyntaxKind::NODE_APPLY
+            | SyntaxKind::NODE_IDENT
+            | SyntaxKind::NODE_SELECT
+            | SyntaxKind::NODE_PAREN
+            | SyntaxKind::NODE_ATTR_SET
+    )
+}
+
+/// `host` is not among the hosts that can be read, but named where hosts are computed.
+pub(super) fn removing(source: &str, found: &Found, host: &str) -> Option<Error> {
+    let obstacle = found
+        .obstacles
+        .iter()
+        .find(|obstacle| mentions(&obstacle.node, host))?;
+    let what = format!(
+        "cannot remove `{host}` from `{CONFIGURATIONS}`: {}",
+        obstacle.what
+    );
+    let mut error = shape(source, &obstacle.node, &what);
+    if let Error::Unsupported { place, .. } = &mut error {
+        *place = format!("take `{host}` out of this expression by hand");
+    }
+    Some(error)
+}
