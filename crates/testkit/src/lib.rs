@@ -1,1 +1,49 @@
-//! Real OpenBao servers for the tests.
+//! Real OpenBao servers and clusters, misbehaving networks, and places to work in, for the tests.
+//!
+//! Everything here is real: `bao` itself listens on loopback, proxies and black holes are sockets,
+//! a full disk is a full disk. Each piece ends on `Drop`, also when its test panics, and dies with
+//! the test runner when that is killed.
+//!
+//! A test says what it needs and is skipped by name where the machine lacks it:
+//!
+//! ```no_run
+//! # fn reads_a_secret() {
+//! testkit::require_bao!();
+//! let server = testkit::Server::dev();
+//! let host = server.add_host("web01");
+//! server.put_secret("hosts/web01/db", &serde_json::json!({ "password": "hunter2" }));
+//! # let _ = host;
+//! # }
+//! ```
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "only tests call this: what cannot be set up is a failed test, and a panic says so"
+)]
+
+mod certificates;
+mod fleet;
+mod mount;
+mod network;
+mod port;
+mod process;
+mod program;
+mod run;
+mod scratch;
+mod server;
+mod skip;
+mod wait;
+
+pub use certificates::{Certificates, ServerCertificate};
+pub use fleet::Fleet;
+pub use mount::{ReadOnlyDir, Tmpfs};
+pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble};
+pub use port::{RefusedAddress, refused_address};
+pub use program::{bao, find};
+pub use run::{Output, Run, Running, Signal, steady};
+pub use scratch::{ScratchDir, scratch_dir};
+pub use server::{
+    AuditedRequest, Builder, Certificate, Cluster, HostCredentials, LeftBehind, Server,
+};
+pub use skip::report_skipped;
+pub use wait::wait_for;

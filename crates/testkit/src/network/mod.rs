@@ -1,0 +1,13 @@
+//! Networks that misbehave, on loopback: what stands between a client and OpenBao, never OpenBao.
+
+mod http;
+mod listener;
+mod proxy;
+mod rules;
+mod silent;
+mod stream;
+
+pub use listener::BlackHole;
+pub use proxy::{Hit, Proxy};
+pub use rules::Trouble;
+pub use silent::SilentAddress;

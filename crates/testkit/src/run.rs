@@ -1,0 +1,288 @@
+//! Runs binaries as users do, and holds what they said.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write as _,
+    fs::File,
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use regex::{Captures, Regex};
+
+use crate::process::{Process, bound_command};
+
+/// One run of a binary. Its environment is empty but for what the test sets.
+///
+/// ```no_run
+/// # let program = "vault-fetch";
+/// let output = testkit::Run::new(program).args(["--help"]).run();
+/// assert_eq!(output.code(), Some(0), "{output}");
+/// ```
+#[derive(Debug)]
+pub struct Run {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
+    input: Vec<u8>,
+    limit: Duration,
+}
+
+impl Run {
+    /// A run of `program`: `env!("CARGO_BIN_EXE_vault-fetch")` in a crate's own tests.
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder: None,
+            input: Vec::new(),
+            limit: Duration::from_secs(60),
+        }
+    }
+
+    /// With one more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// With more arguments.
+    #[must_use]
+    pub fn args<T: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = T>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// With an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// In `folder`.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// With `input` on stdin, which is empty otherwise.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// For at most `limit`, 60 seconds otherwise: a binary that hangs fails its test.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it does not start, or takes longer than its limit.
+    pub fn run(self) -> Output {
+        self.start().finish()
+    }
+
+    /// Starts it and goes on.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(self) -> Running {
+        let mut command = bound_command(&self.program);
+        let (stdout, stderr) = (unnamed_file(&[]), unnamed_file(&[]));
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().cloned());
+        command.stdin(Stdio::from(unnamed_file(&self.input)));
+        command.stdout(handle(&stdout)).stderr(handle(&stderr));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        let started = Instant::now();
+        let process = Process::start(command);
+        let process = process
+            .unwrap_or_else(|error| panic!("starting `{}`: {error}", self.program.display()));
+        Running {
+            process,
+            stdout,
+            stderr,
+            started,
+            limit: self.limit,
+            program: self.program,
+        }
+    }
+}
+
+/// A file rather than a pipe: what the binary left running cannot keep the test waiting.
+fn unnamed_file(content: &[u8]) -> File {
+    let mut file = tempfile::tempfile().expect("an unnamed file is made");
+    file.write_all(content)
+        .and_then(|()| file.rewind())
+        .expect("an unnamed file is written");
+    file
+}
+
+fn handle(file: &File) -> Stdio {
+    Stdio::from(file.try_clone().expect("a file handle is doubled"))
+}
+
+/// A binary that runs; killed on `Drop`.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    stdout: File,
+    stderr: File,
+    started: Instant,
+    limit: Duration,
+    program: PathBuf,
+}
+
+impl Running {
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.poll().is_none()
+    }
+
+    /// Sends it a signal, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Ends it with SIGKILL, if it still runs, and gives what it said until then.
+    pub fn kill(mut self) -> Output {
+        let status = self.process.kill();
+        self.output(status)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When that takes longer than the run's limit.
+    pub fn finish(mut self) -> Output {
+        let left = self.limit.saturating_sub(self.started.elapsed());
+        match self.process.wait(left) {
+            Some(status) => self.output(status),
+            None => {
+                let (program, limit) = (self.program.clone(), self.limit);
+                panic!(
+                    "`{}` still ran after {limit:?}; until then:\n{}",
+                    program.display(),
+                    self.kill()
+                );
+            }
+        }
+    }
+
+    fn output(&mut self, status: ExitStatus) -> Output {
+        let time = self.started.elapsed();
+        Output {
+            status,
+            stdout: content(&mut self.stdout),
+            stderr: content(&mut self.stderr),
+            time,
+        }
+    }
+}
+
+pub use rustix::process::Signal;
+
+fn content(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut bytes))
+        .expect("an unnamed file is read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What a run gave. It displays as one text of exit status, stdout and stderr for a snapshot, in
+/// which ports, temporary folders, times and durations do not differ from run to run.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to stdout; bytes that are not UTF-8 are replaced.
+    pub stdout: String,
+    /// What it wrote to stderr; bytes that are not UTF-8 are replaced.
+    pub stderr: String,
+    /// How long it took, within a millisecond.
+    pub time: Duration,
+}
+
+impl Output {
+    /// The exit code; `None` when a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = format!("{}\n", self.status);
+        for (name, content) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            let end = if content.is_empty() || content.ends_with('\n') {
+                ""
+            } else {
+                "[no newline at the end]\n"
+            };
+            write!(text, "----- {name} -----\n{content}{end}")?;
+        }
+        formatter.write_str(&steady(&text))
+    }
+}
+
+/// What differs from run to run, and what stands for it.
+static UNSTEADY: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let temporary = regex::escape(&std::env::temp_dir().to_string_lossy());
+    let temporary = format!(
+        r"{}/(zero-touch-secrets-test-|\.tmp)[A-Za-z0-9]{{6}}",
+        temporary.trim_end_matches('/')
+    );
+    [
+        (temporary.as_str(), "[temporary]"),
+        (r"(127\.0\.0\.1|\[::1\]|localhost):\d+", "$1:[port]"),
+        (
+            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[ ]?[+-]\d\d:?\d\d)?",
+            "[time]",
+        ),
+        (r"\b\d+(\.\d+)? ?(µs|ms|s|seconds?)\b", "[duration]"),
+    ]
+    .map(|(pattern, stands_for)| {
+        (
+            Regex::new(pattern).expect("our own patterns are valid"),
+            stands_for,
+        )
+    })
+    .into()
+});
+
+/// `text` with ports, temporary folders, times and durations replaced by `[port]` and the like.
+pub fn steady(text: &str) -> String {
+    let replace = |text: String, (pattern, by): &(Regex, &str)| {
+        pattern
+            .replace_all(&text, |found: &Captures<'_>| {
+                let mut expanded = String::new();
+                found.expand(by, &mut expanded);
+                expanded
+            })
+            .into_owned()
+    };
+    UNSTEADY.iter().fold(text.to_owned(), replace)
+}

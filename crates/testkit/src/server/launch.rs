@@ -1,0 +1,132 @@
+//! From a folder to a server that answers.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use openbao::{Error, Method, Request, sys};
+use serde_json::{Value, json};
+
+use super::{Keys, Server};
+use crate::{
+    bao,
+    process::{Process, bound_command},
+    wait_for,
+};
+
+impl Server {
+    /// Starts the process and waits until it answers, sealed or not.
+    pub(super) fn launch(&mut self) {
+        let program = bao().expect("a `bao` to test with; `testkit::require_bao!()` skips without");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("log"));
+        let log = log.expect("the server's log is opened");
+        let mut command = bound_command(&program);
+        command
+            .args(["server", "-config"])
+            .arg(self.folder.join("server.json"));
+        command
+            .env_clear()
+            .env("HOME", self.folder())
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.folder());
+        command
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a file handle is doubled"))
+            .stdout(log);
+        self.process = Some(Process::start(command).expect("`bao server` starts"));
+        let client = self.anonymous_client();
+        wait_for("the server answers", || {
+            let process = self.process.as_mut();
+            let ended = process.and_then(Process::poll);
+            assert!(
+                ended.is_none(),
+                "the server ended with {ended:?}:\n{}",
+                self.logs()
+            );
+            sys::seal_status(&client).ok()
+        });
+    }
+
+    /// Makes the keys. `bao` does it: the openbao crate has no use for it outside tests yet.
+    pub(super) fn initialise(&mut self) {
+        let mut command = self.bao_command(&[
+            "operator",
+            "init",
+            "-key-shares=1",
+            "-key-threshold=1",
+            "-format=json",
+        ]);
+        let output = command.output().expect("`bao operator init` runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "the server is not initialised: {said}\n{}",
+            self.logs()
+        );
+        let made: Value = serde_json::from_slice(&output.stdout).expect("`bao` answers in JSON");
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .expect("`bao` gives its keys as text")
+                .to_owned()
+        };
+        self.keys = Keys {
+            root_token: text(&made["root_token"]),
+            unseal_key: text(&made["unseal_keys_b64"][0]),
+        };
+    }
+
+    /// The `bao` command with what it needs to reach this server as root.
+    pub fn bao_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(bao().expect("a `bao` to test with"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder());
+        command
+            .env("BAO_ADDR", self.own_address())
+            .env("BAO_TOKEN", self.root_token());
+        if self.builder.scheme() == "https" {
+            command.env("BAO_SKIP_VERIFY", "true"); // its certificate may be a bad one on purpose
+        }
+        command
+    }
+
+    /// Seals it: it answers nothing but its state until [`Server::unseal`].
+    pub fn seal(&self) {
+        self.write("sys/seal", &json!({}));
+    }
+
+    /// Unseals it and waits until it serves requests, in a cluster as active node or standby.
+    pub fn unseal(&self) {
+        self.write("sys/unseal", &json!({ "key": self.keys.unseal_key }));
+        wait_for("the unsealed server has a leader", || {
+            (!self.builder.is_raft() || self.has_leader()).then_some(())
+        });
+        self.wait_for_kv();
+    }
+
+    /// Mounts KV v2 at `secret/`, where `bao server -dev` has it.
+    pub(super) fn mount_kv(&self) {
+        self.write(
+            "sys/mounts/secret",
+            &json!({ "type": "kv", "options": { "version": "2" } }),
+        );
+        self.wait_for_kv();
+    }
+
+    /// KV v2 refuses requests while it prepares its storage, after each unsealing, too.
+    fn wait_for_kv(&self) {
+        let client = self.client();
+        wait_for("the KV mount is ready", || {
+            match client.data::<Value>(&Request::new(Method::Get, "secret/config")) {
+                Ok(_) | Err(Error::NotFound { .. }) => Some(()), // nothing is mounted there yet
+                Err(_) => None,
+            }
+        });
+    }
+}

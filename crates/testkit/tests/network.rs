@@ -1,0 +1,188 @@
+//! Networks misbehave as told.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use testkit::{BlackHole, Certificate, Proxy, Server, SilentAddress, Trouble};
+
+const SHORT: Duration = Duration::from_millis(400);
+
+fn socket(address: &str) -> SocketAddr {
+    address.split_once("://").unwrap().1.parse().unwrap()
+}
+
+/// What a server sends until it closes the connection, or nothing more comes.
+fn ask(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(socket(address)).unwrap();
+    stream.set_read_timeout(Some(SHORT)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes); // a timeout ends it, too
+    String::from_utf8(bytes).unwrap()
+}
+
+const HEALTH: &str = "/v1/sys/health";
+
+#[test]
+fn a_proxy_counts_what_passes() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let proxy = Proxy::to(&server.address());
+    let answer = ask(&proxy.address(), HEALTH);
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(r#""sealed":false"#),
+        "{answer}"
+    );
+    assert_eq!((proxy.connections(), proxy.requests().len()), (1, 1));
+    assert_eq!(
+        (
+            proxy.requests()[0].method.as_str(),
+            proxy.requests()[0].path.as_str()
+        ),
+        ("GET", HEALTH)
+    );
+    assert_eq!(proxy.bytes_to_clients(), answer.len() as u64);
+}
+
+#[test]
+fn a_connection_is_kept_for_the_next_request() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let proxy = Proxy::to(&server.address());
+    let settings = openbao::Settings::new(vec![proxy.address().parse().unwrap()]);
+    let client = openbao::Client::new(settings).unwrap();
+    for _ in 0..3 {
+        openbao::sys::seal_status(&client).unwrap();
+    }
+    assert_eq!((proxy.connections(), proxy.requests().len()), (1, 3));
+}
+
+#[test]
+fn a_proxy_spoils_the_first_answers_or_some_paths_only() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let proxy = Proxy::to(&server.address());
+    proxy.first(2, Trouble::Status(503));
+    assert!(ask(&proxy.address(), HEALTH).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    assert!(ask(&proxy.address(), HEALTH).starts_with("HTTP/1.1 503 "));
+    assert!(ask(&proxy.address(), HEALTH).starts_with("HTTP/1.1 200 "));
+    proxy.on("seal-status", Trouble::Html);
+    assert!(ask(&proxy.address(), "/v1/sys/seal-status").contains("<!doctype html>"));
+    assert!(ask(&proxy.address(), HEALTH).contains("sealed"));
+}
+
+#[test]
+fn a_proxy_sends_nonsense() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let proxy = Proxy::to(&server.address());
+    let whole = ask(&proxy.address(), HEALTH);
+    proxy.always(Trouble::Truncate(10));
+    let cut = ask(&proxy.address(), HEALTH);
+    assert!(
+        cut.contains("content-length: ") && cut.ends_with(r#"{"initiali"#),
+        "{cut} of {whole}"
+    );
+    proxy.behave().always(Trouble::Body("not JSON".to_owned()));
+    assert!(ask(&proxy.address(), HEALTH).ends_with("\r\n\r\nnot JSON"));
+    proxy.behave().always(Trouble::Close);
+    assert_eq!(ask(&proxy.address(), HEALTH), "");
+    proxy.behave().always(Trouble::Huge(100_000_000));
+    assert_eq!(
+        ask(&proxy.address(), HEALTH)
+            .split_once("\r\n\r\n")
+            .unwrap()
+            .1
+            .len(),
+        100_000_000
+    );
+}
+
+#[test]
+fn a_proxy_is_slow_or_silent() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let proxy = Proxy::to(&server.address());
+    let start = Instant::now();
+    proxy.always(Trouble::Delay(SHORT / 2));
+    assert!(ask(&proxy.address(), HEALTH).contains("sealed"));
+    assert!(start.elapsed() >= SHORT / 2);
+    proxy.behave().always(Trouble::Hang);
+    assert_eq!(ask(&proxy.address(), HEALTH), "");
+    assert_eq!(proxy.requests().len(), 2, "the request arrived");
+    proxy
+        .behave()
+        .always(Trouble::Trickle(Duration::from_millis(1)));
+    let start = Instant::now();
+    let answer = ask(&proxy.address(), HEALTH);
+    assert!(
+        start.elapsed() >= Duration::from_millis(answer.len() as u64),
+        "{answer}"
+    );
+}
+
+#[test]
+fn tls_passes_through_a_proxy_unread() {
+    testkit::require_bao!();
+    let server = Server::builder().tls(Certificate::Good).start();
+    let proxy = Proxy::to(&server.address());
+    let mut settings = openbao::Settings::new(vec![proxy.address().parse().unwrap()]);
+    settings.trust = openbao::Trust::Bundle(server.ca_certificate().unwrap());
+    let client = || openbao::Client::new(settings.clone()).unwrap();
+    openbao::sys::seal_status(&client()).unwrap();
+    assert_eq!((proxy.connections(), proxy.requests().len()), (1, 0));
+    assert!(
+        proxy.bytes_to_clients() > 500,
+        "a handshake and an answer: {}",
+        proxy.bytes_to_clients()
+    );
+    proxy.always(Trouble::Truncate(100));
+    openbao::sys::seal_status(&client()).unwrap_err();
+}
+
+#[test]
+fn a_black_hole_accepts_and_never_answers() {
+    let hole = BlackHole::open();
+    assert_eq!(ask(&hole.address(), HEALTH), "");
+    assert_eq!(hole.connections(), 1);
+    let address = hole.address();
+    drop(hole);
+    assert_eq!(
+        TcpStream::connect(socket(&address)).unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
+}
+
+#[test]
+fn connecting_to_a_silent_address_hangs() {
+    let silent = SilentAddress::open();
+    for _ in 0..2 {
+        let start = Instant::now();
+        let error = TcpStream::connect_timeout(&socket(&silent.address()), SHORT).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(start.elapsed() >= SHORT);
+    }
+}
+
+#[test]
+fn a_refused_address_refuses_and_cannot_be_taken() {
+    let refused = testkit::refused_address();
+    let address = socket(&refused.address());
+    assert_eq!(
+        TcpStream::connect(address).unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
+    let others: Vec<_> = (0..50)
+        .map(|_| testkit::refused_address().address())
+        .collect();
+    assert!(!others.contains(&refused.address()));
+    drop(refused);
+    TcpListener::bind(address).unwrap();
+}

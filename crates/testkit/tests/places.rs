@@ -1,0 +1,135 @@
+//! Folders, disks, fleets and runs of binaries.
+
+use std::{fs, io::ErrorKind, path::Path, time::Duration};
+
+use testkit::{Fleet, ReadOnlyDir, Run, Tmpfs, scratch_dir, wait_for};
+
+#[test]
+fn a_scratch_folder_vanishes() {
+    let folder = scratch_dir();
+    let path = folder.to_path_buf();
+    fs::write(path.join("a"), "b").unwrap();
+    drop(folder);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_full_disk_is_full_and_is_unmounted() {
+    let Some(disk) = Tmpfs::mount(64 << 10) else {
+        testkit::skip!("mounting a tmpfs needs root")
+    };
+    disk.fill_up();
+    let error = fs::write(disk.path().join("one more"), [0; 4096]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    let path = disk.path().to_owned();
+    drop(disk);
+    assert!(
+        !path.exists()
+            && !fs::read_to_string("/proc/self/mounts")
+                .unwrap()
+                .contains(path.to_str().unwrap())
+    );
+}
+
+#[test]
+fn a_read_only_folder_takes_nothing() {
+    let folder = ReadOnlyDir::new(|path| fs::write(path.join("there"), "already").unwrap());
+    assert_eq!(
+        fs::read_to_string(folder.path().join("there")).unwrap(),
+        "already"
+    );
+    fs::write(folder.path().join("new"), "").unwrap_err();
+    let path = folder.path().to_owned();
+    drop(folder);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_fleet_is_committed_and_compared() {
+    let fleet = Fleet::scratch();
+    let before = fleet.snapshot();
+    assert_eq!(fleet.git(&["status", "--porcelain"]), "");
+    fleet.write("hosts/new/default.nix", "{ }\n");
+    assert_eq!(
+        fleet.git(&["status", "--porcelain", "--untracked-files=all"]),
+        "?? hosts/new/default.nix\n"
+    );
+    assert_eq!(fleet.text("hosts/new/default.nix"), "{ }\n");
+    assert_eq!(fleet.snapshot().len(), before.len() + 1);
+    fleet.commit("A host");
+    assert_eq!(fleet.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_run_is_one_text() {
+    let folder = scratch_dir();
+    let script = "cat; echo $NAME $HOME; pwd >&2; echo http://127.0.0.1:8200 2026-11-24T01:58:05.470Z after 12.5 ms >&2; exit 3";
+    let output = Run::new("/bin/sh")
+        .args(["-c", script])
+        .env("NAME", "value")
+        .input("in\n")
+        .folder(&folder)
+        .run();
+    insta::assert_snapshot!(output, @r"
+    exit status: 3
+    ----- stdout -----
+    in
+    value
+    ----- stderr -----
+    [temporary]
+    http://127.0.0.1:[port] [time] after [duration]
+    ");
+}
+
+#[test]
+#[should_panic(expected = "`/bin/sh` still ran after 200ms; until then:\nsignal: 9")]
+fn a_run_that_hangs_fails() {
+    Run::new("/bin/sh")
+        .args(["-c", "echo begun; sleep 60"])
+        .limit(Duration::from_millis(200))
+        .run();
+}
+
+#[test]
+fn a_run_can_be_killed() {
+    let mut running = Run::new("/bin/sh").args(["-c", "exec sleep 60"]).start();
+    assert!(running.is_running());
+    let id = running.id();
+    assert_eq!(running.kill().code(), None);
+    assert!(!Path::new(&format!("/proc/{id}")).exists());
+}
+
+/// The part of the next test that is killed.
+#[test]
+#[ignore = "run by a_killed_test_runner_leaves_no_process"]
+fn runs_until_killed() {
+    let running = Run::new("/bin/sh").args(["-c", "exec sleep 60"]).start();
+    fs::write(
+        std::env::var_os("REPORT").unwrap(),
+        running.id().to_string(),
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn a_killed_test_runner_leaves_no_process() {
+    if testkit::find("setpriv", "SETPRIV").is_none() {
+        testkit::skip!("no setpriv (util-linux) on this machine");
+    }
+    let report = scratch_dir().join("report");
+    fs::create_dir_all(report.parent().unwrap()).unwrap();
+    let runner = Run::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "runs_until_killed"])
+        .env("REPORT", &report)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .start();
+    let child = wait_for("the runner reports its child", || {
+        fs::read_to_string(&report).ok().filter(|id| !id.is_empty())
+    });
+    let alive = || Path::new(&format!("/proc/{child}")).exists();
+    assert!(alive());
+    runner.kill();
+    wait_for("the child is gone", || (!alive()).then_some(()));
+    fs::remove_dir_all(report.parent().unwrap()).unwrap();
+}
