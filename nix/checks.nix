@@ -37,6 +37,17 @@ let
   # The editors' tests hold Nix that is odd on purpose.
   nixFiles = fileset.difference (fileset.fileFilter (file: file.hasExt "nix") ../.) ../crates;
 
+  toolsCheckers = [
+    pkgs.python3
+    pkgs.ruff
+    pkgs.shellcheck
+  ];
+  toolsFiles = fileset.unions [
+    ../.shellcheckrc
+    ../ruff.toml
+    ../tools
+  ];
+
   # Instantiating is the test: a host is not built for it.
   toplevels = lib.mapAttrsToList (
     name: host:
@@ -61,9 +72,18 @@ in
   statix = sourceCheck "statix" [ pkgs.statix ] nixFiles "statix check .";
 
   tofu = sourceCheck "tofu" [ pkgs.opentofu ] ../terraform ''
+    export HOME=$TMPDIR
     tofu fmt -check -diff -recursive terraform
     tofu -chdir=terraform/modules/cloud-init init
     tofu -chdir=terraform/modules/cloud-init test
+  '';
+
+  tools = sourceCheck "tools" toolsCheckers toolsFiles ''
+    export HOME=$TMPDIR
+    ruff format --check tools
+    ruff check tools
+    grep --recursive --files-with-matches '^#!.*bash$' tools | xargs shellcheck --check-sourced
+    python3 -m unittest discover --start-directory tools/checks
   '';
 
   hosts = pkgs.writeText "check-hosts" (lib.concatLines toplevels);
