@@ -26,10 +26,9 @@ impl Port {
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
         let count = PORTS.end - PORTS.start;
         let start = u16::try_from(seed % u64::from(count)).expect("a number below a u16");
-        let candidates = (0..count).map(|step| PORTS.start + (start + step) % count);
+        let mut candidates = (0..count).map(|step| PORTS.start + (start + step) % count);
         candidates
-            .filter_map(|number| Self::hold(number).ok())
-            .next()
+            .find_map(|number| Self::hold(number).ok())
             .expect("one port of thousands is free")
     }
 

@@ -178,17 +178,11 @@ impl Running {
     /// When that takes longer than the run's limit.
     pub fn finish(mut self) -> Output {
         let left = self.limit.saturating_sub(self.started.elapsed());
-        match self.process.wait(left) {
-            Some(status) => self.output(status),
-            None => {
-                let (program, limit) = (self.program.clone(), self.limit);
-                panic!(
-                    "`{}` still ran after {limit:?}; until then:\n{}",
-                    program.display(),
-                    self.kill()
-                );
-            }
+        if let Some(status) = self.process.wait(left) {
+            return self.output(status);
         }
+        let (program, limit) = (self.program.clone(), self.limit);
+        panic!("`{}` still ran after {limit:?}; until then:\n{}", program.display(), self.kill());
     }
 
     fn output(&mut self, status: ExitStatus) -> Output {

@@ -1,4 +1,5 @@
 //! The servers are real, and end.
+#![expect(clippy::unwrap_used, reason = "what the helpers below cannot do fails their test")]
 
 use std::{fs, path::Path, time::Duration};
 

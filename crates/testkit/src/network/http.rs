@@ -47,11 +47,11 @@ impl Message {
             .iter()
             .filter(|(name, _)| !framing.contains(&name.as_str()))
         {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            text.extend([name, ": ", value, "\r\n"]);
         }
         let bodiless = self.start.starts_with("HTTP/") && matches!(self.word(1), "204" | "304");
         if !bodiless {
-            text.push_str(&format!("content-length: {length}\r\n"));
+            text.extend(["content-length: ", &length.to_string(), "\r\n"]);
         }
         text.push_str("\r\n");
         text.into_bytes()

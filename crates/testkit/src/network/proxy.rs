@@ -85,9 +85,9 @@ impl Proxy {
             bytes_from_client: AtomicU64::new(0),
             bytes_to_client: AtomicU64::new(0),
         });
-        let served = Arc::clone(&shared);
+        let counters = Arc::clone(&shared);
         // A connection that breaks is what a proxy of this kind is for: no error to report.
-        let listener = Listener::start(move |stream, state| drop(serve(&served, stream, state)));
+        let listener = Listener::start(move |stream, state| drop(serve(&counters, stream, state)));
         Self {
             listener,
             shared,
@@ -176,7 +176,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn serve(shared: &Arc<Shared>, stream: TcpStream, state: &State) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if shared.tls.is_none() && opens_with_tls(&stream)? {
-        return pass_through(shared, stream, state);
+        return pass_through(shared, &stream, state);
     }
     let mut client = Counted {
         stream: client_side(stream, shared.tls.as_ref())?,
@@ -331,7 +331,7 @@ fn send_huge(client: &mut dyn Stream, bytes: u64) -> io::Result<()> {
 }
 
 /// Passes TLS on, unread.
-fn pass_through(shared: &Arc<Shared>, client: TcpStream, state: &State) -> io::Result<()> {
+fn pass_through(shared: &Arc<Shared>, client: &TcpStream, state: &State) -> io::Result<()> {
     let troubles = draw(&mut lock(&shared.rules), "");
     let mut limit = u64::MAX;
     for trouble in &troubles {
@@ -347,23 +347,13 @@ fn pass_through(shared: &Arc<Shared>, client: TcpStream, state: &State) -> io::R
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let counted = Arc::clone(shared);
     thread::spawn(move || {
-        drop(pump(
-            &from_client,
-            &to_server,
-            &counted.bytes_from_client,
-            u64::MAX,
-        ))
-    });
-    pump(&server, &client, &shared.bytes_to_client, limit)
+        pump(&from_client, &to_server, &counted.bytes_from_client, u64::MAX);});
+    pump(&server, client, &shared.bytes_to_client, limit);
+    Ok(())
 }
 
 /// Copies until one side hangs up or `limit` bytes have passed, then hangs up on both.
-fn pump(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
-    counter: &AtomicU64,
-    limit: u64,
-) -> io::Result<()> {
+fn pump(mut from: &TcpStream, mut to: &TcpStream, counter: &AtomicU64, limit: u64) {
     let mut block = [0; 16 << 10];
     let mut left = limit;
     while left > 0 {
@@ -376,5 +366,4 @@ fn pump(
         left -= count as u64;
     }
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both)); // one may be gone already
-    Ok(())
 }
