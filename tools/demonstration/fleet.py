@@ -1,0 +1,49 @@
+"""A copy of the example fleet, under git so that each edit can be shown."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ["flake.nix", "flake.lock", "fleet.toml", "hosts", "terraform"]
+
+
+def copy_to(folder: Path) -> None:
+    """Copies the fleet and commits it, so that `git diff` shows what a command changed."""
+    folder.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns(".terraform*"))
+        else:
+            shutil.copyfile(source, folder / part)
+    for path in folder.rglob("*"):  # a copy out of the Nix store is read-only
+        path.chmod(path.stat().st_mode | 0o200)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=the example fleet")
+
+
+def git(folder: Path, *words: str) -> str:
+    """Runs git in the fleet, with none of the user's settings."""
+    settings = ["user.name=demo", "user.email=demo@example.internal", "commit.gpgsign=false"]
+    options = [word for setting in settings for word in ("-c", setting)]
+    done = subprocess.run(
+        ["git", *options, *words],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"},
+    )
+    return done.stdout
+
+
+def wrapping_token(folder: Path) -> str:
+    """The token that create-host put into terraform/vms.tf."""
+    found = re.search(
+        r'vault_wrapped_token\s*=\s*"([^"]+)"', (folder / "terraform/vms.tf").read_text()
+    )
+    return found[1] if found else ""
