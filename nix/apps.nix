@@ -16,8 +16,10 @@ let
   demo = pkgs.writeShellApplication {
     name = "demo";
     runtimeInputs = [
+      pkgs.gitMinimal
       pkgs.openbao
       pkgs.opentofu
+      pkgs.python3
       programs.create-host
       programs.vault-fetch
       programs.vault-unwrap

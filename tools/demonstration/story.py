@@ -78,9 +78,8 @@ class Story:
         lines = [f"{mode_of(top)}  {folder}/"]
         for path in sorted(top.rglob("*")):
             if path.is_file() and not path.name.startswith("."):
-                lines.append(
-                    f"{mode_of(path)}  {path.relative_to(self.guest)}  ({path.stat().st_size} bytes)"
-                )
+                name = path.relative_to(self.guest)
+                lines.append(f"{mode_of(path)}  {name}  ({path.stat().st_size} bytes)")
         self.narrator.show(f"{folder}/ on web01", "\n".join(lines))
 
     def secret_files(self) -> dict[str, str]:
@@ -181,9 +180,7 @@ def first_boot(story: Story) -> None:
         story.narrator.show("user-data of web01, rendered by OpenTofu from terraform/", user_data)
         environment.write_text(file["content"])
     else:
-        print(
-            "skipped: demo: the user-data is not rendered: OpenTofu is not here"
-        )
+        print("skipped: demo: the user-data is not rendered: OpenTofu is not here")
         environment.write_text(
             f"VAULT_ADDR={story.server.address}\nVAULT_WRAPPED_TOKEN={story.token}\n"
         )
