@@ -32,6 +32,7 @@ mod run;
 mod scratch;
 mod server;
 mod skip;
+mod steady;
 mod wait;
 
 pub use certificates::{Certificates, ServerCertificate};
@@ -40,10 +41,11 @@ pub use mount::{ReadOnlyDir, Tmpfs};
 pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble};
 pub use port::{RefusedAddress, refused_address};
 pub use program::{bao, find};
-pub use run::{Output, Run, Running, Signal, steady};
+pub use run::{Output, Run, Running, Signal};
 pub use scratch::{ScratchDir, scratch_dir};
 pub use server::{
     AuditedRequest, Builder, Certificate, Cluster, HostCredentials, LeftBehind, Server,
 };
 pub use skip::report_skipped;
+pub use steady::steady;
 pub use wait::wait_for;

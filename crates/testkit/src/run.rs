@@ -7,13 +7,14 @@ use std::{
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 
-use regex::{Captures, Regex};
-
-use crate::process::{Process, bound_command};
+use crate::{
+    Server,
+    process::{Process, bound_command},
+    steady,
+};
 
 /// One run of a binary. Its environment is empty but for what the test sets.
 ///
@@ -64,6 +65,16 @@ impl Run {
         self.environment
             .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// With the address of `server`, and its CA certificate where it speaks TLS.
+    #[must_use]
+    pub fn server(self, server: &Server) -> Self {
+        let run = self.env("BAO_ADDR", server.address());
+        match server.ca_certificate() {
+            Some(authority) => run.env("BAO_CACERT", authority),
+            None => run,
+        }
     }
 
     /// In `folder`.
@@ -182,7 +193,11 @@ impl Running {
             return self.output(status);
         }
         let (program, limit) = (self.program.clone(), self.limit);
-        panic!("`{}` still ran after {limit:?}; until then:\n{}", program.display(), self.kill());
+        panic!(
+            "`{}` still ran after {limit:?}; until then:\n{}",
+            program.display(),
+            self.kill()
+        );
     }
 
     fn output(&mut self, status: ExitStatus) -> Output {
@@ -240,43 +255,4 @@ impl std::fmt::Display for Output {
         }
         formatter.write_str(&steady(&text))
     }
-}
-
-/// What differs from run to run, and what stands for it.
-static UNSTEADY: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    let temporary = regex::escape(&std::env::temp_dir().to_string_lossy());
-    let temporary = format!(
-        r"{}/(zero-touch-secrets-test-|\.tmp)[A-Za-z0-9]{{6}}",
-        temporary.trim_end_matches('/')
-    );
-    [
-        (temporary.as_str(), "[temporary]"),
-        (r"(127\.0\.0\.1|\[::1\]|localhost):\d+", "$1:[port]"),
-        (
-            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[ ]?[+-]\d\d:?\d\d)?",
-            "[time]",
-        ),
-        (r"\b\d+(\.\d+)? ?(µs|ms|s|seconds?)\b", "[duration]"),
-    ]
-    .map(|(pattern, stands_for)| {
-        (
-            Regex::new(pattern).expect("our own patterns are valid"),
-            stands_for,
-        )
-    })
-    .into()
-});
-
-/// `text` with ports, temporary folders, times and durations replaced by `[port]` and the like.
-pub fn steady(text: &str) -> String {
-    let replace = |text: String, (pattern, by): &(Regex, &str)| {
-        pattern
-            .replace_all(&text, |found: &Captures<'_>| {
-                let mut expanded = String::new();
-                found.expand(by, &mut expanded);
-                expanded
-            })
-            .into_owned()
-    };
-    UNSTEADY.iter().fold(text.to_owned(), replace)
 }

@@ -80,3 +80,32 @@ fn is_settled(entry: &fs::DirEntry) -> io::Result<bool> {
         .duration_since(modified)
         .is_ok_and(|age| age > SETTLED))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_that_nobody_holds_are_swept() {
+        let parent = scratch_dir();
+        let made = |name: &str, age: u64| {
+            let path = parent.join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("file"), "").unwrap();
+            let changed = SystemTime::now() - Duration::from_secs(age);
+            fs::File::open(&path)
+                .unwrap()
+                .set_modified(changed)
+                .unwrap();
+            path
+        };
+        let dead = made(&format!("{PREFIX}dead"), 90);
+        let alive = made(&format!("{PREFIX}alive"), 90);
+        let young = made(&format!("{PREFIX}young"), 1);
+        let foreign = made("foreign", 90);
+        let _held = lock(&alive).unwrap();
+        sweep(&parent);
+        let there = [dead, alive, young, foreign].map(|path| path.exists());
+        assert_eq!(there, [false, true, true, true]);
+    }
+}

@@ -1,5 +1,8 @@
 //! Networks misbehave as told.
-#![expect(clippy::unwrap_used, reason = "what the helpers below cannot do fails their test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers below cannot do fails their test"
+)]
 
 use std::{
     io::{ErrorKind, Read, Write},

@@ -1,5 +1,8 @@
 //! The servers are real, and end.
-#![expect(clippy::unwrap_used, reason = "what the helpers below cannot do fails their test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers below cannot do fails their test"
+)]
 
 use std::{fs, path::Path, time::Duration};
 
@@ -263,4 +266,19 @@ fn credentials_are_written_as_on_a_host() {
     credentials.write_to(&folder);
     assert_eq!(fs::read_to_string(folder.join("role-id")).unwrap(), "r");
     assert_eq!(fs::read_to_string(folder.join("secret-id")).unwrap(), "s");
+}
+
+#[test]
+fn a_test_without_bao_is_skipped_by_name() {
+    let name = "a_host_reads_its_own_secrets_and_no_others";
+    let run = testkit::Run::new(std::env::current_exe().unwrap());
+    let output = run
+        .args(["--exact", name])
+        .env("BAO", "/nonexistent/bao")
+        .run();
+    assert_eq!(
+        output.stderr,
+        format!("skipped: server::{name}: no bao on this machine\n")
+    );
+    assert_eq!(output.code(), Some(0), "{output}");
 }

@@ -3,6 +3,7 @@
 mod http;
 mod listener;
 mod proxy;
+mod relay;
 mod rules;
 mod silent;
 mod stream;

@@ -35,7 +35,10 @@ impl Cluster {
         };
         let leader = node(1, None).start();
         // Nodes vote once they were healthy for that long, by default 10 s.
-        leader.write("sys/storage/raft/autopilot/configuration", &json!({ "server_stabilization_time": "200ms" }));
+        leader.write(
+            "sys/storage/raft/autopilot/configuration",
+            &json!({ "server_stabilization_time": "200ms" }),
+        );
         let mut nodes: Vec<_> = (2..=count)
             .map(|number| node(number, Some(leader.own_address())).prepare())
             .collect();
@@ -116,9 +119,16 @@ impl Server {
     /// Waits until `count` nodes vote: with fewer, the cluster would not outlive its leader.
     fn wait_for_voters(&self, count: usize) {
         wait_for("all nodes may vote", || {
-            let state = self.read("sys/storage/raft/configuration").unwrap_or_default();
-            let servers = state["config"]["servers"].as_array().cloned().unwrap_or_default();
-            let voters = servers.iter().filter(|server| server["voter"] == json!(true));
+            let state = self
+                .read("sys/storage/raft/configuration")
+                .unwrap_or_default();
+            let servers = state["config"]["servers"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let voters = servers
+                .iter()
+                .filter(|server| server["voter"] == json!(true));
             (voters.count() == count).then_some(())
         });
     }
