@@ -114,6 +114,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The place and the message of a parse error, for a sentence that names the language already.
+    pub(crate) fn without_language(&self) -> String {
+        match self {
+            Self::Parse {
+                position, message, ..
+            } => format!("{position}: {message}"),
+            other => other.to_string(),
+        }
+    }
+
     /// What the user can do about it, where there is something; may be several lines.
     pub fn hint(&self) -> Option<String> {
         match self {

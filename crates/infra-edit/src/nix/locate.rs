@@ -41,8 +41,8 @@ pub(super) struct Obstacle {
     pub(super) node: SyntaxNode,
     /// Why not.
     pub(super) what: String,
-    /// Where in its value the hosts would stand: nothing, or such as `nixosConfigurations.`.
-    pub(super) prefix: String,
+    /// Where in its value the hosts would stand: nothing, or such as `nixosConfigurations.`; `None` if nowhere.
+    pub(super) prefix: Option<String>,
 }
 
 /// A set that takes the first host of a flake that has none.
@@ -63,6 +63,16 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A file that is no flake at all.
+    fn no_flake(node: &SyntaxNode, what: &str) -> Self {
+        let mut found = Self::obstacle(node, &[], what);
+        found
+            .obstacles
+            .iter_mut()
+            .for_each(|obstacle| obstacle.prefix = None);
+        found
+    }
+
     fn is_empty(&self) -> bool {
         self.sites.is_empty() && self.obstacles.is_empty()
     }
@@ -78,7 +88,7 @@ impl Found {
         let obstacle = Obstacle {
             node: node.clone(),
             what: what.into(),
-            prefix,
+            prefix: Some(prefix),
         };
         Self {
             obstacles: vec![obstacle],
@@ -106,7 +116,7 @@ pub(super) fn locate(root: &SyntaxNode) -> Found {
         .and_then(|root| root.expr())
         .map(|flake| peel(&flake))
     else {
-        return Found::obstacle(root, &[], "the file holds no expression");
+        return Found::no_flake(root, "the file holds no expression");
     };
     let outputs = scope::entries(&node(&flake))
         .into_iter()
@@ -120,11 +130,7 @@ pub(super) fn locate(root: &SyntaxNode) -> Found {
         });
     match outputs {
         Some(outputs) => in_outputs(&outputs, 0),
-        None => Found::obstacle(
-            &node(&flake),
-            &["outputs"],
-            "this is not a flake: it has no `outputs`",
-        ),
+        None => Found::no_flake(&node(&flake), "this is not a flake: it has no `outputs`"),
     }
 }
 
@@ -280,24 +286,20 @@ fn search_variable(variable: &str, place: &SyntaxNode, path: &[&str], depth: usi
 
 /// `hosts.servers`, where the file defines `hosts`.
 fn search_selection(select: &ast::Select, path: &[&str], depth: usize) -> Found {
+    let here = node(select);
     let attributes = select.attrpath().into_iter().flat_map(|path| path.attrs());
     let names: Option<Vec<String>> = attributes.map(|attribute| name::read(&attribute)).collect();
     let set = select.expr().filter(|_| select.default_expr().is_none());
-    match (set, names) {
-        (Some(set), Some(names)) => {
-            let names: Vec<&str> = names
-                .iter()
-                .map(String::as_str)
-                .chain(path.iter().copied())
-                .collect();
-            let found = search(&set, &names, depth + 1);
-            if found.is_empty() {
-                return Found::obstacle(&node(select), path, format!("it comes from `{select}`"));
-            }
-            found
+    if let (Some(set), Some(names)) = (set, names) {
+        let names = names.iter().map(String::as_str).chain(path.iter().copied());
+        let found = search(&set, &names.collect::<Vec<_>>(), depth + 1);
+        let inside =
+            |obstacle: &Obstacle| obstacle.node.ancestors().any(|ancestor| ancestor == here);
+        if !found.is_empty() && !found.obstacles.iter().any(inside) {
+            return found;
         }
-        _ => Found::obstacle(&node(select), path, format!("it comes from `{select}`")),
     }
+    Found::obstacle(&here, path, format!("it comes from `{select}`"))
 }
 
 /// Finds the set at `path` among the entries of a set or `let`; with an empty path, the container is that set.
@@ -436,10 +438,15 @@ impl Found {
         self.hosts.iter().find(|host| host.name == name)
     }
 
-    /// The site that takes a new host: the last one in the file.
+    /// The site that takes a new host: the last one in the file that has hosts, or else the last one.
     pub(super) fn last_site(&self) -> Option<&Site> {
-        self.sites
-            .iter()
-            .max_by_key(|site| range(&site.container).start)
+        let has_hosts = |site: &&Site| {
+            self.hosts
+                .iter()
+                .any(|host| host.container == site.container)
+        };
+        let start = |site: &&Site| range(&site.container).start;
+        let with_hosts = self.sites.iter().filter(has_hosts).max_by_key(start);
+        with_hosts.or_else(|| self.sites.iter().max_by_key(start))
     }
 }

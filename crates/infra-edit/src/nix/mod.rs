@@ -124,7 +124,7 @@ impl Value {
             message,
         };
         let text = text.trim();
-        let root = parse::parse(text).map_err(|error| invalid(error.to_string()))?;
+        let root = parse::parse(text).map_err(|error| invalid(error.without_language()))?;
         let expression = parse::whole_expression(&root, text)
             .ok_or_else(|| invalid("it begins or ends with a comment".to_owned()))?;
         Ok(Self {

@@ -43,26 +43,45 @@ pub(super) fn adding(source: &str, found: &Found, host: &str, value: &str) -> Er
             place: "to the set of outputs".to_owned(),
         };
     };
-    let node = &obstacle.node;
-    let (lines_to_add, place) = if takes_update(node) {
-        let end = Position::at(source, range(node).end);
-        let lines = entry(host, value, &obstacle.prefix, "  ");
-        (
-            format!("// {{\n  {lines}\n}}"),
-            format!("after the expression that ends at {end}"),
-        )
-    } else {
-        let place = format!("to the set that `{CONFIGURATIONS}` is made from");
-        (entry(host, value, "", ""), place)
-    };
+    let (lines_to_add, place) = by_hand(source, obstacle, host, value);
     Error::Unsupported {
         what: format!(
             "cannot add `{host}` to `{CONFIGURATIONS}`: {}",
             obstacle.what
         ),
-        position: Position::at(source, range(node).start),
+        position: Position::at(source, range(&obstacle.node).start),
         lines_to_add,
         place,
+    }
+}
+
+/// The lines that add a host in spite of the obstacle, and where they go.
+fn by_hand(source: &str, obstacle: &Obstacle, host: &str, value: &str) -> (String, String) {
+    let end = Position::at(source, range(&obstacle.node).end);
+    match &obstacle.prefix {
+        None => (
+            String::new(),
+            "write it as `{ outputs = inputs: { … }; }`".to_owned(),
+        ),
+        // `//` replaces an inner set as a whole, so it is right for the hosts themselves only.
+        Some(prefix) if !prefix.is_empty() => {
+            let start = Position::at(source, range(&obstacle.node).start).line;
+            (
+                entry(host, value, prefix, ""),
+                format!("to the set that the expression in line {start} makes"),
+            )
+        }
+        Some(_) if takes_update(&obstacle.node) => {
+            let lines = entry(host, value, "", "  ");
+            (
+                format!("// {{\n  {lines}\n}}"),
+                format!("after the expression that ends at {end}"),
+            )
+        }
+        Some(_) => {
+            let place = format!("to the set that `{CONFIGURATIONS}` is made from");
+            (entry(host, value, "", ""), place)
+        }
     }
 }
 

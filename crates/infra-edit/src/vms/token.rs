@@ -102,20 +102,27 @@ fn append(source: &str, range: &std::ops::Range<usize>, items: &[Item<'_>], toke
     };
     let mut place = block.place(Slot::After(index), false);
     let between = &source[last.key.end..last.range.end];
-    let operator = if between.trim_start().starts_with(':') {
-        ':'
+    let assignment = if between.trim_start().starts_with(':') {
+        if between.starts_with(':') {
+            ": ".to_owned()
+        } else {
+            " : ".to_owned()
+        }
     } else {
-        '='
+        blanks_to_align(source, last, &mut place) + "= "
     };
-    let blanks = blanks_to_align(source, last, &mut place);
-    let entry = format!("{WRAPPING_TOKEN}{blanks}{operator} {}", hcl::quote(token));
-    place.insert(source, &entry)
+    place.insert(
+        source,
+        &format!("{WRAPPING_TOKEN}{assignment}{}", hcl::quote(token)),
+    )
 }
 
 /// The blanks before `=` that put it below the one above; where that one stands too far left, a blank line sets the new
 /// attribute apart, so that `tofu fmt` need not move anything.
 fn blanks_to_align(source: &str, above: &Item<'_>, place: &mut Place) -> String {
-    let one_line = !source[above.range.clone()].contains('\n');
+    // `tofu fmt` aligns a line if its brackets are closed on it: a heredoc counts as one line, a list of many does not.
+    let one_line = matches!(above.value, Expression::HeredocTemplate(_))
+        || !source[above.range.clone()].contains('\n');
     if place.inline || !one_line || !starts_line(source, above.range.start) {
         return " ".to_owned();
     }

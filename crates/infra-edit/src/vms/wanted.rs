@@ -31,8 +31,14 @@ impl Wanted {
         };
         let text = trim_lines(body).to_owned();
         let source = format!("{OPENING}{text}\n}}");
-        let parsed = hcl_edit::parser::parse_expr(&source)
-            .map_err(|error| invalid(error.message().to_owned()))?;
+        let parsed = hcl_edit::parser::parse_expr(&source).map_err(|error| {
+            // The line with the opening brace is not the user's.
+            invalid(format!(
+                "line {}: {}",
+                error.location().line().saturating_sub(1),
+                error.message()
+            ))
+        })?;
         let strings = multi_line_strings(&parsed, &source);
         let Expression::Object(object) = parsed else {
             return Err(invalid("these are not attributes".to_owned()));
