@@ -118,7 +118,7 @@ fn copy(from: &Path, to: &Path) {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    if name == ".terraform" || name.contains(".tfstate") || !from.exists() {
+    if name == ".terraform" || name.contains(".tfstate") {
         return;
     }
     if from.is_file() {
