@@ -20,7 +20,12 @@
   services.cloud-init = {
     enable = true;
     network.enable = false;
-    settings.preserve_hostname = true;
+    settings = {
+      preserve_hostname = true;
+      # After `create-host --force` a host is a new instance to cloud-init, but the same to those
+      # who log in. Missing keys are made by sshd's own unit.
+      ssh_deletekeys = false;
+    };
   };
 
   services.openssh = {

@@ -100,8 +100,8 @@ resource "proxmox_virtual_environment_vm" "host" {
   }
 
   lifecycle {
-    # cloud-init reads its data once, on the first boot. A new wrapping token in vms.tf makes a
-    # new snippet; it must not replace or restart a machine that is running.
+    # A new wrapping token in vms.tf makes new snippets, which Proxmox reads when the machine is
+    # next started. It must not replace or restart a machine that is running.
     ignore_changes = [initialization]
   }
 }

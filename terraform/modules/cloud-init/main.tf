@@ -1,4 +1,11 @@
 locals {
+  # cloud-init writes files once per instance id. A few digits of a hash say that a token is
+  # another one, and nothing else about it.
+  token_digest = nonsensitive(
+    var.vault_wrapped_token == null ? null : substr(sha256(var.vault_wrapped_token), 0, 8)
+  )
+  instance_id = join("-", compact([var.hostname, local.token_digest]))
+
   # Both PAM and systemd read this file line by line as NAME=value.
   environment = concat(
     ["VAULT_ADDR=${var.vault_addr}"],

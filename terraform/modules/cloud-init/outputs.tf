@@ -5,9 +5,9 @@ output "user_data" {
 }
 
 output "meta_data" {
-  description = "NoCloud meta-data. The instance id is the host's name: a new token does not make it a new instance."
+  description = "NoCloud meta-data. A new token is a new instance to cloud-init, which hands it over on the next boot; nothing else about the machine changes."
   value = yamlencode({
-    instance-id    = var.hostname
+    instance-id    = local.instance_id
     local-hostname = var.hostname
   })
 }

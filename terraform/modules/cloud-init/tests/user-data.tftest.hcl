@@ -95,13 +95,39 @@ run "domain_makes_the_full_name" {
   }
 }
 
-run "a_new_token_is_not_a_new_instance" {
+run "the_token_makes_the_instance" {
+  assert {
+    condition = yamldecode(output.meta_data) == {
+      "instance-id"    = "web01-${substr(sha256("s.wrappingtoken"), 0, 8)}"
+      "local-hostname" = "web01"
+    }
+    error_message = "the meta-data is not the expected one"
+  }
+
+  assert {
+    condition     = !strcontains(output.meta_data, "wrappingtoken")
+    error_message = "the meta-data gives the token away"
+  }
+}
+
+run "a_new_token_is_a_new_instance" {
   variables {
     vault_wrapped_token = "s.another"
   }
 
   assert {
-    condition     = yamldecode(output.meta_data) == { "instance-id" = "web01", "local-hostname" = "web01" }
-    error_message = "the instance id must depend on the host's name alone"
+    condition     = yamldecode(output.meta_data).instance-id == "web01-${substr(sha256("s.another"), 0, 8)}"
+    error_message = "cloud-init would not hand the new token over"
+  }
+}
+
+run "without_a_token_the_name_is_the_instance" {
+  variables {
+    vault_wrapped_token = null
+  }
+
+  assert {
+    condition     = yamldecode(output.meta_data).instance-id == "web01"
+    error_message = "the meta-data is not the expected one"
   }
 }
