@@ -74,6 +74,26 @@ pub fn seal_status(client: &Client) -> Result<SealStatus, Error> {
     client.send_bare(&request)
 }
 
+/// Which server of a cluster is active (API page `sys/leader`).
+#[derive(Debug, Deserialize)]
+struct Leader {
+    /// Whether there is more than one server to speak of.
+    ha_enabled: bool,
+    /// Whether it is the one that answered.
+    is_self: bool,
+}
+
+/// Whether the server that is asked first holds the newest data: it is active, or alone. A standby
+/// answers reads by itself and may lag behind (concepts page "Eventual consistency"). Needs no token.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn is_up_to_date(client: &Client) -> Result<bool, Error> {
+    let request = Request::new(Method::Get, "sys/leader").authentication(Authentication::None);
+    let leader: Leader = client.send_bare(&request)?;
+    Ok(leader.is_self || !leader.ha_enabled)
+}
+
 /// The text of an ACL policy.
 ///
 /// # Errors

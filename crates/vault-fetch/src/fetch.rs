@@ -7,7 +7,7 @@ use std::{
 
 use backon::{BlockingRetryable, ExponentialBuilder};
 use openbao::{
-    AppRoleCredentials, Authentication, Client, Error, Refusal, Settings, Trouble, approle, kv,
+    AppRoleCredentials, Authentication, Client, Error, Settings, Trouble, approle, kv, sys,
 };
 
 use crate::cli::How;
@@ -22,6 +22,16 @@ pub(crate) struct Question<'a> {
     pub(crate) secret: &'a str,
 }
 
+/// Why there is no secret.
+pub(crate) enum Refusal {
+    /// No server could be used.
+    Unavailable(Error),
+    /// The secret is no longer there.
+    Gone(Error),
+    /// Anything else: it may be there.
+    Other(Error),
+}
+
 /// How long to go on asking.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience {
@@ -32,18 +42,28 @@ pub(crate) struct Patience {
 
 impl Question<'_> {
     /// The secret's newest version; asked again with growing pauses while no server can be used.
-    pub(crate) fn ask(self, patience: Patience) -> Result<kv::Secret, Error> {
+    pub(crate) fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
         let deadline = Instant::now() + patience.deadline;
-        let mut client = Client::new(self.settings.clone())?;
+        let mut client = Client::new(self.settings.clone()).map_err(Refusal::Other)?;
         client.set_deadline(Some(deadline));
+        self.ask_until(deadline, patience.has_copy, &mut client)
+            .map_err(|error| judge(error, &client))
+    }
+
+    fn ask_until(
+        &self,
+        deadline: Instant,
+        has_copy: bool,
+        client: &mut Client,
+    ) -> Result<kv::Secret, Error> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(5))
             .with_jitter()
             .without_max_times();
-        (|| self.ask_once(&mut client))
+        (|| self.ask_once(client))
             .retry(pauses)
-            .when(|error| Instant::now() < deadline && worth_another_try(error, patience.has_copy))
+            .when(|error| Instant::now() < deadline && worth_another_try(error, has_copy))
             .sleep(move |pause: Duration| {
                 thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
             })
@@ -75,9 +95,24 @@ impl Question<'_> {
     }
 }
 
+fn judge(error: Error, client: &Client) -> Refusal {
+    match &error {
+        Error::Unavailable { .. } => Refusal::Unavailable(error),
+        Error::Deleted { .. } | Error::Destroyed { .. } => Refusal::Gone(error),
+        // with words, it is the mount that is missing, and maybe by mistake; and a standby that
+        // lags behind does not know a new secret yet
+        Error::NotFound { refusal, .. }
+            if refusal.messages.is_empty() && sys::is_up_to_date(client).unwrap_or(false) =>
+        {
+            Refusal::Gone(error)
+        }
+        _ => Refusal::Other(error),
+    }
+}
+
 /// A server before 2.4 does not know the headers of inline authentication and answers as to a
 /// request without a token: with these words alone. A policy's refusal has others around them.
-fn login_was_ignored(refusal: &Refusal) -> bool {
+fn login_was_ignored(refusal: &openbao::Refusal) -> bool {
     refusal.messages == ["permission denied"]
 }
 

@@ -10,7 +10,7 @@ use crate::{
     cache::{Cache, Copy, Found},
     credentials, directory,
     failure::Error,
-    fetch::{Patience, Question},
+    fetch::{Patience, Question, Refusal},
     files,
     ownership::Ownership,
     workplace::Workplace,
@@ -66,8 +66,12 @@ impl Job {
         let since = SystemTime::now();
         match question.ask(self.patience(copy.is_some())) {
             Ok(secret) => self.write(&secret, ownership, since),
-            Err(cause) if cause.is_unavailable() => self.fall_back(cause, copy, ownership),
-            Err(cause) => Err(self.give_up(cause)),
+            Err(Refusal::Unavailable(cause)) => self.fall_back(cause, copy, ownership),
+            Err(Refusal::Gone(cause)) => {
+                self.remove();
+                Err(cause.into())
+            }
+            Err(Refusal::Other(cause)) => Err(cause.into()),
         }
     }
 
@@ -140,19 +144,6 @@ impl Job {
     }
 
     /// A secret that is gone from the server leaves this host too.
-    fn give_up(&self, cause: openbao::Error) -> Error {
-        let gone = match &cause {
-            openbao::Error::Deleted { .. } | openbao::Error::Destroyed { .. } => true,
-            // with words, it is the mount that is missing, and maybe by mistake
-            openbao::Error::NotFound { refusal, .. } => refusal.messages.is_empty(),
-            _ => false,
-        };
-        if gone {
-            self.remove();
-        }
-        cause.into()
-    }
-
     fn remove(&self) {
         let copy = self.cache.as_ref().map_or(Ok(()), Cache::forget);
         let is_there = self.arguments.output.exists();
