@@ -41,6 +41,7 @@ let
     pkgs.python3
     pkgs.ruff
     pkgs.shellcheck
+    pkgs.util-linux # setsid, in the tools' own tests
   ];
   toolsFiles = fileset.unions [
     ../.shellcheckrc
@@ -53,8 +54,14 @@ let
     name: host:
     "${name} ${builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath}"
   ) self.nixosConfigurations;
+
+  # The programs build, and print their man page and completions.
+  programs = lib.mapAttrs' (name: lib.nameValuePair "package-${name}") (
+    import ./packages.nix { inherit pkgs; }
+  );
 in
-{
+programs
+// {
   rustfmt = cargoCheck "rustfmt" [ pkgs.rustfmt ] "cargo fmt --all --check";
   clippy = cargoCheck "clippy" [
     pkgs.clippy
