@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hygiene
+
 # A check that takes longer than this hangs: the slowest takes a few minutes on two cold cores.
 TIME_LIMIT = 45 * 60
 
@@ -75,6 +77,7 @@ class Runner:
         shown = 0.0
         while child.poll() is None:
             time.sleep(0.05)
+            hygiene.reap_orphans(child.pid)
             passed = time.monotonic() - started
             if passed > time_limit:
                 end_group(child)

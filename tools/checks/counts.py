@@ -4,6 +4,8 @@ import re
 
 SKIP = re.compile(r"^skipped: (.+)$", re.MULTILINE)
 IGNORED = re.compile(r"^test (\S+) \.\.\. ignored(?:, (.+))?$", re.MULTILINE)
+# A test with that reason is no test of its own: another one runs it in a process.
+HELPER = "run by "
 TARGET = re.compile(r"^\s+(?:Running (?P<kind>unittests )?(?P<file>\S+) \(|Doc-tests (?P<doc>\S+))")
 RESULT = re.compile(r"^test result: \S+ (\d+) passed; (\d+) failed;")
 TOFU_RESULT = re.compile(r"^(?:Success!|Failure!) (\d+) passed, (\d+) failed", re.MULTILINE)
@@ -40,7 +42,11 @@ def cargo(output: str) -> tuple[int, int, list[str], list[str]]:
     skipped = skip_lines(output)
     # One test may skip several things: it is one pass less.
     passed = max(0, passed - len({line.split(":")[0] for line in skipped}))
-    ignored = [f"{name}: {why or 'ignored'}" for name, why in IGNORED.findall(output)]
+    ignored = [
+        f"{name}: {why or 'ignored'}"
+        for name, why in IGNORED.findall(output)
+        if not why.startswith(HELPER)
+    ]
     return passed, failed, skipped + ignored, complaints
 
 

@@ -48,6 +48,10 @@ class CargoCounts(unittest.TestCase):
         passed, _, skipped, _ = counts.cargo(twice)
         self.assertEqual((passed, len(skipped)), (1, 3))
 
+    def test_a_helper_of_another_test_is_no_skip(self) -> None:
+        skipped = counts.cargo(RUN.replace("needs an hour", "run by denied"))[2]
+        self.assertEqual(skipped, ["full_disk: no right to mount"])
+
     def test_a_test_file_that_ran_nothing_is_a_complaint(self) -> None:
         empty = RUN.replace("2 passed", "0 passed")
         complaints = counts.cargo(empty)[3]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -30,6 +31,17 @@ class Sweep(unittest.TestCase):
     def test_a_process_about_to_end_is_waited_for(self) -> None:
         subprocess.check_call(["sh", "-c", "sleep 0.3 &"])
         self.assertEqual(hygiene.sweep(self.scratch, grace=5), [])
+
+    def test_an_orphan_that_ended_is_let_go_and_the_child_is_not(self) -> None:
+        said = subprocess.run(["sh", "-c", "true & echo $!"], stdout=subprocess.PIPE, check=True)
+        orphan = int(said.stdout)
+        child = subprocess.Popen(["sh", "-c", "exit 7"])
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        for _ in range(100):
+            hygiene.reap_orphans(child.pid)
+            time.sleep(0.01)
+        self.assertFalse(Path(f"/proc/{orphan}").exists())
+        self.assertEqual(child.wait(), 7)
 
     def test_files_are_named_and_removed(self) -> None:
         (self.scratch / "server").mkdir()
