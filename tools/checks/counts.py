@@ -7,6 +7,7 @@ IGNORED = re.compile(r"^test (\S+) \.\.\. ignored(?:, (.+))?$", re.MULTILINE)
 # A test with that reason is no test of its own: another one runs it in a process.
 HELPER = "run by "
 TARGET = re.compile(r"^\s+(?:Running (?P<kind>unittests )?(?P<file>\S+) \(|Doc-tests (?P<doc>\S+))")
+BUILDING = re.compile(r"\s+(Compiling|Downloading|Downloaded|Updating|Locking|Blocking|Finished) ")
 RESULT = re.compile(r"^test result: \S+ (\d+) passed; (\d+) failed;")
 TOFU_RESULT = re.compile(r"^(?:Success!|Failure!) (\d+) passed, (\d+) failed", re.MULTILINE)
 PYTHON_SKIP = re.compile(r"^(\w+) \(.+ \.\.\. skipped ['\"](.+)['\"]$", re.MULTILINE)
@@ -51,17 +52,33 @@ def cargo(output: str) -> tuple[int, int, list[str], list[str]]:
 
 
 def cargo_failures(output: str) -> str:
-    """The parts of a failed `cargo test` run that matter: without passed tests and their output."""
-    kept = []
-    muted = False
+    """The parts of a failed `cargo test` run that matter: a build's errors, a target's failures."""
+    parts: list[list[str]] = [[]]
     for line in output.splitlines():
+        if TARGET.match(line):
+            parts.append([])
+        parts[-1].append(line)
+    build, *targets = parts
+    shown = [line for line in build if not BUILDING.match(line)]
+    for target in targets:
+        # A target without a result was ended by a signal, or hung.
+        if not any(line.startswith("test result: ok.") for line in target):
+            shown += without_successes(target)
+    return "\n".join([*shown, ""])
+
+
+def without_successes(target: list[str]) -> list[str]:
+    """A target's output without the tests that passed and what they printed."""
+    shown = []
+    muted = False
+    for line in target:
         if line == "successes:":
             muted = True
-        elif line == "failures:" or RESULT.match(line) or TARGET.match(line):
+        elif line == "failures:" or RESULT.match(line):
             muted = False
-        if not muted and not re.match(r"test .* \.\.\. ok$|\s+(Compiling|Downloaded) ", line):
-            kept.append(line)
-    return "\n".join(kept) + "\n"
+        if not muted and not line.endswith(" ... ok"):
+            shown.append(line)
+    return shown
 
 
 def tofu(output: str) -> tuple[int, int]:

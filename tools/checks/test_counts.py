@@ -61,10 +61,22 @@ class CargoCounts(unittest.TestCase):
         self.assertEqual(counts.cargo("error: could not compile")[3], ["no test ran at all"])
 
     def test_failures_are_shown_without_the_output_of_what_passed(self) -> None:
-        shown = counts.cargo_failures(RUN + "failures:\n\n---- broken stdout ----\nleft: 1\n")
+        failed = RUN.replace(
+            "test result: ok. 2 passed; 0 failed",
+            "failures:\n\n---- broken stdout ----\nleft: 1\n\n"
+            "test result: FAILED. 2 passed; 1 failed",
+        )
+        shown = counts.cargo_failures(failed)
         self.assertIn("left: 1", shown)
-        self.assertNotIn("no right to mount", shown)
-        self.assertNotIn("denied ... ok", shown)
+        for noise in ("no right to mount", "denied ... ok", "Compiling", "Doc-tests"):
+            self.assertNotIn(noise, shown)
+
+    def test_a_target_that_crashed_is_shown(self) -> None:
+        crashed = RUN.split("successes:")[0] + "signal: 6, SIGABRT\n"
+        self.assertIn("SIGABRT", counts.cargo_failures(crashed))
+
+    def test_a_compiler_error_is_shown(self) -> None:
+        self.assertIn("E0432", counts.cargo_failures("   Compiling a\nerror[E0432]: b\n"))
 
 
 class OtherCounts(unittest.TestCase):

@@ -1,0 +1,64 @@
+"""tools/setup at its edges, without a network."""
+
+import fcntl
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+SETUP = Path(__file__).parents[1] / "setup"
+
+
+class Setup(unittest.TestCase):
+    """Runs the real script on an empty cache."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.cache = Path(scratch.name, "zero-touch-secrets")
+        self.environment = os.environ | {"XDG_CACHE_HOME": scratch.name, "IN_NIX_SHELL": ""}
+
+    def run_setup(self, *words: str, **more: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [SETUP, *words],
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_an_unknown_part_is_wrong_usage(self) -> None:
+        run = self.run_setup("vault")
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        self.assertRegex(
+            run.stderr, r"^error: setup: unknown part `vault`\n\nhint: the parts are: "
+        )
+
+    def test_with_nothing_missing_it_says_nothing_and_makes_nothing(self) -> None:
+        run = self.run_setup("--print-path", "system")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.stdout.split(":")[0].strip(), str(self.cache / "bin"))
+        self.assertFalse(self.cache.exists())
+
+    def test_a_cache_that_cannot_be_made_is_named(self) -> None:
+        run = self.run_setup("shellcheck", XDG_CACHE_HOME="/dev/null")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("cannot make `/dev/null/zero-touch-secrets`\n\nhint: ", run.stderr)
+
+    def test_a_second_run_waits_for_the_first(self) -> None:
+        self.cache.mkdir()
+        with (self.cache / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with subprocess.Popen(
+                [SETUP, "shellcheck"],
+                env=self.environment,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            ) as second:
+                said = second.stderr.readline()
+                os.killpg(second.pid, 15)
+        self.assertIn("another run is filling", said)
+        self.assertEqual({path.name for path in self.cache.iterdir()}, {"lock", "bin"})
