@@ -1,4 +1,4 @@
-"""Sees what a check left behind: processes, mounts, network namespaces, temporary files."""
+"""Sees what a check left behind: processes, mounts, temporary files."""
 
 import ctypes
 import os
@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-NETWORK_NAMESPACES = Path("/run/netns")
 
 
 def adopt_orphans() -> None:
