@@ -6,12 +6,18 @@
 //!
 //! `UPDATE_EXPECTED=1 cargo test -p infra-edit --test pairs` writes what the editors give now; read the difference.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "only tests call these: what fails here is a failed test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use infra_edit::{Error, nix, vms};
 
 type Edit = fn(&str, &str, &str) -> Result<String, Error>;
+type Undo = fn(&str, &str) -> Result<String, Error>;
 
 struct Editor {
     folder: &'static str,
@@ -19,7 +25,7 @@ struct Editor {
     value: &'static str,
     edit: Edit,
     /// What undoes the edit, if it can be undone from its result alone.
-    undo: Option<fn(&str, &str) -> Result<String, Error>>,
+    undo: Option<Undo>,
 }
 
 #[test]
@@ -112,10 +118,7 @@ impl Editor {
                 self.check_undo(case, &source, &text, &host, &value)?;
                 ("out", text)
             }
-            Err(error) => (
-                "error",
-                format!("{error}\n\n{}\n", error.hint().unwrap_or_default()),
-            ),
+            Err(error) => ("error", message(&error)),
         };
         let other = if kind == "out" { "error" } else { "out" };
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
@@ -186,6 +189,14 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
         .collect();
     cases.sort();
     cases
+}
+
+/// The error and its hint as a program prints them.
+fn message(error: &Error) -> String {
+    error.hint().map_or_else(
+        || format!("{error}\n"),
+        |hint| format!("{error}\n\nhint: {hint}\n"),
+    )
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -7,6 +7,7 @@ mod parse;
 mod render;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 pub use parse::parse;
 pub use render::render;
@@ -52,7 +53,8 @@ fn json(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
             }
             _ => quoted.push(letter),
         }

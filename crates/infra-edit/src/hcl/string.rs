@@ -1,5 +1,7 @@
 //! Strings and identifiers.
 
+use std::fmt::Write as _;
+
 /// `text` as a quoted string, so that nothing in it is a template.
 ///
 /// The rules are those of `hclwrite`, the writer behind `tofu fmt` (HCL Native Syntax Specification, "Template Literals");
@@ -15,7 +17,10 @@ pub(crate) fn quote(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '$' | '%' if letters.peek() == Some(&'{') => quoted.extend([letter, letter]),
-            _ if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ if letter.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
+            }
             _ => quoted.push(letter),
         }
     }

@@ -7,7 +7,8 @@
 //! Sets that a function computes (`genAttrs`, `mapAttrs`, a helper) are [`Error::Unsupported`]: the error names the line
 //! and shows what to add by hand.
 
-mod apply;
+mod expression;
+mod found;
 mod locate;
 mod name;
 mod parse;
@@ -15,6 +16,7 @@ mod plan;
 mod refuse;
 mod remove;
 mod scope;
+mod search;
 
 use crate::error::{Error, Language, Position};
 use crate::text::reindent;

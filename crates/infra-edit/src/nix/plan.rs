@@ -2,7 +2,7 @@
 
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::locate::{Found, Host, Site};
+use super::found::{Found, Host, Site};
 use super::parse::range;
 use super::scope;
 use crate::layout::{Block, Place, Slot, Syntax};

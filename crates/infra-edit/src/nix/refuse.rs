@@ -1,8 +1,10 @@
 //! The errors for flakes that cannot be edited safely, with what to do by hand.
 
-use rnix::{SyntaxKind, SyntaxNode};
+use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
-use super::locate::{CONFIGURATIONS, Found, Obstacle, mentions};
+use super::expression::has_token;
+use super::found::{Found, Obstacle};
+use super::locate::CONFIGURATIONS;
 use super::name;
 use super::parse::range;
 use crate::error::{Error, Position};
@@ -108,7 +110,7 @@ pub(super) fn removing(source: &str, found: &Found, host: &str) -> Option<Error>
     let obstacle = found
         .obstacles
         .iter()
-        .find(|obstacle| mentions(&obstacle.node, host))?;
+        .find(|obstacle| names(&obstacle.node, host))?;
     let what = format!(
         "cannot remove `{host}` from `{CONFIGURATIONS}`: {}",
         obstacle.what
@@ -118,4 +120,28 @@ pub(super) fn removing(source: &str, found: &Found, host: &str) -> Option<Error>
         *place = format!("take `{host}` out of this expression by hand");
     }
     Some(error)
+}
+
+/// Whether `host` stands in `node` as a string or as the name of an attribute; a variable of that name is not the host.
+fn names(node: &SyntaxNode, host: &str) -> bool {
+    has_token(node, host, |token| match token.kind() {
+        SyntaxKind::TOKEN_STRING_CONTENT => true,
+        SyntaxKind::TOKEN_IDENT => is_attribute(token),
+        _ => false,
+    })
+}
+
+/// Whether an identifier is the name of an attribute that is defined or inherited.
+fn is_attribute(identifier: &SyntaxToken) -> bool {
+    let around: Vec<SyntaxKind> = identifier
+        .parent_ancestors()
+        .skip(1)
+        .take(2)
+        .map(|node| node.kind())
+        .collect();
+    matches!(
+        around.as_slice(),
+        [SyntaxKind::NODE_INHERIT, ..]
+            | [SyntaxKind::NODE_ATTRPATH, SyntaxKind::NODE_ATTRPATH_VALUE]
+    )
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::locate::{Found, Host, locate};
+use super::found::{Found, Host};
+use super::locate::locate;
 use super::parse::{meaning, parse, range};
 use super::{plan, refuse};
 use crate::error::Error;

@@ -85,8 +85,8 @@ impl<'a> Vms<'a> {
     pub(super) fn place(&self, host: &str) -> (Place, Option<&Item<'a>>) {
         let block = self.block();
         let all: Vec<usize> = (0..self.items.len()).collect();
-        let named = self.items.iter().enumerate();
-        let names: Vec<(&str, usize)> = named
+        let items = self.items.iter().enumerate();
+        let names: Vec<(&str, usize)> = items
             .filter_map(|(index, item)| Some((item.name.as_deref()?, index)))
             .collect();
         let last = all.last().map_or(Slot::Empty, |&last| Slot::After(last));
