@@ -85,7 +85,7 @@ fn a_run_is_one_text() {
 #[should_panic(expected = "`/bin/sh` still ran after 200ms; until then:\nsignal: 9")]
 fn a_run_that_hangs_fails() {
     Run::new("/bin/sh")
-        .args(["-c", "echo begun; sleep 60"])
+        .args(["-c", "echo begun; exec sleep 60"])
         .limit(Duration::from_millis(200))
         .run();
 }
