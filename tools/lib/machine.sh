@@ -48,27 +48,34 @@ rust_is_new_enough() {
     cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1
 }
 
+# The machine's own Rust first, then Debian's, then one in the cache.
 install_rust() {
   local wanted
   wanted=$(rust_wanted)
-  if debian_ships "cargo" "$wanted"; then
+  if [ "$(id -u)" -eq 0 ] && debian_ships cargo "$wanted"; then
     apt_install cargo rust-clippy rustfmt && rust_is_new_enough && return
   fi
-  command -v rustup >/dev/null || { debian_ships rustup 1 && apt_install rustup; } || true
-  if ! command -v rustup >/dev/null; then
-    complain "cargo $wanted or newer, with clippy and rustfmt, is not here, and Debian's packages have neither it nor rustup" \
-      "install Rust as its own site says (rustup), then run this again"
-    return 1
+  if ! command -v rustup >/dev/null && [ "$(id -u)" -eq 0 ] && debian_ships rustup 1; then
+    apt_install rustup || return
   fi
-  # A default that is there is its owner's choice: it is not changed, only completed.
+  if command -v rustup >/dev/null; then
+    ask_rustup && rust_is_new_enough && return
+  fi
+  rm -rf "$work/rust" "$work/rust-scratch"
+  step "Rust (stable), for this project only" "$here/lib/fetch-rust" "$work/rust-scratch" "$work/rust" &&
+    rm -rf "$cache/rust" "$work/rust-scratch" &&
+    mv -T "$work/rust" "$cache/rust" &&
+    export PATH=$cache/rust/bin:$PATH &&
+    rust_is_new_enough
+}
+
+# Completes the toolchain that is there: which one is its owner's choice.
+ask_rustup() {
   if rustup default >/dev/null 2>&1; then
     step "clippy and rustfmt" rustup component add clippy rustfmt
   else
     step "Rust (stable)" sh -euc 'rustup set profile minimal; rustup default stable; rustup component add clippy rustfmt'
   fi
-  rust_is_new_enough && return
-  complain "cargo is older than $wanted" "run \`rustup update\`, then this again"
-  return 1
 }
 
 # debian_ships PACKAGE VERSION: whether apt knows that package at least in that version.
