@@ -69,10 +69,18 @@ impl Found {
         self.sites.is_empty() && self.obstacles.is_empty()
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.hosts.append(&mut other.hosts);
-        self.sites.append(&mut other.sites);
-        self.obstacles.append(&mut other.obstacles);
+    pub(super) fn append(&mut self, other: Self) {
+        let is_new = |host: &Host| {
+            self.hosts
+                .iter()
+                .all(|there| there.attribute != host.attribute)
+        };
+        let hosts: Vec<Host> = other.hosts.into_iter().filter(is_new).collect();
+        self.hosts.extend(hosts);
+        for site in other.sites {
+            self.site(&site.container, site.dotted);
+        }
+        self.obstacles.extend(other.obstacles);
     }
 
     pub(super) fn obstacle(node: &SyntaxNode, path: &[&str], what: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use super::expression::{self, function_body, mentions, peel, update};
 use super::found::{Found, Opening};
 use super::parse::{cast, node};
 use super::scope;
-use super::search::{MAX_DEPTH, search, search_entries};
+use super::search::{search, search_entries};
 
 /// The output that holds the hosts.
 pub(super) const CONFIGURATIONS: &str = "nixosConfigurations";
@@ -31,23 +31,23 @@ pub(super) fn locate(root: &SyntaxNode) -> Found {
             ast::Entry::Inherit(_) => None,
         });
     match outputs {
-        Some(outputs) => in_outputs(&outputs, 0),
+        Some(outputs) => in_outputs(&outputs),
         None => Found::no_flake(&node(&flake), "this is not a flake: it has no `outputs`"),
     }
 }
 
 /// Looks through what the function `outputs` gives.
-fn in_outputs(outputs: &ast::Expr, depth: usize) -> Found {
+fn in_outputs(outputs: &ast::Expr) -> Found {
     let body = function_body(outputs);
     let here = node(&body);
     let obstacle = |what: String| Found::obstacle(&here, &[CONFIGURATIONS], what);
-    if let (true, Some((left, right))) = (depth < MAX_DEPTH, update(&body)) {
-        return in_union(&left, &right, depth + 1);
+    if let Some((left, right)) = update(&body) {
+        return in_union(&left, &right);
     }
     match &body {
         ast::Expr::AttrSet(_) => in_set(&here, &[CONFIGURATIONS]),
         ast::Expr::Ident(variable) => {
-            let found = search(&body, &[CONFIGURATIONS], depth);
+            let found = search(&body, &[CONFIGURATIONS], None);
             if found.is_empty() {
                 obstacle(format!("the outputs come from `{variable}`"))
             } else {
@@ -68,8 +68,8 @@ fn in_outputs(outputs: &ast::Expr, depth: usize) -> Found {
 }
 
 /// Of two sets of outputs, the right one wins if it has the hosts.
-fn in_union(left: &ast::Expr, right: &ast::Expr, depth: usize) -> Found {
-    let [mut on_left, on_right] = [left, right].map(|side| in_outputs(side, depth));
+fn in_union(left: &ast::Expr, right: &ast::Expr) -> Found {
+    let [mut on_left, on_right] = [left, right].map(in_outputs);
     let says = |found: &Found, side: &ast::Expr| {
         !found.sites.is_empty()
             || (!found.obstacles.is_empty() && mentions(&node(side), CONFIGURATIONS))
@@ -90,7 +90,7 @@ fn in_union(left: &ast::Expr, right: &ast::Expr, depth: usize) -> Found {
 
 /// The set of outputs itself.
 fn in_set(set: &SyntaxNode, path: &[&str]) -> Found {
-    let mut found = search_entries(set, path, 0);
+    let mut found = search_entries(set, path, None);
     if found.is_empty() {
         found.opening = Some(Opening {
             container: set.clone(),
@@ -102,11 +102,15 @@ fn in_set(set: &SyntaxNode, path: &[&str]) -> Found {
 
 /// A module of flake-parts, whose option `flake` holds the outputs.
 fn in_flake_parts(module: &SyntaxNode) -> Found {
-    let found = in_set(module, &["flake", CONFIGURATIONS]);
+    let path = ["flake", CONFIGURATIONS];
+    let found = in_set(module, &path);
     if found.opening.is_none() {
         return found;
     }
-    let flake = search_entries(module, &["flake"], 0);
+    if scope::defines(module, "imports") {
+        return Found::obstacle(module, &path, "the hosts may stand in one of the `imports`");
+    }
+    let flake = search_entries(module, &["flake"], None);
     let Some(set) = flake.sites.iter().find(|site| !site.dotted) else {
         return if flake.obstacles.is_empty() {
             found

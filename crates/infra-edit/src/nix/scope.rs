@@ -39,16 +39,18 @@ fn binds(scope: &SyntaxNode, variable: &str) -> bool {
     {
         return false;
     }
-    scope.children().any(|child| {
-        if let Some(entry) = cast::<ast::AttrpathValue>(&child) {
-            let first = entry.attrpath().and_then(|path| path.attrs().next());
-            return first.and_then(|first| name::read(&first)).as_deref() == Some(variable);
-        }
-        cast::<ast::Inherit>(&child).is_some_and(|inherit| {
-            inherit
-                .attrs()
-                .any(|attribute| name::read(&attribute).as_deref() == Some(variable))
-        })
+    defines(scope, variable)
+}
+
+/// Whether a set or `let` has an entry whose path begins with `name`, or inherits it.
+pub(super) fn defines(container: &SyntaxNode, name: &str) -> bool {
+    entries(container).into_iter().any(|entry| match entry {
+        ast::Entry::AttrpathValue(entry) => path(&entry)
+            .first()
+            .is_some_and(|(first, _)| first.as_deref() == Some(name)),
+        ast::Entry::Inherit(inherit) => inherit
+            .attrs()
+            .any(|attribute| name::read(&attribute).as_deref() == Some(name)),
     })
 }
 

@@ -9,23 +9,33 @@ use super::parse::node;
 use super::scope::{self, Binding};
 use super::{expression, name};
 
-/// How many variables are followed before a definition counts as going round in circles.
-pub(super) const MAX_DEPTH: usize = 32;
+/// The variables that are being followed, the last one first: a definition that comes back to one goes round in circles.
+pub(super) struct Trail<'a> {
+    scope: &'a SyntaxNode,
+    variable: &'a str,
+    outer: Option<&'a Trail<'a>>,
+}
+
+impl Trail<'_> {
+    fn holds(&self, scope: &SyntaxNode, variable: &str) -> bool {
+        (self.scope == scope && self.variable == variable)
+            || self.outer.is_some_and(|outer| outer.holds(scope, variable))
+    }
+}
+
+type Trails<'a> = Option<&'a Trail<'a>>;
 
 /// Finds the set at `path` in the value `expression`.
-pub(super) fn search(expression: &ast::Expr, path: &[&str], depth: usize) -> Found {
+pub(super) fn search(expression: &ast::Expr, path: &[&str], trail: Trails<'_>) -> Found {
     let expression = peel(expression);
     let here = node(&expression);
-    if depth > MAX_DEPTH {
-        return Found::obstacle(&here, path, "it is defined by itself");
-    }
     if let Some((left, right)) = update(&expression) {
-        return search_union(&left, &right, path, depth + 1);
+        return search_union(&left, &right, path, trail);
     }
     match &expression {
-        ast::Expr::AttrSet(_) => search_entries(&here, path, depth),
-        ast::Expr::Ident(variable) => search_variable(&variable.to_string(), &here, path, depth),
-        ast::Expr::Select(select) => search_selection(select, path, depth),
+        ast::Expr::AttrSet(_) => search_entries(&here, path, trail),
+        ast::Expr::Ident(variable) => search_variable(&variable.to_string(), &here, path, trail),
+        ast::Expr::Select(select) => search_selection(select, path, trail),
         ast::Expr::Apply(call) => Found::obstacle(
             &here,
             path,
@@ -37,9 +47,9 @@ pub(super) fn search(expression: &ast::Expr, path: &[&str], depth: usize) -> Fou
 }
 
 /// Both sides of `//` hold hosts; but of a set further out only the right side counts, if it has the path.
-fn search_union(left: &ast::Expr, right: &ast::Expr, path: &[&str], depth: usize) -> Found {
-    let on_right = search(right, path, depth);
-    let mut on_left = search(left, path, depth);
+fn search_union(left: &ast::Expr, right: &ast::Expr, path: &[&str], trail: Trails<'_>) -> Found {
+    let on_right = search(right, path, trail);
+    let mut on_left = search(left, path, trail);
     if let Some(first) = path.first() {
         let computed = !on_right.obstacles.is_empty();
         if !on_right.sites.is_empty() || (computed && mentions(&node(right), first)) {
@@ -53,10 +63,18 @@ fn search_union(left: &ast::Expr, right: &ast::Expr, path: &[&str], depth: usize
     on_left
 }
 
-fn search_variable(variable: &str, place: &SyntaxNode, path: &[&str], depth: usize) -> Found {
+fn search_variable(variable: &str, place: &SyntaxNode, path: &[&str], trail: Trails<'_>) -> Found {
     match scope::resolve(variable, place) {
-        Binding::Entry(container) => {
-            search_entries(&container, &[&[variable], path].concat(), depth + 1)
+        Binding::Entry(scope) if trail.is_some_and(|trail| trail.holds(&scope, variable)) => {
+            Found::obstacle(place, path, "it is defined by itself")
+        }
+        Binding::Entry(scope) => {
+            let trail = Trail {
+                scope: &scope,
+                variable,
+                outer: trail,
+            };
+            search_entries(&scope, &[&[variable], path].concat(), Some(&trail))
         }
         Binding::Argument => Found::obstacle(
             place,
@@ -72,14 +90,14 @@ fn search_variable(variable: &str, place: &SyntaxNode, path: &[&str], depth: usi
 }
 
 /// `hosts.servers`, where the file defines `hosts`.
-fn search_selection(select: &ast::Select, path: &[&str], depth: usize) -> Found {
+fn search_selection(select: &ast::Select, path: &[&str], trail: Trails<'_>) -> Found {
     let here = node(select);
     let attributes = select.attrpath().into_iter().flat_map(|path| path.attrs());
     let names: Option<Vec<String>> = attributes.map(|attribute| name::read(&attribute)).collect();
     let set = select.expr().filter(|_| select.default_expr().is_none());
     if let (Some(set), Some(names)) = (set, names) {
         let names = names.iter().map(String::as_str).chain(path.iter().copied());
-        let found = search(&set, &names.collect::<Vec<_>>(), depth + 1);
+        let found = search(&set, &names.collect::<Vec<_>>(), trail);
         let inside =
             |obstacle: &Obstacle| obstacle.node.ancestors().any(|ancestor| ancestor == here);
         if !found.is_empty() && !found.obstacles.iter().any(inside) {
@@ -90,7 +108,7 @@ fn search_selection(select: &ast::Select, path: &[&str], depth: usize) -> Found 
 }
 
 /// Finds the set at `path` among the entries of a set or `let`; with an empty path, the container is that set.
-pub(super) fn search_entries(container: &SyntaxNode, path: &[&str], depth: usize) -> Found {
+pub(super) fn search_entries(container: &SyntaxNode, path: &[&str], trail: Trails<'_>) -> Found {
     let mut found = Found::default();
     if path.is_empty() {
         found.site(container, false);
@@ -98,10 +116,10 @@ pub(super) fn search_entries(container: &SyntaxNode, path: &[&str], depth: usize
     for entry in scope::entries(container) {
         match entry {
             ast::Entry::AttrpathValue(entry) => {
-                search_entry(&entry, container, path, depth, &mut found);
+                search_entry(&entry, container, path, trail, &mut found);
             }
             ast::Entry::Inherit(inherit) => {
-                search_inherit(&inherit, container, path, depth, &mut found);
+                search_inherit(&inherit, container, path, trail, &mut found);
             }
         }
     }
@@ -112,7 +130,7 @@ fn search_entry(
     entry: &ast::AttrpathValue,
     container: &SyntaxNode,
     path: &[&str],
-    depth: usize,
+    trail: Trails<'_>,
     found: &mut Found,
 ) {
     let attributes = scope::path(entry);
@@ -125,7 +143,7 @@ fn search_entry(
         return;
     };
     if attributes.len() <= path.len() {
-        found.append(search(&value, &path[common..], depth + 1));
+        found.append(search(&value, &path[common..], trail));
         return;
     }
     if !path.is_empty() {
@@ -146,7 +164,7 @@ fn search_inherit(
     inherit: &ast::Inherit,
     container: &SyntaxNode,
     path: &[&str],
-    depth: usize,
+    trail: Trails<'_>,
     found: &mut Found,
 ) {
     for attribute in inherit.attrs() {
@@ -163,10 +181,10 @@ fn search_inherit(
             }),
             [first, rest @ ..] if name == *first => {
                 found.append(match inherit.from().and_then(|from| from.expr()) {
-                    Some(from) => search(&from, path, depth + 1),
+                    Some(from) => search(&from, path, trail),
                     // Seen from outside the set, so that a `rec` set does not find itself.
                     None => match container.parent() {
-                        Some(outside) => search_variable(&name, &outside, rest, depth),
+                        Some(outside) => search_variable(&name, &outside, rest, trail),
                         None => {
                             Found::obstacle(&node(inherit), rest, "it is inherited from nowhere")
                         }
