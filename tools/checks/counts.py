@@ -42,7 +42,7 @@ def cargo(output: str) -> tuple[int, int, list[str], list[str]]:
         complaints.append("no test ran at all")
     skipped = skip_lines(output)
     # One test may skip several things: it is one pass less.
-    passed = max(0, passed - len({line.split(":")[0] for line in skipped}))
+    passed = max(0, passed - len({line.split(": ")[0] for line in skipped}))
     ignored = [
         f"{name}: {why or 'ignored'}"
         for name, why in IGNORED.findall(output)

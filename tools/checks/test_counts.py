@@ -45,8 +45,13 @@ class CargoCounts(unittest.TestCase):
 
     def test_a_test_that_skips_two_things_is_one_pass_less(self) -> None:
         twice = RUN.replace("no right to mount", "no right to mount\nskipped: full_disk: no ip")
+        twice = twice.replace("full_disk", "places::full_disk")
         passed, _, skipped, _ = counts.cargo(twice)
         self.assertEqual((passed, len(skipped)), (1, 3))
+
+    def test_two_tests_of_one_module_that_skip_are_two(self) -> None:
+        both = "skipped: places::a: no ip\nskipped: places::b: no ip\n" + RUN
+        self.assertEqual(counts.cargo(both.replace("2 passed", "9 passed"))[0], 6)
 
     def test_a_helper_of_another_test_is_no_skip(self) -> None:
         skipped = counts.cargo(RUN.replace("needs an hour", "run by denied"))[2]
