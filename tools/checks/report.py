@@ -38,7 +38,10 @@ class Report:
         started = time.monotonic()
         runner.stage = stage.name
         (runner.logs / (stage.name.replace(" ", "-") + ".log")).unlink(missing_ok=True)
-        outcome = stage.check(runner)
+        try:
+            outcome = stage.check(runner)
+        except OSError as error:  # a program is missing or may not be run: the other checks go on
+            outcome = Outcome(failed=1, output=f"{error.strerror}: `{error.filename}`")
         left = hygiene.sweep(scratch)
         if left:
             outcome.failed += 1

@@ -9,8 +9,11 @@ missing_packages() {
     gcc -x c -fsyntax-only - 2>/dev/null || missing+=(gcc libc6-dev)
   command -v git >/dev/null || missing+=(git)
   command -v python3 >/dev/null || missing+=(python3)
-  python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
-  [ -n "${IN_NIX_SHELL:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  # Only for downloads, which the flake's dev shell does not need.
+  if [ -z "${IN_NIX_SHELL:-}" ]; then
+    python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  fi
   printf '%s' "${missing[*]}"
 }
 
