@@ -1,0 +1,48 @@
+//! The example fleet of this repository takes a host, and gives it back without a trace.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "only tests call these: what fails here is a failed test"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use infra_edit::{nix, vms};
+use testkit::skip;
+
+/// A file of the example fleet; `None` where only the crates were copied.
+fn example(path: &str) -> Option<String> {
+    fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(path),
+    )
+    .ok()
+}
+
+#[test]
+fn the_flake() {
+    let Some(source) = example("flake.nix") else {
+        skip!("no flake.nix beside the crates")
+    };
+    let before = nix::configurations(&source).unwrap();
+    let result = nix::add_configuration(&source, "zz99", "mkHost \"zz99\"").unwrap();
+    assert_eq!(
+        nix::configurations(&result).unwrap().len(),
+        before.len() + 1
+    );
+    assert_eq!(nix::remove_configuration(&result, "zz99").unwrap(), source);
+}
+
+#[test]
+fn the_machines() {
+    let Some(source) = example("terraform/vms.tf") else {
+        skip!("no terraform/vms.tf beside the crates")
+    };
+    let before = vms::list(&source).unwrap();
+    let result = vms::add(&source, "zz99", "ip = \"10.0.0.99/24\"").unwrap();
+    let result = vms::set_wrapping_token(&result, "zz99", "hvs.x").unwrap();
+    assert_eq!(vms::list(&result).unwrap().len(), before.len() + 1);
+    assert_eq!(vms::remove(&result, "zz99").unwrap(), source);
+}
