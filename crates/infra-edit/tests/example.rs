@@ -1,10 +1,5 @@
 //! The example fleet of this repository takes a host, and gives it back without a trace.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "only tests call these: what fails here is a failed test"
-)]
-
 use std::fs;
 use std::path::Path;
 
