@@ -38,6 +38,8 @@ class Setup(unittest.TestCase):
 
     def test_with_nothing_missing_it_says_nothing_and_makes_nothing(self) -> None:
         run = self.run_setup("--print-path", "system")
+        if "this machine lacks" in run.stderr:
+            self.skipTest("this machine lacks Debian packages")
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         self.assertEqual(run.stdout.split(":")[0].strip(), str(self.cache / "bin"))
         self.assertFalse(self.cache.exists())
