@@ -1,0 +1,89 @@
+"""Measures the ways side by side: every round runs each once, so that noise hits all alike."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import processes
+from forwarder import Forwarder
+from openbao import Server
+from ways import Site, Way
+
+MEMORY_ROUNDS = 3
+
+Measured = TypeVar("Measured")
+
+
+@dataclass
+class Row:
+    """What one way took. Seconds and bytes."""
+
+    name: str
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    memory: int = 0  # the largest process at its peak
+    memory_sum: int = 0  # all processes, each at its peak
+    wire: int = 0  # both directions, TLS included, TCP and IP not
+    requests: int = 0
+    tokens_left: int = 0
+    leases_left: int = 0
+    writes: int = 0  # entries in the raft log
+
+    @property
+    def wall(self) -> float:
+        """In the middle."""
+        return statistics.median(self.walls)
+
+    @property
+    def cpu(self) -> float:
+        """In the middle."""
+        return statistics.median(self.cpus)
+
+
+def compare(
+    ways: list[Way], names: list[str], site: Site, server: Server, rounds: int
+) -> list[Row]:
+    """One row for each way, in their order."""
+    rows = {way.name: Row(way.name) for way in ways}
+    for way in ways:  # once without a clock: caches are warm then, and every way is known to work
+        _count(rows[way.name], way, names, site, server)
+        _weigh(rows[way.name], way, names, site)
+    for number in range(rounds):
+        first = number % len(ways)  # nobody always runs after the same one
+        for way in ways[first:] + ways[:first]:
+            taken = _run(way, names, site, processes.timed)
+            rows[way.name].walls.append(taken.wall)
+            rows[way.name].cpus.append(taken.cpu)
+    return list(rows.values())
+
+
+def _count(row: Row, way: Way, names: list[str], site: Site, server: Server) -> None:
+    """Through a forwarder, which counts bytes and costs time: so this run is not timed."""
+    forwarder = Forwarder(site.address)
+    try:
+        before = server.left()
+        start = server.requests()
+        _run(way, names, dataclasses.replace(site, address=forwarder.address), processes.timed)
+        row.requests = server.requests() - start
+        after = server.left()
+        row.wire = forwarder.take()
+    finally:
+        forwarder.end()
+    row.tokens_left = after.tokens - before.tokens
+    row.leases_left = after.leases - before.leases
+    row.writes = after.writes - before.writes
+
+
+def _weigh(row: Row, way: Way, names: list[str], site: Site) -> None:
+    peaks = [_run(way, names, site, processes.memory) for _ in range(MEMORY_ROUNDS)]
+    row.memory, row.memory_sum = sorted(peaks)[MEMORY_ROUNDS // 2]
+
+
+def _run(way: Way, names: list[str], site: Site, start: Callable[..., Measured]) -> Measured:
+    site.clear()
+    commands = way.commands(site, names)
+    measured = start(commands, site.environment(), site.log)
+    way.check(site, names)
+    return measured

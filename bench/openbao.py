@@ -1,0 +1,220 @@
+"""An OpenBao as in production, on loopback: raft storage, TLS, a file audit device."""
+
+import json
+import secrets
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import Failed, die_with_parent
+from programs import need
+
+SECONDS_TO_START = 30
+HOST = "web01"
+POLICY = f"""
+path "secret/data/hosts/{HOST}/*" {{ capabilities = ["read", "list"] }}
+path "secret/metadata/hosts/{HOST}/*" {{ capabilities = ["read", "list"] }}
+path "secret/metadata/hosts/{HOST}/" {{ capabilities = ["list"] }}
+path "secret/detailed-metadata/hosts/{HOST}/*" {{ capabilities = ["list"] }}
+"""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a server holds, to be compared with what it held before."""
+
+    requests: int  # in the audit log
+    tokens: int
+    leases: int
+    writes: int  # to the raft log
+
+
+class Server:
+    """Runs in `folder`; `start` makes it ready to be read from."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.authority = folder / "ca.pem"
+        port, self._cluster_port = free_ports(2)
+        self.address = f"https://127.0.0.1:{port}"
+        self._port = port
+        self._token = ""
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Starts, initialises and unseals it."""
+        self._make_certificates()
+        settings = self.folder / "server.json"
+        settings.write_text(json.dumps(self._settings()))
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [need("bao"), "server", f"-config={settings}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        context = ssl.create_default_context(cafile=str(self.authority))
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        keys = self._until_ready(lambda: self.ask("PUT", "sys/init", _ONE_KEY))
+        self._token = keys["root_token"]
+        self.ask("PUT", "sys/unseal", {"key": keys["keys"][0]})
+        self._until_ready(lambda: self.ask("GET", "sys/health"))
+
+    def fill(self, credentials: Path, count: int) -> dict[str, dict[str, str]]:
+        """Makes the host's role as `create-host` does, its credentials, and `s01`, `s02`..."""
+        self.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self.ask("POST", "sys/auth/approle", {"type": "approle"})
+        self.ask("POST", f"sys/policies/acl/host-{HOST}", {"policy": POLICY})
+        self.ask("POST", f"auth/approle/role/{HOST}", _ROLE)
+        credentials.mkdir(mode=0o700)
+        role = self.ask("GET", f"auth/approle/role/{HOST}/role-id")["data"]
+        (credentials / "role-id").write_text(role["role_id"])
+        issued = self.ask("POST", f"auth/approle/role/{HOST}/secret-id")["data"]
+        (credentials / "secret-id").write_text(issued["secret_id"])
+        values = {f"s{number:02}": _secret(number) for number in range(1, count + 1)}
+        for name, data in values.items():
+            path = f"secret/data/hosts/{HOST}/{name}"
+            self._until_ready(lambda path=path, data=data: self.ask("POST", path, {"data": data}))
+        return values
+
+    def token(self) -> str:
+        """A token of the host, for a program that cannot log in."""
+        made = self.ask("POST", "auth/token/create", {"policies": [f"host-{HOST}"], "ttl": "24h"})
+        return made["auth"]["client_token"]
+
+    def left(self) -> Left:
+        """What it holds now. The requests are counted first: this makes some of its own."""
+        requests = self.requests()
+        return Left(
+            requests,
+            len(self._list("auth/token/accessors")),
+            self._leases(""),
+            self.ask("GET", "sys/leader")["raft_committed_index"],
+        )
+
+    def requests(self) -> int:
+        """How many requests the audit log holds."""
+        with (self.folder / "audit.log").open() as lines:
+            return sum(json.loads(line)["type"] == "request" for line in lines)
+
+    def seal(self) -> None:
+        """Seals it; it then refuses everything."""
+        self.ask("PUT", "sys/seal")
+
+    def end(self) -> None:
+        """Ends it, if it runs."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def ask(self, method: str, path: str, body: dict | None = None) -> dict:
+        """One request; an answer other than 2xx is an `urllib.error.HTTPError`."""
+        request = urllib.request.Request(
+            f"{self.address}/v1/{path}",
+            method=method,
+            headers={"X-Vault-Token": self._token} if self._token else {},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with self._opener.open(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"{}")
+
+    def _list(self, path: str) -> list[str]:
+        try:
+            return self.ask("LIST", path)["data"]["keys"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return []
+            raise
+
+    def _leases(self, prefix: str) -> int:
+        return sum(
+            self._leases(prefix + key) if key.endswith("/") else 1
+            for key in self._list(f"sys/leases/lookup/{prefix}")
+        )
+
+    def _until_ready(self, step: Callable[[], dict]) -> dict:
+        """What `step` gives once the server can do it: starting takes it a moment."""
+        until = time.monotonic() + SECONDS_TO_START
+        while True:
+            try:
+                return step()
+            except (urllib.error.URLError, ConnectionError) as error:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    log = (self.folder / "log").read_text(errors="replace")[-2000:]
+                    raise Failed(f"OpenBao did not get ready: {error}\n{log}") from error
+                time.sleep(0.05)
+
+    def _settings(self) -> dict:
+        storage = self.folder / "storage"
+        storage.mkdir()
+        # without the description, OpenBao's parser takes `options` for a label
+        device = {
+            "description": "counts requests",
+            "options": {"file_path": str(self.folder / "audit.log")},
+        }
+        return {
+            "storage": [{"raft": {"path": str(storage), "node_id": "one"}}],
+            "listener": [{"tcp": self._listener()}],
+            "audit": [{"file": {"file": device}}],
+            "api_addr": self.address,
+            "cluster_addr": f"https://127.0.0.1:{self._cluster_port}",
+            "ui": False,
+        }
+
+    def _listener(self) -> dict:
+        return {
+            "address": f"127.0.0.1:{self._port}",
+            "cluster_address": f"127.0.0.1:{self._cluster_port}",
+            "tls_cert_file": str(self.folder / "server.pem"),
+            "tls_key_file": str(self.folder / "server.key"),
+        }
+
+    def _make_certificates(self) -> None:
+        """A CA and a certificate for 127.0.0.1, both of the kind most CAs issue now: P-256."""
+        common = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        common += ["-nodes", "-days", "2", "-config", "/dev/null"]
+        authority = ["-subj", "/CN=benchmark CA", "-keyout", "ca.key", "-out", "ca.pem"]
+        authority += ["-addext", "basicConstraints=critical,CA:true"]
+        server = ["-subj", "/CN=openbao", "-keyout", "server.key", "-out", "server.pem"]
+        server += ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
+        for part in (authority, server):
+            subprocess.run(
+                [need("openssl"), *common, *part], cwd=self.folder, check=True, capture_output=True
+            )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _secret(number: int) -> dict[str, str]:
+    return {"username": f"app{number}", "password": secrets.token_urlsafe(24)}
+
+
+_ONE_KEY = {"secret_shares": 1, "secret_threshold": 1}
+_ROLE = {
+    "token_policies": [f"host-{HOST}"],
+    "secret_id_ttl": 0,
+    "secret_id_num_uses": 0,
+    "token_ttl": 3600,
+    "token_type": "batch",
+}
