@@ -36,13 +36,14 @@ resource "vault_policy" "generated_host_policies" {
 resource "vault_approle_auth_backend_role" "generated_hosts" {
   for_each = local.generated_host_policies
 
-  backend               = vault_auth_backend.approle.path
-  role_name             = each.key
-  token_policies        = [vault_policy.generated_host_policies[each.key].name]
-  secret_id_ttl         = 0
-  secret_id_num_uses    = 0
-  secret_id_bound_cidrs = lookup(local.generated_host_bound_cidrs, each.key, null)
-  token_ttl             = 3600
-  token_type            = "batch"
-  token_bound_cidrs     = lookup(local.generated_host_bound_cidrs, each.key, null)
+  backend                 = vault_auth_backend.approle.path
+  role_name               = each.key
+  token_policies          = [vault_policy.generated_host_policies[each.key].name]
+  token_no_default_policy = true
+  secret_id_ttl           = 0
+  secret_id_num_uses      = 0
+  secret_id_bound_cidrs   = lookup(local.generated_host_bound_cidrs, each.key, null)
+  token_ttl               = 3600
+  token_type              = "batch"
+  token_bound_cidrs       = lookup(local.generated_host_bound_cidrs, each.key, null)
 }

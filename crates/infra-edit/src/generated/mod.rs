@@ -74,6 +74,8 @@ pub struct RoleSettings {
     pub token_ttl: u32,
     /// `batch`: a login writes nothing to storage, and leaves no lease behind.
     pub token_type: &'static str,
+    /// Whether tokens go without OpenBao's policy `default`: a host reads its secrets and needs nothing else.
+    pub token_no_default_policy: bool,
 }
 
 /// See the API page "AppRole auth method", "Create/update AppRole".
@@ -82,4 +84,5 @@ pub const ROLE: RoleSettings = RoleSettings {
     secret_id_num_uses: 0,
     token_ttl: 3600,
     token_type: "batch",
+    token_no_default_policy: true,
 };

@@ -108,20 +108,22 @@ fn role_resource() -> String {
         r#"resource "vault_approle_auth_backend_role" "generated_hosts" {{
   for_each = local.{PATHS}
 
-  backend               = vault_auth_backend.approle.path
-  role_name             = each.key
-  token_policies        = [vault_policy.generated_host_policies[each.key].name]
-  secret_id_ttl         = {secret_id_ttl}
-  secret_id_num_uses    = {secret_id_num_uses}
-  secret_id_bound_cidrs = lookup(local.{BOUNDS}, each.key, null)
-  token_ttl             = {token_ttl}
-  token_type            = "{token_type}"
-  token_bound_cidrs     = lookup(local.{BOUNDS}, each.key, null)
+  backend                 = vault_auth_backend.approle.path
+  role_name               = each.key
+  token_policies          = [vault_policy.generated_host_policies[each.key].name]
+  token_no_default_policy = {token_no_default_policy}
+  secret_id_ttl           = {secret_id_ttl}
+  secret_id_num_uses      = {secret_id_num_uses}
+  secret_id_bound_cidrs   = lookup(local.{BOUNDS}, each.key, null)
+  token_ttl               = {token_ttl}
+  token_type              = "{token_type}"
+  token_bound_cidrs       = lookup(local.{BOUNDS}, each.key, null)
 }}
 "#,
         secret_id_ttl = ROLE.secret_id_ttl,
         secret_id_num_uses = ROLE.secret_id_num_uses,
         token_ttl = ROLE.token_ttl,
         token_type = ROLE.token_type,
+        token_no_default_policy = ROLE.token_no_default_policy,
     )
 }

@@ -32,8 +32,19 @@ pub(super) fn locate(root: &SyntaxNode) -> Found {
         });
     match outputs {
         Some(outputs) => in_outputs(&outputs),
-        None => Found::no_flake(&node(&flake), "this is not a flake: it has no `outputs`"),
+        None => in_module_file(&flake),
     }
+}
+
+/// A file that a flake of flake-parts imports: `{ inputs, ... }: { flake.nixosConfigurations = …; }`. Only one that sets
+/// `flake` already is taken for one: any NixOS module looks the same otherwise.
+fn in_module_file(file: &ast::Expr) -> Found {
+    let module = node(&function_body(file));
+    if scope::defines(&module, "flake") {
+        return in_flake_parts(&module);
+    }
+    let what = "this is neither a flake, with `outputs`, nor a module of flake-parts, with `flake`";
+    Found::no_flake(&node(file), what)
 }
 
 /// Looks through what the function `outputs` gives.

@@ -59,6 +59,7 @@ impl Server {
             "secret_id_ttl": 0,
             "secret_id_num_uses": 0,
             "token_ttl": 3600,
+            "token_no_default_policy": true,
             "token_type": "batch",
         });
         approle::write_role(&client, "approle", host, &role).expect("the role is written");
