@@ -1,6 +1,7 @@
 """An OpenBao as in production, on loopback: raft storage, TLS, a file audit device."""
 
 import json
+import os
 import secrets
 import socket
 import ssl
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from processes import Failed, die_with_parent
 from programs import need
+from relay import Relay
 
 SECONDS_TO_START = 30
 HOST = "web01"
@@ -29,7 +31,6 @@ path "secret/detailed-metadata/hosts/{HOST}/*" {{ capabilities = ["list"] }}
 class Left:
     """What a server holds, to be compared with what it held before."""
 
-    requests: int  # in the audit log
     tokens: int
     leases: int
     writes: int  # to the raft log
@@ -94,19 +95,27 @@ class Server:
         return made["auth"]["client_token"]
 
     def left(self) -> Left:
-        """What it holds now. The requests are counted first: this makes some of its own."""
-        requests = self.requests()
+        """What it holds now."""
         return Left(
-            requests,
             len(self._list("auth/token/accessors")),
             self._leases(""),
             self.ask("GET", "sys/leader")["raft_committed_index"],
         )
 
-    def requests(self) -> int:
-        """How many requests the audit log holds."""
+    def audited(self) -> int:
+        """How many operations the audit log holds, this class's own among them."""
         with (self.folder / "audit.log").open() as lines:
             return sum(json.loads(line)["type"] == "request" for line in lines)
+
+    def cpu(self) -> float:
+        """Seconds of CPU time it has used, user and system, in hundredths."""
+        numbers = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+    def relay(self) -> Relay:
+        """A relay to it that counts requests."""
+        certificate, key = self.folder / "server.pem", self.folder / "server.key"
+        return Relay(self.address, self.authority, certificate, key)
 
     def seal(self) -> None:
         """Seals it; it then refuses everything."""

@@ -30,7 +30,8 @@ def comparison(rows: list[Row]) -> str:
     """The ways side by side. `x` columns: times as much as vault-fetch, the first row."""
     ours = rows[0]
     heads = ["", "wall ms", "min", "x", "CPU ms", "x", "MB", "x", "MB sum"]
-    heads += ["wire KB", "requests", "tokens left", "leases left", "raft writes"]
+    heads += ["server CPU ms", "wire KB", "requests", "audited", "tokens left", "leases left"]
+    heads += ["raft writes"]
     return table(heads, [_line(row, ours) for row in rows])
 
 
@@ -45,8 +46,10 @@ def _line(row: Row, ours: Row) -> list[str]:
         f"{row.memory / 1e6:.1f}",
         f"{row.memory / ours.memory:.1f}",
         f"{row.memory_sum / 1e6:.0f}",
+        _milliseconds(row.server_cpu),
         f"{row.wire / 1e3:.1f}",
         str(row.requests),
+        str(row.audited),
         str(row.tokens_left),
         str(row.leases_left),
         str(row.writes),
