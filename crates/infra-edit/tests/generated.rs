@@ -114,9 +114,9 @@ fn a_file_of_somebody_else_is_refused() {
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
     no header: line 1, column 1: the file does not begin with the header of create-host
-    one more resource: line 50, column 1: this is not from create-host
+    one more resource: line 51, column 1: this is not from create-host
     one more local: line 6, column 3: `mine` is not from create-host
-    an attribute: line 50, column 1: this is not from create-host
+    an attribute: line 51, column 1: this is not from create-host
     a computed value: line 8, column 5: this entry is not from create-host
     no policies: line 1, column 1: `generated_host_policies` is not an object in the `locals` block
     ");
