@@ -25,7 +25,8 @@ SECRETS = 50
 def main() -> int:
     """Gives the exit status: 1 where it could not measure; a goal that is missed is a result."""
     arguments = read_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         measure(arguments)
     except (processes.Failed, programs.Missing) as error:

@@ -15,6 +15,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SECONDS_AT_MOST = 60
 
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
 _libc = ctypes.CDLL(None)
 _running: set[int] = set()
 
@@ -63,8 +64,7 @@ def memory(commands: list[list[str]], environment: dict[str, str], log: Path) ->
                 pid, status, usage = os.wait4(-shell, 0)
             except ChildProcessError:
                 raise Failed("a process was waited for by the shell, not by us") from None
-            if os.waitstatus_to_exitcode(status) != 0:
-                code = os.waitstatus_to_exitcode(status)
+            if code := os.waitstatus_to_exitcode(status):
                 raise Failed(f"a process ended with status {code}:\n{_said(log)}")
             if pid != shell:
                 peaks.append(usage.ru_maxrss * 1024)
@@ -72,13 +72,24 @@ def memory(commands: list[list[str]], environment: dict[str, str], log: Path) ->
 
 
 def _spawn(command: list[str], environment: dict[str, str], log: Path) -> int:
-    quiet = [
+    redirections = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 2, 1),
     ]
-    pid = os.posix_spawn(command[0], command, environment, file_actions=quiet, setpgroup=0)
-    _running.add(pid)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:  # an interrupt in here would leave a process that nobody ends
+        pid = os.posix_spawn(
+            command[0],
+            command,
+            environment,
+            file_actions=redirections,
+            setpgroup=0,
+            setsigmask=before,
+        )
+        _running.add(pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
