@@ -27,6 +27,14 @@ impl Message {
         }
     }
 
+    pub(crate) fn redirect(url: &str) -> Self {
+        let mut message = Self::reply(307, "text/plain", "");
+        message
+            .headers
+            .push(("location".to_owned(), url.to_owned()));
+        message
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()

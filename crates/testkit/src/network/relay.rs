@@ -114,6 +114,7 @@ fn invent(trouble: &Trouble) -> Option<Message> {
             "text/plain",
             format!("status {status}\n"),
         )),
+        Trouble::Redirect(url) => Some(Message::redirect(url)),
         Trouble::Html => Some(Message::reply(
             200,
             "text/html",

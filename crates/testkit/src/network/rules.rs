@@ -9,6 +9,8 @@ pub enum Trouble {
     Delay(Duration),
     /// Answers with this HTTP status and a short text, as a load balancer does.
     Status(u16),
+    /// Answers 307 and points to this URL, as a standby does that cannot forward.
+    Redirect(String),
     /// Answers 200 with an HTML page, as a captive portal does.
     Html,
     /// Answers 200 with this body, said to be JSON.
