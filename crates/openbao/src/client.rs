@@ -169,11 +169,12 @@ impl Client {
             let index = (first + step) % count;
             let address = &self.settings.addresses[index];
             let limits = self.limits(count - step);
-            match self.ask(address, request, limits, &parse)? {
-                Ok(reply) => {
-                    self.preferred.store(index, Ordering::Relaxed);
-                    return Ok(reply);
-                }
+            let answered = self.ask(address, request, limits, &parse);
+            if !matches!(answered, Ok(Err(_))) {
+                self.preferred.store(index, Ordering::Relaxed); // a refusal is an answer, too
+            }
+            match answered? {
+                Ok(reply) => return Ok(reply),
                 Err(NoAnswer {
                     trouble,
                     may_have_acted,
@@ -273,7 +274,7 @@ impl Client {
             Method::Delete => ("DELETE", ""),
         };
         let mut url = address.url(&format!("{encoded}{query}"));
-        for hop in 0..2 {
+        for _ in 0..2 {
             let message = Message {
                 method,
                 url,
@@ -290,15 +291,15 @@ impl Client {
                     });
                 }
             };
+            if !matches!(answer.status, 307 | 308) {
+                return Ok(Ok(answer));
+            }
             match standby_points_to(address, &answer) {
-                Some(location) if hop == 0 => url = location,
-                _ => return Ok(Ok(answer)),
+                Some(location) => url = location,
+                None => return Ok(Err(astray("it points to where no secret may be sent"))),
             }
         }
-        Ok(Err(NoAnswer {
-            trouble: Trouble::BadReply("it points from one standby to another".to_owned()),
-            may_have_acted: false,
-        }))
+        Ok(Err(astray("it points from one standby to another")))
     }
 
     fn headers(&self, request: &Request<'_>) -> Vec<(&'static str, SecretString)> {
@@ -320,19 +321,23 @@ impl Client {
     }
 }
 
+fn astray(reason: &str) -> NoAnswer {
+    NoAnswer {
+        trouble: Trouble::BadReply(reason.to_owned()),
+        may_have_acted: false,
+    }
+}
+
 /// Where a standby that does not forward sends its clients (concepts page "High availability").
 /// Never from https to http: the headers carry credentials.
 fn standby_points_to(from: &Address, answer: &Answer) -> Option<String> {
-    let location = answer
-        .location
-        .as_deref()
-        .filter(|_| matches!(answer.status, 307 | 308))?;
+    let location = answer.location.as_deref()?;
     let kept_encrypted = location.starts_with("https://")
         || (!from.is_encrypted() && location.starts_with("http://"));
     kept_encrypted.then(|| location.to_owned())
 }
 
-/// The error for an answer with status 3xx or 4xx.
+/// The error for an answer with status 4xx.
 fn refusal(address: &Address, path: &str, answer: &Answer) -> Error {
     let path = path.to_owned();
     let refusal = Refusal {

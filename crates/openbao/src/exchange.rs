@@ -151,7 +151,7 @@ fn trouble_of(status: u16, body: &[u8]) -> Option<Trouble> {
         return Some(Trouble::RateLimited);
     }
     if status < 500 {
-        return None;
+        return not_openbaos(status, body);
     }
     let messages = reply::messages(body);
     let said = |word| messages.iter().any(|text| text.contains(word));
@@ -160,6 +160,21 @@ fn trouble_of(status: u16, body: &[u8]) -> Option<Trouble> {
         503 | 501 if said("not initialized") => Trouble::NotInitialized,
         _ => Trouble::Server { status, messages },
     })
+}
+
+/// What is wrong with a refusal that is not in OpenBao's words; nothing for one that is, and for a
+/// standby's pointer to the active server.
+fn not_openbaos(status: u16, body: &[u8]) -> Option<Trouble> {
+    if status < 300 || matches!(status, 307 | 308) || reply::is_openbaos(body) {
+        return None;
+    }
+    // Go's HTTP server says so, which OpenBao is built on
+    if body.starts_with(b"Client sent an HTTP request to an HTTPS server") {
+        let text = "it takes encrypted connections only (`https://`)";
+        return Some(Trouble::Tls(text.to_owned()));
+    }
+    let text = format!("HTTP status {status} without its words");
+    Some(Trouble::BadReply(text))
 }
 
 fn no_response(error: ureq::Error, limits: Limits) -> NoAnswer {
@@ -229,11 +244,16 @@ fn plain(error: &dyn std::error::Error) -> String {
 /// Why a certificate is refused, as an operator would say it.
 fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Refused;
-    let rustls::Error::InvalidCertificate(refused) = error else {
-        return plain(error);
+    let refused = match error {
+        rustls::Error::InvalidCertificate(refused) => refused,
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            return "it does not speak TLS (`http://`?)".to_owned();
+        }
+        error => return plain(error),
     };
     match refused {
-        Refused::UnknownIssuer => {
+        // a bad signature: the authority was made anew, under the old name
+        Refused::UnknownIssuer | Refused::BadSignature => {
             "no CA certificate known here vouches for its certificate".to_owned()
         }
         Refused::Expired | Refused::ExpiredContext { .. } => {

@@ -1,7 +1,10 @@
 //! The envelope of OpenBao's answers.
 
 use secrecy::SecretString;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use crate::Trouble;
 
@@ -52,6 +55,18 @@ pub(crate) fn messages(body: &[u8]) -> Vec<String> {
     serde_json::from_slice::<Errors>(body)
         .map(|parsed| parsed.errors)
         .unwrap_or_default()
+}
+
+/// Whether a refusal is in OpenBao's words, rather than those of something in between: a load
+/// balancer without a server behind it says 404, too.
+pub(crate) fn is_openbaos(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        errors: Option<Vec<IgnoredAny>>,
+        data: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Refusal>(body)
+        .is_ok_and(|parsed| parsed.errors.is_some() || parsed.data.is_some())
 }
 
 /// The answer in `body`.

@@ -79,7 +79,8 @@ pub fn seal_status(client: &Client) -> Result<SealStatus, Error> {
 struct Leader {
     /// Whether there is more than one server to speak of.
     ha_enabled: bool,
-    /// Whether it is the one that answered.
+    /// Whether it is the one that answered; a server without a cluster leaves it out.
+    #[serde(default)]
     is_self: bool,
 }
 

@@ -24,6 +24,9 @@ use crate::{
     workplace::{make_private, open_private},
 };
 
+/// The largest file that is read: OpenBao's largest answer, with each character escaped.
+const LARGEST_COPY: u64 = 256 << 20;
+
 /// Where one secret's copy is kept.
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -49,6 +52,8 @@ pub(crate) enum Found {
     Nothing,
     /// Something that must not be used, and why.
     Unusable(String),
+    /// A copy of another secret.
+    OfAnother(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,13 +73,18 @@ impl Cache {
         self.folder.join("secret.json")
     }
 
+    /// What is written before it becomes the file.
+    fn draft(&self) -> PathBuf {
+        self.folder.join("secret.json.new")
+    }
+
     /// Reads the copy and checks that it is whole and of the right secret.
     pub(crate) fn read(&self) -> Found {
         let path = self.file();
-        let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+        let no_surprise = OFlags::NOFOLLOW | OFlags::NONBLOCK; // no link, and no pipe to wait for
         let mut file = match OpenOptions::new()
             .read(true)
-            .custom_flags(no_link)
+            .custom_flags(no_surprise.bits().cast_signed())
             .open(&path)
         {
             Ok(file) => file,
@@ -83,33 +93,15 @@ impl Cache {
                 return Found::Unusable(format!("`{}` cannot be read: {cause}", path.display()));
             }
         };
-        match self.check(&mut file) {
+        match check(&mut file) {
+            Ok((copy, _)) if copy.secret != self.identity => Found::OfAnother(format!(
+                "`{}` is of another secret: `{}`",
+                path.display(),
+                copy.secret
+            )),
             Ok((copy, age)) => Found::Copy(copy, age),
             Err(reason) => Found::Unusable(format!("`{}` {reason}", path.display())),
         }
-    }
-
-    fn check(&self, file: &mut File) -> Result<(Copy, Duration), String> {
-        let metadata = file.metadata().map_err(|cause| cause.to_string())?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-            return Err("may be changed by other users".to_owned());
-        }
-        let mut text = Zeroizing::new(Vec::with_capacity(
-            usize::try_from(metadata.len()).unwrap_or(0) + 1,
-        ));
-        file.read_to_end(&mut text)
-            .map_err(|cause| format!("cannot be read: {cause}"))?;
-        let copy = parse(&text).ok_or("is damaged")?;
-        if copy.secret != self.identity {
-            return Err(format!("is of another secret: `{}`", copy.secret));
-        }
-        let confirmed = metadata.modified().map_err(|cause| cause.to_string())?;
-        Ok((
-            copy,
-            SystemTime::now()
-                .duration_since(confirmed)
-                .unwrap_or_default(),
-        ))
     }
 
     /// Keeps `secret`. A copy of the same version is only marked as confirmed now, without waiting
@@ -119,9 +111,7 @@ impl Cache {
         fs::create_dir_all(self.folder.parent().unwrap_or(Path::new("/")))
             .map_err(io_error("make the folder of"))?;
         make_private(&self.folder).map_err(io_error("make the folder of"))?;
-        let folder = open_private(&self.folder)?;
-        flock(&folder, FlockOperation::LockExclusive)
-            .map_err(|cause| Error::io("lock", &self.folder, cause))?;
+        let folder = self.lock()?;
         if self.confirm(secret).unwrap_or(false) {
             return Ok(());
         }
@@ -162,7 +152,7 @@ impl Cache {
 
     /// Writes the file whole or not at all; the caller holds the lock, so one name for the draft will do.
     fn replace(&self, text: &[u8], folder: &File) -> io::Result<()> {
-        let draft = self.folder.join("secret.json.new");
+        let draft = self.draft();
         let _ = fs::remove_file(&draft); // a killed run's
         let written = OpenOptions::new()
             .write(true)
@@ -180,15 +170,56 @@ impl Cache {
         renamed.and_then(|()| folder.sync_all())
     }
 
-    /// Takes the copy away: its secret is gone from the server.
+    /// Takes the copy away: its secret is gone from the server. A copy of another secret stays.
     pub(crate) fn forget(&self) -> Result<(), Error> {
-        match fs::remove_file(self.file()) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &self.file(), cause))
-            }
-            _ => Ok(()),
+        if !self.folder.exists() {
+            return Ok(());
         }
+        let _lock = self.lock()?;
+        if matches!(self.read(), Found::OfAnother(_)) {
+            return Ok(());
+        }
+        for path in [self.draft(), self.file()] {
+            match fs::remove_file(&path) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path, cause));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
+
+    /// Lets one run at a time write, until what this gives is dropped.
+    fn lock(&self) -> Result<File, Error> {
+        let folder = open_private(&self.folder)?;
+        flock(&folder, FlockOperation::LockExclusive)
+            .map_err(|cause| Error::io("lock", &self.folder, cause))?;
+        Ok(folder)
+    }
+}
+
+fn check(file: &mut File) -> Result<(Copy, Duration), String> {
+    let metadata = file.metadata().map_err(|cause| cause.to_string())?;
+    if !metadata.is_file() || metadata.len() > LARGEST_COPY {
+        return Err("is no copy of a secret".to_owned());
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err("may be changed by other users".to_owned());
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(metadata.len()).unwrap_or(0) + 1,
+    ));
+    file.read_to_end(&mut text)
+        .map_err(|cause| format!("cannot be read: {cause}"))?;
+    let copy = parse(&text).ok_or("is damaged")?;
+    let confirmed = metadata.modified().map_err(|cause| cause.to_string())?;
+    Ok((
+        copy,
+        SystemTime::now()
+            .duration_since(confirmed)
+            .unwrap_or_default(),
+    ))
 }
 
 fn parse(text: &[u8]) -> Option<Copy> {

@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::failure::Error;
 
+/// Far longer than what OpenBao hands out (36 characters) and people choose for a role id.
+const LONGEST: usize = 4096;
+
 /// Reads `role-id` and `secret-id` from `directory`.
 pub(crate) fn read(directory: &Path) -> Result<AppRoleCredentials, Error> {
     Ok(AppRoleCredentials {
@@ -32,6 +35,9 @@ fn read_one(path: &Path) -> Result<SecretString, Error> {
         .trim();
     if text.is_empty() {
         return Err(refuse("it is empty"));
+    }
+    if text.len() > LONGEST {
+        return Err(refuse("it is longer than any"));
     }
     if !text.chars().all(|letter| letter.is_ascii_graphic()) {
         return Err(refuse("it is more than one word"));

@@ -30,14 +30,21 @@ pub(crate) fn publish(
         return Ok(());
     }
     let fresh = workplace.fresh()?;
-    for (name, content) in files {
-        write_file(&fresh.join(name), content, ownership)?;
+    let published = write_all(&fresh, files, ownership).and_then(|()| swap_in(workplace, &fresh));
+    if published.is_err() {
+        workplace.discard();
     }
-    chown(&fresh, ownership.user, ownership.group)
-        .map_err(|cause| Error::io("change the owner of", &fresh, cause))?;
-    chmod(&fresh, ownership.mode.of_directory())
-        .map_err(|cause| Error::io("change the mode of", &fresh, cause))?;
-    swap_in(workplace, &fresh)
+    published
+}
+
+fn write_all(directory: &Path, files: &Files, ownership: Ownership) -> Result<(), Error> {
+    for (name, content) in files {
+        write_file(&directory.join(name), content, ownership)?;
+    }
+    chown(directory, ownership.user, ownership.group)
+        .map_err(|cause| Error::io("change the owner of", directory, cause))?;
+    chmod(directory, ownership.mode.of_directory())
+        .map_err(|cause| Error::io("change the mode of", directory, cause))
 }
 
 fn write_file(path: &Path, content: &[u8], ownership: Ownership) -> Result<(), Error> {
@@ -100,10 +107,10 @@ fn holds_exactly(target: &Path, files: &Files, ownership: Ownership) -> io::Resu
 }
 
 fn file_holds(path: &Path, content: &[u8], ownership: Ownership) -> io::Result<bool> {
-    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let no_surprise = OFlags::NOFOLLOW | OFlags::NONBLOCK; // no link, and no pipe to wait for
     let mut file = OpenOptions::new()
         .read(true)
-        .custom_flags(no_link)
+        .custom_flags(no_surprise.bits().cast_signed())
         .open(path)?;
     let metadata = file.metadata()?;
     let same_kind = metadata.is_file() && is_owned(&metadata, ownership, ownership.mode.of_files());

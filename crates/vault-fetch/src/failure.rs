@@ -75,19 +75,31 @@ fn explain(error: &openbao::Error) -> Failure {
     }
 }
 
+/// Whether these words are all that OpenBao said: nobody logged in. A policy's refusal has others
+/// around them.
+pub(crate) fn says_denied(refusal: &openbao::Refusal) -> bool {
+    refusal.messages == ["permission denied"]
+}
+
 /// What a host's operator can do where the general hint would not help.
 fn hint_of(error: &openbao::Error) -> Option<&'static str> {
     use openbao::Error as From;
     let hint = match error {
+        From::LoginRefused { refusal, .. } if says_denied(refusal) => {
+            "is the mount of the AppRole auth method right (`--approle-mount`)?"
+        }
         From::LoginRefused { .. } => {
             "this host's role or secret id is gone, or bound to another address; \
              make new credentials with `create-host --force` and run `vault-unwrap`"
+        }
+        From::Denied { refusal, .. } if says_denied(refusal) => {
+            "this server takes no notice of a login inside the request: leave `--authentication` at `auto`"
         }
         From::Denied { .. } => {
             "the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`"
         }
         From::NotFound { refusal, .. } if refusal.messages.is_empty() => {
-            "write the secret with `bao kv put`"
+            "write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?"
         }
         From::NotFound { .. } => "is the mount right (`--kv-mount`), and a KV version 2 engine?",
         From::Deleted { .. } => {

@@ -1,16 +1,16 @@
 //! Asking OpenBao for a secret, within a deadline.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use backon::{BlockingRetryable, ExponentialBuilder};
 use openbao::{
-    AppRoleCredentials, Authentication, Client, Error, Settings, Trouble, approle, kv, sys,
+    AppRoleCredentials, Authentication, Client, Error, Settings, Trouble, approle, deadline_in, kv,
+    retry_until, sys,
 };
 
-use crate::cli::How;
+use crate::{cli::How, failure::says_denied};
+
+/// The first and the longest pause between two attempts.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 
 /// What is asked for, and how.
 pub(crate) struct Question<'a> {
@@ -43,31 +43,12 @@ pub(crate) struct Patience {
 impl Question<'_> {
     /// The secret's newest version; asked again with growing pauses while no server can be used.
     pub(crate) fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
-        let deadline = Instant::now() + patience.deadline;
+        let deadline = deadline_in(patience.deadline);
         let mut client = Client::new(self.settings.clone()).map_err(Refusal::Other)?;
         client.set_deadline(Some(deadline));
-        self.ask_until(deadline, patience.has_copy, &mut client)
+        let worth = |error: &Error| worth_another_try(error, patience.has_copy);
+        retry_until(deadline, PAUSES, worth, || self.ask_once(&mut client))
             .map_err(|error| judge(error, &client))
-    }
-
-    fn ask_until(
-        &self,
-        deadline: Instant,
-        has_copy: bool,
-        client: &mut Client,
-    ) -> Result<kv::Secret, Error> {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(5))
-            .with_jitter()
-            .without_max_times();
-        (|| self.ask_once(client))
-            .retry(pauses)
-            .when(|error| Instant::now() < deadline && worth_another_try(error, has_copy))
-            .sleep(move |pause: Duration| {
-                thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
-            })
-            .call()
     }
 
     fn ask_once(&self, client: &mut Client) -> Result<kv::Secret, Error> {
@@ -80,7 +61,8 @@ impl Question<'_> {
         });
         match kv::read(client, self.kv_mount, self.secret) {
             Err(Error::Denied { refusal, .. })
-                if self.how == How::Auto && login_was_ignored(&refusal) =>
+                // a server before 2.4 does not know the headers of inline authentication
+                if self.how == How::Auto && says_denied(&refusal) =>
             {
                 self.log_in_and_read(client)
             }
@@ -108,12 +90,6 @@ fn judge(error: Error, client: &Client) -> Refusal {
         }
         _ => Refusal::Other(error),
     }
-}
-
-/// A server before 2.4 does not know the headers of inline authentication and answers as to a
-/// request without a token: with these words alone. A policy's refusal has others around them.
-fn login_was_ignored(refusal: &openbao::Refusal) -> bool {
-    refusal.messages == ["permission denied"]
 }
 
 fn worth_another_try(error: &Error, has_copy: bool) -> bool {

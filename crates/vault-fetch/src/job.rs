@@ -26,13 +26,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .cache_dir
         .clone()
         .map(|folder| Cache::new(folder, identity(&arguments, &settings)));
-    let job = Job { arguments, cache };
+    let job = Job {
+        identity: identity(&arguments, &settings),
+        arguments,
+        cache,
+    };
     job.run(settings).map_err(|error| {
         Failure::from(error).context(format!("`{}` was not written", job.arguments.secret))
     })
 }
 
-/// Which secret this is, in full: the cache must not confuse two of the same path.
+/// Which secret this is, in full: two of the same path must not be confused.
 fn identity(arguments: &Arguments, settings: &Settings) -> String {
     let namespace = settings
         .namespace
@@ -44,6 +48,7 @@ fn identity(arguments: &Arguments, settings: &Settings) -> String {
 
 struct Job {
     arguments: Arguments,
+    identity: String,
     cache: Option<Cache>,
 }
 
@@ -66,7 +71,7 @@ impl Job {
         let since = SystemTime::now();
         match question.ask(self.patience(copy.is_some())) {
             Ok(secret) => self.write(&secret, ownership, since),
-            Err(Refusal::Unavailable(cause)) => self.fall_back(cause, copy, ownership),
+            Err(Refusal::Unavailable(cause)) => self.fall_back(cause, copy, ownership, since),
             Err(Refusal::Gone(cause)) => {
                 self.remove();
                 Err(cause.into())
@@ -80,7 +85,7 @@ impl Job {
         match self.cache.as_ref()?.read() {
             Found::Copy(copy, age) => Some((copy, age)),
             Found::Nothing => None,
-            Found::Unusable(reason) => {
+            Found::Unusable(reason) | Found::OfAnother(reason) => {
                 warn(format_args!("the cached copy cannot be used: {reason}"));
                 None
             }
@@ -110,11 +115,12 @@ impl Job {
         let name = self.arguments.secret.as_str();
         let files = files::of_secret(name, &secret.values)?;
         let workplace = Workplace::open(&self.arguments.output)?;
-        if workplace.was_overtaken(name, secret.metadata.version, since) {
+        let version = secret.metadata.version;
+        if workplace.was_overtaken(&self.identity, version, since) {
             return Ok(());
         }
         directory::publish(&workplace, &files, ownership)?;
-        workplace.note(name, secret.metadata.version)?;
+        workplace.note(&self.identity, version)?;
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep(secret)) {
             warn(format_args!(
                 "`{name}` was written, but no copy could be kept for the day OpenBao is down: {error}"
@@ -128,13 +134,19 @@ impl Job {
         cause: openbao::Error,
         copy: Option<(Copy, Duration)>,
         ownership: Ownership,
+        since: SystemTime,
     ) -> Result<(), Error> {
         let Some((copy, age)) = copy else {
             return Err(Error::NoCache { cause });
         };
         let name = self.arguments.secret.as_str();
         let files = files::of_secret(name, &copy.values)?;
-        directory::publish(&Workplace::open(&self.arguments.output)?, &files, ownership)?;
+        let workplace = Workplace::open(&self.arguments.output)?;
+        if workplace.was_overtaken(&self.identity, copy.version, since) {
+            return Ok(());
+        }
+        directory::publish(&workplace, &files, ownership)?;
+        workplace.note(&self.identity, copy.version)?;
         let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
         warn(format_args!(
             "{cause}; `{name}` comes from the cache: version {}, confirmed {age} ago",
@@ -143,19 +155,27 @@ impl Job {
         Ok(())
     }
 
-    /// A secret that is gone from the server leaves this host too.
+    /// A secret that is gone from the server leaves this host too. What another secret left in its
+    /// place stays: a mistake in a path must not take that away.
     fn remove(&self) {
         let copy = self.cache.as_ref().map_or(Ok(()), Cache::forget);
-        let is_there = self.arguments.output.exists();
-        let output = if is_there {
-            Workplace::open(&self.arguments.output).and_then(|place| place.clear())
-        } else {
-            Ok(())
-        };
+        let output = self.clear();
         for error in [copy, output].into_iter().filter_map(Result::err) {
             warn(format_args!(
                 "what is left of the secret could not be removed: {error}"
             ));
         }
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let output = &self.arguments.output;
+        if !Workplace::is_there(output) {
+            return Ok(());
+        }
+        let workplace = Workplace::open(output)?;
+        if workplace.is_of_another(&self.identity) {
+            return Ok(());
+        }
+        workplace.clear()
     }
 }

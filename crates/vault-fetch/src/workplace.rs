@@ -11,7 +11,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -25,6 +25,9 @@ pub(crate) struct Workplace {
     folder: PathBuf,
     _lock: File,
 }
+
+/// How far the kernel's clock for files may lag behind.
+const CLOCK_TICK: Duration = Duration::from_millis(10);
 
 /// What was written last.
 #[derive(Serialize, Deserialize)]
@@ -43,21 +46,11 @@ impl Workplace {
             path: target.to_owned(),
             reason,
         };
-        let name = target
-            .file_name()
-            .ok_or_else(|| refuse("cannot be replaced as a whole"))?;
-        let parent = target
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        let folder = parent.join(
-            [".".as_ref(), name, ".vault-fetch".as_ref()]
-                .into_iter()
-                .collect::<OsString>(),
-        );
-        if !folder.exists() && holds_something(target)? {
+        let folder = beside(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
+        if holds_something(target)? && !folder.exists() {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
+        let parent = folder.parent().unwrap_or(Path::new("."));
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
@@ -74,6 +67,11 @@ impl Workplace {
         })
     }
 
+    /// Whether vault-fetch ever wrote to `target`.
+    pub(crate) fn is_there(target: &Path) -> bool {
+        beside(target).is_some_and(|folder| folder.exists())
+    }
+
     /// The directory that readers know.
     pub(crate) fn target(&self) -> &Path {
         &self.target
@@ -88,6 +86,11 @@ impl Workplace {
             .create(&path)
             .map_err(|cause| Error::io("make", &path, cause))?;
         Ok(path)
+    }
+
+    /// Takes away what a failed run made: it would fill the disk, and nobody is going to read it.
+    pub(crate) fn discard(&self) {
+        let _ = remove(&self.folder.join("new")); // the next run tries again, and tells
     }
 
     /// Puts the replaced set, which stands at `path`, where only open readers still see it.
@@ -115,13 +118,24 @@ impl Workplace {
     /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
     /// put an older one back.
     pub(crate) fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
-        let path = self.folder.join("written");
-        let written_at = fs::metadata(&path).and_then(|metadata| metadata.modified());
-        let written = fs::read(&path)
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Written>(&text).ok());
-        written.is_some_and(|written| written.secret == secret && written.version > version)
+        let written_at =
+            fs::metadata(self.folder.join("written")).and_then(|metadata| metadata.modified());
+        // the kernel dates files by a clock that lags a few milliseconds behind
+        let since = since.checked_sub(CLOCK_TICK).unwrap_or(since);
+        self.written()
+            .is_some_and(|written| written.secret == secret && written.version > version)
             && written_at.is_ok_and(|time| time >= since)
+    }
+
+    /// Whether the output directory was last written from another secret than `secret`.
+    pub(crate) fn is_of_another(&self, secret: &str) -> bool {
+        self.written()
+            .is_some_and(|written| written.secret != secret)
+    }
+
+    fn written(&self) -> Option<Written> {
+        let text = fs::read(self.folder.join("written")).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Notes what was written.
@@ -134,6 +148,16 @@ impl Workplace {
         .unwrap_or_default();
         fs::write(&path, note).map_err(|cause| Error::io("write", &path, cause))
     }
+}
+
+/// The folder that belongs to `target`; none for `/` and the like.
+fn beside(target: &Path) -> Option<PathBuf> {
+    let name = [".".as_ref(), target.file_name()?, ".vault-fetch".as_ref()];
+    let parent = target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let name: OsString = name.into_iter().collect();
+    Some(parent.unwrap_or(Path::new(".")).join(name))
 }
 
 fn holds_something(target: &Path) -> Result<bool, Error> {

@@ -1,9 +1,9 @@
 //! The job from end to end: find the token, trade it, put the credentials down.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cli::{Failure, Status, note, warn};
-use openbao::{AppRoleCredentials, Client, Settings, approle};
+use openbao::{AppRoleCredentials, Client, Settings, approle, deadline_in};
 use secrecy::SecretString;
 
 use crate::{
@@ -75,9 +75,9 @@ enum Verdict {
 
 fn judge(arguments: &Arguments, settings: Settings, credentials: &AppRoleCredentials) -> Verdict {
     let tried = Client::new(settings).and_then(|mut client| {
-        client.set_deadline(Some(
-            Instant::now() + Duration::from_secs(2).min(arguments.deadline),
-        ));
+        client.set_deadline(Some(deadline_in(
+            arguments.deadline.min(Duration::from_secs(2)),
+        )));
         approle::login(&client, &arguments.approle_mount, credentials)
     });
     match tried {
@@ -102,7 +102,7 @@ fn trade_token(
     token: &SecretString,
 ) -> Result<(), Error> {
     let folder = Folder::prepare(&arguments.approle_dir)?;
-    let deadline = Instant::now() + arguments.deadline;
+    let deadline = deadline_in(arguments.deadline);
     let mut client = Client::new(settings)?;
     client.set_deadline(Some(deadline));
     let tried_here = folder.tried(token)?;

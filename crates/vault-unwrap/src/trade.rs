@@ -1,15 +1,14 @@
 //! The trade with OpenBao: a wrapping token against what it wraps.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
-use backon::{BlockingRetryable, ExponentialBuilder};
-use openbao::{AppRoleCredentials, Client, Error as From, wrapping};
+use openbao::{AppRoleCredentials, Client, Error as From, retry_until, wrapping};
 use secrecy::SecretString;
 
 use crate::{credentials::Pair, failure::Error};
+
+/// The first and the longest pause between two attempts.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
 
 /// Sees that the token is one of create-host's, without using it up. Asked again with growing pauses
 /// until `deadline` while no server can be used.
@@ -19,18 +18,8 @@ pub(crate) fn inspect(
     expected: &str,
     deadline: Instant,
 ) -> Result<(), Error> {
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(10))
-        .with_jitter()
-        .without_max_times();
-    let info = (|| wrapping::lookup(client, token))
-        .retry(pauses)
-        .when(|error| Instant::now() < deadline && error.is_transient())
-        .sleep(move |pause: Duration| {
-            thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
-        })
-        .call()
+    let look_up = || wrapping::lookup(client, token);
+    let info = retry_until(deadline, PAUSES, From::is_transient, look_up)
         .map_err(|error| explain(error, token))?;
     if info.creation_path.trim_matches('/') == expected.trim_matches('/') {
         return Ok(());

@@ -1,0 +1,323 @@
+//! The copy for the day OpenBao cannot be used.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::json;
+use testkit::{Output, RefusedAddress};
+
+use crate::host::{Host, files, is_root, mode, set_mode};
+
+/// A host with a copy in its cache, and an OpenBao that is down.
+struct Down {
+    host: Host,
+    server: RefusedAddress,
+}
+
+impl Down {
+    fn new(name: &str) -> Self {
+        let values = json!({ "password": "hunter2", "port": 5432 });
+        let host = Host::new(name).with_cached(&values);
+        fs::remove_dir_all(host.output()).unwrap();
+        Self {
+            host,
+            server: testkit::refused_address(),
+        }
+    }
+
+    fn fetch(&self) -> Output {
+        let fetch = self.host.fetch().cached().address(self.server.address());
+        fetch.deadline("0s").run()
+    }
+
+    /// The copy is not used; gives what was said of it.
+    #[track_caller]
+    fn assert_unusable(&self) -> String {
+        let output = self.fetch();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.contains("no cache available"), "{output}");
+        assert!(!self.host.output().exists());
+        let warning = output.stderr.lines().next().unwrap_or_default();
+        testkit::steady(warning)
+    }
+
+    /// A good fetch puts a good copy in the place of a bad one.
+    #[track_caller]
+    fn assert_mended_by_a_good_fetch(&self) {
+        let output = self.host.fetch().cached().run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        fs::remove_dir_all(self.host.output()).unwrap();
+        self.assert_usable();
+    }
+
+    #[track_caller]
+    fn assert_usable(&self) {
+        let output = self.fetch();
+        assert_eq!(output.code(), Some(0), "{output}");
+        let expected = files([("password", "hunter2"), ("port", "5432")]);
+        assert_eq!(self.host.files(), expected);
+    }
+}
+
+#[test]
+fn only_its_owner_may_look_into_it() {
+    testkit::require_bao!();
+    let down = Down::new("private");
+    assert_eq!(mode(&down.host.cache()), "0700");
+    assert_eq!(mode(&down.host.cached_copy()), "0600");
+    let entries = fs::read_dir(down.host.cache()).unwrap().count();
+    assert_eq!(entries, 1, "one file, and nothing beside it");
+}
+
+#[test]
+fn a_copy_has_all_that_the_secret_had() {
+    testkit::require_bao!();
+    Down::new("complete").assert_usable();
+}
+
+#[test]
+fn the_warning_tells_the_copys_version_and_age() {
+    testkit::require_bao!();
+    let down = Down::new("stale");
+    down.host
+        .put(&json!({ "password": "hunter2", "port": 5432, "more": 1 }));
+    assert_eq!(down.host.fetch().cached().run().code(), Some(0));
+    let confirmed = SystemTime::now() - Duration::from_secs(26 * 3600);
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    copy.set_modified(confirmed).unwrap();
+    let output = down.fetch();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("version 2"), "{output}");
+    assert!(output.stderr.contains("confirmed 1day 2h"), "{output}");
+}
+
+#[test]
+fn a_fetch_of_the_same_version_makes_the_copy_young_again() {
+    testkit::require_bao!();
+    let down = Down::new("confirmed");
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    copy.set_modified(SystemTime::now() - Duration::from_secs(7200))
+        .unwrap();
+    down.host.fetch().cached().succeed();
+    let modified = fs::metadata(down.host.cached_copy())
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert!(modified.elapsed().unwrap() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_no_reason_to_fail() {
+    testkit::require_bao!();
+    let down = Down::new("future");
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    copy.set_modified(SystemTime::now() + Duration::from_secs(7200))
+        .unwrap();
+    down.assert_usable();
+}
+
+#[test]
+fn a_copy_that_was_damaged_is_not_used() {
+    testkit::require_bao!();
+    let down = Down::new("damaged");
+    let good = fs::read(down.host.cached_copy()).unwrap();
+    let mut flipped = good.clone();
+    let place = good.windows(7).position(|part| part == b"hunter2").unwrap();
+    flipped[place] ^= 1;
+    let mut longer = good.clone();
+    longer.extend(b"{}");
+    for (what, bytes) in [
+        ("truncated", &good[..good.len() / 2]),
+        ("one byte short", &good[..good.len() - 1]),
+        ("a bit flipped", &flipped),
+        ("empty", b""),
+        ("garbage", b"\x00\xff\xfe garbage"),
+        ("zeroes", &[0; 4096]),
+        ("other JSON", b"{}"),
+        ("two documents", &longer),
+        ("no text", b"{\"sha256\":\"\",\"copy\":\"\xff\"}"),
+    ] {
+        fs::write(down.host.cached_copy(), bytes).unwrap();
+        let said = down.assert_unusable();
+        let expected = "warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is damaged";
+        assert_eq!(said, expected, "{what}");
+        down.assert_mended_by_a_good_fetch();
+        fs::remove_dir_all(down.host.output()).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_of_absurd_size_is_not_read() {
+    testkit::require_bao!();
+    let down = Down::new("absurd");
+    let copy = File::options()
+        .write(true)
+        .open(down.host.cached_copy())
+        .unwrap();
+    copy.set_len(1 << 42).unwrap(); // sparse: it takes no room
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    down.assert_mended_by_a_good_fetch();
+}
+
+#[test]
+fn a_copy_that_others_may_change_is_not_used() {
+    testkit::require_bao!();
+    let down = Down::new("writable");
+    set_mode(&down.host.cached_copy(), 0o666);
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` may be changed by other users");
+    down.assert_mended_by_a_good_fetch();
+    assert_eq!(mode(&down.host.cached_copy()), "0600");
+}
+
+#[test]
+fn a_copy_of_another_user_is_not_used() {
+    testkit::require_bao!();
+    if !is_root() {
+        testkit::skip!("giving a file away needs root");
+    }
+    let down = Down::new("foreign");
+    std::os::unix::fs::chown(down.host.cached_copy(), Some(1234), None).unwrap();
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` may be changed by other users");
+    down.assert_mended_by_a_good_fetch();
+}
+
+/// Puts something else in the place of the copy.
+fn replace_copy(down: &Down, place: impl FnOnce(&Path)) {
+    fs::remove_file(down.host.cached_copy()).unwrap();
+    place(&down.host.cached_copy());
+}
+
+#[test]
+fn a_copy_that_is_a_link_is_not_followed() {
+    testkit::require_bao!();
+    let down = Down::new("link");
+    let elsewhere = down.host.path("elsewhere.json");
+    fs::copy(down.host.cached_copy(), &elsewhere).unwrap();
+    replace_copy(&down, |path| symlink(&elsewhere, path).unwrap());
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` cannot be read: Too many levels of symbolic links (os error 40)");
+    down.assert_mended_by_a_good_fetch();
+    assert!(elsewhere.is_file(), "what the link pointed to is not ours");
+}
+
+#[test]
+fn a_copy_that_is_a_pipe_does_not_hang_the_start() {
+    testkit::require_bao!();
+    let down = Down::new("pipe");
+    replace_copy(&down, |path| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path, pipe, mode, 0).unwrap();
+    });
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    down.assert_mended_by_a_good_fetch();
+}
+
+#[test]
+fn a_copy_that_is_a_directory_is_told_and_does_no_harm() {
+    testkit::require_bao!();
+    let down = Down::new("directory");
+    replace_copy(&down, |path| fs::create_dir(path).unwrap());
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    let output = down.host.fetch().cached().run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret
+    warning: `hosts/directory/db` was written, but no copy could be kept for the day OpenBao is down: could not write `[temporary]/cache/db/secret.json`: Is a directory (os error 21)
+    ");
+}
+
+#[test]
+fn a_copy_of_another_secret_is_not_used() {
+    testkit::require_bao!();
+    let down = Down::new("another");
+    down.host
+        .server
+        .put_secret("hosts/another/web", &json!({ "password": "other" }));
+    let fetch = down.host.fetch_of("hosts/another/web").cached();
+    let output = fetch.address(down.server.address()).deadline("0s").run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/another/db`
+    error: `hosts/another/web` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    assert!(!down.host.output().exists());
+}
+
+#[test]
+fn a_copy_of_the_same_path_elsewhere_is_not_used() {
+    testkit::require_bao!();
+    let down = Down::new("elsewhere");
+    for (flag, value) in [("--namespace", "team"), ("--kv-mount", "kv")] {
+        let fetch = down.host.fetch().cached().args([flag, value]);
+        let output = fetch.address(down.server.address()).deadline("0s").run();
+        assert_eq!(output.code(), Some(1), "{flag}: {output}");
+        assert!(
+            output.stderr.contains("is of another secret"),
+            "{flag}: {output}"
+        );
+    }
+}
+
+#[test]
+fn without_the_flag_no_copy_is_kept() {
+    testkit::require_bao!();
+    let host = Host::new("no-cache");
+    host.put(&json!({ "password": "hunter2" }));
+    host.fetch().succeed();
+    assert_eq!(
+        host.files_with("hunter2"),
+        [Path::new("secrets/db/password")]
+    );
+}
+
+#[test]
+fn a_failed_fetch_keeps_no_copy() {
+    testkit::require_bao!();
+    let host = Host::new("failed");
+    host.put(&json!({ "password": "hunter2" }));
+    fs::create_dir(host.path("secrets")).unwrap();
+    fs::write(host.output(), "in the way").unwrap();
+    let output = host.fetch().cached().run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(!host.cached_copy().exists());
+}
+
+#[test]
+fn a_cache_folder_that_others_may_change_is_not_used() {
+    testkit::require_bao!();
+    let host = Host::new("open-folder");
+    host.put(&json!({ "password": "hunter2" }));
+    fs::create_dir_all(host.cache()).unwrap();
+    set_mode(&host.cache(), 0o777);
+    let output = host.fetch().cached().run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: `hosts/open-folder/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/cache/db` may be changed by other users
+    ");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    assert!(!host.cached_copy().exists());
+}
+
+#[test]
+fn what_a_killed_run_left_in_the_cache_is_cleaned_up() {
+    testkit::require_bao!();
+    let down = Down::new("litter");
+    let litter = down.host.cache().join("secret.json.new");
+    fs::write(&litter, "half a secret").unwrap();
+    down.host
+        .put(&json!({ "password": "hunter2", "port": 5432 }));
+    down.host.fetch().cached().succeed();
+    assert!(!litter.exists());
+}

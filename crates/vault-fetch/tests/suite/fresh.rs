@@ -1,0 +1,221 @@
+//! A secret that is there, on a server that answers.
+
+use std::{fs, os::unix::fs::MetadataExt};
+
+use serde_json::json;
+use testkit::{Certificate, Proxy, Server, Trouble};
+
+use crate::host::{Host, files, is_root, mode};
+
+#[test]
+fn each_key_becomes_a_file() {
+    testkit::require_bao!();
+    let host = Host::new("each-key");
+    host.put(&json!({ "username": "app", "password": "hunter2" }));
+    host.fetch().succeed();
+    assert_eq!(
+        host.files(),
+        files([("password", "hunter2"), ("username", "app")])
+    );
+    assert_eq!(mode(&host.output().join("password")), "0400");
+    let of_directory = if is_root() { "0500" } else { "0700" };
+    assert_eq!(mode(&host.output()), of_directory);
+}
+
+#[test]
+fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
+    testkit::require_bao!();
+    let host = Host::on(Server::builder().audit().start(), "one-request");
+    host.put(&json!({ "username": "app", "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    let (before, seen) = (host.server.left_behind(), host.server.audited().len());
+    host.fetch().through(&proxy).cached().succeed();
+
+    assert_eq!(proxy.connections(), 1);
+    let requests = proxy.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert_eq!(requests[0].path, "/v1/secret/data/hosts/one-request/db");
+    let audited = host.server.audited();
+    let audited: Vec<_> = audited[seen..]
+        .iter()
+        .map(|asked| (asked.operation.as_str(), asked.path.as_str()))
+        .collect();
+    let expected = [
+        ("update", "auth/approle/login"),
+        ("read", "secret/data/hosts/one-request/db"),
+    ];
+    assert_eq!(audited, expected, "the login is part of the request");
+    assert_eq!(host.server.left_behind(), before);
+}
+
+#[test]
+fn over_tls_it_is_one_connection() {
+    testkit::require_bao!();
+    let host = Host::on(Server::builder().tls(Certificate::Good).start(), "over-tls");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    let before = host.server.left_behind();
+    host.fetch().through(&proxy).succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    assert_eq!(proxy.connections(), 1);
+    assert_eq!(host.server.left_behind(), before);
+}
+
+#[test]
+fn a_directory_that_holds_the_secret_already_is_left_alone() {
+    testkit::require_bao!();
+    let host = Host::new("left-alone");
+    host.put(&json!({ "password": "hunter2" }));
+    let identity = || {
+        let data = fs::metadata(host.output()).unwrap();
+        (data.ino(), data.ctime(), data.ctime_nsec())
+    };
+    host.fetch().cached().succeed();
+    let before = identity();
+    host.fetch().cached().succeed();
+    host.put(&json!({ "password": "hunter2" })); // a new version, the same content
+    host.fetch().cached().succeed();
+    assert_eq!(identity(), before);
+}
+
+#[test]
+fn a_server_without_inline_authentication_gets_a_login() {
+    testkit::require_bao!();
+    let host = Host::new("login-first");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::StripHeaders("x-vault-inline-auth-".to_owned()));
+    host.fetch().through(&proxy).succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    let paths: Vec<_> = proxy.requests().into_iter().map(|hit| hit.path).collect();
+    let read = "/v1/secret/data/hosts/login-first/db";
+    assert_eq!(paths, [read, "/v1/auth/approle/login", read]);
+    assert_eq!(proxy.connections(), 1, "all on one connection");
+}
+
+#[test]
+fn also_a_login_leaves_nothing_on_the_server() {
+    testkit::require_bao!();
+    let server = Server::builder()
+        .inline_auth(false)
+        .tls(Certificate::Good)
+        .start();
+    let host = Host::on(server, "batch-token");
+    host.put(&json!({ "password": "hunter2" }));
+    let before = host.server.left_behind();
+    host.fetch().succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    assert_eq!(host.server.left_behind(), before);
+}
+
+#[test]
+fn a_login_can_be_asked_for() {
+    testkit::require_bao!();
+    let host = Host::new("asked-login");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    let fetch = host.fetch().through(&proxy);
+    fetch.args(["--authentication", "login"]).succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    let methods: Vec<_> = proxy.requests().into_iter().map(|hit| hit.method).collect();
+    assert_eq!(methods, ["POST", "GET"]);
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn inline_authentication_alone_fails_where_the_server_does_not_know_it() {
+    testkit::require_bao!();
+    let host = Host::on(Server::builder().inline_auth(false).start(), "inline-only");
+    host.put(&json!({ "password": "hunter2" }));
+    let output = host.fetch().args(["--authentication", "inline"]).run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/inline-only/db` was not written: OpenBao denied `secret/data/hosts/inline-only/db`: permission denied
+
+    hint: this server takes no notice of a login inside the request: leave `--authentication` at `auto`
+    ");
+    assert!(!host.output().exists());
+}
+
+#[test]
+fn other_mounts_can_be_named() {
+    testkit::require_bao!();
+    let host = Host::new("other-mounts");
+    let server = &host.server;
+    let settings = json!({ "type": "kv", "options": { "version": "2" } });
+    server.write("sys/mounts/team/kv", &settings);
+    server.write("sys/auth/team/hosts", &json!({ "type": "approle" }));
+    let policy = r#"path "team/kv/data/*" { capabilities = ["read"] }"#;
+    server.write(
+        "sys/policies/acl/other-mounts",
+        &json!({ "policy": policy }),
+    );
+    let role = json!({ "token_policies": ["other-mounts"], "token_type": "batch" });
+    server.write("auth/team/hosts/role/other-mounts", &role);
+    let role = "auth/team/hosts/role/other-mounts";
+    let role_id = server.read(&format!("{role}/role-id")).unwrap();
+    let secret_id = server
+        .write(&format!("{role}/secret-id"), &json!({}))
+        .unwrap();
+    for (name, value) in [
+        ("role-id", &role_id["role_id"]),
+        ("secret-id", &secret_id["secret_id"]),
+    ] {
+        fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
+    }
+    testkit::wait_for("the new mount is ready", || {
+        let body = json!({ "data": { "password": "hunter2" } });
+        let request = openbao::Request::new(openbao::Method::Post, "team/kv/data/db");
+        let request = request.json(&body).unwrap();
+        server.client().send::<serde_json::Value>(&request).ok()
+    });
+    for how in ["inline", "login"] {
+        let fetch = host.fetch_of("db").args(["--kv-mount", "team/kv"]);
+        let fetch = fetch.args(["--approle-mount", "team/hosts"]);
+        fetch.args(["--authentication", how]).succeed();
+        assert_eq!(host.files(), files([("password", "hunter2")]));
+        fs::remove_dir_all(host.output()).unwrap();
+    }
+}
+
+#[test]
+fn a_secret_of_another_namespace_is_reached() {
+    testkit::require_bao!();
+    let host = Host::on(Server::dev(), "namespaced");
+    let server = &host.server;
+    server.write("sys/namespaces/team", &json!({}));
+    let settings = json!({ "type": "kv", "options": { "version": "2" } });
+    server.write("team/sys/mounts/secret", &settings);
+    server.write("team/sys/auth/approle", &json!({ "type": "approle" }));
+    let policy = r#"path "secret/data/*" { capabilities = ["read"] }"#;
+    server.write("team/sys/policies/acl/host", &json!({ "policy": policy }));
+    let role = "team/auth/approle/role/host";
+    server.write(
+        role,
+        &json!({ "token_policies": ["host"], "token_type": "batch" }),
+    );
+    let role_id = server.read(&format!("{role}/role-id")).unwrap();
+    let secret_id = server
+        .write(&format!("{role}/secret-id"), &json!({}))
+        .unwrap();
+    for (name, value) in [
+        ("role-id", &role_id["role_id"]),
+        ("secret-id", &secret_id["secret_id"]),
+    ] {
+        fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
+    }
+    testkit::wait_for("the new mount is ready", || {
+        let body = json!({ "data": { "password": "hunter2" } });
+        let request = openbao::Request::new(openbao::Method::Post, "team/secret/data/db");
+        let request = request.json(&body).unwrap();
+        server.client().send::<serde_json::Value>(&request).ok()
+    });
+    host.fetch_of("db").env("BAO_NAMESPACE", "team").succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    fs::remove_dir_all(host.output()).unwrap();
+    host.fetch_of("db").args(["--namespace", "team/"]).succeed();
+    let output = host.fetch_of("db").run();
+    assert_eq!(output.code(), Some(1), "elsewhere it is not: {output}");
+}

@@ -1,0 +1,260 @@
+//! A host with a secret, and runs of the program on it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use serde_json::Value;
+use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
+
+/// The server that the tests share which do it no harm; it ends with the last of them.
+pub(crate) fn shared_server() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::dev());
+        server.enable_approle(); // here, where no two tests do it at once
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// A host with its role on a server, and a folder in place of its disk.
+pub(crate) struct Host {
+    pub(crate) server: Arc<Server>,
+    pub(crate) name: String,
+    pub(crate) credentials: HostCredentials,
+    folder: ScratchDir,
+    /// What no run may ever say.
+    secrets: Mutex<Vec<String>>,
+}
+
+impl Host {
+    /// A host of the shared server; the name is the test's own.
+    pub(crate) fn new(name: &str) -> Self {
+        Self::on(shared_server(), name)
+    }
+
+    /// A host of a server that the test has for itself.
+    pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
+        let server = server.into();
+        let credentials = server.add_host(name);
+        let folder = testkit::scratch_dir();
+        fs::create_dir(folder.join("approle")).unwrap();
+        credentials.write_to(&folder.join("approle"));
+        let secrets = vec![credentials.role_id.clone(), credentials.secret_id.clone()];
+        Self {
+            server,
+            name: name.to_owned(),
+            credentials,
+            folder,
+            secrets: Mutex::new(secrets),
+        }
+    }
+
+    /// The path of its secret.
+    pub(crate) fn secret(&self) -> String {
+        format!("hosts/{}/db", self.name)
+    }
+
+    /// Writes a new version of its secret.
+    pub(crate) fn put(&self, values: &Value) -> &Self {
+        self.server.put_secret(&self.secret(), values);
+        self.keep_quiet(values);
+        self
+    }
+
+    /// No run may say a string of `values`.
+    pub(crate) fn keep_quiet(&self, values: &Value) {
+        match values {
+            Value::String(text) if text.len() >= 6 => {
+                let start = text.chars().take(40).collect();
+                self.secrets.lock().unwrap().push(start);
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.keep_quiet(value)),
+            Value::Object(map) => map.values().for_each(|value| self.keep_quiet(value)),
+            _ => {}
+        }
+    }
+
+    /// A place on its disk.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Where the files appear.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.path("secrets/db")
+    }
+
+    /// Where the copy is kept.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.path("cache/db")
+    }
+
+    /// The one file of the cache.
+    pub(crate) fn cached_copy(&self) -> PathBuf {
+        self.cache().join("secret.json")
+    }
+
+    /// What stands in the output directory, as text.
+    pub(crate) fn files(&self) -> BTreeMap<String, String> {
+        files_in(&self.output())
+    }
+
+    /// A run for its secret.
+    pub(crate) fn fetch(&self) -> Fetch<'_> {
+        self.fetch_of(&self.secret())
+    }
+
+    /// A run for any path.
+    pub(crate) fn fetch_of(&self, secret: &str) -> Fetch<'_> {
+        let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
+            .arg(secret)
+            .arg(self.output())
+            .arg("--approle-dir")
+            .arg(self.path("approle"))
+            .server(&self.server);
+        Fetch { host: self, run }
+    }
+
+    /// A good fetch of `values` that leaves a copy in the cache.
+    pub(crate) fn with_cached(self, values: &Value) -> Self {
+        self.put(values);
+        let output = self.fetch().cached().run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        assert!(self.cached_copy().is_file());
+        self
+    }
+
+    fn assert_discreet(&self, output: &Output) {
+        for secret in self.secrets.lock().unwrap().iter() {
+            let said = output.stdout.contains(secret) || output.stderr.contains(secret);
+            assert!(!said, "the run says a secret:\n{output}");
+        }
+    }
+
+    /// Every file below the host's folder whose content has one of its secret values, but for the
+    /// credentials themselves.
+    pub(crate) fn files_with(&self, value: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        search(&self.folder, value.as_bytes(), &mut found);
+        found
+            .iter()
+            .map(|path| path.strip_prefix(&*self.folder).unwrap().to_owned())
+            .collect()
+    }
+}
+
+fn search(folder: &Path, value: &[u8], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            search(&entry.path(), value, found);
+        } else if kind.is_file() {
+            let content = fs::read(entry.path()).unwrap();
+            if content.windows(value.len()).any(|part| part == value) {
+                found.push(entry.path());
+            }
+        }
+    }
+}
+
+/// The files in a folder with their contents, none where there is no folder.
+pub(crate) fn files_in(folder: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return BTreeMap::new();
+    };
+    let files = entries.flatten().map(|entry| {
+        let content = fs::read(entry.path()).unwrap();
+        (
+            entry.file_name().into_string().unwrap(),
+            String::from_utf8(content).unwrap(),
+        )
+    });
+    files.collect()
+}
+
+/// `files(&[("a", "1")])`, to compare with [`Host::files`].
+pub(crate) fn files<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs
+        .map(|(name, content)| (name.to_owned(), content.to_owned()))
+        .into()
+}
+
+/// A mode in octal, as `ls` shows it.
+pub(crate) fn mode(path: &Path) -> String {
+    let mode = fs::symlink_metadata(path).unwrap().permissions().mode();
+    format!("{:04o}", mode & 0o7777)
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Whether the tests run as root, whom no permission stops.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A run of the program, being put together.
+pub(crate) struct Fetch<'a> {
+    host: &'a Host,
+    run: Run,
+}
+
+impl Fetch<'_> {
+    pub(crate) fn args<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.run = self.run.args(arguments);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.run = self.run.env(name, value);
+        self
+    }
+
+    /// Asks these addresses in place of the server's own.
+    pub(crate) fn address(self, address: impl AsRef<OsStr>) -> Self {
+        self.env("BAO_ADDR", address)
+    }
+
+    /// Asks through a proxy.
+    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+        self.address(proxy.address())
+    }
+
+    /// With the host's cache.
+    pub(crate) fn cached(self) -> Self {
+        let cache = self.host.cache();
+        self.args(["--cache-dir".as_ref(), cache.as_os_str()])
+    }
+
+    /// Gives up after this long.
+    pub(crate) fn deadline(self, time: &str) -> Self {
+        self.args(["--deadline", time])
+    }
+
+    /// Runs it to its end, and sees that it says nothing secret.
+    pub(crate) fn run(self) -> Output {
+        let output = self.run.run();
+        self.host.assert_discreet(&output);
+        output
+    }
+
+    /// Runs it to its good end without a word.
+    pub(crate) fn succeed(self) {
+        let output = self.run();
+        let quiet = output.stdout.is_empty() && output.stderr.is_empty();
+        assert!(output.code() == Some(0) && quiet, "{output}");
+    }
+
+    pub(crate) fn start(self) -> Running {
+        self.run.start()
+    }
+}

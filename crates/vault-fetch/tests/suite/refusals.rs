@@ -1,0 +1,293 @@
+//! What OpenBao refuses: never the cache, and what is gone there goes here.
+
+use openbao::sys;
+use serde_json::json;
+
+use crate::host::{Host, files};
+
+/// A host that has fetched its secret into directory and cache.
+fn settled(name: &str) -> Host {
+    Host::new(name).with_cached(&json!({ "password": "hunter2" }))
+}
+
+/// The secret stays where it was: in the directory and in the cache.
+#[track_caller]
+fn assert_kept(host: &Host) {
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    assert!(host.cached_copy().is_file());
+}
+
+/// Nothing on the host holds the secret any more.
+#[track_caller]
+fn assert_gone(host: &Host) {
+    assert!(!host.output().exists(), "the directory is gone");
+    assert!(!host.cached_copy().exists(), "the copy is gone");
+    assert!(
+        host.files_with("hunter2").is_empty(),
+        "{:?}",
+        host.files_with("hunter2")
+    );
+}
+
+#[test]
+fn a_role_that_is_gone() {
+    testkit::require_bao!();
+    let host = settled("role-gone");
+    host.server.delete_role("role-gone");
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/role-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/role-gone/db`: invalid role or secret ID
+
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    ");
+    assert_kept(&host);
+    let login = host.fetch().cached().args(["--authentication", "login"]);
+    insta::assert_snapshot!(login.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/role-gone/db` was not written: OpenBao refused the login at `auth/approle/login`: invalid role or secret ID
+
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    ");
+    assert_kept(&host);
+}
+
+#[test]
+fn a_secret_id_that_was_destroyed() {
+    testkit::require_bao!();
+    let host = settled("secret-id-gone");
+    let accessor = json!({ "secret_id_accessor": host.credentials.accessor });
+    let path = "auth/approle/role/secret-id-gone/secret-id-accessor/destroy";
+    host.server.write(path, &accessor);
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/secret-id-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/secret-id-gone/db`: invalid role or secret ID
+
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    ");
+    assert_kept(&host);
+}
+
+#[test]
+fn a_path_that_the_policy_does_not_allow() {
+    testkit::require_bao!();
+    let host = settled("path-denied");
+    let none = r#"path "secret/data/other" { capabilities = ["read"] }"#;
+    sys::write_policy(&host.server.client(), "host-path-denied", none).unwrap();
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/path-denied/db` was not written: OpenBao denied `secret/data/hosts/path-denied/db`: permission denied
+
+    hint: the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`
+    ");
+    assert_kept(&host);
+    let login = host.fetch().cached().args(["--authentication", "login"]);
+    insta::assert_snapshot!(login.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/path-denied/db` was not written: OpenBao denied `secret/data/hosts/path-denied/db`: permission denied
+
+    hint: the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`
+    ");
+    assert_kept(&host);
+}
+
+#[test]
+fn another_hosts_secret() {
+    testkit::require_bao!();
+    let host = Host::new("curious");
+    host.server
+        .put_secret("hosts/neighbour/db", &json!({ "password": "not-yours" }));
+    insta::assert_snapshot!(host.fetch_of("hosts/neighbour/db").run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/neighbour/db` was not written: OpenBao denied `secret/data/hosts/neighbour/db`: permission denied
+
+    hint: the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`
+    ");
+    assert!(!host.output().exists());
+}
+
+#[test]
+fn a_secret_that_was_never_written() {
+    testkit::require_bao!();
+    let host = Host::new("never-written");
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/never-written/db` was not written: OpenBao has nothing at `secret/data/hosts/never-written/db`
+
+    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    ");
+    assert!(!host.output().exists());
+}
+
+#[test]
+fn a_secret_whose_metadata_was_deleted_leaves_the_host() {
+    testkit::require_bao!();
+    let host = settled("absent");
+    host.server.delete_metadata(&host.secret());
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/absent/db` was not written: OpenBao has nothing at `secret/data/hosts/absent/db`
+
+    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    ");
+    assert_gone(&host);
+}
+
+#[test]
+fn a_deleted_version_leaves_the_host_and_comes_back_when_undeleted() {
+    testkit::require_bao!();
+    let host = settled("deleted");
+    host.server.delete_version(&host.secret());
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/deleted/db` was not written: version 1 of `secret/data/hosts/deleted/db` was deleted on the server at [time]
+
+    hint: `bao kv undelete` brings it back; `bao kv put` writes a new version
+    ");
+    assert_gone(&host);
+    let undelete = format!("secret/undelete/{}", host.secret());
+    host.server.write(&undelete, &json!({ "versions": [1] }));
+    host.fetch().cached().succeed();
+    assert_kept(&host);
+}
+
+#[test]
+fn a_destroyed_version_leaves_the_host() {
+    testkit::require_bao!();
+    let host = settled("destroyed");
+    host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
+    host.fetch().cached().succeed(); // so that a replaced set is kept, too
+    host.server.destroy_version(&host.secret(), 2);
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/destroyed/db` was not written: version 2 of `secret/data/hosts/destroyed/db` was destroyed on the server
+
+    hint: write a new version with `bao kv put`
+    ");
+    assert_gone(&host);
+}
+
+#[test]
+fn a_gone_secret_leaves_the_host_also_when_its_directory_is_gone_already() {
+    testkit::require_bao!();
+    let host = settled("half-gone");
+    host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
+    host.fetch().cached().succeed();
+    std::fs::remove_dir_all(host.output()).unwrap();
+    std::fs::write(
+        host.cache().join("secret.json.new"),
+        "hunter2, from a killed run",
+    )
+    .unwrap();
+    host.server.delete_version(&host.secret());
+    assert_eq!(host.fetch().cached().run().code(), Some(1));
+    assert_gone(&host);
+}
+
+#[test]
+fn a_gone_secret_takes_no_directory_with_it_that_is_not_its_own() {
+    testkit::require_bao!();
+    let host = Host::new("not-its-own");
+    std::fs::create_dir_all(host.output()).unwrap();
+    std::fs::write(host.output().join("precious"), "data").unwrap();
+    insta::assert_snapshot!(host.fetch().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/not-its-own/db` was not written: OpenBao has nothing at `secret/data/hosts/not-its-own/db`
+
+    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    ");
+    assert_eq!(host.files(), files([("precious", "data")]));
+}
+
+#[test]
+fn a_path_that_was_mistyped_takes_nothing_of_another_secret_away() {
+    testkit::require_bao!();
+    let host = settled("mistyped");
+    let output = host.fetch_of("hosts/mistyped/bd").cached().run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/mistyped/db`
+    error: `hosts/mistyped/bd` was not written: OpenBao has nothing at `secret/data/hosts/mistyped/bd`
+
+    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    ");
+    assert_kept(&host);
+}
+
+#[test]
+fn a_mount_that_is_missing_may_be_a_mistake_and_takes_nothing_away() {
+    testkit::require_bao!();
+    let host = settled("no-mount");
+    let policy = r#"path "*" { capabilities = ["read"] }"#;
+    sys::write_policy(&host.server.client(), "host-no-mount", policy).unwrap();
+    let fetch = host.fetch().cached().args(["--kv-mount", "sekret"]);
+    insta::assert_snapshot!(fetch.run(), @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/no-mount/db`
+    error: `hosts/no-mount/db` was not written: OpenBao has nothing at `sekret/data/hosts/no-mount/db`: no handler for route "sekret/data/hosts/no-mount/db". route entry not found.
+
+    hint: is the mount right (`--kv-mount`), and a KV version 2 engine?
+    "#);
+    assert_kept(&host);
+    let fetch = host.fetch().cached().args(["--approle-mount", "aprole"]);
+    insta::assert_snapshot!(fetch.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/no-mount/db` was not written: OpenBao refused the login at `secret/data/hosts/no-mount/db`: permission denied
+
+    hint: is the mount of the AppRole auth method right (`--approle-mount`)?
+    ");
+    assert_kept(&host);
+}
+
+#[test]
+fn a_mount_of_kv_version_1_is_refused() {
+    testkit::require_bao!();
+    let host = settled("kv-one");
+    host.server.write(
+        "sys/mounts/kv-one",
+        &json!({ "type": "kv", "options": { "version": "1" } }),
+    );
+    let policy = r#"path "*" { capabilities = ["read"] }"#;
+    sys::write_policy(&host.server.client(), "host-kv-one", policy).unwrap();
+    host.server.write(
+        &format!("kv-one/{}", host.secret()),
+        &json!({ "password": "hunter2" }),
+    );
+    let fetch = host.fetch().args(["--kv-mount", "kv-one"]);
+    insta::assert_snapshot!(fetch.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/kv-one/db` was not written: OpenBao has nothing at `kv-one/data/hosts/kv-one/db`
+
+    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    ");
+    assert_kept(&host);
+}

@@ -1,0 +1,221 @@
+//! Answers that are not what OpenBao would say.
+
+use std::{fs, thread, time::Duration};
+
+use serde_json::json;
+use testkit::{Certificate, Output, Proxy, Server, Trouble};
+
+use crate::host::{Fetch, Host, files};
+
+fn through_a_bad_proxy(host: &Host, trouble: Trouble) -> Proxy {
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(trouble);
+    let output = host.fetch().cached().through(&proxy).run();
+    assert_eq!(output.code(), Some(0), "the cache stands in: {output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    proxy
+}
+
+fn said(fetch: Fetch<'_>) -> Output {
+    fetch.deadline("600ms").run()
+}
+
+#[test]
+fn a_page_of_html() {
+    testkit::require_bao!();
+    let host = Host::new("html").with_cached(&json!({ "password": "hunter2" }));
+    let proxy = through_a_bad_proxy(&host, Trouble::Html);
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/html/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 1); no cache available
+
+    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    ");
+}
+
+#[test]
+fn other_json_than_openbaos() {
+    testkit::require_bao!();
+    let host = Host::new("other-json").with_cached(&json!({ "password": "hunter2" }));
+    let mut all = String::new();
+    for body in [
+        "",
+        "{}",
+        "null",
+        "[]",
+        r#"{"data":null}"#,
+        r#"{"data":{}}"#,
+        r#"{"data":{"data":null,"metadata":{"version":1,"created_time":""}}}"#,
+        r#"{"data":{"data":{"password":"x"}}}"#,
+        r#"{"data":{"data":["password"],"metadata":{"version":1,"created_time":""}}}"#,
+        r#"{"data":{"data":{"password":"x"},"metadata":{"version":-1,"created_time":""}}}"#,
+    ] {
+        let proxy = through_a_bad_proxy(&host, Trouble::Body(body.to_owned()));
+        let output = said(host.fetch().through(&proxy));
+        assert_eq!(output.code(), Some(1), "{body}: {output}");
+        let line = output.stderr.lines().next().unwrap_or_default();
+        let line = line.split(": ").skip(2).collect::<Vec<_>>().join(": ");
+        all.extend([body, "\n    ", &line, "\n"]);
+    }
+    insta::assert_snapshot!(testkit::steady(&all), @r#"
+
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: `data` is missing; no cache available
+    {}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: `data` is missing; no cache available
+    null
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 4); no cache available
+    []
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 2); no cache available
+    {"data":null}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: `data` is missing; no cache available
+    {"data":{}}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 10); no cache available
+    {"data":{"data":null,"metadata":{"version":1,"created_time":""}}}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 20); no cache available
+    {"data":{"data":{"password":"x"}}}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 33); no cache available
+    {"data":{"data":["password"],"metadata":{"version":1,"created_time":""}}}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 16); no cache available
+    {"data":{"data":{"password":"x"},"metadata":{"version":-1,"created_time":""}}}
+        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 57); no cache available
+    "#);
+}
+
+#[test]
+fn an_answer_that_ends_too_early() {
+    testkit::require_bao!();
+    let host = Host::new("truncated").with_cached(&json!({ "password": "hunter2" }));
+    let proxy = through_a_bad_proxy(&host, Trouble::Truncate(100));
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it ends too early (peer disconnected); no cache available
+
+    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    ");
+    let proxy = through_a_bad_proxy(&host, Trouble::Truncate(0));
+    assert_eq!(said(host.fetch().through(&proxy)).code(), Some(1));
+    let proxy = through_a_bad_proxy(&host, Trouble::Close);
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: peer disconnected; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+}
+
+#[test]
+fn pages_of_a_load_balancer_are_no_word_of_openbaos() {
+    testkit::require_bao!();
+    let host = Host::new("balancer").with_cached(&json!({ "password": "hunter2" }));
+    let mut all = String::new();
+    for status in [301, 302, 307, 400, 401, 403, 404, 405, 431] {
+        let proxy = through_a_bad_proxy(&host, Trouble::Status(status));
+        let output = said(host.fetch().through(&proxy));
+        assert_eq!(output.code(), Some(1), "{status}: {output}");
+        all.extend(output.stderr.lines().take(1).chain(["\n"]));
+    }
+    insta::assert_snapshot!(testkit::steady(&all), @"
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 301 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 302 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 400 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 401 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 403 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 404 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 405 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 431 without its words; no cache available
+    ");
+}
+
+#[test]
+fn an_answer_of_a_hundred_megabytes_takes_no_such_memory() {
+    testkit::require_bao!();
+    let host = Host::new("huge").with_cached(&json!({ "password": "hunter2" }));
+    let proxy = through_a_bad_proxy(&host, Trouble::Huge(100_000_000));
+    let mut run = host.fetch().through(&proxy).deadline("2s").start();
+    let mut peak = 0;
+    while run.is_running() {
+        peak = peak.max(peak_memory(run.id()));
+        thread::sleep(Duration::from_millis(1));
+    }
+    let output = run.finish();
+    eprintln!("peak memory with an answer of 100 MB: {peak} KiB");
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/huge/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is larger than 64 MiB; no cache available
+
+    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    ");
+    assert!(proxy.requests().len() > 1, "it is asked again");
+    assert!((1..30_000).contains(&peak), "{peak} KiB");
+}
+
+/// The most memory that a process ever had, in KiB (`VmHWM`); 0 when it is gone.
+fn peak_memory(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn a_redirect_is_followed_to_another_server_of_the_cluster() {
+    testkit::require_bao!();
+    let host = Host::new("redirected");
+    host.put(&json!({ "password": "hunter2" }));
+    let target = format!("{}/v1/secret/data/{}", host.server.address(), host.secret());
+    let standby = Proxy::to(&host.server.address());
+    standby.always(Trouble::Redirect(target));
+    host.fetch().through(&standby).succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_not_followed() {
+    testkit::require_bao!();
+    let certificates = testkit::Certificates::new();
+    let host = Host::on(
+        Server::builder().tls(Certificate::Good).start(),
+        "downgrade",
+    );
+    let listening = Proxy::to(&host.server.address().replace("https:", "http:"));
+    let target = format!("{}/v1/secret/data/{}", listening.address(), host.secret());
+    let standby = Proxy::with_tls(&listening.address(), &certificates.server());
+    standby.always(Trouble::Redirect(target));
+    let fetch = host.fetch().through(&standby);
+    let output = said(fetch.env("BAO_CACERT", certificates.authority()));
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/downgrade/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent; no cache available
+
+    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    ");
+    assert!(!standby.requests().is_empty());
+    assert_eq!(listening.connections(), 0, "no credentials in the clear");
+}
+
+#[test]
+fn a_redirect_in_a_circle_ends() {
+    testkit::require_bao!();
+    let host = Host::new("circle");
+    let standby = Proxy::to(&host.server.address());
+    standby.always(Trouble::Redirect(format!("{}/v1/x", standby.address())));
+    insta::assert_snapshot!(said(host.fetch().through(&standby)), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/circle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points from one standby to another; no cache available
+
+    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    ");
+}

@@ -1,0 +1,303 @@
+//! OpenBao that cannot be used: asked again within a deadline, then the cache.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testkit::{BlackHole, Output, Proxy, Server, SilentAddress, Trouble};
+
+use crate::host::{Fetch, Host, files, shared_server};
+
+/// Runs a fetch without a cache that gives up soon.
+fn fails(fetch: Fetch<'_>) -> Output {
+    let output = fetch.deadline("600ms").run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.time < Duration::from_secs(5), "{:?}", output.time);
+    output
+}
+
+/// A secret that is in the cache only: the next run has to write the files anew.
+fn in_the_cache(name: &str) -> Host {
+    let host = Host::new(name).with_cached(&json!({ "password": "hunter2" }));
+    std::fs::remove_dir_all(host.output()).unwrap();
+    host
+}
+
+#[track_caller]
+fn assert_from_cache(host: &Host, output: &Output) {
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    let time = output.time;
+    eprintln!("from the cache in {time:?}");
+    assert!(time < Duration::from_secs(3), "{time:?}: a service waits");
+}
+
+#[test]
+fn a_port_that_refuses() {
+    testkit::require_bao!();
+    let host = in_the_cache("refused");
+    let refused = testkit::refused_address();
+    insta::assert_snapshot!(fails(host.fetch().address(refused.address())), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/refused/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    assert!(!host.output().exists());
+    let output = host.fetch().cached().address(refused.address()).run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; `hosts/refused/db` comes from the cache: version 1, confirmed [duration] ago
+    ");
+    assert_from_cache(&host, &output);
+}
+
+#[test]
+fn a_port_that_accepts_and_never_answers() {
+    testkit::require_bao!();
+    let host = in_the_cache("black-hole");
+    let hole = BlackHole::open();
+    insta::assert_snapshot!(fails(host.fetch().address(hole.address())), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/black-hole/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    let output = host.fetch().cached().address(hole.address()).run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; `hosts/black-hole/db` comes from the cache: version 1, confirmed [duration] ago
+    ");
+    assert_from_cache(&host, &output);
+    let https = hole.address().replace("http:", "https:");
+    let output = host
+        .fetch()
+        .cached()
+        .address(https)
+        .env("BAO_SKIP_VERIFY", "1")
+        .run();
+    assert_from_cache(&host, &output);
+}
+
+#[test]
+fn an_address_that_swallows_every_packet() {
+    testkit::require_bao!();
+    let host = in_the_cache("silent");
+    let silent = SilentAddress::open();
+    insta::assert_snapshot!(fails(host.fetch().address(silent.address())), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/silent/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    let output = host.fetch().cached().address(silent.address()).run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; `hosts/silent/db` comes from the cache: version 1, confirmed [duration] ago
+    ");
+    assert_from_cache(&host, &output);
+}
+
+#[test]
+fn a_name_that_has_no_address() {
+    testkit::require_bao!();
+    let host = in_the_cache("no-name");
+    let output = host
+        .fetch()
+        .cached()
+        .address("http://bao.invalid:8200")
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("bao.invalid"), "{output}");
+    assert_from_cache(&host, &output);
+}
+
+#[test]
+fn a_sealed_server() {
+    testkit::require_bao!();
+    let host = Host::on(Server::dev(), "sealed").with_cached(&json!({ "password": "hunter2" }));
+    std::fs::remove_dir_all(host.output()).unwrap();
+    host.server.seal();
+    insta::assert_snapshot!(fails(host.fetch()), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/sealed/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed; no cache available
+
+    hint: unseal it with `bao operator unseal`
+    ");
+    let output = host.fetch().cached().run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed; `hosts/sealed/db` comes from the cache: version 1, confirmed [duration] ago
+    ");
+    assert_from_cache(&host, &output);
+    host.server.unseal();
+    host.put(&json!({ "password": "fresh-again" }));
+    host.fetch().cached().succeed();
+    assert_eq!(host.files(), files([("password", "fresh-again")]));
+}
+
+#[test]
+fn errors_of_servers_and_of_what_stands_before_them() {
+    testkit::require_bao!();
+    let host = in_the_cache("five-hundred");
+    let mut said = String::new();
+    for status in [429, 500, 502, 503, 504] {
+        let proxy = Proxy::to(&host.server.address());
+        proxy.always(Trouble::Status(status));
+        let output = fails(host.fetch().through(&proxy));
+        said.extend(output.stderr.lines().take(1).chain(["\n"]));
+        assert!(proxy.requests().len() > 1, "asked again: {status}");
+        let output = host.fetch().cached().through(&proxy).run();
+        assert_from_cache(&host, &output);
+        std::fs::remove_dir_all(host.output()).unwrap();
+    }
+    insta::assert_snapshot!(testkit::steady(&said), @"
+    error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it limits the rate of requests (HTTP status 429); no cache available
+    error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; no cache available
+    error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 502; no cache available
+    error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 503; no cache available
+    error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 504; no cache available
+    ");
+}
+
+#[test]
+fn a_server_that_comes_back_in_time_is_asked_again() {
+    testkit::require_bao!();
+    let host = Host::new("comes-back");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    proxy
+        .first(1, Trouble::Status(503))
+        .first(2, Trouble::Close);
+    host.fetch().through(&proxy).succeed();
+    assert!(proxy.requests().len() >= 3, "{:?}", proxy.requests());
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+}
+
+#[test]
+fn a_busy_server_is_asked_again_although_there_is_a_cache() {
+    testkit::require_bao!();
+    let host = in_the_cache("busy");
+    host.put(&json!({ "password": "a-newer-one" }));
+    let proxy = Proxy::to(&host.server.address());
+    proxy.first(2, Trouble::Status(429));
+    host.fetch().cached().through(&proxy).succeed();
+    assert_eq!(host.files(), files([("password", "a-newer-one")]));
+}
+
+#[test]
+fn the_deadline_holds_also_for_an_answer_that_trickles() {
+    testkit::require_bao!();
+    let host = in_the_cache("trickle");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::Trickle(Duration::from_millis(100)));
+    let output = fails(host.fetch().through(&proxy));
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/trickle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    let output = host.fetch().cached().through(&proxy).run();
+    assert_from_cache(&host, &output);
+}
+
+#[test]
+fn of_two_servers_one_is_enough() {
+    testkit::require_bao!();
+    let host = Host::new("two");
+    host.put(&json!({ "password": "hunter2" }));
+    let (refused, hole, silent) = (
+        testkit::refused_address(),
+        BlackHole::open(),
+        SilentAddress::open(),
+    );
+    let unusable = Proxy::to(&host.server.address());
+    unusable.always(Trouble::Status(503));
+    for (dead, what) in [
+        (refused.address(), "refuses"),
+        (unusable.address(), "errs"),
+        (hole.address(), "never answers"),
+        (silent.address(), "swallows packets"),
+    ] {
+        for order in [
+            format!("{dead},{}", host.server.address()),
+            format!(" {} , {dead} ,", host.server.address()),
+        ] {
+            let started = Instant::now();
+            host.fetch().address(&order).deadline("3s").succeed();
+            assert!(started.elapsed() < Duration::from_secs(3), "one {what}");
+            assert_eq!(host.files(), files([("password", "hunter2")]), "one {what}");
+            std::fs::remove_dir_all(host.output()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn with_a_cache_the_second_server_gets_its_share_of_the_short_deadline() {
+    testkit::require_bao!();
+    let host = in_the_cache("second");
+    host.put(&json!({ "password": "a-newer-one" }));
+    let hole = BlackHole::open();
+    let order = format!("{},{}", hole.address(), host.server.address());
+    let fetch = host.fetch().cached().args(["--cached-deadline", "4s"]);
+    fetch.address(order).succeed();
+    assert_eq!(host.files(), files([("password", "a-newer-one")]));
+}
+
+#[test]
+fn of_a_sealed_and_an_open_server_the_open_one_is_used() {
+    testkit::require_bao!();
+    let host = Host::new("one-sealed");
+    host.put(&json!({ "password": "hunter2" }));
+    let sealed = Server::dev();
+    sealed.seal();
+    let order = format!("{},{}", sealed.address(), host.server.address());
+    host.fetch().address(order).succeed();
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+}
+
+#[test]
+fn of_two_dead_servers_both_are_named() {
+    testkit::require_bao!();
+    let host = Host::new("both-dead");
+    let (refused, hole) = (testkit::refused_address(), BlackHole::open());
+    let order = format!("{},{}", refused.address(), hole.address());
+    insta::assert_snapshot!(fails(host.fetch().address(order)), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/both-dead/db` was not written: none of the 2 OpenBao servers can be used: `http://127.0.0.1:[port]`: no connection: connection refused; `http://127.0.0.1:[port]`: no answer within [duration]; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_not_asked() {
+    testkit::require_bao!();
+    let host = Host::new("env-proxy");
+    host.put(&json!({ "password": "hunter2" }));
+    let refused = testkit::refused_address();
+    let fetch = host.fetch().env("http_proxy", refused.address());
+    let fetch = fetch.env("HTTP_PROXY", refused.address());
+    fetch.env("ALL_PROXY", refused.address()).succeed();
+    drop(shared_server());
+}
