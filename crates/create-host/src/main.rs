@@ -1,3 +1,13 @@
-//! create-host
+//! `create-host`: makes a host of the fleet, from its files to its identity in OpenBao.
 
-fn main() {}
+use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Every buffer is zeroed when it is freed, also those inside the libraries for HTTP, TLS and JSON.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+
+fn main() -> ExitCode {
+    cli::main(create_host::run)
+}

@@ -1,0 +1,190 @@
+//! Writes changes: all of them or none.
+
+mod staged;
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use cli::Failure;
+
+use crate::{failure, fleet::Tree, plan::Change};
+use staged::Staged;
+
+/// What a file that is not finished is called; one that a killed run left is known by it.
+const PREFIX: &str = ".create-host.";
+
+/// Writes `changes`. Every new content is on the disk beside its target before the first target is
+/// touched; when a step fails, what was replaced is put back. `private` files are readable by their owner
+/// only afterwards.
+pub(crate) fn write(tree: &Tree, changes: &[Change], private: &[&str]) -> Result<(), Failure> {
+    let targets = resolve(tree, changes)?;
+    sweep(&targets)?;
+    let mut made = MadeFolders::default();
+    let staged = stage(tree, &targets, private, &mut made);
+    let result = staged.and_then(|mut staged| {
+        check_unchanged(&targets)?;
+        put_in_place(&mut staged)
+    });
+    if let Err(failure) = result {
+        made.remove();
+        return Err(failure);
+    }
+    remove_empty_folders(tree, &targets);
+    sync_folders(&targets)
+}
+
+type Target<'a> = (PathBuf, &'a Change);
+
+fn resolve<'a>(tree: &Tree, changes: &'a [Change]) -> Result<Vec<Target<'a>>, Failure> {
+    changes
+        .iter()
+        .map(|change| Ok((tree.resolve(&change.path)?, change)))
+        .collect()
+}
+
+fn folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
+    targets
+        .iter()
+        .filter_map(|(path, _)| path.parent().map(Path::to_owned))
+        .collect()
+}
+
+/// Removes what a killed run left. The lock on the fleet keeps other runs' files out of this.
+fn sweep(targets: &[Target<'_>]) -> Result<(), Failure> {
+    for folder in folders(targets) {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue; // it is not there yet
+        };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                let path = entry.path();
+                fs::remove_file(&path).map_err(|cause| failure::io("remove", &path, cause))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stage(
+    tree: &Tree,
+    targets: &[Target<'_>],
+    private: &[&str],
+    made: &mut MadeFolders,
+) -> Result<Vec<Staged>, Failure> {
+    for folder in folders(targets) {
+        made.make(&folder)?;
+    }
+    targets
+        .iter()
+        .map(|(path, change)| {
+            let private = private.contains(&change.path.as_str());
+            Staged::new(path, change, private)
+                .map_err(|cause| failure::io("write", &tree.root().join(&change.path), cause))
+        })
+        .collect()
+}
+
+/// An editor that saved meanwhile must not lose what it wrote.
+fn check_unchanged(targets: &[Target<'_>]) -> Result<(), Failure> {
+    for (path, change) in targets {
+        let now = match fs::read(path) {
+            Ok(bytes) => Some(bytes),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+            Err(cause) => return Err(failure::io("read", path, cause)),
+        };
+        if now != change.before {
+            return Err(Failure::failed(format_args!(
+                "`{}` was changed by somebody else meanwhile",
+                change.path
+            ))
+            .hint("nothing was changed; run the same command again"));
+        }
+    }
+    Ok(())
+}
+
+fn put_in_place(staged: &mut [Staged]) -> Result<(), Failure> {
+    for index in 0..staged.len() {
+        let Err(cause) = staged[index].put() else {
+            continue;
+        };
+        let failure = failure::io("write", staged[index].path(), cause);
+        let back = staged[..=index].iter_mut().rev().map(|done| {
+            done.put_back()
+                .map_err(|cause| (done.path().to_owned(), cause))
+        });
+        let stuck: Vec<String> = back
+            .filter_map(Result::err)
+            .map(|(path, cause)| format!("`{}` ({cause})", path.display()))
+            .collect();
+        if stuck.is_empty() {
+            return Err(failure);
+        }
+        return Err(failure
+            .suffix(format_args!(
+                "and could not be put back: {}",
+                stuck.join(", ")
+            ))
+            .hint("look at these files by hand, with `git diff` for instance"));
+    }
+    Ok(())
+}
+
+/// Folders that this run made, and takes away when it fails.
+#[derive(Debug, Default)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    fn make(&mut self, folder: &Path) -> Result<(), Failure> {
+        let missing: Vec<&Path> = folder
+            .ancestors()
+            .take_while(|folder| !folder.exists())
+            .collect();
+        for folder in missing.into_iter().rev() {
+            fs::create_dir(folder)
+                .map_err(|cause| failure::io("make the folder", folder, cause))?;
+            self.0.push(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    fn remove(self) {
+        for folder in self.0.iter().rev() {
+            // it stays where somebody put something into it meanwhile
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Removes the folders that removed files leave empty, up to the fleet's root.
+fn remove_empty_folders(tree: &Tree, targets: &[Target<'_>]) {
+    let removed = targets.iter().filter(|(_, change)| change.after.is_none());
+    for (path, _) in removed {
+        let above = path
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| *folder != tree.root());
+        for folder in above {
+            if fs::remove_dir(folder).is_err() {
+                break; // something is in it
+            }
+        }
+    }
+}
+
+/// A rename is on the disk when its folder is.
+fn sync_folders(targets: &[Target<'_>]) -> Result<(), Failure> {
+    for folder in folders(targets) {
+        match File::open(&folder).and_then(|opened| opened.sync_all()) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(failure::io("flush", &folder, cause));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
