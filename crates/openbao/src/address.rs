@@ -56,7 +56,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refuse = |reason| ParseAddressError {
-            text: text.to_owned(),
+            text: without_user(text),
             reason,
         };
         let uri: Uri = text.trim().parse().map_err(|_| refuse("it is not a URL"))?;
@@ -75,6 +75,10 @@ impl FromStr for Address {
         if authority.host().is_empty() {
             return Err(refuse("the host is missing"));
         }
+        let has_port = authority.as_str().len() > authority.host().len();
+        if has_port && authority.port_u16().is_none() {
+            return Err(refuse("its port is not a number up to 65535"));
+        }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refuse("nothing may follow the host and the port"));
         }
@@ -82,6 +86,18 @@ impl FromStr for Address {
             base: format!("{scheme}://{authority}"),
             encrypted: *scheme == Scheme::HTTPS,
         })
+    }
+}
+
+/// The text without a user and a password, which must not be shown.
+fn without_user(text: &str) -> String {
+    let Some((before, host)) = text.rsplit_once('@') else {
+        return text.to_owned();
+    };
+    let scheme = before.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some(scheme) => format!("{scheme}://…@{host}"),
+        None => format!("…@{host}"),
     }
 }
 
@@ -119,10 +135,25 @@ mod tests {
             "https://",
             "https://u:p@a",
             "https://a/v1",
+            "https://a:",
+            "https://a:65536",
+            "https://[::1]:x",
             "https://a?x",
             "a b",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_password() {
+        for text in [
+            "https://user:p@ss@a:1",
+            "user:p@ss@a:1",
+            "https://user:p@ss@a b",
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(!error.contains("ss@") && error.contains("…@a"), "{error}");
         }
     }
 

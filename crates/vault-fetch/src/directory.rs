@@ -27,6 +27,7 @@ pub(crate) fn publish(
     ownership: Ownership,
 ) -> Result<(), Error> {
     if holds_exactly(workplace.target(), files, ownership).unwrap_or(false) {
+        workplace.discard(); // what a killed run may have left
         return Ok(());
     }
     let fresh = workplace.fresh()?;

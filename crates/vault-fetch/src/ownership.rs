@@ -75,8 +75,13 @@ impl Ownership {
     }
 }
 
+/// The number that `name` is. The highest one is none: to the kernel it says `leave it as it is`.
+fn number(name: &str) -> Option<u32> {
+    name.parse().ok().filter(|number| *number != u32::MAX)
+}
+
 fn look_up_user(name: &str) -> Result<Uid, Error> {
-    if let Ok(number) = name.parse() {
+    if let Some(number) = number(name) {
         return Ok(Uid::from_raw(number));
     }
     match User::from_name(name) {
@@ -94,7 +99,7 @@ fn look_up_user(name: &str) -> Result<Uid, Error> {
 }
 
 fn look_up_group(name: &str) -> Result<Gid, Error> {
-    if let Ok(number) = name.parse() {
+    if let Some(number) = number(name) {
         return Ok(Gid::from_raw(number));
     }
     match Group::from_name(name) {

@@ -88,7 +88,7 @@ impl Workplace {
         Ok(path)
     }
 
-    /// Takes away what a failed run made: it would fill the disk, and nobody is going to read it.
+    /// Takes away what a failed or killed run made: it fills the disk, and nobody is going to read it.
     pub(crate) fn discard(&self) {
         let _ = remove(&self.folder.join("new")); // the next run tries again, and tells
     }

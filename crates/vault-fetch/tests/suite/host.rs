@@ -115,12 +115,14 @@ impl Host {
     /// A run for any path.
     pub(crate) fn fetch_of(&self, secret: &str) -> Fetch<'_> {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
+            .args(["--approle-dir".as_ref(), self.path("approle").as_os_str()])
             .arg(secret)
-            .arg(self.output())
-            .arg("--approle-dir")
-            .arg(self.path("approle"))
             .server(&self.server);
-        Fetch { host: self, run }
+        Fetch {
+            host: self,
+            run,
+            output: self.output(),
+        }
     }
 
     /// A good fetch of `values` that leaves a copy in the cache.
@@ -132,7 +134,7 @@ impl Host {
         self
     }
 
-    fn assert_discreet(&self, output: &Output) {
+    pub(crate) fn assert_discreet(&self, output: &Output) {
         for secret in self.secrets.lock().unwrap().iter() {
             let said = output.stdout.contains(secret) || output.stderr.contains(secret);
             assert!(!said, "the run says a secret:\n{output}");
@@ -206,6 +208,7 @@ pub(crate) fn is_root() -> bool {
 pub(crate) struct Fetch<'a> {
     host: &'a Host,
     run: Run,
+    output: PathBuf,
 }
 
 impl Fetch<'_> {
@@ -229,6 +232,18 @@ impl Fetch<'_> {
         self.address(proxy.address())
     }
 
+    /// Writes to another directory.
+    pub(crate) fn to(mut self, output: impl Into<PathBuf>) -> Self {
+        self.output = output.into();
+        self
+    }
+
+    /// In this folder.
+    pub(crate) fn folder(mut self, folder: &Path) -> Self {
+        self.run = self.run.folder(folder);
+        self
+    }
+
     /// With the host's cache.
     pub(crate) fn cached(self) -> Self {
         let cache = self.host.cache();
@@ -242,8 +257,9 @@ impl Fetch<'_> {
 
     /// Runs it to its end, and sees that it says nothing secret.
     pub(crate) fn run(self) -> Output {
-        let output = self.run.run();
-        self.host.assert_discreet(&output);
+        let host = self.host;
+        let output = self.start().finish();
+        host.assert_discreet(&output);
         output
     }
 
@@ -254,7 +270,8 @@ impl Fetch<'_> {
         assert!(output.code() == Some(0) && quiet, "{output}");
     }
 
+    /// Starts it and goes on.
     pub(crate) fn start(self) -> Running {
-        self.run.start()
+        self.run.arg(self.output).start()
     }
 }

@@ -1,17 +1,27 @@
 //! The program as hosts run it, against real OpenBao servers: one topic a file.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stderr,
     reason = "what the helpers below cannot do fails their test, and what they measure is told"
 )]
 
 mod host;
 
+mod atomicity;
 mod cache;
+mod cluster;
+mod credentials;
+mod disk;
+mod environment;
 mod fresh;
 mod keys;
+mod output;
+mod ownership;
 mod refusals;
 mod replies;
+mod secrecy;
 mod tls;
+mod together;
 mod unavailable;
 mod values;

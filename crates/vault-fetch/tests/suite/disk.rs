@@ -1,0 +1,147 @@
+//! Disks that are full or read-only.
+
+use std::{fs, path::Path};
+
+use serde_json::json;
+use testkit::{ReadOnlyDir, Tmpfs};
+
+use crate::host::{Host, files, files_in};
+
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Too large for what is left on the disk.
+fn large() -> serde_json::Value {
+    json!({ "a": "small", "b": "too-large-".repeat(20_000) })
+}
+
+#[test]
+fn a_full_disk_keeps_the_old_set_and_gets_no_litter() {
+    testkit::require_bao!();
+    let host = Host::new("full-output");
+    let Some(disk) = Tmpfs::mount(128 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    let output = disk.path().join("db");
+    host.put(&json!({ "password": "hunter2" }));
+    host.fetch().to(&output).succeed();
+    let before = entries(&disk.path().join(".db.vault-fetch"));
+    host.put(&large());
+    insta::assert_snapshot!(host.fetch().to(&output).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/full-output/db` was not written: could not write `[temporary]/tmpfs/.db.vault-fetch/new/b`: No space left on device (os error 28)
+    ");
+    assert_eq!(files_in(&output), files([("password", "hunter2")]));
+    assert_eq!(entries(&disk.path().join(".db.vault-fetch")), before);
+
+    disk.fill_up();
+    host.put(&json!({ "password": "hunter3" }));
+    let failed = host.fetch().to(&output).run();
+    assert_eq!(failed.code(), Some(1), "{failed}");
+    assert_eq!(files_in(&output), files([("password", "hunter2")]));
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    host.fetch().to(&output).succeed();
+    assert_eq!(files_in(&output), files([("password", "hunter3")]));
+}
+
+#[test]
+fn a_disk_that_is_full_from_the_start_gets_nothing() {
+    testkit::require_bao!();
+    let host = Host::new("full-first");
+    let Some(disk) = Tmpfs::mount(128 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    disk.fill_up();
+    host.put(&json!({ "password": "hunter2" }));
+    let output = host.fetch().to(disk.path().join("db")).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(!disk.path().join("db").exists());
+}
+
+#[test]
+fn a_full_disk_under_the_cache_keeps_the_old_copy_and_the_job_is_done() {
+    testkit::require_bao!();
+    let host = Host::new("full-cache");
+    let Some(disk) = Tmpfs::mount(128 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    let cache = disk.path().join("cache");
+    let cached = || {
+        host.fetch()
+            .args(["--cache-dir".as_ref(), cache.as_os_str()])
+    };
+    host.put(&json!({ "password": "hunter2" }));
+    cached().succeed();
+    host.put(&large());
+    insta::assert_snapshot!(cached().run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: `hosts/full-cache/db` was written, but no copy could be kept for the day OpenBao is down: could not write `[temporary]/tmpfs/cache/secret.json`: No space left on device (os error 28)
+    ");
+    assert_eq!(host.files()["a"], "small", "the job is done");
+    assert_eq!(entries(&cache), ["secret.json"], "no litter");
+
+    let refused = testkit::refused_address();
+    let output = cached().address(refused.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(
+        host.files(),
+        files([("password", "hunter2")]),
+        "the old copy is whole"
+    );
+}
+
+#[test]
+fn a_read_only_directory_is_told() {
+    testkit::require_bao!();
+    let host = Host::new("read-only");
+    host.put(&json!({ "password": "hunter2" }));
+    let place = ReadOnlyDir::new(|_| {});
+    let output = host.fetch().to(place.path().join("db")).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("could not make `"), "{output}");
+    assert!(entries(place.path()).is_empty());
+}
+
+#[test]
+fn a_read_only_cache_is_told_and_the_job_is_done() {
+    testkit::require_bao!();
+    let host = Host::new("read-only-cache");
+    host.put(&json!({ "password": "hunter2" }));
+    let place = ReadOnlyDir::new(|_| {});
+    for cache in [place.path().to_owned(), place.path().join("cache")] {
+        let output = host
+            .fetch()
+            .args(["--cache-dir".as_ref(), cache.as_os_str()])
+            .run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        assert!(output.stderr.contains("no copy could be kept"), "{output}");
+        assert_eq!(host.files(), files([("password", "hunter2")]));
+    }
+}
+
+#[test]
+fn a_copy_on_a_disk_that_became_read_only_still_stands_in() {
+    testkit::require_bao!();
+    let host = Host::new("read-only-copy").with_cached(&json!({ "password": "hunter2" }));
+    fs::remove_dir_all(host.output()).unwrap();
+    let place = ReadOnlyDir::new(|place| {
+        fs::copy(host.cached_copy(), place.join("secret.json")).unwrap();
+    });
+    let refused = testkit::refused_address();
+    let fetch = host.fetch().address(refused.address());
+    let output = fetch
+        .args(["--cache-dir".as_ref(), place.path().as_os_str()])
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+}

@@ -1,0 +1,125 @@
+//! What others on the machine get to see.
+
+use std::{fs, os::unix::process::ExitStatusExt};
+
+use serde_json::json;
+use testkit::{Proxy, Run, Running, Signal, Trouble};
+
+use crate::host::{Host, files, is_root};
+
+/// A run that has sent its request and waits for the answer for ever.
+fn hanging(host: &Host, proxy: &Proxy) -> Running {
+    proxy.always(Trouble::Hang);
+    let running = host.fetch().cached().through(proxy).start();
+    testkit::wait_for("the request is sent", || proxy.requests().pop());
+    running
+}
+
+#[test]
+fn no_argument_and_no_variable_of_the_process_is_secret() {
+    testkit::require_bao!();
+    let host = Host::new("process");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    let running = hanging(&host, &proxy);
+    for file in ["cmdline", "environ", "status", "comm"] {
+        let path = format!("/proc/{}/{file}", running.id());
+        let Ok(bytes) = fs::read(path) else {
+            assert!(!is_root(), "root may read `{file}`");
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        for secret in [&host.credentials.role_id, &host.credentials.secret_id] {
+            assert!(!text.contains(secret), "{file}: {text}");
+        }
+    }
+    host.assert_discreet(&running.kill());
+}
+
+#[test]
+fn the_credentials_are_in_no_url() {
+    testkit::require_bao!();
+    let host = Host::new("urls");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    host.fetch().through(&proxy).succeed();
+    for hit in proxy.requests() {
+        assert!(
+            !hit.path.contains(&host.credentials.role_id),
+            "{}",
+            hit.path
+        );
+        assert!(
+            !hit.path.contains(&host.credentials.secret_id),
+            "{}",
+            hit.path
+        );
+    }
+}
+
+#[test]
+fn a_crash_leaves_no_core() {
+    testkit::require_bao!();
+    let host = Host::new("core");
+    host.put(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::Hang);
+    let with_cores = |program: &str| {
+        let shell = ["-c", "ulimit -c unlimited && exec \"$@\"", "sh", program];
+        Run::new("/bin/sh").args(shell).folder(host.path("."))
+    };
+    let mut dumps = with_cores("/bin/sleep").arg("60").start();
+    testkit::wait_for("the shell has become `sleep`", || {
+        let name = fs::read_to_string(format!("/proc/{}/comm", dumps.id())).ok()?;
+        (name == "sleep\n").then_some(())
+    });
+    dumps.signal(Signal::ABORT);
+    if !dumps.finish().status.core_dumped() {
+        testkit::skip!("no core dumps on this machine");
+    }
+    let run = with_cores(env!("CARGO_BIN_EXE_vault-fetch")).arg(host.secret());
+    let run = run
+        .arg(host.output())
+        .arg("--approle-dir")
+        .arg(host.path("approle"));
+    let mut running = run.env("BAO_ADDR", proxy.address()).start();
+    testkit::wait_for("the request is sent", || proxy.requests().pop());
+    running.signal(Signal::ABORT);
+    let status = running.finish().status;
+    assert_eq!(status.signal(), Some(6));
+    assert!(!status.core_dumped());
+}
+
+#[test]
+fn sigterm_ends_it_at_once_and_changes_nothing() {
+    testkit::require_bao!();
+    let host = Host::new("sigterm").with_cached(&json!({ "password": "hunter2" }));
+    let proxy = Proxy::to(&host.server.address());
+    let mut running = hanging(&host, &proxy);
+    running.signal(Signal::TERM);
+    let output = running.finish();
+    assert_eq!(output.status.signal(), Some(15), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    assert!(host.cached_copy().is_file());
+    host.fetch().cached().succeed();
+}
+
+#[test]
+fn a_stdout_and_stderr_that_are_closed_are_no_reason_to_fail() {
+    testkit::require_bao!();
+    let host = Host::new("closed").with_cached(&json!({ "password": "hunter2" }));
+    fs::remove_dir_all(host.output()).unwrap();
+    let refused = testkit::refused_address();
+    let run = Run::new("/bin/sh").args(["-c", "exec \"$@\" >&- 2>&-", "sh"]);
+    let run = run
+        .arg(env!("CARGO_BIN_EXE_vault-fetch"))
+        .arg(host.secret());
+    let run = run
+        .arg(host.output())
+        .arg("--approle-dir")
+        .arg(host.path("approle"));
+    let run = run.arg("--cache-dir").arg(host.cache());
+    let output = run.env("BAO_ADDR", refused.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+}

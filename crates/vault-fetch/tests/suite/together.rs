@@ -1,0 +1,80 @@
+//! Several runs at once on one directory.
+
+use std::{fs, time::Duration};
+
+use serde_json::json;
+use testkit::{BlackHole, Proxy, Trouble};
+
+use crate::host::{Host, files};
+
+#[test]
+fn thirty_two_at_once_on_one_directory_all_succeed() {
+    testkit::require_bao!();
+    let host = Host::new("thirty-two");
+    host.put(&json!({ "a": "first", "b": "first" }));
+    host.fetch().cached().succeed();
+    let values = json!({ "a": "second", "b": "second" });
+    host.put(&values);
+    let runs: Vec<_> = (0..32).map(|_| host.fetch().cached().start()).collect();
+    for run in runs {
+        let output = run.finish();
+        assert_eq!(output.code(), Some(0), "{output}");
+        assert_eq!(output.stderr, "");
+    }
+    assert_eq!(host.files(), files([("a", "second"), ("b", "second")]));
+    let litter = fs::read_dir(host.cache()).unwrap().count();
+    assert_eq!(litter, 1, "the copy alone");
+    assert!(!host.path("secrets/.db.vault-fetch/new").exists());
+}
+
+#[test]
+fn a_slow_run_does_not_put_an_older_version_back() {
+    testkit::require_bao!();
+    let host = Host::new("overtaken");
+    host.put(&json!({ "password": "older-one" }));
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::Trickle(Duration::from_millis(2)));
+    let slow = host.fetch().cached().through(&proxy).start();
+    testkit::wait_for("the slow run has its answer begun", || {
+        (proxy.bytes_to_clients() > 0).then_some(())
+    });
+    host.put(&json!({ "password": "newer-one" }));
+    host.fetch().cached().succeed();
+    let output = slow.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "newer-one")]));
+    assert_eq!(
+        host.files_with("older-one"),
+        Vec::<std::path::PathBuf>::new()
+    );
+}
+
+#[test]
+fn a_run_that_turns_to_the_cache_does_not_put_an_older_version_back() {
+    testkit::require_bao!();
+    let host = Host::new("cached-late").with_cached(&json!({ "password": "older-one" }));
+    let hole = BlackHole::open();
+    let slow = host.fetch().cached().address(hole.address()).start();
+    testkit::wait_for("the slow run asks", || {
+        (hole.connections() > 0).then_some(())
+    });
+    host.put(&json!({ "password": "newer-one" }));
+    host.fetch().cached().succeed();
+    let output = slow.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "newer-one")]));
+}
+
+#[test]
+fn a_secret_that_was_made_anew_may_have_a_lower_version() {
+    testkit::require_bao!();
+    let host = Host::new("anew");
+    for number in 1..4 {
+        host.put(&json!({ "password": format!("number-{number}") }));
+    }
+    host.fetch().cached().succeed();
+    host.server.delete_metadata(&host.secret());
+    host.put(&json!({ "password": "a-new-life" }));
+    host.fetch().cached().succeed();
+    assert_eq!(host.files(), files([("password", "a-new-life")]));
+}
