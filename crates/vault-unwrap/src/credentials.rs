@@ -53,7 +53,6 @@ impl Folder {
             .map_err(|cause| Error::io("write to", path, cause))?;
         probe
             .write_all(&[0; 4096])
-            .and_then(|()| probe.as_file().sync_all())
             .map_err(|cause| Error::io("write to", path, cause))?;
         Ok(Self {
             path: path.to_owned(),
@@ -99,12 +98,14 @@ impl Folder {
         };
         let text = Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default());
         self.write("unwrapped.json", &text)?;
+        self.flush()?;
         self.put_down(pair)
     }
 
     fn put_down(&self, pair: &AppRoleCredentials) -> Result<(), Error> {
         self.write("role-id", pair.role_id.expose_secret().as_bytes())?;
         self.write("secret-id", pair.secret_id.expose_secret().as_bytes())?;
+        self.flush()?;
         let journal = self.path.join("unwrapped.json");
         fs::remove_file(&journal).map_err(|cause| Error::io("remove", &journal, cause))
     }
@@ -129,16 +130,24 @@ impl Folder {
         }
     }
 
-    /// Writes a file of mode 0600 so that it is on the disk, whole, when this returns.
+    /// Writes a file of mode 0600, whole or not at all. Its content is on the disk when this returns;
+    /// that it has its name is not, until [`Folder::flush`].
     fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
         let written = tempfile::NamedTempFile::new_in(&self.path).and_then(|mut file| {
             file.write_all(content)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
-            File::open(&self.path)?.sync_all()
+            Ok(())
         });
         written.map_err(|cause| Error::io("write", &path, cause))
+    }
+
+    /// Waits until the names of all files are on the disk.
+    fn flush(&self) -> Result<(), Error> {
+        File::open(&self.path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|cause| Error::io("write to", &self.path, cause))
     }
 }
 
