@@ -82,8 +82,14 @@ def measure(arguments: argparse.Namespace) -> None:
 
 def one(program: Path) -> list[ways.Way]:
     """The ways to one secret; vault-fetch first, for all are compared with it."""
-    ours = [ways.VaultFetch(program), ways.VaultFetchWithCache(program)]
-    return [*ours, ways.Curl(), ways.Script(), ways.Agent(), ways.ConsulTemplate()]
+    ours = (ways.VaultFetch, ways.VaultFetchWithCache, ways.VaultFetchWithRoots)
+    return [
+        *(way(program) for way in ours),
+        ways.Curl(),
+        ways.Script(),
+        ways.Agent(),
+        ways.ConsulTemplate(),
+    ]
 
 
 def all_at_once(program: Path) -> list[ways.Way]:
@@ -97,7 +103,7 @@ def compare(
     """Compares those whose programs are there."""
     for way in candidates:
         if way.missing:
-            say(f"skipped: {way.name}: `{way.missing}` is not on this machine")
+            say(f"skipped: {way.name}: {way.missing} is not on this machine")
     there = [way for way in candidates if not way.missing]
     say(f"{len(names)} secret(s), {len(there)} ways")
     return comparison.compare(there, names, site, server, rounds)

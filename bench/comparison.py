@@ -94,6 +94,6 @@ def _weigh(row: Row, way: Way, names: list[str], site: Site) -> None:
 def _run(way: Way, names: list[str], site: Site, start: Callable[..., Measured]) -> Measured:
     site.clear()
     commands = way.commands(site, names)
-    measured = start(commands, site.environment(), site.log)
+    measured = start(commands, way.environment(site), site.log)
     way.check(site, names)
     return measured

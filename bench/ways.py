@@ -12,6 +12,11 @@ from processes import Failed
 from programs import find
 
 KEYS = ("username", "password")
+SYSTEM_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, NixOS, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,10 @@ class Way:
         """The commands, all started at once, that fetch these secrets of the host."""
         raise NotImplementedError
 
+    def environment(self, site: Site) -> dict[str, str]:
+        """The variables that the commands see."""
+        return site.environment()
+
     def written(self, site: Site, name: str) -> dict[str, str]:
         """What is there of one secret after that."""
         return {key: (site.output / name / key).read_text() for key in KEYS}
@@ -102,6 +111,24 @@ class VaultFetchWithCache(VaultFetch):
             [*command, "--cache-dir", str(site.disk / "cache" / name)]
             for name, command in zip(names, super().commands(site, names), strict=True)
         ]
+
+
+class VaultFetchWithRoots(VaultFetch):
+    """Ours where OpenBao's CA is one among the system's 140: each process reads them all."""
+
+    name = "vault-fetch, system's roots"
+
+    def __init__(self, program: Path) -> None:
+        super().__init__(program)
+        self.missing = None if system_roots() else "the system's root certificates"
+
+    def environment(self, site: Site) -> dict[str, str]:
+        """No CA bundle of its own: the system's, which OpenBao's CA was added to."""
+        bundle = site.memory / "settings/roots.pem"
+        bundle.write_text(system_roots().read_text() + site.authority.read_text())
+        variables = site.environment() | {"SSL_CERT_FILE": str(bundle)}
+        del variables["BAO_CACERT"]
+        return variables
 
 
 class Curl(Way):
@@ -228,6 +255,11 @@ vault {{
 {_templates(site, names)}"""
         )
         return [[self.program, "-once", f"-config={path}"]]
+
+
+def system_roots() -> Path | None:
+    """The file with the system's root certificates."""
+    return next((path for path in map(Path, SYSTEM_ROOTS) if path.exists()), None)
 
 
 def _templates(site: Site, names: list[str]) -> str:
