@@ -4,7 +4,7 @@
 variable "vault_addr" {
   description = "Address of OpenBao as the guests reach it; several, separated by commas, are tried in order."
   type        = string
-  default     = "https://10.0.0.10:8200"
+  default     = "https://openbao.example.internal:8200"
 }
 
 variable "vault_skip_verify" {

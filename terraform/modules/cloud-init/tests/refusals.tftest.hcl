@@ -3,7 +3,7 @@
 
 variables {
   hostname   = "web01"
-  vault_addr = "https://10.0.0.10:8200"
+  vault_addr = "https://openbao.example.internal:8200"
 }
 
 run "token_with_a_newline" {
@@ -25,7 +25,7 @@ run "empty_token" {
 run "address_with_a_newline" {
   command = plan
   variables {
-    vault_addr = "https://10.0.0.10:8200\nPATH=/tmp"
+    vault_addr = "https://openbao.example.internal:8200\nPATH=/tmp"
   }
   expect_failures = [var.vault_addr]
 }
@@ -33,7 +33,7 @@ run "address_with_a_newline" {
 run "address_with_a_space" {
   command = plan
   variables {
-    vault_addr = "https://10.0.0.10:8200, https://10.0.0.11:8200"
+    vault_addr = "https://openbao.example.internal:8200, https://openbao2.example.internal:8200"
   }
   expect_failures = [var.vault_addr]
 }
@@ -41,7 +41,7 @@ run "address_with_a_space" {
 run "address_without_a_scheme" {
   command = plan
   variables {
-    vault_addr = "10.0.0.10:8200"
+    vault_addr = "openbao.example.internal:8200"
   }
   expect_failures = [var.vault_addr]
 }

@@ -2,7 +2,7 @@
 
 variables {
   hostname            = "web01"
-  vault_addr          = "https://10.0.0.10:8200"
+  vault_addr          = "https://openbao.example.internal:8200"
   vault_wrapped_token = "s.wrappingtoken"
 }
 
@@ -27,7 +27,7 @@ run "address_and_token_reach_etc_environment" {
   assert {
     condition = yamldecode(output.user_data).write_files[0].content == join("", [
       "\n",
-      "VAULT_ADDR=https://10.0.0.10:8200\n",
+      "VAULT_ADDR=https://openbao.example.internal:8200\n",
       "VAULT_WRAPPED_TOKEN=s.wrappingtoken\n",
     ])
     error_message = "the lines in /etc/environment are not the expected ones"
@@ -68,7 +68,7 @@ run "a_host_that_has_its_credentials_gets_no_token" {
   }
 
   assert {
-    condition     = yamldecode(output.user_data).write_files[0].content == "\nVAULT_ADDR=https://10.0.0.10:8200\n"
+    condition     = yamldecode(output.user_data).write_files[0].content == "\nVAULT_ADDR=https://openbao.example.internal:8200\n"
     error_message = "only the address belongs in /etc/environment"
   }
 }
