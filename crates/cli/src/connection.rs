@@ -41,24 +41,40 @@ impl ConnectionArgs {
     /// # Errors
     /// No address, an address or a boolean that cannot be read.
     pub fn settings(&self, fallback: Option<&str>) -> Result<Settings, Failure> {
-        let address = self
-            .address
-            .clone()
-            .or_else(|| variable("ADDR"))
-            .or_else(|| fallback.map(ToOwned::to_owned));
+        let address = |name: &str| fallback.filter(|_| name == "ADDR").map(ToOwned::to_owned);
+        self.settings_or(address)
+    }
+
+    /// As [`ConnectionArgs::settings`]; `fallback` gives what neither flag nor variable does, by the
+    /// variable's name without its prefix, such as `ADDR`.
+    ///
+    /// # Errors
+    /// No address, an address or a boolean that cannot be read.
+    pub fn settings_or(
+        &self,
+        fallback: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, Failure> {
+        let value = |name: &str| {
+            variable(name).or_else(|| fallback(name).filter(|value| !value.is_empty()))
+        };
+        let address = self.address.clone().or_else(|| value("ADDR"));
         let Some(address) = address else {
             return Err(Failure::usage("OpenBao's address is not known")
                 .hint("give it with `--address` or `BAO_ADDR`"));
         };
         let mut settings =
             Settings::new(Address::parse_list(&address).map_err(openbao::Error::from)?);
-        settings.trust = self.trust(&settings.addresses)?;
-        settings.namespace = self.namespace.clone().or_else(|| variable("NAMESPACE"));
+        settings.trust = self.trust(&settings.addresses, value)?;
+        settings.namespace = self.namespace.clone().or_else(|| value("NAMESPACE"));
         Ok(settings)
     }
 
-    fn trust(&self, addresses: &[Address]) -> Result<Trust, Failure> {
-        if self.skip_verify || boolean("SKIP_VERIFY")? {
+    fn trust(
+        &self,
+        addresses: &[Address],
+        value: impl Fn(&str) -> Option<String>,
+    ) -> Result<Trust, Failure> {
+        if self.skip_verify || boolean("SKIP_VERIFY", &value)? {
             if addresses.iter().any(Address::is_encrypted) {
                 message::warn(
                     "OpenBao's certificate is not verified: whoever can answer in its place reads every secret",
@@ -69,7 +85,7 @@ impl ConnectionArgs {
         let bundle = self
             .ca_certificate
             .clone()
-            .or_else(|| variable("CACERT").map(PathBuf::from));
+            .or_else(|| value("CACERT").map(PathBuf::from));
         Ok(bundle.map_or(Trust::System, Trust::Bundle))
     }
 }
@@ -85,8 +101,8 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 }
 
 /// A variable that holds a boolean, as OpenBao's own command line reads one.
-fn boolean(name: &str) -> Result<bool, Failure> {
-    let Some(value) = variable(name) else {
+fn boolean(name: &str, value: impl Fn(&str) -> Option<String>) -> Result<bool, Failure> {
+    let Some(value) = value(name) else {
         return Ok(false);
     };
     match value.as_str() {

@@ -1,15 +1,21 @@
 //! The folder that holds `role-id` and `secret-id`.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use openbao::AppRoleCredentials;
 use ring::digest::{SHA256, digest};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -22,11 +28,29 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
+/// Keeps other runs from the folder until it is dropped.
+pub(crate) struct Lock {
+    _folder: File,
+}
+
+/// How long to wait before another look at whether the lock is free.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// The two halves as OpenBao hands them out.
 #[derive(Deserialize)]
 pub(crate) struct Pair {
     pub(crate) role_id: SecretString,
     pub(crate) secret_id: SecretString,
+}
+
+impl Pair {
+    /// Whether each half is one word, as every id of OpenBao's is.
+    pub(crate) fn is_plausible(&self) -> bool {
+        [&self.role_id, &self.secret_id].into_iter().all(|id| {
+            let id = id.expose_secret();
+            !id.is_empty() && id.chars().all(|letter| letter.is_ascii_graphic())
+        })
+    }
 }
 
 impl From<Pair> for AppRoleCredentials {
@@ -39,8 +63,7 @@ impl From<Pair> for AppRoleCredentials {
 }
 
 impl Folder {
-    /// Makes the folder with mode 0700, and sees that it can be written to: that must not turn out
-    /// when the token is used up.
+    /// Makes the folder with mode 0700; one that is there is closed to others.
     pub(crate) fn prepare(path: &Path) -> Result<Self, Error> {
         let make = |cause| Error::io("make", path, cause);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(make)?;
@@ -49,14 +72,34 @@ impl Folder {
             _ => {}
         }
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(make)?;
-        let mut probe = tempfile::NamedTempFile::new_in(path)
-            .map_err(|cause| Error::io("write to", path, cause))?;
-        probe
-            .write_all(&[0; 4096])
-            .map_err(|cause| Error::io("write to", path, cause))?;
         Ok(Self {
             path: path.to_owned(),
         })
+    }
+
+    /// Sees that the folder can be written to: that must not turn out when the token is used up.
+    pub(crate) fn probe(&self) -> Result<(), Error> {
+        let draft = self.draft("probe");
+        let written = make_anew(&draft).and_then(|mut file| file.write_all(&[0; 4096]));
+        let _ = fs::remove_file(&draft);
+        written.map_err(|cause| Error::io("write to", &self.path, cause))
+    }
+
+    /// Waits until no other run is at work on the folder at `path`, and lets none begin before the
+    /// lock is dropped; `None` where there is no folder yet.
+    pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<Option<Lock>, Error> {
+        let folder = match File::open(path) {
+            Ok(folder) => folder,
+            Err(cause) if is_absent(&cause) => return Ok(None),
+            Err(cause) => return Err(Error::io("open", path, cause)),
+        };
+        loop {
+            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Lock { _folder: folder })),
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_PAUSE),
+                Err(cause) => return Err(Error::io("lock", path, cause)),
+            }
+        }
     }
 
     /// The credentials that are there, after finishing what an interrupted run began.
@@ -83,6 +126,12 @@ impl Folder {
     /// Notes that `token` is about to be used up: if nothing comes of it, nobody else is to blame.
     pub(crate) fn note_try(&self, token: &SecretString) -> Result<(), Error> {
         self.write("tried-token", fingerprint(token).as_bytes())
+    }
+
+    /// Takes the note back: the token had been used up before.
+    pub(crate) fn forget_try(&self) -> Result<(), Error> {
+        let path = self.path.join("tried-token");
+        fs::remove_file(&path).map_err(|cause| Error::io("remove", &path, cause))
     }
 
     /// Writes both files, each whole or not at all.
@@ -113,7 +162,10 @@ impl Folder {
     fn interrupted(&self) -> Result<Option<AppRoleCredentials>, Error> {
         let path = self.path.join("unwrapped.json");
         match fs::read(&path).map(Zeroizing::new) {
-            Ok(text) => Ok(serde_json::from_slice::<Pair>(&text).ok().map(Into::into)),
+            Ok(text) => Ok(serde_json::from_slice::<Pair>(&text)
+                .ok()
+                .filter(Pair::is_plausible)
+                .map(Into::into)),
             Err(cause) if is_absent(&cause) => Ok(None),
             Err(cause) => Err(Error::io("read", &path, cause)),
         }
@@ -133,14 +185,22 @@ impl Folder {
     /// Writes a file of mode 0600, whole or not at all. Its content is on the disk when this returns;
     /// that it has its name is not, until [`Folder::flush`].
     fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
-        let path = self.path.join(name);
-        let written = tempfile::NamedTempFile::new_in(&self.path).and_then(|mut file| {
+        let (path, draft) = (self.path.join(name), self.draft(name));
+        let written = make_anew(&draft).and_then(|mut file| {
             file.write_all(content)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
+            file.sync_all()?;
+            fs::rename(&draft, &path)
         });
+        if written.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
         written.map_err(|cause| Error::io("write", &path, cause))
+    }
+
+    /// What a file is called until it is whole: the same in each run, so that what a killed one left
+    /// is written over. The lock keeps two from meeting there.
+    fn draft(&self, name: &str) -> PathBuf {
+        self.path.join(format!(".{name}.new"))
     }
 
     /// Waits until the names of all files are on the disk.
@@ -149,6 +209,15 @@ impl Folder {
             .and_then(|folder| folder.sync_all())
             .map_err(|cause| Error::io("write to", &self.path, cause))
     }
+}
+
+fn make_anew(path: &Path) -> io::Result<File> {
+    let _ = fs::remove_file(path);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// The token's SHA-256: it tells tokens apart and is none.

@@ -90,10 +90,10 @@ fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 
 fn sets(line: &[u8], name: &str) -> bool {
     let line = line.trim_ascii_start();
-    let line = line
-        .strip_prefix(b"export ")
-        .unwrap_or(line)
-        .trim_ascii_start();
+    let exported = line
+        .strip_prefix(b"export")
+        .filter(|rest| rest.starts_with(b" ") || rest.starts_with(b"\t"));
+    let line = exported.unwrap_or(line).trim_ascii_start();
     line.strip_prefix(name.as_bytes())
         .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
 }

@@ -68,12 +68,17 @@ impl Error {
         }
     }
 
+    /// Whether this says that somebody else used the token.
+    pub(crate) fn is_somebody_elses_doing(&self) -> bool {
+        matches!(self, Self::Intercepted { .. } | Self::UsedOrExpired)
+    }
+
     /// The same, where it is known that this host used the token, or tried to.
     pub(crate) fn used_here(self) -> Self {
-        match self {
-            Self::Intercepted { .. } | Self::UsedOrExpired => Self::UsedHere,
-            other => other,
+        if self.is_somebody_elses_doing() {
+            return Self::UsedHere;
         }
+        self
     }
 }
 

@@ -1,14 +1,15 @@
 //! The job from end to end: find the token, trade it, put the credentials down.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use cli::{Failure, Status, note, warn};
 use openbao::{AppRoleCredentials, Client, Settings, approle, deadline_in};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use crate::{
     Arguments,
-    credentials::Folder,
+    credentials::{Folder, Lock},
     environment_file::EnvironmentFile,
     failure::Error,
     token::{self, VARIABLE},
@@ -39,6 +40,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     let environment_file = EnvironmentFile::read(&arguments.environment_file)?;
     let token = token::find(arguments, &environment_file)?;
+    let lock = Folder::lock(&arguments.approle_dir, deadline_in(arguments.deadline))?;
     let existing = Folder::existing(&arguments.approle_dir)?;
     let Some(token) = token else {
         return match existing {
@@ -51,17 +53,17 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     };
     let settings = arguments
         .connection
-        .settings(environment_file.value("VAULT_ADDR").as_deref())?;
+        .settings_or(|name| environment_file.value(&format!("VAULT_{name}")))?;
     if let Some(credentials) = &existing
         && let Verdict::Keep { token_is_spare } = judge(arguments, settings.clone(), credentials)
     {
         if token_is_spare {
-            take_out(&environment_file);
+            take_out(&arguments.environment_file, &token);
         }
         return Ok(());
     }
-    trade_token(arguments, settings, &token)?;
-    take_out(&environment_file);
+    trade_token(arguments, settings, &token, lock)?;
+    take_out(&arguments.environment_file, &token);
     Ok(())
 }
 
@@ -100,9 +102,19 @@ fn trade_token(
     arguments: &Arguments,
     settings: Settings,
     token: &SecretString,
+    lock: Option<Lock>,
 ) -> Result<(), Error> {
     let folder = Folder::prepare(&arguments.approle_dir)?;
     let deadline = deadline_in(arguments.deadline);
+    let is_new = lock.is_none();
+    let _lock = match lock {
+        Some(lock) => Some(lock),
+        None => Folder::lock(&arguments.approle_dir, deadline)?,
+    };
+    if is_new && Folder::existing(&arguments.approle_dir)?.is_some() {
+        return Ok(()); // another run was faster
+    }
+    folder.probe()?;
     let mut client = Client::new(settings)?;
     client.set_deadline(Some(deadline));
     let tried_here = folder.tried(token)?;
@@ -111,11 +123,28 @@ fn trade_token(
     folder.note_try(token)?;
     // the token is not given up half-way because the server took long to come up
     client.set_deadline(None);
-    folder.store(&trade::redeem(&client, token)?)
+    match trade::redeem(&client, token) {
+        Ok(credentials) => folder.store(&credentials),
+        Err(error) => {
+            if error.is_somebody_elses_doing() {
+                folder.forget_try()?; // the next start must not blame this one
+            }
+            Err(error)
+        }
+    }
 }
 
-fn take_out(environment_file: &EnvironmentFile) {
-    if let Err(error) = environment_file.remove(VARIABLE) {
+/// Takes the token out of the file as it is now: it may have changed since it was read, and another
+/// token in it is for the next start.
+fn take_out(environment_file: &Path, token: &SecretString) {
+    let taken_out = EnvironmentFile::read(environment_file).and_then(|file| {
+        let value = file.value(VARIABLE).map(Zeroizing::new);
+        if value.is_some_and(|value| value.trim() == token.expose_secret()) {
+            return file.remove(VARIABLE);
+        }
+        Ok(())
+    });
+    if let Err(error) = taken_out {
         warn(format_args!(
             "the credentials are there, but the used token stays where it is: {error}"
         ));

@@ -37,7 +37,8 @@ pub(crate) fn redeem(client: &Client, token: &SecretString) -> Result<AppRoleCre
             cause @ From::Unavailable { .. } => Error::Interrupted { cause },
             error => explain(error, token),
         })?;
-    let pair: Pair = serde_json::from_value(payload).map_err(|_| Error::WrongPayload)?;
+    let pair = serde_json::from_value::<Pair>(payload).ok();
+    let pair = pair.filter(Pair::is_plausible).ok_or(Error::WrongPayload)?;
     Ok(pair.into())
 }
 

@@ -1,0 +1,179 @@
+//! The file that cloud-init put the token into.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    time::Duration,
+};
+
+use testkit::{Proxy, ReadOnlyDir, Trouble};
+
+use crate::host::NewHost;
+
+#[test]
+fn the_line_is_taken_out_and_all_others_keep_every_byte() {
+    testkit::require_bao!();
+    let cases: [(&[u8], &[u8]); 11] = [
+        (b"VAULT_WRAPPED_TOKEN=@token@\n", b""),
+        (b"VAULT_WRAPPED_TOKEN=@token@", b""),
+        (b"A=1\nVAULT_WRAPPED_TOKEN=@token@\nB=2\n", b"A=1\nB=2\n"),
+        (b"A=1\r\nVAULT_WRAPPED_TOKEN=@token@\r\nB=2\r\n", b"A=1\r\nB=2\r\n"),
+        (b"A=1\nVAULT_WRAPPED_TOKEN=\"@token@\"\nB=\"x y\"", b"A=1\nB=\"x y\""),
+        (b"export A=1\nexport VAULT_WRAPPED_TOKEN='@token@'\n", b"export A=1\n"),
+        (b"export\tVAULT_WRAPPED_TOKEN=@token@\n", b""),
+        (b"  VAULT_WRAPPED_TOKEN = @token@  \n\n\n# end\n", b"\n\n# end\n"),
+        (b"VAULT_WRAPPED_TOKEN=old\nA=1\nVAULT_WRAPPED_TOKEN=@token@\n", b"A=1\n"),
+        (
+            b"# VAULT_WRAPPED_TOKEN=x\nMY_VAULT_WRAPPED_TOKEN=x\nVAULT_WRAPPED_TOKEN_2=x\nVAULT_WRAPPED_TOKEN=@token@\n",
+            b"# VAULT_WRAPPED_TOKEN=x\nMY_VAULT_WRAPPED_TOKEN=x\nVAULT_WRAPPED_TOKEN_2=x\n",
+        ),
+        (b"A=\xff\xfe\0\nVAULT_WRAPPED_TOKEN=@token@\nB=\xc3\xbc", b"A=\xff\xfe\0\nB=\xc3\xbc"),
+    ];
+    let host = NewHost::new("environment");
+    for (before, after) in cases {
+        let token = host
+            .server
+            .wrap_credentials(&host.credentials, crate::host::LONG);
+        let place = before
+            .windows(7)
+            .rposition(|part| part == b"@token@")
+            .unwrap();
+        let text = [&before[..place], token.as_bytes(), &before[place + 7..]].concat();
+        fs::write(host.environment(), text).unwrap();
+        let shown = String::from_utf8_lossy(before);
+        host.without_token().succeed();
+        host.assert_has_its_credentials();
+        let found = fs::read(host.environment()).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&found),
+            String::from_utf8_lossy(after),
+            "{shown}"
+        );
+        fs::remove_dir_all(host.approle()).unwrap();
+    }
+}
+
+#[test]
+fn mode_and_owner_are_kept() {
+    testkit::require_bao!();
+    let host = NewHost::new("kept-mode");
+    host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    fs::set_permissions(host.environment(), fs::Permissions::from_mode(0o604)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(host.environment(), Some(1234), Some(2345)).unwrap();
+    }
+    host.without_token().succeed();
+    let data = fs::metadata(host.environment()).unwrap();
+    assert_eq!(data.mode() & 0o7777, 0o604);
+    if is_root {
+        assert_eq!((data.uid(), data.gid()), (1234, 2345));
+    }
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
+}
+
+#[test]
+fn a_link_stays_a_link() {
+    testkit::require_bao!();
+    let host = NewHost::new("link");
+    host.write_environment("VAULT_WRAPPED_TOKEN=@token@\nA=1\n");
+    fs::create_dir(host.path("elsewhere")).unwrap();
+    fs::rename(host.environment(), host.path("elsewhere/real")).unwrap();
+    symlink("elsewhere/real", host.environment()).unwrap();
+    host.without_token().succeed();
+    assert!(host.environment().is_symlink());
+    assert_eq!(
+        fs::read_to_string(host.path("elsewhere/real")).unwrap(),
+        "A=1\n"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_changed_is_told_and_the_credentials_are_there() {
+    testkit::require_bao!();
+    let host = NewHost::new("fixed");
+    let place = ReadOnlyDir::new(|place| {
+        let line = format!("VAULT_WRAPPED_TOKEN={}\n", host.token);
+        fs::write(place.join("environment"), line).unwrap();
+    });
+    let file = place.path().join("environment");
+    symlink(&file, host.environment()).unwrap();
+    let output = host.without_token().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let expected = "warning: the credentials are there, but the used token stays where it is";
+    assert!(output.stderr.starts_with(expected), "{output}");
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn a_line_that_somebody_adds_meanwhile_is_not_lost() {
+    testkit::require_bao!();
+    let host = NewHost::new("meanwhile");
+    host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(200)));
+    let running = host.without_token().through(&proxy).start();
+    testkit::wait_for("the token is being used", || {
+        proxy
+            .requests()
+            .into_iter()
+            .find(|hit| hit.path.ends_with("unwrap"))
+    });
+    host.write_environment("VAULT_WRAPPED_TOKEN=@token@\nADDED=meanwhile\n");
+    assert_eq!(running.finish().code(), Some(0));
+    assert_eq!(
+        fs::read_to_string(host.environment()).unwrap(),
+        "ADDED=meanwhile\n"
+    );
+}
+
+#[test]
+fn another_token_that_came_meanwhile_is_kept_for_the_next_start() {
+    testkit::require_bao!();
+    let host = NewHost::new("next-token");
+    host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(200)));
+    let running = host.without_token().through(&proxy).start();
+    testkit::wait_for("the token is being used", || {
+        proxy
+            .requests()
+            .into_iter()
+            .find(|hit| hit.path.ends_with("unwrap"))
+    });
+    host.write_environment("VAULT_WRAPPED_TOKEN=a-new-one\n");
+    assert_eq!(running.finish().code(), Some(0));
+    let text = fs::read_to_string(host.environment()).unwrap();
+    assert_eq!(text, "VAULT_WRAPPED_TOKEN=a-new-one\n");
+}
+
+#[test]
+fn a_token_from_elsewhere_leaves_the_files_own_alone() {
+    testkit::require_bao!();
+    let host = NewHost::new("two-tokens");
+    host.write_environment("VAULT_WRAPPED_TOKEN=another\n");
+    host.unwrap().succeed();
+    host.assert_has_its_credentials();
+    let text = fs::read_to_string(host.environment()).unwrap();
+    assert_eq!(text, "VAULT_WRAPPED_TOKEN=another\n");
+}
+
+#[test]
+fn after_a_failure_the_file_is_as_it_was() {
+    testkit::require_bao!();
+    let host = NewHost::new("failed");
+    host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    let before = fs::metadata(host.environment()).unwrap();
+    let refused = testkit::refused_address();
+    let output = host
+        .without_token()
+        .address(refused.address())
+        .deadline("0s")
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let after = fs::metadata(host.environment()).unwrap();
+    assert_eq!(
+        (after.ino(), after.mtime_nsec()),
+        (before.ino(), before.mtime_nsec())
+    );
+}

@@ -1,0 +1,56 @@
+//! Killed at any moment: the pair is there whole, or can be had, or the loss is told as what it is.
+
+use std::{os::unix::process::ExitStatusExt, thread, time::Duration};
+
+use crate::host::{LONG, NewHost};
+
+const KILLS: u32 = 80;
+
+#[test]
+fn killed_at_80_moments_there_is_never_half_a_pair() {
+    testkit::require_bao!();
+    let host = NewHost::new("killed");
+    let (mut killed, mut lost) = (0, 0);
+    let mut span = Duration::from_millis(40);
+    for number in 0..KILLS {
+        let token = host.server.wrap_credentials(&host.credentials, LONG);
+        let running = host.with_token(&token).start();
+        // 29 is no divisor of 80: every part of a run is hit, in mixed order
+        thread::sleep(span * (number * 29 % KILLS) / KILLS);
+        let in_time = running.kill().status.signal() == Some(9);
+        killed += u32::from(in_time);
+        span = span.mul_f64(if in_time { 1.02 } else { 0.94 });
+        assert_pair_is_whole_or_finished_next(&host, number);
+
+        let output = host.with_token(&token).run();
+        if output.code() == Some(0) {
+            host.assert_has_its_credentials();
+        } else {
+            lost += 1; // killed between OpenBao's answer and the disk
+            assert!(
+                output.stderr.contains("this host itself began to use it"),
+                "{output}"
+            );
+            assert_eq!(host.stored(), None);
+        }
+        std::fs::remove_dir_all(host.approle()).unwrap();
+    }
+    eprintln!("{killed} of {KILLS} runs killed, {lost} tokens lost on the way to the disk");
+    assert!(killed > KILLS / 2, "{killed} were killed before their end");
+    assert!(lost < KILLS / 4, "{lost} tokens lost");
+}
+
+/// Both files are whole, or the next run finishes them without OpenBao, or none is there.
+#[track_caller]
+fn assert_pair_is_whole_or_finished_next(host: &NewHost, number: u32) {
+    let there = |name: &str| host.approle().join(name).exists();
+    let half = there("role-id") != there("secret-id");
+    assert!(
+        !half || there("unwrapped.json"),
+        "half a pair after kill {number}"
+    );
+    if there("unwrapped.json") {
+        host.without_token().address("").succeed();
+        host.assert_has_its_credentials();
+    }
+}

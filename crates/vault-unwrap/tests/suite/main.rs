@@ -1,0 +1,18 @@
+//! The program as new hosts run it, against real OpenBao servers: one topic a file.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what the helpers below cannot do fails their test"
+)]
+
+mod host;
+
+mod best_effort;
+mod disk;
+mod environment_file;
+mod existing;
+mod killed;
+mod refused;
+mod together;
+mod trade;
+mod unavailable;

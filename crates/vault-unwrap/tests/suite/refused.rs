@@ -1,0 +1,196 @@
+//! Tokens that give nothing, and what is said of each.
+
+use std::{fs, thread, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use openbao::wrapping;
+use serde_json::{Value, json};
+
+use testkit::{Proxy, Trouble};
+
+use crate::host::{LONG, NewHost, entries, is_unused};
+
+fn use_up(host: &NewHost, token: &str) {
+    wrapping::unwrap::<Value>(&host.server.anonymous_client(), &token.into()).unwrap();
+}
+
+#[test]
+fn a_token_that_somebody_else_used() {
+    testkit::require_bao!();
+    let host = NewHost::new("intercepted");
+    use_up(&host, &host.token);
+    insta::assert_snapshot!(host.unwrap().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the wrapping token was used before, although it is valid until [time] and this host never used it: somebody else has this host's credentials
+
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    ");
+    assert_eq!(host.stored(), None);
+}
+
+#[test]
+fn a_token_that_somebody_uses_just_before_this_host_does() {
+    testkit::require_bao!();
+    let host = NewHost::new("just-before");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(300)));
+    let running = host.unwrap().through(&proxy).start();
+    testkit::wait_for("the token is being used", || {
+        let mut hits = proxy.requests().into_iter();
+        hits.find(|hit| hit.path.ends_with("unwrap"))
+    });
+    use_up(&host, &host.token);
+    let alarm = "somebody else has this host's credentials";
+    let output = running.finish();
+    assert!(output.stderr.contains(alarm), "{output}");
+    let output = host.unwrap().run();
+    assert!(
+        output.stderr.contains(alarm),
+        "at the next start, too: {output}"
+    );
+}
+
+#[test]
+fn a_plain_token_that_somebody_else_used() {
+    testkit::require_bao!();
+    let host = NewHost::new("plain");
+    let path = format!("auth/approle/role/{}/role-id", host.name);
+    let token = host.server.wrap_read(&path, LONG);
+    use_up(&host, &token);
+    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
+
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    ");
+}
+
+#[test]
+fn a_token_that_has_expired() {
+    testkit::require_bao!();
+    let host = NewHost::new("expired");
+    let token = host
+        .server
+        .wrap_credentials(&host.credentials, Duration::from_secs(1));
+    thread::sleep(Duration::from_millis(2100)); // it tells its expiry in whole seconds
+    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the wrapping token expired at [time] by its own word (this host's clock says [time])
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
+    ");
+    assert_eq!(host.stored(), None);
+}
+
+#[test]
+fn a_token_that_never_existed() {
+    testkit::require_bao!();
+    let host = NewHost::new("never-existed");
+    let output = host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
+
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    ");
+    let claims =
+        BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":99999999999,"jti":"s.x","type":"wrapping"}"#);
+    let forged = format!("eyJhbGciOiJFUzUxMiJ9.{claims}.AAAA");
+    let output = host.with_token(&forged).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(host.stored(), None);
+}
+
+#[test]
+fn garbage_in_place_of_a_token() {
+    testkit::require_bao!();
+    let host = NewHost::new("garbage");
+    let long = "x".repeat(10_000);
+    for garbage in ["x", "..", "a.b.c", "../../sys/health", "{}", "\"", &long] {
+        let output = host.with_token(garbage).deadline("1s").run();
+        assert_eq!(output.code(), Some(1), "{garbage}: {output}");
+        assert!(output.stderr.contains("hint: "), "{garbage}: {output}");
+        assert!(
+            garbage.len() < 5 || !output.stderr.contains(garbage),
+            "{output}"
+        );
+    }
+    assert_eq!(host.stored(), None);
+}
+
+#[test]
+fn a_token_with_another_creation_path_is_refused_and_stays_unused() {
+    testkit::require_bao!();
+    let host = NewHost::new("creation-path");
+    host.server.put_secret(
+        "planted",
+        &json!({ "role_id": "theirs", "secret_id": "theirs" }),
+    );
+    let token = host.server.wrap_read("secret/data/planted", LONG);
+    host.write_environment(&format!("VAULT_WRAPPED_TOKEN={token}\n"));
+    insta::assert_snapshot!(host.without_token().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the wrapping token was made at `secret/data/planted`, not at `sys/wrapping/wrap`: it is not one of create-host's, and was not used
+
+    hint: find out who put it there; `--creation-path` names another path that is right
+    ");
+    assert!(is_unused(&host.server, &token));
+    assert_eq!(host.stored(), None);
+    let text = fs::read_to_string(host.environment()).unwrap();
+    assert!(text.contains(&token), "it stays for whoever looks into it");
+}
+
+#[test]
+fn a_token_that_wraps_something_else() {
+    testkit::require_bao!();
+    let host = NewHost::new("something-else");
+    for payload in [
+        json!({ "role_id": "r" }),
+        json!({ "role_id": "r", "secret_id": null }),
+        json!({ "role_id": 1, "secret_id": 2 }),
+        json!({ "role_id": "", "secret_id": "" }),
+        json!({ "role_id": "a b", "secret_id": "line\nbreak" }),
+    ] {
+        let token = host.server.wrap(&payload, LONG);
+        let output = host.with_token(&token).run();
+        assert_eq!(output.code(), Some(1), "{payload}: {output}");
+        assert_eq!(host.stored(), None, "{payload}");
+        assert!(!host.approle().join("unwrapped.json").exists(), "{payload}");
+    }
+    let token = host.server.wrap(&json!({ "password": "hunter2" }), LONG);
+    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: what the token wraps is not a role id and a secret id; the token is used up
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
+    ");
+    assert_eq!(entries(&host.approle()), ["tried-token"]);
+}
+
+#[test]
+fn a_token_that_this_host_itself_used_is_no_alarm() {
+    testkit::require_bao!();
+    let host = NewHost::new("used-here");
+    host.unwrap().succeed();
+    fs::remove_file(host.approle().join("secret-id")).unwrap();
+    insta::assert_snapshot!(host.unwrap().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the wrapping token is used up: this host itself began to use it and was interrupted, or holds what it gave
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
+    ");
+}

@@ -1,0 +1,250 @@
+//! A good token, from each place where it may stand.
+
+use std::fs;
+
+use testkit::{Certificate, Proxy, Run, Server};
+
+use crate::host::{NewHost, entries, mode};
+
+#[test]
+fn a_token_becomes_credentials() {
+    testkit::require_bao!();
+    let host = NewHost::new("becomes");
+    host.unwrap().succeed();
+    host.assert_has_its_credentials();
+    assert!(!host.token_is_unused());
+    assert_eq!(mode(&host.approle()), "0700");
+    for name in ["role-id", "secret-id"] {
+        assert_eq!(mode(&host.approle().join(name)), "0600");
+    }
+    let left = entries(&host.approle());
+    assert_eq!(left, ["role-id", "secret-id", "tried-token"]);
+}
+
+#[test]
+fn it_takes_two_requests_and_leaves_nothing_on_the_server() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.enable_approle();
+    let before = server.left_behind();
+    let host = NewHost::on(server, "two-requests");
+    let proxy = Proxy::to(&host.server.address());
+    host.unwrap().through(&proxy).succeed();
+    let paths: Vec<_> = proxy.requests().into_iter().map(|hit| hit.path).collect();
+    assert_eq!(
+        paths,
+        ["/v1/sys/wrapping/lookup", "/v1/sys/wrapping/unwrap"]
+    );
+    assert_eq!(proxy.connections(), 1);
+    assert_eq!(host.server.left_behind(), before);
+}
+
+#[test]
+fn over_tls() {
+    testkit::require_bao!();
+    let host = NewHost::on(Server::builder().tls(Certificate::Good).start(), "tls");
+    let output = host.unwrap().deadline("1s").run();
+    assert_ne!(output.code(), Some(0), "without its authority: {output}");
+    assert!(host.token_is_unused());
+    let authority = host.server.ca_certificate().unwrap();
+    host.unwrap().env("BAO_CACERT", authority).succeed();
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn the_token_comes_from_a_file() {
+    testkit::require_bao!();
+    let host = NewHost::new("from-file");
+    let file = host.path("token");
+    fs::write(&file, format!(" {}\r\n", host.token)).unwrap();
+    let run = host.with_token("not-this-one");
+    run.args(["--token-file".as_ref(), file.as_os_str()])
+        .succeed();
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn the_token_comes_from_a_systemd_credential() {
+    testkit::require_bao!();
+    let host = NewHost::new("from-credential");
+    fs::write(host.path("wrapping-token"), &host.token).unwrap();
+    let run = || {
+        host.without_token()
+            .args(["--credential", "wrapping-token"])
+    };
+    insta::assert_snapshot!(run().run(), @"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the systemd credential `wrapping-token` was not passed to this process
+
+    hint: give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN
+    ");
+    run().env("CREDENTIALS_DIRECTORY", host.path(".")).succeed();
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn token_and_address_come_from_the_environment_file() {
+    testkit::require_bao!();
+    let host = NewHost::new("from-environment");
+    let address = host.server.address();
+    host.write_environment(&format!(
+        "VAULT_ADDR=\"{address}\"\nVAULT_WRAPPED_TOKEN='@token@'\n"
+    ));
+    host.without_token().address("").succeed();
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn what_cloud_init_wrote_is_enough_also_where_the_certificate_is_not_to_be_verified() {
+    testkit::require_bao!();
+    let server = Server::builder().tls(Certificate::AnotherAuthority).start();
+    let host = NewHost::on(server, "cloud-init");
+    let address = host.server.address();
+    host.write_environment(&format!(
+        "VAULT_ADDR={address}\nVAULT_WRAPPED_TOKEN=@token@\nVAULT_SKIP_VERIFY=true\n"
+    ));
+    let output = host.without_token().address("").deadline("2s").run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
+    ");
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn the_variable_beats_the_environment_file() {
+    testkit::require_bao!();
+    let host = NewHost::new("variable-first");
+    host.write_environment("VAULT_WRAPPED_TOKEN=not-this-one\n");
+    host.unwrap().succeed();
+    host.assert_has_its_credentials();
+}
+
+#[test]
+fn without_any_token_it_says_where_it_looked() {
+    testkit::require_bao!();
+    let host = NewHost::new("no-token");
+    insta::assert_snapshot!(host.without_token().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `[temporary]/environment`
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
+    ");
+    let empty = host.without_token().env("VAULT_WRAPPED_TOKEN", " ").run();
+    assert_eq!(empty.code(), Some(1), "{empty}");
+    assert!(!host.approle().exists());
+}
+
+#[test]
+fn a_token_that_cannot_be_one_is_wrong_usage_and_is_not_shown() {
+    testkit::require_bao!();
+    let host = NewHost::new("no-such-token");
+    let mut said = String::new();
+    for (content, shown) in [
+        ("", ""),
+        (" \n", ""),
+        ("two hvs.words", "words"),
+        ("ünï-hidden", "hidden"),
+    ] {
+        fs::write(host.path("token"), content).unwrap();
+        let run = host.without_token();
+        let output = run
+            .args(["--token-file".as_ref(), host.path("token").as_os_str()])
+            .run();
+        assert_eq!(output.code(), Some(2), "{content:?}: {output}");
+        assert!(
+            shown.is_empty() || !output.stderr.contains(shown),
+            "{output}"
+        );
+        said.extend(output.stderr.lines().take(1).chain(["\n"]));
+    }
+    insta::assert_snapshot!(testkit::steady(&said), @"
+    error: the wrapping token from `[temporary]/token` is empty
+    error: the wrapping token from `[temporary]/token` is empty
+    error: the wrapping token from `[temporary]/token` has a character that no token has
+    error: the wrapping token from `[temporary]/token` has a character that no token has
+    ");
+    fs::write(host.path("token"), b"\xff\xfe").unwrap();
+    let run = host.without_token();
+    let output = run
+        .args(["--token-file".as_ref(), host.path("token").as_os_str()])
+        .run();
+    assert_ne!(output.code(), Some(0), "{output}");
+    let run = host
+        .without_token()
+        .args(["--token-file", "/nonexistent/token"]);
+    insta::assert_snapshot!(run.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: could not read `/nonexistent/token`: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn another_approle_mount_and_creation_path_can_be_named() {
+    testkit::require_bao!();
+    let host = NewHost::new("other-creation");
+    let path = format!("auth/approle/role/{}/role-id", host.name);
+    let token = host.server.wrap_read(&path, crate::host::LONG);
+    let run = host
+        .with_token(&token)
+        .args(["--creation-path", &format!("/{path}/")]);
+    insta::assert_snapshot!(run.run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: what the token wraps is not a role id and a secret id; the token is used up
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
+    ");
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let run = |argument: &str| {
+        Run::new(env!("CARGO_BIN_EXE_vault-unwrap"))
+            .args([argument])
+            .run()
+    };
+    assert!(run("--version").stdout.starts_with("vault-unwrap "));
+    let help = run("--help");
+    assert_eq!((help.code(), help.stderr.as_str()), (Some(0), ""));
+    for part in [
+        "Examples:",
+        "Exit status:",
+        "--best-effort",
+        "VAULT_WRAPPED_TOKEN",
+    ] {
+        assert!(help.stdout.contains(part), "{part}: {help}");
+    }
+}
+
+#[test]
+fn the_token_is_no_argument_and_in_no_url() {
+    testkit::require_bao!();
+    let host = NewHost::new("no-argument");
+    fs::write(host.path("token"), &host.token).unwrap();
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(testkit::Trouble::Hang);
+    let run = host.without_token().through(&proxy);
+    let run = run.args(["--token-file".as_ref(), host.path("token").as_os_str()]);
+    let running = run.start();
+    let hit = testkit::wait_for("the token is looked up", || proxy.requests().pop());
+    assert!(!hit.path.contains(&host.token), "{}", hit.path);
+    for file in ["cmdline", "environ"] {
+        // who is not root may not even look
+        let text = fs::read(format!("/proc/{}/{file}", running.id())).unwrap_or_default();
+        assert!(
+            !String::from_utf8_lossy(&text).contains(&host.token),
+            "{file}"
+        );
+    }
+    drop(running);
+}
