@@ -86,7 +86,7 @@ def goals(
             ("script, curl and jq", 10),
             ("bao agent", 10),
         ):
-            found.append(_faster(workload, ours, by_name.get(peer), times))
+            found.append(_faster(workload, ours, peer, by_name.get(peer), times))
         found += _frugal(workload, ours)
     largest = max(bytes_of, key=bytes_of.__getitem__)
     found.append(
@@ -126,12 +126,10 @@ def for_programs(
     }
 
 
-def _faster(workload: str, ours: Row, peer: Row | None, times: int) -> Goal:
-    if times == 1:
-        text = f"{workload}: no slower than curl"
-    else:
-        what = "the script" if peer and peer.name.startswith("script") else "bao agent"
-        text = f"{workload}: at least {times} times faster than {what}"
+def _faster(workload: str, ours: Row, name: str, peer: Row | None, times: int) -> Goal:
+    text = f"{workload}: " + (
+        f"no slower than `{name}`" if times == 1 else f"at least {times} times faster than `{name}`"
+    )
     if not peer:
         return Goal(text, "-", None)
     ratio = peer.wall / ours.wall
