@@ -85,9 +85,30 @@ impl ConnectionArgs {
         let bundle = self
             .ca_certificate
             .clone()
-            .or_else(|| value("CACERT").map(PathBuf::from));
-        Ok(bundle.map_or(Trust::System, Trust::Bundle))
+            .or_else(|| variable("CACERT").map(PathBuf::from));
+        Ok(bundle.map_or_else(system, Trust::Bundle))
     }
+}
+
+/// Where systems keep their root certificates in one file: Debian, NixOS, Arch; Fedora; openSUSE.
+const SYSTEM_BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// The system's root certificates. Where they stand in one file, that is read alone: Debian has each
+/// of them in a file of its own as well, and reading all of those takes longer than a whole fetch.
+fn system() -> Trust {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    if set("SSL_CERT_DIR").is_some() || set("SSL_CERT_FILE").is_some() {
+        return Trust::System; // somebody chose others, and these variables are looked at there
+    }
+    let bundle = SYSTEM_BUNDLES
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file());
+    bundle.map_or(Trust::System, Trust::Bundle)
 }
 
 /// `BAO_<name>`, else `VAULT_<name>`.
