@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{AppRoleCredentials, Authentication, Client, Error, Method, Request};
+use crate::{AppRoleCredentials, Authentication, Client, Error, Method, Request, Trouble};
 
 /// Logs in and gives the token; it is not used for further requests by itself.
 ///
@@ -131,7 +131,7 @@ pub fn issue_secret_id(
 /// The accessors of all secret ids of a role.
 ///
 /// # Errors
-/// What [`Client::send`] gives; a role without any is no error.
+/// What [`Client::send`] gives; a role without any, or none of this name, is no error.
 pub fn secret_id_accessors(client: &Client, mount: &str, role: &str) -> Result<Vec<String>, Error> {
     #[derive(Deserialize)]
     struct Keys {
@@ -141,8 +141,35 @@ pub fn secret_id_accessors(client: &Client, mount: &str, role: &str) -> Result<V
     match client.data::<Keys>(&Request::new(Method::List, &path)) {
         Ok(listing) => Ok(listing.keys),
         Err(Error::NotFound { .. }) => Ok(Vec::new()),
+        Err(error) if no_such_role(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// OpenBao answers 400 for a listing below a role that is not there.
+fn no_such_role(error: &Error) -> bool {
+    let Error::Refused {
+        status: 400,
+        refusal,
+        ..
+    } = error
+    else {
+        return false;
+    };
+    let mut messages = refusal.messages.iter();
+    messages.any(|text| text.starts_with("role ") && text.ends_with(" does not exist"))
+}
+
+/// OpenBao answers 500 to whoever destroys a secret id that is gone.
+fn no_such_accessor(error: &Error) -> bool {
+    let Error::Unavailable { attempts } = error else {
+        return false;
+    };
+    let Some(Trouble::Server { messages, .. }) = attempts.last().map(|last| &last.trouble) else {
+        return false;
+    };
+    let mut messages = messages.iter();
+    messages.any(|text| text.contains("failed to find accessor entry"))
 }
 
 /// What the server keeps of a secret id.
@@ -192,6 +219,7 @@ pub fn destroy_secret_id(
         .repeatable();
     match client.send::<serde::de::IgnoredAny>(&request) {
         Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+        Err(error) if no_such_accessor(&error) => Ok(()),
         Err(error) => Err(error),
     }
 }

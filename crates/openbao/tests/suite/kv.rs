@@ -1,0 +1,59 @@
+//! KV version 2.
+
+use openbao::{Error, kv};
+use serde_json::json;
+
+use crate::client::{root_client, shared_server};
+
+#[test]
+fn one_listing_tells_the_versions_of_all_secrets_of_a_host() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let root = root_client(&server, &[&server.address()]);
+    for (path, versions) in [("db", 3), ("web", 1), ("deeper/one", 1), ("a b", 2)] {
+        for number in 0..versions {
+            server.put_secret(&format!("hosts/listed/{path}"), &json!({ "n": number }));
+        }
+    }
+    server.delete_version("hosts/listed/web");
+    let listing = kv::list_detailed(&root, "secret", "hosts/listed").unwrap();
+    let versions: Vec<_> = listing
+        .iter()
+        .map(|(name, secret)| (name.as_str(), secret.current_version))
+        .collect();
+    assert_eq!(
+        versions,
+        [("a b", 2), ("db", 3), ("web", 1)],
+        "folders are none"
+    );
+    assert!(listing["db"].updated_time.starts_with("20"));
+    let error = kv::list_detailed(&root, "secret", "hosts/no-such-host").unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+}
+
+#[test]
+fn an_absent_a_deleted_and_a_destroyed_secret_are_told_apart() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let root = root_client(&server, &[&server.address()]);
+    let read = || kv::read(&root, "secret", "told/apart").unwrap_err();
+    assert!(matches!(read(), Error::NotFound { .. }));
+    server.put_secret("told/apart", &json!({ "a": 1 }));
+    server.delete_version("told/apart");
+    assert!(matches!(read(), Error::Deleted { version: 1, .. }));
+    server.destroy_version("told/apart", 1);
+    assert!(matches!(read(), Error::Destroyed { version: 1, .. }));
+}
+
+#[test]
+fn a_debug_print_of_a_secret_shows_none() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.put_secret("debugged", &json!({ "password": "hunter2", "port": 54321 }));
+    let root = root_client(&server, &[&server.address()]);
+    let shown = format!("{:?}", kv::read(&root, "secret", "debugged").unwrap());
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("54321"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,15 @@
+//! The client against real OpenBao servers: one topic a file.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers below cannot do fails their test"
+)]
+
+mod client;
+
+mod addresses;
+mod approle;
+mod errors;
+mod kv;
+mod sys;
+mod wrapping;
+mod writes;
