@@ -85,7 +85,7 @@ impl ConnectionArgs {
         let bundle = self
             .ca_certificate
             .clone()
-            .or_else(|| variable("CACERT").map(PathBuf::from));
+            .or_else(|| value("CACERT").map(PathBuf::from));
         Ok(bundle.map_or_else(system, Trust::Bundle))
     }
 }
