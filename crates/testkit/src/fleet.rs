@@ -20,18 +20,25 @@ const PARTS: [&str; 5] = [
 /// A copy of the example fleet, committed to a git repository of its own; it vanishes on `Drop`.
 #[derive(Debug)]
 pub struct Fleet {
-    folder: ScratchDir,
+    folder: PathBuf,
+    /// Locked as long as it lives; the fleet is a folder in it, for create-host locks its own, too.
+    _scratch: ScratchDir,
 }
 
 impl Fleet {
     /// Copies the fleet. Without git on the machine, it is a plain folder.
     pub fn scratch() -> Self {
-        let folder = scratch_dir();
+        let scratch = scratch_dir();
+        let folder = scratch.join("fleet");
+        fs::create_dir(&folder).expect("the folder of a fleet is made");
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for part in PARTS {
             copy(&repository.join(part), &folder.join(part));
         }
-        let fleet = Self { folder };
+        let fleet = Self {
+            folder,
+            _scratch: scratch,
+        };
         if program::find("git", "GIT").is_some() {
             fleet.git(&["init", "--quiet", "--initial-branch=main"]);
             fleet.commit("The example fleet");

@@ -120,7 +120,8 @@ impl Proxy {
         })
     }
 
-    /// Requests whose path contains `fragment` have this trouble.
+    /// Requests whose method and path, such as `GET /v1/sys/health`, contain `fragment` have this
+    /// trouble.
     pub fn on(&self, fragment: &str, trouble: Trouble) -> &Self {
         self.add(Rule {
             trouble,

@@ -36,7 +36,8 @@ pub(super) fn serve(shared: &Arc<Shared>, stream: TcpStream, state: &State) -> i
             path,
             headers: request.headers.clone(),
         };
-        let troubles = draw(&mut lock(&shared.rules), &hit.path);
+        let place = format!("{} {}", hit.method, hit.path);
+        let troubles = draw(&mut lock(&shared.rules), &place);
         lock(&shared.hits).push(hit);
         if !answer(shared, request, &troubles, &mut client, state)? {
             break;

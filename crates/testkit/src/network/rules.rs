@@ -48,11 +48,11 @@ pub(crate) struct Rule {
     pub(crate) trouble: Trouble,
     /// How many requests are left to befall; `None`: all.
     pub(crate) left: Option<usize>,
-    /// What the request's path must contain.
+    /// What the request's method and path, such as `GET /v1/sys/health`, must contain.
     pub(crate) path: String,
 }
 
-/// The troubles of a request for `path`, which uses up those that befall the first few.
+/// The troubles of a request for `path` (method and path), which uses up those that befall the first few.
 pub(crate) fn draw(rules: &mut [Rule], path: &str) -> Vec<Trouble> {
     let mut drawn = Vec::new();
     for rule in rules.iter_mut().filter(|rule| path.contains(&rule.path)) {
