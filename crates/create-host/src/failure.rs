@@ -34,7 +34,7 @@ pub(crate) fn edit(file: &str, cause: &infra_edit::Error) -> Failure {
 /// `failure` with one more thing to do behind its hint.
 pub(crate) fn and_then(failure: Failure, advice: &str) -> Failure {
     let hint = match failure.hint_text() {
-        Some(hint) => format!("{hint}; {advice}"),
+        Some(hint) => format!("{hint}; then {advice}"),
         None => advice.to_owned(),
     };
     failure.hint(hint)

@@ -226,10 +226,7 @@ impl Report {
         } else {
             failure.suffix(format_args!("done before that: {}", self.done.join(", ")))
         };
-        crate::failure::and_then(
-            failure,
-            "then run the same command again: it goes on from there",
-        )
+        crate::failure::and_then(failure, "run the same command again: it goes on from there")
     }
 
     /// The end of the run.

@@ -11,7 +11,11 @@ use std::{
 
 use cli::Failure;
 
-use crate::{failure, fleet::Tree, plan::Change};
+use crate::{
+    failure,
+    fleet::{Fleet, Tree},
+    plan::Change,
+};
 use staged::Staged;
 
 /// What a file that is not finished is called; one that a killed run left is known by it.
@@ -22,7 +26,6 @@ const PREFIX: &str = ".create-host.";
 /// only afterwards.
 pub(crate) fn write(tree: &Tree, changes: &[Change], private: &[&str]) -> Result<(), Failure> {
     let targets = resolve(tree, changes)?;
-    sweep(&targets)?;
     let mut made = MadeFolders::default();
     let staged = stage(tree, &targets, private, &mut made);
     let result = staged.and_then(|mut staged| {
@@ -53,20 +56,38 @@ fn folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Removes what a killed run left. The lock on the fleet keeps other runs' files out of this.
-fn sweep(targets: &[Target<'_>]) -> Result<(), Failure> {
-    for folder in folders(targets) {
-        let Ok(entries) = fs::read_dir(&folder) else {
-            continue; // it is not there yet
-        };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                let path = entry.path();
-                fs::remove_file(&path).map_err(|cause| failure::io("remove", &path, cause))?;
-            }
+/// Removes what killed runs left in the folders of the files that are written. The lock on the fleet keeps
+/// runs that live out of this.
+pub(crate) fn sweep(fleet: &Fleet) -> Result<(), Failure> {
+    let paths = &fleet.settings.paths;
+    for file in [&paths.flake, &paths.vms, &paths.generated] {
+        if let Some(folder) = fleet.tree.resolve(file.as_str())?.parent() {
+            sweep_folder(folder, false)?;
+        }
+    }
+    sweep_folder(&fleet.tree.resolve(paths.hosts.as_str())?, true)
+}
+
+fn sweep_folder(folder: &Path, deep: bool) -> Result<(), Failure> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(()); // it is not there yet
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && deep {
+            sweep_folder(&path, deep)?;
+        } else if !is_folder && is_unfinished(&path) {
+            fs::remove_file(&path).map_err(|cause| failure::io("remove", &path, cause))?;
         }
     }
     Ok(())
+}
+
+/// Whether that is a file on its way, which a run left that was killed.
+pub(crate) fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with(PREFIX)
 }
 
 fn stage(
@@ -187,4 +208,53 @@ fn sync_folders(targets: &[Target<'_>]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
+        let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+        Change {
+            path: path.to_owned(),
+            before: bytes(before),
+            after: bytes(after),
+        }
+    }
+
+    #[test]
+    fn what_was_replaced_comes_back_when_a_later_step_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["edited", "removed", "late"] {
+            fs::write(path(name), "old").unwrap();
+        }
+        let changes = [
+            change("made", None, Some("new")),
+            change("edited", Some("old"), Some("new")),
+            change("removed", Some("old"), None),
+            change("late", Some("old"), Some("new")),
+        ];
+        let stage = |change: &Change| Staged::new(&path(&change.path), change, false).unwrap();
+        let mut staged: Vec<Staged> = changes.iter().map(stage).collect();
+        // the last one cannot be put in place any more
+        fs::remove_file(path("late")).unwrap();
+        fs::create_dir_all(path("late/in the way")).unwrap();
+
+        let failure = put_in_place(&mut staged).unwrap_err();
+        assert!(failure.message().contains("late"), "{failure:?}");
+        drop(staged);
+        assert!(!path("made").exists());
+        for name in ["edited", "removed"] {
+            assert_eq!(fs::read_to_string(path(name)).unwrap(), "old");
+        }
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["edited", "late", "removed"]);
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use cli::Failure;
 
-use crate::failure;
+use crate::{failure, write};
 
 /// The files below a folder by their path from the fleet's root, with `/` between the parts.
 pub(crate) type Contents = std::collections::BTreeMap<String, Vec<u8>>;
@@ -127,6 +127,9 @@ impl Tree {
                     name.display()
                 )));
             };
+            if write::is_unfinished(&entry.path()) {
+                continue;
+            }
             let kind = entry.file_type().map_err(fail)?;
             if kind.is_symlink() {
                 return Err(link(&name));

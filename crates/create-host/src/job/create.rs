@@ -37,6 +37,9 @@ pub(super) fn create(
     })?;
     job.files(&changes, report)?;
     if let Some((side, prospect)) = &asked {
+        if let Some(doubt) = &prospect.doubt {
+            report.warning(doubt.clone());
+        }
         apply(job, side, &rights, prospect, report)?;
         issue(job, side, prospect, report)?;
         tell_expiry(job, prospect, vms, report);
@@ -63,6 +66,8 @@ struct Prospect {
     issues: bool,
     /// Those that there are before.
     secret_ids: SecretIds,
+    /// What could not be checked.
+    doubt: Option<String>,
 }
 
 fn look(
@@ -98,6 +103,7 @@ fn look(
         has_role,
         issues: wanted && has_role,
         secret_ids,
+        doubt: held.doubt,
     })
 }
 
@@ -116,8 +122,9 @@ fn apply(
                 .and_then(|()| verify(job, side, rights)),
             None => server::apply(&side.server, rights, outcome),
         };
-        applied
-            .map_err(|failure| report.interrupted("policy and role are not in OpenBao", failure))?;
+        applied.map_err(|failure| {
+            report.interrupted("policy and role are not both in OpenBao", failure)
+        })?;
     }
     if prospect.has_role {
         report.done("its policy and role are in OpenBao");
@@ -216,17 +223,18 @@ fn retire(
             old.ours.len()
         };
     if left > 0 {
+        let ids = if left == 1 { "secret id" } else { "secret ids" };
         let whose = if job.arguments.force {
-            "that create-host did not issue stay"
+            "not issued by create-host: still"
         } else {
-            "issued earlier stay"
+            "issued earlier: still"
         };
         let way = if job.arguments.force {
             ""
         } else {
             "; `--force` destroys what create-host issued"
         };
-        report.note(&format!("{left} secret ids of `{name}` {whose} good{way}"));
+        report.note(&format!("{left} {ids} of `{name}` {whose} good{way}"));
     }
     Ok(())
 }

@@ -34,6 +34,9 @@ pub(crate) fn work(arguments: &Arguments, report: &mut Report) -> Result<(), Fai
     }
     let fleet = Fleet::open(arguments.repo.as_deref())?;
     let _lock = Lock::take(&fleet.tree, arguments.dry_run)?;
+    if !arguments.dry_run {
+        write::sweep(&fleet)?;
+    }
     let job = Job {
         arguments,
         fleet: &fleet,
@@ -118,7 +121,11 @@ impl Job<'_> {
                 changes,
                 &vms_file::private(self.fleet, changes),
             )?;
-            report.done("its files are written");
+            report.done(if self.arguments.remove {
+                "its files are gone"
+            } else {
+                "its files are written"
+            });
         }
         report.files(changes);
         Ok(())

@@ -64,7 +64,8 @@ fn take_out(
         return Ok(());
     }
     if outcome.changes() && !job.arguments.dry_run {
-        let fail = |failure| report.interrupted("policy and role are still in OpenBao", failure);
+        let fail =
+            |failure| report.interrupted("policy and role are not both gone from OpenBao", failure);
         if let Some(tofu) = &side.tofu {
             tofu.apply(&side.server, job.name, job.fleet, job.arguments.verbose)
                 .map_err(fail)?;

@@ -96,6 +96,7 @@ pub(super) fn read_role_only(server: &Server, name: &HostName) -> Result<Held, F
     Ok(Held {
         policy: None,
         role: there::<BTreeMap<String, Value>>(role)?,
+        doubt: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cli::{Failure, warn};
+use cli::Failure;
 use openbao::{Error, sys, sys::VisibleMounts, token};
 
 use super::{Server, api};
@@ -26,6 +26,8 @@ pub(crate) struct Held {
     pub(crate) policy: Option<String>,
     /// The parameters of its role.
     pub(crate) role: Option<BTreeMap<String, serde_json::Value>>,
+    /// What could not be checked.
+    pub(crate) doubt: Option<String>,
 }
 
 /// Checks that the server answers, the token is valid, may do what `task` needs, and the mounts are there.
@@ -40,7 +42,7 @@ pub(crate) fn check(server: &Server, name: &HostName, task: Task) -> Result<Held
     }
     check_rights(server, name, &needs)?;
     check_approle(server)?;
-    let held = if task == Task::IssueOnly {
+    let mut held = if task == Task::IssueOnly {
         Held {
             policy: None,
             ..api::read_role_only(server, name)?
@@ -54,7 +56,7 @@ pub(crate) fn check(server: &Server, name: &HostName, task: Task) -> Result<Held
         &writing(server, name, task, held.role.is_some()),
     )?;
     if task != Task::Remove {
-        check_kv(server, name)?;
+        held.doubt = check_kv(server, name)?;
     }
     Ok(held)
 }
@@ -177,7 +179,7 @@ fn check_approle(server: &Server) -> Result<(), Failure> {
 
 /// A mount shows to those who have a right in it. Who makes hosts need not have one on their secrets, so an
 /// invisible mount is an error only for a token that would see it.
-fn check_kv(server: &Server, name: &HostName) -> Result<(), Failure> {
+fn check_kv(server: &Server, name: &HostName) -> Result<Option<String>, Failure> {
     let mount = &server.kv;
     let fail = |what: String, hint: String| {
         let failure = Failure::failed(format_args!(
@@ -195,10 +197,9 @@ fn check_kv(server: &Server, name: &HostName) -> Result<(), Failure> {
             .get(&path)
             .is_none_or(|rights| rights.iter().all(|right| right == "deny"));
         if blind {
-            warn(format_args!(
+            return Ok(Some(format!(
                 "whether a KV secrets engine is mounted at `{mount}/` cannot be told: the token has no right there"
-            ));
-            return Ok(());
+            )));
         }
         return fail(
             format!("no secrets engine is mounted at `{mount}/`"),
@@ -211,7 +212,7 @@ fn check_kv(server: &Server, name: &HostName) -> Result<(), Failure> {
         .and_then(|options| options.get("version"))
         .map(String::as_str);
     match (found.kind.as_str(), version) {
-        ("kv", Some("2")) => Ok(()),
+        ("kv", Some("2")) => Ok(None),
         ("kv", _) => fail(
             format!("the secrets engine at `{mount}/` is KV version 1, not 2"),
             format!("make it version 2 with `bao kv enable-versioning {mount}`"),

@@ -1,0 +1,182 @@
+//! Shapes of the edited files, through the program: the editors' own tests have many more.
+
+use crate::site::Site;
+
+#[track_caller]
+fn refused(site: &Site) -> testkit::Output {
+    let before = site.fleet.snapshot();
+    let output = site.create_files().run();
+    assert_ne!(output.code(), Some(0), "{output}");
+    assert_eq!(site.fleet.snapshot(), before);
+    output
+}
+
+#[test]
+fn a_set_that_a_function_computes_shows_the_lines_to_add() {
+    let site = Site::without_server("web01");
+    let computed = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.genAttrs [ \"ns1\" ] (name: { });\n  };\n}\n";
+    site.fleet.write("flake.nix", computed);
+    insta::assert_snapshot!(refused(&site), @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix`, line 3, column 27: cannot add `web01` to `nixosConfigurations`: it is computed by `nixpkgs.lib.genAttrs`
+
+    hint: add this by hand, after the expression that ends at line 3, column 69:
+
+    // {
+      web01 = mkHost "web01";
+    }
+
+    then run the same command again; if the flake finds its hosts by itself, say so with `flake_entry = ""` under `[text]` in `fleet.toml`
+    "#);
+    let toml = site.fleet.text("fleet.toml").replace(
+        "flake_entry = 'mkHost \"{hostname}\"'",
+        "flake_entry = \"\"",
+    );
+    site.fleet.write("fleet.toml", &toml);
+    site.create_files().succeed();
+    assert_eq!(site.fleet.text("flake.nix"), computed);
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+}
+
+#[test]
+fn files_that_are_not_valid_are_told_with_their_line() {
+    let site = Site::without_server("web01");
+    let flake = site.fleet.text("flake.nix");
+    site.fleet.write("flake.nix", "{\n  outputs = ;\n}\n");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix`, line 2, column 13: not valid Nix: unexpected `;`
+
+    hint: repair the file first; nothing was changed
+    ");
+    site.fleet.write("flake.nix", &flake);
+    site.fleet
+        .write("terraform/vms.tf", "locals {\n  vms = {\n");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vms.tf`, line 2, column 3: not valid HCL: invalid block body; expected `}`, newline or identifier
+
+    hint: repair the file first; nothing was changed
+    ");
+    site.fleet.write("terraform/vms.tf", "# none\n");
+    insta::assert_snapshot!(refused(&site), @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vms.tf`, line 1, column 1: cannot add `web01`: there is no `vms` in a `locals` block
+
+    hint: add this by hand, at the top level of the file:
+
+    locals {
+      vms = {
+        "web01" = {
+          ip = "10.0.0.11/24"
+        }
+      }
+    }
+    "#);
+    site.fleet.write(
+        "terraform/vms.tf",
+        "locals {\n  vms = merge(var.a, var.b)\n}\n",
+    );
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vms.tf`, line 2, column 3: `locals.vms` is computed, not written as an object
+
+    hint: edit it by hand
+    ");
+}
+
+#[test]
+fn entries_are_those_of_fleet_toml() {
+    let site = Site::without_server("web01");
+    let text = "[network]\nnameservers = [\"10.0.0.2\", \"10.0.0.3\"]\n\n[text]\nflake_entry = '''\nmkHost \"{hostname}\" {\n  dns = [ {nameservers} ];\n}\n'''\n\
+                vm_entry = '''\nip  = \"{ip}\"\ndns = [{nameservers}]\ngw  = \"{gateway}\"\nfqdn = \"{hostname}.{domain}\"\n'''\n";
+    site.fleet.write("fleet.toml", text);
+    let before = site.fleet.snapshot();
+    site.create_files().succeed();
+    let shown = site
+        .fleet
+        .git(&["diff", "--unified=0", "--", "flake.nix", "terraform/vms.tf"]);
+    let added: Vec<_> = shown.lines().filter(|line| line.starts_with('+')).collect();
+    insta::assert_snapshot!(added.join("\n"), @r#"
+    +++ b/flake.nix
+    +        web01 = mkHost "web01" {
+    +          dns = [ "10.0.0.2" "10.0.0.3" ];
+    +        };
+    +++ b/terraform/vms.tf
+    +
+    +    "web01" = {
+    +      ip  = "10.0.0.11/24"
+    +      dns = ["10.0.0.2", "10.0.0.3"]
+    +      gw  = "10.0.0.1"
+    +      fqdn = "web01.example.internal"
+    +    }
+    "#);
+    let again = site.create_files().succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn entries_that_are_not_valid_are_told() {
+    let site = Site::without_server("web01");
+    site.fleet.write(
+        "fleet.toml",
+        "[text]\nflake_entry = 'mkHost \"{hostname}'\n",
+    );
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the flake entry of `web01` is not valid Nix: line 1, column 9: unexpected `web01`
+
+    hint: it stands in `flake_entry` under `[text]` in `fleet.toml`
+    ");
+    site.fleet
+        .write("fleet.toml", "[text]\nvm_entry = 'ip: \"{ip}'\n");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the VM entry of `web01` is not valid HCL: line 2: unexpected token
+
+    hint: it stands in `vm_entry` under `[text]` in `fleet.toml`
+    ");
+}
+
+#[test]
+fn line_ends_and_every_other_byte_stay() {
+    let site = Site::without_server("web01");
+    for file in ["flake.nix", "terraform/vms.tf"] {
+        let text = site.fleet.text(file).replace('\n', "\r\n");
+        site.fleet.write(file, &text);
+    }
+    let before = site.fleet.snapshot();
+    site.create_files().succeed();
+    for file in ["flake.nix", "terraform/vms.tf"] {
+        let text = site.fleet.text(file);
+        assert_eq!(
+            text.matches('\n').count(),
+            text.matches("\r\n").count(),
+            "{file}"
+        );
+    }
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+}

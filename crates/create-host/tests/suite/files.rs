@@ -1,0 +1,398 @@
+//! The files of a host and of the fleet: what is written, and how.
+
+use std::{fs, os::unix::fs::symlink};
+
+use testkit::{ReadOnlyDir, Tmpfs};
+
+use crate::site::{Site, mode, set_mode};
+
+#[test]
+fn the_files_of_a_host_come_from_the_template() {
+    let site = Site::without_server("web01");
+    insta::assert_snapshot!(site.create_files().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/web01/configuration.nix`
+    created `hosts/web01/default.nix`
+    created `hosts/web01/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    next: `git add hosts/web01`, for a flake sees only files that git knows
+    ");
+    insta::assert_snapshot!(site.fleet.text("hosts/web01/networking.nix"), @r#"
+    # The name and the address of web01.
+    {
+      networking = {
+        hostName = "web01";
+        domain = "example.internal";
+        nameservers = [
+          "10.0.0.1"
+        ];
+      };
+
+      systemd.network.networks."10-lan" = {
+        # The Ethernet interface, whatever its name; bridges and tunnels, which are of some kind, are
+        # not meant. A host with two interfaces names them: `matchConfig.Name = "ens18"`.
+        matchConfig = {
+          Type = "ether";
+          Kind = "!*";
+        };
+        address = [ "10.0.0.11/24" ];
+        gateway = [ "10.0.0.1" ];
+      };
+    }
+    "#);
+    assert!(
+        site.fleet
+            .text("hosts/web01/configuration.nix")
+            .contains("What web01 runs")
+    );
+    assert_eq!(
+        site.fleet.text("hosts/web01/default.nix"),
+        site.fleet.text("hosts/template/default.nix")
+    );
+    assert_eq!(site.token(), None);
+    site.assert_tidy();
+}
+
+#[test]
+fn a_second_run_writes_nothing() {
+    let site = Site::without_server("web01");
+    site.create_files().succeed();
+    let (before, changed) = (
+        site.fleet.snapshot(),
+        fs::metadata(site.path("flake.nix"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+    );
+    insta::assert_snapshot!(site.create_files().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    nothing to change: `web01` is as it should be
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!(
+        fs::metadata(site.path("flake.nix"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+        changed
+    );
+}
+
+#[test]
+fn ten_hosts_and_none_again() {
+    let site = Site::without_server("web01");
+    let before = site.fleet.snapshot();
+    for number in 10..20 {
+        let (host, ip) = (format!("app{number}"), format!("10.0.0.{number}/24"));
+        site.bare()
+            .args(["--hostname", &host, "--ip", &ip, "--skip-vault"])
+            .succeed();
+    }
+    for number in (10..20).rev() {
+        site.bare()
+            .args([
+                "--hostname",
+                &format!("app{number}"),
+                "--remove",
+                "--skip-vault",
+            ])
+            .succeed();
+    }
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn a_missing_file_of_a_host_is_written_again() {
+    let site = Site::without_server("web01");
+    site.create_files().succeed();
+    let before = site.fleet.snapshot();
+    fs::remove_file(site.path("hosts/web01/networking.nix")).unwrap();
+    site.create_files().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn modes_stay_and_new_files_have_the_usual_one() {
+    let site = Site::without_server("web01");
+    for (file, mode) in [("flake.nix", 0o600), ("terraform/vms.tf", 0o664)] {
+        set_mode(&site.path(file), mode);
+    }
+    site.create_files().succeed();
+    assert_eq!(mode(&site.path("flake.nix")), "0600");
+    assert_eq!(mode(&site.path("terraform/vms.tf")), "0664");
+    fs::write(site.path("usual"), "").unwrap();
+    assert_eq!(
+        mode(&site.path("hosts/web01/default.nix")),
+        mode(&site.path("usual"))
+    );
+}
+
+#[test]
+fn a_template_may_have_more_files_and_folders() {
+    let site = Site::without_server("web01");
+    site.fleet.write(
+        "hosts/template/disks/layout.nix",
+        "{ device = \"/dev/@hostname@\"; }\n",
+    );
+    site.fleet.write(
+        "hosts/template/README",
+        "@hostname@ has @address@/@prefixLength@ in @domain@\n",
+    );
+    site.fleet
+        .write("hosts/template/default.nix~", "what an editor left");
+    site.create_files().succeed();
+    assert_eq!(
+        site.fleet.text("hosts/web01/disks/layout.nix"),
+        "{ device = \"/dev/web01\"; }\n"
+    );
+    assert_eq!(
+        site.fleet.text("hosts/web01/README"),
+        "web01 has 10.0.0.11/24 in example.internal\n"
+    );
+    assert!(!site.path("hosts/web01/default.nix~").exists());
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+    assert!(!site.path("hosts/web01").exists());
+}
+
+/// A run that is refused and leaves the fleet as it was.
+#[track_caller]
+fn refused(site: &Site) -> testkit::Output {
+    let before = site.fleet.snapshot();
+    let output = site.create_files().run();
+    assert_ne!(output.code(), Some(0), "{output}");
+    assert_eq!(site.fleet.snapshot(), before);
+    output
+}
+
+#[test]
+fn a_template_that_is_wrong_is_told_with_its_line() {
+    let site = Site::without_server("web01");
+    site.fleet
+        .write("hosts/template/configuration.nix", "{\n  a = ;\n}\n");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/template/configuration.nix`, line 2, column 7: not valid Nix: unexpected `;`
+
+    hint: repair the file first; nothing was changed
+    ");
+    site.fleet.write(
+        "hosts/template/configuration.nix",
+        "{\n  a = \"@hostName@\";\n}\n",
+    );
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/template/configuration.nix`, line 2: `@hostName@` is not a placeholder
+
+    hint: did you mean `@hostname@`? `hosts/README.md` lists them all
+    ");
+    fs::write(
+        site.path("hosts/template/configuration.nix"),
+        b"{\n  a = \"\xff\";\n}\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/template/configuration.nix`, line 2: not valid UTF-8
+
+    hint: save the file as UTF-8
+    ");
+    fs::remove_dir_all(site.path("hosts/template")).unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no template for a host's files in `hosts/template`
+
+    hint: put `default.nix` and what it imports there, or name another folder with `template` under `[paths]` in `fleet.toml`
+    ");
+}
+
+#[test]
+fn a_file_of_the_fleet_that_is_missing_is_named() {
+    for file in ["flake.nix", "terraform/vms.tf"] {
+        let site = Site::without_server("web01");
+        fs::remove_file(site.path(file)).unwrap();
+        let output = refused(&site);
+        assert!(
+            output.stderr.contains(&format!("`{file}` does not exist")),
+            "{output}"
+        );
+        assert!(output.stderr.contains("hint: "), "{output}");
+    }
+    let site = Site::without_server("web01");
+    fs::remove_file(site.path("terraform/vault/hosts-generated.tf")).unwrap();
+    site.create_files().succeed();
+    assert!(
+        site.fleet
+            .text("terraform/vault/hosts-generated.tf")
+            .contains("hosts/web01/*")
+    );
+}
+
+#[test]
+fn a_generated_file_that_is_not_ours_is_left_alone() {
+    let site = Site::without_server("web01");
+    site.fleet
+        .write("terraform/vault/hosts-generated.tf", "# mine\n");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vault/hosts-generated.tf`, line 1, column 1: the file does not begin with the header of create-host
+
+    hint: move what is written by hand to another file of the same folder, then delete this one
+    ");
+}
+
+#[test]
+fn symbolic_links_are_followed_inside_the_fleet_only() {
+    let site = Site::without_server("web01");
+    fs::rename(site.path("flake.nix"), site.path("real.nix")).unwrap();
+    symlink("real.nix", site.path("flake.nix")).unwrap();
+    site.create_files().succeed();
+    assert!(site.path("flake.nix").is_symlink());
+    assert!(site.fleet.text("real.nix").contains("web01"));
+
+    let site = Site::without_server("web01");
+    let outside = testkit::scratch_dir();
+    fs::rename(site.path("terraform"), outside.join("terraform")).unwrap();
+    symlink(outside.join("terraform"), site.path("terraform")).unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vms.tf` leads out of the fleet, to `[temporary]/terraform/vms.tf`
+
+    hint: put the file itself there in place of the symbolic link
+    ");
+    assert!(
+        !fs::read_to_string(outside.join("terraform/vms.tf"))
+            .unwrap()
+            .contains("web01")
+    );
+
+    let site = Site::without_server("web01");
+    symlink(&*outside, site.path("hosts/web01")).unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/web01` is a symbolic link
+
+    hint: create-host follows none in the folders of hosts; put the file itself there, or take the link away
+    ");
+    let remove = site
+        .bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault", "--force"])
+        .run();
+    assert_eq!(remove.code(), Some(1), "{remove}");
+    assert!(outside.join("terraform/vms.tf").is_file());
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_fleet_as_it_was() {
+    let site = Site::without_server("web01");
+    let Some(disk) = Tmpfs::mount(256 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    let fleet = disk.path().join("fleet");
+    copy(site.fleet.path(), &fleet);
+    disk.fill_up();
+    let before = listing(&fleet);
+    let output = site.create_files().folder(&fleet).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("No space left") && output.stderr.contains("hint: "),
+        "{output}"
+    );
+    assert_eq!(listing(&fleet), before);
+}
+
+#[test]
+fn a_fleet_that_is_read_only_stays_as_it_is() {
+    let site = Site::without_server("web01");
+    let place = ReadOnlyDir::new(|folder| copy(site.fleet.path(), &folder.join("fleet")));
+    let output = site.create_files().folder(place.path().join("fleet")).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("hint: nothing was changed"),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_target_that_cannot_be_replaced_brings_all_others_back() {
+    let site = Site::without_server("web01");
+    // nothing can be renamed to where a file is mounted, which shows only when all others are in place
+    let vms = site.path("terraform/vms.tf");
+    let Some(_mounted) = Mounted::over(&vms) else {
+        testkit::skip!("mounting needs root");
+    };
+    let before = site.fleet.snapshot();
+    let output = site.create_files().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: could not write `[temporary]/fleet/terraform/vms.tf`: Device or resource busy (os error 16)
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+/// A file that is mounted over itself.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn over(file: &std::path::Path) -> Option<Self> {
+        rustix::mount::mount_bind(file, file).ok()?;
+        Some(Self(file.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_name() == ".git" {
+        } else if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn listing(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        if entry.path().is_dir() {
+            found.extend(listing(&entry.path()));
+            found.push((entry.path(), Vec::new()));
+        } else {
+            found.push((entry.path(), fs::read(entry.path()).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}

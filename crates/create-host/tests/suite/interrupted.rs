@@ -1,0 +1,358 @@
+//! Each step fails once: the message says what is done, and the same command goes on from there.
+
+use std::thread;
+
+use testkit::{Output, Proxy, Trouble};
+
+use crate::site::Site;
+
+/// Runs `create` with requests for `fragment` failing, then again without trouble.
+#[track_caller]
+fn fails_once(site: &Site, fragment: &str, arguments: &[&str]) -> Output {
+    let proxy = Proxy::to(&site.server().address());
+    proxy.on(fragment, Trouble::Status(500));
+    let output = site.create().through(&proxy).args(arguments).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("run the same command again"),
+        "{output}"
+    );
+    site.assert_tidy();
+    proxy.behave();
+    site.create().through(&proxy).args(arguments).succeed();
+    site.assert_complete();
+    output
+}
+
+#[test]
+fn the_first_question() {
+    testkit::require_bao!();
+    let site = Site::new("fail-first");
+    let before = site.fleet.snapshot();
+    let proxy = Proxy::to(&site.server().address());
+    for fragment in [
+        "lookup-self",
+        "capabilities-self",
+        "internal/ui/mounts",
+        "GET /v1/auth",
+        "GET /v1/sys/policies",
+    ] {
+        proxy.behave().on(fragment, Trouble::Status(500));
+        let output = site.create().through(&proxy).run();
+        assert!(
+            output.code() == Some(1) && output.stderr.contains("; nothing was changed"),
+            "{output}"
+        );
+        assert_eq!(site.fleet.snapshot(), before);
+    }
+    site.create().through(proxy.behave()).succeed();
+    site.assert_complete();
+}
+
+#[test]
+fn the_policy() {
+    testkit::require_bao!();
+    let site = Site::new("fail-policy");
+    insta::assert_snapshot!(fails_once(&site, "POST /v1/sys/policies", &[]), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-policy/configuration.nix`
+    created `hosts/fail-policy/default.nix`
+    created `hosts/fail-policy/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    error: policy and role are not both in OpenBao: the policy `host-fail-policy` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written
+
+    hint: run the same command again: it goes on from there
+    ");
+}
+
+#[test]
+fn the_role() {
+    testkit::require_bao!();
+    let site = Site::new("fail-role");
+    insta::assert_snapshot!(fails_once(&site, "POST /v1/auth/approle/role/fail-role", &[]), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-role/configuration.nix`
+    created `hosts/fail-role/default.nix`
+    created `hosts/fail-role/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    error: policy and role are not both in OpenBao: the role `fail-role` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written
+
+    hint: run the same command again: it goes on from there
+    ");
+}
+
+#[test]
+fn the_role_id() {
+    testkit::require_bao!();
+    let site = Site::new("fail-role-id");
+    insta::assert_snapshot!(fails_once(&site, "/role-id", &[]), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-role-id/configuration.nix`
+    created `hosts/fail-role-id/default.nix`
+    created `hosts/fail-role-id/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-fail-role-id` in OpenBao, through its API
+    created role `fail-role-id` in OpenBao, through its API
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao
+
+    hint: run the same command again: it goes on from there
+    ");
+}
+
+#[test]
+fn the_secret_id() {
+    testkit::require_bao!();
+    let site = Site::new("fail-secret-id");
+    insta::assert_snapshot!(fails_once(&site, "/secret-id", &[]), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-secret-id/configuration.nix`
+    created `hosts/fail-secret-id/default.nix`
+    created `hosts/fail-secret-id/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-fail-secret-id` in OpenBao, through its API
+    created role `fail-secret-id` in OpenBao, through its API
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao
+
+    hint: run the same command again: it goes on from there
+    ");
+}
+
+#[test]
+fn the_wrapping_leaves_no_secret_id_that_nobody_has() {
+    testkit::require_bao!();
+    let site = Site::new("fail-wrap");
+    insta::assert_snapshot!(fails_once(&site, "sys/wrapping/wrap", &[]), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-wrap/configuration.nix`
+    created `hosts/fail-wrap/default.nix`
+    created `hosts/fail-wrap/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-fail-wrap` in OpenBao, through its API
+    created role `fail-wrap` in OpenBao, through its API
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao
+
+    hint: run the same command again: it goes on from there
+    ");
+    assert_eq!(site.accessors().len(), 1);
+}
+
+#[test]
+fn a_server_that_dies_after_the_secret_id() {
+    testkit::require_bao!();
+    let site = Site::new("fail-then-dead");
+    let proxy = Proxy::to(&site.server().address());
+    proxy
+        .on("sys/wrapping/wrap", Trouble::Close)
+        .on("accessor/destroy", Trouble::Close);
+    insta::assert_snapshot!(site.create().through(&proxy).run(), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-then-dead/configuration.nix`
+    created `hosts/fail-then-dead/default.nix`
+    created `hosts/fail-then-dead/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-fail-then-dead` in OpenBao, through its API
+    created role `fail-then-dead` in OpenBao, through its API
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: peer disconnected; the new secret id, which nobody has, could not be destroyed either (OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: peer disconnected): `--force` will do that; done before that: its files are written, its policy and role are in OpenBao
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; then run the same command again: it goes on from there
+    ");
+    site.create().through(proxy.behave()).succeed();
+    assert_eq!(
+        site.accessors().len(),
+        2,
+        "the one that nobody has is there until `--force`"
+    );
+    site.create().args(["--force"]).succeed();
+    assert_eq!(site.accessors().len(), 1);
+    site.assert_complete();
+}
+
+#[test]
+fn the_answer_with_the_secret_id_is_lost() {
+    testkit::require_bao!();
+    let site = Site::new("fail-answer");
+    let proxy = Proxy::to(&site.server().address());
+    proxy.on(
+        "POST /v1/auth/approle/role/fail-answer/secret-id",
+        Trouble::Truncate(20),
+    );
+    let output = site.create().through(&proxy).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(
+        site.accessors().len(),
+        1,
+        "it was asked for once, not again"
+    );
+    site.create()
+        .through(proxy.behave())
+        .args(["--force"])
+        .succeed();
+    assert_eq!(site.accessors().len(), 1);
+    site.assert_complete();
+}
+
+#[test]
+fn the_token_finds_no_place() {
+    testkit::require_bao!();
+    let site = Site::new("fail-place");
+    let before = site.fleet.text("terraform/vms.tf");
+    let proxy = Proxy::to(&site.server().address());
+    proxy.on(
+        "sys/wrapping/wrap",
+        Trouble::Delay(std::time::Duration::from_secs(1)),
+    );
+    let output = thread::scope(|scope| {
+        let run = scope.spawn(|| site.create().through(&proxy).run());
+        testkit::wait_for("the wrapping", || {
+            proxy
+                .requests()
+                .iter()
+                .any(|hit| hit.path.contains("sys/wrapping/wrap"))
+                .then_some(())
+        });
+        // somebody takes the entry out of the file at this very moment
+        site.fleet.write("terraform/vms.tf", &before);
+        run.join().unwrap()
+    });
+    assert_eq!(output.code(), Some(1), "{output}");
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/fail-place/configuration.nix`
+    created `hosts/fail-place/default.nix`
+    created `hosts/fail-place/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-fail-place` in OpenBao, through its API
+    created role `fail-place` in OpenBao, through its API
+    error: no wrapping token was issued: `terraform/vms.tf`, `fail-place` in `locals.vms` is missing; done before that: its files are written, its policy and role are in OpenBao
+
+    hint: add the host first; then run the same command again: it goes on from there
+    ");
+    assert!(site.accessors().is_empty(), "the secret id is destroyed");
+    site.create().through(proxy.behave()).succeed();
+    site.assert_complete();
+}
+
+#[test]
+fn the_old_credentials() {
+    testkit::require_bao!();
+    let site = Site::new("fail-destroy");
+    site.create().succeed();
+    let old = site.unwrap();
+    let output = fails_once(&site, "secret-id-accessor/destroy", &["--force"]);
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    issued a wrapping token for `fail-destroy`, in `terraform/vms.tf`: good for one use within 24h
+    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `fail-destroy` boots for the first time, can take its place (`fail-destroy` then says so)
+    error: the old credentials are still good: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao, its new wrapping token is in `terraform/vms.tf`
+
+    hint: run the same command again: it goes on from there
+    ");
+    assert!(site.login(&old).is_err());
+    assert_eq!(site.accessors().len(), 1);
+}
+
+#[test]
+fn a_host_has_a_valid_way_at_every_moment_of_force() {
+    testkit::require_bao!();
+    let site = Site::new("fail-force");
+    site.create().succeed();
+    let old = site.unwrap();
+    let proxy = Proxy::to(&site.server().address());
+    for fragment in [
+        "role-id",
+        "POST /v1/auth/approle/role/fail-force/secret-id",
+        "sys/wrapping/wrap",
+    ] {
+        proxy.behave().on(fragment, Trouble::Status(500));
+        let output = site.create().through(&proxy).args(["--force"]).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(
+            site.login(&old).is_ok(),
+            "the old credentials are still good"
+        );
+    }
+    proxy.behave().on("accessor/destroy", Trouble::Status(500));
+    let output = site.create().through(&proxy).args(["--force"]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(site.login(&old).is_ok());
+    site.assert_complete();
+}
+
+#[test]
+fn removing() {
+    testkit::require_bao!();
+    let site = Site::new("fail-remove");
+    let before = site.fleet.snapshot();
+    site.create().succeed();
+    let proxy = Proxy::to(&site.server().address());
+    let fails = |fragment: &str| {
+        proxy.behave().on(fragment, Trouble::Status(500));
+        let output = site.remove().through(&proxy).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        output
+    };
+    insta::assert_snapshot!(fails("accessor/destroy"), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    removed `hosts/fail-remove/configuration.nix`
+    removed `hosts/fail-remove/default.nix`
+    removed `hosts/fail-remove/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    error: the credentials are still good: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone
+
+    hint: run the same command again: it goes on from there
+    ");
+    assert_eq!(site.fleet.snapshot(), before, "the files are gone already");
+    insta::assert_snapshot!(fails("DELETE /v1/auth"), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    destroyed 1 old secret id of `fail-remove`
+    error: policy and role are not both gone from OpenBao: the role `fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone, its credentials are destroyed
+
+    hint: run the same command again: it goes on from there
+    ");
+    insta::assert_snapshot!(fails("DELETE /v1/sys/policies"), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: policy and role are not both gone from OpenBao: the policy `host-fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone, its credentials are destroyed
+
+    hint: run the same command again: it goes on from there
+    ");
+    site.remove().through(proxy.behave()).succeed();
+    assert_eq!((site.role(), site.policy()), (None, None));
+}

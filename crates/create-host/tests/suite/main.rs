@@ -1,0 +1,23 @@
+//! The program as operators run it, on scratch fleets with real OpenBao servers: one topic a file.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what the helpers below cannot do fails their test"
+)]
+
+mod site;
+
+mod credentials;
+mod dry_run;
+mod edits;
+mod files;
+mod interrupted;
+mod json;
+mod names;
+mod openbao;
+mod preflight;
+mod remove;
+mod settings;
+mod tofu;
+mod together;
+mod usage;

@@ -1,0 +1,221 @@
+//! Names and addresses that are in use.
+
+use testkit::Output;
+
+use crate::site::Site;
+
+fn files_of(site: &Site, host: &str, ip: &str) -> Output {
+    site.bare()
+        .args(["--hostname", host, "--ip", ip, "--skip-vault"])
+        .run()
+}
+
+/// A run that is refused and leaves the fleet as it was.
+#[track_caller]
+fn refused(site: &Site, host: &str, ip: &str) -> Output {
+    let before = site.fleet.snapshot();
+    let output = files_of(site, host, ip);
+    assert_ne!(output.code(), Some(0), "{output}");
+    assert_eq!(site.fleet.snapshot(), before);
+    output
+}
+
+fn site() -> Site {
+    Site::without_server("web01")
+}
+
+#[test]
+fn an_address_of_another_host() {
+    insta::assert_snapshot!(refused(&site(), "web01", "10.0.0.3/24"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the address `10.0.0.3` is in use: `db01` has it in `terraform/vms.tf`
+
+    hint: give another one with `--ip`
+    ");
+    insta::assert_snapshot!(refused(&site(), "web01", "10.0.0.1/24"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the address `10.0.0.1` is in use: it is `gateway` under `[network]` in `fleet.toml`
+
+    hint: give another one with `--ip`
+    ");
+}
+
+#[test]
+fn the_same_address_in_other_words_is_the_same() {
+    let site = site();
+    assert_eq!(files_of(&site, "six", "fd00::6/64").code(), Some(0));
+    let vms = site
+        .fleet
+        .text("terraform/vms.tf")
+        .replace("fd00::6/64", "FD00:0:0::0006/64");
+    site.fleet.write("terraform/vms.tf", &vms);
+    insta::assert_snapshot!(refused(&site, "web01", "fd00::6/64"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the address `fd00::6` is in use: `six` has it in `terraform/vms.tf`
+
+    hint: give another one with `--ip`
+    ");
+    assert!(
+        files_of(&site, "six", "fd00::6/64")
+            .stderr
+            .contains("nothing to change")
+    );
+}
+
+#[test]
+fn the_name_of_a_host_with_another_address() {
+    insta::assert_snapshot!(refused(&site(), "db01", "10.0.0.33/24"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `db01` is in use: `terraform/vms.tf` has it with the address `10.0.0.3/24`, not `10.0.0.33/24`
+
+    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or take it out first with `--remove`
+    ");
+    insta::assert_snapshot!(refused(&site(), "db01", "10.0.0.3/16"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `db01` is in use: `terraform/vms.tf` has it with the address `10.0.0.3/24`, not `10.0.0.3/16`
+
+    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or take it out first with `--remove`
+    ");
+}
+
+#[test]
+fn a_name_that_only_the_flake_knows() {
+    let site = site();
+    let flake = site.fleet.text("flake.nix").replace(
+        "ns1 = mkHost \"ns1\";",
+        "ns1 = mkHost \"ns1\";\n        web01 = import ./web { };",
+    );
+    site.fleet.write("flake.nix", &flake);
+    insta::assert_snapshot!(refused(&site, "web01", "10.0.0.11/24"), @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `web01` is in use: `flake.nix`, line 24, column 9, has a host of this name
+
+    hint: choose another name; or, if it is this very host, say so with an entry `"web01" = { ip = "10.0.0.11/24" }` in `terraform/vms.tf`
+    "#);
+}
+
+#[test]
+fn a_name_that_only_a_folder_knows() {
+    let site = site();
+    site.fleet.write(
+        "hosts/web01/configuration.nix",
+        "{ services.nginx.enable = true; }\n",
+    );
+    insta::assert_snapshot!(refused(&site, "web01", "10.0.0.11/24"), @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `web01` is in use: `hosts/web01/configuration.nix` is there with another text
+
+    hint: choose another name; or, if it is this very host, say so with an entry `"web01" = { ip = "10.0.0.11/24" }` in `terraform/vms.tf`
+    "#);
+}
+
+#[test]
+fn an_entry_in_vms_tf_says_that_it_is_this_very_host() {
+    let site = site();
+    site.fleet.write(
+        "hosts/web01/configuration.nix",
+        "{ services.nginx.enable = true; }\n",
+    );
+    let vms = site.fleet.text("terraform/vms.tf").replace(
+        "    \"ns1\"",
+        "    \"web01\" = {\n      ip = \"10.0.0.11/24\"\n    }\n\n    \"ns1\"",
+    );
+    site.fleet.write("terraform/vms.tf", &vms);
+    let output = files_of(&site, "web01", "10.0.0.11/24");
+    insta::assert_snapshot!(output, @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/web01/default.nix`
+    created `hosts/web01/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    next: `git add hosts/web01`, for a flake sees only files that git knows
+    ");
+    assert!(
+        site.fleet
+            .text("hosts/web01/configuration.nix")
+            .contains("nginx"),
+        "the owner's file stays"
+    );
+}
+
+#[test]
+fn what_its_owner_changed_stays() {
+    let site = site();
+    assert_eq!(files_of(&site, "web01", "10.0.0.11/24").code(), Some(0));
+    site.fleet.write(
+        "hosts/web01/configuration.nix",
+        "{ services.nginx.enable = true; }\n",
+    );
+    let flake = site
+        .fleet
+        .text("flake.nix")
+        .replace("mkHost \"web01\"", "mkHost \"web01\" // { x = 1; }");
+    site.fleet.write("flake.nix", &flake);
+    let vms = site.fleet.text("terraform/vms.tf").replace(
+        "ip = \"10.0.0.11/24\"",
+        "ip = \"10.0.0.11/24\"\n      cores = 8",
+    );
+    site.fleet.write("terraform/vms.tf", &vms);
+    let before = site.fleet.snapshot();
+    let output = files_of(&site, "web01", "10.0.0.11/24");
+    assert!(
+        output.code() == Some(0) && output.stderr.contains("nothing to change"),
+        "{output}"
+    );
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn the_folder_of_the_template_is_no_host() {
+    insta::assert_snapshot!(refused(&site(), "template", "10.0.0.11/24"), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `template` cannot be the name of a host: `hosts/template` is the folder of the template
+
+    hint: choose another name
+    ");
+    let site = site();
+    let output = site
+        .bare()
+        .args([
+            "--hostname",
+            "template",
+            "--remove",
+            "--skip-vault",
+            "--force",
+        ])
+        .run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(site.path("hosts/template/default.nix").is_file());
+}
+
+#[test]
+fn a_gateway_out_of_reach_is_a_warning() {
+    insta::assert_snapshot!(files_of(&site(), "web01", "10.9.0.11/24").stderr, @r"
+    warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: look at `gateway` under `[network]` in `fleet.toml`
+    edited `flake.nix`
+    created `hosts/web01/configuration.nix`
+    created `hosts/web01/default.nix`
+    created `hosts/web01/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    next: `git add hosts/web01`, for a flake sees only files that git knows
+    ");
+}

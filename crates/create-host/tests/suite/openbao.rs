@@ -1,0 +1,263 @@
+//! Policy and role, as OpenBao holds them after the API.
+
+use serde_json::json;
+use testkit::{Certificate, Server};
+
+use crate::site::{IP, Site};
+
+#[test]
+fn the_role_and_the_policy_are_those_of_the_design() {
+    testkit::require_bao!();
+    let site = Site::new("role");
+    site.create().succeed();
+    let role = site.role().unwrap();
+    for (name, value) in [
+        ("token_policies", json!(["host-role"])),
+        ("secret_id_ttl", json!(0)),
+        ("secret_id_num_uses", json!(0)),
+        ("token_ttl", json!(3600)),
+        ("token_type", json!("batch")),
+        ("bind_secret_id", json!(true)),
+        ("secret_id_bound_cidrs", json!(null)),
+        ("token_bound_cidrs", json!([])),
+    ] {
+        let held = &role[name];
+        let empty = |value: &serde_json::Value| {
+            value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+        };
+        assert!(
+            *held == value || (empty(held) && empty(&value)),
+            "{name}: {held}"
+        );
+    }
+    insta::assert_snapshot!(site.policy().unwrap(), @r#"
+    path "secret/data/hosts/role/*" {
+      capabilities = ["list","read"]
+    }
+
+    path "secret/detailed-metadata/hosts/role/*" {
+      capabilities = ["list"]
+    }
+
+    path "secret/metadata/hosts/role/" {
+      capabilities = ["list"]
+    }
+
+    path "secret/metadata/hosts/role/*" {
+      capabilities = ["list","read"]
+    }
+    "#);
+}
+
+#[test]
+fn credentials_may_be_bound_to_the_address_of_the_host() {
+    testkit::require_bao!();
+    let site = Site::new("bound");
+    let toml = site
+        .fleet
+        .text("fleet.toml")
+        .replace("bind_cidr = false", "bind_cidr = true");
+    site.fleet.write("fleet.toml", &toml);
+    site.create().succeed();
+    let role = site.role().unwrap();
+    assert_eq!(role["secret_id_bound_cidrs"], json!(["10.0.0.11/32"]));
+    assert_eq!(
+        role["token_bound_cidrs"],
+        json!(["10.0.0.11"]),
+        "the same, as OpenBao shows it"
+    );
+    assert!(
+        site.login(&site.unwrap()).is_err(),
+        "this machine has another address"
+    );
+    site.create().args(["--force"]).succeed(); // the first token was used up
+    insta::assert_snapshot!(site.create().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    nothing to change: `bound` is as it should be
+    ");
+
+    let toml = toml.replace("bind_cidr = true", "bind_cidr = false");
+    site.fleet.write("fleet.toml", &toml);
+    insta::assert_snapshot!(site.create().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `terraform/vault/hosts-generated.tf`
+    updated role `bound` in OpenBao, through its API
+    ");
+    assert!(site.login(&site.unwrap()).is_ok());
+}
+
+#[test]
+fn what_somebody_changed_by_hand_is_put_right() {
+    testkit::require_bao!();
+    let site = Site::new("by-hand");
+    site.create().succeed();
+    site.server().write(
+        "auth/approle/role/by-hand",
+        &json!({ "token_type": "service", "token_ttl": 60 }),
+    );
+    site.server().write(
+        "sys/policies/acl/host-by-hand",
+        &json!({ "policy": "path \"*\" {\n  capabilities = [\"read\"]\n}\n" }),
+    );
+    let said = site.create().succeed();
+    assert!(
+        said.stderr.contains("updated policy") && said.stderr.contains("updated role"),
+        "{said}"
+    );
+    let role = site.role().unwrap();
+    assert_eq!(
+        (&role["token_type"], &role["token_ttl"]),
+        (&json!("batch"), &json!(3600))
+    );
+    assert!(site.policy().unwrap().contains("hosts/by-hand/*"));
+}
+
+#[test]
+fn with_tls_the_certificate_is_verified() {
+    testkit::require_bao!();
+    let server = Server::builder().tls(Certificate::Good).start();
+    server.enable_approle();
+    let site = Site::on(server, "web01");
+    let untrusting = site
+        .create()
+        .env("BAO_CACERT", "")
+        .env("VAULT_CACERT", "")
+        .run();
+    assert_eq!(untrusting.code(), Some(1), "{untrusting}");
+    assert!(untrusting.stderr.contains("TLS failed"), "{untrusting}");
+    site.create().succeed();
+    site.assert_complete();
+    let again = site
+        .create()
+        .env("BAO_CACERT", "")
+        .args(["--skip-verify"])
+        .succeed();
+    assert!(again.stderr.contains("not verified"), "{again}");
+}
+
+#[test]
+fn other_mounts_may_be_named_in_fleet_toml() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.write("sys/auth/teams/hosts", &json!({ "type": "approle" }));
+    server.write(
+        "sys/mounts/teams/kv",
+        &json!({ "type": "kv", "options": { "version": "2" } }),
+    );
+    let site = Site::on(server, "web01");
+    let toml = site.fleet.text("fleet.toml");
+    let toml = toml.replace("kv_mount = \"secret\"", "kv_mount = \"teams/kv\"");
+    site.fleet.write(
+        "fleet.toml",
+        &toml.replace(
+            "approle_mount = \"approle\"",
+            "approle_mount = \"teams/hosts\"",
+        ),
+    );
+    site.create().succeed();
+    assert!(
+        site.policy()
+            .unwrap()
+            .contains("teams/kv/data/hosts/web01/*")
+    );
+    assert!(site.server().read("auth/teams/hosts/role/web01").is_some());
+    let login = openbao::approle::login(
+        &site.server().anonymous_client(),
+        "teams/hosts",
+        &site.unwrap(),
+    );
+    assert!(login.is_ok(), "{login:?}");
+}
+
+#[test]
+fn the_address_comes_from_fleet_toml_where_nothing_else_gives_one() {
+    testkit::require_bao!();
+    let site = Site::new("address");
+    let toml = site.fleet.text("fleet.toml");
+    site.fleet.write(
+        "fleet.toml",
+        &toml.replace(
+            "https://openbao.example.internal:8200",
+            &site.server().address(),
+        ),
+    );
+    site.create().env("BAO_ADDR", "").succeed();
+    site.assert_complete();
+}
+
+#[test]
+fn the_api_stands_in_where_opentofu_is_not_and_says_so() {
+    testkit::require_bao!();
+    let site = Site::new("no-tofu");
+    let call = || {
+        site.bare()
+            .args(["--hostname", "no-tofu", "--ip", IP])
+            .env("PATH", "/nonexistent")
+    };
+    insta::assert_snapshot!(call().succeed(), @r"
+            exit status: 0
+            ----- stdout -----
+            ----- stderr -----
+            edited `flake.nix`
+            created `hosts/no-tofu/configuration.nix`
+            created `hosts/no-tofu/default.nix`
+            created `hosts/no-tofu/networking.nix`
+            edited `terraform/vault/hosts-generated.tf`
+            edited `terraform/vms.tf`
+            created policy `host-no-tofu` in OpenBao, through its API (OpenTofu is not installed: there is no `tofu` on `PATH`)
+            created role `no-tofu` in OpenBao, through its API (OpenTofu is not installed: there is no `tofu` on `PATH`)
+            issued a wrapping token for `no-tofu`, in `terraform/vms.tf`: good for one use within 24h
+            ");
+    site.assert_complete();
+}
+
+#[test]
+fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
+    testkit::require_bao!();
+    let site = Site::new("least");
+    let role = "auth/approle/role/least";
+    let rules = [
+        (
+            "sys/policies/acl/host-least",
+            "\"read\", \"update\", \"delete\"",
+        ),
+        (role, "\"read\", \"create\", \"update\", \"delete\""),
+        (&format!("{role}/role-id"), "\"read\""),
+        (&format!("{role}/secret-id"), "\"update\""),
+        (&format!("{role}/secret-id/"), "\"list\""),
+        (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
+        (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
+        ("sys/wrapping/wrap", "\"update\""),
+    ];
+    let rules = rules
+        .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
+    let token = token_with(&site, "maker", &rules.concat());
+    let said = site.create().token(&token).succeed();
+    assert!(
+        said.stderr.contains("cannot be told"),
+        "the KV mount is not for it: {said}"
+    );
+    site.create().token(&token).args(["--force"]).succeed();
+    site.assert_complete();
+    site.remove().token(&token).succeed();
+    assert_eq!(site.role(), None);
+}
+
+/// A token with the policy `default` and one with these rules.
+pub(crate) fn token_with(site: &Site, policy: &str, rules: &str) -> String {
+    let policy = format!("{policy}-{}", site.host);
+    site.server().write(
+        &format!("sys/policies/acl/{policy}"),
+        &json!({ "policy": rules }),
+    );
+    let client = site.server().client();
+    let request = openbao::Request::new(openbao::Method::Post, "auth/token/create")
+        .json(&json!({ "policies": [policy] }))
+        .unwrap();
+    let reply = client.send::<serde_json::Value>(&request).unwrap().unwrap();
+    secrecy::ExposeSecret::expose_secret(&reply.auth.unwrap().client_token).to_owned()
+}

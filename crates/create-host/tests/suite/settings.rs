@@ -1,0 +1,93 @@
+//! `fleet.toml`, through the program.
+
+use std::fs;
+
+use crate::site::Site;
+
+#[test]
+fn a_wrong_key_or_value_ends_the_run_with_its_line() {
+    let site = Site::without_server("web01");
+    let good = site.fleet.text("fleet.toml");
+    site.fleet
+        .write("fleet.toml", &good.replace("kv_mount =", "kv-mount ="));
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `fleet.toml`, line 12: `openbao.kv-mount` is not a setting
+
+    hint: did you mean `kv_mount`? allowed here are `address`, `kv_mount`, `approle_mount`, `wrap_ttl`, `bind_cidr`
+    ");
+    site.fleet
+        .write("fleet.toml", &good.replace("\"24h\"", "\"a day\""));
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `fleet.toml`, line 19: `a day` is not a time of at least one second
+
+    hint: a number with `s`, `m` or `h`, such as `24h`
+    ");
+    site.fleet.write(
+        "fleet.toml",
+        &good.replace("{hostname}\"'", "{host_name}\"'"),
+    );
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `fleet.toml`, line 61: `{host_name}` is not a placeholder, did you mean `{hostname}`?
+
+    hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`
+    ");
+}
+
+#[test]
+fn the_defaults_make_the_example_fleet_work() {
+    let with = Site::without_server("web01");
+    with.create_files().succeed();
+    let without = Site::without_server("web01");
+    fs::remove_file(without.path("fleet.toml")).unwrap();
+    without.create_files().succeed();
+    let files = |site: &Site| {
+        let mut files = site.fleet.snapshot();
+        files.retain(|(path, _)| path != std::path::Path::new("fleet.toml"));
+        files
+    };
+    assert_eq!(files(&with), files(&without));
+}
+
+#[test]
+fn files_may_have_other_places() {
+    let site = Site::without_server("web01");
+    for (from, to) in [
+        ("flake.nix", "nix/flake.nix"),
+        ("terraform/vms.tf", "infra/machines.tf"),
+        ("hosts", "machines"),
+    ] {
+        let target = site.path(to);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::rename(site.path(from), target).unwrap();
+    }
+    site.fleet.write(
+        "fleet.toml",
+        "[paths]\nflake = \"nix/flake.nix\"\nvms = \"infra/machines.tf\"\nhosts = \"machines\"\ntemplate = \"machines/template\"\ngenerated = \"infra/openbao/hosts.tf\"\n",
+    );
+    let before = site.fleet.snapshot();
+    site.create_files().succeed();
+    assert!(
+        site.fleet
+            .text("machines/web01/networking.nix")
+            .contains("10.0.0.11/24")
+    );
+    assert!(
+        site.fleet
+            .text("infra/openbao/hosts.tf")
+            .contains("hosts/web01/*")
+    );
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+    fs::remove_dir_all(site.path("infra/openbao")).unwrap(); // an empty list of hosts
+    assert_eq!(site.fleet.snapshot(), before);
+}

@@ -1,0 +1,252 @@
+//! A scratch fleet with an OpenBao, and runs of the program on it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use openbao::{AppRoleCredentials, Error, approle, wrapping};
+use secrecy::SecretString;
+use serde::Deserialize;
+use testkit::{Fleet, Output, Proxy, Run, Running, Server};
+
+/// The address of the host that most tests make.
+pub(crate) const IP: &str = "10.0.0.11/24";
+
+/// The server that the tests share which do it no harm; it ends with the last of them.
+fn shared_server() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::dev());
+        server.enable_approle(); // here, where no two tests do it at once
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// A scratch fleet, a server, and the name of the host that is made: a test's own, for tests share a server.
+pub(crate) struct Site {
+    pub(crate) fleet: Fleet,
+    server: Option<Arc<Server>>,
+    pub(crate) host: String,
+}
+
+impl Site {
+    pub(crate) fn new(host: &str) -> Self {
+        Self::on(shared_server(), host)
+    }
+
+    pub(crate) fn on(server: impl Into<Arc<Server>>, host: &str) -> Self {
+        Self {
+            fleet: Fleet::scratch(),
+            server: Some(server.into()),
+            host: host.to_owned(),
+        }
+    }
+
+    /// Without an OpenBao: for files only.
+    pub(crate) fn without_server(host: &str) -> Self {
+        Self {
+            fleet: Fleet::scratch(),
+            server: None,
+            host: host.to_owned(),
+        }
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().expect("a site with a server")
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.fleet.path().join(file)
+    }
+
+    /// A file of the host's folder.
+    pub(crate) fn host_file(&self, name: &str) -> String {
+        format!("hosts/{}/{name}", self.host)
+    }
+
+    /// `create-host` with nothing but the fleet's folder, the server, and root's token.
+    pub(crate) fn bare(&self) -> Call<'_> {
+        let mut run = Run::new(env!("CARGO_BIN_EXE_create-host")).folder(self.fleet.path());
+        if let Some(server) = &self.server {
+            run = run.server(server).env("BAO_TOKEN", server.root_token());
+        }
+        Call { site: self, run }
+    }
+
+    /// A run that makes the host, through the API.
+    pub(crate) fn create(&self) -> Call<'_> {
+        self.bare()
+            .args(["--hostname", &self.host, "--ip", IP, "--apply", "api"])
+    }
+
+    /// A run that makes the host's files only.
+    pub(crate) fn create_files(&self) -> Call<'_> {
+        self.bare()
+            .args(["--hostname", &self.host, "--ip", IP, "--skip-vault"])
+    }
+
+    /// A run that removes the host, through the API.
+    pub(crate) fn remove(&self) -> Call<'_> {
+        self.bare()
+            .args(["--hostname", &self.host, "--remove", "--apply", "api"])
+    }
+
+    /// The host's wrapping token in `vms.tf`.
+    pub(crate) fn token(&self) -> Option<String> {
+        let vms = fs::read_to_string(self.path("terraform/vms.tf")).ok()?;
+        infra_edit::vms::wrapping_token(&vms, &self.host)
+            .ok()
+            .flatten()
+    }
+
+    /// Trades the host's wrapping token for its credentials, as the host does.
+    pub(crate) fn unwrap(&self) -> AppRoleCredentials {
+        self.unwrap_token(self.token().expect("a wrapping token in vms.tf"))
+    }
+
+    pub(crate) fn unwrap_token(&self, token: String) -> AppRoleCredentials {
+        #[derive(Deserialize)]
+        struct Payload {
+            role_id: SecretString,
+            secret_id: SecretString,
+        }
+        let client = self.server().anonymous_client();
+        let token = SecretString::from(token);
+        let info = wrapping::lookup(&client, &token).unwrap();
+        assert_eq!(info.creation_path, "sys/wrapping/wrap");
+        let payload: Payload = wrapping::unwrap(&client, &token).unwrap();
+        AppRoleCredentials {
+            role_id: payload.role_id,
+            secret_id: payload.secret_id,
+        }
+    }
+
+    pub(crate) fn login(&self, credentials: &AppRoleCredentials) -> Result<SecretString, Error> {
+        approle::login(&self.server().anonymous_client(), "approle", credentials)
+    }
+
+    /// The accessors of the host's secret ids.
+    pub(crate) fn accessors(&self) -> Vec<String> {
+        approle::secret_id_accessors(&self.server().client(), "approle", &self.host).unwrap()
+    }
+
+    pub(crate) fn role(&self) -> Option<serde_json::Value> {
+        self.server()
+            .read(&format!("auth/approle/role/{}", self.host))
+    }
+
+    pub(crate) fn policy(&self) -> Option<String> {
+        let policy = self
+            .server()
+            .read(&format!("sys/policies/acl/host-{}", self.host))?;
+        policy["policy"].as_str().map(str::to_owned)
+    }
+
+    /// Everything is as it is after a run that nothing interrupted.
+    #[track_caller]
+    pub(crate) fn assert_complete(&self) {
+        assert!(self.login(&self.unwrap()).is_ok());
+        for name in ["default.nix", "configuration.nix", "networking.nix"] {
+            assert!(self.path(&self.host_file(name)).is_file(), "{name}");
+        }
+        assert!(
+            self.fleet
+                .text("flake.nix")
+                .contains(&format!("mkHost \"{}\"", self.host))
+        );
+        assert!(
+            self.fleet
+                .text("terraform/vault/hosts-generated.tf")
+                .contains(&format!("hosts/{}/*", self.host))
+        );
+        self.assert_tidy();
+    }
+
+    /// No file that is not finished is left in the fleet.
+    #[track_caller]
+    pub(crate) fn assert_tidy(&self) {
+        let files = self.fleet.snapshot();
+        let left: Vec<_> = files
+            .iter()
+            .filter(|(path, _)| path.to_string_lossy().contains(".create-host"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// A run of the program, being put together.
+pub(crate) struct Call<'a> {
+    site: &'a Site,
+    run: Run,
+}
+
+impl Call<'_> {
+    pub(crate) fn args<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.run = self.run.args(arguments);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.run = self.run.env(name, value);
+        self
+    }
+
+    pub(crate) fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.run = self.run.folder(folder);
+        self
+    }
+
+    pub(crate) fn through(self, proxy: &Proxy) -> Self {
+        self.env("BAO_ADDR", proxy.address())
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.env("BAO_TOKEN", token)
+    }
+
+    /// Runs it to its end, and sees that it says no token.
+    pub(crate) fn run(self) -> Output {
+        let before = self.site.token();
+        let output = self.run.run();
+        let root = self
+            .site
+            .server
+            .as_ref()
+            .map(|server| server.root_token().to_owned());
+        for token in [before, self.site.token(), root].into_iter().flatten() {
+            let said = output.stdout.contains(&token) || output.stderr.contains(&token);
+            assert!(!said, "the run says a token:\n{output}");
+        }
+        output
+    }
+
+    /// Runs it to its good end.
+    #[track_caller]
+    pub(crate) fn succeed(self) -> Output {
+        let output = self.run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        output
+    }
+
+    pub(crate) fn start(self) -> Running {
+        self.run.start()
+    }
+}
+
+/// A mode in octal, as `ls` shows it.
+pub(crate) fn mode(path: &Path) -> String {
+    format!(
+        "{:04o}",
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    )
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}

@@ -1,0 +1,383 @@
+//! Policy and role through OpenTofu, where it and the Vault provider are there.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use testkit::Output;
+
+use crate::site::{Call, IP, Site};
+
+/// OpenTofu with what makes it find the Vault provider.
+struct Tofu {
+    program: PathBuf,
+    settings: PathBuf,
+    _mirror: testkit::ScratchDir,
+}
+
+impl Tofu {
+    /// Finds both; what is missing where one is not there.
+    fn find() -> Result<Self, &'static str> {
+        let program = testkit::find("tofu", "TOFU").ok_or("no tofu on this machine")?;
+        let mirror = testkit::scratch_dir();
+        let settings = if let Some(settings) = env::var_os("TF_CLI_CONFIG_FILE") {
+            PathBuf::from(settings)
+        } else {
+            let provider = testkit::find("terraform-provider-vault", "TERRAFORM_PROVIDER_VAULT");
+            write_mirror(
+                &mirror,
+                &provider.ok_or("no provider hashicorp/vault on this machine")?,
+            )
+        };
+        Ok(Self {
+            program,
+            settings,
+            _mirror: mirror,
+        })
+    }
+
+    /// `tofu init` in the fleet, which fails where the mirror lacks the provider.
+    fn init(&self, site: &Site) -> bool {
+        let mut command = Command::new(&self.program);
+        command.arg(format!("-chdir={}", site.path("terraform/vault").display()));
+        command
+            .args(["init", "-input=false"])
+            .env("TF_CLI_CONFIG_FILE", &self.settings);
+        command.output().unwrap().status.success()
+    }
+
+    fn call<'a>(&self, site: &'a Site, arguments: &[&str]) -> Call<'a> {
+        let folder = self.program.parent().unwrap();
+        let path = format!(
+            "{}:{}",
+            folder.display(),
+            env::var("PATH").unwrap_or_default()
+        );
+        site.bare()
+            .args(["--hostname", &site.host])
+            .args(arguments)
+            .env("PATH", path)
+            .env("HOME", site.fleet.path())
+            .env("TF_CLI_CONFIG_FILE", &self.settings)
+    }
+
+    fn create<'a>(&self, site: &'a Site) -> Call<'a> {
+        self.call(site, &["--ip", IP])
+    }
+}
+
+/// The folder that OpenTofu takes providers from (its page "CLI configuration", `filesystem_mirror`).
+fn write_mirror(folder: &Path, provider: &Path) -> PathBuf {
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    let place = folder.join(format!(
+        "registry.opentofu.org/hashicorp/vault/5.0.0/linux_{architecture}"
+    ));
+    fs::create_dir_all(&place).unwrap();
+    fs::copy(provider, place.join("terraform-provider-vault_v5.0.0")).unwrap();
+    let settings = folder.join("tofurc");
+    let text = format!(
+        "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
+        folder.display()
+    );
+    fs::write(&settings, text).unwrap();
+    settings
+}
+
+/// A fleet in which OpenTofu is initialised, or the test is skipped.
+macro_rules! initialised {
+    ($host:expr) => {{
+        testkit::require_bao!();
+        let tofu = match Tofu::find() {
+            Ok(tofu) => tofu,
+            Err(missing) => testkit::skip!("{missing}"),
+        };
+        let site = Site::new($host);
+        if !tofu.init(&site) {
+            testkit::skip!("no provider hashicorp/vault for tofu on this machine");
+        }
+        (tofu, site)
+    }};
+}
+
+/// A role without what differs between two of the same settings.
+fn comparable(site: &Site) -> (Value, String) {
+    let text = |text: &str| text.replace(&site.host, "<host>");
+    let mut role = site.role().unwrap();
+    for value in role.as_object_mut().unwrap().values_mut() {
+        if value.as_array().is_some_and(Vec::is_empty) {
+            *value = Value::Null; // OpenBao shows no blocks in both ways
+        }
+    }
+    let role = text(&role.to_string());
+    (
+        serde_json::from_str(&role).unwrap(),
+        text(&site.policy().unwrap()),
+    )
+}
+
+#[test]
+fn opentofu_and_the_api_leave_the_same_policy_and_role() {
+    let (tofu, site) = initialised!("by-tofu");
+    insta::assert_snapshot!(tofu.create(&site).succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/by-tofu/configuration.nix`
+    created `hosts/by-tofu/default.nix`
+    created `hosts/by-tofu/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    created policy `host-by-tofu` in OpenBao, through OpenTofu
+    created role `by-tofu` in OpenBao, through OpenTofu
+    issued a wrapping token for `by-tofu`, in `terraform/vms.tf`: good for one use within 24h
+    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `by-tofu` boots for the first time, can take its place (`by-tofu` then says so)
+    next: `git add hosts/by-tofu`, for a flake sees only files that git knows
+    ");
+    site.assert_complete();
+    let by_api = Site::new("by-api");
+    by_api.create().succeed();
+    assert_eq!(comparable(&site), comparable(&by_api));
+
+    let toml = site
+        .fleet
+        .text("fleet.toml")
+        .replace("bind_cidr = false", "bind_cidr = true");
+    for site in [&site, &by_api] {
+        site.fleet.write("fleet.toml", &toml);
+    }
+    tofu.create(&site).succeed();
+    by_api.create().succeed();
+    assert_eq!(
+        comparable(&site),
+        comparable(&by_api),
+        "bound to their address"
+    );
+    assert_eq!(
+        site.role().unwrap()["secret_id_bound_cidrs"],
+        serde_json::json!(["10.0.0.11/32"])
+    );
+
+    let toml = toml.replace("bind_cidr = true", "bind_cidr = false");
+    for site in [&site, &by_api] {
+        site.fleet.write("fleet.toml", &toml);
+    }
+    tofu.create(&site).succeed();
+    by_api.create().succeed();
+    assert_eq!(comparable(&site), comparable(&by_api), "not bound any more");
+}
+
+#[test]
+fn a_second_run_changes_nothing_and_remove_undoes_all() {
+    let (tofu, site) = initialised!("tofu-twice");
+    let before = files(&site);
+    tofu.create(&site).succeed();
+    let (made, accessors) = (files(&site), site.accessors());
+    let again = tofu.create(&site).succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    assert_eq!((files(&site), site.accessors()), (made, accessors));
+    let credentials = site.unwrap();
+    tofu.create(&site).args(["--force"]).succeed();
+    assert!(site.login(&credentials).is_err());
+    let credentials = site.unwrap();
+    insta::assert_snapshot!(tofu.call(&site, &["--remove"]).succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    removed `hosts/tofu-twice/configuration.nix`
+    removed `hosts/tofu-twice/default.nix`
+    removed `hosts/tofu-twice/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    destroyed 1 old secret id of `tofu-twice`
+    removed policy `host-tofu-twice` in OpenBao, through OpenTofu
+    removed role `tofu-twice` in OpenBao, through OpenTofu
+    ");
+    assert_eq!((site.role(), site.policy()), (None, None));
+    assert!(site.login(&credentials).is_err());
+    assert_eq!(files(&site), before);
+    let state = site.fleet.text("terraform/vault/terraform.tfstate");
+    assert!(
+        !state.contains("tofu-twice"),
+        "OpenTofu's state has forgotten it"
+    );
+}
+
+#[test]
+fn what_the_api_made_opentofu_takes_over_and_removes() {
+    let (tofu, site) = initialised!("both-ways");
+    site.create().succeed();
+    let nothing = tofu.create(&site).succeed();
+    assert!(nothing.stderr.contains("nothing to change"), "{nothing}");
+    tofu.call(&site, &["--remove"]).succeed();
+    assert_eq!(
+        (site.role(), site.policy()),
+        (None, None),
+        "though OpenTofu's state never knew it"
+    );
+}
+
+#[test]
+fn only_the_host_itself_is_applied() {
+    let (tofu, site) = initialised!("tofu-alone");
+    let mounts = site.server().read("sys/mounts").unwrap();
+    tofu.create(&site).succeed();
+    let now = site.server().read("sys/mounts").unwrap();
+    assert_eq!(
+        mounts.as_object().unwrap().len(),
+        now.as_object().unwrap().len(),
+        "no PKI is mounted unasked"
+    );
+    assert!(
+        site.server().read("auth/approle/role/db01").is_none(),
+        "nor other hosts made"
+    );
+}
+
+#[test]
+fn opentofu_fails_and_says_why() {
+    let (tofu, site) = initialised!("tofu-fails");
+    let approle = site.fleet.text("terraform/vault/approle.tf");
+    site.fleet.write(
+        "terraform/vault/approle.tf",
+        &approle.replace("type = \"approle\"", "type = var.no_such_variable"),
+    );
+    let output = tofu.create(&site).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    insta::assert_snapshot!(end_of(&output), @r"
+    error: policy and role are not both in OpenBao: `tofu apply` in `terraform/vault` failed (exit status: 1); done before that: its files are written
+
+    hint: what it said stands above; then run the same command again: it goes on from there
+    ");
+    assert!(
+        output.stderr.contains("no_such_variable"),
+        "its own words: {output}"
+    );
+    assert_eq!((site.role(), site.token()), (None, None));
+    site.fleet.write("terraform/vault/approle.tf", &approle);
+    tofu.create(&site).succeed();
+    site.assert_complete();
+}
+
+#[test]
+fn a_folder_that_makes_something_else_is_noticed() {
+    let (tofu, site) = initialised!("tofu-other");
+    let toml = site.fleet.text("fleet.toml");
+    let other = "generated = \"terraform/vault/hosts-generated.tf\"";
+    site.fleet.write(
+        "fleet.toml",
+        &toml.replace(other, "generated = \"terraform/elsewhere.tf\""),
+    );
+    let output = tofu.create(&site).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/tofu-other/configuration.nix`
+    created `hosts/tofu-other/default.nix`
+    created `hosts/tofu-other/networking.nix`
+    created `terraform/elsewhere.tf`
+    edited `terraform/vms.tf`
+    error: policy and role are not both in OpenBao: OpenTofu ran without an error, but the policy `host-tofu-other` is not what was planned; done before that: its files are written
+
+    hint: `generated` under `[paths]` in `fleet.toml` must be a file of the folder `vault_terraform`, and the mounts there those under `[openbao]`; then run the same command again: it goes on from there
+    ");
+}
+
+#[test]
+fn its_words_are_shown_with_verbose() {
+    let (tofu, site) = initialised!("tofu-verbose");
+    let quiet = tofu.create(&site).args(["--dry-run"]).succeed();
+    assert_eq!(site.role(), None);
+    assert!(!quiet.stderr.contains("vault_policy"), "{quiet}");
+    let output = tofu.create(&site).args(["--verbose"]).succeed();
+    assert!(
+        output
+            .stderr
+            .contains("vault_policy.generated_host_policies[\"tofu-verbose\"]"),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_terminal_shows_that_it_runs() {
+    let (tofu, site) = initialised!("tofu-terminal");
+    let Some(script) = testkit::find("script", "SCRIPT") else {
+        testkit::skip!("no script (util-linux), which makes a terminal");
+    };
+    let command = format!(
+        "{} --hostname tofu-terminal --ip {IP}",
+        env!("CARGO_BIN_EXE_create-host")
+    );
+    let folder = tofu.program.parent().unwrap();
+    let output = testkit::Run::new(script)
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .folder(site.fleet.path())
+        .server(site.server())
+        .env("BAO_TOKEN", site.server().root_token())
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+        .env("HOME", site.fleet.path())
+        .env("TERM", "xterm")
+        .env("TF_CLI_CONFIG_FILE", &tofu.settings)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stdout.contains("OpenTofu applies `terraform/vault`"),
+        "{output}"
+    );
+    site.assert_complete();
+}
+
+#[test]
+fn a_token_needs_one_right_more_than_through_the_api() {
+    let (tofu, site) = initialised!("tofu-least");
+    let role = "auth/approle/role/tofu-least";
+    let rules = [
+        (
+            "sys/policies/acl/host-tofu-least",
+            "\"read\", \"update\", \"delete\"",
+        ),
+        (role, "\"read\", \"create\", \"update\", \"delete\""),
+        (&format!("{role}/role-id"), "\"read\""),
+        (&format!("{role}/secret-id"), "\"update\""),
+        (&format!("{role}/secret-id/"), "\"list\""),
+        (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
+        (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
+        ("sys/wrapping/wrap", "\"update\""),
+    ];
+    let rules = rules
+        .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
+    let token = crate::openbao::token_with(&site, "tofu-maker", &rules.concat());
+    tofu.create(&site).token(&token).succeed();
+    site.assert_complete();
+    tofu.call(&site, &["--remove"]).token(&token).succeed();
+    assert_eq!(site.role(), None);
+}
+
+/// The files of the fleet without what OpenTofu keeps.
+fn files(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = site.fleet.snapshot();
+    let kept = |path: &Path| {
+        let path = path.to_string_lossy();
+        path.contains(".terraform") || path.contains(".tfstate")
+    };
+    files.retain(|(path, _)| !kept(path));
+    files
+}
+
+/// The message of the program itself, behind what OpenTofu said.
+fn end_of(output: &Output) -> String {
+    let shown = output.to_string();
+    let start = shown.find("error: policy").unwrap_or(0);
+    shown[start..].to_owned()
+}
