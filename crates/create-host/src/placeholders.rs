@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn without_name_servers_their_line_goes() {
+        let mut values = values();
+        values.nameservers.clear();
+        let text = "[\n  \"@nameservers@\"\n]";
+        assert_eq!(Placeholders::AT_SIGNS.fill_lines(text, &values), "[\n]");
+    }
+
+    #[test]
     fn only_what_is_nearly_a_placeholder_is_refused() {
         for good in [
             "{ }",

@@ -224,6 +224,25 @@ mod tests {
     }
 
     #[test]
+    fn what_an_editor_saved_meanwhile_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::new(folder.path()).unwrap();
+        fs::write(folder.path().join("flake.nix"), "saved").unwrap();
+        for change in [
+            change("flake.nix", Some("old"), Some("new")),
+            change("flake.nix", None, Some("new")),
+            change("flake.nix", Some("old"), None),
+        ] {
+            let failure = write(&tree, &[change], &[]).unwrap_err();
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(failure.message(), @"`flake.nix` was changed by somebody else meanwhile");
+            }
+            let text = fs::read_to_string(folder.path().join("flake.nix"));
+            assert_eq!(text.unwrap(), "saved");
+        }
+    }
+
+    #[test]
     fn what_was_replaced_comes_back_when_a_later_step_fails() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

@@ -81,7 +81,7 @@ fn look(
     } else {
         Task::Create
     };
-    let held = server::check(&side.server, job.name, task)?;
+    let held = server::check(&side.server, job.name, task, side.tofu.is_some())?;
     let outcome = if task == Task::IssueOnly {
         Outcome {
             policy: Step::Unchanged,

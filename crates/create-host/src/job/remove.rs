@@ -15,7 +15,7 @@ pub(super) fn remove(job: &Job<'_>, report: &mut Report) -> Result<(), Failure> 
     let sources = Sources::read(job.fleet, job.name, true)?;
     let changes = plan::remove(job.name, job.arguments.force, &sources, &job.fleet.settings)?;
     let asked = job.ask(report, |side| {
-        let held = server::check(&side.server, job.name, Task::Remove)?;
+        let held = server::check(&side.server, job.name, Task::Remove, side.tofu.is_some())?;
         let secret_ids = match held.role {
             Some(_) => SecretIds::list(&side.server, job.name)?,
             None => SecretIds::default(),

@@ -31,7 +31,12 @@ pub(crate) struct Held {
 }
 
 /// Checks that the server answers, the token is valid, may do what `task` needs, and the mounts are there.
-pub(crate) fn check(server: &Server, name: &HostName, task: Task) -> Result<Held, Failure> {
+pub(crate) fn check(
+    server: &Server,
+    name: &HostName,
+    task: Task,
+    through_tofu: bool,
+) -> Result<Held, Failure> {
     token::lookup_self(&server.client).map_err(|error| refused_token(server, &error))?;
     let reading = ["read"].as_slice();
     let policy = format!("sys/policies/acl/host-{name}");
@@ -39,6 +44,12 @@ pub(crate) fn check(server: &Server, name: &HostName, task: Task) -> Result<Held
     let mut needs = vec![(role.clone(), reading)];
     if task != Task::IssueOnly {
         needs.push((policy.clone(), reading));
+    }
+    if through_tofu {
+        // the Vault provider looks at the mount that the roles are in (its resource `vault_auth_backend`)
+        let mount = format!("sys/mounts/auth/{}", server.approle);
+        needs.push((mount.clone(), reading));
+        needs.push((format!("{mount}/tune"), reading));
     }
     check_rights(server, name, &needs)?;
     check_approle(server)?;

@@ -244,6 +244,27 @@ fn a_file_of_the_fleet_that_is_missing_is_named() {
 }
 
 #[test]
+fn a_folder_in_place_of_a_file_and_the_other_way_round() {
+    let site = Site::without_server("web01");
+    fs::remove_file(site.path("terraform/vms.tf")).unwrap();
+    fs::create_dir(site.path("terraform/vms.tf")).unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `terraform/vms.tf` is not a file
+    ");
+    let site = Site::without_server("web01");
+    site.fleet.write("hosts/web01", "a file");
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/web01` is not a folder
+    ");
+}
+
+#[test]
 fn a_generated_file_that_is_not_ours_is_left_alone() {
     let site = Site::without_server("web01");
     site.fleet

@@ -36,7 +36,7 @@ fn a_wrong_key_or_value_ends_the_run_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 61: `{host_name}` is not a placeholder, did you mean `{hostname}`?
+    error: `fleet.toml`, line 63: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
     hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`
     ");

@@ -23,8 +23,9 @@ impl Tofu {
     fn find() -> Result<Self, &'static str> {
         let program = testkit::find("tofu", "TOFU").ok_or("no tofu on this machine")?;
         let mirror = testkit::scratch_dir();
-        let settings = if let Some(settings) = env::var_os("TF_CLI_CONFIG_FILE") {
-            PathBuf::from(settings)
+        let named = env::var_os("TF_CLI_CONFIG_FILE").map(PathBuf::from);
+        let settings = if let Some(settings) = named.filter(|file| file.is_file()) {
+            settings
         } else {
             let provider = testkit::find("terraform-provider-vault", "TERRAFORM_PROVIDER_VAULT");
             write_mirror(
@@ -243,6 +244,31 @@ fn only_the_host_itself_is_applied() {
 }
 
 #[test]
+fn opentofu_reaches_the_server_in_the_same_way() {
+    let (tofu, _) = initialised!("tofu-tls");
+    let server = testkit::Server::builder()
+        .tls(testkit::Certificate::Good)
+        .start();
+    server.enable_approle();
+    let site = Site::on(server, "tofu-tls");
+    assert!(tofu.init(&site));
+    let authority = site.server().ca_certificate().unwrap();
+    fs::copy(authority, site.path("ca.pem")).unwrap();
+    let nobody = testkit::refused_address();
+    let addresses = format!("{},{}", nobody.address(), site.server().address());
+    // a path from where it runs, and the second of two addresses
+    let call = tofu.create(&site).env("BAO_CACERT", "ca.pem");
+    call.env("VAULT_ADDR", nobody.address())
+        .env("BAO_ADDR", addresses)
+        .succeed();
+    site.assert_complete();
+    tofu.call(&site, &["--remove", "--skip-verify"])
+        .env("BAO_CACERT", "")
+        .succeed();
+    assert_eq!(site.role(), None);
+}
+
+#[test]
 fn opentofu_fails_and_says_why() {
     let (tofu, site) = initialised!("tofu-fails");
     let approle = site.fleet.text("terraform/vault/approle.tf");
@@ -339,7 +365,7 @@ fn a_terminal_shows_that_it_runs() {
 }
 
 #[test]
-fn a_token_needs_one_right_more_than_through_the_api() {
+fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
     let (tofu, site) = initialised!("tofu-least");
     let role = "auth/approle/role/tofu-least";
     let rules = [
@@ -354,9 +380,22 @@ fn a_token_needs_one_right_more_than_through_the_api() {
         (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
         (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
         ("sys/wrapping/wrap", "\"update\""),
+        // the provider looks at the mount that the roles are in
+        ("sys/mounts/auth/approle", "\"read\""),
+        ("sys/mounts/auth/approle/tune", "\"read\""),
     ];
     let rules = rules
         .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
+    let for_api = rules[..rules.len() - 2].concat();
+    let for_api = crate::openbao::token_with(&site, "api-maker", &for_api);
+    let refused = tofu.create(&site).token(&for_api).run();
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("`sys/mounts/auth/approle/tune`; nothing was changed"),
+        "{refused}"
+    );
     let token = crate::openbao::token_with(&site, "tofu-maker", &rules.concat());
     tofu.create(&site).token(&token).succeed();
     site.assert_complete();
