@@ -1,6 +1,9 @@
 //! The files of a host and of the fleet: what is written, and how.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use testkit::{ReadOnlyDir, Tmpfs};
 
@@ -346,8 +349,14 @@ fn a_disk_that_is_full_leaves_the_fleet_as_it_was() {
 #[test]
 fn a_fleet_that_is_read_only_stays_as_it_is() {
     let site = Site::without_server("web01");
-    let place = ReadOnlyDir::new(|folder| copy(site.fleet.path(), &folder.join("fleet")));
-    let output = site.create_files().folder(place.path().join("fleet")).run();
+    let place = ReadOnlyDir::new(|folder| {
+        copy(site.fleet.path(), &folder.join("fleet"));
+        set_mode(&folder.join("fleet"), 0o500);
+    });
+    let fleet = place.path().join("fleet");
+    let output = site.create_files().folder(&fleet).run();
+    // a folder that is not mounted is removed, which its mode must allow
+    let _ = fs::set_permissions(&fleet, Permissions::from_mode(0o700));
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
         output.stderr.contains("hint: nothing was changed"),
