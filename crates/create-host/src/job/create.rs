@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use cli::Failure;
-use infra_edit::generated::GeneratedHost;
+use infra_edit::generated::{GeneratedHost, ROLE};
 
 use super::{Job, Side, vms_file};
 use crate::{
@@ -215,6 +215,12 @@ fn retire(
             old.destroy(&side.server, name).map_err(fail)?
         };
         report.destroyed(destroyed);
+        if destroyed > 0 {
+            let minutes = ROLE.token_ttl / 60;
+            report.note(&format!(
+                "no new login with them; a token from an earlier login may be good for {minutes} minutes yet"
+            ));
+        }
     }
     let left = old.others
         + if job.arguments.force {

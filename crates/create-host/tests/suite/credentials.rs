@@ -132,6 +132,7 @@ fn force_issues_anew_and_destroys_the_old_credentials() {
     issued a wrapping token for `force`, in `terraform/vms.tf`: good for one use within 24h
     warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `force` boots for the first time, can take its place (`force` then says so)
     destroyed 1 old secret id of `force`
+    no new login with them; a token from an earlier login may be good for 60 minutes yet
     ");
     assert_ne!(site.token().unwrap(), old_token);
     assert!(matches!(
@@ -169,6 +170,7 @@ fn force_leaves_secret_ids_that_others_issued() {
     issued a wrapping token for `force-others`, in `terraform/vms.tf`: good for one use within 24h
     warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `force-others` boots for the first time, can take its place (`force-others` then says so)
     destroyed 1 old secret id of `force-others`
+    no new login with them; a token from an earlier login may be good for 60 minutes yet
     1 secret id of `force-others` not issued by create-host: still good
     ");
     let accessors = site.accessors();
@@ -256,6 +258,7 @@ fn a_file_with_a_token_is_its_owners_alone_unless_git_has_it() {
     ----- stderr -----
     issued a wrapping token for `modes`, in `terraform/vms.tf`: good for one use within 24h
     destroyed 1 old secret id of `modes`
+    no new login with them; a token from an earlier login may be good for 60 minutes yet
     ");
     assert_eq!(mode(&vms), "0600");
 }
