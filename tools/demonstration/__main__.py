@@ -43,9 +43,9 @@ def main() -> int:
 
 
 def leave_my_settings_alone() -> None:
-    """Forgets variables that would lead the programs to somebody's real OpenBao."""
+    """Forgets variables that would lead the programs to somebody's real OpenBao or providers."""
     for name in list(os.environ):
-        if name.startswith(("BAO_", "VAULT_")):
+        if name.startswith(("BAO_", "VAULT_", "TF_")):
             del os.environ[name]
 
 
