@@ -268,13 +268,19 @@ def leave(story: Story) -> None:
     story.narrator.show(
         "for your shell",
         f"""cd {story.fleet}
-export PATH={os.environ["PATH"].split(":")[0]}:$PATH
+export PATH={folders_of("create-host", "bao")}:$PATH
 export BAO_ADDR={story.server.address} BAO_TOKEN=$(cat {story.scratch}/root-token)
 create-host --hostname web02 --ip 10.0.0.12/24 --dry-run""",
     )
     story.narrator.show(
         "to remove it all", f"kill {story.server.process.pid}; rm -rf {story.scratch}"
     )
+
+
+def folders_of(*programs: str) -> str:
+    """Where these programs are, as a part of PATH."""
+    found = [shutil.which(program) for program in programs]
+    return ":".join(dict.fromkeys(str(Path(path).parent) for path in found if path))
 
 
 def reboot(story: Story) -> None:
