@@ -21,7 +21,7 @@ def main() -> int:
         "--keep", action="store_true", help="leave the fleet and the server, for playing"
     )
     keep = arguments.parse_args().keep
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_tidily()
     leave_my_settings_alone()
     narrator = Narrator()
     scratch = Path(tempfile.mkdtemp(prefix="secrets-demo-"))
@@ -30,6 +30,8 @@ def main() -> int:
         try:
             server = Server(scratch / "openbao")
             afterwards.callback(server.end)
+            # who presses Ctrl-C twice must not stop the tidying up
+            afterwards.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
             story.tell(narrator, scratch, server, keep)
             if keep:
                 afterwards.pop_all()
@@ -40,6 +42,14 @@ def main() -> int:
             print("interrupted: everything this demo made is removed", file=sys.stderr)
             return 130
     return 0
+
+
+def end_tidily() -> None:
+    """Lets a signal that ends the demo, such as that of a terminal that is closed, end it with all
+    its tidying up. One that is ignored (`nohup`) stays so."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def leave_my_settings_alone() -> None:

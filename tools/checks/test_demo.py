@@ -1,0 +1,69 @@
+"""tools/demo where it does not come to its end."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+DEMO = Path(__file__).parents[1] / "demo"
+OURS = ["create-host", "vault-unwrap", "vault-fetch"]
+
+
+class Demo(unittest.TestCase):
+    """Runs the real script, with programs in place of this project's that only wait."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
+        self.temporary = self.scratch / "tmp"
+        self.temporary.mkdir()
+        programs = self.scratch / "bin"
+        programs.mkdir()
+        for name in OURS:
+            (programs / name).write_text("#!/bin/sh\nexec sleep 60\n")
+            (programs / name).chmod(0o700)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = f"{programs}:{os.environ['PATH']}:{cache}/zero-touch-secrets/bin"
+        if not shutil.which("bao", path=path):
+            self.skipTest("this machine lacks `bao`")
+        self.environment = os.environ | {"PATH": path, "TMPDIR": str(self.temporary)}
+
+    def test_it_may_be_called_through_a_symbolic_link(self) -> None:
+        link = self.scratch / "demo"
+        link.symlink_to(DEMO)
+        run = subprocess.run(
+            [link, "--help"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def test_whatever_signal_ends_it_nothing_is_left(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number.name):
+                self.assertEqual(self.status_after(number), 128 + number)
+                self.assertEqual(list(self.temporary.iterdir()), [])
+
+    def status_after(self, number: signal.Signals) -> int:
+        """Ends the demo by a signal while its server runs and its first command waits."""
+        with subprocess.Popen(
+            [DEMO],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as demo:
+            until = time.monotonic() + 60
+            while not list(self.temporary.glob("secrets-demo-*/fleet/.git/refs/heads/main")):
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.02)
+            os.killpg(demo.pid, number)  # as a terminal does
+            return demo.wait(60)
