@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     failure::Error,
-    workplace::{make_private, open_private},
+    workplace::{make_private, open_private, refuse_others},
 };
 
 /// The largest file that is read: OpenBao's largest answer, with each character escaped.
@@ -108,6 +108,7 @@ impl Cache {
     /// for the disk.
     pub(crate) fn keep(&self, secret: &kv::Secret) -> Result<(), Error> {
         let io_error = |doing| move |cause: io::Error| Error::io(doing, &self.file(), cause);
+        refuse_others(&self.folder)?;
         fs::create_dir_all(self.folder.parent().unwrap_or(Path::new("/")))
             .map_err(io_error("make the folder of"))?;
         make_private(&self.folder).map_err(io_error("make the folder of"))?;

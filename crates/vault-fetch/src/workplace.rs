@@ -11,7 +11,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -26,14 +26,14 @@ pub(crate) struct Workplace {
     _lock: File,
 }
 
-/// How far the kernel's clock for files may lag behind.
-const CLOCK_TICK: Duration = Duration::from_millis(10);
-
 /// What was written last.
 #[derive(Serialize, Deserialize)]
 struct Written {
     secret: String,
     version: u64,
+    /// When. The note's own modification time would not do: the kernel dates files by a clock that lags
+    /// some milliseconds behind.
+    at: SystemTime,
 }
 
 impl Workplace {
@@ -47,6 +47,7 @@ impl Workplace {
             reason,
         };
         let folder = beside(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
+        refuse_others(target)?;
         if holds_something(target)? && !folder.exists() {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
@@ -118,13 +119,9 @@ impl Workplace {
     /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
     /// put an older one back.
     pub(crate) fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
-        let written_at =
-            fs::metadata(self.folder.join("written")).and_then(|metadata| metadata.modified());
-        // the kernel dates files by a clock that lags a few milliseconds behind
-        let since = since.checked_sub(CLOCK_TICK).unwrap_or(since);
-        self.written()
-            .is_some_and(|written| written.secret == secret && written.version > version)
-            && written_at.is_ok_and(|time| time >= since)
+        self.written().is_some_and(|written| {
+            written.secret == secret && written.version > version && written.at >= since
+        })
     }
 
     /// Whether the output directory was last written from another secret than `secret`.
@@ -144,6 +141,7 @@ impl Workplace {
         let note = serde_json::to_vec(&Written {
             secret: secret.to_owned(),
             version,
+            at: SystemTime::now(),
         })
         .unwrap_or_default();
         fs::write(&path, note).map_err(|cause| Error::io("write", &path, cause))
@@ -175,6 +173,18 @@ fn holds_something(target: &Path) -> Result<bool, Error> {
     let mut entries =
         fs::read_dir(target).map_err(|cause| Error::io("look into", target, cause))?;
     Ok(entries.next().is_some())
+}
+
+/// Refuses a place that another user could exchange for a link to elsewhere while root works on it.
+pub(crate) fn refuse_others(path: &Path) -> Result<(), Error> {
+    let found = cli::changeable_by_others(path)
+        .map_err(|cause| Error::io("look at the folders above", path, cause))?;
+    found.map_or(Ok(()), |folder| {
+        Err(Error::Output {
+            path: folder,
+            reason: "may be changed by another user while root writes to it",
+        })
+    })
 }
 
 /// Makes a folder that only this user may enter, unless it is there.

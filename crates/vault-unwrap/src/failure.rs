@@ -17,6 +17,8 @@ pub(crate) enum Error {
         path: PathBuf,
         cause: io::Error,
     },
+    #[error("`{}` may be changed by another user while root writes credentials below it", folder.display())]
+    NotOurs { folder: PathBuf },
     #[error("there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `{}`", environment_file.display())]
     NoToken { environment_file: PathBuf },
     #[error("the wrapping token from {source_name} {reason}")]
@@ -90,6 +92,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Io { .. } => Self::failed(&error),
+            Error::NotOurs { .. } => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
             Error::BadToken { .. } | Error::NoCredential { .. } => {
                 Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
             }

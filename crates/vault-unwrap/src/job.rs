@@ -40,6 +40,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     let environment_file = EnvironmentFile::read(&arguments.environment_file)?;
     let token = token::find(arguments, &environment_file)?;
+    refuse_others(&arguments.approle_dir)?;
     let lock = Folder::lock(&arguments.approle_dir, deadline_in(arguments.deadline))?;
     let existing = Folder::existing(&arguments.approle_dir)?;
     let Some(token) = token else {
@@ -65,6 +66,13 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     trade_token(arguments, settings, &token, lock)?;
     take_out(&arguments.environment_file, &token);
     Ok(())
+}
+
+/// Refuses a folder that another user could exchange for a link to elsewhere while root writes to it.
+fn refuse_others(approle_dir: &Path) -> Result<(), Error> {
+    let found = cli::changeable_by_others(approle_dir)
+        .map_err(|cause| Error::io("look at the folders above", approle_dir, cause))?;
+    found.map_or(Ok(()), |folder| Err(Error::NotOurs { folder }))
 }
 
 /// What becomes of the credentials that are there.

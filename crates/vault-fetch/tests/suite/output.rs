@@ -263,6 +263,42 @@ fn two_secrets_beside_each_other_do_not_disturb_each_other() {
 }
 
 #[test]
+fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
+    testkit::require_bao!();
+    if !crate::host::is_root() {
+        testkit::skip!("giving folders away needs root");
+    }
+    let host = host("led-astray");
+    let app = host.path("app");
+    fs::create_dir_all(app.join("deeper")).unwrap();
+    std::os::unix::fs::chown(&app, Some(65_533), Some(65_533)).unwrap();
+    insta::assert_snapshot!(host.fetch().to(app.join("deeper/db")).run(), @"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/led-astray/db` was not written: `[temporary]/app` may be changed by another user while root writes to it
+
+    hint: name a directory that only vault-fetch writes to, such as `/run/secrets/db`
+    ");
+    let cached = host
+        .fetch()
+        .args(["--cache-dir".as_ref(), app.join("cache").as_os_str()]);
+    insta::assert_snapshot!(cached.run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: `hosts/led-astray/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/app` may be changed by another user while root writes to it
+    ");
+    // somebody else's group may write to it
+    std::os::unix::fs::chown(&app, Some(0), Some(65_533)).unwrap();
+    set_mode(&app, 0o775);
+    assert_eq!(host.fetch().to(app.join("db")).run().code(), Some(2));
+    // what is in a sticky folder is its owner's alone
+    set_mode(&app, 0o1777);
+    host.fetch().to(app.join("db")).succeed();
+}
+
+#[test]
 fn a_folder_beside_it_that_others_may_change_is_refused() {
     testkit::require_bao!();
     let host = host("open-beside");

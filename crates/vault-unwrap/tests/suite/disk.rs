@@ -1,6 +1,6 @@
 //! A disk that cannot take the credentials must not cost the token.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use testkit::{ReadOnlyDir, Tmpfs};
 
@@ -19,6 +19,33 @@ fn a_read_only_folder_does_not_cost_the_token() {
         assert_eq!(output.code(), Some(1), "{folder}: {output}");
         assert!(host.token_is_unused(), "{folder}");
     }
+}
+
+#[test]
+fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
+    testkit::require_bao!();
+    if !rustix::process::geteuid().is_root() {
+        testkit::skip!("giving folders away needs root");
+    }
+    let host = NewHost::new("led-astray");
+    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    let app = place.join("app");
+    fs::create_dir(&app).unwrap();
+    fs::set_permissions(&*victim, fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(&*victim, app.join("approle")).unwrap();
+    std::os::unix::fs::chown(&app, Some(65_533), Some(65_533)).unwrap();
+    insta::assert_snapshot!(host.unwrap().to(&app.join("approle")).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `[temporary]/app` may be changed by another user while root writes credentials below it
+
+    hint: name another folder with `--approle-dir`, or give this one to root
+    ");
+    assert!(host.token_is_unused());
+    assert!(entries(&victim).is_empty());
+    let mode = fs::metadata(&*victim).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
 }
 
 #[test]
