@@ -33,6 +33,16 @@ pub(crate) fn is_repository(root: &Path) -> bool {
 
 fn git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
+    // variables that lead to another repository, as hooks have them, and tokens that git has no use for
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "BAO_TOKEN",
+        "VAULT_TOKEN",
+    ] {
+        command.env_remove(name);
+    }
     // paths are meant to the letter, and a look changes nothing
     command
         .args(["--literal-pathspecs", "--no-optional-locks", "-C"])

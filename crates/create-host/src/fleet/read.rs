@@ -225,11 +225,15 @@ mod tests {
         hint: ASCII letters, digits, `-`, `_` and `.`, with `/` between the parts only
         ");
         assert_snapshot!(refused("[openbao]\n\nwrap_ttl = \"1 fortnight\""), @r"
-        `fleet.toml`, line 3: `1 fortnight` is not a time of at least one second
+        `fleet.toml`, line 3: `1 fortnight` is not a time between one second and ten years
+        hint: a number with `s`, `m` or `h`, such as `24h`
+        ");
+        assert_snapshot!(refused("[openbao]\nwrap_ttl = \"300y\""), @r"
+        `fleet.toml`, line 2: `300y` is not a time between one second and ten years
         hint: a number with `s`, `m` or `h`, such as `24h`
         ");
         assert_snapshot!(refused("[openbao]\nwrap_ttl = \"0s\""), @r"
-        `fleet.toml`, line 2: `0s` is not a time of at least one second
+        `fleet.toml`, line 2: `0s` is not a time between one second and ten years
         hint: a number with `s`, `m` or `h`, such as `24h`
         ");
         assert_snapshot!(refused("[network]\ngateway = \"10.0.0.1/24\""), @r"

@@ -151,11 +151,13 @@ pub(crate) struct Ttl;
 impl Kind for Ttl {
     fn check(text: &str) -> Result<(), String> {
         let read = humantime::parse_duration(text).ok();
-        if read.is_some_and(|time| time >= Duration::from_secs(1) && time.subsec_nanos() == 0) {
+        let longest = Duration::from_secs(10 * 365 * 24 * 3600); // OpenBao cannot count 300 years
+        let allowed = Duration::from_secs(1)..=longest;
+        if read.is_some_and(|time| allowed.contains(&time) && time.subsec_nanos() == 0) {
             return Ok(());
         }
         Err(format!(
-            "`{text}` is not a time of at least one second\na number with `s`, `m` or `h`, such as `24h`"
+            "`{text}` is not a time between one second and ten years\na number with `s`, `m` or `h`, such as `24h`"
         ))
     }
 }

@@ -30,6 +30,9 @@ pub(super) fn create(
     let vms = planned_text(settings.paths.vms.as_str(), &changes, sources.vms());
     let asked = job.ask(report, |side| {
         let prospect = look(job, side, &rights, vms)?;
+        if !vms_file::has_host(sources.vms(), job.name) {
+            check_free(job, address, prospect.outcome)?;
+        }
         if prospect.issues {
             vms_file::check(job.fleet, vms, job.name)?;
         }
@@ -105,6 +108,20 @@ fn look(
         secret_ids,
         doubt: held.doubt,
     })
+}
+
+/// A policy or a role that is not as create-host makes it, of a name that `vms.tf` does not have, is some
+/// other host's: one by hand, or one that was made from another copy of the fleet.
+fn check_free(job: &Job<'_>, address: HostAddress, outcome: Outcome) -> Result<(), Failure> {
+    let name = job.name;
+    let what = if outcome.role == Step::Updated {
+        format!("OpenBao has a role `{name}` with other parameters")
+    } else if outcome.policy == Step::Updated {
+        format!("OpenBao has a policy `host-{name}` with another text")
+    } else {
+        return Ok(());
+    };
+    Err(plan::in_use(name, &what, address, &job.fleet.settings))
 }
 
 fn apply(

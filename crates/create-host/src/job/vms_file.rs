@@ -53,6 +53,11 @@ fn has_token(text: &str) -> bool {
     vms::list(text).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))
 }
 
+/// Whether the host is in `text`.
+pub(super) fn has_host(text: &str, name: &HostName) -> bool {
+    vms::list(text).is_ok_and(|vms| vms.iter().any(|vm| vm.name == name.as_str()))
+}
+
 /// Whether the host has a wrapping token in `text`.
 pub(super) fn host_has_token(text: &str, name: &HostName) -> bool {
     vms::list(text).is_ok_and(|vms| {

@@ -9,6 +9,7 @@ mod sources;
 use std::collections::BTreeMap;
 
 pub(crate) use create::create;
+pub(crate) use names::in_use;
 pub(crate) use remove::remove;
 pub(crate) use sources::Sources;
 

@@ -96,7 +96,7 @@ pub(super) fn is_in_flake(name: &HostName, flake: &str) -> bool {
 }
 
 /// The error for a name that something unknown uses.
-pub(super) fn in_use(
+pub(crate) fn in_use(
     name: &HostName,
     where_: &str,
     address: HostAddress,

@@ -147,6 +147,7 @@ impl OpenTofu {
             "VAULT_SKIP_VERIFY",
             "VAULT_NAMESPACE",
             "VAULT_ADDR",
+            "BAO_TOKEN", // the provider takes VAULT_TOKEN
         ] {
             command.env_remove(name);
         }

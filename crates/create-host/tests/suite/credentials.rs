@@ -264,6 +264,19 @@ fn a_file_with_a_token_is_its_owners_alone_unless_git_has_it() {
 }
 
 #[test]
+fn only_the_fleets_own_repository_has_a_say() {
+    testkit::require_bao!();
+    let site = Site::new("own-repository");
+    let other = testkit::Fleet::scratch();
+    std::fs::remove_dir_all(site.path(".git")).unwrap();
+    assert!(other.path().join(".git").exists());
+    site.create()
+        .env("GIT_DIR", other.path().join(".git"))
+        .succeed();
+    assert_eq!(mode(&site.path("terraform/vms.tf")), "0600");
+}
+
+#[test]
 fn a_computed_token_is_the_owners() {
     testkit::require_bao!();
     let site = Site::new("computed");

@@ -117,6 +117,38 @@ fn what_somebody_changed_by_hand_is_put_right() {
 }
 
 #[test]
+fn what_is_of_another_host_is_not_taken_over() {
+    testkit::require_bao!();
+    let site = Site::new("taken");
+    let before = site.fleet.snapshot();
+    let policy = "path \"legacy/*\" {\n  capabilities = [\"read\"]\n}\n";
+    site.server()
+        .write("sys/policies/acl/host-taken", &json!({ "policy": policy }));
+    let refused = site.create().run();
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    assert!(
+        refused.stderr.contains(
+            "the name `taken` is in use: OpenBao has a policy `host-taken` with another text"
+        ),
+        "{refused}"
+    );
+    site.server().write(
+        "auth/approle/role/taken",
+        &json!({ "token_policies": ["host-taken"], "token_ttl": 60 }),
+    );
+    let refused = site.create().run();
+    assert!(
+        refused
+            .stderr
+            .contains("the name `taken` is in use: OpenBao has a role `taken` with other parameters; nothing was changed"),
+        "{refused}"
+    );
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!(site.policy().as_deref(), Some(policy));
+    assert_eq!(site.role().unwrap()["token_ttl"], json!(60));
+}
+
+#[test]
 fn with_tls_the_certificate_is_verified() {
     testkit::require_bao!();
     let server = Server::builder().tls(Certificate::Good).start();

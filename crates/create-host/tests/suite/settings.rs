@@ -24,7 +24,7 @@ fn a_wrong_key_or_value_ends_the_run_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 19: `a day` is not a time of at least one second
+    error: `fleet.toml`, line 19: `a day` is not a time between one second and ten years
 
     hint: a number with `s`, `m` or `h`, such as `24h`
     ");
