@@ -136,6 +136,10 @@ fn what_is_wrong_with(network: IpNet) -> Option<String> {
         "it is a multicast address"
     } else if address.is_unspecified() || length == 0 {
         "it stands for any address"
+    } else if is_reserved(address) {
+        "no machine can have it (RFC 1122, RFC 1112)"
+    } else if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
+        "it is an IPv4 address in IPv6's clothes: write it as `10.0.0.11/24`"
     } else if has_network && address == network.network() {
         return Some(format!(
             "it is the network's own address in `{}`",
@@ -150,6 +154,11 @@ fn what_is_wrong_with(network: IpNet) -> Option<String> {
         return None;
     };
     Some(reason.to_owned())
+}
+
+/// `0.0.0.0/8` and `240.0.0.0/4`.
+fn is_reserved(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.octets()[0] >= 240)
 }
 
 impl From<IpNet> for HostAddress {
@@ -319,6 +328,18 @@ mod tests {
         `224.0.0.1/24` cannot be the address of a host: it is a multicast address
         hint: give the address of the host itself
         ");
+        for reserved in ["0.0.0.5/24", "240.0.0.1/4", "255.255.255.255/32"] {
+            assert!(
+                address(reserved).contains("no machine can have it"),
+                "{reserved}"
+            );
+        }
+        for mapped in ["::ffff:10.0.0.3/120", "::ffff:127.0.0.1/128"] {
+            assert!(
+                address(mapped).contains("IPv4 address in IPv6's clothes"),
+                "{mapped}"
+            );
+        }
         assert_snapshot!(address("0.0.0.0/0"), @r"
         `0.0.0.0/0` cannot be the address of a host: it stands for any address
         hint: give the address of the host itself

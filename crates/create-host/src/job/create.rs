@@ -208,7 +208,7 @@ fn issue(
     );
     if git::tracks(job.fleet.tree.root(), file) {
         report.warning(format!(
-            "git tracks `{file}`, which holds the wrapping token: whoever reads it there within {ttl}, before `{name}` \
+            "git tracks `{file}`, where the wrapping token stands: whoever reads it there within {ttl}, before `{name}` \
              boots for the first time, can take its place (`{name}` then says so)"
         ));
     }

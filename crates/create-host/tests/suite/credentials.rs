@@ -29,7 +29,7 @@ fn the_token_in_vms_tf_is_the_identity_of_the_host() {
     created policy `host-identity` in OpenBao, through its API
     created role `identity` in OpenBao, through its API
     issued a wrapping token for `identity`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `identity` boots for the first time, can take its place (`identity` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `identity` boots for the first time, can take its place (`identity` then says so)
     next: `git add hosts/identity`, for a flake sees only files that git knows
     ");
 
@@ -130,7 +130,7 @@ fn force_issues_anew_and_destroys_the_old_credentials() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `force`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `force` boots for the first time, can take its place (`force` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `force` boots for the first time, can take its place (`force` then says so)
     destroyed 1 old secret id of `force`
     no new login with them; a token from an earlier login may be good for 60 minutes yet
     ");
@@ -168,7 +168,7 @@ fn force_leaves_secret_ids_that_others_issued() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `force-others`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `force-others` boots for the first time, can take its place (`force-others` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `force-others` boots for the first time, can take its place (`force-others` then says so)
     destroyed 1 old secret id of `force-others`
     no new login with them; a token from an earlier login may be good for 60 minutes yet
     1 secret id of `force-others` not issued by create-host: still good
@@ -194,7 +194,7 @@ fn a_token_that_was_taken_out_of_the_file_comes_anew() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `taken-out`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `taken-out` boots for the first time, can take its place (`taken-out` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `taken-out` boots for the first time, can take its place (`taken-out` then says so)
     1 secret id of `taken-out` issued earlier: still good; `--force` destroys what create-host issued
     ");
     assert!(site.login(&old).is_ok(), "the old ones stay good");

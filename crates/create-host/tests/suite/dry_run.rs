@@ -104,7 +104,7 @@ fn the_diff_is_shown_and_nothing_touched() {
     would be created: policy `host-dry` in OpenBao, through its API
     would be created: role `dry` in OpenBao, through its API
     would be issued: a wrapping token for `dry`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `dry` boots for the first time, can take its place (`dry` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `dry` boots for the first time, can take its place (`dry` then says so)
     "#);
     assert_eq!(site.fleet.snapshot(), before);
     assert_eq!((site.role(), site.policy()), (None, None));

@@ -272,7 +272,7 @@ fn the_old_credentials() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `fail-destroy`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `fail-destroy` boots for the first time, can take its place (`fail-destroy` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `fail-destroy` boots for the first time, can take its place (`fail-destroy` then says so)
     error: the old credentials are still good: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao, its new wrapping token is in `terraform/vms.tf`
 
     hint: run the same command again: it goes on from there

@@ -55,11 +55,11 @@ fn the_result_is_one_json_object() {
         "destroyed_secret_ids": 0
       },
       "warnings": [
-        "git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)"
+        "git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)"
       ]
     }
     ----- stderr -----
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)
     "#);
     let again = parse(&site.create().args(["--json"]).succeed());
     assert_eq!(

@@ -275,7 +275,7 @@ fn apply_none_waits_for_the_role_then_issues() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `none`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `none` boots for the first time, can take its place (`none` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `none` boots for the first time, can take its place (`none` then says so)
     ");
     assert!(site.login(&site.unwrap()).is_ok());
     insta::assert_snapshot!(site.bare().args(["--hostname", "none", "--remove", "--apply", "none"]).succeed(), @r"

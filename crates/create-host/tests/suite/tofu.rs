@@ -139,7 +139,7 @@ fn opentofu_and_the_api_leave_the_same_policy_and_role() {
     created policy `host-by-tofu` in OpenBao, through OpenTofu
     created role `by-tofu` in OpenBao, through OpenTofu
     issued a wrapping token for `by-tofu`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, which holds the wrapping token: whoever reads it there within 24h, before `by-tofu` boots for the first time, can take its place (`by-tofu` then says so)
+    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `by-tofu` boots for the first time, can take its place (`by-tofu` then says so)
     next: `git add hosts/by-tofu`, for a flake sees only files that git knows
     ");
     site.assert_complete();
