@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use cli::{Failure, warn};
-use openbao::{Settings, kv};
+use openbao::{SecretMap, Settings, kv};
 
 use crate::{
     Arguments,
@@ -22,13 +22,14 @@ use crate::{
 /// What a person is told when the secret was not written; see [`Failure`].
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.connection.settings(None)?;
+    let identity = identity(&arguments, &settings);
     let cache = arguments
         .cache_dir
         .clone()
-        .map(|folder| Cache::new(folder, identity(&arguments, &settings)));
+        .map(|folder| Cache::new(folder, identity.clone()));
     let job = Job {
-        identity: identity(&arguments, &settings),
         arguments,
+        identity,
         cache,
     };
     job.run(settings).map_err(|error| {
@@ -112,15 +113,11 @@ impl Job {
         ownership: Ownership,
         since: SystemTime,
     ) -> Result<(), Error> {
-        let name = self.arguments.secret.as_str();
-        let files = files::of_secret(name, &secret.values)?;
-        let workplace = Workplace::open(&self.arguments.output)?;
         let version = secret.metadata.version;
-        if workplace.was_overtaken(&self.identity, version, since) {
+        let Some(_locked) = self.put(version, &secret.values, ownership, since)? else {
             return Ok(());
-        }
-        directory::publish(&workplace, &files, ownership)?;
-        workplace.note(&self.identity, version)?;
+        };
+        let name = &self.arguments.secret;
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep(secret)) {
             warn(format_args!(
                 "`{name}` was written, but no copy could be kept for the day OpenBao is down: {error}"
@@ -139,20 +136,37 @@ impl Job {
         let Some((copy, age)) = copy else {
             return Err(Error::NoCache { cause });
         };
-        let name = self.arguments.secret.as_str();
-        let files = files::of_secret(name, &copy.values)?;
-        let workplace = Workplace::open(&self.arguments.output)?;
-        if workplace.was_overtaken(&self.identity, copy.version, since) {
+        let Copy {
+            version, values, ..
+        } = copy;
+        if self.put(version, &values, ownership, since)?.is_none() {
             return Ok(());
         }
-        directory::publish(&workplace, &files, ownership)?;
-        workplace.note(&self.identity, copy.version)?;
         let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+        let name = &self.arguments.secret;
         warn(format_args!(
-            "{cause}; `{name}` comes from the cache: version {}, confirmed {age} ago",
-            copy.version
+            "{cause}; `{name}` comes from the cache: version {version}, confirmed {age} ago"
         ));
         Ok(())
+    }
+
+    /// Puts a version's files in place and gives the lock under which that was done; `None` where
+    /// another run has put a newer version there since this one began.
+    fn put(
+        &self,
+        version: u64,
+        values: &SecretMap,
+        ownership: Ownership,
+        since: SystemTime,
+    ) -> Result<Option<Workplace>, Error> {
+        let files = files::of_secret(self.arguments.secret.as_str(), values)?;
+        let workplace = Workplace::open(&self.arguments.output)?;
+        if workplace.was_overtaken(&self.identity, version, since) {
+            return Ok(None);
+        }
+        directory::publish(&workplace, &files, ownership)?;
+        workplace.note(&self.identity, version)?;
+        Ok(Some(workplace))
     }
 
     /// A secret that is gone from the server leaves this host too. What another secret left in its
