@@ -4,8 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use cli::ConnectionArgs;
-
-use crate::{names::SecretPath, ownership::FileMode};
+use delivery::{FileMode, Login, SecretPath};
 
 /// Fetch a secret from OpenBao and write each of its keys to a file
 ///
@@ -97,6 +96,16 @@ pub enum How {
     Inline,
     /// With a login first: two requests
     Login,
+}
+
+impl From<How> for Login {
+    fn from(how: How) -> Self {
+        match how {
+            How::Auto => Self::Auto,
+            How::Inline => Self::Inline,
+            How::Login => Self::First,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -3,18 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use cli::{Failure, warn};
+use delivery::{
+    Cache, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace, credentials,
+    directory, files,
+};
 use openbao::{SecretMap, Settings, kv};
 
-use crate::{
-    Arguments,
-    cache::{Cache, Copy, Found},
-    credentials, directory,
-    failure::Error,
-    fetch::{Patience, Question, Refusal},
-    files,
-    ownership::Ownership,
-    workplace::Workplace,
-};
+use crate::Arguments;
 
 /// Runs the program.
 ///
@@ -64,7 +59,7 @@ impl Job {
         let question = Question {
             settings,
             credentials,
-            how: self.arguments.authentication,
+            login: self.arguments.authentication.into(),
             kv_mount: self.arguments.kv_mount.as_str(),
             approle_mount: self.arguments.approle_mount.as_str(),
             secret: self.arguments.secret.as_str(),

@@ -70,7 +70,7 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Refuses a folder that another user could exchange for a link to elsewhere while root writes to it.
 fn refuse_others(approle_dir: &Path) -> Result<(), Error> {
-    let found = cli::changeable_by_others(approle_dir)
+    let found = delivery::changeable_by_others(approle_dir)
         .map_err(|cause| Error::io("look at the folders above", approle_dir, cause))?;
     found.map_or(Ok(()), |folder| Err(Error::NotOurs { folder }))
 }

@@ -17,10 +17,10 @@ use std::{
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Error;
+use crate::{error::Error, place::changeable_by_others};
 
 /// The folder, locked until this is dropped.
-pub(crate) struct Workplace {
+pub struct Workplace {
     target: PathBuf,
     folder: PathBuf,
     _lock: File,
@@ -41,7 +41,10 @@ impl Workplace {
     ///
     /// A `target` that holds something and has no such folder beside it was not made by vault-fetch,
     /// and is refused: it is going to be replaced as a whole.
-    pub(crate) fn open(target: &Path) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn open(target: &Path) -> Result<Self, Error> {
         let refuse = |reason| Error::Output {
             path: target.to_owned(),
             reason,
@@ -69,17 +72,20 @@ impl Workplace {
     }
 
     /// Whether vault-fetch ever wrote to `target`.
-    pub(crate) fn is_there(target: &Path) -> bool {
+    pub fn is_there(target: &Path) -> bool {
         beside(target).is_some_and(|folder| folder.exists())
     }
 
     /// The directory that readers know.
-    pub(crate) fn target(&self) -> &Path {
+    pub fn target(&self) -> &Path {
         &self.target
     }
 
     /// An empty directory for the next set; what a killed run left there is gone.
-    pub(crate) fn fresh(&self) -> Result<PathBuf, Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn fresh(&self) -> Result<PathBuf, Error> {
         let path = self.folder.join("new");
         remove(&path)?;
         DirBuilder::new()
@@ -90,19 +96,25 @@ impl Workplace {
     }
 
     /// Takes away what a failed or killed run made: it fills the disk, and nobody is going to read it.
-    pub(crate) fn discard(&self) {
+    pub fn discard(&self) {
         let _ = remove(&self.folder.join("new")); // the next run tries again, and tells
     }
 
     /// Puts the replaced set, which stands at `path`, where only open readers still see it.
-    pub(crate) fn retire(&self, path: &Path) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn retire(&self, path: &Path) -> Result<(), Error> {
         let previous = self.folder.join("previous");
         remove(&previous)?;
         fs::rename(path, &previous).map_err(|cause| Error::io("move away", path, cause))
     }
 
     /// Takes the output directory away, and all that is left of it here.
-    pub(crate) fn clear(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn clear(&self) -> Result<(), Error> {
         let gone = self.folder.join("new");
         remove(&gone)?;
         match fs::rename(&self.target, &gone) {
@@ -118,14 +130,14 @@ impl Workplace {
 
     /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
     /// put an older one back.
-    pub(crate) fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
+    pub fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
         self.written().is_some_and(|written| {
             written.secret == secret && written.version > version && written.at >= since
         })
     }
 
     /// Whether the output directory was last written from another secret than `secret`.
-    pub(crate) fn is_of_another(&self, secret: &str) -> bool {
+    pub fn is_of_another(&self, secret: &str) -> bool {
         self.written()
             .is_some_and(|written| written.secret != secret)
     }
@@ -136,7 +148,10 @@ impl Workplace {
     }
 
     /// Notes what was written.
-    pub(crate) fn note(&self, secret: &str, version: u64) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn note(&self, secret: &str, version: u64) -> Result<(), Error> {
         let path = self.folder.join("written");
         let note = serde_json::to_vec(&Written {
             secret: secret.to_owned(),
@@ -177,7 +192,7 @@ fn holds_something(target: &Path) -> Result<bool, Error> {
 
 /// Refuses a place that another user could exchange for a link to elsewhere while root works on it.
 pub(crate) fn refuse_others(path: &Path) -> Result<(), Error> {
-    let found = cli::changeable_by_others(path)
+    let found = changeable_by_others(path)
         .map_err(|cause| Error::io("look at the folders above", path, cause))?;
     found.map_or(Ok(()), |folder| {
         Err(Error::Output {

@@ -6,13 +6,16 @@ use openbao::AppRoleCredentials;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::failure::Error;
+use crate::error::Error;
 
 /// Far longer than what OpenBao hands out (36 characters) and people choose for a role id.
 const LONGEST: usize = 4096;
 
 /// Reads `role-id` and `secret-id` from `directory`.
-pub(crate) fn read(directory: &Path) -> Result<AppRoleCredentials, Error> {
+///
+/// # Errors
+/// A file that is missing, cannot be read, or holds no credential.
+pub fn read(directory: &Path) -> Result<AppRoleCredentials, Error> {
     Ok(AppRoleCredentials {
         role_id: read_one(&directory.join("role-id"))?,
         secret_id: read_one(&directory.join("secret-id"))?,

@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::{
-    failure::Error,
+    error::Error,
     workplace::{make_private, open_private, refuse_others},
 };
 
@@ -28,7 +28,7 @@ use crate::{
 const LARGEST_COPY: u64 = 256 << 20;
 
 /// Where one secret's copy is kept.
-pub(crate) struct Cache {
+pub struct Cache {
     folder: PathBuf,
     /// Which secret: namespace, mount and path.
     identity: String,
@@ -36,16 +36,18 @@ pub(crate) struct Cache {
 
 /// A secret as it was when OpenBao last gave it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Copy {
+pub struct Copy {
     secret: String,
-    pub(crate) version: u64,
+    /// The version's number, from 1.
+    pub version: u64,
     created_time: String,
-    pub(crate) values: SecretMap,
+    /// Its keys and values.
+    pub values: SecretMap,
 }
 
 /// What there is in place of OpenBao.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub enum Found {
     /// A copy, and how long ago OpenBao confirmed it.
     Copy(Copy, Duration),
     /// Nothing.
@@ -65,7 +67,7 @@ struct Sealed<'a> {
 
 impl Cache {
     /// The cache in `folder` for the secret that `identity` names in full.
-    pub(crate) fn new(folder: PathBuf, identity: String) -> Self {
+    pub fn new(folder: PathBuf, identity: String) -> Self {
         Self { folder, identity }
     }
 
@@ -79,7 +81,7 @@ impl Cache {
     }
 
     /// Reads the copy and checks that it is whole and of the right secret.
-    pub(crate) fn read(&self) -> Found {
+    pub fn read(&self) -> Found {
         let path = self.file();
         let no_surprise = OFlags::NOFOLLOW | OFlags::NONBLOCK; // no link, and no pipe to wait for
         let mut file = match OpenOptions::new()
@@ -106,7 +108,10 @@ impl Cache {
 
     /// Keeps `secret`. A copy of the same version is only marked as confirmed now, without waiting
     /// for the disk.
-    pub(crate) fn keep(&self, secret: &kv::Secret) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn keep(&self, secret: &kv::Secret) -> Result<(), Error> {
         let io_error = |doing| move |cause: io::Error| Error::io(doing, &self.file(), cause);
         refuse_others(&self.folder)?;
         fs::create_dir_all(self.folder.parent().unwrap_or(Path::new("/")))
@@ -172,7 +177,10 @@ impl Cache {
     }
 
     /// Takes the copy away: its secret is gone from the server. A copy of another secret stays.
-    pub(crate) fn forget(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn forget(&self) -> Result<(), Error> {
         if !self.folder.exists() {
             return Ok(());
         }

@@ -17,15 +17,14 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use crate::{failure::Error, files::Files, ownership::Ownership, workplace::Workplace};
+use crate::{error::Error, files::Files, ownership::Ownership, workplace::Workplace};
 
 /// Makes the output directory hold exactly `files`. One that does so already is left alone, so that
 /// nobody who watches it is woken for nothing.
-pub(crate) fn publish(
-    workplace: &Workplace,
-    files: &Files,
-    ownership: Ownership,
-) -> Result<(), Error> {
+///
+/// # Errors
+/// A place that cannot or must not be written to, and what the system refuses.
+pub fn publish(workplace: &Workplace, files: &Files, ownership: Ownership) -> Result<(), Error> {
     if holds_exactly(workplace.target(), files, ownership).unwrap_or(false) {
         workplace.discard(); // what a killed run may have left
         return Ok(());

@@ -1,56 +1,8 @@
-//! What goes wrong here, and what to do about it.
+//! Why a secret did not become files, told as a host's operator needs it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use delivery::{Error, says_denied};
 
-use cli::Failure;
-
-/// Why a secret was not written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("the {kind} `{name}` does not exist on this host")]
-    NoSuch { kind: &'static str, name: String },
-    #[error("the {kind} `{name}` could not be looked up: {cause}")]
-    LookUp {
-        kind: &'static str,
-        name: String,
-        cause: io::Error,
-    },
-    #[error("this host has no AppRole credentials: `{}` does not exist", path.display())]
-    NoCredentials { path: PathBuf },
-    #[error("`{}` is not an AppRole credential: {reason}", path.display())]
-    BadCredentials { path: PathBuf, reason: &'static str },
-    #[error("could not {doing} `{}`: {cause}", path.display())]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        cause: io::Error,
-    },
-    #[error("`{}` {reason}", path.display())]
-    Output { path: PathBuf, reason: &'static str },
-    #[error("the key {key:?} of `{secret}` cannot be the name of a file: {reason}")]
-    Key {
-        secret: String,
-        key: String,
-        reason: &'static str,
-    },
-    #[error("{cause}; no cache available")]
-    NoCache { cause: openbao::Error },
-    #[error(transparent)]
-    OpenBao(#[from] openbao::Error),
-}
-
-impl Error {
-    pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
-        Self::Io {
-            doing,
-            path: path.to_owned(),
-            cause: cause.into(),
-        }
-    }
-}
+use crate::Failure;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -60,9 +12,10 @@ impl From<Error> for Failure {
             Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
             Error::Output { .. } => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
+            Error::Declarations { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
             Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
             Error::OpenBao(cause) => explain(cause),
-            Error::LookUp { .. } | Error::Io { .. } => Self::failed(&error),
+            _ => Self::failed(&error),
         }
     }
 }
@@ -73,12 +26,6 @@ fn explain(error: &openbao::Error) -> Failure {
         Some(hint) => Failure::from(error).hint(hint),
         None => Failure::from(error),
     }
-}
-
-/// Whether these words are all that OpenBao said: nobody logged in. A policy's refusal has others
-/// around them.
-pub(crate) fn says_denied(refusal: &openbao::Refusal) -> bool {
-    refusal.messages == ["permission denied"]
 }
 
 /// What a host's operator can do where the general hint would not help.

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use nix::unistd::{Group, User};
 use rustix::fs::{Gid, Mode, Uid};
 
-use crate::failure::Error;
+use crate::error::Error;
 
 /// The mode of a secret's files: nothing but read, write and execute bits, and not writable by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +54,21 @@ impl FileMode {
 
 /// Owner, group and mode of a secret's files.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ownership {
-    pub(crate) user: Option<Uid>,
-    pub(crate) group: Option<Gid>,
-    pub(crate) mode: FileMode,
+pub struct Ownership {
+    /// The owner; `None` for whoever runs this.
+    pub user: Option<Uid>,
+    /// The group; `None` for that of whoever runs this.
+    pub group: Option<Gid>,
+    /// The files' mode.
+    pub mode: FileMode,
 }
 
 impl Ownership {
     /// Looks the names up. Whoever is not there is this secret's trouble alone.
-    pub(crate) fn look_up(
-        user: Option<&str>,
-        group: Option<&str>,
-        mode: FileMode,
-    ) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::NoSuch`] and [`Error::LookUp`].
+    pub fn look_up(user: Option<&str>, group: Option<&str>, mode: FileMode) -> Result<Self, Error> {
         Ok(Self {
             user: user.map(look_up_user).transpose()?,
             group: group.map(look_up_group).transpose()?,

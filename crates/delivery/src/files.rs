@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use openbao::SecretMap;
 use zeroize::Zeroizing;
 
-use crate::{failure::Error, names};
+use crate::{error::Error, names};
 
 /// File names with their contents.
-pub(crate) type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
+pub type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 /// One file a key. A key that cannot be a file name refuses the whole secret, before anything is written.
-pub(crate) fn of_secret(secret: &str, values: &SecretMap) -> Result<Files, Error> {
+///
+/// # Errors
+/// [`Error::Key`].
+pub fn of_secret(secret: &str, values: &SecretMap) -> Result<Files, Error> {
     let refused = values
         .keys()
         .find_map(|key| Some((key, names::not_a_file_name(key)?)));

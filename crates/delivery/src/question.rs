@@ -7,23 +7,40 @@ use openbao::{
     retry_until, sys,
 };
 
-use crate::{cli::How, failure::says_denied};
+use crate::error::says_denied;
 
 /// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 
+/// How to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Inside the request; a server that does not know that gets a login first.
+    Auto,
+    /// Inside the request only (OpenBao 2.4 and later).
+    Inline,
+    /// With a login first: two requests.
+    First,
+}
+
 /// What is asked for, and how.
-pub(crate) struct Question<'a> {
-    pub(crate) settings: Settings,
-    pub(crate) credentials: AppRoleCredentials,
-    pub(crate) how: How,
-    pub(crate) kv_mount: &'a str,
-    pub(crate) approle_mount: &'a str,
-    pub(crate) secret: &'a str,
+pub struct Question<'a> {
+    /// How OpenBao is reached.
+    pub settings: Settings,
+    /// Who asks.
+    pub credentials: AppRoleCredentials,
+    /// How to log in.
+    pub login: Login,
+    /// The mount of the KV version 2 engine.
+    pub kv_mount: &'a str,
+    /// The mount of the AppRole auth method.
+    pub approle_mount: &'a str,
+    /// The secret's path in the KV mount.
+    pub secret: &'a str,
 }
 
 /// Why there is no secret.
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// No server could be used.
     Unavailable(Error),
     /// The secret is no longer there.
@@ -34,15 +51,19 @@ pub(crate) enum Refusal {
 
 /// How long to go on asking.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience {
-    pub(crate) deadline: Duration,
+pub struct Patience {
+    /// In all, pauses included.
+    pub deadline: Duration,
     /// With a copy to fall back to, only a server that is there but busy is asked again.
-    pub(crate) has_copy: bool,
+    pub has_copy: bool,
 }
 
 impl Question<'_> {
     /// The secret's newest version; asked again with growing pauses while no server can be used.
-    pub(crate) fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
         let deadline = deadline_in(patience.deadline);
         let mut client = Client::new(self.settings.clone()).map_err(Refusal::Other)?;
         client.set_deadline(Some(deadline));
@@ -52,7 +73,7 @@ impl Question<'_> {
     }
 
     fn ask_once(&self, client: &mut Client) -> Result<kv::Secret, Error> {
-        if self.how == How::Login {
+        if self.login == Login::First {
             return self.log_in_and_read(client);
         }
         client.authenticate(Authentication::Inline {
@@ -62,7 +83,7 @@ impl Question<'_> {
         match kv::read(client, self.kv_mount, self.secret) {
             Err(Error::Denied { refusal, .. })
                 // a server before 2.4 does not know the headers of inline authentication
-                if self.how == How::Auto && says_denied(&refusal) =>
+                if self.login == Login::Auto && says_denied(&refusal) =>
             {
                 self.log_in_and_read(client)
             }

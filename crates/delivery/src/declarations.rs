@@ -1,0 +1,116 @@
+//! What a host's configuration declares: the file `/etc/vault/secrets.json`, as the NixOS module
+//! writes it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// Where the NixOS module puts the file.
+pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
+
+/// Everything that a host declares.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Declarations {
+    /// The host's name, which is that of its role and policy too.
+    pub hostname: String,
+    /// How the host reaches OpenBao.
+    pub openbao: DeclaredOpenBao,
+    /// Its secrets by their names on the host.
+    pub secrets: BTreeMap<String, DeclaredSecret>,
+}
+
+/// How a host reaches OpenBao.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredOpenBao {
+    /// The servers of one cluster; empty where cloud-init tells the address.
+    pub addresses: Vec<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The mount of the KV version 2 engine.
+    pub kv_mount: String,
+    /// The mount of the AppRole auth method.
+    pub approle_mount: String,
+    /// The CA bundle; the system's root certificates where there is none.
+    pub ca_certificate: Option<PathBuf>,
+    /// Whether certificates are not verified.
+    pub skip_verify: bool,
+    /// Where vault-unwrap put the credentials.
+    pub approle_directory: PathBuf,
+}
+
+/// One secret of a host.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredSecret {
+    /// Its path in the KV mount.
+    pub secret_path: String,
+    /// The directory that gets the files.
+    pub output_directory: PathBuf,
+    /// Where a copy is kept.
+    pub cache_directory: Option<PathBuf>,
+    /// Whether the copy is sealed to the machine: `auto`, `always` or `never`.
+    pub seal_cache: String,
+    /// The oldest copy that may stand in, such as `7d`.
+    pub max_cache_age: Option<String>,
+    /// Who owns the files.
+    pub owner: String,
+    /// Which group the files have.
+    pub group: String,
+    /// The files' mode, in octal.
+    pub mode: String,
+    /// Keys that must be there, and not empty.
+    pub required_keys: Vec<String>,
+    /// Files with placeholders for keys, by name.
+    pub templates: BTreeMap<String, String>,
+    /// The name of the file for systemd's `EnvironmentFile=`.
+    pub environment_file: Option<String>,
+    /// The units that use the secret, such as `postgresql.service`.
+    pub services: Vec<String>,
+    /// What a new version does to them.
+    pub on_change: OnChange,
+    /// When new versions are looked for, as a systemd calendar expression. Secrets with the same one
+    /// are looked after together.
+    pub rotation: Option<String>,
+}
+
+/// What a new version of a secret does to the services that use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnChange {
+    /// They read the files again by themselves.
+    Nothing,
+    /// They are reloaded.
+    Reload,
+    /// They are restarted.
+    Restart,
+}
+
+impl Declarations {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Declarations`] with the place in the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read(path).map_err(|cause| Error::io("read", path, cause))?;
+        serde_json::from_slice(&text).map_err(|cause| Error::Declarations {
+            path: path.to_owned(),
+            cause,
+        })
+    }
+
+    /// The secret that is declared as `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotDeclared`], with the names there are.
+    pub fn secret(&self, name: &str) -> Result<&DeclaredSecret, Error> {
+        self.secrets.get(name).ok_or_else(|| Error::NotDeclared {
+            name: name.to_owned(),
+            declared: self.secrets.keys().cloned().collect(),
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! What goes wrong on the way from OpenBao to a file, and what to do about it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Whether these words are all that OpenBao said: nobody logged in. A policy's refusal has others
+/// around them.
+pub fn says_denied(refusal: &openbao::Refusal) -> bool {
+    refusal.messages == ["permission denied"]
+}
+
+/// Why a secret was not written. No variant holds a value of a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An owner or group that this host does not have.
+    #[error("the {kind} `{name}` does not exist on this host")]
+    NoSuch {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// An owner or group that could not be looked up.
+    #[error("the {kind} `{name}` could not be looked up: {cause}")]
+    LookUp {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A credential is not there.
+    #[error("this host has no AppRole credentials: `{}` does not exist", path.display())]
+    NoCredentials {
+        /// The file that is missing.
+        path: PathBuf,
+    },
+    /// A credential is there, but is none.
+    #[error("`{}` is not an AppRole credential: {reason}", path.display())]
+    BadCredentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The system refused something.
+    #[error("could not {doing} `{}`: {cause}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A place that files cannot or must not be written to.
+    #[error("`{}` {reason}", path.display())]
+    Output {
+        /// The place.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A key that cannot be the name of a file.
+    #[error("the key {key:?} of `{secret}` cannot be the name of a file: {reason}")]
+    Key {
+        /// The secret's path.
+        secret: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A host's declarations that cannot be understood.
+    #[error("`{}` does not hold a host's declarations: {cause}", path.display())]
+    Declarations {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        cause: serde_json::Error,
+    },
+    /// A name that no secret of this host has.
+    #[error("no secret is declared as `{name}`; there {}", are(declared))]
+    NotDeclared {
+        /// The name.
+        name: String,
+        /// The names there are.
+        declared: Vec<String>,
+    },
+    /// No server could be used, and there is no copy that could stand in.
+    #[error("{cause}; no cache available")]
+    NoCache {
+        /// What the servers did.
+        cause: openbao::Error,
+    },
+    /// What OpenBao answered.
+    #[error(transparent)]
+    OpenBao(#[from] openbao::Error),
+}
+
+/// `is none`, `is `a``, `are `a`, `b``.
+fn are(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        many => format!("are {}", many.join(", ")),
+    }
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
+        Self::Io {
+            doing,
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
+    }
+}
