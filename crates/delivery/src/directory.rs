@@ -17,7 +17,7 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use crate::{error::Error, files::Files, ownership::Ownership, workplace::Workplace};
+use crate::{contents::Files, error::Error, ownership::Ownership, workplace::Workplace};
 
 /// Makes the output directory hold exactly `files`. One that does so already is left alone, so that
 /// nobody who watches it is woken for nothing.

@@ -75,6 +75,56 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// A template that cannot be understood.
+    #[error("line {line} of the template `{name}`: {reason}")]
+    Template {
+        /// The template.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A name for a template or an environment file that cannot be one.
+    #[error("{what} cannot be named {name:?}: {reason}")]
+    Name {
+        /// `a template` or `the environment file`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A secret without a key that it must have.
+    #[error("`{secret}` {}", lacks(missing, empty))]
+    Incomplete {
+        /// The secret's path.
+        secret: String,
+        /// The keys that are not there.
+        missing: Vec<String>,
+        /// The keys that are there, and have no value.
+        empty: Vec<String>,
+    },
+    /// A key that would be the same file as a template or the environment file.
+    #[error("{what} cannot be named `{name}`: a key of `{secret}` has that name")]
+    Taken {
+        /// The secret's path.
+        secret: String,
+        /// `a template` or `the environment file`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A key that cannot be a variable in an environment file.
+    #[error("the key {key:?} of `{secret}` cannot stand in an environment file: {reason}")]
+    Variable {
+        /// The secret's path.
+        secret: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// A host's declarations that cannot be understood.
     #[error("`{}` does not hold a host's declarations: {cause}", path.display())]
     Declarations {
@@ -102,13 +152,25 @@ pub enum Error {
     OpenBao(#[from] openbao::Error),
 }
 
+/// `has no key `a`, and nothing in `b``.
+fn lacks(missing: &[String], empty: &[String]) -> String {
+    let missing = (!missing.is_empty()).then(|| format!("has no key {}", listed(missing)));
+    let empty = (!empty.is_empty()).then(|| format!("has nothing in its key {}", listed(empty)));
+    let parts: Vec<_> = missing.into_iter().chain(empty).collect();
+    parts.join(", and ")
+}
+
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
 /// `is none`, `is `a``, `are `a`, `b``.
 fn are(names: &[String]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
+    match names {
         [] => "is none".to_owned(),
-        [one] => format!("is {one}"),
-        many => format!("are {}", many.join(", ")),
+        [one] => format!("is `{one}`"),
+        many => format!("are {}", listed(many)),
     }
 }
 

@@ -1,29 +1,38 @@
 //! A secret as files on a host.
 //!
 //! [`Question`] asks OpenBao for it in one request, with the host's AppRole credentials
-//! ([`credentials`]). [`files`] says which files it becomes, [`directory`] swaps them in all at once
+//! ([`credentials`]). [`Contents`] says which files it becomes, [`directory`] swaps them in all at once
 //! from the hidden [`Workplace`] beside their place, and the [`Cache`] keeps a copy for the day
-//! OpenBao is down.
+//! OpenBao is down. A [`Rejection`] notes a version that the host's services did not come up with.
 //!
 //! The library reads no environment variable, prints nothing and ends no process.
 
 mod cache;
+mod contents;
 pub mod credentials;
 mod declarations;
 pub mod directory;
+mod environment_file;
 mod error;
-pub mod files;
 mod names;
 mod ownership;
 mod place;
+mod private_file;
 mod question;
+mod rejection;
+mod seal;
+mod template;
 mod workplace;
 
 pub use cache::{Cache, Copy, Found};
+pub use contents::{Contents, Files};
 pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecret, OnChange};
 pub use error::{Error, says_denied};
 pub use names::SecretPath;
 pub use ownership::{FileMode, Ownership};
 pub use place::changeable_by_others;
 pub use question::{Login, Patience, Question, Refusal};
+pub use rejection::Rejection;
+pub use seal::Seal;
+pub use template::Template;
 pub use workplace::Workplace;

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use cli::{Failure, warn};
 use delivery::{
-    Cache, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace, credentials,
-    directory, files,
+    Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace,
+    credentials, directory,
 };
 use openbao::{SecretMap, Settings, kv};
 
@@ -154,7 +154,7 @@ impl Job {
         ownership: Ownership,
         since: SystemTime,
     ) -> Result<Option<Workplace>, Error> {
-        let files = files::of_secret(self.arguments.secret.as_str(), values)?;
+        let files = Contents::default().files(self.arguments.secret.as_str(), values)?;
         let workplace = Workplace::open(&self.arguments.output)?;
         if workplace.was_overtaken(&self.identity, version, since) {
             return Ok(None);

@@ -1,0 +1,137 @@
+//! Which files a secret becomes: one a key, templates, and an environment file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openbao::{SecretMap, SecretValue};
+use zeroize::Zeroizing;
+
+use crate::{Template, environment_file, error::Error, names};
+
+/// File names with their contents.
+pub type Files = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+/// What is made of a secret, beside one file a key.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Keys that must be there, and not empty.
+    pub required_keys: Vec<String>,
+    /// Files with placeholders for keys, by name.
+    pub templates: BTreeMap<String, Template>,
+    /// The name of the file for systemd's `EnvironmentFile=`.
+    pub environment_file: Option<String>,
+}
+
+impl Contents {
+    /// Every key that must be there: the required ones, and those that templates name.
+    pub fn keys(&self) -> BTreeSet<&str> {
+        let required = self.required_keys.iter().map(String::as_str);
+        let named = self.templates.values().flat_map(Template::keys);
+        required.chain(named).collect()
+    }
+
+    /// Checks the names of templates and environment file, without any secret.
+    ///
+    /// # Errors
+    /// [`Error::Name`].
+    pub fn check(&self) -> Result<(), Error> {
+        for (what, name) in self.names() {
+            let reason = names::not_a_file_name(name);
+            let taken = what == ENVIRONMENT_FILE && self.templates.contains_key(name);
+            if let Some(reason) = reason.or(taken.then_some("a template has that name")) {
+                return Err(Error::Name {
+                    what,
+                    name: name.to_owned(),
+                    reason,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of a secret's version; `secret` is its path. Refuses it as a whole where one file
+    /// cannot be made, so that nothing of it is ever written.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Key`], [`Error::Incomplete`], [`Error::Taken`] and
+    /// [`Error::Variable`].
+    pub fn files(&self, secret: &str, values: &SecretMap) -> Result<Files, Error> {
+        self.check()?;
+        check_keys(secret, values)?;
+        self.check_complete(secret, values)?;
+        self.check_apart(secret, values)?;
+        let mut files: Files = values
+            .iter()
+            .map(|(key, value)| (key.clone(), value.to_bytes()))
+            .collect();
+        if let Some(name) = &self.environment_file {
+            files.insert(name.clone(), environment_file::render(secret, values)?);
+        }
+        for (name, template) in &self.templates {
+            files.insert(name.clone(), template.render(values));
+        }
+        Ok(files)
+    }
+
+    /// The names of the files that are no keys', and what they are.
+    fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let templates = self.templates.keys().map(|name| (TEMPLATE, name.as_str()));
+        let environment = self.environment_file.iter();
+        templates.chain(environment.map(|name| (ENVIRONMENT_FILE, name.as_str())))
+    }
+
+    fn check_complete(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let owned = |key: &str| key.to_owned();
+        let (there, missing): (Vec<_>, Vec<_>) = self
+            .keys()
+            .into_iter()
+            .partition(|key| values.contains_key(*key));
+        let empty = |key: &&str| values.get(*key).is_some_and(is_empty);
+        let empty: Vec<_> = there.into_iter().filter(empty).map(owned).collect();
+        if missing.is_empty() && empty.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Incomplete {
+            secret: secret.to_owned(),
+            missing: missing.into_iter().map(owned).collect(),
+            empty,
+        })
+    }
+
+    /// No file may take a key's place.
+    fn check_apart(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let taken = self.names().find(|(_, name)| values.contains_key(*name));
+        taken.map_or(Ok(()), |(what, name)| {
+            Err(Error::Taken {
+                secret: secret.to_owned(),
+                what,
+                name: name.to_owned(),
+            })
+        })
+    }
+}
+
+const TEMPLATE: &str = "a template";
+const ENVIRONMENT_FILE: &str = "the environment file";
+
+fn check_keys(secret: &str, values: &SecretMap) -> Result<(), Error> {
+    let refused = values
+        .keys()
+        .find_map(|key| Some((key, names::not_a_file_name(key)?)));
+    refused.map_or(Ok(()), |(key, reason)| {
+        Err(Error::Key {
+            secret: secret.to_owned(),
+            key: key.clone(),
+            reason,
+        })
+    })
+}
+
+/// Whether that is no value for a key that somebody needs: an empty text, or `null`.
+fn is_empty(value: &SecretValue) -> bool {
+    matches!(json_of(value).as_str(), "\"\"" | "null")
+}
+
+/// The value as JSON, as the server sent it.
+pub(crate) fn json_of(value: &SecretValue) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::to_string(value).unwrap_or_default()) // a text that is there cannot fail
+}

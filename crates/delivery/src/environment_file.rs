@@ -1,0 +1,86 @@
+//! A secret as a file for systemd's `EnvironmentFile=`: `KEY="value"`, one key after the other.
+//!
+//! Between double quotes systemd, as a shell, takes every character for itself but `"`, `\`, `` ` ``
+//! and `$`, which a `\` before them protects. A shell that sources the file reads the same.
+
+use openbao::SecretMap;
+use zeroize::Zeroizing;
+
+use crate::{error::Error, template::join};
+
+/// The longest variable that Linux hands to a program, with name, `=` and the NUL at its end.
+const LONGEST: usize = 128 << 10;
+
+/// The file of all keys.
+///
+/// # Errors
+/// [`Error::Variable`] for the first key that systemd would pass over.
+pub(crate) fn render(secret: &str, values: &SecretMap) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut lines = Vec::with_capacity(values.len());
+    for (key, value) in values {
+        let value = value.to_bytes();
+        if let Some(reason) = not_a_name(key).or_else(|| not_a_value(key, &value)) {
+            return Err(Error::Variable {
+                secret: secret.to_owned(),
+                key: key.clone(),
+                reason,
+            });
+        }
+        lines.push(line(key, &value));
+    }
+    Ok(join(&lines))
+}
+
+fn line(key: &str, value: &[u8]) -> Zeroizing<Vec<u8>> {
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'`' | b'$');
+    let escapes = value.iter().filter(|byte| special(byte)).count();
+    let length = key.len() + value.len() + escapes + 4;
+    let mut line = Zeroizing::new(Vec::with_capacity(length));
+    line.extend_from_slice(key.as_bytes());
+    line.extend_from_slice(b"=\"");
+    for byte in value {
+        if special(byte) {
+            line.push(b'\\');
+        }
+        line.push(*byte);
+    }
+    line.extend_from_slice(b"\"\n");
+    line
+}
+
+fn not_a_name(key: &str) -> Option<&'static str> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !key.bytes().all(is_word) {
+        Some("a variable's name has letters, digits and `_` only")
+    } else if key.starts_with(|first: char| first.is_ascii_digit()) {
+        Some("a variable's name does not start with a digit")
+    } else {
+        None
+    }
+}
+
+/// systemd ignores what has other control characters, or is not Unicode that may be exchanged.
+fn not_a_value(key: &str, value: &[u8]) -> Option<&'static str> {
+    let Ok(text) = str::from_utf8(value) else {
+        return Some("its value is not text");
+    };
+    if text.contains('\0') {
+        Some("its value has a NUL character")
+    } else if text
+        .bytes()
+        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n'))
+    {
+        Some("its value has a control character that systemd does not take")
+    } else if text.chars().any(is_noncharacter) {
+        Some("its value has a character that is not for exchange (a Unicode noncharacter)")
+    } else if key.len() + value.len() + 2 > LONGEST {
+        Some("its value is longer than 128 KiB, the most that Linux hands to a program")
+    } else {
+        None
+    }
+}
+
+fn is_noncharacter(letter: char) -> bool {
+    let code = u32::from(letter);
+    code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}

@@ -1,0 +1,183 @@
+//! Files with placeholders for a secret's keys: `{{ key }}`, `{{ key | json }}`, `{{ "{{" }}`.
+//!
+//! There is no logic in them, so that one can see without rendering which keys a file needs.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use openbao::{SecretMap, SecretValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use zeroize::Zeroizing;
+
+use crate::{contents::json_of, error::Error};
+
+/// What RFC 3986 calls unreserved stands for itself everywhere in a URL.
+const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A template that was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Key(String, Filter),
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    /// A string as it is, other JSON as JSON.
+    Plain,
+    /// As JSON: a string with its quotes.
+    Json,
+    /// Percent-encoded, for any part of a URL.
+    Url,
+    Base64,
+}
+
+impl Template {
+    /// Understands `text`, the template called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Template`], with the line.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("{{") {
+            push_text(&mut pieces, &rest[..start]);
+            let opened = &rest[start + 2..];
+            let (piece, length) = placeholder(opened).map_err(|reason| Error::Template {
+                name: name.to_owned(),
+                line: 1 + text[..text.len() - opened.len()].matches('\n').count(),
+                reason,
+            })?;
+            match piece {
+                Piece::Text(text) => push_text(&mut pieces, &text),
+                key @ Piece::Key(..) => pieces.push(key),
+            }
+            rest = &opened[length..];
+        }
+        push_text(&mut pieces, rest);
+        Ok(Self { pieces })
+    }
+
+    /// The keys that it names, with repetitions.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Key(key, _) => Some(key.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The file for these values. A key that is missing counts as empty: whoever renders has seen to
+    /// it that all of [`Template::keys`] are there.
+    pub fn render(&self, values: &SecretMap) -> Zeroizing<Vec<u8>> {
+        let written = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => Zeroizing::new(text.clone().into_bytes()),
+            Piece::Key(key, filter) => values
+                .get(key)
+                .map(|value| filter.write(value))
+                .unwrap_or_default(),
+        });
+        join(&written.collect::<Vec<_>>())
+    }
+}
+
+/// Without a buffer that grows, and so leaves copies behind.
+pub(crate) fn join(parts: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut joined = Zeroizing::new(Vec::with_capacity(length));
+    for part in parts {
+        joined.extend_from_slice(part);
+    }
+    joined
+}
+
+fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+    match pieces.last_mut() {
+        Some(Piece::Text(before)) => before.push_str(text),
+        _ if text.is_empty() => {}
+        _ => pieces.push(Piece::Text(text.to_owned())),
+    }
+}
+
+/// What stands behind a `{{`, and how many bytes that is with its `}}`.
+fn placeholder(opened: &str) -> Result<(Piece, usize), String> {
+    const UNCLOSED: &str = "`{{` without `}}` on the same line";
+    let inner = opened.trim_start_matches([' ', '\t']);
+    let skipped = opened.len() - inner.len();
+    if inner.starts_with('"') {
+        let mut texts = serde_json::Deserializer::from_str(inner).into_iter::<String>();
+        let text = texts.next().and_then(Result::ok);
+        let text = text.ok_or("the literal text is no JSON string, such as `{{ \"{{\" }}`")?;
+        let behind = &inner[texts.byte_offset()..];
+        let end = behind.trim_start_matches([' ', '\t']);
+        let end = end
+            .strip_prefix("}}")
+            .ok_or("`}}` must follow the literal text")?;
+        return Ok((Piece::Text(text), opened.len() - end.len()));
+    }
+    let line = inner.split('\n').next().unwrap_or_default();
+    let length = line.find("}}").ok_or(UNCLOSED)?;
+    Ok((key_piece(&inner[..length])?, skipped + length + 2))
+}
+
+/// `key` or `key | filter`.
+fn key_piece(inner: &str) -> Result<Piece, String> {
+    let (key, filter) = match inner.split_once('|') {
+        None => (inner, Filter::Plain),
+        Some((key, name)) => (key, Filter::named(name.trim())?),
+    };
+    let key = key.trim();
+    if key.is_empty() {
+        return Err("the placeholder names no key".to_owned());
+    }
+    if key.contains(['{', '}']) {
+        return Err(format!(
+            "`{key}` has a brace, which no key can have here; braces as text are written `{{{{ \"{{{{\" }}}}`"
+        ));
+    }
+    Ok(Piece::Key(key.to_owned(), filter))
+}
+
+impl Filter {
+    fn named(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "json" => Self::Json,
+            "url" => Self::Url,
+            "base64" => Self::Base64,
+            _ => {
+                return Err(format!(
+                    "`{name}` is no filter; there are `json`, `url` and `base64`, one for a placeholder"
+                ));
+            }
+        })
+    }
+
+    fn write(self, value: &SecretValue) -> Zeroizing<Vec<u8>> {
+        let plain = value.to_bytes();
+        match self {
+            Self::Plain => plain,
+            Self::Json => as_json(value),
+            Self::Url => Zeroizing::new(
+                percent_encode(&plain, NOT_UNRESERVED)
+                    .to_string()
+                    .into_bytes(),
+            ),
+            Self::Base64 => Zeroizing::new(BASE64_STANDARD.encode(&*plain).into_bytes()),
+        }
+    }
+}
+
+/// A string is written anew: the server escapes more characters than JSON asks for.
+fn as_json(value: &SecretValue) -> Zeroizing<Vec<u8>> {
+    let sent = json_of(value);
+    let text = serde_json::from_str(&sent).map(Zeroizing::<String>::new);
+    let anew = text.and_then(|text| serde_json::to_vec(text.as_str()));
+    Zeroizing::new(anew.unwrap_or_else(|_| sent.as_bytes().to_vec()))
+}
