@@ -15,13 +15,23 @@
       forAllSystems = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
 
       # A host of the example fleet: its folder says all the rest.
-      mkHost = hostname: lib.nixosSystem { modules = [ (./hosts + "/${hostname}") ]; };
+      mkHost =
+        hostname:
+        lib.nixosSystem {
+          modules = [
+            self.nixosModules.default
+            (./hosts + "/${hostname}")
+          ];
+        };
     in
     {
       nixosConfigurations = {
         db01 = mkHost "db01";
+        image = mkHost "image"; # what new machines are made from
         ns1 = mkHost "ns1";
       };
+
+      nixosModules.default = ./nixos-modules;
 
       overlays.default = final: _previous: import ./nix/packages.nix { pkgs = final; };
 

@@ -1,5 +1,5 @@
 # What every host of this fleet has in common: a virtual machine that cloud-init hands its
-# wrapping token, reached over SSH.
+# wrapping token and OpenBao's address, reached over SSH.
 { lib, modulesPath, ... }:
 {
   imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
@@ -27,6 +27,9 @@
       ssh_deletekeys = false;
     };
   };
+
+  # Secrets are declared where they are used: `vault.secrets.<name>`.
+  vault.enable = true;
 
   services.openssh = {
     enable = true;

@@ -1,0 +1,114 @@
+# How this host reaches OpenBao, and with which programs.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.vault;
+
+  address = types.strMatching "https?://[^[:space:],]+" // {
+    description = "address such as https://openbao.example.internal:8200";
+  };
+
+  # Several addresses may come as one text, as BAO_ADDR has them.
+  addresses = types.coercedTo types.str (lib.splitString ",") (types.listOf address);
+in
+{
+  options.vault = {
+    enable = lib.mkEnableOption "secrets from OpenBao as files on this host";
+
+    package = mkOption {
+      type = types.package;
+      default = (import ../nix/packages.nix { inherit pkgs; }).vault-host;
+      defaultText = lib.literalMD "the `vault-host` of this flake";
+      example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-host";
+      description = "The package that brings `vault-fetch`, `vault-unwrap` and `vault-secrets`.";
+    };
+
+    address = mkOption {
+      type = addresses;
+      default = [ ];
+      example = [
+        "https://openbao1.example.internal:8200"
+        "https://openbao2.example.internal:8200"
+      ];
+      description = ''
+        The servers of one OpenBao cluster, tried in this order: a list, or one text with commas.
+        Where it is empty, the address is the one that cloud-init put into `/etc/environment`
+        (`VAULT_ADDR`), and `VAULT_SKIP_VERIFY` there counts too.
+      '';
+    };
+
+    namespace = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "fleet";
+      description = "The OpenBao namespace that holds this host's secrets and its AppRole.";
+    };
+
+    kvMount = mkOption {
+      type = types.str;
+      default = "secret";
+      example = "kv";
+      description = "The mount of the KV version 2 secrets engine.";
+    };
+
+    appRoleMount = mkOption {
+      type = types.str;
+      default = "approle";
+      example = "approle-fleet";
+      description = "The mount of the AppRole auth method.";
+    };
+
+    appRoleDirectory = mkOption {
+      type = types.path;
+      default = "/var/lib/vault/approle";
+      example = "/persist/vault/approle";
+      description = ''
+        The folder with this host's `role-id` and `secret-id`, as `vault-unwrap` leaves them. It must
+        survive a reboot, and each folder above it must be root's.
+      '';
+    };
+
+    tls = {
+      caCertificate = mkOption {
+        type = types.nullOr types.path;
+        default = null;
+        example = lib.literalExpression "./openbao-ca.pem";
+        description = ''
+          The certificate of the CA that signs OpenBao's certificates (PEM, one or several). Without
+          it, the system's root certificates count.
+        '';
+      };
+
+      skipVerify = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Take any certificate. Whoever can answer in OpenBao's place then reads every secret of this
+          host, and its credentials: for trying things out only.
+        '';
+      };
+    };
+
+    # What all units of this host get to reach OpenBao.
+    unitEnvironment = mkOption {
+      type = types.attrsOf types.str;
+      internal = true;
+      readOnly = true;
+      description = "Environment of the units that ask OpenBao.";
+    };
+  };
+
+  config.vault.unitEnvironment =
+    lib.optionalAttrs (cfg.address != [ ]) { BAO_ADDR = lib.concatStringsSep "," cfg.address; }
+    // lib.optionalAttrs (cfg.namespace != null) { BAO_NAMESPACE = cfg.namespace; }
+    // lib.optionalAttrs (cfg.tls.caCertificate != null) {
+      BAO_CACERT = toString cfg.tls.caCertificate;
+    }
+    // lib.optionalAttrs cfg.tls.skipVerify { BAO_SKIP_VERIFY = "true"; };
+}

@@ -1,0 +1,16 @@
+# Secrets from OpenBao on a NixOS host: `vault.secrets.<name>` becomes files under
+# /run/secrets/<name>/ before the services that need them start. One file per concern.
+{
+  imports = [
+    ./bootstrap.nix
+    ./checks.nix
+    ./connection.nix
+    ./declarations.nix
+    ./fetch.nix
+    ./rebuild.nix
+    ./rotation.nix
+    ./secrets.nix
+    ./services.nix
+    ./setup.nix
+  ];
+}

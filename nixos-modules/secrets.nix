@@ -1,0 +1,68 @@
+# `vault.secrets.<name>`: what a host wants to have as files.
+{
+  config,
+  lib,
+  options,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.vault;
+
+  # sops-nix makes /run/secrets a symbolic link to a folder that it replaces as a whole.
+  sopsUsesRunSecrets =
+    options ? sops
+    && config.sops.secrets or { } != { }
+    && config.sops.defaultSymlinkPath or "/run/secrets" == "/run/secrets";
+in
+{
+  options.vault = {
+    secrets = mkOption {
+      type = types.attrsOf (
+        types.submoduleWith {
+          modules = [ ./secret.nix ];
+          specialArgs = {
+            vault = cfg;
+            inherit (config.networking) hostName;
+          };
+        }
+      );
+      default = { };
+      example = lib.literalExpression ''
+        {
+          db = {
+            owner = "postgres";
+            services = [ "postgresql" ];
+            restartTrigger = true;
+          };
+        }
+      '';
+      description = ''
+        Secrets that become files on this host, each in a folder of its own: one file for each key
+        of the secret in OpenBao. They are there before the services that need them start.
+      '';
+    };
+
+    secretsDirectory = mkOption {
+      type = types.path;
+      default = if sopsUsesRunSecrets then "/run/vault-secrets" else "/run/secrets";
+      defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix has that";
+      example = "/run/vault-secrets";
+      description = ''
+        The folder that holds each secret's own. Beside sops-nix, which makes `/run/secrets` a link to
+        a folder of its own and replaces that as a whole, another folder is taken by itself. Write
+        `config.vault.secrets.<name>.path` rather than a path, and it is right in both cases.
+      '';
+    };
+
+    cacheDirectory = mkOption {
+      type = types.path;
+      default = "/var/lib/vault/cache";
+      example = "/persist/vault/cache";
+      description = ''
+        The folder that holds each secret's cached copy, for the day OpenBao is down. It must survive
+        a reboot, and each folder above it must be root's.
+      '';
+    };
+  };
+}

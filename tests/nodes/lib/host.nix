@@ -1,0 +1,16 @@
+# What the hosts of the tests have in common: the module, and where OpenBao is.
+{ config, pkgs, ... }:
+{
+  vault = {
+    enable = true;
+    address = "https://openbao:8200";
+    # Put there by the scenario: the test's own CA.
+    tls.caCertificate = "/etc/openbao-ca.pem";
+    rotation.spread = "1s";
+  };
+
+  environment.systemPackages = [
+    config.vault.package
+    pkgs.jq
+  ];
+}
