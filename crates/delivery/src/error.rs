@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::SealError;
+
 /// Whether these words are all that OpenBao said: nobody logged in. A policy's refusal has others
 /// around them.
 pub fn says_denied(refusal: &openbao::Refusal) -> bool {
@@ -141,6 +143,9 @@ pub enum Error {
         /// The names there are.
         declared: Vec<String>,
     },
+    /// A copy that cannot be sealed, or not be opened any more.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// No server could be used, and there is no copy that could stand in.
     #[error("{cause}; no cache available")]
     NoCache {

@@ -9,6 +9,7 @@
 
 mod cache;
 mod contents;
+mod copy;
 pub mod credentials;
 mod declarations;
 pub mod directory;
@@ -21,11 +22,13 @@ mod private_file;
 mod question;
 mod rejection;
 mod seal;
+mod systemd_creds;
 mod template;
 mod workplace;
 
-pub use cache::{Cache, Copy, Found};
+pub use cache::{Cache, Found, Kept};
 pub use contents::{Contents, Files};
+pub use copy::Copy;
 pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecret, OnChange};
 pub use error::{Error, says_denied};
 pub use names::SecretPath;
@@ -34,5 +37,6 @@ pub use place::changeable_by_others;
 pub use question::{Login, Patience, Question, Refusal};
 pub use rejection::Rejection;
 pub use seal::Seal;
+pub use systemd_creds::SealError;
 pub use template::Template;
 pub use workplace::Workplace;

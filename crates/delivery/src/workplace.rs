@@ -76,6 +76,11 @@ impl Workplace {
         beside(target).is_some_and(|folder| folder.exists())
     }
 
+    /// The folder that belongs to `target`, whether or not it is there; none for `/` and the like.
+    pub fn folder_of(target: &Path) -> Option<PathBuf> {
+        beside(target)
+    }
+
     /// The directory that readers know.
     pub fn target(&self) -> &Path {
         &self.target
@@ -140,6 +145,12 @@ impl Workplace {
     pub fn is_of_another(&self, secret: &str) -> bool {
         self.written()
             .is_some_and(|written| written.secret != secret)
+    }
+
+    /// Which version of `secret` stands in the output directory; none where nothing of it does.
+    pub fn version_of(&self, secret: &str) -> Option<u64> {
+        let written = self.written().filter(|written| written.secret == secret)?;
+        self.target.is_dir().then_some(written.version)
     }
 
     fn written(&self) -> Option<Written> {
