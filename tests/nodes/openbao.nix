@@ -13,6 +13,7 @@ let
       tls_key_file  = "/var/lib/openbao/tls/server.key"
     }
     audit "file" "log" {
+      description = "for the tests"
       options = { file_path = "/var/lib/openbao/audit.log" }
     }
     api_addr     = "https://openbao:8200"

@@ -40,7 +40,10 @@ in
         db = {
           owner = "app";
           group = "app";
-          services = [ "app" ];
+          services = [
+            "app"
+            "report"
+          ];
           restartTrigger = true;
           requiredKeys = [ "username" ];
           templates."app.json".content = ''
@@ -86,6 +89,11 @@ in
             serviceConfig.DynamicUser = true;
           }
         ];
+        report = service {
+          name = "report";
+          file = "${secrets.db.path}/password";
+          user = "app";
+        };
         bind = service {
           name = "bind";
           file = "${secrets.zone.path}/key";

@@ -1,4 +1,4 @@
-# Another host, with one secret of its own.
+# Another host, with one secret of its own, of which it keeps no copy.
 {
   config,
   lib,
@@ -12,7 +12,10 @@ in
   imports = [ ./lib/host.nix ];
 
   networking.hostName = "web02";
-  vault.secrets.db.services = [ "app" ];
+  vault.secrets.db = {
+    services = [ "app" ];
+    cacheDir = null;
+  };
   systemd.services.app = service {
     name = "app";
     file = "${config.vault.secrets.db.path}/password";

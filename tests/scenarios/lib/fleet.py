@@ -1,0 +1,116 @@
+"""What scenarios share: an OpenBao with a fleet on it, and hosts that got their credentials.
+
+The runners put this file in front of each scenario. It uses what they give every script: the
+machines by their names, `machines`, `subtest`, and `fleet_directory`, the folder with the example
+fleet.
+"""
+
+import json
+import re
+import shlex
+import time
+
+ADDRESSES = {"web01": "10.0.0.11", "web02": "10.0.0.12", "bare": "10.0.0.13"}
+FLEET = "/root/fleet"
+
+
+def prepare_openbao(audit=True):
+    """Initialises OpenBao, unseals it, and gives it AppRole and KV version 2."""
+    openbao.start()
+    openbao.wait_for_open_port(8200)
+    server = "export BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem"
+    openbao.succeed(f"echo {shlex.quote(server)} > /root/operator")
+    shares = json.loads(operator("bao operator init -key-shares=1 -key-threshold=1 -format=json"))
+    token = f"export BAO_TOKEN={shares['root_token']}"
+    key = shlex.quote(shares["unseal_keys_b64"][0])
+    openbao.succeed(
+        f"umask 077; echo {shlex.quote(token)} >> /root/operator",
+        f"umask 077; printf %s {key} > /var/lib/openbao/unseal-key",
+    )
+    operator("bao operator unseal $(cat /var/lib/openbao/unseal-key)")
+    openbao.wait_until_succeeds(
+        ". /root/operator; bao secrets enable -path=secret -version=2 kv", timeout=30
+    )
+    operator("bao auth enable approle")
+    for part in ["fleet.toml", "flake.nix", "flake.lock", "hosts", "terraform"]:
+        openbao.copy_from_host(f"{fleet_directory}/{part}", f"{FLEET}/{part}")
+    openbao.succeed(f"chmod -R u+w {FLEET}")
+
+
+def operator(command):
+    """Runs a command as the fleet's operator, with OpenBao's root token."""
+    return openbao.succeed(f". /root/operator; cd {FLEET} 2>/dev/null; {command}")
+
+
+def put(path, **keys):
+    """Writes a new version of a secret."""
+    text = shlex.quote(json.dumps(keys))
+    operator(f"printf %s {text} | bao kv put -mount=secret {path} - > /dev/null")
+
+
+def create_host(name, *flags):
+    """Makes a host with create-host, and gives its wrapping token."""
+    address = ADDRESSES.get(name, "10.0.0.99")
+    words = " ".join(flags)
+    operator(f"create-host --hostname {name} --ip {address}/24 --apply api {words} >&2")
+    text = openbao.succeed(f"cat {FLEET}/terraform/vms.tf")
+    entry = text[text.index(f'"{name}" =') :]
+    return re.search(r'vault_wrapped_token\s*=\s*"([^"]+)"', entry)[1]
+
+
+def certificate():
+    """The CA of the test's OpenBao."""
+    return openbao.succeed("cat /var/lib/openbao/tls/ca.pem")
+
+
+def trust(machine):
+    """Puts the CA where the host's configuration says it is."""
+    machine.succeed(f"printf %s {shlex.quote(certificate())} > /etc/openbao-ca.pem")
+
+
+def hand_over(machine, token):
+    """What cloud-init does with a wrapping token."""
+    line = shlex.quote(f"VAULT_WRAPPED_TOKEN={token}")
+    machine.succeed(f"umask 077; printf '%s\\n' {line} >> /etc/environment")
+
+
+def enrol(machine, **secrets):
+    """Boots a host, gives it credentials, writes its secrets, and waits until it has them.
+
+    `secrets` are the secrets' names with their keys: `db={"password": "…"}`.
+    """
+    for name, keys in secrets.items():
+        put(f"hosts/{machine.name}/{name}", **keys)
+    token = create_host(machine.name)
+    machine.start()
+    trust(machine)
+    hand_over(machine, token)
+    machine.succeed("systemctl restart vault-bootstrap.service")
+    machine.succeed("systemctl start multi-user.target", timeout=120)
+
+
+def said(machine, unit):
+    """What a unit has written to the journal since the boot."""
+    return machine.succeed(f"journalctl --boot --output=cat --unit={shlex.quote(unit)}")
+
+
+def starts(machine, service):
+    """How often a service of tests/nodes/lib/service.nix was started or reloaded in this boot."""
+    return machine.succeed(f"cat /run/{service}/starts").split()
+
+
+def value(machine, service):
+    """What such a service read when it came up last."""
+    return machine.succeed(f"cat /run/{service}/value")
+
+
+def seconds(machine, command):
+    """How long a command takes on a machine, without the time it takes to get there."""
+    script = f"t=$(date +%s%N); {command} >&2 || exit 1; echo $(( ($(date +%s%N) - t) / 1000000 ))"
+    return int(machine.succeed(script).split()[-1]) / 1000
+
+
+def requests(path):
+    """How many requests OpenBao has audited whose path begins so."""
+    script = f'grep -c \'"type":"request".*"path":"{path}\' /var/lib/openbao/audit.log || true'
+    return int(openbao.succeed(script))

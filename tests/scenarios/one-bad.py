@@ -1,0 +1,22 @@
+"""One secret's trouble is its own: of ten, one has an owner who is gone and one a denied path, and
+the services of the other eight run.
+"""
+
+prepare_openbao()
+ten.start()
+ten.succeed("userdel ghost")
+ten.shutdown()
+enrol(ten, **{f"s{number}": {"value": f"v{number}"} for number in range(10)})
+
+for number in range(2, 10):
+    ten.wait_for_unit(f"s{number}.service")
+    assert value(ten, f"s{number}") == f"v{number}"
+
+ten.fail("systemctl is-active s0.service")
+assert "ghost" in said(ten, "vault-secret-s0.service")
+ten.fail("systemctl is-active s1.service")
+assert "denied" in said(ten, "vault-secret-s1.service")
+
+with subtest("what is mended comes up by itself"):
+    ten.succeed("useradd --system ghost")
+    ten.wait_for_unit("s0.service", timeout=120)

@@ -1,0 +1,39 @@
+"""Denied, absent and deleted secrets fail, never the cache; a deleted one leaves the host."""
+
+prepare_openbao()
+enrol(
+    web01,
+    db={"username": "app", "password": "first"},
+    tls={"key": "k1"},
+    token={"value": "t1"},
+    zone={"key": "z1"},
+)
+for service in ["app", "proxy", "bind"]:
+    web01.wait_for_unit(f"{service}.service")
+
+with subtest("deleted: the service does not start, and nothing is left on the host"):
+    operator("bao kv delete -mount=secret hosts/web01/zone")
+    web01.fail("systemctl restart bind.service")
+    web01.fail("test -e /run/secrets/zone")
+    web01.fail("test -e /var/lib/vault/cache/zone/secret.json")
+    assert "deleted" in said(web01, "vault-secret-zone.service")
+
+with subtest("absent"):
+    operator("bao kv metadata delete -mount=secret hosts/web01/tls")
+    web01.fail("systemctl restart proxy.service")
+    web01.fail("test -e /var/lib/vault/cache/tls/secret.json")
+
+with subtest("denied: not from the cache either"):
+    operator("bao policy read host-web01 > /root/policy")
+    other = """path "secret/data/none" { capabilities = ["read"] }"""
+    operator(f"echo {shlex.quote(other)} | bao policy write host-web01 -")
+    web01.fail("systemctl restart app.service")
+    assert "denied" in said(web01, "vault-secret-db.service")
+    web01.succeed("test -e /var/lib/vault/cache/db/secret.json")
+
+with subtest("mended on the server: the services start by themselves"):
+    operator("bao policy write host-web01 /root/policy")
+    put("hosts/web01/zone", key="z2")
+    put("hosts/web01/tls", key="k2")
+    for service in ["app", "bind", "proxy"]:
+        web01.wait_for_unit(f"{service}.service", timeout=90)
