@@ -157,7 +157,7 @@ pub enum Error {
     OpenBao(#[from] openbao::Error),
 }
 
-/// `has no key `a`, and nothing in `b``.
+/// What is wrong with a secret that must have these keys, in words.
 fn lacks(missing: &[String], empty: &[String]) -> String {
     let missing = (!missing.is_empty()).then(|| format!("has no key {}", listed(missing)));
     let empty = (!empty.is_empty()).then(|| format!("has nothing in its key {}", listed(empty)));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use cli::ConnectionArgs;
-use delivery::{FileMode, Login, SecretPath};
+use delivery::{FileMode, Login, Seal, SecretPath};
 
 /// Fetch a secret from OpenBao and write each of its keys to a file
 ///
@@ -12,6 +12,10 @@ use delivery::{FileMode, Login, SecretPath};
 /// written as they are, other JSON as JSON. Keys that are gone from the secret are gone from the
 /// directory. Where OpenBao cannot be used and `--cache-dir` holds an earlier copy, that is written,
 /// with a warning.
+///
+/// In a template `{{ key }}` stands for a key's value, `{{ key | json }}` for the same as JSON,
+/// `{{ key | url }}` percent-encoded, `{{ key | base64 }}` in base64, and `{{ "{{" }}` for the text
+/// between the quotes.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -34,6 +38,31 @@ pub struct Arguments {
     /// Keep a copy here for the day OpenBao cannot be used
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+
+    /// Seal the copy to this machine with systemd-creds, which uses its TPM where it has one
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "never",
+        requires = "cache_dir"
+    )]
+    pub seal_cache: SealCache,
+
+    /// Do not use a copy that OpenBao confirmed longer ago than this, such as 7d
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "cache_dir")]
+    pub max_cache_age: Option<Duration>,
+
+    /// Refuse the secret when this key is missing or empty; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub require: Vec<String>,
+
+    /// Also write FILE to OUTPUT_DIR/NAME with the keys that it names filled in; may be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = template)]
+    pub template: Vec<(String, PathBuf)>,
+
+    /// Also write all keys to OUTPUT_DIR/NAME, as systemd's `EnvironmentFile=` reads them
+    #[arg(long, value_name = "NAME")]
+    pub environment_file: Option<String>,
 
     /// Who owns the files: a name or a number [default: whoever runs this]
     #[arg(long, value_name = "USER")]
@@ -98,6 +127,37 @@ pub enum How {
     Login,
 }
 
+/// When a copy is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SealCache {
+    /// Where this machine can; else with a warning, and the copy is kept as it is
+    Auto,
+    /// A copy that cannot be sealed is not kept
+    Always,
+    /// The copy is kept as it is, readable by root only
+    Never,
+}
+
+impl From<SealCache> for Seal {
+    fn from(when: SealCache) -> Self {
+        match when {
+            SealCache::Auto => Self::Auto,
+            SealCache::Always => Self::Always,
+            SealCache::Never => Self::Never,
+        }
+    }
+}
+
+/// `NAME=FILE`; which names are good is not the command line's affair.
+fn template(text: &str) -> Result<(String, PathBuf), &'static str> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), file.into()))
+        }
+        _ => Err("a template is given as `NAME=FILE`, such as `app.conf=/etc/app/app.conf.in`"),
+    }
+}
+
 impl From<How> for Login {
     fn from(how: How) -> Self {
         match how {
@@ -112,5 +172,7 @@ const EXAMPLES: &str = "\
 Examples:
   vault-fetch hosts/web01/db /run/secrets/db --owner postgres
   vault-fetch hosts/web01/tls /run/secrets/tls --cache-dir /var/lib/vault/cache/tls --mode 0440
+  vault-fetch hosts/web01/app /run/secrets/app --require password --environment-file env
+  vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in
 
 Exit status: 0 written, fresh or from the cache; 1 not written; 2 wrong usage or configuration.";

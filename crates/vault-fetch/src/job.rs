@@ -1,15 +1,18 @@
-//! The job from end to end: ask, write, keep a copy.
+//! The job from end to end: ask, then write, fall back to the copy, or remove.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use cli::{Failure, warn};
 use delivery::{
     Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace,
-    credentials, directory,
+    credentials,
 };
-use openbao::{SecretMap, Settings, kv};
+use openbao::{AppRoleCredentials, SecretMap, Settings, kv};
 
-use crate::Arguments;
+use crate::{Arguments, contents};
 
 /// Runs the program.
 ///
@@ -17,19 +20,12 @@ use crate::Arguments;
 /// What a person is told when the secret was not written; see [`Failure`].
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.connection.settings(None)?;
-    let identity = identity(&arguments, &settings);
-    let cache = arguments
-        .cache_dir
-        .clone()
-        .map(|folder| Cache::new(folder, identity.clone()));
-    let job = Job {
-        arguments,
-        identity,
-        cache,
-    };
-    job.run(settings).map_err(|error| {
-        Failure::from(error).context(format!("`{}` was not written", job.arguments.secret))
-    })
+    let secret = arguments.secret.clone();
+    let done = contents::of(&arguments).and_then(|contents| {
+        let job = Job::new(arguments, contents, &settings)?;
+        Ok(job.run(&settings)?)
+    });
+    done.map_err(|failure| failure.context(format!("`{secret}` was not written")))
 }
 
 /// Which secret this is, in full: two of the same path must not be confused.
@@ -42,32 +38,62 @@ fn identity(arguments: &Arguments, settings: &Settings) -> String {
     format!("{namespace}/{}/{}", arguments.kv_mount, arguments.secret)
 }
 
-struct Job {
-    arguments: Arguments,
-    identity: String,
-    cache: Option<Cache>,
+pub(crate) struct Job {
+    pub(crate) arguments: Arguments,
+    pub(crate) contents: Contents,
+    pub(crate) identity: String,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) ownership: Ownership,
+    /// When it began.
+    pub(crate) since: SystemTime,
 }
 
 impl Job {
-    fn run(&self, settings: Settings) -> Result<(), Error> {
+    fn new(arguments: Arguments, contents: Contents, settings: &Settings) -> Result<Self, Error> {
+        let identity = identity(&arguments, settings);
+        let cache = arguments.cache_dir.clone().map(|folder| {
+            let mut cache = Cache::new(folder, identity.clone());
+            cache.seal = arguments.seal_cache.into();
+            cache.max_age = arguments.max_cache_age;
+            cache
+        });
         let Arguments {
             owner, group, mode, ..
-        } = &self.arguments;
+        } = &arguments;
         let ownership = Ownership::look_up(owner.as_deref(), group.as_deref(), *mode)?;
+        Ok(Self {
+            arguments,
+            contents,
+            identity,
+            cache,
+            ownership,
+            since: SystemTime::now(),
+        })
+    }
+
+    fn run(&self, settings: &Settings) -> Result<(), Error> {
         let credentials = credentials::read(&self.arguments.approle_dir)?;
-        let copy = self.copy();
-        let question = Question {
-            settings,
-            credentials,
-            login: self.arguments.authentication.into(),
-            kv_mount: self.arguments.kv_mount.as_str(),
-            approle_mount: self.arguments.approle_mount.as_str(),
-            secret: self.arguments.secret.as_str(),
+        let ask = |has_copy| {
+            self.question(settings, &credentials)
+                .ask(self.patience(has_copy))
         };
-        let since = SystemTime::now();
-        match question.ask(self.patience(copy.is_some())) {
-            Ok(secret) => self.write(&secret, ownership, since),
-            Err(Refusal::Unavailable(cause)) => self.fall_back(cause, copy, ownership, since),
+        let mut copy = self.copy();
+        let mut answer = ask(copy.is_some());
+        if let Err(Refusal::Unavailable(cause)) = &answer
+            && let Some(found) = copy.take()
+        {
+            let (version, age) = (found.0.version, found.1);
+            match open(found.0) {
+                Some(values) => return self.fall_back(cause, version, &values, age),
+                None => answer = ask(false), // there is no copy after all
+            }
+        }
+        match answer {
+            Ok(secret) => self.accept(&secret, copy.map(|(copy, _)| copy)),
+            Err(Refusal::Unavailable(cause)) => {
+                self.tell_of_age();
+                Err(Error::NoCache { cause })
+            }
             Err(Refusal::Gone(cause)) => {
                 self.remove();
                 Err(cause.into())
@@ -76,15 +102,14 @@ impl Job {
         }
     }
 
-    /// The copy that may stand in for OpenBao.
-    fn copy(&self) -> Option<(Copy, Duration)> {
-        match self.cache.as_ref()?.read() {
-            Found::Copy(copy, age) => Some((copy, age)),
-            Found::Nothing => None,
-            Found::Unusable(reason) | Found::OfAnother(reason) => {
-                warn(format_args!("the cached copy cannot be used: {reason}"));
-                None
-            }
+    fn question(&self, settings: &Settings, credentials: &AppRoleCredentials) -> Question<'_> {
+        Question {
+            settings: settings.clone(),
+            credentials: credentials.clone(),
+            login: self.arguments.authentication.into(),
+            kv_mount: self.arguments.kv_mount.as_str(),
+            approle_mount: self.arguments.approle_mount.as_str(),
+            secret: self.arguments.secret.as_str(),
         }
     }
 
@@ -102,89 +127,57 @@ impl Job {
         Patience { deadline, has_copy }
     }
 
-    fn write(
-        &self,
-        secret: &kv::Secret,
-        ownership: Ownership,
-        since: SystemTime,
-    ) -> Result<(), Error> {
-        let version = secret.metadata.version;
-        let Some(_locked) = self.put(version, &secret.values, ownership, since)? else {
-            return Ok(());
-        };
-        let name = &self.arguments.secret;
-        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep(secret)) {
-            warn(format_args!(
-                "`{name}` was written, but no copy could be kept for the day OpenBao is down: {error}"
-            ));
+    /// The copy that may stand in for OpenBao.
+    fn copy(&self) -> Option<(Copy, Duration)> {
+        match self.cache.as_ref()?.read() {
+            Found::Copy(copy, age) => Some((copy, age)),
+            Found::Nothing | Found::TooOld(_) => None,
+            Found::Unusable(reason) | Found::OfAnother(reason) => {
+                warn(format_args!("the cached copy cannot be used: {reason}"));
+                None
+            }
         }
-        Ok(())
     }
 
-    fn fall_back(
-        &self,
-        cause: openbao::Error,
-        copy: Option<(Copy, Duration)>,
-        ownership: Ownership,
-        since: SystemTime,
-    ) -> Result<(), Error> {
-        let Some((copy, age)) = copy else {
-            return Err(Error::NoCache { cause });
-        };
-        let Copy {
-            version, values, ..
-        } = copy;
-        if self.put(version, &values, ownership, since)?.is_none() {
-            return Ok(());
+    /// That a copy is too old is told only where it would have been needed.
+    fn tell_of_age(&self) {
+        let found = self.cache.as_ref().map(Cache::read);
+        if let (Some(Found::TooOld(age)), Some(most)) = (found, self.arguments.max_cache_age) {
+            warn(format_args!(
+                "the cached copy is not used: OpenBao confirmed it {} ago, and `--max-cache-age` is {}",
+                in_words(age),
+                humantime::format_duration(most)
+            ));
         }
-        let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
-        let name = &self.arguments.secret;
+    }
+
+    fn accept(&self, secret: &kv::Secret, copy: Option<Copy>) -> Result<(), Error> {
+        match self.rejection_of(&secret.metadata) {
+            Some(rejection) => self.write_another(secret, &rejection, copy),
+            None => self.write(secret),
+        }
+    }
+
+    /// Where notes on the secret are kept: with the copy, or beside the directory.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        let cache = self.arguments.cache_dir.clone();
+        cache.or_else(|| Workplace::folder_of(&self.arguments.output))
+    }
+}
+
+/// The copy's values, unless it was sealed and cannot be opened.
+pub(crate) fn open(copy: Copy) -> Option<SecretMap> {
+    let values = copy.values();
+    if let Err(cause) = &values {
         warn(format_args!(
-            "{cause}; `{name}` comes from the cache: version {version}, confirmed {age} ago"
+            "the cached copy is sealed and cannot be opened: {cause}; it opens only on the machine \
+             that sealed it, with the same TPM and `/var/lib/systemd/credential.secret`"
         ));
-        Ok(())
     }
+    values.ok()
+}
 
-    /// Puts a version's files in place and gives the lock under which that was done; `None` where
-    /// another run has put a newer version there since this one began.
-    fn put(
-        &self,
-        version: u64,
-        values: &SecretMap,
-        ownership: Ownership,
-        since: SystemTime,
-    ) -> Result<Option<Workplace>, Error> {
-        let files = Contents::default().files(self.arguments.secret.as_str(), values)?;
-        let workplace = Workplace::open(&self.arguments.output)?;
-        if workplace.was_overtaken(&self.identity, version, since) {
-            return Ok(None);
-        }
-        directory::publish(&workplace, &files, ownership)?;
-        workplace.note(&self.identity, version)?;
-        Ok(Some(workplace))
-    }
-
-    /// A secret that is gone from the server leaves this host too. What another secret left in its
-    /// place stays: a mistake in a path must not take that away.
-    fn remove(&self) {
-        let copy = self.cache.as_ref().map_or(Ok(()), Cache::forget);
-        let output = self.clear();
-        for error in [copy, output].into_iter().filter_map(Result::err) {
-            warn(format_args!(
-                "what is left of the secret could not be removed: {error}"
-            ));
-        }
-    }
-
-    fn clear(&self) -> Result<(), Error> {
-        let output = &self.arguments.output;
-        if !Workplace::is_there(output) {
-            return Ok(());
-        }
-        let workplace = Workplace::open(output)?;
-        if workplace.is_of_another(&self.identity) {
-            return Ok(());
-        }
-        workplace.clear()
-    }
+/// A time that passed, in whole seconds.
+pub(crate) fn in_words(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
 }

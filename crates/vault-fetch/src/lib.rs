@@ -3,7 +3,11 @@
 //! [`run`] is the whole program. How a secret becomes files is the library `delivery`'s.
 
 mod cli;
+mod contents;
 mod job;
+mod rejected;
+mod removal;
+mod write;
 
 pub use cli::Arguments;
 pub use job::run;

@@ -1,0 +1,34 @@
+//! What the command line says is made of the secret.
+
+use std::{collections::BTreeMap, fs};
+
+use cli::Failure;
+use delivery::{Contents, Template};
+
+use crate::Arguments;
+
+/// Reads the templates, and checks all names before anybody is asked for a secret.
+pub(crate) fn of(arguments: &Arguments) -> Result<Contents, Failure> {
+    let mut templates = BTreeMap::new();
+    for (name, file) in &arguments.template {
+        let text = fs::read_to_string(file).map_err(|cause| {
+            Failure::usage(format!(
+                "the template `{}` could not be read: {cause}",
+                file.display()
+            ))
+        })?;
+        let template = Template::parse(&file.display().to_string(), &text)?;
+        if templates.insert(name.clone(), template).is_some() {
+            return Err(Failure::usage(format!(
+                "there are two templates for `{name}`"
+            )));
+        }
+    }
+    let contents = Contents {
+        required_keys: arguments.require.clone(),
+        templates,
+        environment_file: arguments.environment_file.clone(),
+    };
+    contents.check()?;
+    Ok(contents)
+}

@@ -1,0 +1,75 @@
+//! Puts a version's files in place, and keeps a copy of what OpenBao gave.
+
+use std::time::Duration;
+
+use cli::warn;
+use delivery::{Error, Kept, Workplace, directory};
+use openbao::{SecretMap, kv};
+
+use crate::job::{Job, in_words};
+
+impl Job {
+    /// Writes what OpenBao gave.
+    pub(crate) fn write(&self, secret: &kv::Secret) -> Result<(), Error> {
+        let Some(_locked) = self.put(secret.metadata.version, &secret.values)? else {
+            return Ok(());
+        };
+        if self.keep(secret) {
+            self.forget_rejection_before(secret.metadata.version);
+        }
+        Ok(())
+    }
+
+    /// Keeps a copy where one is wanted; whether there is nothing left to do.
+    fn keep(&self, secret: &kv::Secret) -> bool {
+        let name = &self.arguments.secret;
+        match self.cache.as_ref().map(|cache| cache.keep(secret)) {
+            None | Some(Ok(Kept::AsAsked)) => true,
+            Some(Ok(Kept::Unsealed(cause))) => {
+                warn(format_args!(
+                    "`{name}` was written, and its copy is kept unsealed: {cause}"
+                ));
+                true
+            }
+            Some(Err(error)) => {
+                warn(format_args!(
+                    "`{name}` was written, but no copy could be kept for the day OpenBao is down: {error}"
+                ));
+                false
+            }
+        }
+    }
+
+    /// Writes the copy in place of what OpenBao did not give.
+    pub(crate) fn fall_back(
+        &self,
+        cause: &openbao::Error,
+        version: u64,
+        values: &SecretMap,
+        age: Duration,
+    ) -> Result<(), Error> {
+        if self.put(version, values)?.is_none() {
+            return Ok(());
+        }
+        let (name, age) = (&self.arguments.secret, in_words(age));
+        warn(format_args!(
+            "{cause}; `{name}` comes from the cache: version {version}, confirmed {age} ago"
+        ));
+        Ok(())
+    }
+
+    /// Puts a version's files in place and gives the lock under which that was done; `None` where
+    /// another run has put a newer version there since this one began.
+    pub(crate) fn put(&self, version: u64, values: &SecretMap) -> Result<Option<Workplace>, Error> {
+        let files = self
+            .contents
+            .files(self.arguments.secret.as_str(), values)?;
+        let workplace = Workplace::open(&self.arguments.output)?;
+        if workplace.was_overtaken(&self.identity, version, self.since) {
+            return Ok(None);
+        }
+        directory::publish(&workplace, &files, self.ownership)?;
+        workplace.note(&self.identity, version)?;
+        Ok(Some(workplace))
+    }
+}
