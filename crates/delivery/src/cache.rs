@@ -127,7 +127,11 @@ impl Cache {
             _ => None,
         };
         let to_be_sealed = self.seal != Seal::Never;
-        if same.as_ref().is_some_and(|copy| copy.is_sealed() == to_be_sealed) && self.confirm() {
+        if same
+            .as_ref()
+            .is_some_and(|copy| copy.is_sealed() == to_be_sealed)
+            && self.confirm()
+        {
             return Ok(Kept::AsAsked);
         }
         if !to_be_sealed {
@@ -157,7 +161,8 @@ impl Cache {
 
     fn write(&self, copy: &Copy, folder: &File) -> Result<(), Error> {
         let text = copy.to_text();
-        let text = text.map_err(|cause| Error::io("write", &self.file(), io::Error::from(cause)))?;
+        let text =
+            text.map_err(|cause| Error::io("write", &self.file(), io::Error::from(cause)))?;
         private_file::replace(folder, &self.file(), &text)
     }
 

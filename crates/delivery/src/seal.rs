@@ -76,7 +76,8 @@ impl Sealed {
         let key = Key::new(key.as_slice().try_into().map_err(|_| SealError::Mismatch)?);
         let text = BASE64_STANDARD.decode(&self.text);
         let mut text = Zeroizing::new(text.map_err(|_| SealError::Mismatch)?);
-        let opened = cipher(&key)?.open_in_place(only_once(), Aad::from(about), text.as_mut_slice());
+        let opened =
+            cipher(&key)?.open_in_place(only_once(), Aad::from(about), text.as_mut_slice());
         let length = opened.map_err(|_| SealError::Mismatch)?.len();
         text.truncate(length);
         Ok(text)

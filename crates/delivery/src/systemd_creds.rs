@@ -68,7 +68,12 @@ pub(crate) fn encrypt(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
 
 /// Decrypts what this machine encrypted.
 pub(crate) fn decrypt(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    run("decrypt", &["decrypt", NAME, "-", "-"], text, LIMIT_OF_DECRYPTION)
+    run(
+        "decrypt",
+        &["decrypt", NAME, "-", "-"],
+        text,
+        LIMIT_OF_DECRYPTION,
+    )
 }
 
 fn run(
