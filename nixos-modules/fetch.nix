@@ -48,6 +48,7 @@ let
     nameValuePair "vault-secret-${name}" (
       unit.asking {
         description = "Secret ${name} from OpenBao";
+        secrets = [ secret ];
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
         before = services secret;
         requiredBy = services secret;

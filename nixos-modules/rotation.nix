@@ -28,6 +28,7 @@ let
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
         description = "Look for a new version of the secret ${name}";
+        secrets = together secret;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.
         restartIfChanged = false;

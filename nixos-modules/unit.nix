@@ -9,6 +9,14 @@ let
 
   # Without an address of its own, a host uses the one that cloud-init wrote down.
   fromCloudInit = lib.optionalAttrs (cfg.address == [ ]) { EnvironmentFile = "-/etc/environment"; };
+
+  isNumber = text: builtins.match "[0-9]+" text != null;
+  idOf = name: declared: if isNumber name then lib.toIntBase10 name else declared;
+  isLarge = id: id != null && id > 65535;
+  needsLargeIds =
+    secret:
+    isLarge (idOf secret.owner (config.users.users.${secret.owner} or { }).uid or null)
+    || isLarge (idOf secret.group (config.users.groups.${secret.group} or { }).gid or null);
 in
 {
   # Asks OpenBao: after the network, in the sandbox, with this host's way to OpenBao.
@@ -18,17 +26,24 @@ in
       after ? [ ],
       wants ? [ ],
       writes,
+      secrets ? [ ],
       serviceConfig,
       ...
     }@unit:
-    (removeAttrs unit [ "writes" ])
+    (removeAttrs unit [
+      "secrets"
+      "writes"
+    ])
     // {
       inherit description;
       wants = [ "network-online.target" ] ++ wants;
       after = [ "network-online.target" ] ++ wants ++ after;
       environment = cfg.unitEnvironment;
       serviceConfig =
-        import ./hardening.nix { tpm2 = config.security.tpm2.enable; }
+        import ./hardening.nix {
+          tpm2 = config.security.tpm2.enable;
+          largeIds = lib.any needsLargeIds secrets;
+        }
         // fromCloudInit
         // {
           Type = "oneshot";
