@@ -61,14 +61,8 @@ in
         "cloud-init-network.service"
       ];
       restartIfChanged = false;
-      unitConfig = {
-        StartLimitIntervalSec = 0;
-        X-StopOnRemoval = false;
-      };
-      environment = {
-        inherit (config.environment.sessionVariables) NIX_PATH;
-        HOME = "/root";
-      };
+      unitConfig.StartLimitIntervalSec = 0;
+      environment.HOME = "/root"; # where git and Nix look for what lets them read the flake
       serviceConfig = {
         Type = "oneshot";
         ExecStart = lib.getExe become;
