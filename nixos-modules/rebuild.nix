@@ -16,7 +16,7 @@ let
     name = "vault-rebuild";
     runtimeInputs = [
       config.nix.package
-      config.services.cloud-init.package
+      pkgs.cloud-init
       config.system.build.nixos-rebuild
       config.systemd.package
       pkgs.gitMinimal
