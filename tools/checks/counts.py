@@ -10,6 +10,7 @@ TARGET = re.compile(r"^\s+(?:Running (?P<kind>unittests )?(?P<file>\S+) \(|Doc-t
 BUILDING = re.compile(r"\s+(Compiling|Downloading|Downloaded|Updating|Locking|Blocking|Finished) ")
 RESULT = re.compile(r"^test result: \S+ (\d+) passed; (\d+) failed;")
 TOFU_RESULT = re.compile(r"^(?:Success!|Failure!) (\d+) passed, (\d+) failed", re.MULTILINE)
+PLAIN_RESULT = re.compile(r"^(\d+) passed, (\d+) failed", re.MULTILINE)
 PYTHON_SKIP = re.compile(r"^(\w+) \(.+ \.\.\. skipped ['\"](.+)['\"]$", re.MULTILINE)
 PYTHON_RESULT = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
 
@@ -85,6 +86,12 @@ def tofu(output: str) -> tuple[int, int]:
     """Passed and failed of a `tofu test` run."""
     found = TOFU_RESULT.search(output)
     return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def plain(output: str) -> tuple[int, int]:
+    """Passed and failed of a program of this project whose last line says them."""
+    found = PLAIN_RESULT.findall(output)
+    return (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
 
 
 def python(output: str) -> tuple[int, list[str]]:

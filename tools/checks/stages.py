@@ -21,6 +21,8 @@ PARTS = {
     "terraform": ["tofu"],
     "nix": ["system"],
     "rust": ["rust", "bao", "tofu"],
+    "units": ["system"],
+    "guests": ["rust", "bao", "tofu", "guest"],
     "demo": ["rust", "bao", "tofu"],
 }
 
@@ -105,6 +107,19 @@ def demo(runner: Runner) -> Outcome:
     return outcome
 
 
+def counted(program: str) -> Callable[[Runner], Outcome]:
+    """A program of this project that ends with its own count."""
+
+    def check(runner: Runner) -> Outcome:
+        finished = runner.run([ROOT / program])
+        passed, failed = counts.plain(finished.output)
+        if finished.status and not failed:
+            failed = 1
+        return Outcome(passed, failed, counts.skip_lines(finished.output), finished.output)
+
+    return check
+
+
 def nix(runner: Runner) -> Outcome:
     """Everything that the flake declares evaluates."""
     if not runner.has("nix"):
@@ -125,6 +140,7 @@ STAGES = [
     Stage("tools", "tests of the tools", tool_tests),
     Stage("terraform", "tests OpenTofu", check_modules),
     Stage("nix", "flake evaluates", nix),
+    Stage("units", "rendered units", counted("tests/units/check")),
     Stage(
         "licences",
         "licences and duplicates",
@@ -146,6 +162,7 @@ STAGES = [
         ),
     ),
     Stage("rust", "tests Rust", rust_tests),
+    Stage("guests", "scenarios on guests", counted("tests/guest/run")),
 ]
 if (ROOT / "tools/demo").exists():
     STAGES.append(Stage("demo", "demo", demo))

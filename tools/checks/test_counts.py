@@ -34,6 +34,15 @@ test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 """
 
 
+PLAIN = """\
+ok      first-boot 12.3 s
+FAILED  rotation
+skipped: figures: no root
+
+1 passed, 1 failed, 1 skipped
+"""
+
+
 class CargoCounts(unittest.TestCase):
     """The output of `cargo test -- --show-output`."""
 
@@ -96,6 +105,11 @@ class OtherCounts(unittest.TestCase):
         said = "test_x (a.B.test_x) ... skipped 'only root'\nRan 3 tests in 0.001s\n"
         self.assertEqual(counts.python(said), (2, ["test_x: only root"]))
         self.assertEqual(counts.python("no tests"), (0, []))
+
+    def test_a_program_that_counts_for_itself(self) -> None:
+        self.assertEqual(counts.plain(PLAIN), (1, 1))
+        self.assertEqual(counts.skip_lines(PLAIN), ["figures: no root"])
+        self.assertEqual(counts.plain("Traceback (most recent call last):"), (0, 0))
 
     def test_the_same_skip_counts_once(self) -> None:
         said = "skipped: a: b\nx\nskipped: a: b\nskipped: c: d\n"
