@@ -135,3 +135,94 @@ fn is_empty(value: &SecretValue) -> bool {
 pub(crate) fn json_of(value: &SecretValue) -> Zeroizing<String> {
     Zeroizing::new(serde_json::to_string(value).unwrap_or_default()) // a text that is there cannot fail
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(json: &str) -> SecretMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn contents(
+        required: &[&str],
+        templates: &[(&str, &str)],
+        environment: Option<&str>,
+    ) -> Contents {
+        let parsed = |(name, text): &(&str, &str)| {
+            ((*name).to_owned(), Template::parse(name, text).unwrap())
+        };
+        Contents {
+            required_keys: required.iter().map(|key| (*key).to_owned()).collect(),
+            templates: templates.iter().map(parsed).collect(),
+            environment_file: environment.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_file_each_for_keys_templates_and_environment() {
+        let contents = contents(
+            &["user"],
+            &[("conf", "{{ user }}:{{ password }}")],
+            Some("env"),
+        );
+        assert_eq!(
+            contents.keys().into_iter().collect::<Vec<_>>(),
+            ["password", "user"]
+        );
+        let secret = values(r#"{"user":"u","password":"p"}"#);
+        let files = contents.files("s", &secret).unwrap();
+        let texts = files
+            .iter()
+            .map(|(name, content)| (name.as_str(), content.as_slice()));
+        let expected: [(&str, &[u8]); 4] = [
+            ("conf", b"u:p"),
+            ("env", b"password=\"p\"\nuser=\"u\"\n"),
+            ("password", b"p"),
+            ("user", b"u"),
+        ];
+        assert_eq!(texts.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_missing_or_empty_is_told_at_once() {
+        let contents = contents(
+            &["a", "b", "c", "zero"],
+            &[("t", "{{ d }} {{ e }} {{ f }}")],
+            None,
+        );
+        let secret = values(r#"{"b":"","c":null,"e":"","f":"null","zero":0}"#);
+        let error = contents.files("hosts/web01/db", &secret).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`hosts/web01/db` has no key `a`, `d`, and has nothing in its key `b`, `c`, `e`"
+        );
+    }
+
+    #[test]
+    fn names_are_checked_before_any_secret_is_there() {
+        for (templates, environment) in [
+            (&[("a/b", "")][..], None),
+            (&[("", "")], None),
+            (&[("..", "")], None),
+            (&[], Some("../env")),
+            (&[], Some("")),
+            (&[("env", "")], Some("env")),
+        ] {
+            let error = contents(&[], templates, environment).check().unwrap_err();
+            assert!(matches!(error, Error::Name { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_file_takes_a_keys_place() {
+        let secret = values(r#"{"conf":"x"}"#);
+        for contents in [
+            contents(&[], &[("conf", "y")], None),
+            contents(&[], &[], Some("conf")),
+        ] {
+            let error = contents.files("s", &secret).unwrap_err();
+            assert!(matches!(error, Error::Taken { .. }), "{error}");
+        }
+    }
+}

@@ -50,7 +50,7 @@ fn line(key: &str, value: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn not_a_name(key: &str) -> Option<&'static str> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if !key.bytes().all(is_word) {
+    if key.is_empty() || !key.bytes().all(is_word) {
         Some("a variable's name has letters, digits and `_` only")
     } else if key.starts_with(|first: char| first.is_ascii_digit()) {
         Some("a variable's name does not start with a digit")
@@ -83,4 +83,76 @@ fn not_a_value(key: &str, value: &[u8]) -> Option<&'static str> {
 fn is_noncharacter(letter: char) -> bool {
     let code = u32::from(letter);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render_one(key: &str, value: &str) -> Result<String, String> {
+        let secret = serde_json::json!({ key: value }).to_string();
+        let values: SecretMap = serde_json::from_str(&secret).unwrap();
+        let file = render("hosts/web01/db", &values).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(file.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn values_stand_between_quotes() {
+        for (value, line) in [
+            ("", r#"KEY="""#),
+            ("plain", r#"KEY="plain""#),
+            ("  blanks\t", "KEY=\"  blanks\t\""),
+            ("a\nb\n", "KEY=\"a\nb\n\""),
+            (r#"it's "it""#, r#"KEY="it's \"it\"""#),
+            (r"back\slash\", r#"KEY="back\\slash\\""#),
+            ("$HOME `id` #;!%i", r#"KEY="\$HOME \`id\` #;!%i""#),
+            ("ü密🔑", "KEY=\"ü密🔑\""),
+        ] {
+            assert_eq!(
+                render_one("KEY", value),
+                Ok(format!("{line}\n")),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_systemd_would_pass_over_is_refused() {
+        let long = "x".repeat(LONGEST - 4);
+        for (key, value) in [
+            ("", "v"),
+            ("tls.crt", "v"),
+            ("api-key", "v"),
+            ("a b", "v"),
+            ("1st", "v"),
+            ("ü", "v"),
+            ("A=B", "v"),
+            ("A\nB", "v"),
+            ("KEY", "a\0b"),
+            ("KEY", "a\rb"),
+            ("KEY", "\u{1b}[0m"),
+            ("KEY", "\u{7f}"),
+            ("KEY", "\u{feff}\u{ffff}"),
+            ("KEY", "\u{fdd0}"),
+            ("KEY", long.as_str()),
+        ] {
+            let said = render_one(key, value).unwrap_err();
+            assert!(
+                said.starts_with(&format!(
+                    "the key {key:?} of `hosts/web01/db` cannot stand in an environment file: "
+                )),
+                "{said}"
+            );
+        }
+        assert!(render_one("KEY", &long[1..]).is_ok());
+        assert!(render_one("_key1", "\u{feff}\u{85}").is_ok());
+    }
+
+    #[test]
+    fn other_json_stands_as_json() {
+        let values = r#"{"A":5432,"B":{"c":[true,null]},"C":null}"#;
+        let file = render("s", &serde_json::from_str(values).unwrap()).unwrap();
+        let expected = "A=\"5432\"\nB=\"{\\\"c\\\":[true,null]}\"\nC=\"null\"\n";
+        assert_eq!(String::from_utf8_lossy(&file), expected);
+    }
 }

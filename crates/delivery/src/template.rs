@@ -151,6 +151,7 @@ impl Filter {
             "json" => Self::Json,
             "url" => Self::Url,
             "base64" => Self::Base64,
+            "" => return Err("`|` is followed by no filter".to_owned()),
             _ => {
                 return Err(format!(
                     "`{name}` is no filter; there are `json`, `url` and `base64`, one for a placeholder"
@@ -180,4 +181,157 @@ fn as_json(value: &SecretValue) -> Zeroizing<Vec<u8>> {
     let text = serde_json::from_str(&sent).map(Zeroizing::<String>::new);
     let anew = text.and_then(|text| serde_json::to_vec(text.as_str()));
     Zeroizing::new(anew.unwrap_or_else(|_| sent.as_bytes().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn values(json: &str) -> SecretMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn rendered(text: &str, json: &str) -> String {
+        let template = Template::parse("t", text).unwrap();
+        String::from_utf8(template.render(&values(json)).to_vec()).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        Template::parse("app.conf", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn placeholders_become_values() {
+        const SECRET: &str = r#"{
+            "key": "a\"b &ü\n", "tls.crt": "CERT", "api-key": "K", "my key": "M", "port": 5432,
+            "big": 12345678901234567890.10, "list": [1, "x"], "none": null, "Ключ": "да", "braces": "}} {{ key }}"
+        }"#;
+        for (text, expected) in [
+            ("", ""),
+            ("no placeholder } { }} \" {", "no placeholder } { }} \" {"),
+            ("{{ api-key }}", "K"),
+            ("{{api-key}}", "K"),
+            ("{{\tapi-key  }}", "K"),
+            ("{{ tls.crt }}|{{ my key }}|{{ Ключ }}", "CERT|M|да"),
+            ("<{{ key }}>", "<a\"b &ü\n>"),
+            ("{{ key | json }}", r#""a\"b &ü\n""#),
+            ("{{key|json}}", r#""a\"b &ü\n""#),
+            ("{{ key | url }}", "a%22b%20%26%C3%BC%0A"),
+            ("{{ key | base64 }}", "YSJiICbDvAo="),
+            (
+                "{{ port }} {{ port | json }} {{ port | url }}",
+                "5432 5432 5432",
+            ),
+            (
+                "{{ big }} {{ big | json }}",
+                "12345678901234567890.10 12345678901234567890.10",
+            ),
+            ("{{ list }} {{ list | json }}", r#"[1, "x"] [1, "x"]"#),
+            ("{{ none }}", "null"),
+            ("{{ \"{{\" }} x {{ \"}}\" }}", "{{ x }}"),
+            ("{{\"a\\n\\\"b\\u00fc\"}}", "a\n\"bü"),
+            ("{{ \"\" }}", ""),
+            ("{\"port\":{{ port }}}", "{\"port\":5432}"),
+            ("a\r\n{{ port }}\r\n", "a\r\n5432\r\n"),
+            ("\u{feff}{{ port }}", "\u{feff}5432"),
+            ("{{ port }}{{ port }}", "54325432"),
+            ("{{ braces }}", "}} {{ key }}"), // what a value says is no placeholder
+        ] {
+            assert_eq!(rendered(text, SECRET), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line() {
+        let said = [
+            "{{ key",
+            "one\r\ntwo {{ key\nthree }}",
+            "{{",
+            "{{}}",
+            "{{ }}",
+            "{{ | json }}",
+            "\n\n{{ key | upper }}",
+            "{{ key | }}",
+            "{{ key | json | base64 }}",
+            "{{{ key }}",
+            "{{ a {{ b }}",
+            "{{ \"{{ }}",
+            "{{ \"a\" b }}",
+            "{{ \"a\" | json }}",
+            "{{ \"a\"",
+            "{{ \"\\q\" }}",
+        ]
+        .map(refused)
+        .join("\n");
+        assert_eq!(
+            said,
+            "\
+line 1 of the template `app.conf`: `{{` without `}}` on the same line
+line 2 of the template `app.conf`: `{{` without `}}` on the same line
+line 1 of the template `app.conf`: `{{` without `}}` on the same line
+line 1 of the template `app.conf`: the placeholder names no key
+line 1 of the template `app.conf`: the placeholder names no key
+line 1 of the template `app.conf`: the placeholder names no key
+line 3 of the template `app.conf`: `upper` is no filter; there are `json`, `url` and `base64`, one for a placeholder
+line 1 of the template `app.conf`: `|` is followed by no filter
+line 1 of the template `app.conf`: `json | base64` is no filter; there are `json`, `url` and `base64`, one for a placeholder
+line 1 of the template `app.conf`: `{ key` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
+line 1 of the template `app.conf`: `a {{ b` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
+line 1 of the template `app.conf`: the literal text is no JSON string, such as `{{ \"{{\" }}`
+line 1 of the template `app.conf`: `}}` must follow the literal text
+line 1 of the template `app.conf`: `}}` must follow the literal text
+line 1 of the template `app.conf`: `}}` must follow the literal text
+line 1 of the template `app.conf`: the literal text is no JSON string, such as `{{ \"{{\" }}`"
+        );
+    }
+
+    #[test]
+    fn one_sees_which_keys_it_needs() {
+        let template = Template::parse("t", "{{ b }} {{ a | json }} {{ \"c\" }} {{ b }}").unwrap();
+        assert_eq!(template.keys().collect::<Vec<_>>(), ["b", "a", "b"]);
+    }
+
+    #[test]
+    fn ten_megabytes_take_no_time() {
+        let text = "{{ key }} and more text\n".repeat(420_000);
+        let start = std::time::Instant::now();
+        assert_eq!(rendered(&text, r#"{"key":"v"}"#).len(), 420_000 * 16);
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+        let broken = format!("{text}{{{{");
+        assert!(refused(&broken).starts_with("line 420001 of"));
+    }
+
+    proptest! {
+        /// Nothing that is no placeholder is changed, and braces come through as literal text.
+        #[test]
+        fn any_text_comes_through(text in "\\PC*", around in "[a-z\r\n {}]*") {
+            let quoted = serde_json::to_string(&text).unwrap();
+            let around = around.replace("{{", "{ {");
+            let around = around.trim_end_matches('{');
+            let template = format!("{around}{{{{ {quoted} }}}}");
+            prop_assert_eq!(rendered(&template, "{}"), format!("{around}{text}"));
+        }
+
+        #[test]
+        fn any_value_comes_through(value in any::<String>()) {
+            let secret = serde_json::to_string(&[("k", &value)].into_iter().collect::<std::collections::BTreeMap<_, _>>()).unwrap();
+            prop_assert_eq!(&rendered("{{ k }}", &secret), &value);
+            let json: String = serde_json::from_str(&rendered("{{ k | json }}", &secret)).unwrap();
+            prop_assert_eq!(&json, &value);
+            let url = rendered("{{ k | url }}", &secret);
+            prop_assert!(url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
+            let decoded = percent_encoding::percent_decode_str(&url).decode_utf8().unwrap();
+            prop_assert_eq!(decoded.as_ref(), value.as_str());
+            let bytes = BASE64_STANDARD.decode(rendered("{{ k | base64 }}", &secret)).unwrap();
+            prop_assert_eq!(bytes, value.as_bytes());
+        }
+
+        /// Whatever stands in a template, it is understood or refused.
+        #[test]
+        fn no_text_is_too_odd(text in "[{}|\"\\\\ a\n\u{e9}]{0,40}") {
+            let _ = Template::parse("t", &text);
+        }
+    }
 }
