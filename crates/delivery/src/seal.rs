@@ -62,10 +62,9 @@ impl Sealed {
             .seal_in_place_separate_tag(only_once(), Aad::from(about), text.as_mut_slice())
             .map_err(|_| SealError::Mismatch)?;
         text.extend_from_slice(tag.as_ref());
-        let key = systemd_creds::encrypt(key.as_slice())?;
-        let key = String::from_utf8_lossy(&key);
+        let encrypted = systemd_creds::encrypt(key.as_slice())?;
         Ok(Self {
-            key: key.split_whitespace().collect(),
+            key: one_line(&encrypted).ok_or(SealError::Nonsense)?,
             text: BASE64_STANDARD.encode(&*text),
         })
     }
@@ -82,6 +81,13 @@ impl Sealed {
         text.truncate(length);
         Ok(text)
     }
+}
+
+/// The base64 text without its line breaks, if that is what it is.
+fn one_line(text: &[u8]) -> Option<String> {
+    let line: String = str::from_utf8(text).ok()?.split_whitespace().collect();
+    let bytes = BASE64_STANDARD.decode(&line).ok()?;
+    (bytes.len() > size_of::<Key>()).then_some(line)
 }
 
 fn cipher(key: &Key) -> Result<LessSafeKey, SealError> {

@@ -54,6 +54,9 @@ pub enum SealError {
         /// How long it was waited for.
         limit: Duration,
     },
+    /// The program says that it is done, and gave something else than an encrypted text.
+    #[error("`systemd-creds encrypt` gave no encrypted text")]
+    Nonsense,
     /// What comes out does not open what it is for.
     #[error("its key does not open it")]
     Mismatch,

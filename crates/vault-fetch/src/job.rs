@@ -10,7 +10,7 @@ use delivery::{
     Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace,
     credentials,
 };
-use openbao::{AppRoleCredentials, SecretMap, Settings, kv};
+use openbao::{AppRoleCredentials, Settings, kv};
 
 use crate::{Arguments, contents};
 
@@ -83,8 +83,8 @@ impl Job {
             && let Some(found) = copy.take()
         {
             let (version, age) = (found.0.version, found.1);
-            match open(found.0) {
-                Some(values) => return self.fall_back(cause, version, &values, age),
+            match self.files_of(found.0) {
+                Some(files) => return self.fall_back(cause, version, &files, age),
                 None => answer = ask(false), // there is no copy after all
             }
         }
@@ -163,18 +163,6 @@ impl Job {
         let cache = self.arguments.cache_dir.clone();
         cache.or_else(|| Workplace::folder_of(&self.arguments.output))
     }
-}
-
-/// The copy's values, unless it was sealed and cannot be opened.
-pub(crate) fn open(copy: Copy) -> Option<SecretMap> {
-    let values = copy.values();
-    if let Err(cause) = &values {
-        warn(format_args!(
-            "the cached copy is sealed and cannot be opened: {cause}; it opens only on the machine \
-             that sealed it, with the same TPM and `/var/lib/systemd/credential.secret`"
-        ));
-    }
-    values.ok()
 }
 
 /// A time that passed, in whole seconds.

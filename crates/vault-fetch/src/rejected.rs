@@ -6,7 +6,7 @@ use cli::warn;
 use delivery::{Copy, Error, Rejection, Workplace};
 use openbao::kv::{Secret, VersionMetadata};
 
-use crate::job::{Job, in_words, open};
+use crate::job::{Job, in_words};
 
 impl Job {
     /// The note that this version was rejected here.
@@ -31,23 +31,25 @@ impl Job {
         rejection: &Rejection,
         copy: Option<Copy>,
     ) -> Result<(), Error> {
-        let told = self.told(rejection);
         let standing = self
             .standing()?
             .filter(|version| *version != rejection.version);
         let copy =
             copy.filter(|copy| !copy.is_of(&rejected.metadata) && Some(copy.version) >= standing);
         if let Some(version) = copy.and_then(|copy| self.put_copy(copy)).transpose()? {
-            warn(format_args!(
-                "{told}; version {version} comes from the cache"
-            ));
+            self.tell(
+                rejection,
+                format_args!("version {version} comes from the cache"),
+            );
         } else if let Some(version) = standing {
-            warn(format_args!("{told}; version {version} stays in place"));
+            self.tell(rejection, format_args!("version {version} stays in place"));
         } else {
-            self.put(rejected.metadata.version, &rejected.values)?;
-            warn(format_args!(
-                "{told}; it is written all the same: there is no other"
-            ));
+            let files = self.files(&rejected.values)?;
+            self.put(rejected.metadata.version, &files)?;
+            self.tell(
+                rejection,
+                format_args!("it is written all the same, for there is no other"),
+            );
         }
         Ok(())
     }
@@ -55,12 +57,8 @@ impl Job {
     /// Puts the copy in place and gives its version; nothing, with a warning, where it is no good.
     fn put_copy(&self, copy: Copy) -> Option<Result<u64, Error>> {
         let version = copy.version;
-        let values = open(copy)?;
-        if let Err(error) = self.contents.files(self.arguments.secret.as_str(), &values) {
-            warn(format_args!("the cached copy cannot be used: {error}"));
-            return None;
-        }
-        Some(self.put(version, &values).map(|_| version))
+        let files = self.files_of(copy)?;
+        Some(self.put(version, &files).map(|_| version))
     }
 
     /// Which version of the secret stands in the output directory.
@@ -72,19 +70,20 @@ impl Job {
         Ok(Workplace::open(output)?.version_of(&self.identity))
     }
 
-    fn told(&self, rejection: &Rejection) -> String {
+    fn tell(&self, rejection: &Rejection, what_is_done: fmt::Arguments<'_>) {
         let Rejection {
             version, reason, ..
         } = rejection;
         let age = SystemTime::now().duration_since(rejection.at);
         let words: Vec<_> = reason.split_whitespace().collect();
-        format!(
-            "version {version} of `{}` was rejected {} ago: {}; `vault-secrets rotate {} --again` tries it again",
+        warn(format_args!(
+            "version {version} of `{}` was rejected {} ago: {}; {what_is_done}; \
+             `vault-secrets rotate {} --again` tries version {version} again",
             self.arguments.secret,
             in_words(age.unwrap_or_default()),
             words.join(" "),
             self.name()
-        )
+        ));
     }
 
     /// What the host calls the secret: its directory has that name.

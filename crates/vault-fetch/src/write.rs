@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cli::warn;
-use delivery::{Error, Kept, Workplace, directory};
+use delivery::{Copy, Error, Files, Kept, Workplace, directory};
 use openbao::{SecretMap, kv};
 
 use crate::job::{Job, in_words};
@@ -11,7 +11,8 @@ use crate::job::{Job, in_words};
 impl Job {
     /// Writes what OpenBao gave.
     pub(crate) fn write(&self, secret: &kv::Secret) -> Result<(), Error> {
-        let Some(_locked) = self.put(secret.metadata.version, &secret.values)? else {
+        let files = self.files(&secret.values)?;
+        let Some(_locked) = self.put(secret.metadata.version, &files)? else {
             return Ok(());
         };
         if self.keep(secret) {
@@ -45,10 +46,10 @@ impl Job {
         &self,
         cause: &openbao::Error,
         version: u64,
-        values: &SecretMap,
+        files: &Files,
         age: Duration,
     ) -> Result<(), Error> {
-        if self.put(version, values)?.is_none() {
+        if self.put(version, files)?.is_none() {
             return Ok(());
         }
         let (name, age) = (&self.arguments.secret, in_words(age));
@@ -58,17 +59,37 @@ impl Job {
         Ok(())
     }
 
+    /// The files that the secret becomes.
+    pub(crate) fn files(&self, values: &SecretMap) -> Result<Files, Error> {
+        self.contents.files(self.arguments.secret.as_str(), values)
+    }
+
+    /// The files that the copy becomes; nothing, with a warning, where it is no good.
+    pub(crate) fn files_of(&self, copy: Copy) -> Option<Files> {
+        let refuse =
+            |reason: String| warn(format_args!("the cached copy cannot be used: {reason}"));
+        let values = match copy.values() {
+            Ok(values) => values,
+            Err(cause) => {
+                refuse(format!(
+                    "it is sealed, and {cause}; it opens only on the machine that sealed it, with the \
+                     same TPM and `/var/lib/systemd/credential.secret`"
+                ));
+                return None;
+            }
+        };
+        let files = self.files(&values);
+        files.map_err(|error| refuse(error.to_string())).ok()
+    }
+
     /// Puts a version's files in place and gives the lock under which that was done; `None` where
     /// another run has put a newer version there since this one began.
-    pub(crate) fn put(&self, version: u64, values: &SecretMap) -> Result<Option<Workplace>, Error> {
-        let files = self
-            .contents
-            .files(self.arguments.secret.as_str(), values)?;
+    pub(crate) fn put(&self, version: u64, files: &Files) -> Result<Option<Workplace>, Error> {
         let workplace = Workplace::open(&self.arguments.output)?;
         if workplace.was_overtaken(&self.identity, version, self.since) {
             return Ok(None);
         }
-        directory::publish(&workplace, &files, self.ownership)?;
+        directory::publish(&workplace, files, self.ownership)?;
         workplace.note(&self.identity, version)?;
         Ok(Some(workplace))
     }

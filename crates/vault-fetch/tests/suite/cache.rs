@@ -321,3 +321,49 @@ fn what_a_killed_run_left_in_the_cache_is_cleaned_up() {
     down.host.fetch().cached().succeed();
     assert!(!litter.exists());
 }
+
+#[test]
+fn a_copy_that_is_too_old_is_not_used() {
+    testkit::require_bao!();
+    let down = Down::new("too-old");
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    let confirmed = SystemTime::now() - Duration::from_secs(8 * 86_400);
+    copy.set_modified(confirmed).unwrap();
+    let fetch = || down.host.fetch().cached().args(["--max-cache-age", "7d"]);
+    let output = fetch().address(down.server.address()).deadline("0s").run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy is not used: OpenBao confirmed it 8days ago, and `--max-cache-age` is 7days
+    error: `hosts/too-old/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    assert!(!down.host.output().exists());
+    assert!(
+        down.host.cached_copy().exists(),
+        "who asks for less may have it"
+    );
+
+    let fetch_of_old = down.host.fetch().cached().args(["--max-cache-age", "9d"]);
+    let output = fetch_of_old.address(down.server.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+
+    fetch().succeed(); // OpenBao confirms it
+    let output = fetch().address(down.server.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}
+
+#[test]
+fn without_a_copy_that_is_young_enough_openbao_is_waited_for() {
+    testkit::require_bao!();
+    let down = Down::new("too-old-patience");
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    let confirmed = SystemTime::now() - Duration::from_secs(60);
+    copy.set_modified(confirmed).unwrap();
+    let proxy = testkit::Proxy::to(&down.host.server.address());
+    proxy.first(1, testkit::Trouble::Close);
+    let fetch = down.host.fetch().cached().through(&proxy);
+    fetch.args(["--max-cache-age", "1s"]).succeed();
+}

@@ -1,0 +1,317 @@
+//! A version that this host's services did not come up with is not put in place again.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use delivery::Rejection;
+use serde_json::{Value, json};
+
+use crate::host::{Host, files, set_mode};
+
+const GOOD: &str = "the-good-password";
+const BAD: &str = "the-bad-password";
+
+fn rejection(version: u64) -> Rejection {
+    Rejection {
+        version,
+        created_time: None,
+        reason: "postgresql.service did not come up:\n  exit-code".to_owned(),
+        at: SystemTime::now() - Duration::from_secs(7260),
+    }
+}
+
+/// A host with version 1 in place and in its cache, and version 2, which was rejected, on the server.
+fn with_copy(name: &str) -> Host {
+    let host = Host::new(name).with_cached(&json!({ "password": GOOD }));
+    host.put(&json!({ "password": BAD }));
+    rejection(2).write(&host.cache()).unwrap();
+    host
+}
+
+/// The same without a cache: the note lies beside the directory.
+fn without_copy(name: &str) -> Host {
+    let host = Host::new(name);
+    host.put(&json!({ "password": GOOD }));
+    host.fetch().succeed();
+    host.put(&json!({ "password": BAD }));
+    rejection(2).write(&beside(&host)).unwrap();
+    host
+}
+
+fn beside(host: &Host) -> PathBuf {
+    host.path("secrets/.db.vault-fetch")
+}
+
+#[track_caller]
+fn assert_holds(host: &Host, password: &str) {
+    assert_eq!(host.files(), files([("password", password)]));
+}
+
+fn copy(host: &Host) -> Value {
+    serde_json::from_slice(&fs::read(host.cached_copy()).unwrap()).unwrap()
+}
+
+#[test]
+fn the_copy_of_the_version_before_is_written_and_kept() {
+    testkit::require_bao!();
+    let host = with_copy("rejected");
+    fs::remove_dir_all(host.output()).unwrap();
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: version 2 of `hosts/rejected/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; version 1 comes from the cache; `vault-secrets rotate db --again` tries version 2 again
+    ");
+    assert_holds(&host, GOOD);
+    assert_eq!(copy(&host)["copy"]["version"], 1);
+    let output = host.fetch().cached().run();
+    assert_eq!(output.code(), Some(0), "each time: {output}");
+    assert!(Rejection::read(&host.cache()).is_some());
+}
+
+#[test]
+fn the_bad_version_is_taken_out_again() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-in-place");
+    host.fetch().succeed(); // without the cache, so that its note does not count
+    assert_holds(&host, BAD);
+    assert_eq!(host.fetch().cached().run().code(), Some(0));
+    assert_holds(&host, GOOD);
+}
+
+#[test]
+fn without_a_copy_the_version_in_place_stays() {
+    testkit::require_bao!();
+    let host = without_copy("rejected-standing");
+    insta::assert_snapshot!(host.fetch().run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: version 2 of `hosts/rejected-standing/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; version 1 stays in place; `vault-secrets rotate db --again` tries version 2 again
+    ");
+    assert_holds(&host, GOOD);
+}
+
+#[test]
+fn without_any_other_version_it_is_written() {
+    testkit::require_bao!();
+    let host = without_copy("rejected-only");
+    fs::remove_dir_all(host.output()).unwrap();
+    insta::assert_snapshot!(host.fetch().run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: version 2 of `hosts/rejected-only/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, for there is no other; `vault-secrets rotate db --again` tries version 2 again
+    ");
+    assert_holds(&host, BAD);
+    let output = host.fetch().run();
+    assert!(output.stderr.contains("there is no other;"), "{output}");
+}
+
+#[test]
+fn a_copy_of_the_rejected_version_is_no_other() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-copy");
+    rejection(9).write(&host.cache()).unwrap();
+    host.fetch().cached().succeed();
+    assert_eq!(copy(&host)["copy"]["version"], 2);
+    rejection(2).write(&host.cache()).unwrap();
+    let output = host.fetch().cached().run();
+    assert!(output.stderr.contains("there is no other;"), "{output}");
+    assert_holds(&host, BAD);
+}
+
+#[test]
+fn another_secrets_files_are_no_other_version() {
+    testkit::require_bao!();
+    let host = without_copy("rejected-another");
+    host.server.put_secret(
+        "hosts/rejected-another/web",
+        &json!({ "password": "other" }),
+    );
+    host.fetch_of("hosts/rejected-another/web").succeed();
+    rejection(2).write(&beside(&host)).unwrap();
+    let output = host.fetch().run();
+    assert!(output.stderr.contains("there is no other;"), "{output}");
+    assert_holds(&host, BAD);
+}
+
+#[test]
+fn a_newer_version_is_written_and_the_note_is_gone() {
+    testkit::require_bao!();
+    let (cached, plain) = (
+        with_copy("rejected-newer"),
+        without_copy("rejected-newer-plain"),
+    );
+    for host in [&cached, &plain] {
+        host.put(&json!({ "password": "the-mended-password" }));
+    }
+    cached.fetch().cached().succeed();
+    plain.fetch().succeed();
+    for host in [&cached, &plain] {
+        assert_holds(host, "the-mended-password");
+    }
+    assert!(!cached.cache().join("rejected.json").exists());
+    assert!(!beside(&plain).join("rejected.json").exists());
+    assert_eq!(copy(&cached)["copy"]["version"], 3);
+}
+
+#[test]
+fn the_note_stays_while_no_copy_of_the_newer_version_can_be_kept() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-not-kept");
+    host.put(&json!({ "password": "the-mended-password" }));
+    let fetch = host.fetch().cached().args(["--seal-cache", "always"]);
+    let output = fetch.env("PATH", "/nonexistent").run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_holds(&host, "the-mended-password");
+    assert!(Rejection::read(&host.cache()).is_some());
+}
+
+#[test]
+fn the_same_number_of_a_secret_that_was_made_anew_is_another_version() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-anew");
+    let mut note = rejection(2);
+    note.created_time = Some("2020-01-01T00:00:00Z".to_owned());
+    note.write(&host.cache()).unwrap();
+    host.fetch().cached().succeed();
+    assert_holds(&host, BAD);
+
+    note.created_time = Some(
+        copy(&host)["copy"]["created_time"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    );
+    note.write(&host.cache()).unwrap();
+    let output = host.fetch().cached().run();
+    assert!(output.stderr.contains("was rejected"), "{output}");
+}
+
+#[test]
+fn a_version_in_place_that_is_newer_than_the_copy_stays() {
+    testkit::require_bao!();
+    let host =
+        Host::new("rejected-older-copy").with_cached(&json!({ "password": "an-old-password" }));
+    host.put(&json!({ "password": GOOD }));
+    host.fetch().succeed();
+    host.put(&json!({ "password": BAD }));
+    rejection(3).write(&host.cache()).unwrap();
+    let output = host.fetch().cached().run();
+    assert!(
+        output.stderr.contains("version 2 stays in place"),
+        "{output}"
+    );
+    assert_holds(&host, GOOD);
+}
+
+#[test]
+fn a_copy_that_is_no_good_is_passed_over() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-no-good");
+    let required = || host.fetch().cached().args(["--require", "password"]);
+    fs::write(host.cached_copy(), "garbage").unwrap();
+    let output = required().run();
+    assert!(output.stderr.contains("is damaged"), "{output}");
+    assert!(
+        output.stderr.contains("version 1 stays in place"),
+        "{output}"
+    );
+    assert_holds(&host, GOOD);
+}
+
+#[test]
+fn a_copy_without_a_required_key_or_too_old_is_passed_over() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-passed-over");
+    fs::remove_dir_all(host.output()).unwrap();
+    host.put(&json!({ "password": BAD, "user": "u" }));
+    rejection(3).write(&host.cache()).unwrap();
+    let output = host.fetch().cached().args(["--require", "user"]).run();
+    insta::assert_snapshot!(output, @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy cannot be used: `hosts/rejected-passed-over/db` has no key `user`
+    warning: version 3 of `hosts/rejected-passed-over/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, for there is no other; `vault-secrets rotate db --again` tries version 3 again
+    ");
+    assert_eq!(host.files()["password"], BAD);
+
+    fs::remove_dir_all(host.output()).unwrap();
+    let confirmed = SystemTime::now() - Duration::from_secs(7200);
+    File::open(host.cached_copy())
+        .unwrap()
+        .set_modified(confirmed)
+        .unwrap();
+    let output = host.fetch().cached().args(["--max-cache-age", "1h"]).run();
+    assert!(output.stderr.contains("there is no other;"), "{output}");
+    assert_eq!(host.files()["password"], BAD);
+}
+
+#[test]
+fn with_openbao_down_the_copy_stands_in_as_ever() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-down");
+    let refused = testkit::refused_address();
+    let output = host.fetch().cached().address(refused.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("comes from the cache: version 1"),
+        "{output}"
+    );
+    assert_holds(&host, GOOD);
+}
+
+#[test]
+fn a_note_that_is_no_note_does_not_count() {
+    testkit::require_bao!();
+    let host = with_copy("rejected-odd");
+    let note = host.cache().join("rejected.json");
+    let good = fs::read(&note).unwrap();
+    for text in [&b""[..], b"{}", b"\xff", &good[1..], &[b' '; 2 << 20]] {
+        fs::write(&note, text).unwrap();
+        host.fetch().cached().succeed();
+        assert_holds(&host, BAD);
+    }
+    fs::write(&note, good).unwrap();
+    set_mode(&note, 0o666); // anybody may have written it
+    host.fetch().cached().succeed();
+    fs::remove_file(&note).unwrap();
+    fs::create_dir(&note).unwrap();
+    host.fetch().cached().succeed();
+}
+
+#[test]
+fn a_secret_that_is_gone_takes_the_note_and_all_files_with_it() {
+    testkit::require_bao!();
+    for (name, cached) in [("rejected-gone", true), ("rejected-gone-plain", false)] {
+        let host = if cached {
+            with_copy(name)
+        } else {
+            without_copy(name)
+        };
+        let template = host.path("conf.in");
+        fs::write(&template, "{{ password }}").unwrap();
+        let template = format!("conf={}", template.display());
+        let fetch = || {
+            let fetch = host
+                .fetch()
+                .args(["--template", &template, "--environment-file", "env"]);
+            if cached { fetch.cached() } else { fetch }
+        };
+        assert_eq!(fetch().run().code(), Some(0));
+        host.server.delete_version(&host.secret());
+        let output = fetch().run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(!host.output().exists());
+        assert!(!host.cached_copy().exists());
+        assert!(!host.cache().join("rejected.json").exists());
+        assert!(!beside(&host).join("rejected.json").exists());
+        assert_eq!(host.files_with(GOOD), [] as [PathBuf; 0]);
+        assert_eq!(host.files_with(BAD), [] as [PathBuf; 0]);
+    }
+}
