@@ -12,10 +12,6 @@ use delivery::{FileMode, Login, Seal, SecretPath};
 /// written as they are, other JSON as JSON. Keys that are gone from the secret are gone from the
 /// directory. Where OpenBao cannot be used and `--cache-dir` holds an earlier copy, that is written,
 /// with a warning.
-///
-/// In a template `{{ key }}` stands for a key's value, `{{ key | json }}` for the same as JSON,
-/// `{{ key | url }}` percent-encoded, `{{ key | base64 }}` in base64, and `{{ "{{" }}` for the text
-/// between the quotes.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -169,6 +165,13 @@ impl From<How> for Login {
 }
 
 const EXAMPLES: &str = "\
+Placeholders in templates:
+  {{ key }}           the value of a key, which must be there: a string as it is, other JSON as JSON
+  {{ key | json }}    as JSON: a string with its quotes
+  {{ key | url }}     percent-encoded, for any part of a URL
+  {{ key | base64 }}  in base64
+  {{ \"{{\" }}          the text between the quotes
+
 Examples:
   vault-fetch hosts/web01/db /run/secrets/db --owner postgres
   vault-fetch hosts/web01/tls /run/secrets/tls --cache-dir /var/lib/vault/cache/tls --mode 0440

@@ -215,7 +215,14 @@ fn help_and_version_are_data() {
     assert!(output.stdout.starts_with("vault-fetch "), "{output}");
     let output = bare(&["--help"]);
     assert_eq!((output.code(), output.stderr.as_str()), (Some(0), ""));
-    for part in ["Examples:", "Exit status:", "--cache-dir", "BAO_ADDR"] {
+    for part in [
+        "Examples:",
+        "Exit status:",
+        "--cache-dir",
+        "BAO_ADDR",
+        "{{ key | json }} ",
+        "{{ \"{{\" }} ",
+    ] {
         assert!(output.stdout.contains(part), "{part}: {output}");
     }
     for kind in ["man", "bash", "zsh", "fish"] {

@@ -272,7 +272,8 @@ fn a_note_that_is_no_note_does_not_count() {
     let host = with_copy("rejected-odd");
     let note = host.cache().join("rejected.json");
     let good = fs::read(&note).unwrap();
-    for text in [&b""[..], b"{}", b"\xff", &good[1..], &[b' '; 2 << 20]] {
+    let large = vec![b' '; 2 << 20];
+    for text in [&b""[..], b"{}", b"\xff", &good[1..], &large] {
         fs::write(&note, text).unwrap();
         host.fetch().cached().succeed();
         assert_holds(&host, BAD);
