@@ -122,17 +122,15 @@ fn feed(child: &mut Child, text: &[u8]) -> io::Result<()> {
 
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let start = Instant::now();
-    let mut pause = Duration::from_micros(500);
-    loop {
+    while start.elapsed() < limit {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if start.elapsed() >= limit {
-            return Ok(None);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        // it takes some milliseconds, or a second with a TPM: nobody waits much longer for this
+        let pause = start.elapsed() / 8;
+        thread::sleep(pause.clamp(Duration::from_micros(200), Duration::from_millis(20)));
     }
+    Ok(None)
 }
 
 /// What an ended program left in its pipe, without waiting for what it may have started.
