@@ -33,5 +33,6 @@ in
 {
   inherit create-host;
   default = create-host;
+  vault-plan = app programs.vault-plan "what hosts declare against what OpenBao holds";
   demo = app demo "the whole way of a secret, from create-host to a file, on this machine";
 }
