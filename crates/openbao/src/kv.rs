@@ -68,6 +68,20 @@ pub fn write(
     client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
 }
 
+/// The names in the folder `path`; those of folders end in `/`.
+///
+/// # Errors
+/// What [`Client::send`] gives; an empty folder is [`Error::NotFound`].
+pub fn list(client: &Client, mount: &str, path: &str) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Listing {
+        keys: Vec<String>,
+    }
+    let path = format!("{mount}/metadata/{path}/");
+    let listing: Listing = client.data(&Request::new(Method::List, &path))?;
+    Ok(listing.keys)
+}
+
 /// What there is in the folder `path`, with the version of each: one request for a whole host.
 ///
 /// # Errors

@@ -32,6 +32,27 @@ fn one_listing_tells_the_versions_of_all_secrets_of_a_host() {
 }
 
 #[test]
+fn a_listing_has_secrets_and_folders() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let root = root_client(&server, &[&server.address()]);
+    for path in ["db", "a b", "deeper/one", "db/below", "gone"] {
+        server.put_secret(&format!("hosts/names/{path}"), &json!({ "n": 1 }));
+    }
+    server.delete_version("hosts/names/gone");
+    let mut names = kv::list(&root, "secret", "hosts/names").unwrap();
+    names.sort();
+    assert_eq!(names, ["a b", "db", "db/", "deeper/", "gone"]);
+    for (mount, has_words) in [("secret", false), ("nowhere", true)] {
+        let error = kv::list(&root, mount, "hosts/no-such-host").unwrap_err();
+        let Error::NotFound { refusal, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(!refusal.messages.is_empty(), has_words, "{refusal:?}");
+    }
+}
+
+#[test]
 fn an_absent_a_deleted_and_a_destroyed_secret_are_told_apart() {
     testkit::require_bao!();
     let server = shared_server();
