@@ -1,0 +1,92 @@
+//! Grants that nobody uses.
+
+use openbao::sys;
+use serde_json::json;
+
+use crate::site::{declarations, ends, plan, secret, shared_server, told};
+
+#[test]
+fn a_grant_that_no_declared_secret_uses_is_told() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("granted");
+    server.put_secret("hosts/granted/deep/db", &json!({ "key": "hunter2" }));
+    server.put_secret("shared/used", &json!({ "key": "hunter2" }));
+    let standard = sys::read_policy(&server.client(), "host-granted").unwrap();
+    let rule = |path: &str, right: &str| {
+        format!("path \"{path}\" {{\n  capabilities = [\"{right}\"]\n}}\n")
+    };
+    let more = [
+        rule("secret/data/shared/used", "read"),
+        rule("secret/data/shared/unused", "read"),
+        rule("secret/data/elsewhere/*", "read"),
+        rule("secret/data/+/+/nothing", "read"),
+        rule("secret/data/forbidden", "deny"),
+        rule("pki/issue/granted", "update"),
+        rule("auth/token/lookup-self", "read"),
+    ];
+    sys::write_policy(
+        &server.client(),
+        "host-granted",
+        &(standard + &more.concat()),
+    )
+    .unwrap();
+    let declared = declarations(
+        "granted",
+        &[
+            ("db", secret("hosts/granted/deep/db", &json!({}))),
+            ("used", secret("shared/used", &json!({}))),
+        ],
+    );
+    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    granted: 2 secrets, all there
+      unused: the policy `host-granted` grants `secret/data/+/+/nothing`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-granted` grants `secret/data/elsewhere/*`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-granted` grants `secret/data/shared/unused`, which no declared secret uses; declare the secret, or take the rule out of the policy
+
+    1 host, 2 secrets: 3 unused
+    ----- stderr -----
+    ");
+    ends(plan(&server, &declared).args(["--strict"]), 1);
+}
+
+#[test]
+fn the_grants_of_create_host_are_used_by_any_secret_of_the_host() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("standard");
+    server.put_secret("hosts/standard/db", &json!({ "key": "hunter2" }));
+    let own = declarations(
+        "standard",
+        &[("db", secret("hosts/standard/db", &json!({})))],
+    );
+    assert_eq!(told(plan(&server, &own)), [""; 0]);
+}
+
+#[test]
+fn configurations_of_one_host_use_its_grants_together() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("twin");
+    for name in ["a", "b"] {
+        server.put_secret(&format!("hosts/twin/{name}"), &json!({ "key": "hunter2" }));
+    }
+    let text = "path \"secret/data/hosts/twin/a\" {\n  capabilities = [\"read\"]\n}\n\
+                path \"secret/data/hosts/twin/b\" {\n  capabilities = [\"read\"]\n}\n";
+    sys::write_policy(&server.client(), "host-twin", text).unwrap();
+    let declared = json!({
+        "twin": declarations("twin", &[("a", secret("hosts/twin/a", &json!({})))]),
+        "twin-next": declarations("twin", &[("b", secret("hosts/twin/b", &json!({})))]),
+    });
+    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--strict"]), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    twin: 1 secret, all there
+    twin-next (hostname twin): 1 secret, all there
+
+    2 hosts, 2 secrets: all there
+    ----- stderr -----
+    ");
+}

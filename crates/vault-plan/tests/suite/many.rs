@@ -1,0 +1,47 @@
+//! Many secrets.
+
+use std::time::Duration;
+
+use openbao::kv;
+use serde_json::json;
+use testkit::Server;
+
+use crate::site::{declarations, ends, plan, secret};
+
+#[test]
+fn ten_thousand_secrets_in_a_folder_are_told_briefly() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.add_host("hoarder");
+    let client = server.client();
+    for number in 0..10_000 {
+        kv::write(
+            &client,
+            "secret",
+            &format!("hosts/hoarder/s{number:04}"),
+            &json!({ "k": 1 }),
+        )
+        .unwrap();
+    }
+    let declared = declarations(
+        "hoarder",
+        &[("one", secret("hosts/hoarder/s0000", &json!({})))],
+    );
+    let output = ends(plan(&server, &declared), 0);
+    assert!(output.stdout.lines().count() < 30, "{output}");
+    assert!(
+        output
+            .stdout
+            .contains("undeclared: 9979 more; `--json` has them all"),
+        "{output}"
+    );
+    assert!(
+        output
+            .stdout
+            .ends_with("1 host, 1 secret: 9999 undeclared\n"),
+        "{output}"
+    );
+    assert!(output.time < Duration::from_secs(10), "{output}");
+    let json = ends(plan(&server, &declared).args(["--json"]), 0);
+    assert_eq!(json.stdout.matches("\"undeclared\",\n").count(), 2 * 9999);
+}

@@ -1,0 +1,121 @@
+//! Declared secrets that are not there.
+
+use serde_json::json;
+
+use crate::site::{declarations, ends, plan, secret, shared_server, told, with_openbao};
+
+#[test]
+fn a_host_that_finds_everything_has_one_line() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("complete");
+    for name in ["db", "tls", "token"] {
+        server.put_secret(
+            &format!("hosts/complete/{name}"),
+            &json!({ "key": "hunter2" }),
+        );
+    }
+    let secrets = ["db", "tls", "token"].map(|name| {
+        (
+            name,
+            secret(
+                &format!("hosts/complete/{name}"),
+                &json!({ "rotation": "hourly" }),
+            ),
+        )
+    });
+    insta::assert_snapshot!(ends(plan(&server, &declarations("complete", &secrets)), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    complete: 3 secrets, all there
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn absent_deleted_and_destroyed_secrets_are_told_apart() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("gaps");
+    for (name, versions) in [("deleted", 2), ("destroyed", 1), ("there", 1)] {
+        for _ in 0..versions {
+            server.put_secret(&format!("hosts/gaps/{name}"), &json!({ "key": "hunter2" }));
+        }
+    }
+    server.delete_version("hosts/gaps/deleted");
+    server.destroy_version("hosts/gaps/destroyed", 1);
+    let needs = json!({ "required_keys": ["password"], "templates": { "app.conf": "{{ user }}" } });
+    let secrets = ["absent", "deleted", "destroyed", "there"].map(|name| {
+        let changes = if name == "absent" {
+            needs.clone()
+        } else {
+            json!({})
+        };
+        (name, secret(&format!("hosts/gaps/{name}"), &changes))
+    });
+    insta::assert_snapshot!(ends(plan(&server, &declarations("gaps", &secrets)), 1), @r"
+    exit status: 1
+    ----- stdout -----
+    gaps: 4 secrets
+      missing: absent: `hosts/gaps/absent` is not in OpenBao; bao kv put -mount=secret hosts/gaps/absent password=… user=…
+      missing: deleted: `hosts/gaps/deleted` was deleted: version 2, at [time]; bao kv undelete -mount=secret -versions=2 hosts/gaps/deleted
+      missing: destroyed: `hosts/gaps/destroyed` was destroyed: version 1; bao kv put -mount=secret hosts/gaps/destroyed key=…
+
+    1 host, 4 secrets: 3 missing
+    ----- stderr -----
+    error: 3 findings of the kinds `missing` and `keys`
+    ");
+}
+
+#[test]
+fn a_secret_without_any_version_is_absent() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("empty");
+    server.write(
+        "secret/metadata/hosts/empty/db",
+        &json!({ "max_versions": 3 }),
+    );
+    let declared = declarations("empty", &[("db", secret("hosts/empty/db", &json!({})))]);
+    assert_eq!(
+        told(plan(&server, &declared)),
+        ["missing absent hosts/empty/db"]
+    );
+}
+
+#[test]
+fn a_mount_that_is_none_of_kv_version_2_is_told_once() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("mounts");
+    server.write("sys/mounts/old-kv", &json!({ "type": "kv" }));
+    server.write("sys/mounts/ciphers", &json!({ "type": "transit" }));
+    let secrets =
+        ["a", "b"].map(|name| (name, secret(&format!("hosts/mounts/{name}"), &json!({}))));
+    for (mount, message) in [
+        (
+            "old-kv",
+            "is KV version 1, not 2; bao kv enable-versioning old-kv",
+        ),
+        ("ciphers", "is `transit`, not `kv`"),
+        (
+            "nowhere",
+            "no secrets engine is mounted at `nowhere/`; bao secrets enable -path=nowhere",
+        ),
+    ] {
+        let declared = with_openbao(
+            declarations("mounts", &secrets),
+            &json!({ "kv_mount": mount }),
+        );
+        let output = ends(plan(&server, &declared), 1);
+        let missing = output
+            .stdout
+            .lines()
+            .filter(|line| line.contains("missing: "));
+        let missing: Vec<_> = missing.collect();
+        assert!(
+            missing.len() == 1 && missing[0].contains(message),
+            "{output}"
+        );
+    }
+}

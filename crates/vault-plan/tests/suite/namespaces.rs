@@ -1,0 +1,92 @@
+//! Hosts in namespaces.
+
+use openbao::{Authentication, Client, Settings, approle, kv, sys};
+use serde_json::json;
+use testkit::Server;
+
+use crate::site::{declarations, ends, plan, secret, with_openbao};
+
+fn client(server: &Server, namespace: &str) -> Client {
+    let mut settings = Settings::new(vec![server.address().parse().unwrap()]);
+    settings.namespace = Some(namespace.to_owned());
+    let mut client = Client::new(settings).unwrap();
+    client.authenticate(Authentication::Token(server.root_token().into()));
+    client
+}
+
+fn post(client: &Client, path: &str, body: &serde_json::Value) {
+    let request = openbao::Request::new(openbao::Method::Post, path);
+    let request = request.json(body).unwrap();
+    client.send::<serde_json::Value>(&request).unwrap();
+}
+
+/// A server with the host `web01` in the namespace `team`, and its complete set of secrets there.
+fn server() -> Server {
+    let server = Server::dev();
+    server.write("sys/namespaces/team", &json!({}));
+    let team = client(&server, "team");
+    post(
+        &team,
+        "sys/mounts/secret",
+        &json!({ "type": "kv", "options": { "version": "2" } }),
+    );
+    post(&team, "sys/auth/approle", &json!({ "type": "approle" }));
+    let rule = "path \"secret/data/hosts/web01/*\" {\n  capabilities = [\"read\"]\n}\n";
+    sys::write_policy(&team, "host-web01", rule).unwrap();
+    let settings = json!({ "token_policies": ["host-web01"] });
+    approle::write_role(&team, "approle", "web01", &settings).unwrap();
+    kv::write(
+        &team,
+        "secret",
+        "hosts/web01/db",
+        &json!({ "key": "hunter2" }),
+    )
+    .unwrap();
+    server
+}
+
+#[test]
+fn the_declared_namespace_is_asked_and_else_the_operators() {
+    testkit::require_bao!();
+    let server = server();
+    let plain = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
+    let declared = with_openbao(plain.clone(), &json!({ "namespace": "team" }));
+    let complete = "web01: 1 secret, all there\n";
+    assert_eq!(ends(plan(&server, &declared), 0).stdout, complete);
+    assert_eq!(
+        ends(plan(&server, &plain).env("BAO_NAMESPACE", "team"), 0).stdout,
+        complete
+    );
+    ends(plan(&server, &plain), 1);
+    let both = json!({ "root": plain, "team": declared });
+    let output = ends(plan(&server, &both), 1);
+    assert!(
+        output
+            .stdout
+            .contains("team (hostname web01): 1 secret, all there\n"),
+        "{output}"
+    );
+    assert!(
+        output.stdout.contains("`hosts/web01/db` is not in OpenBao"),
+        "{output}"
+    );
+}
+
+#[test]
+fn commands_name_the_namespace() {
+    testkit::require_bao!();
+    let server = server();
+    let declared = declarations("web01", &[("new", secret("hosts/web01/new", &json!({})))]);
+    let declared = with_openbao(declared, &json!({ "namespace": "team" }));
+    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    exit status: 1
+    ----- stdout -----
+    web01: 1 secret
+      missing: new: `hosts/web01/new` is not in OpenBao; bao kv put -namespace=team -mount=secret hosts/web01/new key=…
+      undeclared: `hosts/web01/db` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -namespace=team -mount=secret hosts/web01/db
+
+    1 host, 1 secret: 1 missing, 1 undeclared
+    ----- stderr -----
+    error: 1 finding of the kinds `missing` and `keys`
+    ");
+}

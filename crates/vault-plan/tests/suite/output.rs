@@ -1,0 +1,161 @@
+//! What the program writes.
+
+use serde_json::{Value, json};
+use testkit::Run;
+
+use crate::site::{declarations, ends, plan, secret, shared_server};
+
+#[test]
+fn several_hosts_have_a_summary() {
+    testkit::require_bao!();
+    let server = shared_server();
+    for host in ["one", "two"] {
+        server.add_host(host);
+        server.put_secret(&format!("hosts/{host}/db"), &json!({ "key": "hunter2" }));
+    }
+    let host = |name: &str| {
+        declarations(
+            name,
+            &[("db", secret(&format!("hosts/{name}/db"), &json!({})))],
+        )
+    };
+    let both = json!({ "one": host("one"), "two": host("two") });
+    insta::assert_snapshot!(ends(plan(&server, &both), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    one: 1 secret, all there
+    two: 1 secret, all there
+
+    2 hosts, 2 secrets: all there
+    ----- stderr -----
+    ");
+    insta::assert_snapshot!(ends(plan(&server, &json!({})), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    no host declares secrets
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn json_has_everything_and_no_value() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("machine");
+    server.put_secret("hosts/machine/db", &json!({ "user": "hunter2" }));
+    server.put_secret("hosts/machine/gone", &json!({ "user": "hunter2" }));
+    server.delete_version("hosts/machine/gone");
+    let declared = declarations(
+        "machine",
+        &[
+            (
+                "db",
+                secret(
+                    "hosts/machine/db",
+                    &json!({ "required_keys": ["password"] }),
+                ),
+            ),
+            ("gone", secret("hosts/machine/gone", &json!({}))),
+        ],
+    );
+    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--json"]), 1), @r#"
+    exit status: 1
+    ----- stdout -----
+    {
+      "hosts": [
+        {
+          "findings": [
+            {
+              "advice": "bao kv undelete -mount=secret -versions=1 hosts/machine/gone",
+              "kind": "missing",
+              "message": "`hosts/machine/gone` was deleted: version 1, at [time]",
+              "path": "hosts/machine/gone",
+              "reason": "deleted",
+              "secret": "gone",
+              "time": "[time]",
+              "version": 1
+            },
+            {
+              "advice": "bao kv patch -mount=secret hosts/machine/db password=…",
+              "key": "password",
+              "kind": "keys",
+              "message": "`hosts/machine/db` has no key `password` (it is required)",
+              "needed_by": [
+                "required"
+              ],
+              "path": "hosts/machine/db",
+              "reason": "missing",
+              "secret": "db"
+            }
+          ],
+          "hostname": "machine",
+          "name": "machine",
+          "secrets": 2
+        }
+      ],
+      "summary": {
+        "denied": 0,
+        "hosts": 1,
+        "keys": 1,
+        "missing": 1,
+        "note": 0,
+        "secrets": 2,
+        "undeclared": 0,
+        "unused": 0
+      }
+    }
+    ----- stderr -----
+    error: 2 findings of the kinds `missing` and `keys`
+    "#);
+    let nothing = ends(plan(&server, &json!({})).args(["--json"]), 0);
+    let nothing: Value = serde_json::from_str(&nothing.stdout).unwrap();
+    assert_eq!(nothing["hosts"], json!([]));
+    assert_eq!(nothing["summary"]["missing"], 0);
+}
+
+#[test]
+fn no_run_says_a_value_or_the_token() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("quiet");
+    let value = "tr0ub4dor-and-three";
+    server.put_secret(
+        "hosts/quiet/env",
+        &json!({ "bad name": value, "alien": format!("{value}\u{fdd0}") }),
+    );
+    let changes = json!({ "environment_file": "env", "required_keys": ["nothing"] });
+    let declared = declarations("quiet", &[("env", secret("hosts/quiet/env", &changes))]);
+    for more in [&[][..], &["--json"], &["--strict"]] {
+        let output = ends(plan(&server, &declared).args(more), 1);
+        for hidden in [value, server.root_token()] {
+            let said = output.stdout.contains(hidden) || output.stderr.contains(hidden);
+            assert!(!said, "{output}");
+        }
+    }
+}
+
+#[test]
+fn help_has_findings_examples_and_exit_status() {
+    let help = Run::new(env!("CARGO_BIN_EXE_vault-plan"))
+        .args(["--help"])
+        .run();
+    assert_eq!(help.code(), Some(0), "{help}");
+    for part in [
+        "undeclared",
+        "Examples:",
+        "Exit status:",
+        "--declarations",
+        "BAO_ADDR",
+    ] {
+        assert!(help.stdout.contains(part), "{part}:\n{help}");
+    }
+    for kind in ["man", "bash", "fish"] {
+        let text = Run::new(env!("CARGO_BIN_EXE_vault-plan"))
+            .args(["--generate", kind])
+            .run();
+        assert!(
+            text.code() == Some(0) && text.stdout.contains("declarations"),
+            "{text}"
+        );
+    }
+}

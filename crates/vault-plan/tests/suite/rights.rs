@@ -1,0 +1,219 @@
+//! Paths that a host's policies do not let it read.
+
+use openbao::{approle, sys};
+use serde_json::{Value, json};
+use testkit::Server;
+
+use crate::site::{declarations, ends, plan, secret, shared_server, told, with_openbao};
+
+/// A host with a role of these policies, the policy `host-<host>` of this text, and a secret `shared/<host>`.
+fn host(server: &Server, name: &str, policies: &[&str], text: &str) -> Value {
+    server.put_secret(&format!("shared/{name}"), &json!({ "key": "hunter2" }));
+    let role = json!({ "token_policies": policies, "token_no_default_policy": true });
+    approle::write_role(&server.client(), "approle", name, &role).unwrap();
+    sys::write_policy(&server.client(), &format!("host-{name}"), text).unwrap();
+    declarations(
+        name,
+        &[("ca", secret(&format!("shared/{name}"), &json!({})))],
+    )
+}
+
+#[test]
+fn a_path_that_no_policy_allows_is_told_with_the_rule_that_decides() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("strict");
+    server.put_secret("hosts/strict/db", &json!({ "key": "hunter2" }));
+    server.put_secret("shared/ca", &json!({ "key": "hunter2" }));
+    server.put_secret("shared/denied/ca", &json!({ "key": "hunter2" }));
+    let text = "path \"secret/data/shared/denied/*\" {\n  capabilities = [\"deny\"]\n}\n\
+                path \"secret/data/shared/+/ca\" {\n  capabilities = [\"read\"]\n}\n";
+    sys::write_policy(&server.client(), "more", text).unwrap();
+    let role = json!({ "token_policies": ["host-strict", "more"] });
+    approle::write_role(&server.client(), "approle", "strict", &role).unwrap();
+    let declared = declarations(
+        "strict",
+        &[
+            ("ca", secret("shared/ca", &json!({}))),
+            ("db", secret("hosts/strict/db", &json!({}))),
+            ("denied", secret("shared/denied/ca", &json!({}))),
+        ],
+    );
+    let output = ends(plan(&server, &declared), 0);
+    insta::assert_snapshot!(output, @r"
+    exit status: 0
+    ----- stdout -----
+    strict: 3 secrets, all there
+      denied: ca: the host may not read `secret/data/shared/ca`: none of its policies has a rule for it; give a policy of its role `read` on this path
+      denied: denied: the host may not read `secret/data/shared/denied/ca`: it follows the rule `secret/data/shared/denied/*` of the policy `more`; give a policy of its role `read` on this path
+
+    1 host, 3 secrets: 2 denied
+    ----- stderr -----
+    ");
+    ends(plan(&server, &declared).args(["--strict"]), 1);
+}
+
+#[test]
+fn a_host_without_role_or_policy_is_told_to_be_made() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.put_secret("hosts/unmade/db", &json!({ "key": "hunter2" }));
+    let declared = declarations("unmade", &[("db", secret("hosts/unmade/db", &json!({})))]);
+    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    unmade: 1 secret, all there
+      denied: there is no role `auth/approle/role/unmade`: the host cannot log in; make the host with `create-host --hostname unmade`
+
+    1 host, 1 secret: 1 denied
+    ----- stderr -----
+    ");
+    let unmounted = with_openbao(declared.clone(), &json!({ "approle_mount": "nowhere" }));
+    insta::assert_snapshot!(ends(plan(&server, &unmounted), 0).stdout, @r"
+    unmade: 1 secret, all there
+      denied: AppRole is not mounted at `auth/nowhere/`: the host cannot log in; bao auth enable -path=nowhere approle
+
+    1 host, 1 secret: 1 denied
+    ");
+    let role =
+        json!({ "token_policies": ["host-unmade", "gone"], "token_no_default_policy": true });
+    approle::write_role(&server.client(), "approle", "unmade", &role).unwrap();
+    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    unmade: 1 secret, all there
+      denied: the policy `gone` of the role `unmade` does not exist; write it with `bao policy write`, or take it out of the role
+      denied: the policy `host-unmade` of the role `unmade` does not exist; make it with `create-host --hostname unmade`
+      denied: db: the host may not read `secret/data/hosts/unmade/db`: none of its policies has a rule for it; give a policy of its role `read` on this path
+
+    1 host, 1 secret: 3 denied
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn what_depends_on_more_than_the_path_is_said_to_be_unknown() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let rule = |path: &str, more: &str| {
+        format!("path \"{path}\" {{\n  capabilities = [\"read\"]\n{more}}}\n")
+    };
+    for (name, text, expected) in [
+        (
+            "template",
+            rule("secret/data/shared/{{identity.entity.name}}", ""),
+            "note rule",
+        ),
+        (
+            "elsewhere",
+            rule("secret/data/other/{{identity.entity.name}}", ""),
+            "denied read",
+        ),
+        (
+            "wrapped",
+            rule("secret/data/shared/*", "  min_wrapping_ttl = \"1s\"\n"),
+            "note rule",
+        ),
+        (
+            "parameters",
+            rule("secret/data/shared/*", "  required_parameters = [\"x\"]\n"),
+            "note rule",
+        ),
+        (
+            "expires",
+            rule(
+                "secret/data/shared/*",
+                "  expiration = \"2999-01-01T00:00:00Z\"\n",
+            ),
+            "note rule",
+        ),
+        (
+            "same-verdict",
+            rule("secret/data/shared/{{identity.entity.name}}", "")
+                + &rule("secret/data/shared/*", ""),
+            "",
+        ),
+    ] {
+        let declared = host(&server, name, &[&format!("host-{name}")], &text);
+        let told = told(plan(&server, &declared));
+        let about_rights = |line: &&String| !line.starts_with("unused");
+        let about_rights: Vec<_> = told.iter().filter(about_rights).collect();
+        match expected {
+            "" => assert!(about_rights.is_empty(), "{name}: {told:?}"),
+            expected => {
+                let path = format!("{expected} secret/data/shared/{name}");
+                assert_eq!(about_rights, [&path], "{name}: {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_only_openbao_understands_is_said_to_be_unknown() {
+    testkit::require_bao!();
+    let server = shared_server();
+    // version 1 of HCL wants no line breaks
+    let text =
+        r#"path "secret/data/shared/*" { capabilities = ["read"] comment = "all on one line" }"#;
+    let declared = host(&server, "dialect", &["host-dialect"], text);
+    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    dialect: 1 secret, all there
+      note: whether the host may read its secrets cannot be told: the policy `host-dialect` is not understood here: line 1, column 55: invalid block body; expected `}`, newline or identifier
+
+    1 host, 1 secret: 1 note
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn an_empty_policy_allows_nothing() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let declared = host(&server, "nothing", &[], "# nothing yet\n");
+    assert_eq!(
+        told(plan(&server, &declared)),
+        ["denied read secret/data/shared/nothing"]
+    );
+}
+
+#[test]
+fn a_policy_may_be_json_and_the_default_policy_counts() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let text = r#"{"path": {"secret/data/shared/*": {"capabilities": ["read"]}}}"#;
+    let declared = host(&server, "json", &["host-json"], text);
+    assert_eq!(told(plan(&server, &declared)), [""; 0]);
+    let server = Server::dev(); // for it alone: the default policy is everybody's
+    server.enable_approle();
+    let declared = host(&server, "by-default", &[], "# none\n");
+    let role = json!({ "token_policies": [], "token_no_default_policy": false });
+    approle::write_role(&server.client(), "approle", "by-default", &role).unwrap();
+    assert_eq!(
+        told(plan(&server, &declared)),
+        ["denied read secret/data/shared/by-default"]
+    );
+    let default = sys::read_policy(&server.client(), "default").unwrap();
+    let default = default + "\npath \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
+    sys::write_policy(&server.client(), "default", &default).unwrap();
+    assert_eq!(told(plan(&server, &declared)), [""; 0]);
+}
+
+#[test]
+fn rotation_without_the_right_to_list_is_noted() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let text = "path \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
+    let mut declared = host(&server, "rotates", &["host-rotates"], text);
+    declared["secrets"]["ca"]["rotation"] = json!("hourly");
+    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--strict"]), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    rotates: 1 secret, all there
+      note: the host may not list `secret/detailed-metadata/shared/`, which tells rotation in one request what is new; give a policy of its role `list` on this path
+
+    1 host, 1 secret: 1 note
+    ----- stderr -----
+    ");
+}

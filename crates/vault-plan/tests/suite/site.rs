@@ -1,0 +1,116 @@
+//! Servers, declarations, and runs of the program.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde_json::{Value, json};
+use testkit::{Output, Run, Server};
+
+/// The server that the tests share which do it no harm; it ends with the last of them.
+pub(crate) fn shared_server() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::dev());
+        server.enable_approle(); // here, where no two tests do it at once
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// A declared secret, `changes` apart as plain as can be.
+pub(crate) fn secret(path: &str, changes: &Value) -> Value {
+    let mut secret = json!({
+        "secret_path": path,
+        "output_directory": "/run/secrets/x",
+        "cache_directory": null,
+        "seal_cache": "auto",
+        "max_cache_age": null,
+        "owner": "root",
+        "group": "root",
+        "mode": "0400",
+        "required_keys": [],
+        "templates": {},
+        "environment_file": null,
+        "services": [],
+        "on_change": "nothing",
+        "rotation": null,
+    });
+    merge(&mut secret, changes);
+    secret
+}
+
+/// What a host declares, in the words of the NixOS module.
+pub(crate) fn declarations(hostname: &str, secrets: &[(&str, Value)]) -> Value {
+    let secrets: serde_json::Map<_, _> = secrets
+        .iter()
+        .map(|(name, secret)| ((*name).to_owned(), secret.clone()))
+        .collect();
+    json!({
+        "hostname": hostname,
+        "openbao": {
+            "addresses": ["https://192.0.2.1:8200"],
+            "namespace": null,
+            "kv_mount": "secret",
+            "approle_mount": "approle",
+            "ca_certificate": null,
+            "skip_verify": false,
+            "approle_directory": "/var/lib/vault/approle",
+        },
+        "secrets": secrets,
+    })
+}
+
+/// Declarations with other settings of OpenBao.
+pub(crate) fn with_openbao(mut declarations: Value, changes: &Value) -> Value {
+    merge(&mut declarations["openbao"], changes);
+    declarations
+}
+
+fn merge(value: &mut Value, changes: &Value) {
+    for (name, change) in changes.as_object().unwrap() {
+        value[name] = change.clone();
+    }
+}
+
+/// `vault-plan` of these declarations, on stdin, as root.
+pub(crate) fn plan(server: &Server, declarations: &Value) -> Run {
+    bare(declarations)
+        .server(server)
+        .env("BAO_TOKEN", server.root_token())
+}
+
+/// The same without a server.
+pub(crate) fn bare(declarations: &Value) -> Run {
+    Run::new(env!("CARGO_BIN_EXE_vault-plan"))
+        .args(["--declarations", "-"])
+        .input(declarations.to_string())
+}
+
+/// Runs it to its end with this exit status.
+#[track_caller]
+pub(crate) fn ends(run: Run, status: i32) -> Output {
+    let output = run.run();
+    assert_eq!(output.code(), Some(status), "{output}");
+    output
+}
+
+/// The findings of the first host, from the run's JSON.
+#[track_caller]
+pub(crate) fn findings(run: Run) -> Vec<Value> {
+    let output = run.args(["--json"]).run();
+    let all: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output}"));
+    all["hosts"][0]["findings"].as_array().unwrap().clone()
+}
+
+/// `kind reason path` of each finding of the first host.
+#[track_caller]
+pub(crate) fn told(run: Run) -> Vec<String> {
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or("-").to_owned();
+    findings(run)
+        .iter()
+        .map(|finding| {
+            let [kind, reason, path] = ["kind", "reason", "path"].map(|name| text(finding, name));
+            format!("{kind} {reason} {path}")
+        })
+        .collect()
+}

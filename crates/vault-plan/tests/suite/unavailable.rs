@@ -1,0 +1,100 @@
+//! Servers that do not answer.
+
+use std::{thread::sleep, time::Duration};
+
+use serde_json::json;
+use testkit::{Server, Signal, refused_address};
+
+use crate::site::{bare, declarations, ends, plan, secret};
+
+#[test]
+fn a_sealed_server_is_an_error() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.seal();
+    let declared = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
+    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed
+
+    hint: unseal it with `bao operator unseal`
+    ");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_once_for_all_hosts() {
+    let hosts: serde_json::Map<_, _> = (0..200)
+        .map(|number| {
+            let name = format!("host{number}");
+            let db = secret(&format!("hosts/{name}/db"), &json!({}));
+            (name.clone(), declarations(&name, &[("db", db)]))
+        })
+        .collect();
+    let refused = refused_address();
+    let run = bare(&hosts.into())
+        .env("BAO_ADDR", refused.address())
+        .env("BAO_TOKEN", "s.x");
+    let output = ends(run, 1);
+    assert_eq!(output.stderr.matches("error: ").count(), 1, "{output}");
+    assert!(
+        output.stderr.contains("connection refused") && output.stdout.is_empty(),
+        "{output}"
+    );
+}
+
+#[test]
+fn an_interrupted_run_ends_at_once() {
+    testkit::require_bao!();
+    let mut server = Server::dev();
+    let declared = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
+    server.pause();
+    let mut running = plan(&server, &declared).start();
+    sleep(Duration::from_millis(300));
+    assert!(running.is_running());
+    running.signal(Signal::INT);
+    let output = running.finish();
+    server.resume();
+    assert!(
+        output.code().is_none() && output.stdout.is_empty(),
+        "{output}"
+    );
+    assert!(output.time < Duration::from_secs(2), "{output}");
+}
+
+#[test]
+fn a_rate_limit_only_takes_longer() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.add_host("limited");
+    let names: Vec<_> = (0..8).map(|number| format!("s{number}")).collect();
+    let secrets: Vec<_> = names
+        .iter()
+        .map(|name| {
+            (
+                name.as_str(),
+                secret(&format!("hosts/limited/{name}"), &json!({})),
+            )
+        })
+        .collect();
+    for name in &names {
+        server.put_secret(
+            &format!("hosts/limited/{name}"),
+            &json!({ "key": "hunter2" }),
+        );
+    }
+    server.write(
+        "sys/quotas/rate-limit/slow",
+        &json!({ "path": "secret/", "rate": 5 }),
+    );
+    let output = ends(plan(&server, &declarations("limited", &secrets)), 0);
+    assert!(
+        output.stdout.starts_with("limited: 8 secrets, all there"),
+        "{output}"
+    );
+    assert!(
+        output.time > Duration::from_millis(500),
+        "nothing was limited: {output}"
+    );
+}

@@ -1,0 +1,60 @@
+//! Secrets that nobody declares.
+
+use serde_json::json;
+
+use crate::site::{declarations, ends, plan, secret, shared_server};
+
+#[test]
+fn secrets_in_the_hosts_folder_are_declared_by_somebody_or_told() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("hoard");
+    server.add_host("neighbour");
+    for path in ["db", "old", "deep/er/one", "deep/er", "a b", "lent"] {
+        server.put_secret(&format!("hosts/hoard/{path}"), &json!({ "key": "hunter2" }));
+    }
+    server.put_secret("hosts/hoard-not/x", &json!({ "key": "hunter2" }));
+    let declared = json!({
+        "hoard": declarations("hoard", &[("db", secret("hosts/hoard/db", &json!({})))]),
+        "neighbour": declarations("neighbour", &[("lent", secret("hosts/hoard/lent", &json!({})))]),
+    });
+    let output = ends(plan(&server, &declared).args(["hoard", "neighbour"]), 0);
+    insta::assert_snapshot!(output, @r"
+    exit status: 0
+    ----- stdout -----
+    hoard: 1 secret, all there
+      undeclared: `hosts/hoard/a b` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret 'hosts/hoard/a b'
+      undeclared: `hosts/hoard/deep/er` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/hoard/deep/er
+      undeclared: `hosts/hoard/deep/er/one` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/hoard/deep/er/one
+      undeclared: `hosts/hoard/old` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/hoard/old
+    neighbour: 1 secret, all there
+      denied: lent: the host may not read `secret/data/hosts/hoard/lent`: none of its policies has a rule for it; give a policy of its role `read` on this path
+      unused: the policy `host-neighbour` grants `secret/data/hosts/neighbour/*`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-neighbour` grants `secret/detailed-metadata/hosts/neighbour/*`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-neighbour` grants `secret/metadata/hosts/neighbour/`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-neighbour` grants `secret/metadata/hosts/neighbour/*`, which no declared secret uses; declare the secret, or take the rule out of the policy
+
+    2 hosts, 2 secrets: 1 denied, 4 undeclared, 4 unused
+    ----- stderr -----
+    ");
+    ends(plan(&server, &declared).args(["--strict"]), 1);
+}
+
+#[test]
+fn a_host_that_declares_nothing_is_looked_into_all_the_same() {
+    testkit::require_bao!();
+    let server = shared_server();
+    insta::assert_snapshot!(ends(plan(&server, &declarations("image", &[])).args(["--strict"]), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    image: declares no secrets
+    ----- stderr -----
+    ");
+    server.put_secret("hosts/leftover/db", &json!({ "key": "hunter2" }));
+    insta::assert_snapshot!(ends(plan(&server, &declarations("leftover", &[])), 0).stdout, @r"
+    leftover: declares no secrets
+      undeclared: `hosts/leftover/db` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/leftover/db
+
+    1 host, 0 secrets: 1 undeclared
+    ");
+}
