@@ -47,7 +47,9 @@ Findings:
   denied      the host's policies do not let it read the secret
   undeclared  a secret below hosts/<hostname>/ that no host declares
   unused      a grant of the policy host-<hostname> that no declared secret uses
-  note        worth knowing; no reason to fail
+  note        worth knowing, or what cannot be told from here; no reason to fail
+
+Of rights, the policies of the host's role are looked at; not what an identity or its groups add.
 
 Examples:
   vault-plan                                     every host of the flake in this folder

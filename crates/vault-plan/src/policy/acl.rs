@@ -148,3 +148,73 @@ impl Rights {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acl(rules: &[(&str, &str)]) -> Acl {
+        let mut acl = Acl::default();
+        for (number, (path, rights)) in rules.iter().enumerate() {
+            let text = format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n");
+            acl.add(&format!("p{number}"), &Policy::parse(&text).unwrap());
+        }
+        acl
+    }
+
+    /// Both rules are for the path; the first is followed, whichever comes first.
+    #[test]
+    fn the_more_exact_rule_is_followed() {
+        for (path, followed, other) in [
+            ("s/a/b", "s/a/b", "s/a/*"),
+            ("s/a/b", "s/a/b", "s/+/b"),
+            ("s/a/b", "s/a/*", "s/*"),
+            ("s/ab/c", "s/a*", "s/+/c"),
+            ("s/a/b/c", "s/a/+/c", "s/+/b/c"),
+            ("s/a/bc", "s/+/bc", "s/+/b*"),
+            ("s/a", "s/+", "s/*"),
+            ("s/a/b/c", "s/a/+/c", "s/a/+/+"),
+            ("s/a/bcd", "s/+/bc*", "s/+/b*"),
+        ] {
+            let (read, deny) = (r#""read""#, r#""deny""#);
+            for allowing in [
+                acl(&[(followed, read), (other, deny)]),
+                acl(&[(other, deny), (followed, read)]),
+            ] {
+                let verdict = allowing.verdict(Operation::Read, path);
+                assert_eq!(verdict, Verdict::Allowed, "{followed} before {other}");
+            }
+            let denying = acl(&[(other, read), (followed, deny)]);
+            let source = Source {
+                policy: "p1".to_owned(),
+                path: followed.to_owned(),
+            };
+            let verdict = denying.verdict(Operation::Read, path);
+            assert_eq!(verdict, Verdict::Denied(Some(source)));
+        }
+    }
+
+    #[test]
+    fn rules_of_one_path_add_up_and_deny_beats_them() {
+        let both = acl(&[("s/*", r#""list""#), ("/s/*", r#""read""#)]);
+        assert_eq!(both.verdict(Operation::Read, "s/a"), Verdict::Allowed);
+        assert_eq!(both.verdict(Operation::List, "s/a/"), Verdict::Allowed);
+        assert_eq!(both.verdict(Operation::Read, "t"), Verdict::Denied(None));
+        let denied = acl(&[("s/*", r#""read""#), ("s/*", r#""list", "deny""#)]);
+        let verdict = denied.verdict(Operation::Read, "s/a");
+        assert!(matches!(verdict, Verdict::Denied(Some(source)) if source.policy == "p1"));
+    }
+
+    #[test]
+    fn a_listing_follows_rules_without_the_final_slash_too() {
+        for (rule, allowed) in [
+            ("s/a/", true),
+            ("s/a", true),
+            ("s/+", true),
+            ("s/a/b", false),
+        ] {
+            let verdict = acl(&[(rule, r#""list""#)]).verdict(Operation::List, "s/a/");
+            assert_eq!(verdict == Verdict::Allowed, allowed, "{rule}");
+        }
+    }
+}

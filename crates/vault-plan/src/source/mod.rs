@@ -39,6 +39,7 @@ fn unknown<'a>(name: &str, place: &str, known: impl IntoIterator<Item = &'a Stri
     let failure = Failure::usage(format_args!("there is no host `{name}` {place}"));
     match known.as_slice() {
         [] => failure,
+        [one] => failure.hint(format!("there is {one}")),
         known => failure.hint(format!("there are {}", known.join(", "))),
     }
 }

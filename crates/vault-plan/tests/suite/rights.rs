@@ -217,3 +217,22 @@ fn rotation_without_the_right_to_list_is_noted() {
     ----- stderr -----
     ");
 }
+
+#[test]
+fn a_role_with_the_policy_root_lets_nobody_log_in() {
+    testkit::require_bao!();
+    let server = shared_server();
+    let text = "path \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
+    let declared = host(&server, "roots", &["host-roots", "root"], text);
+    assert_eq!(
+        told(plan(&server, &declared)),
+        ["denied root auth/approle/role/roots"]
+    );
+    let credentials = server.issue_secret_id("roots");
+    let credentials = openbao::AppRoleCredentials {
+        role_id: credentials.role_id.into(),
+        secret_id: credentials.secret_id.into(),
+    };
+    let login = approle::login(&server.anonymous_client(), "approle", &credentials);
+    assert!(login.is_err(), "OpenBao has changed its mind");
+}
