@@ -1,0 +1,55 @@
+"""Puts a rendered node into a guest's files, and takes one out again."""
+
+import shutil
+from pathlib import Path
+
+import accounts
+import store
+from rendered import Rendered
+
+UNITS = Path("etc/systemd/system")
+TMPFILES = Path("etc/tmpfiles.d/00-nixos.conf")
+
+
+def install(rendered: Rendered, root: Path) -> None:
+    """Everything but starting it."""
+    store.provide(rendered, root)
+    accounts.ensure(rendered, root)
+    for name, text in rendered.etc.items():
+        write(root / "etc" / name, text)
+    for name, text in rendered.units.items():
+        write(root / UNITS / name, text)
+    for link, target in links(rendered):
+        link = root / UNITS / link
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    write(root / TMPFILES, "".join(f"{line}\n" for line in rendered.tmpfiles))
+
+
+def remove(rendered: Rendered, root: Path) -> None:
+    """Takes away what another generation may not have; accounts stay."""
+    for name in rendered.etc:
+        (root / "etc" / name).unlink(missing_ok=True)
+    for name in [*rendered.units, *(link for link, _ in links(rendered))]:
+        (root / UNITS / name).unlink(missing_ok=True)
+    for name in rendered.store:
+        shutil.rmtree(root / "nix/store" / name, ignore_errors=True)
+        (root / "nix/store" / name).unlink(missing_ok=True)
+
+
+def links(rendered: Rendered) -> list[tuple[str, str]]:
+    """What `systemctl enable` would make, below /etc/systemd/system: each link and its target."""
+    found = []
+    for unit, how in rendered.links.items():
+        for kind, folder in [("wantedBy", "wants"), ("requiredBy", "requires")]:
+            found += [(f"{target}.{folder}/{unit}", f"../{unit}") for target in how.get(kind, [])]
+        found += [(alias, unit) for alias in how.get("aliases", [])]
+    return found
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Writes a file and makes the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)

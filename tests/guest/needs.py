@@ -1,0 +1,96 @@
+"""What a run needs of the machine: its rights, its programs, the image."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import store
+
+OURS = ["create-host", "vault-fetch", "vault-plan", "vault-secrets", "vault-unwrap"]
+EXTRA = ["bao", "tofu"]
+COMMANDS = ["systemd-nspawn", "nsenter", "unshare", "setpriv", "ip", "debootstrap"]
+NEEDS = re.compile(r"^# needs: (.+)$", re.MULTILINE)
+
+
+def of_guests() -> str | None:
+    """Why this machine can have no guests."""
+    if os.geteuid() != 0:
+        return "guests need root"
+    missing = [command for command in COMMANDS if shutil.which(command) is None]
+    if missing:
+        return f"`{missing[0]}` is not here (`tools/setup guest`)"
+    if cgroup() is None:
+        return "no cgroup2 is mounted that could be written to"
+    return None
+
+
+def of_script(script: Path, binds: list[tuple[str, str]]) -> str | None:
+    """Which program is missing of those that a scenario names in a line `# needs: tofu`."""
+    offered = {Path(target).name for _, target in binds}
+    wanted = " ".join(NEEDS.findall(script.read_text())).split()
+    return next((f"`{name}` is not here" for name in wanted if name not in offered), None)
+
+
+def cgroup() -> Path | None:
+    """This process's own cgroup, where those of guests can be made."""
+    own = Path("/proc/self/cgroup").read_text().partition("0::/")[2].splitlines()
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, point, kind, options = line.split()[:4]
+        if kind == "cgroup2" and "rw" in options.split(",") and own:
+            folder = Path(point, own[0])
+            return folder if folder.is_dir() else Path(point)
+    return None
+
+
+def image(here: Path) -> Path:
+    """The image of the guests, built where it is missing."""
+    built = subprocess.run([here / "image"], capture_output=True, text=True, check=True).stdout
+    if not Path(built.strip()).is_dir():
+        print("the guests' image is being built (a minute)", file=sys.stderr, flush=True)
+        subprocess.run([here / "image", "--build"], stdout=subprocess.DEVNULL, check=True)
+    return Path(built.strip())
+
+
+def programs(root: Path, folder: Path | None) -> list[tuple[str, str]]:
+    """What is bound into each guest: the files here and their places there."""
+    folder = folder.resolve() if folder else build(root)
+    ours = [(folder / name, f"{store.OURS}/{name}") for name in OURS]
+    extra = [(which(name), f"{store.EXTRA}/{name}") for name in EXTRA]
+    found = [(path, target) for path, target in ours + extra if path and path.exists()]
+    # Also on PATH, as environment.systemPackages puts them on NixOS.
+    on_path = [(path, f"/usr/local/bin/{path.name}") for path, _ in found]
+    return [(str(path.resolve()), target) for path, target in found + on_path]
+
+
+def which(name: str) -> Path | None:
+    """A program on PATH, or in the cache that tools/setup fills."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "zero-touch-secrets")
+    found = shutil.which(name, path=f"{os.environ['PATH']}:{cache / 'bin'}")
+    return Path(found) if found else None
+
+
+def build(root: Path) -> Path:
+    """Builds the project's programs, unoptimised, and gives their folder."""
+    present = [name for name in OURS if (root / "crates" / name / "src/main.rs").exists()]
+    packages = [word for name in present for word in ("--package", name)]
+    path = subprocess.run(
+        [root / "tools/setup", "--print-path", "rust"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
+    cargo = ["cargo", "build", "--quiet", "--locked", "--bins", *packages]
+    subprocess.run(cargo, cwd=root, env=environment, check=True)
+    metadata = subprocess.run(
+        ["cargo", "metadata", "--format-version=1", "--no-deps", "--locked", "--offline"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    return Path(json.loads(metadata)["target_directory"], "debug")

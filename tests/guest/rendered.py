@@ -1,0 +1,72 @@
+"""A rendered node: what Nix made of tests/nodes/<node>.nix, read from its folder."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_PATH = re.compile(r"/nix/store/([A-Za-z0-9+._?=-]+)((?:/[A-Za-z0-9+._@-]+)*)")
+# Only what a switch compares; systemd does not read them.
+TRIGGER = re.compile(r"^X-[A-Za-z-]+=.*$", re.MULTILINE)
+
+
+@dataclass
+class Rendered:
+    """Units by their path below /etc/systemd/system, and the manifest beside them."""
+
+    name: str
+    units: dict[str, str]
+    links: dict[str, dict[str, list[str]]]
+    users: dict[str, dict]
+    groups: dict[str, dict]
+    tmpfiles: list[str]
+    etc: dict[str, str]
+    store: dict[str, dict]
+
+    def texts(self) -> dict[str, str]:
+        """Every text that programs read, by what it is."""
+        texts = {f"unit {name}": TRIGGER.sub("", text) for name, text in self.units.items()}
+        texts |= {f"/etc/{name}": text for name, text in self.etc.items()}
+        return texts | {f"/nix/store/{name}": file["text"] for name, file in self.store.items()}
+
+    def whole_text(self, unit: str) -> str:
+        """A unit's text and that of the store's files which it names, and so on.
+
+        Without the hashes in the names, a unit whose script changed has the same text as before.
+        """
+        seen: dict[str, str] = {}
+        waiting = [self.units[unit]]
+        while waiting:
+            for name, _ in STORE_PATH.findall(waiting.pop()):
+                if name in self.store and name not in seen:
+                    seen[name] = self.store[name]["text"]
+                    waiting.append(seen[name])
+        return "\n".join(seen[name] for name in sorted(seen))
+
+
+def find(name: str, folders: list[Path]) -> Path | None:
+    """The folder of a rendered node."""
+    return next((folder / name for folder in folders if (folder / name).is_dir()), None)
+
+
+def load(folder: Path) -> Rendered:
+    """Reads a rendered node."""
+    units = {
+        str(path.relative_to(folder / "units")): path.read_text()
+        for path in sorted((folder / "units").rglob("*"))
+        if path.is_file()
+    }
+    manifest = json.loads((folder / "manifest.json").read_text())
+    store = manifest.get("store", {})
+    return Rendered(
+        name=folder.name,
+        units=units,
+        links=manifest.get("links", {}),
+        users=manifest.get("users", {}),
+        groups=manifest.get("groups", {}),
+        tmpfiles=manifest.get("tmpfiles", []),
+        etc=manifest.get("etc", {}),
+        store={
+            name: file if isinstance(file, dict) else {"text": file} for name, file in store.items()
+        },
+    )
