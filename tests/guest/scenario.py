@@ -7,6 +7,8 @@ Mounts, network and processes of the scenario end with this process, however tha
 
 import contextlib
 import json
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,9 @@ from machine import Machine, retry
 from network import Network
 
 JOURNAL_LINES = 200
+# A condition that is not met is no news.
+DULL = re.compile(r".* skipped, (unmet condition|no trigger condition).*\n")
+TIME_LIMIT = 20 * 60
 
 
 class Log:
@@ -58,11 +63,14 @@ def main() -> int:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     log = Log()
     machines: list[Machine] = []
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TIME_LIMIT)
     try:
         machines = make_machines(job, log)
         run_script(name, job, machines, log)
         return 0
     except BaseException as error:
+        signal.alarm(60)
         show_guests(machines, log)
         log("the script failed")
         show_traceback(error)
@@ -71,6 +79,11 @@ def main() -> int:
         for machine in machines:
             if machine.container.is_up():
                 machine.container.kill()
+
+
+def give_up(*_: object) -> None:
+    """Ends a script that hangs, from inside, so that it shows where."""
+    raise TimeoutError(f"the scenario has taken more than {TIME_LIMIT} s")
 
 
 def make_machines(job: dict, log: Log) -> list[Machine]:
@@ -134,7 +147,7 @@ def show_guests(machines: list[Machine], log: Log) -> None:
                 command = ["journalctl", f"--directory={folder}", *journal]
                 said = subprocess.run(command, capture_output=True, text=True, check=False)
             log("the end of its journal:", machine.name)
-            print(said.stdout + said.stderr)
+            print(DULL.sub("", said.stdout) + said.stderr)
 
 
 def show_traceback(error: BaseException) -> None:
