@@ -1,0 +1,111 @@
+"""Is a rendered node whole? What its texts refer to must be there, and fit."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rendering import Files
+
+STORE_PATH = re.compile(r"/nix/store/([-+._?=0-9a-zA-Z]+)")
+HASH = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-")
+DEPENDENCY = re.compile(
+    r"^(?:Wants|Requires|BindsTo|PartOf|OnFailure|OnSuccess)=(.+)$", re.MULTILINE
+)
+ACCOUNT = re.compile(r"^(User|Group)=(.+)$", re.MULTILINE)
+SECTIONS = ["etc", "groups", "links", "packages", "store", "tmpfiles", "users", "warnings"]
+
+
+@dataclass
+class Node:
+    """A node's units by their path, and its manifest."""
+
+    units: dict[str, str]
+    manifest: dict
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Each text with its name."""
+        yield from self.units.items()
+        yield from ((f"/etc/{name}", text) for name, text in self.manifest["etc"].items())
+        for name, file in self.manifest["store"].items():
+            yield f"/nix/store/{name}", file["text"]
+
+    def has(self, unit: str) -> bool:
+        """Whether a unit is here, itself or as its template."""
+        return unit in self.units or re.sub(r"@[^.]*", "@", unit) in self.units
+
+
+def problems(files: Files) -> list[str]:
+    """What is wrong with a rendered node."""
+    manifest = json.loads(files["manifest.json"])
+    if lacking := [name for name in SECTIONS if name not in manifest]:
+        return [f"manifest.json has no {lacking}"]
+    units = {name.removeprefix("units/"): text for name, text in files.items() if "units/" in name}
+    node = Node(units, manifest)
+    checks = [store_paths, contents, links, dependencies, accounts, declarations]
+    return [problem for check in checks for problem in check(node)]
+
+
+def store_paths(node: Node) -> Iterator[str]:
+    """Each path in the store is a text of the manifest or a package that it names."""
+    known = {name.split("/")[0] for name in node.manifest["store"]} | {*node.manifest["packages"]}
+    for where, text in node.texts():
+        if HASH.search(text):
+            yield f"`{where}` has a hash of the store in it"
+        for name in sorted({*STORE_PATH.findall(text)} - known):
+            yield f"`{where}` names `/nix/store/{name}`, which manifest.json does not have"
+
+
+def contents(node: Node) -> Iterator[str]:
+    """The names of the store's texts begin with their digests."""
+    for name, file in node.manifest["store"].items():
+        digest = hashlib.sha256(file["text"].encode()).hexdigest()[:8]
+        if not name.startswith(f"{digest}-"):
+            yield f"`{name}` is not the name of its text, which has {digest}"
+        if "\n" in file["text"] and file["text"].startswith("#!") != file["executable"]:
+            yield f"`{name}` is a script or executable, not both"
+
+
+def links(node: Node) -> Iterator[str]:
+    """What starts a unit, and what it starts, is there."""
+    for unit, kinds in node.manifest["links"].items():
+        if unit not in node.units:
+            yield f"manifest.json links `{unit}`, which is not there"
+        for kind, others in kinds.items():
+            for other in others:
+                if kind != "aliases" and not other.endswith(".target") and not node.has(other):
+                    yield f"`{unit}` is {kind} `{other}`, which is not there"
+
+
+def dependencies(node: Node) -> Iterator[str]:
+    """Units of ours that a unit names are there."""
+    for unit, text in node.units.items():
+        for other in " ".join(DEPENDENCY.findall(text)).split():
+            if other.startswith("vault-") and not node.has(other):
+                yield f"`{unit}` names `{other}`, which is not there"
+
+
+def accounts(node: Node) -> Iterator[str]:
+    """The users and groups of services are there."""
+    known = {"User": {"root", *node.manifest["users"]}, "Group": {"root", *node.manifest["groups"]}}
+    for unit, text in node.units.items():
+        for kind, name in ACCOUNT.findall(text):
+            if name not in known[kind]:
+                yield f"`{unit}` has {kind}={name}, which is not there"
+
+
+def declarations(node: Node) -> Iterator[str]:
+    """Each declared secret has its units, and its services require it."""
+    if "vault/secrets.json" not in node.manifest["etc"]:
+        return
+    for name, secret in json.loads(node.manifest["etc"]["vault/secrets.json"])["secrets"].items():
+        fetch = f"vault-secret-{name}.service"
+        if fetch not in node.units:
+            yield f"`{fetch}` is not there"
+        required_by = node.manifest["links"].get(fetch, {}).get("requiredBy", [])
+        if sorted(required_by) != sorted(secret["services"]):
+            yield f"`{fetch}` is required by {required_by}, not by {secret['services']}"
+        timer = f"vault-secret-rotate-{name}.timer"
+        if (timer in node.units) != (secret["rotation"] is not None):
+            yield f"`{timer}` and `rotation` in secrets.json disagree"

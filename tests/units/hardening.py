@@ -1,0 +1,115 @@
+"""How far the units' sandboxes go, as `systemd-analyze security` counts it; docs/hardening.md."""
+
+import json
+import re
+from pathlib import Path
+
+from analyzer import Analyzer
+from rendering import HERE, committed_nodes, read
+
+PAGE = Path("docs/hardening.md")
+LIMIT = 2.0
+OVERALL = re.compile(r"^. Overall exposure level for (\S+): ([\d.]+)", re.MULTILINE)
+
+# Each kind of unit once, in the order of a boot.
+KINDS = [
+    ("vault-bootstrap.service", re.compile(r"vault-bootstrap\.service")),
+    ("vault-setup.service", re.compile(r"vault-setup\.service")),
+    ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
+    ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
+    ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),
+]
+
+Scores = dict[str, float]
+Units = dict[str, str]
+
+
+def services(node: str, folder: Path = HERE) -> Units:
+    """This project's own services on a node, by name."""
+    units = read(folder / node / "units")
+    return {
+        name: text
+        for name, text in units.items()
+        if name.startswith("vault-") and name.endswith(".service")
+    }
+
+
+def scores(analyzer: Analyzer, units: Units) -> Scores:
+    """The exposure of each unit: 0 is none, 10 is all."""
+    finished = analyzer.run(units, "security", "--offline=true")
+    found = {
+        re.sub(r"@[^.]*", "@", name): float(score)
+        for name, score in OVERALL.findall(finished.stdout)
+    }
+    if found.keys() != units.keys():
+        lost = sorted(units.keys() - found.keys())
+        raise ValueError(f"no score of {lost}: {finished.stderr}")
+    return found
+
+
+def exposed(analyzer: Analyzer, name: str, text: str) -> dict[str, str]:
+    """What a unit may still do, with what systemd counts for it."""
+    finished = analyzer.run({name: text}, "security", "--offline=true", "--json=short")
+    rows = json.loads(finished.stdout)
+    return {row["name"]: row["exposure"] for row in rows if row["exposure"] and not row["set"]}
+
+
+def version_of_page(text: str) -> int | None:
+    """Which systemd counted."""
+    found = re.search(r"systemd\s+(\d+)\)", text)
+    return int(found[1]) if found else None
+
+
+def page(analyzer: Analyzer) -> str:
+    """docs/hardening.md."""
+    worst = worst_of_kinds(analyzer)
+    left = {kind: exposed(analyzer, name, text) for kind, (_, name, text) in worst.items()}
+    settings = list(dict.fromkeys(name for rows in left.values() for name in rows))
+    table = [
+        "| | " + " | ".join(f"`{kind}`" for kind in worst) + " |",
+        "| --- |" + " ---: |" * len(worst),
+        "| **all in all** | " + " | ".join(f"**{score}**" for score, _, _ in worst.values()) + " |",
+        *(
+            f"| {code(setting)} | "
+            + " | ".join(rows.get(setting, "") for rows in left.values())
+            + " |"
+            for setting in settings
+        ),
+    ]
+    return HEAD.format(version=analyzer.version, limit=LIMIT) + "\n".join(table) + "\n"
+
+
+def code(text: str) -> str:
+    """A cell of a table, in which a bar must not end it."""
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def worst_of_kinds(analyzer: Analyzer) -> dict[str, tuple[float, str, str]]:
+    """Of each kind the unit with the widest sandbox, of all nodes."""
+    worst: dict[str, tuple[float, str, str]] = {}
+    for node in committed_nodes():
+        units = services(node)
+        for name, score in scores(analyzer, units).items() if units else ():
+            kind = kind_of(name)
+            if kind not in worst or score > worst[kind][0]:
+                worst[kind] = (score, name, units[name])
+    return {kind: worst[kind] for kind, _ in KINDS if kind in worst}
+
+
+def kind_of(name: str) -> str:
+    """`vault-secret-db.service` is a `vault-secret-<name>.service`."""
+    return next(kind for kind, pattern in KINDS if pattern.fullmatch(name))
+
+
+HEAD = """\
+# Hardening
+
+How much each unit may still do, as `systemd-analyze security --offline=true` counts it (systemd
+{version}): 0 is nothing, 10 is everything. Below the sum stands what it is made of; of several
+units of a kind, the widest sandbox counts. The tests refuse {limit} and more. Made by
+`tests/units/render`.
+
+`vault-rebuild.service`, which only the image for new machines has, is not in the table: it installs
+a system.
+
+"""
