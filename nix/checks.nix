@@ -93,5 +93,7 @@ programs
     python3 -m unittest discover --start-directory tools/checks
   '';
 
+  rendered = import ../tests/units/check.nix { inherit lib pkgs self; };
+
   hosts = pkgs.writeText "check-hosts" (lib.concatLines toplevels);
 }
