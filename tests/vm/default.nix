@@ -1,0 +1,73 @@
+# The scenarios as NixOS tests: each file of tests/scenarios on virtual machines of its own. Not in
+# containers: a scenario cuts power and network, and the sandboxes of our units are a part of it.
+{
+  lib,
+  pkgs,
+  self,
+}:
+let
+  inherit (lib) fileset;
+  scenarios = ../scenarios;
+  programs = self.packages.${pkgs.stdenv.hostPlatform.system};
+
+  # What create-host works on.
+  fleet = fileset.toSource {
+    root = ../..;
+    fileset = fileset.unions [
+      ../../fleet.toml
+      ../../flake.nix
+      ../../flake.lock
+      ../../hosts
+      ../../terraform
+    ];
+  };
+
+  library = lib.filter (lib.hasSuffix ".py") (lib.filesystem.listFilesRecursive (scenarios + "/lib"));
+  scripts = scenario: [ ./machines.py ] ++ library ++ [ (scenarios + "/${scenario}.py") ];
+  isSeeded =
+    scenario: name:
+    lib.any (script: lib.hasInfix "${name}.seed(" (builtins.readFile script)) (scripts scenario);
+
+  # web01.next.nix is what web01 can be switched to.
+  generations =
+    name:
+    lib.concatMap (file: lib.toList (builtins.match "${name}\\.([^.]+)\\.nix" file)) (
+      lib.filter (file: builtins.match "${name}\\.[^.]+\\.nix" file != null) (
+        lib.attrNames (builtins.readDir ../nodes)
+      )
+    );
+
+  machine = scenario: name: {
+    imports = [
+      self.nixosModules.default
+      (../nodes + "/${name}.nix")
+    ]
+    ++ lib.optional (isSeeded scenario name) ./cloud-init.nix;
+
+    specialisation = lib.genAttrs (generations name) (generation: {
+      configuration.imports = [ (../nodes + "/${name}.${generation}.nix") ];
+    });
+
+    environment.systemPackages = lib.mkIf (name == "openbao") [
+      pkgs.openssl
+      programs.create-host
+    ];
+    virtualisation.memorySize = if name == "openbao" then 2048 else 1024;
+  };
+in
+lib.mapAttrs' (
+  scenario: machines:
+  lib.nameValuePair "scenario-${scenario}" (
+    pkgs.testers.runNixOSTest {
+      name = scenario;
+      nodes = lib.genAttrs machines (machine scenario);
+      # In one set of names, as tests/guest does; a traceback then names the file.
+      testScript = ''
+        fleet_directory = "${fleet}"
+        for script in "${lib.concatMapStringsSep " " (script: "${script}") (scripts scenario)}".split():
+            with open(script) as file:
+                exec(compile(file.read(), script, "exec"), globals())
+      '';
+    }
+  )
+) (lib.importJSON (scenarios + "/nodes.json"))
