@@ -61,6 +61,7 @@ let
   );
 in
 programs
+// import ../tests/vm { inherit lib pkgs self; }
 // {
   rustfmt = cargoCheck "rustfmt" [ pkgs.rustfmt ] "cargo fmt --all --check";
   clippy = cargoCheck "clippy" [
