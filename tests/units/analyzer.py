@@ -44,7 +44,7 @@ class Analyzer:
         return cls(version_of(["chroot", image, "systemd-analyze"]), image)
 
     def run(self, units: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs it with all these units as files."""
+        """Runs it on all these units; drop-ins are beside theirs."""
         with tempfile.TemporaryDirectory() as scratch:
             for name, text in units.items():
                 path = Path(scratch, name)
@@ -54,7 +54,12 @@ class Analyzer:
             if self.image:
                 command = ["unshare", "--mount", "sh", "-ec", IN_IMAGE, "sh", scratch, self.image]
             return subprocess.run(
-                [*command, "--no-pager", *arguments, *(f"./{name}" for name in units)],
+                [
+                    *command,
+                    "--no-pager",
+                    *arguments,
+                    *(f"./{name}" for name in units if "/" not in name),
+                ],
                 cwd=scratch,
                 env=os.environ | {"LC_ALL": "C.UTF-8"},
                 capture_output=True,

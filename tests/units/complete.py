@@ -32,8 +32,9 @@ class Node:
             yield f"/nix/store/{name}", file["text"]
 
     def has(self, unit: str) -> bool:
-        """Whether a unit is here, itself or as its template."""
-        return unit in self.units or re.sub(r"@[^.]*", "@", unit) in self.units
+        """Whether a unit is here: itself, its template, or what is added to somebody else's."""
+        names = [unit, re.sub(r"@[^.]*", "@", unit), f"{unit}.d/overrides.conf"]
+        return any(name in self.units for name in names)
 
 
 def problems(files: Files) -> list[str]:
@@ -70,7 +71,7 @@ def contents(node: Node) -> Iterator[str]:
 def links(node: Node) -> Iterator[str]:
     """What starts a unit, and what it starts, is there."""
     for unit, kinds in node.manifest["links"].items():
-        if unit not in node.units:
+        if not node.has(unit):
             yield f"manifest.json links `{unit}`, which is not there"
         for kind, others in kinds.items():
             for other in others:

@@ -22,7 +22,9 @@ let
     character: "_" + lib.fixedWidthString 2 "0" (lib.toHexString (lib.strings.charToInt character));
   codes = map code special;
   pack = value: lib.replaceStrings special codes (toJSON value);
-  unpack = text: builtins.fromJSON (lib.replaceStrings codes special text);
+  unpack =
+    packed:
+    builtins.fromJSON (builtins.unsafeDiscardStringContext (lib.replaceStrings codes special packed));
 
   # A package that is a text, with the text in its path; the text is in its file `destination`.
   carry =
