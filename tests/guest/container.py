@@ -87,16 +87,23 @@ class Container:
         variables = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         return ["nsenter", "-t", str(leader), "-a", "--", "env", "-i", *variables, *words]
 
-    def run(self, words: list[str]) -> subprocess.CompletedProcess:
-        """Runs a program inside, for the runner's own purposes."""
-        return subprocess.run(
-            self.command(words),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
+    def start_command(self, words: list[str]) -> None:
+        """Runs a program inside and does not wait for it."""
+        subprocess.Popen(self.command(words), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def run(self, words: list[str], **more) -> tuple[int, str]:
+        """Runs a program inside to its end; gives its status and stdout. `more` is for Popen."""
+        child = subprocess.Popen(
+            self.command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more
         )
+        while True:
+            try:
+                output = child.communicate(timeout=0.5)[0]
+                return child.returncode, output.decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                # A guest that shuts down stops everything for a moment; nsenter stops with its
+                # child, and nobody else would wake it.
+                os.kill(child.pid, signal.SIGCONT)
 
     def wait_booted(self, timeout: float = 60) -> None:
         """Waits until the guest's systemd has reached basic.target: commands work from then on."""
@@ -105,8 +112,8 @@ class Container:
             if not self.is_up():
                 raise RuntimeError(f"{self.name} ended while it booted")
             if self.leader() is not None:
-                state = self.run(["systemctl", "is-active", "basic.target"])
-                if state.stdout.strip() == "active":
+                active = ["systemctl", "is-active", "--quiet", "basic.target"]
+                if self.run(active, stderr=subprocess.DEVNULL)[0] == 0:
                     return
             time.sleep(0.05)
         raise TimeoutError(f"{self.name} has not booted within {timeout:.0f} s")

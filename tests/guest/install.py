@@ -1,6 +1,5 @@
 """Puts a rendered node into a guest's files, and takes one out again."""
 
-import shutil
 from pathlib import Path
 
 import accounts
@@ -8,6 +7,7 @@ import store
 from rendered import Rendered
 
 UNITS = Path("etc/systemd/system")
+FOLDERS = [("wantedBy", "wants"), ("requiredBy", "requires"), ("upheldBy", "upholds")]
 TMPFILES = Path("etc/tmpfiles.d/00-nixos.conf")
 
 
@@ -33,16 +33,13 @@ def remove(rendered: Rendered, root: Path) -> None:
         (root / "etc" / name).unlink(missing_ok=True)
     for name in [*rendered.units, *(link for link, _ in links(rendered))]:
         (root / UNITS / name).unlink(missing_ok=True)
-    for name in rendered.store:
-        shutil.rmtree(root / "nix/store" / name, ignore_errors=True)
-        (root / "nix/store" / name).unlink(missing_ok=True)
 
 
 def links(rendered: Rendered) -> list[tuple[str, str]]:
     """What `systemctl enable` would make, below /etc/systemd/system: each link and its target."""
     found = []
     for unit, how in rendered.links.items():
-        for kind, folder in [("wantedBy", "wants"), ("requiredBy", "requires")]:
+        for kind, folder in FOLDERS:
             found += [(f"{target}.{folder}/{unit}", f"../{unit}") for target in how.get(kind, [])]
         found += [(alias, unit) for alias in how.get("aliases", [])]
     return found

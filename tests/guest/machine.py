@@ -4,7 +4,6 @@ import contextlib
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -137,16 +136,11 @@ class Machine:
         words = ["bash", "-c", f"set -euo pipefail; {command}"]
         if timeout is not None:
             words = ["timeout", str(timeout), *words]
-        child = subprocess.Popen(
-            self.container.command(words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if check_output else subprocess.DEVNULL,
-            start_new_session=True,
-        )
         if not check_output:
+            self.container.start_command(words)
             return -2, ""
-        output = child.communicate()[0].decode(errors="replace")
-        return (child.returncode if check_return else -1), output
+        status, output = self.container.run(words)
+        return (status if check_return else -1), output
 
     def succeed(self, *commands: str, timeout: float | None = None) -> str:
         """Gives the stdout of commands that must succeed."""

@@ -29,19 +29,9 @@ class Rendered:
         texts |= {f"/etc/{name}": text for name, text in self.etc.items()}
         return texts | {f"/nix/store/{name}": file["text"] for name, file in self.store.items()}
 
-    def whole_text(self, unit: str) -> str:
-        """A unit's text and that of the store's files which it names, and so on.
-
-        Without the hashes in the names, a unit whose script changed has the same text as before.
-        """
-        seen: dict[str, str] = {}
-        waiting = [self.units[unit]]
-        while waiting:
-            for name, _ in STORE_PATH.findall(waiting.pop()):
-                if name in self.store and name not in seen:
-                    seen[name] = self.store[name]["text"]
-                    waiting.append(seen[name])
-        return "\n".join(seen[name] for name in sorted(seen))
+    def store_names(self) -> set[str]:
+        """The first parts of the store's paths, which may be folders."""
+        return {name.split("/")[0] for name in self.store}
 
 
 def find(name: str, folders: list[Path]) -> Path | None:
@@ -57,16 +47,5 @@ def load(folder: Path) -> Rendered:
         if path.is_file()
     }
     manifest = json.loads((folder / "manifest.json").read_text())
-    store = manifest.get("store", {})
-    return Rendered(
-        name=folder.name,
-        units=units,
-        links=manifest.get("links", {}),
-        users=manifest.get("users", {}),
-        groups=manifest.get("groups", {}),
-        tmpfiles=manifest.get("tmpfiles", []),
-        etc=manifest.get("etc", {}),
-        store={
-            name: file if isinstance(file, dict) else {"text": file} for name, file in store.items()
-        },
-    )
+    parts = ["links", "users", "groups", "tmpfiles", "etc", "store"]
+    return Rendered(folder.name, units, **{part: manifest[part] for part in parts})

@@ -141,13 +141,13 @@ def show_guests(machines: list[Machine], log: Log) -> None:
         journal = ["--no-pager", "--output=short-precise", f"--lines={JOURNAL_LINES}"]
         with contextlib.suppress(RuntimeError, OSError):
             if machine.container.is_up() and machine.container.leader():
-                said = machine.container.run(["journalctl", "--boot", *journal])
+                said = machine.container.run(["journalctl", "--boot", *journal])[1]
             else:
                 folder = machine.container.root / "var/log/journal"
                 command = ["journalctl", f"--directory={folder}", *journal]
-                said = subprocess.run(command, capture_output=True, text=True, check=False)
+                said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
             log("the end of its journal:", machine.name)
-            print(DULL.sub("", said.stdout) + said.stderr)
+            print(DULL.sub("", said))
 
 
 def show_traceback(error: BaseException) -> None:

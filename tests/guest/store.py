@@ -66,7 +66,7 @@ def provide(rendered: Rendered, root: Path) -> None:
     unknown = {}
     for what, text in rendered.texts().items():
         for name, inside in STORE_PATH.findall(text):
-            if name not in rendered.store and not (store / name).is_symlink():
+            if name not in rendered.store_names() and not (store / name).is_symlink():
                 make_package(root, name)
             if not exists(root, f"/nix/store/{name}{inside}"):
                 unknown[f"/nix/store/{name}{inside}"] = what
@@ -79,8 +79,9 @@ def provide(rendered: Rendered, root: Path) -> None:
 
 
 def write_file(target: Path, file: dict) -> None:
-    """A text of the store: a file, or a folder with files (`dir/file` in its name)."""
+    """A text of the store: a file, or one in a folder (`<name>/bin/<program>`)."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     target.write_text(file["text"])
     target.chmod(0o555 if file.get("executable") else 0o444)
 

@@ -77,15 +77,15 @@ def decide(old: Rendered, new: Rendered, active: set[str]) -> dict[str, set[str]
         before, after = file_of(unit, old), file_of(unit, new)
         if before is None or unit.endswith(".target"):
             continue
-        if after is None:
+        if after is None and not before.endswith(".conf"):
             if truth(parse(old.units[before]), "X-StopOnRemoval", True):
                 plan["stop"].add(unit)
             continue
-        change = compare(old, new, before, after)
+        change = compare(old, new, before, after) if after else "restart"
         if change == "reload":
             plan["reload"].add(unit)
         elif change == "restart" and not UNTOUCHED.search(unit):
-            for verb in how_to_restart(unit, parse(new.units[after])):
+            for verb in how_to_restart(unit, parse(new.units.get(after, ""))):
                 plan[verb].add(unit)
     return plan
 
@@ -106,15 +106,14 @@ def how_to_restart(unit: str, parsed: dict) -> list[str]:
 
 
 def file_of(unit: str, node: Rendered) -> str | None:
-    """The file a unit is made from: its own, or its template's."""
+    """The file a unit is made from: its own, its template's, or an addition to another's."""
     template = re.sub(r"@[^.]*\.", "@.", unit)
-    return next((name for name in (unit, template) if name in node.units), None)
+    names = (unit, template, f"{unit}.d/overrides.conf")
+    return next((name for name in names if name in node.units), None)
 
 
 def compare(old: Rendered, new: Rendered, before: str, after: str) -> str | None:
     """Whether a change of a unit means `restart` or `reload`."""
-    if old.whole_text(before) != new.whole_text(after):
-        return "restart"
     one, other = parse(old.units[before]), parse(new.units[after])
     differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
     if not differing:

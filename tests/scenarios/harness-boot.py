@@ -50,8 +50,8 @@ with subtest("accounts, folders and files are as they were rendered"):
     assert alpha.succeed(f"stat -c %U /proc/{pid}").strip() == "fixture"
 
 with subtest("a store path has its own package's programs, and no others"):
-    alpha.succeed("test -x /nix/store/coreutils-9.7/bin/cat")
-    alpha.fail("test -e /nix/store/coreutils-9.7/bin/curl")
+    alpha.succeed("test -x /nix/store/coreutils/bin/cat")
+    alpha.fail("test -e /nix/store/coreutils/bin/curl")
 
 with subtest("files of the host"):
     alpha.copy_from_host(f"{fleet_directory}/terraform", "/tmp/copied/terraform")
