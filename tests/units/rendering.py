@@ -57,7 +57,7 @@ def read(folder: Path) -> Files:
 
 
 def write(folder: Path, files: Files) -> None:
-    """Replaces a folder by these files: afterwards it is the new one or the old one, whole."""
+    """Replaces a folder by these files, all of which are written before it is."""
     with tempfile.TemporaryDirectory(prefix=".render-", dir=folder.parent) as scratch:
         new = Path(scratch, "new")
         for name, text in files.items():
