@@ -7,6 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) folder;
   cfg = config.vault;
 
   address = types.strMatching "https?://[^[:space:],]+" // {
@@ -64,7 +65,7 @@ in
     };
 
     appRoleDirectory = mkOption {
-      type = types.path;
+      type = folder;
       default = "/var/lib/vault/approle";
       example = "/persist/vault/approle";
       description = ''
@@ -108,7 +109,8 @@ in
     lib.optionalAttrs (cfg.address != [ ]) { BAO_ADDR = lib.concatStringsSep "," cfg.address; }
     // lib.optionalAttrs (cfg.namespace != null) { BAO_NAMESPACE = cfg.namespace; }
     // lib.optionalAttrs (cfg.tls.caCertificate != null) {
-      BAO_CACERT = toString cfg.tls.caCertificate;
+      # Not toString: a path then goes along to the host.
+      BAO_CACERT = "${cfg.tls.caCertificate}";
     }
     // lib.optionalAttrs cfg.tls.skipVerify { BAO_SKIP_VERIFY = "true"; };
 }

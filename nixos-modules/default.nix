@@ -3,7 +3,7 @@
 {
   imports = [
     ./bootstrap.nix
-    ./checks.nix
+    ./checks
     ./connection.nix
     ./declarations.nix
     ./fetch.nix

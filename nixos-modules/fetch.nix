@@ -29,8 +29,9 @@ let
     ++ flag "group" secret.group
     ++ flag "mode" secret.mode
     ++ flag "cache-dir" secret.cacheDir
-    ++ flag "max-cache-age" secret.maxCacheAge
-    ++ lib.optionals (secret.cacheDir != null) (flag "seal-cache" secret.sealCache)
+    ++ lib.optionals (secret.cacheDir != null) (
+      flag "max-cache-age" secret.maxCacheAge ++ flag "seal-cache" secret.sealCache
+    )
     ++ flag "environment-file" secret.environmentFile
     ++ lib.concatMap (flag "require") secret.requiredKeys
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)

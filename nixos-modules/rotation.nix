@@ -7,6 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) serviceName;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
 
@@ -75,7 +76,7 @@ in
 {
   options.vault = {
     criticalServices = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf serviceName;
       default = [
         "bind"
         "openbao"

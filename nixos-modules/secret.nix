@@ -9,6 +9,7 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) folder serviceName;
 
   octal = types.strMatching "0?[0-7]{3}" // {
     description = "mode in octal, such as 0400";
@@ -55,7 +56,7 @@ in
     };
 
     outputDir = mkOption {
-      type = types.path;
+      type = folder;
       default = "${vault.secretsDirectory}/${name}";
       defaultText = lib.literalMD "`<vault.secretsDirectory>/<name>`";
       example = "/run/postgresql-secrets/db";
@@ -66,7 +67,7 @@ in
     };
 
     cacheDir = mkOption {
-      type = types.nullOr types.path;
+      type = types.nullOr folder;
       default = "${vault.cacheDirectory}/${name}";
       defaultText = lib.literalMD "`<vault.cacheDirectory>/<name>`";
       example = null;
@@ -125,7 +126,7 @@ in
     };
 
     services = mkOption {
-      type = types.listOf (types.coercedTo types.str (lib.removeSuffix ".service") types.str);
+      type = types.listOf serviceName;
       default = [ ];
       example = [ "postgresql" ];
       description = ''

@@ -7,13 +7,11 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) folder;
   cfg = config.vault;
 
   # sops-nix makes /run/secrets a symbolic link to a folder that it replaces as a whole.
-  sopsUsesRunSecrets =
-    options ? sops
-    && config.sops.secrets or { } != { }
-    && config.sops.defaultSymlinkPath or "/run/secrets" == "/run/secrets";
+  sopsUsesRunSecrets = options ? sops && config.sops.secrets or { } != { };
 in
 {
   options.vault = {
@@ -44,7 +42,7 @@ in
     };
 
     secretsDirectory = mkOption {
-      type = types.path;
+      type = folder;
       default = if sopsUsesRunSecrets then "/run/vault-secrets" else "/run/secrets";
       defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix has that";
       example = "/run/vault-secrets";
@@ -56,7 +54,7 @@ in
     };
 
     cacheDirectory = mkOption {
-      type = types.path;
+      type = folder;
       default = "/var/lib/vault/cache";
       example = "/persist/vault/cache";
       description = ''

@@ -28,6 +28,8 @@ let
       "services"
     ];
 
+  isWhole = name: config.systemd.services.${name}.serviceConfig ? ExecStart;
+
   service =
     name:
     let
@@ -43,9 +45,14 @@ let
         );
       };
     }
-    // lib.optionalAttrs (hasInfix "@" name && !lib.hasSuffix "@" name) {
-      # One instance of a template unit: only what is added stands in its file.
-      overrideStrategy = "asDropin";
+    // lib.optionalAttrs (hasInfix "@" name) {
+      # One instance of a template unit: only what is added stands in its file. Not where the instance is
+      # a unit of its own, as `container@web` is.
+      overrideStrategy = lib.mkIf (!isWhole name) "asDropin";
+    }
+    // lib.optionalAttrs (hasInfix "@" name && lib.versionAtLeast lib.trivial.release "25.11") {
+      # Nor does it get a PATH, which would take the place of its template's.
+      enableDefaultPath = lib.mkIf (!isWhole name) (lib.mkDefault false);
     };
 in
 {

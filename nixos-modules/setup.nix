@@ -8,9 +8,16 @@ let
   own = {
     ${cfg.secretsDirectory}.d.mode = "0711";
     "/run/vault".d.mode = "0755";
-    "/var/lib/vault".d.mode = "0711";
     ${cfg.cacheDirectory}.d.mode = "0700";
+  }
+  # On a host whose services.vault keeps its data there, the folder is that one's.
+  // lib.optionalAttrs (lib.any (lib.hasPrefix "/var/lib/vault/") lasting) {
+    "/var/lib/vault".d.mode = "0711";
   };
+  lasting = [
+    cfg.appRoleDirectory
+    cfg.cacheDirectory
+  ];
 
   # A place that somebody else chose keeps whatever mode it has.
   parents = lib.unique (

@@ -1,0 +1,126 @@
+# Folders of secrets: each has one of its own, where no one else writes.
+{
+  config,
+  lib,
+  options,
+  ...
+}:
+let
+  inherit (lib)
+    concatMap
+    filter
+    hasPrefix
+    optional
+    optionals
+    ;
+  cfg = config.vault;
+  inherit (import ./tools.nix { inherit config lib; })
+    option
+    perSecret
+    quoted
+    refuse
+    ;
+
+  place = option: path: example: { inherit option path example; };
+  outputOf = name: secret: place "${option name}.outputDir" secret.outputDir "/run/secrets/${name}";
+  cacheOf =
+    name: secret: place "${option name}.cacheDir" secret.cacheDir "/var/lib/vault/cache/${name}";
+
+  # Replaced as a whole when a secret changes.
+  replaced = perSecret (
+    name: secret: [ (outputOf name secret) ] ++ optional (secret.cacheDir != null) (cacheOf name secret)
+  );
+  credentials = place "vault.appRoleDirectory" cfg.appRoleDirectory "/var/lib/vault/approle";
+  shared = [
+    (place "vault.secretsDirectory" cfg.secretsDirectory "/run/secrets")
+    (place "vault.cacheDirectory" cfg.cacheDirectory "/var/lib/vault/cache")
+  ];
+  used = replaced ++ [ credentials ];
+
+  isInside = outer: inner: hasPrefix "${outer}/" inner;
+  inStore = path: isInside builtins.storeDir path;
+
+  # They stand in lists of systemd, where blanks and `%` mean something.
+  isPlain =
+    path:
+    builtins.match "(/[A-Za-z0-9_.@+=,-]+)+" path != null
+    &&
+      lib.intersectLists (lib.splitString "/" path) [
+        "."
+        ".."
+      ] == [ ];
+  written = concatMap (
+    place:
+    refuse (inStore place.path) "${place.option} is `${place.path}`: everybody can read what is in the Nix store. A folder reads `${place.example}`."
+    ++
+      refuse (!isPlain place.path && !inStore place.path)
+        "${place.option} is `${place.path}`: a folder reads `${place.example}`, with letters, digits and `_.@+=,-` only, without `.`, `..` or a `/` at its end."
+  ) (used ++ shared);
+  high = concatMap (
+    place:
+    refuse (isPlain place.path && dirOf place.path == "/")
+      "${place.option} is `${place.path}`: it is replaced as a whole, so it must be a folder in another one, as `${place.example}` is."
+  ) used;
+
+  same = concatMap (
+    path:
+    let
+      here = map (place: place.option) (filter (place: place.path == path) used);
+    in
+    refuse (lib.length here > 1) "${quoted here} are all `${path}`: each needs a folder of its own."
+  ) (lib.unique (map (place: place.path) used));
+
+  nested = concatMap (
+    outer:
+    concatMap (
+      inner:
+      refuse (isInside outer.path inner.path) "${inner.option} (`${inner.path}`) lies inside ${outer.option} (`${outer.path}`): each needs a folder of its own."
+    ) (used ++ shared)
+    ++ concatMap (
+      whole:
+      refuse (outer.path == whole.path)
+        "${outer.option} is `${outer.path}`, which is ${whole.option}, the folder of all secrets: each needs one of its own in it."
+    ) shared
+  ) used;
+
+  # Links that others replace as a whole, with all that was written through them.
+  links =
+    optionals (options ? sops && config.sops.secrets or { } != { }) (
+      map
+        (path: {
+          inherit path;
+          by = "sops-nix";
+        })
+        [
+          "/run/secrets"
+          "/run/secrets-for-users"
+        ]
+    )
+    ++ optional (options ? age && config.age.secrets or { } != { }) {
+      path = toString (config.age.secretsDir or "/run/agenix");
+      by = "agenix";
+    };
+  foreign = perSecret (
+    name: secret:
+    concatMap (
+      link:
+      refuse (link.path == secret.outputDir || isInside link.path secret.outputDir)
+        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Set it to a place of its own, or leave it out: vault.secretsDirectory then picks one."
+    ) links
+  );
+
+  lasting = perSecret (
+    name: secret:
+    optional (!isInside "/run" secret.outputDir && !inStore secret.outputDir)
+      "${option name}.outputDir is `${secret.outputDir}`, not in /run: the secret then lies on the disk as plain text, and stays there when the host is off."
+    ++
+      optional (secret.cacheDir != null && isInside "/run" secret.cacheDir)
+        "${option name}.cacheDir is `${secret.cacheDir}`: after a reboot /run is empty, and there is no copy for the day OpenBao is down."
+  );
+in
+{
+  config = lib.mkIf cfg.enable {
+    assertions = written ++ high ++ same ++ nested ++ foreign;
+    warnings = lasting;
+  };
+}

@@ -1,0 +1,20 @@
+# What the checks are written with.
+{ config, lib }:
+let
+  cfg = config.vault;
+in
+{
+  option = name: "vault.secrets.${name}";
+
+  quoted = names: lib.concatMapStringsSep ", " (name: "`${name}`") names;
+
+  # Assertions or warnings of each secret, from its name and its options.
+  perSecret = check: lib.concatMap (name: check name cfg.secrets.${name}) (lib.attrNames cfg.secrets);
+
+  refuse = holds: message: [
+    {
+      assertion = !holds;
+      inherit message;
+    }
+  ];
+}

@@ -1,0 +1,90 @@
+# The way to OpenBao.
+{ lib, ... }:
+{
+  "a host in good order" = {
+    config.vault.secrets.db = {
+      owner = "app";
+      group = "app";
+      services = [ "app" ];
+      restartTrigger = true;
+    };
+  };
+  "secrets of a host that is not switched on" = {
+    config.vault = {
+      enable = false;
+      secrets.db = { };
+      secrets.tls = { };
+    };
+    warned = [
+      "`vault.secrets.db`, `vault.secrets.tls` are declared, but vault.enable is not set: this host does not fetch them."
+    ];
+  };
+  "certificates that are not verified" = {
+    config.vault.tls.skipVerify = true;
+    warned = [
+      "vault.tls.skipVerify is set: whoever can answer in OpenBao's place reads every secret of this host."
+    ];
+  };
+  "an address without TLS" = {
+    config.vault.address = "https://a.example.internal:8200,http://b.example.internal:8200";
+    warned = [
+      "vault.address has `http://b.example.internal:8200` without TLS: whoever sits on the way reads every secret of this host."
+    ];
+  };
+  "an address without a scheme" = {
+    config.vault.address = "openbao.example.internal:8200";
+    refused = [ "address" ];
+    type = "(list of address such as https://openbao.example.internal:8200) or string convertible to it";
+  };
+  "no address" = {
+    config.vault.address = [ ];
+    warned = [
+      "vault.address is empty, and services.cloud-init is off, which would bring an address: nothing tells this host where OpenBao is."
+    ];
+  };
+  "the address that cloud-init brings" = {
+    config = {
+      vault.address = [ ];
+      services.cloud-init.enable = true;
+    };
+  };
+  "a CA beside the configuration" = {
+    config.vault.tls.caCertificate = ./connection.nix;
+    holds = config: {
+      "that the file goes along" = builtins.hasContext config.vault.unitEnvironment.BAO_CACERT;
+    };
+  };
+  "a new host without credentials" = {
+    config.vault.bootstrap = {
+      enable = false;
+      rebuild.enable = true;
+      rebuild.flake = "git+https://git.example.internal/fleet.git";
+    };
+    failed = [
+      "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
+    ];
+  };
+  "beside HashiCorp's server" = {
+    config.services.vault = {
+      enable = true;
+      storageBackend = "raft";
+    };
+    failed = [
+      "services.vault keeps its data in `/var/lib/vault` and owns /var/lib/vault; the folders above a host's credentials and copies must be root's. Move `vault.appRoleDirectory`, `vault.cacheDirectory`, such as to `/var/lib/vault-host/…`."
+    ];
+  };
+  "beside HashiCorp's server, elsewhere" = {
+    config = {
+      services.vault = {
+        enable = true;
+        storageBackend = "raft";
+      };
+      vault.appRoleDirectory = "/var/lib/vault-host/approle";
+      vault.cacheDirectory = "/var/lib/vault-host/cache";
+    };
+    holds = config: {
+      "that its folder is left to it" =
+        !lib.hasAttr "/var/lib/vault" config.systemd.tmpfiles.settings.vault;
+    };
+  };
+}

@@ -1,0 +1,98 @@
+# What a new version does.
+{ ... }:
+let
+  secret = more: { services = [ "app" ]; } // more;
+in
+{
+  "a service that cannot be reloaded" = {
+    config.vault.secrets.db = secret {
+      restartTrigger = true;
+      onChange = "reload";
+    };
+    failed = [
+      "vault.secrets.db.onChange is `reload`, and `app` cannot be reloaded (it has no ExecReload). Set it to `restart`."
+    ];
+  };
+  "a service that can" = {
+    config = {
+      vault.secrets.db = secret {
+        restartTrigger = true;
+        onChange = "reload";
+      };
+      systemd.services.app.reload = "true";
+    };
+  };
+  "an instance that can, by its template" = {
+    config = {
+      vault.secrets.db = {
+        services = [ "foo@bar" ];
+        restartTrigger = true;
+        onChange = "reload";
+      };
+      systemd.services."foo@".serviceConfig = {
+        ExecStart = "/bin/foo %i";
+        ExecReload = "/bin/foo --reload %i";
+      };
+    };
+  };
+  "a credential that is to be reloaded" = {
+    config = {
+      vault.secrets.db = secret {
+        asCredential = true;
+        restartTrigger = true;
+        onChange = "reload";
+      };
+      systemd.services.app.reload = "true";
+    };
+    failed = [
+      "vault.secrets.db: systemd hands credentials (asCredential) to a service when it starts, so a reload brings no new ones. Set onChange to `restart`."
+    ];
+  };
+  "a credential for no service" = {
+    config.vault.secrets.db.asCredential = true;
+    failed = [
+      "vault.secrets.db.asCredential is set, but no service is named in vault.secrets.db.services."
+    ];
+  };
+
+  "a service that is never restarted" = {
+    config = {
+      vault.criticalServices = [ "app.service" ];
+      vault.secrets.db = secret { restartTrigger = true; };
+    };
+    warned = [
+      "vault.secrets.db.restartTrigger has no effect: `app` is in vault.criticalServices, and is never restarted for a new version. Restart it by hand when it suits; it fetches the new version then."
+    ];
+    holds = config: {
+      "that there is no timer" = !config.systemd.timers ? vault-secret-rotate-db;
+    };
+  };
+  "a rotation that is not switched on" = {
+    config.vault.secrets.db = secret {
+      restartInterval = "daily";
+      onChange = "nothing";
+    };
+    warned = [
+      "vault.secrets.db: `restartInterval`, `onChange` without restartTrigger has no effect: nothing looks for new versions."
+    ];
+  };
+
+  "a calendar expression that is none" = {
+    config.vault.secrets.db.restartInterval = "every day at $noon";
+    refused = [
+      "secrets"
+      "db"
+      "restartInterval"
+    ];
+    type = "systemd calendar expression, such as hourly or 03:30";
+  };
+  "another thing to do" = {
+    config.vault.secrets.db.onChange = "reboot";
+    refused = [
+      "secrets"
+      "db"
+      "onChange"
+    ];
+    type = ''one of "restart", "reload", "nothing"'';
+  };
+}
