@@ -10,8 +10,7 @@ let
   inherit (import ./types.nix { inherit lib; }) folder;
   cfg = config.vault;
 
-  # sops-nix makes /run/secrets a symbolic link to a folder that it replaces as a whole.
-  sopsUsesRunSecrets = options ? sops && config.sops.secrets or { } != { };
+  taken = map (link: link.path) (import ./neighbours.nix { inherit config lib options; });
 in
 {
   options.vault = {
@@ -43,8 +42,8 @@ in
 
     secretsDirectory = mkOption {
       type = folder;
-      default = if sopsUsesRunSecrets then "/run/vault-secrets" else "/run/secrets";
-      defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix has that";
+      default = if lib.elem "/run/secrets" taken then "/run/vault-secrets" else "/run/secrets";
+      defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix or agenix has that";
       example = "/run/vault-secrets";
       description = ''
         The folder that holds each secret's own. Beside sops-nix, which makes `/run/secrets` a link to

@@ -10,5 +10,7 @@ in
   };
 
   # The name of a service, with or without its suffix.
-  serviceName = types.coercedTo types.str (lib.removeSuffix ".service") types.str;
+  serviceName = types.coercedTo types.str (lib.removeSuffix ".service") types.str // {
+    description = "name of a service";
+  };
 }

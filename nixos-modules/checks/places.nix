@@ -11,7 +11,6 @@ let
     filter
     hasPrefix
     optional
-    optionals
     ;
   cfg = config.vault;
   inherit (import ./tools.nix { inherit config lib; })
@@ -83,29 +82,13 @@ let
     ) shared
   ) used;
 
-  # Links that others replace as a whole, with all that was written through them.
-  links =
-    optionals (options ? sops && config.sops.secrets or { } != { }) (
-      map
-        (path: {
-          inherit path;
-          by = "sops-nix";
-        })
-        [
-          "/run/secrets"
-          "/run/secrets-for-users"
-        ]
-    )
-    ++ optional (options ? age && config.age.secrets or { } != { }) {
-      path = toString (config.age.secretsDir or "/run/agenix");
-      by = "agenix";
-    };
+  links = import ../neighbours.nix { inherit config lib options; };
   foreign = perSecret (
     name: secret:
     concatMap (
       link:
       refuse (link.path == secret.outputDir || isInside link.path secret.outputDir)
-        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Set it to a place of its own, or leave it out: vault.secretsDirectory then picks one."
+        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Without ${option name}.outputDir and vault.secretsDirectory another folder is taken."
     ) links
   );
 

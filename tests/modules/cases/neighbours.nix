@@ -12,7 +12,7 @@ let
   };
   refused =
     by: link: path:
-    "vault.secrets.db.outputDir is `${path}`, in `${link}`, which ${by} replaces as a whole. Set it to a place of its own, or leave it out: vault.secretsDirectory then picks one.";
+    "vault.secrets.db.outputDir is `${path}`, in `${link}`, which ${by} replaces as a whole. Without vault.secrets.db.outputDir and vault.secretsDirectory another folder is taken.";
   with' = module: more: {
     imports = [ module ];
     vault.secrets.db = more;
@@ -41,6 +41,13 @@ in
   "agenix with secrets" = {
     config = with' (age { key = { }; }) { };
     holds = isIn "/run/secrets/db";
+  };
+  "agenix where we would be" = {
+    config = {
+      imports = [ (with' (age { key = { }; }) { }) ];
+      age.secretsDir = "/run/secrets";
+    };
+    holds = isIn "/run/vault-secrets/db";
   };
   "a folder in that of agenix" = {
     config = with' (age { key = { }; }) { outputDir = "/run/agenix/db"; };
