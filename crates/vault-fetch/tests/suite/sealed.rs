@@ -433,6 +433,8 @@ fn a_systemd_creds_that_fails_or_is_killed_is_told() {
     warning: `hosts/sealed-fails/db` was written, but no copy could be kept for the day OpenBao is down: `systemd-creds encrypt` failed: signal: 9 (SIGKILL)
     warning: `hosts/sealed-fails/db` was written, and its copy is kept unsealed: `systemd-creds encrypt` failed: [temporary]/other/systemd-creds: 5: exec: /nonexistent: not found
     warning: `hosts/sealed-fails/db` was written, but no copy could be kept for the day OpenBao is down: `systemd-creds encrypt` failed: [temporary]/other/systemd-creds: 5: exec: /nonexistent: not found
+    warning: `hosts/sealed-fails/db` was written, and its copy is kept unsealed: `systemd-creds encrypt` failed: went ahead
+    warning: `hosts/sealed-fails/db` was written, but no copy could be kept for the day OpenBao is down: `systemd-creds encrypt` failed: went ahead
     warning: `hosts/sealed-fails/db` was written, and its copy is kept unsealed: `systemd-creds encrypt` gave no encrypted text
     warning: `hosts/sealed-fails/db` was written, but no copy could be kept for the day OpenBao is down: `systemd-creds encrypt` gave no encrypted text
     warning: `hosts/sealed-fails/db` was written, and its copy is kept unsealed: `systemd-creds encrypt` gave no encrypted text

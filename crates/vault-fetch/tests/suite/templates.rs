@@ -203,14 +203,15 @@ fn a_copy_without_a_required_key_is_refused_too() {
     let host = Host::new("required-cached").with_cached(&json!({ "password": "hunter2" }));
     let refused = testkit::refused_address();
     let fetch = host.fetch().cached().args(["--require", "user"]);
-    let output = fetch.address(refused.address()).run();
+    let output = fetch.address(refused.address()).deadline("0s").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/required-cached/db` was not written: `hosts/required-cached/db` has no key `user`
+    warning: the cached copy cannot be used: `hosts/required-cached/db` has no key `user`
+    error: `hosts/required-cached/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: add the keys with `bao kv patch`; they are asked for by `--require` and by the templates
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
     ");
     assert_eq!(host.files(), files([("password", "hunter2")]));
 }
