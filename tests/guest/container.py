@@ -48,7 +48,10 @@ class Container:
             *("systemd-nspawn", "--quiet", "--boot", "--directory", self.root),
             *("--machine", self.name, "--hostname", self.name),
             *("--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"),
-            *("--resolv-conf=off", "--timezone=off", "--system-call-filter=bpf"),
+            *("--resolv-conf=off", "--timezone=off"),
+            # For the sandboxes inside: DevicePolicy= is a BPF program, PrivateNetwork= sets up a
+            # network. Without, systemd goes on silently, and the unit is not in its sandbox.
+            *("--system-call-filter=bpf", "--capability=CAP_NET_ADMIN"),
             f"--network-namespace-path=/run/netns/{self.name}",
             *(f"--bind-ro={source}:{target}" for source, target in self.binds),
         ]

@@ -5,6 +5,7 @@ CONFIGURATION = """
 storage "raft" {
   path = "/var/lib/openbao"
   node_id = "one"
+  performance_multiplier = 1
 }
 listener "tcp" {
   address = "0.0.0.0:8200"

@@ -41,6 +41,8 @@ with subtest("capabilities, system calls, devices, address families, user namesp
         "bash -c 'exec 3<>/dev/tcp/127.0.0.1/1'", "RestrictAddressFamilies=AF_UNIX"
     )
     assert "not supported" in said, said
+    status, said = service("ip -brief link", "PrivateNetwork=yes")
+    assert "lo" in said and "eth0" not in said, said
     status, said = service("cat /proc/self/uid_map", "PrivateUsers=yes")
     assert said.split() != ["0", "0", "4294967295"], said
 
