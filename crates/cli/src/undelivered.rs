@@ -17,7 +17,7 @@ impl From<Error> for Failure {
             Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require` and by the templates"),
             Error::Taken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
             Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
-            Error::Declarations { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
+            Error::Declarations { .. } | Error::Declared { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
             Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
             Error::OpenBao(cause) => explain(cause),
             _ => Self::failed(&error),

@@ -5,9 +5,9 @@
 //! Its values may be sealed to this machine.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -18,9 +18,12 @@ use crate::{
     Copy, Seal, SealError,
     error::Error,
     private_file::{self, Unusable},
-    rejection::Rejection,
-    workplace::open_private,
+    rejection::{self, Rejection},
+    workplace::{self, open_private, refuse_others},
 };
+
+/// The file's name.
+const COPY: &str = "secret.json";
 
 /// The largest file that is read: OpenBao's largest answer, with each character escaped.
 const LARGEST_COPY: u64 = 256 << 20;
@@ -73,7 +76,7 @@ impl Cache {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.join("secret.json")
+        self.folder.join(COPY)
     }
 
     /// The copy that may stand in for OpenBao: whole, of the right secret, and not too old. One that
@@ -153,6 +156,11 @@ impl Cache {
         }
     }
 
+    /// Marks the copy as confirmed now where it is of this version; whether it is.
+    pub fn confirm_version(&self, version: &kv::VersionMetadata) -> bool {
+        matches!(self.look(), Found::Copy(copy, _) if copy.is_of(version)) && self.confirm()
+    }
+
     /// Marks the copy as confirmed now; whether that could be done.
     fn confirm(&self) -> bool {
         let marked = File::open(self.file()).and_then(|file| file.set_modified(SystemTime::now()));
@@ -176,6 +184,40 @@ impl Cache {
             return Ok(());
         }
         private_file::remove(&path)
+    }
+
+    /// Removes the whole folder, where nothing but a copy and its notes is in it; whether there was one.
+    ///
+    /// # Errors
+    /// A folder with something else in it, or that others may change, and what the system refuses.
+    pub fn remove(folder: &Path) -> Result<bool, Error> {
+        if fs::symlink_metadata(folder).is_err_and(|cause| cause.kind() == io::ErrorKind::NotFound)
+        {
+            return Ok(false);
+        }
+        refuse_others(folder)?;
+        let opened = open_private(folder)?;
+        flock(&opened, FlockOperation::LockExclusive)
+            .map_err(|cause| Error::io("lock", folder, cause))?;
+        let ours: Vec<_> = [COPY]
+            .into_iter()
+            .chain(rejection::FILES)
+            .flat_map(|name| [folder.join(name), private_file::draft(&folder.join(name))])
+            .collect();
+        let entries =
+            fs::read_dir(folder).map_err(|cause| Error::io("look into", folder, cause))?;
+        for entry in entries {
+            let entry = entry.map_err(|cause| Error::io("look into", folder, cause))?;
+            if !ours.contains(&entry.path()) {
+                return Err(Error::Output {
+                    path: folder.to_owned(),
+                    reason: "holds files that vault-fetch did not write",
+                });
+            }
+        }
+        ours.iter().try_for_each(|path| workplace::remove(path))?;
+        fs::remove_dir(folder).map_err(|cause| Error::io("remove", folder, cause))?;
+        Ok(true)
     }
 
     /// Takes the copy away, and the note of a version that was rejected: the secret is gone from the

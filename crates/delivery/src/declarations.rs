@@ -3,13 +3,15 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use serde::Deserialize;
 
-use crate::Error;
+use crate::{Contents, Error, FileMode, Ownership, Seal, Template, Workplace};
 
 /// Where the NixOS module puts the file.
 pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
@@ -113,4 +115,60 @@ impl Declarations {
             declared: self.secrets.keys().cloned().collect(),
         })
     }
+}
+
+impl DeclaredSecret {
+    /// What is made of the secret; `name` is its name on the host.
+    ///
+    /// # Errors
+    /// [`Error::Template`] and [`Error::Name`].
+    pub fn contents(&self, name: &str) -> Result<Contents, Error> {
+        let templates = self.templates.iter().map(|(file, text)| {
+            let template = Template::parse(&format!("{file}` of `{name}"), text)?;
+            Ok((file.clone(), template))
+        });
+        let contents = Contents {
+            required_keys: self.required_keys.clone(),
+            templates: templates.collect::<Result<_, Error>>()?,
+            environment_file: self.environment_file.clone(),
+        };
+        contents.check()?;
+        Ok(contents)
+    }
+
+    /// Who may read the files.
+    ///
+    /// # Errors
+    /// [`Error::Declared`], [`Error::NoSuch`] and [`Error::LookUp`].
+    pub fn ownership(&self, name: &str) -> Result<Ownership, Error> {
+        let mode: FileMode = parse(name, "mode", &self.mode)?;
+        Ownership::look_up(Some(&self.owner), Some(&self.group), mode)
+    }
+
+    /// Whether the copy is sealed.
+    ///
+    /// # Errors
+    /// [`Error::Declared`].
+    pub fn seal(&self, name: &str) -> Result<Seal, Error> {
+        parse(name, "seal_cache", &self.seal_cache)
+    }
+
+    /// Where notes on the secret are kept: with the copy, or beside the directory.
+    pub fn home(&self) -> Option<PathBuf> {
+        let cache = self.cache_directory.clone();
+        cache.or_else(|| Workplace::folder_of(&self.output_directory))
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(
+    name: &str,
+    field: &'static str,
+    value: &str,
+) -> Result<T, Error> {
+    value.parse().map_err(|reason: T::Err| Error::Declared {
+        name: name.to_owned(),
+        field,
+        value: value.to_owned(),
+        reason: reason.to_string(),
+    })
 }

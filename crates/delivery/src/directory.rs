@@ -1,11 +1,11 @@
 //! The output directory: written beside its place, then swapped in all at once.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::{
         fd::AsFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
 };
@@ -25,7 +25,7 @@ use crate::{contents::Files, error::Error, ownership::Ownership, workplace::Work
 /// # Errors
 /// A place that cannot or must not be written to, and what the system refuses.
 pub fn publish(workplace: &Workplace, files: &Files, ownership: Ownership) -> Result<(), Error> {
-    if holds_exactly(workplace.target(), files, ownership).unwrap_or(false) {
+    if is_published(workplace, files, ownership) {
         workplace.discard(); // what a killed run may have left
         return Ok(());
     }
@@ -35,6 +35,20 @@ pub fn publish(workplace: &Workplace, files: &Files, ownership: Ownership) -> Re
         workplace.discard();
     }
     published
+}
+
+/// Whether the output directory holds exactly `files`.
+pub fn is_published(workplace: &Workplace, files: &Files, ownership: Ownership) -> bool {
+    holds_exactly(workplace.target(), files, ownership).unwrap_or(false)
+}
+
+/// Makes the directory `path`, and writes `files` into it.
+pub(crate) fn write_set(path: &Path, files: &Files, ownership: Ownership) -> Result<(), Error> {
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|cause| Error::io("make", path, cause))?;
+    write_all(path, files, ownership)
 }
 
 fn write_all(directory: &Path, files: &Files, ownership: Ownership) -> Result<(), Error> {
@@ -65,16 +79,29 @@ fn write_file(path: &Path, content: &[u8], ownership: Ownership) -> Result<(), E
         .map_err(|cause| Error::io("write", path, cause))
 }
 
-/// Exchanges the two directories in one step of the kernel's.
+/// Puts the set at `fresh` in place; the replaced one goes where only open readers still see it.
 fn swap_in(workplace: &Workplace, fresh: &Path) -> Result<(), Error> {
+    if swap(workplace, fresh)? {
+        workplace.retire(fresh)?;
+    }
+    Ok(())
+}
+
+/// Exchanges the output directory and the one at `other` in one step of the kernel's, and gives `true`;
+/// `false` where there was none yet.
+///
+/// That they change is noted before, lest a kill in between hides it from those who use the files.
+pub(crate) fn swap(workplace: &Workplace, other: &Path) -> Result<bool, Error> {
+    workplace.mark_change()?;
     let target = workplace.target();
     let refuse = |reason| Error::Output {
         path: target.to_owned(),
         reason,
     };
-    match renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE) {
-        Ok(()) => workplace.retire(fresh),
-        Err(Errno::NOENT) => renameat_with(CWD, fresh, CWD, target, RenameFlags::NOREPLACE)
+    match renameat_with(CWD, other, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => renameat_with(CWD, other, CWD, target, RenameFlags::NOREPLACE)
+            .map(|()| false)
             .map_err(|cause| Error::io("put the files at", target, cause)),
         Err(Errno::BUSY) => Err(refuse(
             "is a mount point, which cannot be replaced as a whole",

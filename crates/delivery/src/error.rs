@@ -135,6 +135,18 @@ pub enum Error {
         /// What is wrong, and where.
         cause: serde_json::Error,
     },
+    /// A secret that is declared with a value that means nothing.
+    #[error("the secret `{name}` is declared with the {field} `{value}`: {reason}")]
+    Declared {
+        /// The secret's name on the host.
+        name: String,
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A name that no secret of this host has.
     #[error("no secret is declared as `{name}`; there {}", are(declared))]
     NotDeclared {

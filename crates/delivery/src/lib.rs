@@ -3,12 +3,14 @@
 //! [`Question`] asks OpenBao for it in one request, with the host's AppRole credentials
 //! ([`credentials`]). [`Contents`] says which files it becomes, [`directory`] swaps them in all at once
 //! from the hidden [`Workplace`] beside their place, and the [`Cache`] keeps a copy for the day
-//! OpenBao is down. A [`Rejection`] notes a version that the host's services did not come up with.
+//! OpenBao is down. While a new version is on [`Trial`], the old set can be put back; a [`Rejection`]
+//! notes a version that the host's services did not come up with.
 //!
 //! The library reads no environment variable, prints nothing and ends no process.
 
 mod cache;
 mod contents;
+mod conversation;
 mod copy;
 pub mod credentials;
 mod declarations;
@@ -22,21 +24,26 @@ mod private_file;
 mod question;
 mod rejection;
 mod seal;
+mod standing;
 mod systemd_creds;
 mod template;
+mod trial;
 mod workplace;
 
 pub use cache::{Cache, Found, Kept};
 pub use contents::{Contents, Files};
+pub use conversation::{Access, Conversation};
 pub use copy::Copy;
 pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecret, OnChange};
 pub use error::{Error, says_denied};
-pub use names::SecretPath;
+pub use names::{SecretPath, identity};
 pub use ownership::{FileMode, Ownership};
 pub use place::changeable_by_others;
 pub use question::{Login, Patience, Question, Refusal};
 pub use rejection::Rejection;
 pub use seal::Seal;
+pub use standing::{Change, Source, Standing, uptime};
 pub use systemd_creds::SealError;
 pub use template::Template;
+pub use trial::{Stage, Trial};
 pub use workplace::Workplace;

@@ -41,6 +41,12 @@ impl fmt::Display for SecretPath {
     }
 }
 
+/// A secret's name in full: two of the same path must not be confused.
+pub fn identity(namespace: Option<&str>, kv_mount: &str, secret: &str) -> String {
+    let namespace = namespace.unwrap_or_default().trim_matches('/');
+    format!("{namespace}/{kv_mount}/{secret}")
+}
+
 /// Why the key cannot be the name of a file, or `None` where it can.
 pub(crate) fn not_a_file_name(key: &str) -> Option<&'static str> {
     match key {

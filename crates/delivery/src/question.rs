@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use openbao::{
-    AppRoleCredentials, Authentication, Client, Error, Settings, Trouble, approle, deadline_in, kv,
-    retry_until, sys,
-};
+use openbao::{AppRoleCredentials, Client, Error, Settings, Trouble, kv, sys};
 
-use crate::error::says_denied;
-
-/// The first and the longest pause between two attempts.
-const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
+use crate::conversation::Access;
 
 /// How to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +34,7 @@ pub struct Question<'a> {
 }
 
 /// Why there is no secret.
+#[derive(Debug)]
 pub enum Refusal {
     /// No server could be used.
     Unavailable(Error),
@@ -64,41 +59,18 @@ impl Question<'_> {
     /// # Errors
     /// See [`Refusal`].
     pub fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
-        let deadline = deadline_in(patience.deadline);
-        let mut client = Client::new(self.settings.clone()).map_err(Refusal::Other)?;
-        client.set_deadline(Some(deadline));
-        let worth = |error: &Error| worth_another_try(error, patience.has_copy);
-        retry_until(deadline, PAUSES, worth, || self.ask_once(&mut client))
-            .map_err(|error| judge(error, &client))
-    }
-
-    fn ask_once(&self, client: &mut Client) -> Result<kv::Secret, Error> {
-        if self.login == Login::First {
-            return self.log_in_and_read(client);
-        }
-        client.authenticate(Authentication::Inline {
-            mount: self.approle_mount.to_owned(),
-            credentials: self.credentials.clone(),
-        });
-        match kv::read(client, self.kv_mount, self.secret) {
-            Err(Error::Denied { refusal, .. })
-                // a server before 2.4 does not know the headers of inline authentication
-                if self.login == Login::Auto && says_denied(&refusal) =>
-            {
-                self.log_in_and_read(client)
-            }
-            result => result,
-        }
-    }
-
-    fn log_in_and_read(&self, client: &mut Client) -> Result<kv::Secret, Error> {
-        let token = approle::login(client, self.approle_mount, &self.credentials)?;
-        client.authenticate(Authentication::Token(token));
-        kv::read(client, self.kv_mount, self.secret)
+        let access = Access {
+            settings: self.settings,
+            credentials: self.credentials,
+            login: self.login,
+            kv_mount: self.kv_mount,
+            approle_mount: self.approle_mount,
+        };
+        access.open(patience)?.read(self.secret)
     }
 }
 
-fn judge(error: Error, client: &Client) -> Refusal {
+pub(crate) fn judge(error: Error, client: &Client) -> Refusal {
     match &error {
         Error::Unavailable { .. } => Refusal::Unavailable(error),
         Error::Deleted { .. } | Error::Destroyed { .. } => Refusal::Gone(error),
@@ -113,7 +85,7 @@ fn judge(error: Error, client: &Client) -> Refusal {
     }
 }
 
-fn worth_another_try(error: &Error, has_copy: bool) -> bool {
+pub(crate) fn worth_another_try(error: &Error, has_copy: bool) -> bool {
     let busy = |trouble: &Trouble| matches!(trouble, Trouble::RateLimited | Trouble::Server { .. });
     match error {
         Error::Unavailable { attempts } if has_copy => {

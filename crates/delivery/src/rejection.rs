@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Error, private_file};
 
+/// The note's name.
+pub(crate) const FILES: [&str; 1] = ["rejected.json"];
+
 /// Far longer than any note.
 const LONGEST: u64 = 1 << 20;
 
@@ -65,5 +68,5 @@ impl Rejection {
 }
 
 fn file(folder: &Path) -> PathBuf {
-    folder.join("rejected.json")
+    folder.join(FILES[0])
 }

@@ -2,8 +2,10 @@
 //!
 //! `/run/secrets/db` has `/run/secrets/.db.vault-fetch` beside it, which only this user may enter. It
 //! holds the lock that lets one run at a time write, the set that is being written (`new`), the set
-//! that was replaced last (`previous`: a reader that has the old directory open can finish) and a note
-//! of what was written (`written`). That it exists says that the output directory is vault-fetch's.
+//! that was replaced last (`previous`: a reader that has the old directory open can finish), notes of
+//! what was written (`written`) and when the files changed last (`changed`), and, while a new version is
+//! on trial, the other set (`rollback`) with a note (`trial`). That it exists says that the output
+//! directory is vault-fetch's.
 
 use std::{
     ffi::OsString,
@@ -15,25 +17,14 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, OFlags, flock};
-use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, place::changeable_by_others};
+use crate::{Standing, error::Error, place::changeable_by_others, private_file, standing, trial};
 
 /// The folder, locked until this is dropped.
 pub struct Workplace {
     target: PathBuf,
     folder: PathBuf,
     _lock: File,
-}
-
-/// What was written last.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    secret: String,
-    version: u64,
-    /// When. The note's own modification time would not do: the kernel dates files by a clock that lags
-    /// some milliseconds behind.
-    at: SystemTime,
 }
 
 impl Workplace {
@@ -79,6 +70,11 @@ impl Workplace {
     /// The folder that belongs to `target`, whether or not it is there; none for `/` and the like.
     pub fn folder_of(target: &Path) -> Option<PathBuf> {
         beside(target)
+    }
+
+    /// The hidden folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The directory that readers know.
@@ -128,51 +124,65 @@ impl Workplace {
             }
             _ => {}
         }
-        ["new", "previous"]
-            .into_iter()
+        SETS.into_iter()
+            .chain(trial::FILES)
             .try_for_each(|name| remove(&self.folder.join(name)))
     }
 
+    /// Takes the output directory away, and this folder with what this program made in it; anything
+    /// else in it stays, and is an error.
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and what the system refuses.
+    pub fn remove(self) -> Result<(), Error> {
+        self.clear()?;
+        let notes = standing::FILES.into_iter().chain(crate::rejection::FILES);
+        notes
+            .map(|name| self.folder.join(name))
+            .try_for_each(|path| private_file::remove(&path))?;
+        fs::remove_dir(&self.folder).map_err(|cause| Error::io("remove", &self.folder, cause))
+    }
+
     /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
-    /// put an older one back.
+    /// put an older one back; or took back this very version meanwhile.
     pub fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
-        self.written().is_some_and(|written| {
-            written.secret == secret && written.version > version && written.at >= since
+        self.standing().is_some_and(|standing| {
+            standing.secret == secret
+                && standing.at >= since
+                && (standing.version > version || standing.instead_of == Some(version))
         })
     }
 
     /// Whether the output directory was last written from another secret than `secret`.
     pub fn is_of_another(&self, secret: &str) -> bool {
-        self.written()
-            .is_some_and(|written| written.secret != secret)
+        self.standing()
+            .is_some_and(|standing| standing.secret != secret)
     }
 
     /// Which version of `secret` stands in the output directory; none where nothing of it does.
     pub fn version_of(&self, secret: &str) -> Option<u64> {
-        let written = self.written().filter(|written| written.secret == secret)?;
-        self.target.is_dir().then_some(written.version)
+        let standing = self
+            .standing()
+            .filter(|standing| standing.secret == secret)?;
+        self.target.is_dir().then_some(standing.version)
     }
 
-    fn written(&self) -> Option<Written> {
-        let text = fs::read(self.folder.join("written")).ok()?;
-        serde_json::from_slice(&text).ok()
+    /// What stands in the output directory, as far as that was noted.
+    pub fn standing(&self) -> Option<Standing> {
+        Standing::read(&self.folder)
     }
 
     /// Notes what was written.
     ///
     /// # Errors
     /// A place that cannot or must not be written to, and what the system refuses.
-    pub fn note(&self, secret: &str, version: u64) -> Result<(), Error> {
-        let path = self.folder.join("written");
-        let note = serde_json::to_vec(&Written {
-            secret: secret.to_owned(),
-            version,
-            at: SystemTime::now(),
-        })
-        .unwrap_or_default();
-        fs::write(&path, note).map_err(|cause| Error::io("write", &path, cause))
+    pub fn note(&self, standing: &Standing) -> Result<(), Error> {
+        standing.write(&self.folder)
     }
 }
+
+/// The sets of files in the folder.
+const SETS: [&str; 2] = ["new", "previous"];
 
 /// The folder that belongs to `target`; none for `/` and the like.
 fn beside(target: &Path) -> Option<PathBuf> {
@@ -247,8 +257,14 @@ pub(crate) fn open_private(folder: &Path) -> Result<File, Error> {
     Ok(opened)
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
+/// Removes a set of files, or a file, where it is; never what a link leads to.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(cause) => Err(cause),
+    };
+    match removed {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             Err(Error::io("remove", path, cause))
         }

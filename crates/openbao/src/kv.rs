@@ -38,6 +38,35 @@ pub struct SecretMetadata {
     pub current_version: u64,
     /// When anything of it changed last (RFC 3339).
     pub updated_time: String,
+    /// Its versions by their numbers, as far as the server keeps them.
+    #[serde(default)]
+    pub versions: BTreeMap<u64, ListedVersion>,
+}
+
+/// What a listing tells of one version.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ListedVersion {
+    /// When it was written (RFC 3339).
+    pub created_time: String,
+    /// When it was or will be deleted (RFC 3339), or empty.
+    #[serde(default)]
+    pub deletion_time: String,
+    /// Whether its data is gone for good.
+    #[serde(default)]
+    pub destroyed: bool,
+}
+
+impl SecretMetadata {
+    /// The newest version, where the listing tells of it.
+    pub fn newest(&self) -> Option<VersionMetadata> {
+        let listed = self.versions.get(&self.current_version)?.clone();
+        Some(VersionMetadata {
+            version: self.current_version,
+            created_time: listed.created_time,
+            deletion_time: listed.deletion_time,
+            destroyed: listed.destroyed,
+        })
+    }
 }
 
 /// Reads the newest version of the secret `path` of the KV mount `mount`.

@@ -7,8 +7,8 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Workplace,
-    credentials,
+    Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Source, Standing,
+    Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
 
@@ -28,16 +28,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     done.map_err(|failure| failure.context(format!("`{secret}` was not written")))
 }
 
-/// Which secret this is, in full: two of the same path must not be confused.
-fn identity(arguments: &Arguments, settings: &Settings) -> String {
-    let namespace = settings
-        .namespace
-        .as_deref()
-        .unwrap_or_default()
-        .trim_matches('/');
-    format!("{namespace}/{}/{}", arguments.kv_mount, arguments.secret)
-}
-
 pub(crate) struct Job {
     pub(crate) arguments: Arguments,
     pub(crate) contents: Contents,
@@ -50,7 +40,11 @@ pub(crate) struct Job {
 
 impl Job {
     fn new(arguments: Arguments, contents: Contents, settings: &Settings) -> Result<Self, Error> {
-        let identity = identity(&arguments, settings);
+        let identity = identity(
+            settings.namespace.as_deref(),
+            arguments.kv_mount.as_str(),
+            arguments.secret.as_str(),
+        );
         let cache = arguments.cache_dir.clone().map(|folder| {
             let mut cache = Cache::new(folder, identity.clone());
             cache.seal = arguments.seal_cache.into();
@@ -82,9 +76,9 @@ impl Job {
         if let Err(Refusal::Unavailable(cause)) = &answer
             && let Some(found) = copy.take()
         {
-            let (version, age) = (found.0.version, found.1);
+            let (version, age) = (self.copied(&found.0), found.1);
             match self.files_of(found.0) {
-                Some(files) => return self.fall_back(cause, version, &files, age),
+                Some(files) => return self.fall_back(cause, &version, &files, age),
                 None => answer = ask(false), // there is no copy after all
             }
         }
@@ -156,6 +150,22 @@ impl Job {
             Some(rejection) => self.write_another(secret, &rejection, copy),
             None => self.write(secret),
         }
+    }
+
+    /// The note of the copy's version.
+    pub(crate) fn copied(&self, copy: &Copy) -> Standing {
+        let (version, created) = (copy.version, &copy.created_time);
+        Standing::now(&self.identity, version, created, Source::Cache)
+    }
+
+    /// The note of what OpenBao gave.
+    pub(crate) fn given(&self, secret: &kv::Secret) -> Standing {
+        let kv::VersionMetadata {
+            version,
+            created_time,
+            ..
+        } = &secret.metadata;
+        Standing::now(&self.identity, *version, created_time, Source::OpenBao)
     }
 
     /// Where notes on the secret are kept: with the copy, or beside the directory.

@@ -45,7 +45,7 @@ impl Job {
             self.tell(rejection, format_args!("version {version} stays in place"));
         } else {
             let files = self.files(&rejected.values)?;
-            self.put(rejected.metadata.version, &files)?;
+            self.put(&self.given(rejected), &files)?;
             self.tell(
                 rejection,
                 format_args!("it is written all the same, for there is no other"),
@@ -56,9 +56,9 @@ impl Job {
 
     /// Puts the copy in place and gives its version; nothing, with a warning, where it is no good.
     fn put_copy(&self, copy: Copy) -> Option<Result<u64, Error>> {
-        let version = copy.version;
+        let version = self.copied(&copy);
         let files = self.files_of(copy)?;
-        Some(self.put(version, &files).map(|_| version))
+        Some(self.put(&version, &files).map(|_| version.version))
     }
 
     /// Which version of the secret stands in the output directory.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cli::warn;
-use delivery::{Copy, Error, Files, Kept, Workplace, directory};
+use delivery::{Copy, Error, Files, Kept, Standing, Workplace, directory};
 use openbao::{SecretMap, kv};
 
 use crate::job::{Job, in_words};
@@ -12,10 +12,11 @@ impl Job {
     /// Writes what OpenBao gave.
     pub(crate) fn write(&self, secret: &kv::Secret) -> Result<(), Error> {
         let files = self.files(&secret.values)?;
-        let Some(_locked) = self.put(secret.metadata.version, &files)? else {
+        let Some(locked) = self.put(&self.given(secret), &files)? else {
             return Ok(());
         };
-        if self.keep(secret) {
+        // while a version is on trial, the copy is the one that services are known to come up with
+        if !locked.is_on_trial(secret.metadata.version) && self.keep(secret) {
             self.forget_rejection_before(secret.metadata.version);
         }
         Ok(())
@@ -45,13 +46,14 @@ impl Job {
     pub(crate) fn fall_back(
         &self,
         cause: &openbao::Error,
-        version: u64,
+        version: &Standing,
         files: &Files,
         age: Duration,
     ) -> Result<(), Error> {
         if self.put(version, files)?.is_none() {
             return Ok(());
         }
+        let version = version.version;
         let (name, age) = (&self.arguments.secret, in_words(age));
         warn(format_args!(
             "{cause}; `{name}` comes from the cache: version {version}, confirmed {age} ago"
@@ -84,13 +86,17 @@ impl Job {
 
     /// Puts a version's files in place and gives the lock under which that was done; `None` where
     /// another run has put a newer version there since this one began.
-    pub(crate) fn put(&self, version: u64, files: &Files) -> Result<Option<Workplace>, Error> {
+    pub(crate) fn put(
+        &self,
+        version: &Standing,
+        files: &Files,
+    ) -> Result<Option<Workplace>, Error> {
         let workplace = Workplace::open(&self.arguments.output)?;
-        if workplace.was_overtaken(&self.identity, version, self.since) {
+        if workplace.was_overtaken(&self.identity, version.version, self.since) {
             return Ok(None);
         }
         directory::publish(&workplace, files, self.ownership)?;
-        workplace.note(&self.identity, version)?;
+        workplace.note(version)?;
         Ok(Some(workplace))
     }
 }
