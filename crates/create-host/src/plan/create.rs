@@ -85,6 +85,15 @@ impl Host<'_> {
             Error::Unsupported { .. } => or_none(failure::edit(file, &error)),
             other => failure::edit(file, &other),
         })?;
+        if let Ok(Some(called)) = nix::undefined_function(flake, &entry) {
+            let name = self.name;
+            return Err(Failure::usage(format_args!(
+                "`{file}` has no `{called}`, which the entry of `{name}` calls"
+            ))
+            .hint(
+                "say in `flake_entry` under `[text]` in `fleet.toml` what makes a host in this flake",
+            ));
+        }
         changes.edit(file, flake, edited);
         Ok(())
     }

@@ -12,14 +12,14 @@ fn the_diff_is_shown_and_nothing_touched() {
     ----- stdout -----
     --- a/flake.nix
     +++ b/flake.nix
-    @@ -20,6 +20,7 @@
+    @@ -27,6 +27,7 @@
          {
            nixosConfigurations = {
              db01 = mkHost "db01";
     +        dry = mkHost "dry";
+             image = mkHost "image"; # what new machines are made from
              ns1 = mkHost "ns1";
            };
-     
     --- /dev/null
     +++ b/hosts/dry/configuration.nix
     @@ -0,0 +1,9 @@

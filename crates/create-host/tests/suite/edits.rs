@@ -43,6 +43,27 @@ fn a_set_that_a_function_computes_shows_the_lines_to_add() {
 }
 
 #[test]
+fn a_function_that_the_flake_does_not_have_is_told() {
+    let site = Site::without_server("web01");
+    let other = "{\n  outputs = { nixpkgs, ... }: {\n    # no mkHost here\n    nixosConfigurations.ns1 = nixpkgs.lib.nixosSystem { modules = [ ./ns1.nix ]; };\n  };\n}\n";
+    site.fleet.write("flake.nix", other);
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix` has no `mkHost`, which the entry of `web01` calls
+
+    hint: say in `flake_entry` under `[text]` in `fleet.toml` what makes a host in this flake
+    ");
+    let brought = other.replace(
+        "{ nixpkgs, ... }:",
+        "{ nixpkgs, ... }: with import ./lib.nix;",
+    );
+    site.fleet.write("flake.nix", &brought);
+    site.create_files().succeed();
+}
+
+#[test]
 fn files_that_are_not_valid_are_told_with_their_line() {
     let site = Site::without_server("web01");
     let flake = site.fleet.text("flake.nix");

@@ -100,7 +100,7 @@ fn a_name_that_only_the_flake_knows() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the name `web01` is in use: `flake.nix`, line 24, column 9, has a host of this name
+    error: the name `web01` is in use: `flake.nix`, line 32, column 9, has a host of this name
 
     hint: choose another name; or, if it is this very host, say so with an entry `"web01" = { ip = "10.0.0.11/24" }` in `terraform/vms.tf`
     "#);

@@ -64,6 +64,18 @@ pub(super) fn function_text(call: &ast::Apply) -> String {
     }
 }
 
+/// The variable that an expression begins with, where it is a call or one of a variable's attributes: `lib` in
+/// `lib.nixosSystem { … }`.
+pub(super) fn first_variable(expression: &ast::Expr) -> Option<String> {
+    match expression {
+        ast::Expr::Paren(paren) => first_variable(&paren.expr()?),
+        ast::Expr::Apply(call) => first_variable(&function(call)),
+        ast::Expr::Select(select) => first_variable(&select.expr()?),
+        ast::Expr::Ident(variable) => Some(variable.to_string()),
+        _ => None,
+    }
+}
+
 fn function(call: &ast::Apply) -> ast::Expr {
     let mut function = ast::Expr::Apply(call.clone());
     while let ast::Expr::Apply(call) = &function {

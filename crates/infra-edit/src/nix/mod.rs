@@ -18,6 +18,8 @@ mod remove;
 mod scope;
 mod search;
 
+use rnix::{SyntaxKind, SyntaxNode, ast};
+
 use crate::error::{Error, Language, Position};
 use crate::text::reindent;
 use locate::locate;
@@ -51,6 +53,35 @@ pub fn configurations(source: &str) -> Result<Vec<String>, Error> {
         }
     }
     Ok(names)
+}
+
+/// The function that `value` calls, such as `mkHost`, where nothing in the source can have defined it: its name does not
+/// occur there, no `with` may bring it, and it is none of Nix's own.
+///
+/// # Errors
+///
+/// [`Error::Parse`]
+pub fn undefined_function(source: &str, value: &str) -> Result<Option<String>, Error> {
+    const OF_NIX: [&str; 7] = [
+        "abort",
+        "builtins",
+        "derivation",
+        "import",
+        "map",
+        "removeAttrs",
+        "throw",
+    ];
+    let source = parse::parse(source)?;
+    let value = parse::parse(value)?;
+    let called = parse::cast::<ast::Root>(&value)
+        .and_then(|root| root.expr())
+        .and_then(|value| expression::first_variable(&value));
+    let brings_more = |node: SyntaxNode| node.kind() == SyntaxKind::NODE_WITH;
+    Ok(called.filter(|name| {
+        !OF_NIX.contains(&name.as_str())
+            && !expression::mentions(&source, name)
+            && !source.descendants().any(brings_more)
+    }))
 }
 
 /// The source with one more host in `nixosConfigurations`.
