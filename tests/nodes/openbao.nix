@@ -66,7 +66,7 @@ in
         ExecStart = "${pkgs.openbao}/bin/bao server -config=${configuration}";
         # Where the scenario left the key: after a restart it serves again by itself.
         ExecStartPost = pkgs.writeShellScript "openbao-unseal" ''
-          export BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem
+          export HOME=/root BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem
           [ -e /var/lib/openbao/unseal-key ] || exit 0
           for attempt in $(seq 100); do
             if ${pkgs.openbao}/bin/bao operator unseal "$(cat /var/lib/openbao/unseal-key)" > /dev/null; then

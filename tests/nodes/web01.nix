@@ -94,10 +94,13 @@ in
           file = "${secrets.db.path}/password";
           user = "app";
         };
-        bind = service {
-          name = "bind";
-          file = "${secrets.zone.path}/key";
-        };
+        bind = lib.mkMerge [
+          (service {
+            name = "bind";
+            file = "${secrets.zone.path}/key";
+          })
+          { serviceConfig.Restart = "always"; }
+        ];
       }
     ];
   };

@@ -35,5 +35,4 @@ with subtest("mended on the server: the services start by themselves"):
     operator("bao policy write host-web01 /root/policy")
     put("hosts/web01/zone", key="z2")
     put("hosts/web01/tls", key="k2")
-    for service in ["app", "bind", "proxy"]:
-        web01.wait_for_unit(f"{service}.service", timeout=90)
+    comes_up(web01, "app", "bind", "proxy")

@@ -35,7 +35,7 @@ with subtest("and leaves the other service alone"):
 
 with subtest("a service that dies and comes back by itself has it, too"):
     put("hosts/web01/zone", key="z2")
-    web01.succeed("kill $(systemctl show --property=MainPID --value bind.service)")
+    web01.succeed("kill -KILL $(systemctl show --property=MainPID --value bind.service)")
     web01.wait_until_succeeds('test "$(cat /run/bind/value)" = z2', timeout=30)
 
 with subtest("systemd reads the environment file to the letter"):

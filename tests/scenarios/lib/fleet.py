@@ -19,7 +19,7 @@ def prepare_openbao(audit=True):
     openbao.start()
     openbao.wait_for_open_port(8200)
     server = "export BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem"
-    openbao.succeed(f"echo {shlex.quote(server)} > /root/operator")
+    openbao.succeed(f"mkdir -p {FLEET}; echo {shlex.quote(server)} > /root/operator")
     shares = json.loads(operator("bao operator init -key-shares=1 -key-threshold=1 -format=json"))
     token = f"export BAO_TOKEN={shares['root_token']}"
     key = shlex.quote(shares["unseal_keys_b64"][0])
@@ -39,7 +39,7 @@ def prepare_openbao(audit=True):
 
 def operator(command):
     """Runs a command as the fleet's operator, with OpenBao's root token."""
-    return openbao.succeed(f". /root/operator; cd {FLEET} 2>/dev/null; {command}")
+    return openbao.succeed(f". /root/operator; cd {FLEET}; {command}")
 
 
 def put(path, **keys):
@@ -83,15 +83,29 @@ def enrol(machine, **secrets):
         put(f"hosts/{machine.name}/{name}", **keys)
     token = create_host(machine.name)
     machine.start()
+    machine.wait_for_unit("multi-user.target")
     trust(machine)
     hand_over(machine, token)
-    machine.succeed("systemctl restart vault-bootstrap.service")
+    machine.succeed("systemctl start vault-bootstrap.service")
     machine.succeed("systemctl start multi-user.target", timeout=120)
 
 
-def said(machine, unit):
-    """What a unit has written to the journal since the boot."""
-    return machine.succeed(f"journalctl --boot --output=cat --unit={shlex.quote(unit)}")
+def comes_up(machine, *services, timeout=120):
+    """Waits for services that start by themselves, now or after others failed."""
+    for service in services:
+        machine.wait_until_succeeds(f"systemctl is-active {service}.service", timeout=timeout)
+
+
+def said(machine, unit, since="1970-01-01"):
+    """What a unit has written to the journal since the boot, or since a moment that `now` gave."""
+    return machine.succeed(
+        f"journalctl --sync; journalctl --boot --output=cat --since='{since}' --unit='{unit}'"
+    )
+
+
+def now(machine):
+    """This moment on a machine, for `said`."""
+    return "@" + machine.succeed("date +%s.%6N").strip()
 
 
 def starts(machine, service):
