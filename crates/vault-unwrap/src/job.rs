@@ -12,6 +12,7 @@ use crate::{
     credentials::{Folder, Lock},
     environment_file::EnvironmentFile,
     failure::Error,
+    signals::Deaf,
     token::{self, VARIABLE},
     trade,
 };
@@ -128,6 +129,7 @@ fn trade_token(
     let tried_here = folder.tried(token)?;
     let explain = |error: Error| if tried_here { error.used_here() } else { error };
     trade::inspect(&client, token, &arguments.creation_path, deadline).map_err(explain)?;
+    let _deaf = Deaf::begin();
     folder.note_try(token)?;
     // the token is not given up half-way because the server took long to come up
     client.set_deadline(None);

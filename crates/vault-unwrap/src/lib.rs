@@ -9,6 +9,7 @@ mod credentials;
 mod environment_file;
 mod failure;
 mod job;
+mod signals;
 mod token;
 mod trade;
 

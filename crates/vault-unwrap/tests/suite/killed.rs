@@ -2,6 +2,8 @@
 
 use std::{os::unix::process::ExitStatusExt, thread, time::Duration};
 
+use rustix::process::Signal;
+
 use crate::host::{LONG, NewHost};
 
 const KILLS: u32 = 80;
@@ -38,6 +40,27 @@ fn killed_at_80_moments_there_is_never_half_a_pair() {
     eprintln!("{killed} of {KILLS} runs killed, {lost} tokens lost on the way to the disk");
     assert!(killed > KILLS / 2, "{killed} were killed before their end");
     assert!(lost < killed, "{lost} tokens lost");
+}
+
+#[test]
+fn asked_to_end_at_40_moments_no_token_is_lost() {
+    testkit::require_bao!();
+    let host = NewHost::new("asked-to-end");
+    let mut ended_early = 0;
+    for number in 0..40 {
+        let token = host.server.wrap_credentials(&host.credentials, LONG);
+        let mut running = host.with_token(&token).start();
+        thread::sleep(Duration::from_micros(500) * (number * 29 % 40));
+        running.signal(Signal::TERM);
+        ended_early += u32::from(running.finish().status.signal() == Some(15));
+
+        let output = host.with_token(&token).run();
+        assert_eq!(output.code(), Some(0), "after signal {number}: {output}");
+        host.assert_has_its_credentials();
+        std::fs::remove_dir_all(host.approle()).unwrap();
+    }
+    eprintln!("{ended_early} of 40 runs ended early");
+    assert!(ended_early > 5, "{ended_early} ended early");
 }
 
 /// Both files are whole, or the next run finishes them without OpenBao, or none is there.
