@@ -94,6 +94,7 @@ programs
     python3 -m unittest discover --start-directory tools/checks
   '';
 
+  modules = (import ../tests/modules { inherit pkgs; }).check;
   rendered = import ../tests/units/check.nix { inherit lib pkgs self; };
 
   hosts = pkgs.writeText "check-hosts" (lib.concatLines toplevels);

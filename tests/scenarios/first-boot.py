@@ -6,6 +6,7 @@ user-data that OpenTofu renders from terraform/.
 
 RENDERED = "/root/rendered"
 
+# needs: tofu
 prepare_openbao()
 put("hosts/bare/db", username="app", password="correct horse")
 

@@ -21,7 +21,7 @@ PARTS = {
     "terraform": ["tofu"],
     "nix": ["system"],
     "rust": ["rust", "bao", "tofu"],
-    "units": ["system"],
+    "units": ["system", "guest"],
     "guests": ["rust", "bao", "tofu", "guest"],
     "demo": ["rust", "bao", "tofu"],
 }
@@ -89,14 +89,18 @@ def rust_tests(runner: Runner) -> Outcome:
     return Outcome(passed, failed + len(complaints), skipped, shown)
 
 
-def tool_tests(runner: Runner) -> Outcome:
-    """The tests of these tools themselves."""
-    discover = ["python3", "-m", "unittest", "discover", "--verbose"]
-    finished = runner.run([*discover, "--start-directory", "tools/checks"])
-    passed, skipped = counts.python(finished.output)
-    if finished.status or not passed:
-        return Outcome(failed=1, output=finished.output)
-    return Outcome(passed, skipped=skipped)
+def python_tests(folder: str) -> Callable[[Runner], Outcome]:
+    """The tests in Python of what is in a folder."""
+
+    def check(runner: Runner) -> Outcome:
+        discover = ["python3", "-m", "unittest", "discover", "--verbose"]
+        finished = runner.run([*discover, "--start-directory", folder])
+        passed, skipped = counts.python(finished.output)
+        if finished.status or not passed:
+            return Outcome(failed=1, output=finished.output)
+        return Outcome(passed, skipped=skipped)
+
+    return check
 
 
 def demo(runner: Runner) -> Outcome:
@@ -137,10 +141,12 @@ STAGES = [
     Stage("lint", "lint shell", command("shellcheck --check-sourced", on=shell_scripts)),
     Stage("lint", "lint Nix, dead code", command("deadnix --fail", on=nix_files)),
     Stage("lint", "lint Nix, style", each_nix_file),
-    Stage("tools", "tests of the tools", tool_tests),
+    Stage("tools", "tests of the tools", python_tests("tools/checks")),
     Stage("terraform", "tests OpenTofu", check_modules),
     Stage("nix", "flake evaluates", nix),
+    Stage("nix", "messages of the modules", counted("tests/modules/run")),
     Stage("units", "rendered units", counted("tests/units/check")),
+    Stage("units", "tests of the renderer", python_tests("tests/units")),
     Stage(
         "licences",
         "licences and duplicates",
