@@ -535,7 +535,7 @@ fn a_run_that_is_killed_while_it_seals_leaves_nothing_in_clear() {
     sealing
         .host
         .put(&json!({ "password": PASSWORD, "more": 1 }));
-    let folder = sealing.other_program("echo >started; exec sleep 1000");
+    let folder = sealing.other_program("echo >started; exec sleep 8");
     let running = sealing.fetch_with("always", &folder).start();
     testkit::wait_for("systemd-creds runs", || {
         fs::metadata(folder.join("started")).ok()
