@@ -2,8 +2,8 @@
 {
   # Whether the unit may use the machine's TPM2 chip, for systemd-creds.
   tpm2 ? false,
-  # Whether it gives files to users or groups with numbers above 65535.
-  largeIds ? false,
+  # Which numbers of users and groups the unit knows: `identity` those up to 65535.
+  users ? "identity",
 }:
 {
   # What root without further rights cannot do, and these programs must: give files to their owners,
@@ -25,7 +25,7 @@
   PrivateMounts = true;
   PrivateTmp = true;
   # Its rights are good for files only, and mean nothing to the rest of the system.
-  PrivateUsers = if largeIds then false else "identity";
+  PrivateUsers = users;
   ProcSubset = "pid";
   ProtectClock = true;
   ProtectControlGroups = true;

@@ -17,6 +17,7 @@ let
     secret:
     isLarge (idOf secret.owner (config.users.users.${secret.owner} or { }).uid or null)
     || isLarge (idOf secret.group (config.users.groups.${secret.group} or { }).gid or null);
+  allUsers = if lib.versionAtLeast config.systemd.package.version "258" then "full" else false;
 in
 {
   # Asks OpenBao: after the network, in the sandbox, with this host's way to OpenBao.
@@ -42,7 +43,7 @@ in
       serviceConfig =
         import ./hardening.nix {
           tpm2 = config.security.tpm2.enable;
-          largeIds = lib.any needsLargeIds secrets;
+          users = if lib.any needsLargeIds secrets then allUsers else "identity";
         }
         // fromCloudInit
         // {

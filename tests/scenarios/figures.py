@@ -31,7 +31,7 @@ rows.append(
     (
         "token to credentials (the unit)",
         seconds(many, "systemctl start vault-bootstrap.service"),
-        0.3,
+        0.1,
     )
 )
 for count in [1, 10, 50]:
