@@ -15,7 +15,14 @@ const SHARED: [&str; 4] = ["cli", "delivery", "infra-edit", "openbao"];
 const PURE: [&str; 3] = ["delivery", "infra-edit", "openbao"];
 
 /// What would tie such a library to a command line, an environment or an exit status.
-const OF_A_PROCESS: [&str; 5] = ["std::env", "env::var", "std::process", "ExitCode", "clap"];
+const OF_A_PROCESS: [&str; 6] = [
+    "std::env",
+    "env::var",
+    "process::exit",
+    "process::abort",
+    "ExitCode",
+    "clap",
+];
 
 /// What would make `infra-edit` more than text in, text out.
 const OF_THE_SYSTEM: [&str; 4] = ["std::fs", "std::net", "std::io", "tempfile"];
