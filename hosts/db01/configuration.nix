@@ -1,17 +1,19 @@
 # What db01 runs. Services, users and packages go here.
+{ config, ... }:
 {
-  # `bao kv put -mount=secret hosts/db01/replication password=…` becomes
-  # /run/secrets/replication/pgpass before PostgreSQL starts, which reads it at each connection.
-  vault.secrets.replication = {
-    owner = "postgres";
-    group = "postgres";
-    services = [ "postgresql" ];
-    templates.pgpass.content = "*:*:replication:replicator:{{ password }}";
+  # `bao kv put -mount=secret hosts/db01/redis password=…` becomes /run/secrets/redis/password before
+  # Redis starts. A new password is looked for every hour; Redis is then restarted, and gets the
+  # previous one back if it does not come up.
+  vault.secrets.redis = {
+    services = [ "redis-app" ];
+    requiredKeys = [ "password" ];
     restartTrigger = true;
-    onChange = "nothing";
   };
 
-  services.postgresql.enable = true;
+  services.redis.servers.app = {
+    enable = true;
+    requirePassFile = "${config.vault.secrets.redis.path}/password";
+  };
 
   users.users.root.openssh.authorizedKeys.keys = [
     # "ssh-ed25519 AAAA… you@example.internal"
