@@ -1,0 +1,118 @@
+//! Removes what earlier declarations put on the host and the present ones do not.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cli::{Failure, note, warn};
+use delivery::{Cache, Declarations, Workplace};
+use serde::{Deserialize, Serialize};
+
+use crate::file::{self, unwritable};
+
+/// Places of secrets on the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Places {
+    outputs: BTreeSet<PathBuf>,
+    caches: BTreeSet<PathBuf>,
+}
+
+/// Removes what is no longer declared, and notes what is in `state` for the next time.
+pub(crate) fn run(state: &Path, declarations: &Declarations) -> Result<(), Failure> {
+    let earlier: Places = file::read(state);
+    let present = Places::declared(declarations);
+    if let Some(folder) = state.parent() {
+        fs::create_dir_all(folder).map_err(|cause| unwritable(folder, cause))?;
+    }
+    // both, before anything is removed: a run that is killed leaves nothing that nobody knows of
+    write(state, &earlier.and(&present))?;
+    let left = earlier.remove_but(&present);
+    write(state, &present.and(&left))?;
+    if left == Places::default() {
+        return Ok(());
+    }
+    Err(
+        Failure::failed("not everything that is no longer declared could be removed")
+            .hint("remove the folders that are named above, or what is wrong with them"),
+    )
+}
+
+fn write(state: &Path, places: &Places) -> Result<(), Failure> {
+    let text = serde_json::to_vec_pretty(places).map_err(|cause| unwritable(state, cause))?;
+    file::write(state, &text, 0o600)
+}
+
+impl Places {
+    fn declared(declarations: &Declarations) -> Self {
+        let secrets = declarations.secrets.values();
+        let caches = secrets
+            .clone()
+            .filter_map(|secret| secret.cache_directory.as_deref());
+        Self {
+            outputs: secrets
+                .map(|secret| plain(&secret.output_directory))
+                .collect(),
+            caches: caches.map(plain).collect(),
+        }
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            outputs: &self.outputs | &other.outputs,
+            caches: &self.caches | &other.caches,
+        }
+    }
+
+    /// Removes all that `present` has not, and gives what could not be removed.
+    fn remove_but(&self, present: &Self) -> Self {
+        let left = |places: &BTreeSet<PathBuf>, remove: fn(&Path) -> Result<bool, _>| {
+            let gone = places
+                .iter()
+                .filter(|place| !present.needs(place))
+                .filter(|place| !tell(place, remove(place)));
+            gone.cloned().collect()
+        };
+        Self {
+            outputs: left(&self.outputs, remove_output),
+            caches: left(&self.caches, Cache::remove),
+        }
+    }
+
+    /// Whether `place` is declared, or something below it.
+    fn needs(&self, place: &Path) -> bool {
+        let mut all = self.outputs.iter().chain(&self.caches);
+        all.any(|declared| declared.starts_with(place))
+    }
+}
+
+/// Without what means nothing in it, such as a `/` at its end.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// Whether there was one. A directory without vault-fetch's hidden folder beside it is somebody else's.
+fn remove_output(output: &Path) -> Result<bool, delivery::Error> {
+    let is_there = Workplace::is_there(output);
+    if is_there {
+        Workplace::open(output)?.remove()?;
+    }
+    Ok(is_there)
+}
+
+/// Whether nothing is left.
+fn tell(place: &Path, removed: Result<bool, delivery::Error>) -> bool {
+    match removed {
+        Ok(true) => note(format_args!("removed `{}`", place.display())),
+        Ok(false) => {}
+        Err(error) => {
+            warn(format_args!(
+                "`{}` is no longer declared, and could not be removed: {error}",
+                place.display()
+            ));
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,57 @@
+//! Files that are written whole or not at all.
+
+use std::{
+    fmt::Display,
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use cli::{Failure, warn};
+use serde::de::DeserializeOwned;
+
+/// Writes `text` to `path`, with this mode whatever the umask is.
+pub(crate) fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), Failure> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = Path::new(&draft);
+    let written = write_draft(draft, text, mode).and_then(|()| fs::rename(draft, path));
+    if written.is_err() {
+        let _ = fs::remove_file(draft); // the first error is the one to tell
+    }
+    written.map_err(|cause| unwritable(path, cause))
+}
+
+fn write_draft(draft: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    match fs::remove_file(draft) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {} // a killed run's, or none
+    }
+    let mut options = OpenOptions::new();
+    let mut file: File = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    file.write_all(text)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+pub(crate) fn unwritable(path: &Path, cause: impl Display) -> Failure {
+    Failure::failed(format!("could not write `{}`: {cause}", path.display()))
+}
+
+/// What the file holds; the default where there is none, and with a warning where it makes no sense.
+pub(crate) fn read<T: Default + DeserializeOwned>(path: &Path) -> T {
+    let told = |cause: &dyn Display| {
+        warn(format_args!("`{}` is not used: {cause}", path.display()));
+        T::default()
+    };
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|cause| told(&cause)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => T::default(),
+        Err(cause) => told(&cause),
+    }
+}

@@ -1,0 +1,53 @@
+//! How a host's secrets stand, for the person who looks at night. No server is asked.
+
+mod entry;
+mod table;
+
+use std::{fs, io};
+
+use cli::{Failure, data};
+use delivery::{Declarations, Workplace};
+
+use self::entry::Entry;
+use crate::systemd;
+
+pub(crate) fn run(declarations: &Declarations, json: bool) -> Result<(), Failure> {
+    check_rights(declarations)?;
+    let services = declarations
+        .secrets
+        .values()
+        .flat_map(|secret| secret.services.iter().cloned());
+    // without systemd, nothing is known of services
+    let units = systemd::show(&services.collect()).unwrap_or_default();
+    let secrets = declarations.secrets.iter();
+    let entries: Vec<_> = secrets
+        .map(|(name, secret)| Entry::of(name, secret, &units))
+        .collect();
+    if json {
+        let text = serde_json::to_string_pretty(&entries);
+        return data(text.map_err(|cause| Failure::failed(cause.to_string()))?);
+    }
+    if entries.is_empty() {
+        return data("no secrets are declared");
+    }
+    data(table::text(&entries))
+}
+
+/// The notes beside secrets are root's alone, and none at all would look like nothing in place.
+fn check_rights(declarations: &Declarations) -> Result<(), Failure> {
+    for secret in declarations.secrets.values() {
+        let Some(folder) = Workplace::folder_of(&secret.output_directory) else {
+            continue;
+        };
+        if let Err(cause) = fs::read_dir(&folder)
+            && cause.kind() == io::ErrorKind::PermissionDenied
+        {
+            return Err(Failure::failed(format!(
+                "could not look into `{}`: {cause}",
+                folder.display()
+            ))
+            .hint("run it as root"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The table, and below it what needs a sentence.
+
+use delivery::Source;
+
+use super::entry::{Entry, Service};
+use crate::words;
+
+const HEAD: [&str; 6] = ["SECRET", "VERSION", "FROM", "CHANGED", "COPY", "SERVICES"];
+
+pub(crate) fn text(entries: &[Entry]) -> String {
+    let rows: Vec<_> = [HEAD.map(str::to_owned)]
+        .into_iter()
+        .chain(entries.iter().map(row))
+        .collect();
+    let mut lines: Vec<_> = rows.iter().map(|row| line(row, &widths(&rows))).collect();
+    let sentences: Vec<_> = entries.iter().flat_map(sentences).collect();
+    if !sentences.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(sentences);
+    lines.join("\n")
+}
+
+fn row(entry: &Entry) -> [String; 6] {
+    let none = || "-".to_owned();
+    let services: Vec<_> = entry.services.iter().map(shown).collect();
+    [
+        entry.name.clone(),
+        entry
+            .version
+            .map_or_else(none, |version| version.to_string()),
+        match entry.source {
+            None => none(),
+            Some(Source::OpenBao) => "OpenBao".to_owned(),
+            Some(Source::Cache) => "cache".to_owned(),
+        },
+        entry
+            .changed
+            .map_or_else(none, |time| format!("{} ago", words::ago(time))),
+        entry.copy.as_ref().map_or_else(none, |copy| {
+            format!("{}, {} old", copy.version, words::age(copy.age))
+        }),
+        if services.is_empty() {
+            none()
+        } else {
+            services.join(", ")
+        },
+    ]
+}
+
+/// `app`, or `app (failed)`.
+fn shown(service: &Service) -> String {
+    let name = service.name.trim_end_matches(".service");
+    match service.state.as_deref() {
+        Some("active") => name.to_owned(),
+        Some(state) => format!("{name} ({state})"),
+        None => format!("{name} (unknown)"),
+    }
+}
+
+fn widths(rows: &[[String; 6]]) -> [usize; 6] {
+    let mut widths = [0; 6];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    widths
+}
+
+fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
+    let cells = row.iter().zip(widths);
+    let padded = cells.map(|(cell, width)| format!("{cell:width$}"));
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+fn sentences(entry: &Entry) -> Vec<String> {
+    let name = &entry.name;
+    let mut told = Vec::new();
+    if let Some(rejected) = &entry.rejected {
+        told.push(format!(
+            "`{name}`: version {} was rejected {} ago: {}; `vault-secrets rotate {name} --again` tries it again",
+            rejected.version,
+            words::ago(rejected.at),
+            rejected.reason
+        ));
+    }
+    if let Some(version) = entry.on_trial {
+        told.push(format!("`{name}`: version {version} is on trial"));
+    }
+    if let Some(reason) = &entry.copy_unusable {
+        told.push(format!("`{name}`: the copy cannot be used: {reason}"));
+    }
+    if let Some(copy) = entry.copy.as_ref().filter(|copy| copy.is_too_old) {
+        told.push(format!(
+            "`{name}`: the copy of version {} is older than it may be, and is not used",
+            copy.version
+        ));
+    }
+    let before = entry
+        .services
+        .iter()
+        .filter(|service| service.started_before_change == Some(true));
+    let before: Vec<_> = before.map(|service| service.name.as_str()).collect();
+    if !before.is_empty() {
+        told.push(format!(
+            "`{name}`: started before it changed last: {}",
+            words::list(before)
+        ));
+    }
+    told
+}
