@@ -1,0 +1,219 @@
+//! A host with declared secrets and no services, and runs of the program on it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use serde_json::{Value, json};
+use testkit::{Output, Run, Running, ScratchDir, Server};
+
+/// The server that the tests share which do it no harm; it ends with the last of them.
+fn shared_server() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::builder().audit().start());
+        server.enable_approle(); // here, where no two tests do it at once
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// A host with its role on a server, and a folder in place of its disk.
+pub(crate) struct Host {
+    pub(crate) server: Arc<Server>,
+    name: String,
+    folder: ScratchDir,
+    secrets: Mutex<BTreeMap<String, Value>>,
+}
+
+impl Host {
+    /// A host of the shared server; the name is the test's own.
+    pub(crate) fn new(name: &str) -> Self {
+        Self::on(shared_server(), name)
+    }
+
+    pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
+        let server = server.into();
+        let folder = testkit::scratch_dir();
+        fs::create_dir(folder.join("approle")).unwrap();
+        server.add_host(name).write_to(&folder.join("approle"));
+        Self {
+            server,
+            name: name.to_owned(),
+            folder,
+            secrets: Mutex::default(),
+        }
+    }
+
+    /// Declares a secret that is rotated every hour, but for what `otherwise` says.
+    pub(crate) fn declare(&self, name: &str, otherwise: &Value) -> &Self {
+        let mut secret = json!({
+            "secret_path": self.secret(name),
+            "output_directory": self.output(name),
+            "cache_directory": self.cache(name),
+            "seal_cache": "never",
+            "max_cache_age": null,
+            "owner": rustix::process::geteuid().as_raw().to_string(),
+            "group": rustix::process::getegid().as_raw().to_string(),
+            "mode": "0400",
+            "required_keys": [],
+            "templates": {},
+            "environment_file": null,
+            "services": [],
+            "on_change": "restart",
+            "rotation": "hourly",
+        });
+        for (field, value) in otherwise.as_object().unwrap() {
+            secret[field] = value.clone();
+        }
+        self.secrets.lock().unwrap().insert(name.to_owned(), secret);
+        self.write_declarations();
+        self
+    }
+
+    /// Declares a secret no longer.
+    pub(crate) fn forget(&self, name: &str) {
+        self.secrets.lock().unwrap().remove(name);
+        self.write_declarations();
+    }
+
+    fn write_declarations(&self) {
+        let declarations = json!({
+            "hostname": self.name,
+            "openbao": {
+                "addresses": [self.server.address()],
+                "namespace": null,
+                "kv_mount": "secret",
+                "approle_mount": "approle",
+                "ca_certificate": null,
+                "skip_verify": false,
+                "approle_directory": self.path("approle"),
+            },
+            "secrets": *self.secrets.lock().unwrap(),
+        });
+        fs::write(self.path("secrets.json"), declarations.to_string()).unwrap();
+    }
+
+    /// Writes a new version of a secret.
+    pub(crate) fn put(&self, name: &str, value: &str) -> &Self {
+        let values = json!({ "password": value });
+        self.server.put_secret(&self.secret(name), &values);
+        self
+    }
+
+    /// Its path in OpenBao.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        format!("hosts/{}/{name}", self.name)
+    }
+
+    /// A place on its disk.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(crate) fn output(&self, name: &str) -> PathBuf {
+        self.path("secrets").join(name)
+    }
+
+    pub(crate) fn workplace(&self, name: &str) -> PathBuf {
+        self.path("secrets").join(format!(".{name}.vault-fetch"))
+    }
+
+    pub(crate) fn cache(&self, name: &str) -> PathBuf {
+        self.path("cache").join(name)
+    }
+
+    /// The value of a secret's key `password` on the host; empty where there is none.
+    pub(crate) fn value(&self, name: &str) -> String {
+        fs::read_to_string(self.output(name).join("password")).unwrap_or_default()
+    }
+
+    /// The version that the cached copy is of.
+    pub(crate) fn copied(&self, name: &str) -> Option<u64> {
+        let text = fs::read(self.cache(name).join("secret.json")).ok()?;
+        let file: Value = serde_json::from_slice(&text).unwrap();
+        file["copy"]["version"].as_u64()
+    }
+
+    /// How often OpenBao was asked, since it started, for what begins so below this host's folder.
+    pub(crate) fn asked(&self, kind: &str) -> usize {
+        let path = format!("secret/{kind}/hosts/{}/", self.name);
+        let audited = self.server.audited();
+        let requests = audited
+            .iter()
+            .filter(|request| ["read", "list"].contains(&request.operation.as_str()))
+            .filter(|request| request.path.starts_with(&path));
+        requests.count()
+    }
+
+    /// A run of the program.
+    pub(crate) fn run<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Run {
+        Run::new(env!("CARGO_BIN_EXE_vault-secrets"))
+            .args(arguments)
+            .args([
+                "--declarations".as_ref(),
+                self.path("secrets.json").as_os_str(),
+            ])
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+    }
+
+    fn rotation(&self, name: &str) -> Run {
+        self.run(["rotate", name])
+            .args(["--state-dir".as_ref(), self.path("state").as_os_str()])
+    }
+
+    pub(crate) fn rotate(&self, name: &str) -> Output {
+        self.rotation(name).run()
+    }
+
+    pub(crate) fn rotate_again(&self, name: &str) -> Output {
+        self.rotation(name).arg("--again").run()
+    }
+
+    pub(crate) fn rotate_at(&self, name: &str, address: &str) -> Output {
+        self.rotation(name).env("BAO_ADDR", address).run()
+    }
+
+    pub(crate) fn start_rotation(&self, name: &str) -> Running {
+        self.rotation(name).start()
+    }
+
+    pub(crate) fn clean(&self) -> Output {
+        let state = self.path("places.json");
+        self.run(["clean"])
+            .args(["--state".as_ref(), state.as_os_str()])
+            .run()
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        fs::read_to_string(self.path("state/metrics.prom")).unwrap()
+    }
+}
+
+/// A run that did its job.
+#[track_caller]
+pub(crate) fn done(output: &Output) {
+    assert_eq!(output.code(), Some(0), "{output}");
+}
+
+/// A run that did not, and says why.
+#[track_caller]
+pub(crate) fn failed(output: &Output, why: &str) {
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains(why), "{output}");
+}
+
+/// The names in a folder, sorted.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,99 @@
+//! Killed at any moment: every directory holds a whole set, and the next run sees it through.
+
+use std::{fs, os::unix::process::ExitStatusExt, thread};
+
+use serde_json::{Value, json};
+
+use crate::host::{Host, done, names};
+
+const KILLS: u32 = 120;
+const SECRETS: [&str; 3] = ["a", "b", "c"];
+const KEYS: [&str; 3] = ["x", "y", "z"];
+/// Large enough that writing takes a while, and is not one system call's work.
+const REPEATS: usize = 10_000;
+
+/// A set whose files all name their version, from their first byte to their last.
+fn set(version: u32) -> Value {
+    let content = format!("{version:04}-").repeat(REPEATS);
+    KEYS.iter().map(|key| (*key, json!(content))).collect()
+}
+
+/// The version that a secret's files name, all of them.
+fn version(host: &Host, name: &str) -> u32 {
+    let contents = KEYS.map(|key| fs::read_to_string(host.output(name).join(key)).unwrap());
+    let version = contents[0].get(..5).expect("a whole file").to_owned();
+    for content in contents {
+        assert!(content == version.repeat(REPEATS), "a mixed or partial set");
+    }
+    version.trim_end_matches('-').parse().unwrap()
+}
+
+fn put(host: &Host, version: u32) {
+    for name in SECRETS {
+        host.server.put_secret(&host.secret(name), &set(version));
+    }
+}
+
+#[test]
+fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
+    testkit::require_bao!();
+    let host = Host::new("killed");
+    for name in SECRETS {
+        host.declare(name, &json!({}));
+    }
+    let times = (0..5).map(|number| {
+        put(&host, number);
+        let output = host.rotate("a");
+        done(&output);
+        output.time
+    });
+    let time = times.min().unwrap();
+    let (mut span, mut killed, mut half_way) = (time, 0, 0);
+    for number in 5..5 + KILLS {
+        put(&host, number);
+        let running = host.start_rotation("a");
+        thread::sleep(span * (number * 67 % KILLS) / KILLS);
+        let in_time = running.kill().status.signal() == Some(9);
+        killed += u32::from(in_time);
+        // the machine may be busier or less so than when the run was measured
+        span = span.mul_f64(if in_time { 1.02 } else { 0.95 });
+        let versions = SECRETS.map(|name| version(&host, name));
+        let known = |version: &u32| [number, number - 1].contains(version);
+        assert!(versions.iter().all(known), "{versions:?} at {number}");
+        half_way += u32::from(versions.windows(2).any(|pair| pair[0] != pair[1]));
+        for name in SECRETS {
+            // the copy is of what services were known to come up with, or of what has just been accepted
+            assert!(
+                host.copied(name)
+                    .is_some_and(|copied| copied <= u64::from(number) + 1)
+            );
+        }
+        if number % 3 == 0 {
+            see_through(&host, number);
+        } else {
+            // the next version comes before anybody has cleaned up
+            done(&host.rotate("a"));
+            done(&host.rotate("a"));
+            assert_eq!(SECRETS.map(|name| version(&host, name)), [number; 3]);
+        }
+    }
+    eprintln!(
+        "{killed} of {KILLS} runs of {time:?} (at the end {span:?}) killed, {half_way} between two swaps"
+    );
+    assert!(killed > KILLS / 3, "{killed} were killed before their end");
+}
+
+fn see_through(host: &Host, number: u32) {
+    done(&host.rotate("a"));
+    for name in SECRETS {
+        assert_eq!(version(host, name), number);
+        assert_eq!(host.copied(name), Some(u64::from(number) + 1));
+        let left = names(&host.workplace(name));
+        assert_eq!(
+            left,
+            ["changed", "previous", "written"],
+            "litter of `{name}`"
+        );
+        assert_eq!(names(&host.cache(name)), ["secret.json"]);
+    }
+}

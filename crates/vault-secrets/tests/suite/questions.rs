@@ -1,0 +1,112 @@
+//! How often OpenBao is asked.
+
+use serde_json::json;
+use testkit::{Proxy, Server, refused_address};
+
+use crate::host::{Host, done, failed};
+
+#[test]
+fn where_nothing_is_new_one_listing_is_all() {
+    testkit::require_bao!();
+    let host = Host::new("listing");
+    for name in ["a", "b", "c"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    done(&host.rotate("a"));
+    assert_eq!(
+        (host.asked("detailed-metadata"), host.asked("data")),
+        (1, 3)
+    );
+    done(&host.rotate("b"));
+    assert_eq!(
+        (host.asked("detailed-metadata"), host.asked("data")),
+        (2, 3)
+    );
+    host.put("c", "two");
+    done(&host.rotate("a"));
+    assert_eq!(
+        (host.asked("detailed-metadata"), host.asked("data")),
+        (3, 4)
+    );
+    assert_eq!(host.value("c"), "two");
+}
+
+#[test]
+fn one_connection_and_no_login_of_its_own() {
+    testkit::require_bao!();
+    let host = Host::new("connection");
+    for name in ["a", "b", "c"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    let proxy = Proxy::to(&host.server.address());
+    done(&host.rotate_at("a", &proxy.address()));
+    assert_eq!(proxy.connections(), 1);
+    let asked: Vec<_> = proxy
+        .requests()
+        .iter()
+        .map(|hit| hit.path.clone())
+        .collect();
+    let path = |name: &str| format!("/v1/secret/data/{}", host.secret(name));
+    let listing = "/v1/secret/detailed-metadata/hosts/connection/?list=true".to_owned();
+    assert_eq!(asked, [listing, path("a"), path("b"), path("c")]);
+}
+
+#[test]
+fn a_policy_that_allows_no_listing_has_each_read() {
+    testkit::require_bao!();
+    let host = Host::new("unlisted");
+    let policy = "path \"secret/data/hosts/unlisted/*\" { capabilities = [\"read\"] }";
+    let path = "sys/policies/acl/host-unlisted";
+    host.server.write(path, &json!({ "policy": policy }));
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    host.put("db", "two");
+    done(&host.rotate("db"));
+    assert_eq!(host.value("db"), "two");
+}
+
+#[test]
+fn a_server_that_knows_no_inline_login_gets_one_login_for_all() {
+    testkit::require_bao!();
+    let host = Host::new("login");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(testkit::Trouble::StripHeaders(
+        "x-vault-inline-auth-".to_owned(),
+    ));
+    for name in ["a", "b"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    done(&host.rotate_at("a", &proxy.address()));
+    let hits = proxy.requests();
+    let logins = hits.iter().filter(|hit| hit.path.ends_with("/login"));
+    assert_eq!(logins.count(), 1, "{hits:?}");
+}
+
+#[test]
+fn with_openbao_down_nothing_changes() {
+    testkit::require_bao!();
+    let host = Host::new("down");
+    host.declare("db", &json!({})).put("db", "one");
+    host.declare("tls", &json!({})).put("tls", "one");
+    done(&host.rotate("db"));
+    let refused = refused_address();
+    let output = host.rotate_at("db", &refused.address());
+    failed(&output, "nothing was changed");
+    assert!(output.time.as_secs() < 2, "{:?}", output.time);
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("one".to_owned(), Some(1))
+    );
+    assert!(host.metrics().contains("rotation_failed{secret=\"tls\"} 1"));
+}
+
+#[test]
+fn a_sealed_server_changes_nothing_either() {
+    testkit::require_bao!();
+    let host = Host::on(Server::dev(), "sealed");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    host.server.write("sys/seal", &json!({}));
+    failed(&host.rotate("db"), "it is sealed");
+    assert_eq!(host.value("db"), "one");
+}

@@ -1,0 +1,124 @@
+//! Versions that are not good enough, and secrets that are gone.
+
+use serde_json::json;
+
+use crate::host::{Host, done, failed, names};
+
+#[test]
+fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
+    testkit::require_bao!();
+    let host = Host::new("lacking");
+    host.declare("db", &json!({ "required_keys": ["password"] }))
+        .put("db", "one");
+    done(&host.rotate("db"));
+    let path = host.secret("db");
+    host.server.put_secret(&path, &json!({ "user": "u" }));
+    let output = host.rotate("db");
+    assert_eq!(output.code(), Some(1));
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `db`: version 2 is not used: `hosts/lacking/db` has no key `password`
+
+    hint: add the keys with `bao kv patch`; they are asked for by `--require` and by the templates
+    ");
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("one".to_owned(), Some(1))
+    );
+    let read = host.asked("data");
+    failed(&host.rotate("db"), "version 2 is not used, it was rejected");
+    assert_eq!(host.asked("data"), read);
+    host.put("db", "three");
+    done(&host.rotate("db"));
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("three".to_owned(), Some(3))
+    );
+    assert!(!host.metrics().contains("vault_secret_rejected_version{"));
+}
+
+#[test]
+fn again_tries_a_rejected_version_once_more() {
+    testkit::require_bao!();
+    let host = Host::new("again");
+    host.declare("db", &json!({ "required_keys": ["user"] }))
+        .put("db", "one");
+    failed(&host.rotate("db"), "has no key `user`");
+    host.declare("db", &json!({}));
+    failed(&host.rotate("db"), "--again");
+    done(&host.rotate_again("db"));
+    assert_eq!(host.value("db"), "one");
+    done(&host.rotate("db"));
+}
+
+#[test]
+fn an_empty_key_of_a_template_refuses_the_version_too() {
+    testkit::require_bao!();
+    let host = Host::new("template");
+    let templates = json!({ "templates": { "conf": "p={{ password }}" } });
+    host.declare("db", &templates).put("db", "one");
+    done(&host.rotate("db"));
+    host.put("db", "");
+    failed(&host.rotate("db"), "has nothing in its key `password`");
+    assert_eq!(names(&host.output("db")), ["conf", "password"]);
+}
+
+#[test]
+fn a_deleted_secret_leaves_the_host_and_the_others_go_on() {
+    testkit::require_bao!();
+    let host = Host::new("deleted");
+    host.declare("db", &json!({})).put("db", "one");
+    host.declare("tls", &json!({})).put("tls", "one");
+    done(&host.rotate("db"));
+    host.server.delete_version(&host.secret("db"));
+    host.put("tls", "two");
+    failed(&host.rotate("db"), "was deleted on the server");
+    assert_eq!(
+        (host.output("db").exists(), host.copied("db")),
+        (false, None)
+    );
+    assert_eq!(host.value("tls"), "two");
+    let output = host.rotate("tls");
+    done(&output);
+    assert!(
+        output.stderr.contains("`db`"),
+        "it is told all the same: {output}"
+    );
+}
+
+#[test]
+fn a_destroyed_or_absent_secret_leaves_the_host_too() {
+    testkit::require_bao!();
+    let host = Host::new("destroyed");
+    for name in ["db", "tls"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    done(&host.rotate("db"));
+    host.server.destroy_version(&host.secret("db"), 1);
+    host.server.delete_metadata(&host.secret("tls"));
+    failed(&host.rotate("db"), "was destroyed on the server");
+    failed(&host.rotate("tls"), "OpenBao has nothing at");
+    for name in ["db", "tls"] {
+        assert_eq!(
+            (host.output(name).exists(), host.copied(name)),
+            (false, None)
+        );
+    }
+}
+
+#[test]
+fn a_denied_secret_stays_as_it_is() {
+    testkit::require_bao!();
+    let host = Host::new("denied");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    let policy = json!({ "policy": "path \"secret/data/none\" { capabilities = [\"read\"] }" });
+    host.server.write("sys/policies/acl/host-denied", &policy);
+    failed(&host.rotate("db"), "OpenBao denied");
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("one".to_owned(), Some(1))
+    );
+}

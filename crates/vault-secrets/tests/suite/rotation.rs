@@ -1,0 +1,135 @@
+//! New versions come into place, with their copies.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use serde_json::json;
+
+use crate::host::{Host, done, failed, names};
+
+#[test]
+fn a_new_version_replaces_the_old_one_and_its_copy() {
+    testkit::require_bao!();
+    let host = Host::new("replaced");
+    host.declare("db", &json!({})).put("db", "one");
+    let output = host.rotate("db");
+    done(&output);
+    insta::assert_snapshot!(output.stderr, @"`db`: version 1 is in place");
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("one".to_owned(), Some(1))
+    );
+    host.put("db", "two");
+    done(&host.rotate("db"));
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("two".to_owned(), Some(2))
+    );
+    assert_eq!(
+        names(&host.workplace("db")),
+        ["changed", "previous", "written"]
+    );
+    let old = fs::read_to_string(host.workplace("db").join("previous/password")).unwrap();
+    assert_eq!(old, "one", "whoever has the old directory open can finish");
+}
+
+#[test]
+fn all_secrets_with_the_same_calendar_are_looked_after_and_others_not() {
+    testkit::require_bao!();
+    let host = Host::new("group");
+    for name in ["a", "b", "c"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    host.declare("b", &json!({ "rotation": "daily" }));
+    host.declare("never", &json!({ "rotation": null }))
+        .put("never", "one");
+    done(&host.rotate("c"));
+    let values = ["a", "b", "c", "never"].map(|name| host.value(name));
+    assert_eq!(values, ["one", "", "one", ""]);
+    done(&host.rotate("never"));
+    assert_eq!(
+        (host.value("never"), host.value("b")),
+        ("one".to_owned(), String::new())
+    );
+}
+
+#[test]
+fn a_version_with_the_same_files_changes_nothing_but_the_note() {
+    testkit::require_bao!();
+    let host = Host::new("equal");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    let changed = fs::read(host.workplace("db").join("changed")).unwrap();
+    host.put("db", "one");
+    done(&host.rotate("db"));
+    assert_eq!(
+        fs::read(host.workplace("db").join("changed")).unwrap(),
+        changed
+    );
+    assert_eq!(host.copied("db"), Some(2));
+}
+
+#[test]
+fn a_secret_that_was_deleted_with_all_its_versions_and_made_anew_is_new() {
+    testkit::require_bao!();
+    let host = Host::new("anew");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    host.server.delete_metadata(&host.secret("db"));
+    host.put("db", "another one");
+    done(&host.rotate("db"));
+    assert_eq!(host.value("db"), "another one");
+}
+
+#[test]
+fn metrics_are_for_everybody_and_hold_no_value() {
+    testkit::require_bao!();
+    let host = Host::new("metrics");
+    host.declare("db", &json!({})).put("db", "hunter2");
+    host.declare("tls", &json!({ "required_keys": ["key"] }))
+        .put("tls", "hunter2");
+    done(&host.rotate("db"));
+    let metrics = host.metrics();
+    for line in [
+        "vault_secret_version{secret=\"db\"} 1",
+        "vault_secret_rotation_failed{secret=\"db\"} 0",
+        "vault_secret_rotation_failed{secret=\"tls\"} 1",
+        "vault_secret_rejected_version{secret=\"tls\"} 1",
+        "vault_secret_rotation_timestamp_seconds{secret=\"db\"} ",
+    ] {
+        assert!(metrics.contains(line), "{line}:\n{metrics}");
+    }
+    assert!(!metrics.contains("hunter2") && !metrics.contains("version{secret=\"tls\"} 0"));
+    let mode = fs::metadata(host.path("state/metrics.prom")).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn what_vault_fetch_left_half_way_is_seen_through() {
+    testkit::require_bao!();
+    let host = Host::new("no-copy");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    // killed between the swap and the copy
+    fs::remove_file(host.cache("db").join("secret.json")).unwrap();
+    done(&host.rotate("db"));
+    assert_eq!(host.copied("db"), Some(1));
+}
+
+#[test]
+fn a_place_that_is_somebody_elses_is_that_secrets_trouble_alone() {
+    testkit::require_bao!();
+    let host = Host::new("somebody");
+    host.declare("db", &json!({})).put("db", "one");
+    host.declare("tls", &json!({})).put("tls", "one");
+    fs::create_dir_all(host.output("tls")).unwrap();
+    fs::write(host.output("tls").join("mine"), "").unwrap();
+    failed(
+        &host.rotate("tls"),
+        "holds files that vault-fetch did not write",
+    );
+    assert_eq!(
+        (host.value("db"), host.copied("tls")),
+        ("one".to_owned(), None)
+    );
+    assert_eq!(names(&host.output("tls")), ["mine"]);
+}
