@@ -26,7 +26,7 @@ with subtest("a changed one is as it is declared now, and its service was restar
 
 with subtest("a removed one is gone: service, files, copy"):
     web01.fail("systemctl is-active proxy.service")
-    web01.wait_until_fails("test -e /run/secrets/tls")
+    web01.wait_until_fails("test -e /run/secrets/tls", timeout=20)
     web01.fail("test -e /run/secrets/.tls.vault-fetch")
     web01.fail("test -e /var/lib/vault/cache/tls")
 
