@@ -14,27 +14,24 @@ let
   isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.services;
   rotated = lib.filterAttrs (_: secret: secret.restartTrigger && !isCritical secret) cfg.secrets;
 
-  # A run looks after all secrets with the same expression, so it writes to all their places.
-  together =
-    secret:
-    lib.attrValues (
-      lib.filterAttrs (_: other: other.restartInterval == secret.restartInterval) rotated
-    );
+  # A run looks after all secrets with the same expression, and what a service that it restarts uses
+  # besides, so it writes to all places.
+  all = lib.attrValues cfg.secrets;
   places =
     secret:
     [ (dirOf secret.outputDir) ] ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir);
 
   service =
-    name: secret:
+    name: _:
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
         description = "Look for a new version of the secret ${name}";
-        secrets = together secret;
+        secrets = all;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.
         restartIfChanged = false;
         unitConfig.StartLimitIntervalSec = 0;
-        writes = [ "/run/vault" ] ++ lib.concatMap places (together secret);
+        writes = [ "/run/vault" ] ++ lib.concatMap places all;
         serviceConfig = {
           ExecStart = "${cfg.package}/bin/vault-secrets rotate ${name}";
           # To systemd, for the services.
