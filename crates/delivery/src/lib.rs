@@ -1,6 +1,6 @@
 //! A secret as files on a host.
 //!
-//! [`Question`] asks OpenBao for it in one request, with the host's AppRole credentials
+//! [`Access`] asks OpenBao for it in one request, with the host's AppRole credentials
 //! ([`credentials`]). [`Contents`] says which files it becomes, [`directory`] swaps them in all at once
 //! from the hidden [`Workplace`] beside their place, and the [`Cache`] keeps a copy for the day
 //! OpenBao is down. While a new version is on [`Trial`], the old set can be put back; a [`Rejection`]
@@ -39,7 +39,7 @@ pub use error::{Error, says_denied};
 pub use names::{SecretPath, identity};
 pub use ownership::{FileMode, Ownership};
 pub use place::changeable_by_others;
-pub use question::{Login, Patience, Question, Refusal};
+pub use question::{Login, Patience, Refusal};
 pub use rejection::Rejection;
 pub use seal::Seal;
 pub use standing::{Change, Source, Standing, uptime};

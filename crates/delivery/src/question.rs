@@ -1,10 +1,8 @@
-//! Asking OpenBao for a secret, within a deadline.
+//! How OpenBao is asked, and what its answer means.
 
 use std::time::Duration;
 
-use openbao::{AppRoleCredentials, Client, Error, Settings, Trouble, kv, sys};
-
-use crate::conversation::Access;
+use openbao::{Client, Error, Trouble, sys};
 
 /// How to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,22 +13,6 @@ pub enum Login {
     Inline,
     /// With a login first: two requests.
     First,
-}
-
-/// What is asked for, and how.
-pub struct Question<'a> {
-    /// How OpenBao is reached.
-    pub settings: Settings,
-    /// Who asks.
-    pub credentials: AppRoleCredentials,
-    /// How to log in.
-    pub login: Login,
-    /// The mount of the KV version 2 engine.
-    pub kv_mount: &'a str,
-    /// The mount of the AppRole auth method.
-    pub approle_mount: &'a str,
-    /// The secret's path in the KV mount.
-    pub secret: &'a str,
 }
 
 /// Why there is no secret.
@@ -51,23 +33,6 @@ pub struct Patience {
     pub deadline: Duration,
     /// With a copy to fall back to, only a server that is there but busy is asked again.
     pub has_copy: bool,
-}
-
-impl Question<'_> {
-    /// The secret's newest version; asked again with growing pauses while no server can be used.
-    ///
-    /// # Errors
-    /// See [`Refusal`].
-    pub fn ask(self, patience: Patience) -> Result<kv::Secret, Refusal> {
-        let access = Access {
-            settings: self.settings,
-            credentials: self.credentials,
-            login: self.login,
-            kv_mount: self.kv_mount,
-            approle_mount: self.approle_mount,
-        };
-        access.open(patience)?.read(self.secret)
-    }
 }
 
 pub(crate) fn judge(error: Error, client: &Client) -> Refusal {

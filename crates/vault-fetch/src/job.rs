@@ -7,7 +7,7 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Cache, Contents, Copy, Error, Found, Ownership, Patience, Question, Refusal, Source, Standing,
+    Access, Cache, Contents, Copy, Error, Found, Ownership, Patience, Refusal, Source, Standing,
     Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
@@ -68,8 +68,9 @@ impl Job {
     fn run(&self, settings: &Settings) -> Result<(), Error> {
         let credentials = credentials::read(&self.arguments.approle_dir)?;
         let ask = |has_copy| {
-            self.question(settings, &credentials)
-                .ask(self.patience(has_copy))
+            self.access(settings, &credentials)
+                .open(self.patience(has_copy))?
+                .read(self.arguments.secret.as_str())
         };
         let mut copy = self.copy();
         let mut answer = ask(copy.is_some());
@@ -96,14 +97,13 @@ impl Job {
         }
     }
 
-    fn question(&self, settings: &Settings, credentials: &AppRoleCredentials) -> Question<'_> {
-        Question {
+    fn access(&self, settings: &Settings, credentials: &AppRoleCredentials) -> Access<'_> {
+        Access {
             settings: settings.clone(),
             credentials: credentials.clone(),
             login: self.arguments.authentication.into(),
             kv_mount: self.arguments.kv_mount.as_str(),
             approle_mount: self.arguments.approle_mount.as_str(),
-            secret: self.arguments.secret.as_str(),
         }
     }
 
