@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -35,6 +36,9 @@ pub(crate) struct Watch {
 struct Watched {
     /// systemctl, while it waits for systemd to have done what it was told.
     job: Option<Child>,
+    /// Whether systemd was told once more, for it does not start a unit often within a short time.
+    was_told_again: bool,
+    is_reload: bool,
     good_since: Option<Instant>,
     last: Unit,
 }
@@ -58,12 +62,7 @@ impl Watch {
         let job = match action {
             Action::Watch => None,
             Action::Reload => Some(systemd::start("reload", &[service])?),
-            Action::Restart => Some(systemd::start("restart", &[service])?),
-            Action::Start => {
-                // a service that failed often within a short time is not started otherwise
-                let _ = systemd::run("reset-failed", &[service])?;
-                Some(systemd::start("restart", &[service])?)
-            }
+            Action::Restart | Action::Start => Some(systemd::start("restart", &[service])?),
         };
         let last = match action {
             Action::Watch | Action::Reload => unit.clone(),
@@ -79,6 +78,8 @@ impl Watch {
         };
         let watched = Watched {
             job,
+            was_told_again: false,
+            is_reload: action == Action::Reload,
             good_since: None,
             last,
         };
@@ -128,14 +129,15 @@ impl Watch {
             let Some(mut job) = watched.job.take() else {
                 continue;
             };
-            let lost = |cause| Failure::failed(format!("could not wait for `systemctl`: {cause}"));
-            match job.try_wait().map_err(lost)? {
+            match job.try_wait().map_err(|cause| lost(&cause))? {
                 None => watched.job = Some(job),
                 Some(status) if status.success() => {}
                 Some(_) => {
-                    let said = job.wait_with_output().map_err(lost)?.stderr;
+                    let said = job.wait_with_output().map_err(|cause| lost(&cause))?.stderr;
                     let said = systemd::first_sentence(&String::from_utf8_lossy(&said));
-                    failed.insert(service.clone(), one_line(&said));
+                    if !watched.is_told_again(service)? {
+                        failed.insert(service.clone(), one_line(&said));
+                    }
                 }
             }
         }
@@ -161,4 +163,27 @@ impl Watch {
             Err(failure) => Err(failure),
         }
     }
+}
+
+impl Watched {
+    /// A service that was started often of late, for whatever reason, is not started until its count is
+    /// set back. That is not done before it is needed: it makes a failed unit look like one that was
+    /// stopped, should this run be killed. Only that it never started tells; its result may be an older
+    /// one.
+    fn is_told_again(&mut self, service: &str) -> Result<bool, Failure> {
+        let shown = systemd::show(&[service.to_owned()].into())?;
+        let never_started =
+            |unit: &Unit| unit.active == "failed" && unit.started <= self.last.started;
+        if self.was_told_again || self.is_reload || !shown.values().any(never_started) {
+            return Ok(false);
+        }
+        self.was_told_again = true;
+        let _ = systemd::run("reset-failed", &[service])?;
+        self.job = Some(systemd::start("restart", &[service])?);
+        Ok(true)
+    }
+}
+
+fn lost(cause: &io::Error) -> Failure {
+    Failure::failed(format!("could not wait for `systemctl`: {cause}"))
 }
