@@ -1,8 +1,7 @@
 """Power cuts in the middle of fetches and rotations: each boot finds whole sets, and comes up."""
 
 prepare_openbao()
-KEYS = {"tls": {"key": "k1"}, "token": {"value": "t1"}, "zone": {"key": "z1"}}
-enrol(web01, db={"username": "v0", "password": "v0"}, **KEYS)
+enrol(web01, **WEB01 | {"db": {"username": "v0", "password": "v0"}})
 web01.wait_for_unit("app.service")
 
 for cut in range(1, 6):

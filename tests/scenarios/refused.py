@@ -1,13 +1,7 @@
 """Denied, absent and deleted secrets fail, never the cache; a deleted one leaves the host."""
 
 prepare_openbao()
-enrol(
-    web01,
-    db={"username": "app", "password": "first"},
-    tls={"key": "k1"},
-    token={"value": "t1"},
-    zone={"key": "z1"},
-)
+enrol(web01, **WEB01)
 for service in ["app", "proxy", "bind"]:
     web01.wait_for_unit(f"{service}.service")
 

@@ -6,13 +6,7 @@ with units that require a common one which is restarted.
 """
 
 prepare_openbao()
-enrol(
-    web01,
-    db={"username": "app", "password": "first"},
-    tls={"key": "k1"},
-    token={"value": "t1"},
-    zone={"key": "z1"},
-)
+enrol(web01, **WEB01)
 for service in ["app", "report", "proxy", "worker", "bind"]:
     web01.wait_for_unit(f"{service}.service")
 

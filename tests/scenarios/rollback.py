@@ -4,13 +4,7 @@ reboot.
 """
 
 prepare_openbao()
-enrol(
-    web01,
-    db={"username": "app", "password": "good"},
-    tls={"key": "k1"},
-    token={"value": "t1"},
-    zone={"key": "z1"},
-)
+enrol(web01, **WEB01 | {"db": {"username": "app", "password": "good"}})
 for service in ["app", "report", "proxy", "worker"]:
     web01.wait_for_unit(f"{service}.service")
 

@@ -4,13 +4,7 @@ removed, and what did not change is not restarted.
 
 prepare_openbao()
 put("hosts/web01/extra", key="e1")
-enrol(
-    web01,
-    db={"username": "app", "password": "first"},
-    tls={"key": "k1"},
-    token={"value": "t1"},
-    zone={"key": "z1"},
-)
+enrol(web01, **WEB01)
 for service in ["app", "proxy", "worker", "bind"]:
     web01.wait_for_unit(f"{service}.service")
 

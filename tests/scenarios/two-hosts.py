@@ -6,13 +6,7 @@ addresses = {
 }
 ADDRESSES.update(addresses)
 operator("sed -i 's/^bind_cidr = .*/bind_cidr = true/' fleet.toml")
-enrol(
-    web01,
-    db={"username": "app", "password": "one"},
-    tls={"key": "k1"},
-    token={"value": "t1"},
-    zone={"key": "z1"},
-)
+enrol(web01, **WEB01 | {"db": {"username": "app", "password": "one"}})
 enrol(web02, db={"password": "two"})
 web01.wait_for_unit("app.service")
 web02.wait_for_unit("app.service")

@@ -5,15 +5,8 @@ web01 keeps copies; web02 keeps none. A service with a copy must start within a 
 these, and one without must start by itself once OpenBao is back, with nobody logging in.
 """
 
-KEYS = {
-    "db": {"username": "app", "password": "first"},
-    "tls": {"key": "k1"},
-    "token": {"value": "t1"},
-    "zone": {"key": "z1"},
-}
-
 prepare_openbao()
-enrol(web01, **KEYS)
+enrol(web01, **WEB01)
 enrol(web02, db={"password": "first"})
 
 

@@ -13,6 +13,14 @@ import time
 ADDRESSES = {"web01": "10.0.0.11", "web02": "10.0.0.12", "bare": "10.0.0.13"}
 FLEET = "/root/fleet"
 
+# What web01's secrets hold at first.
+WEB01 = {
+    "db": {"username": "app", "password": "first"},
+    "tls": {"key": "k1"},
+    "token": {"value": "t1"},
+    "zone": {"key": "z1"},
+}
+
 
 def prepare_openbao(audit=True):
     """Initialises OpenBao, unseals it, and gives it AppRole and KV version 2."""
