@@ -215,3 +215,7 @@ fn inode(path: &Path) -> Option<u64> {
     let metadata = fs::symlink_metadata(path).ok()?;
     metadata.is_dir().then(|| metadata.ino())
 }
+
+#[cfg(test)]
+#[path = "trial_tests.rs"]
+mod tests;
