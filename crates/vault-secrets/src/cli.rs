@@ -57,6 +57,10 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+
+        /// Where rotations note what they did since the boot
+        #[arg(long, value_name = "DIR", default_value = "/run/vault")]
+        state_dir: PathBuf,
     },
 }
 

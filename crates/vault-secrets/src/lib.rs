@@ -30,6 +30,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rotate(rotate) => rotate::run(&rotate, &declarations),
         Command::Retry { name } => retry::run(&name, &declarations),
         Command::Clean { state } => clean::run(&state, &declarations),
-        Command::Status { json } => status::run(&declarations, json),
+        Command::Status { json, state_dir } => status::run(&declarations, &state_dir, json),
     }
 }

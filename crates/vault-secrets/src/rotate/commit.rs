@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::SystemTime};
 
 use cli::{Failure, warn};
-use delivery::{Error, Kept, Rejection, Trial, Workplace};
+use delivery::{Error, Kept, Rejection, Source, Standing, Trial, Workplace};
 use openbao::kv;
 
 use crate::{host::Secret, words};
@@ -114,6 +114,26 @@ pub(crate) fn still_rejected(name: &str, rejection: &Rejection) -> Failure {
     .hint(format!(
         "write a version that is good; `vault-secrets rotate {name} --again` tries this one once more"
     ))
+}
+
+/// What came from the cache turns out to be what OpenBao has.
+pub(crate) fn confirm(secret: &Secret<'_>) {
+    let output = &secret.declared.output_directory;
+    let from_cache = |standing: &Standing| {
+        standing.source == Source::Cache && standing.secret == secret.identity
+    };
+    let Some(found) = Standing::of(output).filter(from_cache) else {
+        return;
+    };
+    let Ok(workplace) = Workplace::open(output) else {
+        return; // told where it is written to
+    };
+    if workplace.standing().is_some_and(|now| now == found) {
+        let _ = workplace.note(&Standing {
+            source: Source::OpenBao,
+            ..found
+        }); // only `status` shows it
+    }
 }
 
 /// Keeps a copy for the day OpenBao is down, and forgets that an earlier version was rejected.

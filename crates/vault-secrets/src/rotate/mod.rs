@@ -9,8 +9,11 @@ mod needs;
 mod news;
 mod outcome;
 mod place;
+mod plan;
 mod rounds;
-mod state;
+pub(crate) mod state;
+mod survey;
+mod tell;
 mod transaction;
 mod watch;
 
@@ -38,8 +41,12 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
         forget_rejections(&group, declarations)?;
     }
     let began = uptime();
-    let outcomes = Transaction::new(declarations, &settings, arguments.settle, &group)
-        .run(&mut state.taken)?;
+    let transaction = Transaction::new(declarations, &settings, arguments.settle, &group);
+    let outcomes = transaction.run(&mut state.taken).unwrap_or_else(|failure| {
+        let mut outcomes = Outcomes::default();
+        outcomes.fail_all(group.names.iter().copied(), failure);
+        outcomes
+    });
     state.note(&group.key, began, &outcomes);
     finish(arguments, declarations, &mut state, &outcomes)
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use cli::{Failure, note, warn};
 use serde::{Deserialize, Serialize};
 
+use crate::words;
+
 /// How it went for one secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
@@ -15,7 +17,7 @@ pub(crate) struct Outcome {
 }
 
 /// What a person is told of a failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Told {
     message: String,
     hint: Option<String>,
@@ -67,19 +69,35 @@ impl Outcomes {
         }
     }
 
+    /// The same went wrong for all of these.
+    pub(crate) fn fail_all<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str>,
+        failure: Failure,
+    ) {
+        let told = Told::from(failure);
+        for name in names {
+            self.of(name).failure.get_or_insert_with(|| told.clone());
+        }
+    }
+
     /// Says what was done, and what went wrong with others than `name`.
     pub(crate) fn tell_of_others(&self, name: &str) {
+        let own = self.0.get(name).and_then(|own| own.failure.as_ref());
+        let mut failures = BTreeMap::<_, Vec<_>>::new();
         for (other, outcome) in &self.0 {
             if let Some(done) = &outcome.done {
                 note(format_args!("`{other}`: {done}"));
             }
-            if let Some(Told { message, hint, .. }) = &outcome.failure
-                && other != name
-            {
-                let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
-                let hint = hint.unwrap_or_default();
-                warn(format_args!("`{other}`: {message}{hint}"));
+            // what is told of `name` anyway need not be told of each
+            if let Some(told) = outcome.failure.as_ref().filter(|told| Some(*told) != own) {
+                failures.entry(told).or_default().push(other);
             }
+        }
+        for (Told { message, hint, .. }, others) in failures {
+            let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
+            let hint = hint.unwrap_or_default();
+            warn(format_args!("{}: {message}{hint}", words::list(others)));
         }
     }
 

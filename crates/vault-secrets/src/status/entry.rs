@@ -1,6 +1,9 @@
 //! What is told of one secret.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use delivery::{Cache, Change, DeclaredSecret, Found, Rejection, Source, Standing, Trial};
 use serde::{Serialize, Serializer};
@@ -54,12 +57,18 @@ pub(crate) struct Service {
     pub(crate) name: String,
     /// `active` and so on; nothing where systemd does not know it.
     pub(crate) state: Option<String>,
-    /// Whether it started before the files changed last; one that was reloaded since did, too.
-    pub(crate) started_before_change: Option<bool>,
+    /// Whether it runs with files from before their last change.
+    pub(crate) has_older: Option<bool>,
 }
 
 impl Entry {
-    pub(crate) fn of(name: &str, secret: &DeclaredSecret, units: &Units) -> Self {
+    /// `taken` tells when services last took files without a start of their own.
+    pub(crate) fn of(
+        name: &str,
+        secret: &DeclaredSecret,
+        units: &Units,
+        taken: &BTreeMap<String, Duration>,
+    ) -> Self {
         let output = &secret.output_directory;
         let standing = Standing::of(output);
         let change = Change::of(output);
@@ -80,20 +89,23 @@ impl Entry {
                 at: rejection.at,
             }),
             services: services
-                .map(|name| service(name, units.get(name), change))
+                .map(|name| {
+                    let taken = taken.get(name).copied();
+                    service(name, units.get(name), change, taken.unwrap_or_default())
+                })
                 .collect(),
         }
     }
 }
 
-fn service(name: &str, unit: Option<&Unit>, change: Option<Change>) -> Service {
+fn service(name: &str, unit: Option<&Unit>, change: Option<Change>, taken: Duration) -> Service {
     let unit = unit.filter(|unit| unit.is_loaded);
     Service {
         name: name.to_owned(),
         state: unit.map(|unit| unit.active.clone()),
-        started_before_change: unit
+        has_older: unit
             .filter(|unit| unit.is_running())
-            .and_then(|unit| Some(unit.started < change?.uptime)),
+            .and_then(|unit| Some(unit.started.max(taken) < change?.uptime)),
     }
 }
 

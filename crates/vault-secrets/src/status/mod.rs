@@ -3,15 +3,15 @@
 mod entry;
 mod table;
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use cli::{Failure, data};
 use delivery::{Declarations, Workplace};
 
 use self::entry::Entry;
-use crate::systemd;
+use crate::{rotate::state::State, systemd};
 
-pub(crate) fn run(declarations: &Declarations, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Result<(), Failure> {
     check_rights(declarations)?;
     let services = declarations
         .secrets
@@ -19,9 +19,10 @@ pub(crate) fn run(declarations: &Declarations, json: bool) -> Result<(), Failure
         .flat_map(|secret| secret.services.iter().cloned());
     // without systemd, nothing is known of services
     let units = systemd::show(&services.collect()).unwrap_or_default();
+    let taken = State::read(state).taken;
     let secrets = declarations.secrets.iter();
     let entries: Vec<_> = secrets
-        .map(|(name, secret)| Entry::of(name, secret, &units))
+        .map(|(name, secret)| Entry::of(name, secret, &units, &taken))
         .collect();
     if json {
         let text = serde_json::to_string_pretty(&entries);

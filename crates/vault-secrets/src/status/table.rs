@@ -100,11 +100,11 @@ fn sentences(entry: &Entry) -> Vec<String> {
     let before = entry
         .services
         .iter()
-        .filter(|service| service.started_before_change == Some(true));
+        .filter(|service| service.has_older == Some(true));
     let before: Vec<_> = before.map(|service| service.name.as_str()).collect();
     if !before.is_empty() {
         told.push(format!(
-            "`{name}`: started before it changed last: {}",
+            "`{name}`: not restarted or reloaded since it changed: {}",
             words::list(before)
         ));
     }

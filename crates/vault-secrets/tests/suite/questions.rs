@@ -110,3 +110,23 @@ fn a_sealed_server_changes_nothing_either() {
     failed(&host.rotate("db"), "it is sealed");
     assert_eq!(host.value("db"), "one");
 }
+
+#[test]
+fn a_silent_server_is_waited_for_once_not_for_each_secret() {
+    testkit::require_bao!();
+    let host = Host::new("silent");
+    for name in ["a", "b", "c", "d"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    let hole = testkit::BlackHole::open();
+    let output = host.rotate_at("a", &hole.address());
+    failed(&output, "nothing was changed");
+    assert_eq!(
+        output.stderr.matches("cannot be used").count(),
+        1,
+        "{output}"
+    );
+    assert!(output.time.as_secs() < 20, "{:?}", output.time);
+    let metrics = host.metrics();
+    assert_eq!(metrics.matches("rotation_failed{").count(), 4, "{metrics}");
+}
