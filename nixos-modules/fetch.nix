@@ -81,6 +81,8 @@ let
     serviceConfig = import ./hardening.nix { } // {
       Type = "exec";
       ExecStart = "${cfg.package}/bin/vault-secrets retry %i";
+      Restart = "on-failure";
+      RestartSec = "5s";
       CapabilityBoundingSet = "";
       IPAddressDeny = "any";
       PrivateNetwork = true;

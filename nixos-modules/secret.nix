@@ -91,7 +91,8 @@ in
         where systemd can; `always` keeps no copy where it cannot.
 
         Without a TPM2 chip the key lies on the same disk: that guards a backup or a copied folder,
-        not a stolen disk.
+        not a stolen disk. Where the root file system is erased at boot, keep that file, or no copy
+        opens any more.
       '';
     };
 
@@ -122,7 +123,10 @@ in
       type = octal;
       default = "0400";
       example = "0440";
-      description = "The files' mode. Whoever may read them may list and enter the folder.";
+      description = ''
+        The files' mode. Whoever may read them may list and enter the folder. That stays root's; where
+        the files have another owner, everybody may list it, but not read them.
+      '';
     };
 
     services = mkOption {

@@ -48,6 +48,8 @@ in
         // fromCloudInit
         // {
           Type = "oneshot";
+          # /etc/environment may hold more than the address, and is everybody's.
+          UnsetEnvironment = "LD_LIBRARY_PATH LD_PRELOAD VAULT_WRAPPED_TOKEN";
           ReadWritePaths = map (path: "-${path}") (lib.unique writes);
         }
         // serviceConfig;

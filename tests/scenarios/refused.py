@@ -17,6 +17,13 @@ with subtest("absent"):
     web01.fail("systemctl restart proxy.service")
     web01.fail("test -e /var/lib/vault/cache/tls/secret.json")
 
+with subtest("a service dies meanwhile, and systemd cannot bring it back"):
+    put("hosts/web01/zone", key="z2")
+    web01.succeed("systemctl start bind.service")
+    operator("bao kv metadata delete -mount=secret hosts/web01/zone")
+    web01.succeed("systemctl kill --signal=KILL bind.service")
+    web01.wait_until_succeeds("systemctl is-active vault-secret-retry@zone.service", timeout=30)
+
 with subtest("denied: not from the cache either"):
     operator("bao policy read host-web01 > /root/policy")
     other = """path "secret/data/none" { capabilities = ["read"] }"""
@@ -27,6 +34,7 @@ with subtest("denied: not from the cache either"):
 
 with subtest("mended on the server: the services start by themselves"):
     operator("bao policy write host-web01 /root/policy")
-    put("hosts/web01/zone", key="z2")
+    put("hosts/web01/zone", key="z3")
     put("hosts/web01/tls", key="k2")
     comes_up(web01, "app", "bind", "proxy")
+    assert value(web01, "bind") == "z3"

@@ -41,3 +41,10 @@ with subtest("systemd reads the environment file to the letter"):
     )
     variables = dict(entry.split("=", 1) for entry in shown.split("\0") if "=" in entry)
     assert variables["username"] == odd, repr(variables["username"])
+
+with subtest("who owns the files can put nothing else in their place"):
+    as_app = "setpriv --reuid=app --regid=app --clear-groups"
+    web01.succeed(f"{as_app} cat /run/secrets/db/password")
+    web01.fail(f"{as_app} chmod 0700 /run/secrets/db")
+    web01.fail(f"{as_app} ln -sf /run/secrets/tls/key /run/secrets/db/env")
+    web01.fail(f"{as_app} mv /run/secrets/db/env /run/secrets/db/other")

@@ -86,6 +86,10 @@ impl Cache {
             Found::Copy(_, age) if self.max_age.is_some_and(|most| age > most) => {
                 Found::TooOld(age)
             }
+            // whoever can write to the disk could have put it there
+            Found::Copy(copy, _) if self.seal == Seal::Always && !copy.is_sealed() => {
+                Found::Unusable(format!("`{}` is not sealed", self.file().display()))
+            }
             found => found,
         }
     }

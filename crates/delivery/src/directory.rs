@@ -55,9 +55,9 @@ fn write_all(directory: &Path, files: &Files, ownership: Ownership) -> Result<()
     for (name, content) in files {
         write_file(&directory.join(name), content, ownership)?;
     }
-    chown(directory, ownership.user, ownership.group)
+    chown(directory, None, ownership.group)
         .map_err(|cause| Error::io("change the owner of", directory, cause))?;
-    chmod(directory, ownership.mode.of_directory())
+    chmod(directory, ownership.directory_mode())
         .map_err(|cause| Error::io("change the mode of", directory, cause))
 }
 
@@ -115,7 +115,11 @@ pub(crate) fn swap(workplace: &Workplace, other: &Path) -> Result<bool, Error> {
 
 fn holds_exactly(target: &Path, files: &Files, ownership: Ownership) -> io::Result<bool> {
     let directory = fs::symlink_metadata(target)?;
-    if !directory.is_dir() || !is_owned(&directory, ownership, ownership.mode.of_directory()) {
+    let of_directory = Ownership {
+        user: None,
+        ..ownership
+    };
+    if !directory.is_dir() || !is_owned(&directory, of_directory, ownership.directory_mode()) {
         return Ok(false);
     }
     let mut count = 0;

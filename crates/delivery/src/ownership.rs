@@ -39,16 +39,17 @@ impl FileMode {
         Mode::from_raw_mode(self.0)
     }
 
-    /// The mode of the directory: whoever may read the files may list and enter it. Its owner may
-    /// not write to it, unless it is this process, which must without being root.
-    pub(crate) fn of_directory(self) -> Mode {
+    /// The mode of the directory: whoever may read the files may list and enter it. To the directory,
+    /// which is this process's own, the files' owner may be one of the group or of the others.
+    fn of_directory(self, owner_is_another: bool) -> Mode {
         let may_read = self.0 & 0o444;
         let owner = if rustix::process::geteuid().is_root() {
             0o500
         } else {
             0o700
         };
-        Mode::from_raw_mode(may_read | (may_read >> 2) | owner)
+        let others = if owner_is_another { 0o055 } else { 0 };
+        Mode::from_raw_mode(may_read | (may_read >> 2) | owner | others)
     }
 }
 
@@ -74,6 +75,14 @@ impl Ownership {
             group: group.map(look_up_group).transpose()?,
             mode,
         })
+    }
+
+    /// The mode of the directory. It stays this process's own, whoever owns the files: an owner could
+    /// make it writable, and put a link in the place of a file, which systemd follows as root.
+    pub(crate) fn directory_mode(&self) -> Mode {
+        let this = rustix::process::geteuid();
+        self.mode
+            .of_directory(self.user.is_some_and(|user| user != this))
     }
 }
 
@@ -138,12 +147,14 @@ mod tests {
         let directory = |mode: &str| {
             mode.parse::<FileMode>()
                 .unwrap()
-                .of_directory()
+                .of_directory(false)
                 .as_raw_mode()
                 & 0o077
         };
         assert_eq!(directory("0400"), 0);
         assert_eq!(directory("0440"), 0o050);
         assert_eq!(directory("0444"), 0o055);
+        let of_another = "0400".parse::<FileMode>().unwrap().of_directory(true);
+        assert_eq!(of_another.as_raw_mode() & 0o077, 0o055);
     }
 }

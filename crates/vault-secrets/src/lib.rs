@@ -25,11 +25,13 @@ use delivery::Declarations;
 /// # Errors
 /// What a person is told when the job was not done; see [`Failure`].
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let declarations = Declarations::read(&arguments.declarations)?;
+    let file = &arguments.declarations;
     match arguments.command {
-        Command::Rotate(rotate) => rotate::run(&rotate, &declarations),
-        Command::Retry { name } => retry::run(&name, &declarations),
-        Command::Clean { state } => clean::run(&state, &declarations),
-        Command::Status { json, state_dir } => status::run(&declarations, &state_dir, json),
+        Command::Rotate(rotate) => rotate::run(&rotate, &Declarations::read(file)?),
+        Command::Retry { name } => retry::run(&name, file),
+        Command::Clean { state } => clean::run(&state, &Declarations::read(file)?),
+        Command::Status { json, state_dir } => {
+            status::run(&Declarations::read(file)?, &state_dir, json)
+        }
     }
 }

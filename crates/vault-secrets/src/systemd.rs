@@ -59,7 +59,14 @@ impl Unit {
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.is_loaded && matches!(self.active.as_str(), "inactive" | "failed")
+        self.is_loaded
+            && (matches!(self.active.as_str(), "inactive" | "failed") || self.is_stranded())
+    }
+
+    /// Whether systemd was about to start it again, could not for want of what it needs, and left it at
+    /// that: it looks as if it were being started, but nothing starts it any more.
+    pub(crate) fn is_stranded(&self) -> bool {
+        self.is_loaded && self.sub == "auto-restart-queued" && !self.has_job
     }
 
     fn parse(block: &str) -> Self {
@@ -189,6 +196,15 @@ mod tests {
         let at_work = "LoadState=loaded\nActiveState=activating\nSubState=start\nType=";
         assert!(!Unit::parse(&format!("{at_work}oneshot")).is_running());
         assert!(Unit::parse(&format!("{at_work}notify")).is_running());
+    }
+
+    #[test]
+    fn a_restart_that_came_to_nothing_is_at_rest() {
+        let queued = "LoadState=loaded\nActiveState=activating\nSubState=auto-restart-queued";
+        let stranded = Unit::parse(&format!("{queued}\nJob=0"));
+        assert!(stranded.is_stranded() && stranded.is_at_rest() && stranded.is_failing());
+        let about_to_start = Unit::parse(&format!("{queued}\nJob=7"));
+        assert!(!about_to_start.is_stranded() && !about_to_start.is_at_rest());
     }
 
     #[test]

@@ -202,7 +202,8 @@ fn a_plain_copy_is_replaced_by_a_sealed_one_and_back() {
     for seal in ["always", "auto"] {
         sealing.fetch("never").succeed();
         sealing.assert_plain();
-        sealing.fetch(seal).succeed();
+        let output = sealing.fetch(seal).run();
+        assert_eq!(output.code(), Some(0), "{output}");
         sealing.assert_sealed();
     }
     let refused = testkit::refused_address();
@@ -221,7 +222,22 @@ fn a_plain_copy_that_was_not_replaced_yet_stands_in() {
     require_systemd_creds!();
     let sealing = Sealing::new("sealed-later");
     sealing.fetch("never").succeed();
-    sealing.assert_opens();
+    let refused = testkit::refused_address();
+    let output = sealing.fetch("auto").address(refused.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}
+
+/// Whoever can write to the disk, or plays a backup back, could have put it there.
+#[test]
+fn a_plain_copy_does_not_stand_in_where_copies_are_always_sealed() {
+    require_systemd_creds!();
+    let sealing = Sealing::new("sealed-planted");
+    sealing.fetch("never").succeed();
+    let refused = testkit::refused_address();
+    let fetch = sealing.fetch("always").address(refused.address());
+    let output = fetch.deadline("0s").run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("is not sealed"), "{output}");
 }
 
 #[test]

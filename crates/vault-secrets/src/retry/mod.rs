@@ -6,7 +6,7 @@
 
 mod waiting;
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use cli::{Failure, note};
@@ -22,16 +22,31 @@ use crate::{
 /// a fleet ask at once.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-pub(crate) fn run(name: &str, declarations: &Declarations) -> Result<(), Failure> {
-    let Ok(secret) = declarations.secret(name) else {
-        return Ok(()); // a switch has removed it
-    };
-    Retry {
-        fetch: fetch_of(name),
-        secret,
-        declarations,
+/// `file` holds the declarations. It is read before each step: a switch ends no retry, and may declare
+/// other services, or the secret no longer.
+pub(crate) fn run(name: &str, file: &Path) -> Result<(), Failure> {
+    let mut waiting = Waiting::default();
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(PAUSES[0])
+        .with_max_delay(PAUSES[1])
+        .with_jitter()
+        .without_max_times();
+    for pause in pauses.build() {
+        let declarations = Declarations::read(file)?;
+        let Some(retry) = Retry::of(name, &declarations) else {
+            break;
+        };
+        retry.note_waiting(&mut waiting)?;
+        thread::sleep(pause);
+        let declarations = Declarations::read(file)?;
+        let Some(retry) = Retry::of(name, &declarations) else {
+            break;
+        };
+        if let Progress::Done = retry.attempt(&mut waiting)? {
+            break;
+        }
     }
-    .run()
+    Ok(())
 }
 
 /// The unit that fetches a secret.
@@ -50,22 +65,14 @@ enum Progress {
     Wait,
 }
 
-impl Retry<'_> {
-    fn run(&self) -> Result<(), Failure> {
-        let mut waiting = Waiting::default();
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(PAUSES[0])
-            .with_max_delay(PAUSES[1])
-            .with_jitter()
-            .without_max_times();
-        for pause in pauses.build() {
-            self.note_waiting(&mut waiting)?;
-            thread::sleep(pause);
-            if let Progress::Done = self.attempt(&mut waiting)? {
-                break;
-            }
-        }
-        Ok(())
+impl<'a> Retry<'a> {
+    /// None where a switch has removed the secret.
+    fn of(name: &str, declarations: &'a Declarations) -> Option<Self> {
+        Some(Self {
+            fetch: fetch_of(name),
+            secret: declarations.secret(name).ok()?,
+            declarations,
+        })
     }
 
     fn attempt(&self, waiting: &mut Waiting) -> Result<Progress, Failure> {

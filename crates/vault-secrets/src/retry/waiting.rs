@@ -26,7 +26,7 @@ impl Waiting {
         for (name, unit) in services.iter().filter(|(_, unit)| unit.is_at_rest()) {
             let never_ran = unit.started.is_zero();
             let for_this = unit.stopped + SLACK >= fetch.started;
-            if never_ran || is_anothers && for_this {
+            if never_ran || unit.is_stranded() || is_anothers && for_this {
                 self.services.insert(name.clone());
             }
         }
@@ -80,9 +80,17 @@ mod tests {
                 },
             ),
             ("gone", Unit::default()),
+            (
+                "crashed",
+                Unit {
+                    active: "activating".to_owned(),
+                    sub: "auto-restart-queued".to_owned(),
+                    ..at_rest(10, 50)
+                },
+            ),
         ]);
         waiting.look(&fetch(100), &services);
-        let expected = ["boot", "restarted"].map(ToOwned::to_owned);
+        let expected = ["boot", "crashed", "restarted"].map(ToOwned::to_owned);
         assert_eq!(waiting.services, expected.into());
     }
 
