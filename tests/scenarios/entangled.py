@@ -94,7 +94,8 @@ for service in ["pair", "solo"]:
         f"/etc/systemd/system/{service}.service",
         f"[Unit]\nRequires={fetches}\nAfter={fetches}\n"
         "StartLimitIntervalSec=60\nStartLimitBurst=3\n"
-        f"[Service]\nType=notify\nNotifyAccess=all\nExecStart=/usr/local/bin/svc {service} {files}\n"
+        f"[Service]\nType=notify\nNotifyAccess=all\n"
+        f"ExecStart=/usr/local/bin/svc {service} {files}\n"
         "[Install]\nWantedBy=multi-user.target\n",
     )
 web01.succeed("systemctl daemon-reload; systemctl enable pair solo; systemctl start pair solo")
