@@ -59,8 +59,12 @@ impl Unit {
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.is_loaded
-            && (matches!(self.active.as_str(), "inactive" | "failed") || self.is_stranded())
+        self.is_loaded && (self.active == "inactive" || self.is_down())
+    }
+
+    /// Whether it does not run although somebody may want it to, and nothing is about to start it.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_loaded && (self.active == "failed" || self.is_stranded())
     }
 
     /// Whether systemd was about to start it again, could not for want of what it needs, and left it at

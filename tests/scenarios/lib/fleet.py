@@ -22,7 +22,7 @@ WEB01 = {
 }
 
 
-def prepare_openbao(audit=True):
+def prepare_openbao():
     """Initialises OpenBao, unseals it, and gives it AppRole and KV version 2."""
     openbao.start()
     openbao.wait_for_open_port(8200)

@@ -84,7 +84,7 @@ impl Known<'_> {
             OnChange::Restart => Action::Restart,
         };
         let is_fresh = self.fresh.contains(secret);
-        if unit.is_loaded && (unit.active == "failed" || unit.is_stranded()) {
+        if unit.is_down() {
             let may_come_up = is_fresh && self.wanted.contains(service);
             return may_come_up.then_some(Action::Start);
         }

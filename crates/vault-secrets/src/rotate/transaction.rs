@@ -133,9 +133,9 @@ impl<'a> Transaction<'a> {
             let mut uses = self.uses.iter().filter(|one| one.service == service);
             uses.any(|one| found.fresh.contains_key(one.secret))
         };
-        let failed = units.iter().filter(|(service, unit)| {
-            (unit.active == "failed" || unit.is_stranded()) && is_fresh(service)
-        });
+        let failed = units
+            .iter()
+            .filter(|(service, unit)| unit.is_down() && is_fresh(service));
         systemd::wanted(
             &failed
                 .map(|(name, unit)| (name.clone(), unit.clone()))
