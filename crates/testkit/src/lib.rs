@@ -45,6 +45,7 @@ pub use run::{Output, Run, Running, Signal};
 pub use scratch::{ScratchDir, scratch_dir};
 pub use server::{
     AuditedRequest, Builder, Certificate, Cluster, HostCredentials, LeftBehind, Server,
+    shared_server,
 };
 pub use skip::report_skipped;
 pub use steady::steady;

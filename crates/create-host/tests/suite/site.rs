@@ -5,28 +5,16 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::Arc,
 };
 
 use openbao::{AppRoleCredentials, Error, approle, wrapping};
 use secrecy::SecretString;
 use serde::Deserialize;
-use testkit::{Fleet, Output, Proxy, Run, Running, Server};
+use testkit::{Fleet, Output, Proxy, Run, Running, Server, shared_server};
 
 /// The address of the host that most tests make.
 pub(crate) const IP: &str = "10.0.0.11/24";
-
-/// The server that the tests share which do it no harm; it ends with the last of them.
-fn shared_server() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::dev());
-        server.enable_approle(); // here, where no two tests do it at once
-        *shared = Arc::downgrade(&server);
-        server
-    })
-}
 
 /// A scratch fleet, a server, and the name of the host that is made: a test's own, for tests share a server.
 pub(crate) struct Site {

@@ -1,24 +1,10 @@
 //! Clients for the tests, and the server they share.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::time::Duration;
 
 use openbao::{Address, Authentication, Client, Settings};
 use testkit::Server;
-
-/// The server that the tests share which do it no harm; it ends with the last of them.
-pub(crate) fn shared_server() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::dev());
-        server.enable_approle(); // here, where no two tests do it at once
-        *shared = Arc::downgrade(&server);
-        server
-    })
-}
+pub(crate) use testkit::shared_server;
 
 /// A client that asks these addresses and proves nothing.
 pub(crate) fn client(addresses: &[&str]) -> Client {

@@ -8,6 +8,7 @@ mod configuration;
 mod hosts;
 mod launch;
 mod left_behind;
+mod shared;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ pub use builder::{Builder, Certificate};
 pub use cluster::Cluster;
 pub use hosts::HostCredentials;
 pub use left_behind::LeftBehind;
+pub use shared::shared_server;
 
 use crate::{Certificates, Proxy, ScratchDir, port::Port, process::Process};
 

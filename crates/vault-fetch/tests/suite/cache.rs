@@ -240,7 +240,7 @@ fn a_copy_of_another_secret_is_not_used() {
         .server
         .put_secret("hosts/another/web", &json!({ "password": "other" }));
     let fetch = down.host.fetch_of("hosts/another/web").cached();
-    let output = fetch.address(down.server.address()).deadline("0s").run();
+    let output = fetch.address(down.server.address()).deadline("500ms").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----

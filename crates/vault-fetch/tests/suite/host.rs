@@ -6,23 +6,12 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex},
 };
 
 use serde_json::Value;
+pub(crate) use testkit::shared_server;
 use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
-
-/// The server that the tests share which do it no harm; it ends with the last of them.
-pub(crate) fn shared_server() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::dev());
-        server.enable_approle(); // here, where no two tests do it at once
-        *shared = Arc::downgrade(&server);
-        server
-    })
-}
 
 /// A host with its role on a server, and a folder in place of its disk.
 pub(crate) struct Host {

@@ -1,21 +1,8 @@
 //! Servers, declarations, and runs of the program.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
 use serde_json::{Value, json};
+pub(crate) use testkit::shared_server;
 use testkit::{Output, Run, Server};
-
-/// The server that the tests share which do it no harm; it ends with the last of them.
-pub(crate) fn shared_server() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::dev());
-        server.enable_approle(); // here, where no two tests do it at once
-        *shared = Arc::downgrade(&server);
-        server
-    })
-}
 
 /// A declared secret, `changes` apart as plain as can be.
 pub(crate) fn secret(path: &str, changes: &Value) -> Value {

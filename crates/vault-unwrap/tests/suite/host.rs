@@ -4,27 +4,16 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use openbao::{AppRoleCredentials, approle, wrapping};
+pub(crate) use testkit::shared_server;
 use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
 
 /// Longer than any test takes.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
-
-/// The server that the tests share which do it no harm; it ends with the last of them.
-pub(crate) fn shared_server() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::dev());
-        server.enable_approle(); // here, where no two tests do it at once
-        *shared = Arc::downgrade(&server);
-        server
-    })
-}
 
 /// A host that has just been made, and a folder in place of its disk.
 pub(crate) struct NewHost {
