@@ -76,12 +76,25 @@ pub fn seal_status(client: &Client) -> Result<SealStatus, Error> {
 
 /// Which server of a cluster is active (API page `sys/leader`).
 #[derive(Debug, Deserialize)]
-struct Leader {
+pub struct Leader {
     /// Whether there is more than one server to speak of.
-    ha_enabled: bool,
+    pub ha_enabled: bool,
     /// Whether it is the one that answered; a server without a cluster leaves it out.
     #[serde(default)]
-    is_self: bool,
+    pub is_self: bool,
+    /// Where the active server is; empty while there is none.
+    #[serde(default)]
+    pub leader_address: String,
+}
+
+/// Which server of the cluster is active, in the eyes of the one that is asked. Needs no token; a
+/// sealed server does not know.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn leader(client: &Client) -> Result<Leader, Error> {
+    let request = Request::new(Method::Get, "sys/leader").authentication(Authentication::None);
+    client.send_bare(&request)
 }
 
 /// Whether the server that is asked first holds the newest data: it is active, or alone. A standby
@@ -90,8 +103,7 @@ struct Leader {
 /// # Errors
 /// What [`Client::send`] gives.
 pub fn is_up_to_date(client: &Client) -> Result<bool, Error> {
-    let request = Request::new(Method::Get, "sys/leader").authentication(Authentication::None);
-    let leader: Leader = client.send_bare(&request)?;
+    let leader = leader(client)?;
     Ok(leader.is_self || !leader.ha_enabled)
 }
 

@@ -1,6 +1,7 @@
 //! Real OpenBao servers.
 
 mod admin;
+mod again;
 mod audit;
 mod builder;
 mod cluster;

@@ -1,0 +1,121 @@
+//! How a node is.
+
+use std::{collections::BTreeMap, fmt, thread};
+
+use cli::Failure;
+use openbao::{Client, Error, sys};
+use serde::Serialize;
+
+use crate::cluster::Cluster;
+
+/// What a node is at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// It serves reads and writes.
+    Leader,
+    /// It stands by, and knows its leader.
+    Standby,
+    /// It is unsealed, but there is no leader: an election, or no quorum.
+    NoLeader,
+    /// It holds no key.
+    Sealed,
+    /// It has no data: it was never initialised, and has not joined a cluster.
+    NotInitialised,
+    /// It does not answer, or not as OpenBao does.
+    OutOfReach,
+}
+
+impl Role {
+    /// Whether clients get what they ask for.
+    pub(crate) fn serves(self) -> bool {
+        matches!(self, Self::Leader | Self::Standby)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Leader => "leader",
+            Self::Standby => "standby",
+            Self::NoLeader => "no leader",
+            Self::Sealed => "sealed",
+            Self::NotInitialised => "not initialised",
+            Self::OutOfReach => "out of reach",
+        })
+    }
+}
+
+/// A node, as it answered.
+#[derive(Debug, Serialize)]
+pub(crate) struct State {
+    /// What it is.
+    pub(crate) role: Role,
+    /// OpenBao's version, where it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// Why it is out of reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<String>,
+}
+
+/// Asks all nodes at once; one that hangs delays the others by nothing.
+pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure> {
+    let clients: Vec<_> = cluster
+        .nodes
+        .iter()
+        .map(|(name, address)| Ok((name.as_str(), cluster.client(address)?)))
+        .collect::<Result<_, Failure>>()?;
+    Ok(thread::scope(|scope| {
+        let asked: Vec<_> = clients
+            .iter()
+            .map(|(name, client)| (*name, scope.spawn(|| of(client))))
+            .collect();
+        let answers = asked.into_iter().map(|(name, thread)| {
+            let gone = |_| lost("the question ended in a panic".to_owned());
+            (name, thread.join().unwrap_or_else(gone))
+        });
+        answers.collect()
+    }))
+}
+
+/// Asks one node (API pages `sys/seal-status` and `sys/leader`).
+pub(crate) fn of(client: &Client) -> State {
+    let status = match sys::seal_status(client) {
+        Ok(status) => status,
+        Err(error) => return lost(reason(&error)),
+    };
+    let role = if !status.initialized {
+        Role::NotInitialised
+    } else if status.sealed {
+        Role::Sealed
+    } else {
+        match sys::leader(client) {
+            Ok(leader) if leader.is_self || !leader.ha_enabled => Role::Leader,
+            Ok(leader) if leader.leader_address.is_empty() => Role::NoLeader,
+            Ok(_) => Role::Standby,
+            Err(error) => return lost(reason(&error)),
+        }
+    };
+    State {
+        role,
+        version: Some(status.version),
+        trouble: None,
+    }
+}
+
+fn lost(trouble: String) -> State {
+    State {
+        role: Role::OutOfReach,
+        version: None,
+        trouble: Some(trouble),
+    }
+}
+
+/// What one server did; the address stands beside it already.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Unavailable { attempts } if attempts.len() == 1 => attempts[0].trouble.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,57 @@
+//! What is shown of each node.
+
+use serde_json::Value;
+use testkit::Cluster;
+
+use crate::Machine;
+
+fn roles(shown: &str) -> Vec<String> {
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let nodes = shown["nodes"].as_object().unwrap();
+    let roles = nodes
+        .values()
+        .map(|node| node["role"].as_str().unwrap().to_owned());
+    roles.collect()
+}
+
+#[test]
+fn each_node_is_what_it_is() {
+    testkit::require_bao!();
+    let mut cluster = Cluster::start_with_tls(3);
+    let machine = Machine::of(&mut cluster);
+
+    let well = machine.run(&["status", "--json"]);
+    assert_eq!(well.code(), Some(0), "{well}");
+    assert_eq!(roles(&well.stdout), ["leader", "standby", "standby"]);
+
+    cluster.nodes()[1].seal_by_restart();
+    cluster.nodes()[2].pause(); // accepts, and never answers
+    let ill = machine.run(&["status", "--json"]);
+    assert_eq!(ill.code(), Some(1), "{ill}");
+    let found = roles(&ill.stdout);
+    assert_eq!(found[1..], ["sealed", "out-of-reach"], "{ill}");
+    assert!(ill.stderr.contains("`node2`, `node3`"), "{ill}");
+
+    let table = machine.run(&["status"]);
+    let line = |name: &str| {
+        table
+            .stdout
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap()
+    };
+    assert!(line("node1").starts_with("* node1"), "{table}");
+    assert!(line("node2").contains("sealed"), "{table}");
+    cluster.nodes()[2].resume();
+}
+
+#[test]
+fn one_that_never_began_is_not_initialised() {
+    testkit::require_bao!();
+    let mut cluster = Cluster::start(1);
+    let machine = Machine::of(&mut cluster);
+    cluster.nodes()[0].wipe();
+    let shown = machine.run(&["status"]);
+    assert_eq!(shown.code(), Some(1), "{shown}");
+    assert!(shown.stdout.contains("not initialised"), "{shown}");
+}
