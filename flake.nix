@@ -31,7 +31,10 @@
         ns1 = mkHost "ns1";
       };
 
-      nixosModules.default = ./nixos-modules;
+      nixosModules = {
+        default = ./nixos-modules; # secrets on a host
+        server = ./nixos-modules/server; # OpenBao itself
+      };
 
       overlays.default = final: _previous: import ./nix/packages.nix { pkgs = final; };
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import store
 
-OURS = ["create-host", "vault-fetch", "vault-plan", "vault-secrets", "vault-unwrap"]
+OURS = [
+    "create-host",
+    "vault-certs",
+    "vault-fetch",
+    "vault-init",
+    "vault-node",
+    "vault-plan",
+    "vault-secrets",
+    "vault-unseal",
+    "vault-unwrap",
+]
 EXTRA = ["bao", "tofu"]
 COMMANDS = ["systemd-nspawn", "nsenter", "unshare", "setpriv", "ip", "debootstrap"]
 NEEDS = re.compile(r"^# needs: (.+)$", re.MULTILINE)

@@ -31,6 +31,7 @@ DEBIAN = {
     "gzip": ["gzip"],
     "iproute2": ["iproute2"],
     "jq": ["jq"],
+    "logrotate": ["logrotate"],
     "openssl": ["openssl"],
     "procps": ["procps"],
     "shadow": ["passwd", "login.defs"],
@@ -41,9 +42,7 @@ DEBIAN = {
 }
 OUR_PACKAGES = {
     "vault-host",
-    "vault-fetch",
-    "vault-unwrap",
-    "vault-secrets",
+    "vault-server",
     "create-host",
     "vault-plan",
 }

@@ -18,7 +18,14 @@ KINDS = [
     ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
     ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),
+    ("openbao-certs.service", re.compile(r"openbao-certs\.service")),
+    ("openbao.service", re.compile(r"openbao\.service")),
+    ("openbao-init.service", re.compile(r"openbao-init\.service")),
+    ("openbao-audit-rotate.service", re.compile(r"openbao-audit-rotate\.service")),
+    ("vault-unseal.service", re.compile(r"vault-unseal\.service")),
 ]
+# It runs the tests' own OpenBao, which is no product.
+NOT_OURS = {"openbao"}
 
 Scores = dict[str, float]
 Units = dict[str, str]
@@ -26,11 +33,13 @@ Units = dict[str, str]
 
 def services(node: str, folder: Path = HERE) -> Units:
     """This project's own services on a node, by name."""
+    if node in NOT_OURS:
+        return {}
     units = read(folder / node / "units")
     return {
         name: text
         for name, text in units.items()
-        if name.startswith("vault-") and name.endswith(".service")
+        if name.startswith(("vault-", "openbao")) and name.endswith(".service")
     }
 
 

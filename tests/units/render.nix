@@ -21,6 +21,7 @@ let
       system = null;
       modules = [
         ../../nixos-modules
+        ../../nixos-modules/server
         base
       ]
       ++ modules;
@@ -39,6 +40,7 @@ let
     system.stateVersion = lib.trivial.release;
     # The programs are of no interest here, and their version must not change the texts.
     vault.package = lib.mkDefault (pkgs.runCommand "vault-host" { } "touch $out");
+    vault.server.package = lib.mkDefault (pkgs.runCommand "vault-server" { } "touch $out");
   };
   baseline = evaluate [ ];
 

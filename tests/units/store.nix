@@ -119,6 +119,14 @@ let
     carry (destination name) (make name text);
   inFile = _: "";
   inBin = name: "/bin/${name}";
+
+  # What services.openbao writes its settings with: a derivation that only a build would fill.
+  json =
+    pkgs: arguments:
+    pkgs.formats.json arguments
+    // {
+      generate = name: value: ofTwo inFile pkgs.writeText name (builtins.toJSON value);
+    };
 in
 {
   inherit files packages plain;
@@ -127,6 +135,11 @@ in
   traced =
     pkgs:
     pkgs
+    // {
+      formats = pkgs.formats // {
+        json = json pkgs;
+      };
+    }
     // lib.mapAttrs (name: trace: trace pkgs.${name}) {
       writeTextFile = ofOne (file: file.destination or "");
       writeShellApplication = ofOne (program: inBin program.name);

@@ -40,6 +40,7 @@ let
   machine = scenario: name: {
     imports = [
       self.nixosModules.default
+      self.nixosModules.server
       (../nodes + "/${name}.nix")
     ]
     ++ lib.optional (isSeeded scenario name) ./cloud-init.nix;

@@ -1,0 +1,93 @@
+# What a server's configuration must and should not say, by the names the user wrote.
+{ config, lib, ... }:
+let
+  cfg = config.vault.server;
+  nodes = cfg.cluster.${cfg.clusterName}.nodes or { };
+  count = lib.length (lib.attrNames nodes);
+  init = cfg.initialization;
+  encrypted = init.ageRecipients != [ ] || init.pgpKeys != [ ];
+  refuse =
+    condition: message:
+    lib.optional condition {
+      assertion = false;
+      inherit message;
+    };
+  places = lib.mapAttrsToList (_: node: "${node.host}:${toString node.port}") nodes;
+in
+{
+  config = {
+    assertions =
+      lib.optionals cfg.enable (
+        refuse (cfg.members == [ ])
+          "vault.server is enabled, but no vault.server.cluster.<name>.nodes has `${cfg.nodeName}`. Add this host there, or set vault.server.nodeName."
+        ++
+          refuse (lib.length cfg.members > 1)
+            "`${cfg.nodeName}` is a node of several clusters (${lib.concatStringsSep ", " cfg.members}): it can belong to one."
+        ++ refuse (
+          lib.length (lib.unique places) != count
+        ) "vault.server.cluster.${cfg.clusterName}.nodes: two nodes have the same host and port."
+        ++
+          refuse (count > 1 && cfg.certificates.enable && cfg.certificates.authorityFile == null)
+            "vault.server.certificates.authorityFile is not set: the nodes of a cluster derive one CA from one file. Make it with `vault-certs authority`, and bring it to all nodes."
+        ++
+          refuse (init.threshold > init.shares)
+            "vault.server.initialization.threshold is ${toString init.threshold}, but there are only ${toString init.shares} shares."
+        ++
+          refuse (init.shares > 1 && init.threshold < 2)
+            "vault.server.initialization.threshold is 1 with ${toString init.shares} shares: OpenBao takes one share, or at least two of several."
+        ++
+          refuse (init.enable && !(nodes ? ${init.node}) && cfg.members != [ ])
+            "vault.server.initialization.node is `${init.node}`, which is no node of the cluster `${cfg.clusterName}`."
+        ++ refuse (
+          init.ageRecipients != [ ] && init.pgpKeys != [ ]
+        ) "vault.server.initialization has both ageRecipients and pgpKeys: a share is encrypted in one way."
+        ++
+          refuse (init.ageRecipients != [ ] && lib.length init.ageRecipients != init.shares)
+            "vault.server.initialization.ageRecipients has ${toString (lib.length init.ageRecipients)} recipients for ${toString init.shares} shares: each share needs one."
+        ++
+          refuse (init.pgpKeys != [ ] && lib.length init.pgpKeys != init.shares)
+            "vault.server.initialization.pgpKeys has ${toString (lib.length init.pgpKeys)} keys for ${toString init.shares} shares: each share needs one."
+        ++
+          refuse (encrypted && init.rootTokenRecipient == null && !init.revokeRootToken)
+            "vault.server.initialization encrypts the key shares, but the root token would lie there in clear: set rootTokenRecipient or revokeRootToken."
+        ++
+          refuse (init.requests != { } && cfg.seal.type == "shamir")
+            "vault.server.initialization.requests needs a seal that opens by itself (vault.server.seal.type `static` or `transit`): with `shamir`, nobody would ever have a key share."
+        ++ refuse (
+          cfg.seal.type == "static" && cfg.seal.static.keyFile == null
+        ) "vault.server.seal.type is `static`, but vault.server.seal.static.keyFile is not set."
+        ++ refuse (
+          (cfg.seal.static.previousKeyId == null) != (cfg.seal.static.previousKeyFile == null)
+        ) "vault.server.seal.static: previousKeyId and previousKeyFile belong together."
+        ++
+          refuse
+            (
+              cfg.seal.type == "transit" && (cfg.seal.transit.address == "" || cfg.seal.transit.tokenFile == null)
+            )
+            "vault.server.seal.type is `transit`, which needs vault.server.seal.transit.address and tokenFile."
+        ++
+          refuse (cfg.unseal.enable && cfg.seal.type != "shamir")
+            "vault.server.unseal is enabled, but the seal `${cfg.seal.type}` opens by itself: there are no key shares to submit."
+        ++ refuse (config.services.vault.enable) "services.vault is enabled, too: HashiCorp's Vault and OpenBao want the same ports and variables."
+      )
+      ++ lib.optionals (cfg.unseal.enable && !cfg.enable) (
+        refuse (
+          cfg.unseal.nodes == [ ] || cfg.unseal.keyFiles == [ ]
+        ) "vault.server.unseal on a host without OpenBao needs vault.server.unseal.nodes and keyFiles."
+      );
+
+    warnings = lib.optionals cfg.enable (
+      lib.optional (count == 2 || count == 4)
+        "The cluster `${cfg.clusterName}` has ${toString count} nodes, and outlives no more losses than with ${toString (count - 1)}."
+      ++ lib.optional (
+        !cfg.tls.enable
+      ) "vault.server.tls.enable is off: whoever sits on the way reads every secret."
+      ++ lib.optional (
+        cfg.audit.device == "none"
+      ) "vault.server.audit.device is none: nobody will be able to say who read which secret."
+      ++
+        lib.optional (cfg.unseal.enable && cfg.unseal.keyFiles == [ ] && init.node != cfg.nodeName)
+          "vault.server.unseal on `${cfg.nodeName}` has no keyFiles, and it is `${init.node}` that gets the key shares: bring them here."
+    );
+  };
+}

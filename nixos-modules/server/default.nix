@@ -1,0 +1,15 @@
+# An OpenBao server on NixOS, one node or several: on top of services.openbao, with certificates,
+# initialisation, unsealing, an audit log and a safe way to restart. One file per concern.
+{
+  imports = [
+    ./audit.nix
+    ./certificates.nix
+    ./checks.nix
+    ./cluster.nix
+    ./initialisation.nix
+    ./openbao.nix
+    ./restart.nix
+    ./seal.nix
+    ./unseal.nix
+  ];
+}

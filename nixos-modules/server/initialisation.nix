@@ -1,0 +1,210 @@
+# The first start of a cluster: one node initialises it, the others join. Either vault-init keeps the
+# key shares, or OpenBao initialises itself and hands nothing out.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.vault.server;
+  init = cfg.initialization;
+  isFirst = cfg.nodeName == init.node;
+  storage = "/var/lib/openbao/raft";
+  text = types.strMatching "/.*" // {
+    description = "absolute path as a text";
+  };
+
+  request = types.submodule {
+    options = {
+      operation = mkOption {
+        type = types.enum [
+          "create"
+          "delete"
+          "read"
+          "update"
+        ];
+        default = "update";
+        example = "create";
+        description = "What is done.";
+      };
+      path = mkOption {
+        type = types.str;
+        example = "sys/mounts/secret";
+        description = "Where: the API path without `/v1/`.";
+      };
+      data = mkOption {
+        type = types.attrsOf types.anything;
+        default = { };
+        example = lib.literalExpression ''{ type = "kv"; options.version = "2"; }'';
+        description = "With what. It goes to the Nix store: nothing secret.";
+      };
+    };
+  };
+in
+{
+  options.vault.server.initialization = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Initialise the cluster when its first node starts on an empty disk. Without it, somebody says
+        `bao operator init`.
+      '';
+    };
+
+    node = mkOption {
+      type = types.str;
+      default = lib.head (lib.attrNames (cfg.cluster.${cfg.clusterName}.nodes or { "" = { }; }));
+      defaultText = lib.literalMD "the first of the nodes by name";
+      example = "bao1";
+      description = ''
+        The node that initialises the cluster. The others never do, and join. A node whose disk was
+        wiped must not be this one (`vault.server.initialization.enable = false` on it while it joins).
+      '';
+    };
+
+    shares = mkOption {
+      type = types.ints.between 1 255;
+      default = if cfg.seal.type == "shamir" && !cfg.unseal.enable then 5 else 1;
+      defaultText = lib.literalMD "5; 1 where `vault.server.unseal` or another seal unseals";
+      example = 5;
+      description = "How many key shares there are (with another seal than `shamir`: recovery key shares).";
+    };
+
+    threshold = mkOption {
+      type = types.ints.between 1 255;
+      default = if init.shares == 1 then 1 else init.shares / 2 + 1;
+      defaultText = lib.literalMD "more than half of the shares";
+      example = 3;
+      description = "How many of them unseal a node.";
+    };
+
+    directory = mkOption {
+      type = text;
+      default = "/var/lib/openbao-init";
+      example = "/persist/openbao-init";
+      description = ''
+        Where `vault-init` puts what OpenBao answers, root's alone: `unseal.json`, or one encrypted file for
+        each share. Take it away from there to where it belongs.
+      '';
+    };
+
+    ageRecipients = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "age1…" ];
+      description = ''
+        One age or SSH recipient a share: the share goes to disk only encrypted to that person. As many as
+        `shares`, or none.
+      '';
+    };
+
+    pgpKeys = mkOption {
+      type = types.listOf types.path;
+      default = [ ];
+      example = lib.literalExpression "[ ./keys/alice.asc ./keys/bob.asc ]";
+      description = "One PGP public key a share, in place of age: OpenBao encrypts the shares itself.";
+    };
+
+    rootTokenRecipient = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "age1…";
+      description = ''
+        Whom the root token is encrypted to (age or SSH; with `pgpKeys`, a file with a PGP public key). With
+        encrypted shares this is needed, or `revokeRootToken`.
+      '';
+    };
+
+    revokeRootToken = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Revoke the root token in the end, once a node is unsealed. A new one is made with enough key shares
+        (`bao operator generate-root`) on the day it is needed.
+      '';
+    };
+
+    requests = mkOption {
+      type = types.attrsOf request;
+      default = { };
+      example = lib.literalExpression ''
+        {
+          kv = { path = "sys/mounts/secret"; data = { type = "kv"; options.version = "2"; }; };
+          approle = { path = "sys/auth/approle"; data.type = "approle"; };
+        }
+      '';
+      description = ''
+        OpenBao's self-initialisation: it initialises itself, carries these requests out in the order of their
+        names, and revokes its root token, which nobody ever sees. Needs a seal other than `shamir`. Among the
+        requests must be one that lets somebody in.
+      '';
+    };
+  };
+
+  config = lib.mkIf (cfg.enable && init.enable && isFirst) {
+    # Only this node may have it: a cluster that initialised itself twice would be two.
+    services.openbao.settings.initialize = lib.mkIf (init.requests != { }) (
+      lib.mapAttrsToList (name: request: {
+        ${name}.request.${name} = {
+          inherit (request) operation path;
+        }
+        // lib.optionalAttrs (request.data != { }) { inherit (request) data; };
+      }) init.requests
+    );
+
+    systemd.services.openbao-init = lib.mkIf (init.requests == { }) {
+      description = "Initialise the OpenBao cluster ${cfg.clusterName}";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "openbao.service" ];
+      wants = [ "openbao.service" ];
+      restartIfChanged = false;
+      unitConfig.StartLimitIntervalSec = 0;
+      environment = {
+        BAO_ADDR = cfg.addresses.${cfg.nodeName};
+      }
+      // lib.optionalAttrs cfg.tls.enable { BAO_CACERT = "${cfg.certificates.directory}/ca.pem"; };
+      path = [ config.systemd.package ];
+      serviceConfig = import ./sandbox.nix // {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = lib.escapeShellArgs (
+          [
+            "${cfg.package}/bin/vault-init"
+            "--directory=${init.directory}"
+            "--shares=${toString init.shares}"
+            "--threshold=${toString init.threshold}"
+            "--start-over-storage=${storage}"
+            "--start-over-unit=openbao.service"
+          ]
+          ++ map (recipient: "--age-recipient=${recipient}") init.ageRecipients
+          ++ map (key: "--pgp-key=${key}") init.pgpKeys
+          ++ lib.optional (
+            init.rootTokenRecipient != null
+          ) "--root-token-recipient=${init.rootTokenRecipient}"
+          ++ lib.optional init.revokeRootToken "--revoke-root-token"
+        );
+        StateDirectory = "openbao-init";
+        StateDirectoryMode = "0700";
+        ReadWritePaths = [
+          "-${init.directory}"
+          # An interrupted initialisation is moved aside here.
+          "/var/lib"
+        ];
+        RestrictAddressFamilies = [
+          "AF_INET"
+          "AF_INET6"
+          "AF_UNIX"
+        ];
+        Restart = "on-failure";
+        RestartSec = "5s";
+        RestartSteps = 8;
+        RestartMaxDelaySec = "10min";
+        TimeoutStartSec = "5min";
+      };
+    };
+  };
+}

@@ -1,0 +1,31 @@
+# Restarts: a switch never restarts OpenBao, for a restart seals it. `vault-node restart` does it, one
+# node after the other.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  cfg = config.vault.server;
+in
+{
+  config = lib.mkIf cfg.enable {
+    environment.systemPackages = [ cfg.package ];
+
+    environment.etc."openbao/nodes.json".text = builtins.toJSON {
+      name = cfg.clusterName;
+      this_node = cfg.nodeName;
+      nodes = cfg.addresses;
+      ca_certificate = if cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
+      unit = "openbao.service";
+    };
+
+    # For `bao` and this project's commands in a shell on the node.
+    environment.variables = {
+      BAO_ADDR = lib.mkDefault (cfg.addresses.${cfg.nodeName} or "");
+    }
+    // lib.optionalAttrs cfg.tls.enable {
+      BAO_CACERT = lib.mkDefault "${cfg.certificates.directory}/ca.pem";
+    };
+  };
+}

@@ -1,0 +1,146 @@
+# vault-unseal: watches nodes and unseals those that are sealed.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.vault.server;
+  unseal = cfg.unseal;
+  text = types.strMatching "/.*" // {
+    description = "absolute path as a text";
+  };
+
+  # The form that tools of this kind have; the keys come separately, never through the store.
+  configuration = pkgs.writeText "vault-unseal.json" (
+    builtins.toJSON {
+      log_level = unseal.logLevel;
+      probe_interval = unseal.probeInterval;
+      inherit (unseal) nodes;
+    }
+  );
+
+  numbered = lib.imap1 (number: file: "unseal-key-${toString number}:${file}") unseal.keyFiles;
+  keysOfInit = "${cfg.initialization.directory}/unseal.json";
+  fromInit = unseal.keyFiles == [ ];
+  once = unseal.mode == "with-openbao";
+in
+{
+  options.vault.server.unseal = {
+    enable = lib.mkEnableOption ''
+      `vault-unseal` on this host. It need not run OpenBao itself: on another machine, only `nodes` and
+      `keyFiles` must be set'';
+
+    mode = mkOption {
+      type = types.enum [
+        "watch"
+        "with-openbao"
+      ];
+      default = "watch";
+      example = "with-openbao";
+      description = ''
+        `watch`: a service that looks after all nodes. `with-openbao`: only this node, each time its
+        `openbao.service` starts.
+      '';
+    };
+
+    nodes = mkOption {
+      type = types.listOf types.str;
+      default = lib.attrValues cfg.addresses;
+      defaultText = lib.literalMD "the nodes of this host's cluster";
+      example = [ "https://10.0.0.21:8200" ];
+      description = "The addresses of the nodes to watch.";
+    };
+
+    keyFiles = mkOption {
+      type = types.listOf text;
+      default = [ ];
+      example = [
+        "/run/secrets/openbao-unseal-key-1"
+        "/run/secrets/openbao-unseal-key-2"
+        "/run/secrets/openbao-unseal-key-3"
+      ];
+      description = ''
+        Files with one key share each. Without any, the `unseal.json` that `vault-init` wrote on this host.
+      '';
+    };
+
+    probeInterval = mkOption {
+      type = types.ints.positive;
+      default = 5;
+      example = 30;
+      description = "How many seconds lie between two looks at a node.";
+    };
+
+    logLevel = mkOption {
+      type = types.enum [
+        "error"
+        "warn"
+        "info"
+        "debug"
+        "trace"
+      ];
+      default = "info";
+      example = "debug";
+      description = "How much it says.";
+    };
+
+    caCertificate = mkOption {
+      type = types.nullOr text;
+      default = if cfg.enable && cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
+      defaultText = lib.literalMD "the CA of this host's cluster";
+      example = "/etc/openbao-ca.pem";
+      description = "The CA certificates that vouch for the nodes.";
+    };
+  };
+
+  config = lib.mkIf unseal.enable {
+    systemd.services.vault-unseal = {
+      description = "Unseal OpenBao";
+      wantedBy = if once then [ "openbao.service" ] else [ "multi-user.target" ];
+      after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
+      wants = [ "network-online.target" ];
+      # Stops and starts with it, however that comes about.
+      partOf = lib.mkIf once [ "openbao.service" ];
+      unitConfig.StartLimitIntervalSec = 0;
+      environment = lib.optionalAttrs (unseal.caCertificate != null) {
+        BAO_CACERT = unseal.caCertificate;
+      };
+      serviceConfig = import ./sandbox.nix // {
+        Type = if once then "oneshot" else "notify";
+        ExecStart = lib.escapeShellArgs (
+          [
+            "${cfg.package}/bin/vault-unseal"
+            "--config=${configuration}"
+          ]
+          ++ lib.optional fromInit "--unseal-key-file=${keysOfInit}"
+          ++ lib.optional once "--once"
+          ++ lib.optional (!once) "--metrics-file=/var/lib/vault-unseal/metrics.prom"
+        );
+        ExecReload = lib.mkIf (!once) "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+        LoadCredential = numbered;
+        StateDirectory = "vault-unseal";
+        RemainAfterExit = once;
+        Restart = if once then "on-failure" else "always";
+        RestartSec = "2s";
+        WatchdogSec = lib.mkIf (!once) "60s";
+        # The key shares stay in memory and never reach the swap.
+        LimitMEMLOCK = "128M";
+        SystemCallFilter = [
+          "@system-service"
+          "~@privileged @resources"
+          "mlock mlockall mlock2"
+          "@chown"
+        ];
+        MemorySwapMax = 0;
+        RestrictAddressFamilies = [
+          "AF_INET"
+          "AF_INET6"
+          "AF_UNIX"
+        ];
+      };
+    };
+  };
+}

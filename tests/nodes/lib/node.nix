@@ -1,0 +1,22 @@
+# What the nodes of the tests' OpenBao cluster have in common.
+{ config, pkgs, ... }:
+{
+  vault.server = {
+    enable = true;
+    cluster.main.nodes = {
+      bao1 = { };
+      bao2 = { };
+      bao3 = { };
+    };
+    # Brought by cloud-init, as on a real machine.
+    certificates.authorityFile = "/etc/openbao/authority";
+    # Elections five times as fast: the network is one machine.
+    performanceMultiplier = 1;
+    openFirewall = true;
+  };
+
+  environment.systemPackages = [
+    pkgs.openbao
+    config.vault.server.package
+  ];
+}
