@@ -8,7 +8,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.vault.server;
   certs = cfg.certificates;
-  node = cfg.cluster.${cfg.clusterName}.nodes.${cfg.nodeName};
+  inherit (cfg) node;
   isAddress = host: lib.hasInfix ":" host || builtins.match "[0-9.]+" host != null;
   hosts = lib.unique (
     [

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.vault.server;
-  nodes = cfg.cluster.${cfg.clusterName}.nodes or { };
+  nodes = (cfg.cluster.${cfg.clusterName} or { nodes = { }; }).nodes;
   count = lib.length (lib.attrNames nodes);
   init = cfg.initialization;
   encrypted = init.ageRecipients != [ ] || init.pgpKeys != [ ];
@@ -36,7 +36,7 @@ in
           refuse (init.shares > 1 && init.threshold < 2)
             "vault.server.initialization.threshold is 1 with ${toString init.shares} shares: OpenBao takes one share, or at least two of several."
         ++
-          refuse (init.enable && !(nodes ? ${init.node}) && cfg.members != [ ])
+          refuse (init.enable && cfg.members != [ ] && !(nodes ? ${init.node}))
             "vault.server.initialization.node is `${init.node}`, which is no node of the cluster `${cfg.clusterName}`."
         ++ refuse (
           init.ageRecipients != [ ] && init.pgpKeys != [ ]

@@ -114,6 +114,13 @@ in
       description = "The clusters that name this node: one, or the configuration is refused.";
     };
 
+    node = mkOption {
+      type = types.attrsOf types.anything;
+      internal = true;
+      readOnly = true;
+      description = "This node's own entry; a made-up one where there is none, which is refused.";
+    };
+
     addresses = mkOption {
       type = types.attrsOf types.str;
       internal = true;
@@ -131,12 +138,18 @@ in
 
   config.vault.server =
     let
-      nodes = cfg.cluster.${cfg.clusterName}.nodes or { };
+      nodes = (cfg.cluster.${cfg.clusterName} or { nodes = { }; }).nodes;
       scheme = if cfg.tls.enable then "https" else "http";
     in
     {
       inherit members;
       clusterName = lib.head (members ++ [ "" ]);
+      node =
+        nodes.${cfg.nodeName} or {
+          host = cfg.nodeName;
+          port = 8200;
+          clusterPort = 8201;
+        };
       addresses = lib.mapAttrs (
         _: node: "${scheme}://${bracketed node.host}:${toString node.port}"
       ) nodes;

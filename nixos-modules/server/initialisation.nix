@@ -56,7 +56,7 @@ in
 
     node = mkOption {
       type = types.str;
-      default = lib.head (lib.attrNames (cfg.cluster.${cfg.clusterName}.nodes or { "" = { }; }));
+      default = lib.head (lib.attrNames cfg.addresses ++ [ "" ]);
       defaultText = lib.literalMD "the first of the nodes by name";
       example = "bao1";
       description = ''

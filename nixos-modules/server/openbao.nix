@@ -8,7 +8,7 @@
 let
   inherit (lib) mkDefault mkOption types;
   cfg = config.vault.server;
-  node = cfg.cluster.${cfg.clusterName}.nodes.${cfg.nodeName};
+  inherit (cfg) node;
   others = removeAttrs cfg.addresses [ cfg.nodeName ];
   certificates = cfg.certificates.directory;
 

@@ -15,6 +15,7 @@ let
       system = null;
       modules = [
         ../../nixos-modules
+        ../../nixos-modules/server
         base
         config
       ];
@@ -27,6 +28,7 @@ let
     vault = {
       enable = lib.mkDefault true;
       package = pkgs.hello;
+      server.package = pkgs.hello;
       address = lib.mkDefault [ "https://openbao.example.internal:8200" ];
     };
     users.users.app = {
