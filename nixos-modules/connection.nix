@@ -81,7 +81,8 @@ in
         example = lib.literalExpression "./openbao-ca.pem";
         description = ''
           The certificate of the CA that signs OpenBao's certificates (PEM, one or several). Without
-          it, the system's root certificates count.
+          it, the system's root certificates count. With `followAuthorities`, it is what the host begins
+          with.
         '';
       };
 
@@ -110,7 +111,11 @@ in
     // lib.optionalAttrs (cfg.namespace != null) { BAO_NAMESPACE = cfg.namespace; }
     // lib.optionalAttrs (cfg.tls.caCertificate != null) {
       # Not toString: a path then goes along to the host.
-      BAO_CACERT = "${cfg.tls.caCertificate}";
+      BAO_CACERT =
+        if cfg.tls.followAuthorities.enable then
+          cfg.tls.followAuthorities.file
+        else
+          "${cfg.tls.caCertificate}";
     }
     // lib.optionalAttrs cfg.tls.skipVerify { BAO_SKIP_VERIFY = "true"; };
 }

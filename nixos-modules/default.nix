@@ -2,6 +2,7 @@
 # /run/secrets/<name>/ before the services that need them start. One file per concern.
 {
   imports = [
+    ./authorities.nix
     ./bootstrap.nix
     ./checks
     ./connection.nix

@@ -17,8 +17,12 @@ in
 {
   config = {
     assertions = lib.mkIf cfg.enable (
-      refuse (cfg.bootstrap.rebuild.enable && !cfg.bootstrap.enable)
-        "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
+      refuse (
+        cfg.tls.followAuthorities.enable && cfg.tls.caCertificate == null
+      ) "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA is not taken on trust."
+      ++
+        refuse (cfg.bootstrap.rebuild.enable && !cfg.bootstrap.enable)
+          "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
       ++
         refuse
           (server.enable && server.storagePath != null && inVarLibVault server.storagePath && here != [ ])

@@ -147,14 +147,16 @@ in
 
   config = lib.mkIf (cfg.enable && init.enable && isFirst) {
     # Only this node may have it: a cluster that initialised itself twice would be two.
-    services.openbao.settings.initialize = lib.mkIf (init.requests != { }) (
-      lib.mapAttrsToList (name: request: {
-        ${name}.request.${name} = {
-          inherit (request) operation path;
-        }
-        // lib.optionalAttrs (request.data != { }) { inherit (request) data; };
-      }) init.requests
-    );
+    services.openbao.settings.initialize = lib.mkIf (init.requests != { }) [
+      {
+        first.request = lib.mapAttrsToList (name: request: {
+          ${name} = {
+            inherit (request) operation path;
+          }
+          // lib.optionalAttrs (request.data != { }) { inherit (request) data; };
+        }) init.requests;
+      }
+    ];
 
     systemd.services.openbao-init = lib.mkIf (init.requests == { }) {
       description = "Initialise the OpenBao cluster ${cfg.clusterName}";

@@ -77,8 +77,9 @@ in
           path = "/var/lib/openbao/raft";
           node_id = cfg.nodeName;
           performance_multiplier = toString cfg.performanceMultiplier;
-          retry_join = map join (lib.attrValues others);
-        };
+        }
+        # OpenBao refuses an empty list.
+        // lib.optionalAttrs (others != { }) { retry_join = map join (lib.attrValues others); };
 
         telemetry = {
           disable_hostname = mkDefault true;

@@ -54,6 +54,22 @@
       "that the file goes along" = builtins.hasContext config.vault.unitEnvironment.BAO_CACERT;
     };
   };
+  "CAs that are followed from none" = {
+    config.vault.tls.followAuthorities.enable = true;
+    failed = [
+      "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA is not taken on trust."
+    ];
+  };
+  "CAs that are followed" = {
+    config.vault.tls = {
+      caCertificate = "/etc/ca.pem";
+      followAuthorities.enable = true;
+    };
+    holds = config: {
+      "that all units use what is kept" =
+        config.vault.unitEnvironment.BAO_CACERT == "/var/lib/vault/ca/ca.pem";
+    };
+  };
   "a new host without credentials" = {
     config.vault.bootstrap = {
       enable = false;

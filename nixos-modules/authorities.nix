@@ -1,0 +1,75 @@
+# vault-ca.service: this host's CA certificates for OpenBao, kept current through every replacement of
+# the CA (vault.server.certificates, or whoever else makes such chains).
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) folder;
+  cfg = config.vault;
+  follow = cfg.tls.followAuthorities;
+  unit = import ./unit.nix { inherit config lib; };
+  directory = builtins.dirOf follow.file;
+in
+{
+  options.vault.tls.followAuthorities = {
+    enable = lib.mkEnableOption ''
+      keeping the CA certificates current: every day this host asks OpenBao for the CAs that come next, and
+      takes those that a CA which it trusts already vouches for'';
+
+    file = mkOption {
+      type = folder;
+      default = "/var/lib/vault/ca/ca.pem";
+      example = "/persist/vault/ca/ca.pem";
+      description = "Where they are kept (PEM). It must survive a reboot.";
+    };
+
+    at = mkOption {
+      type = types.str;
+      default = "daily";
+      example = "hourly";
+      description = "When OpenBao is asked (systemd.time(7)).";
+    };
+  };
+
+  config = lib.mkIf (cfg.enable && follow.enable) {
+    systemd.tmpfiles.settings.vault = {
+      ${directory}.d.mode = "0755";
+      # There before the first fetch, whether or not OpenBao can be reached.
+      ${follow.file}.C = {
+        mode = "0644";
+        argument = toString cfg.tls.caCertificate;
+      };
+    };
+
+    systemd.services.vault-ca = unit.asking {
+      description = "The CA certificates of OpenBao";
+      # Also right after a switch to another certificate in the configuration.
+      wantedBy = [ "multi-user.target" ];
+      restartTriggers = [ cfg.tls.caCertificate ];
+      writes = [ directory ];
+      serviceConfig = {
+        ExecStart = lib.escapeShellArgs [
+          "${cfg.package}/bin/vault-certs"
+          "fetch"
+          "--initial=${toString cfg.tls.caCertificate}"
+          "--output=${follow.file}"
+        ];
+        Restart = "on-failure";
+        RestartSec = "1min";
+        RestartSteps = 5;
+        RestartMaxDelaySec = "1h";
+        TimeoutStartSec = "1min";
+      };
+    };
+
+    systemd.timers.vault-ca = {
+      description = "The CA certificates of OpenBao, kept current";
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnCalendar = follow.at;
+        Persistent = true;
+        RandomizedDelaySec = "1h";
+        FixedRandomDelay = true;
+      };
+    };
+  };
+}
