@@ -13,6 +13,7 @@ mod authentication;
 mod client;
 mod error;
 mod exchange;
+pub mod init;
 pub mod kv;
 mod path;
 mod reply;
@@ -22,6 +23,7 @@ mod settings;
 pub mod sys;
 pub mod token;
 mod trust;
+pub mod unseal;
 pub mod wrapping;
 
 pub use address::{Address, ParseAddressError};

@@ -20,3 +20,12 @@ pub struct TokenInfo {
 pub fn lookup_self(client: &Client) -> Result<TokenInfo, Error> {
     client.data(&Request::new(Method::Get, "auth/token/lookup-self"))
 }
+
+/// Revokes the token that the client authenticates with (API page `auth/token/revoke-self`).
+///
+/// # Errors
+/// [`Error::Denied`] where it is not valid, and what [`Client::send`] gives.
+pub fn revoke_self(client: &Client) -> Result<(), Error> {
+    let request = Request::new(Method::Post, "auth/token/revoke-self").repeatable();
+    client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
+}

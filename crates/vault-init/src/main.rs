@@ -1,0 +1,13 @@
+//! `vault-init`: initialises an OpenBao cluster and keeps what it answers.
+
+use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Every buffer is zeroed when it is freed, also those inside the libraries for HTTP, TLS and JSON.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+
+fn main() -> ExitCode {
+    cli::main(vault_init::run)
+}

@@ -1,0 +1,62 @@
+//! Beginning anew where the answer to an initialisation was lost.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use cli::{Failure, warn};
+
+/// Moves the storage of an OpenBao away whose keys nobody has, and starts it on an empty one. Nothing is
+/// deleted: should somebody have initialised it by hand meanwhile, it is there to be moved back.
+///
+/// # Errors
+/// A unit that cannot be stopped or started, or a storage that cannot be moved.
+pub(crate) fn start_over(storage: &Path, unit: &str) -> Result<(), Failure> {
+    systemctl("stop", unit)?;
+    let moved = put_aside(storage).map_err(|cause| {
+        Failure::failed(format!(
+            "`{}` could not be moved away: {cause}",
+            storage.display()
+        ))
+    });
+    let started = systemctl("start", unit);
+    warn(format_args!(
+        "an earlier initialisation was cut off before its keys were kept, so nobody can ever unseal that storage: it was moved to `{}`, and OpenBao begins anew",
+        moved?.display()
+    ));
+    started
+}
+
+/// An empty folder like this one takes its place.
+fn put_aside(storage: &Path) -> io::Result<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.map(|since| since.as_secs()).unwrap_or(0);
+    // Through a link, systemd's for instance: beside the folder itself.
+    let storage = storage.canonicalize()?;
+    let mut aside = storage.clone().into_os_string();
+    aside.push(format!(".lost-{seconds}"));
+    let aside = PathBuf::from(aside);
+    let like = fs::metadata(&storage)?;
+    fs::rename(&storage, &aside)?;
+    fs::DirBuilder::new().mode(0o700).create(&storage)?;
+    chown(&storage, Some(like.uid()), Some(like.gid()))?;
+    fs::set_permissions(&storage, like.permissions())?;
+    Ok(aside)
+}
+
+fn systemctl(verb: &str, unit: &str) -> Result<(), Failure> {
+    let failed = |why: String| Failure::failed(format!("`systemctl {verb} {unit}` failed: {why}"));
+    let status = Command::new("systemctl")
+        .args([verb, unit])
+        .status()
+        .map_err(|cause| failed(cause.to_string()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(status.to_string()))
+    }
+}
