@@ -17,6 +17,29 @@ impl Address {
         self.encrypted
     }
 
+    /// The host: a name, or an IP address without brackets.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.authority();
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, port)| {
+                if port.ends_with(']') { authority } else { host }
+            });
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port; without one, the scheme's own.
+    pub(crate) fn port(&self) -> u16 {
+        let port = self.authority().rsplit_once(':').map(|(_, port)| port);
+        let default = if self.encrypted { 443 } else { 80 };
+        port.and_then(|port| port.parse().ok()).unwrap_or(default)
+    }
+
+    fn authority(&self) -> &str {
+        let after_scheme = self.base.split_once("://");
+        after_scheme.map_or(self.base.as_str(), |(_, authority)| authority)
+    }
+
     /// The full URL of `path_and_query`, which comes without `/v1/`.
     pub(crate) fn url(&self, path_and_query: &str) -> String {
         format!("{}/v1/{path_and_query}", self.base)
@@ -124,6 +147,19 @@ mod tests {
             "https://a:1/".parse::<Address>().unwrap().to_string(),
             "https://a:1"
         );
+    }
+
+    #[test]
+    fn tells_host_and_port_apart() {
+        for (text, host, port) in [
+            ("https://10.0.0.5:8200", "10.0.0.5", 8200),
+            ("https://[fd00::1]:8200", "fd00::1", 8200),
+            ("https://[fd00::1]", "fd00::1", 443),
+            ("http://bao.example.com", "bao.example.com", 80),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.host(), address.port()), (host, port), "{text}");
+        }
     }
 
     #[test]

@@ -11,10 +11,6 @@ use cli::ConnectionArgs;
 /// to files that only root reads: as they are (`unseal.json`), or each share encrypted to a person.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
-#[expect(
-    clippy::doc_markdown,
-    reason = "these comments are the text of `--help`"
-)]
 pub struct Arguments {
     /// Where the key shares and the root token go
     #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao-init")]

@@ -91,7 +91,7 @@ fn initialise(
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let started = Started {
         address: client.address().to_string(),
-        at: now.map(|since| since.as_secs()).unwrap_or(0),
+        at: now.map_or(0, |since| since.as_secs()),
     };
     let names = protection.names(arguments);
     folder.prepare(&names, &started)?;

@@ -1,14 +1,17 @@
 //! The folder that keeps the keys.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use cli::Failure;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::{
+    fs::{FallocateFlags, FlockOperation, fallocate, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -50,10 +53,10 @@ impl Folder {
             .mode(0o600)
             .open(path.join(".lock"))
             .map_err(|cause| unusable(path, "be written to", &cause))?;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             cli::note("another vault-init is at work: waits for it");
-            lock.lock()
-                .map_err(|cause| unusable(path, "be locked", &cause))?;
+            flock(&lock, FlockOperation::LockExclusive)
+                .map_err(|cause| unusable(path, "be locked", &cause.into()))?;
         }
         Ok(Self {
             path: path.to_owned(),

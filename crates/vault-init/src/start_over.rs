@@ -34,7 +34,7 @@ pub(crate) fn start_over(storage: &Path, unit: &str) -> Result<(), Failure> {
 /// An empty folder like this one takes its place.
 fn put_aside(storage: &Path) -> io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map(|since| since.as_secs()).unwrap_or(0);
+    let seconds = now.map_or(0, |since| since.as_secs());
     // Through a link, systemd's for instance: beside the folder itself.
     let storage = storage.canonicalize()?;
     let mut aside = storage.clone().into_os_string();

@@ -15,9 +15,9 @@ pub(crate) fn show(cluster: &Cluster, as_json: bool) -> Result<(), Failure> {
     let states = state::of_all(cluster)?;
     if as_json {
         let all = json!({ "cluster": cluster.name, "nodes": states });
-        data(format_args!("{all:#}\n"))?;
+        data(format_args!("{all:#}"))?;
     } else {
-        data(table(cluster, &states))?;
+        data(table(cluster, &states).trim_end())?;
     }
     verdict(&states)
 }

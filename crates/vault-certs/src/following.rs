@@ -1,0 +1,135 @@
+//! A client's bundle: the CA certificates that come next are taken over, those that ended are dropped.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cli::{ConnectionArgs, Failure, data, warn};
+use openbao::handshake::shown_chain;
+use x509_parser::prelude::X509Certificate;
+
+use crate::{
+    bundle::{Bundle, parsed},
+    cli::Fetch,
+    file,
+};
+
+/// How long a connection, and each step of the handshake, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the servers and writes what is new. Says `changed` or `unchanged`.
+///
+/// # Errors
+/// No CA to begin with, no server that can be asked, or a file that cannot be written; the file then stays
+/// as it was.
+pub(crate) fn fetch(arguments: &Fetch) -> Result<(), Failure> {
+    let before = Bundle::read(&arguments.output)?;
+    let initial = match &arguments.initial {
+        Some(path) => Bundle::read(path)?,
+        None => None,
+    };
+    let mut bundle = before.clone().unwrap_or_default();
+    for certificate in initial.iter().flat_map(Bundle::certificates) {
+        bundle.add(certificate.clone());
+    }
+    if bundle.certificates().is_empty() {
+        return Err(Failure::usage("there is no CA to begin with").hint(
+            "`--initial` names the file with its certificate: the first one is not taken on trust",
+        ));
+    }
+    ask_all(arguments, &mut bundle)?;
+    drop_ended(&mut bundle);
+    let changed = before.as_ref() != Some(&bundle)
+        && file::put(&arguments.output, bundle.text().as_bytes(), 0o644, None)?;
+    data(if changed { "changed" } else { "unchanged" })
+}
+
+/// Takes over what the servers show; one that answers is enough.
+fn ask_all(arguments: &Fetch, bundle: &mut Bundle) -> Result<(), Failure> {
+    let connection = ConnectionArgs {
+        address: arguments.address.clone(),
+        // What is read here is only the list of addresses.
+        ca_certificate: Some(arguments.output.clone()),
+        ..ConnectionArgs::default()
+    };
+    let mut refused = None;
+    let mut answered = false;
+    for address in connection.settings(None)?.addresses {
+        match shown_chain(&address, bundle.certificates(), PATIENCE) {
+            Ok(chain) => {
+                take_over(bundle, &chain);
+                answered = true;
+            }
+            Err(error) => {
+                warn(&error);
+                refused = Some(error);
+            }
+        }
+    }
+    match refused {
+        Some(error) if !answered => {
+            Err(Failure::from(error).context("no server could be asked for its CA certificates"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds each CA that signed itself and for which one that is trusted vouches: in the chain stands a
+/// certificate of the same name and key that the trusted one signed. A stolen certificate of a node is
+/// not enough to bring a CA in: its key may not sign one.
+pub(crate) fn take_over(bundle: &mut Bundle, chain: &[Vec<u8>]) {
+    let shown: Vec<_> = chain.iter().filter_map(|der| parsed(der)).collect();
+    loop {
+        let known = bundle.certificates().to_vec();
+        let trusted: Vec<_> = known.iter().filter_map(|der| parsed(der)).collect();
+        let new: Vec<_> = shown
+            .iter()
+            .filter(|candidate| is_authority(candidate) && signed(candidate, candidate))
+            .filter(|candidate| !known.iter().any(|der| *der == candidate.as_raw()))
+            .filter(|candidate| {
+                let links = shown.iter().filter(|link| same(link, candidate));
+                links.clone().any(|link| {
+                    is_authority(link) && trusted.iter().any(|authority| signed(link, authority))
+                })
+            })
+            .map(|candidate| candidate.as_raw().to_vec())
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        for certificate in new {
+            bundle.add(certificate);
+        }
+    }
+}
+
+fn same(link: &X509Certificate<'_>, candidate: &X509Certificate<'_>) -> bool {
+    link.subject() == candidate.subject() && link.public_key() == candidate.public_key()
+}
+
+fn signed(certificate: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> bool {
+    certificate.issuer() == authority.subject()
+        && is_authority(authority)
+        && certificate
+            .verify_signature(Some(authority.public_key()))
+            .is_ok()
+}
+
+/// Whether it may sign certificates.
+fn is_authority(certificate: &X509Certificate<'_>) -> bool {
+    let is_ca = certificate.is_ca();
+    let may_sign = certificate
+        .key_usage()
+        .is_ok_and(|usage| usage.is_some_and(|usage| usage.value.key_cert_sign()));
+    is_ca && may_sign
+}
+
+/// Drops those that have ended, unless all have: a clock that is wrong must not leave a client with nothing.
+fn drop_ended(bundle: &mut Bundle) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let mut left = bundle.clone();
+    left.retain(|certificate| certificate.validity().not_after.timestamp() >= now);
+    if !left.certificates().is_empty() {
+        *bundle = left;
+    }
+}

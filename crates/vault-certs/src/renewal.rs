@@ -1,0 +1,193 @@
+//! A node's files: made where they are missing, replaced where they are due.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use cli::{Failure, data, note};
+use nix::unistd::Group;
+use zeroize::Zeroizing;
+
+use crate::{
+    authority::{Authorities, Authority},
+    bundle::{self, Bundle},
+    calendar::Period,
+    certificate::{Issued, Wanted},
+    cli::Renew,
+    file,
+};
+
+/// Where a node's files are.
+struct Files {
+    chain: PathBuf,
+    key: PathBuf,
+    ca: PathBuf,
+}
+
+/// Makes or replaces what is due, and has OpenBao reload where something changed. Says `changed` or
+/// `unchanged`.
+///
+/// # Errors
+/// An authority file that is none, a lifetime longer than a period, files that cannot be written, a unit
+/// that does not reload.
+pub(crate) fn renew(arguments: &Renew) -> Result<(), Failure> {
+    check(arguments)?;
+    let now = arguments.at.map_or_else(clock, Ok)?;
+    let period = Period::at(now, arguments.period);
+    let authorities = Authorities::read(&arguments.authority, arguments.create_authority)?;
+    let group = arguments.group.as_deref().map(group).transpose()?;
+    let files = Files::below(&arguments.directory)?;
+
+    let all = Trusted::derive(&authorities, &arguments.cluster, period)?;
+    let wanted = Wanted::new(&arguments.name, &arguments.address, arguments.lifetime, now);
+    let issued = files.current_or_new(&wanted, &all)?;
+    // The bundle first: whoever reads it now trusts what is shown a moment later. Then the key, for OpenBao
+    // refuses a chain without its key and goes on with the old ones; a crash in between is healed by
+    // the next run.
+    let mut changed = file::put(&files.ca, all.bundle.text().as_bytes(), 0o644, None)?;
+    changed |= file::put(&files.key, issued.key.as_bytes(), 0o640, group)?;
+    let chain = bundle::text(&issued.certificate) + &all.links;
+    changed |= file::put(&files.chain, chain.as_bytes(), 0o644, None)?;
+    if changed && let Some(unit) = &arguments.reload_unit {
+        reload(unit)?;
+    }
+    data(if changed { "changed" } else { "unchanged" })
+}
+
+fn check(arguments: &Renew) -> Result<(), Failure> {
+    if arguments.period.as_secs() == 0 || arguments.lifetime.as_secs() == 0 {
+        return Err(Failure::usage(
+            "a period and a lifetime last at least a second",
+        ));
+    }
+    if arguments.lifetime > arguments.period {
+        return Err(Failure::usage(format!(
+            "a certificate would be valid for {}, longer than a CA signs ({})",
+            humantime::format_duration(arguments.lifetime),
+            humantime::format_duration(arguments.period)
+        ))
+        .hint("`--lifetime` is at most `--period`, or clients could meet a CA that they dropped"));
+    }
+    Ok(())
+}
+
+fn clock() -> Result<u64, Failure> {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|since| since.as_secs())
+        .map_err(|_| Failure::failed("this machine's clock stands before 1970").hint("set it"))
+}
+
+fn group(name: &str) -> Result<u32, Failure> {
+    let found = Group::from_name(name).ok().flatten();
+    found.map(|group| group.gid.as_raw()).ok_or_else(|| {
+        Failure::usage(format!("there is no group `{name}`"))
+            .hint("`--group` is the one that may read the private key")
+    })
+}
+
+/// What clients trust in a period, and what they can learn it from.
+struct Trusted {
+    signer: Authority,
+    bundle: Bundle,
+    /// PEM: each CA from this period on, signed by itself and by one that was trusted before.
+    links: String,
+}
+
+impl Trusted {
+    fn derive(authorities: &Authorities, cluster: &str, period: Period) -> Result<Self, Failure> {
+        let [before, now, after] = period.trusted();
+        let before = authorities.of(cluster, before)?;
+        let now = authorities.of(cluster, now)?;
+        let after = authorities.of(cluster, after)?;
+        let mut bundle = Bundle::default();
+        for authority in before.iter().chain(&now).chain(&after) {
+            bundle.add(authority.certificate()?.der().to_vec());
+        }
+        let mut links = String::new();
+        let mut link = |next: &Authority, vouching: &Authority| -> Result<(), Failure> {
+            links += &bundle::text(next.signed_by(vouching)?.der());
+            links += &bundle::text(next.certificate()?.der());
+            Ok(())
+        };
+        link(&now[0], &before[0])?;
+        link(&after[0], &now[0])?;
+        // Another secret's CAs, before their time: the one that signs now vouches for them.
+        for (now_other, after_other) in now.iter().zip(&after).skip(1) {
+            link(now_other, &now[0])?;
+            link(after_other, &now[0])?;
+        }
+        let mut now = now;
+        Ok(Self {
+            signer: now.swap_remove(0),
+            bundle,
+            links,
+        })
+    }
+}
+
+impl Files {
+    fn below(directory: &Path) -> Result<Self, Failure> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(directory)
+            .map_err(|cause| file::unwritable(directory, &cause))?;
+        Ok(Self {
+            chain: directory.join("chain.pem"),
+            key: directory.join("key.pem"),
+            ca: directory.join("ca.pem"),
+        })
+    }
+
+    /// The certificate and key that are there, where they are still what is wanted.
+    fn current_or_new(&self, wanted: &Wanted, all: &Trusted) -> Result<Issued, Failure> {
+        let objection = match self.current() {
+            Some(current) => {
+                match wanted.objection(&current.certificate, &current.key, &all.signer)? {
+                    None => return Ok(current),
+                    Some(objection) => objection,
+                }
+            }
+            None => "there is none",
+        };
+        note(format_args!("a new certificate for OpenBao: {objection}"));
+        wanted.issue(&all.signer)
+    }
+
+    fn current(&self) -> Option<Issued> {
+        let chain = Bundle::parse(&fs::read(&self.chain).ok()?).ok()?;
+        Some(Issued {
+            certificate: chain.certificates().first()?.clone(),
+            key: fs::read_to_string(&self.key).map(Zeroizing::new).ok()?,
+        })
+    }
+}
+
+/// Has a unit that runs read its certificates again; one that does not run reads them when it starts.
+fn reload(unit: &str) -> Result<(), Failure> {
+    let systemctl = |arguments: &[&str]| {
+        Command::new("systemctl")
+            .args(arguments)
+            .arg(unit)
+            .status()
+            .map_err(|cause| Failure::failed(format!("`systemctl` could not be started: {cause}")))
+    };
+    if !systemctl(&["is-active", "--quiet"])?.success() {
+        return Ok(());
+    }
+    let status = systemctl(&["reload"])?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "the certificates are renewed, but `{unit}` was not reloaded: {status}"
+    ))
+    .hint(format!(
+        "`systemctl reload {unit}`; until then it shows the old ones"
+    )))
+}
