@@ -47,6 +47,8 @@ OUR_PACKAGES = {
     "vault-plan",
 }
 EXTRA_PACKAGES = {"openbao", "opentofu"}
+# Programs that a package of Nix has, and Debian has in another one.
+BESIDES = {"coreutils": {"kill": "/usr/bin/kill"}, "bash": {"sh": "bash"}}
 # Data that Debian has elsewhere, or programs do without.
 DATA = {
     "tzdata": "/usr",
@@ -106,8 +108,8 @@ def make_package(root: Path, name: str) -> None:
             (folder / "lib").symlink_to("/usr/lib")
         for program in programs(root, DEBIAN[package]):
             (folder / "bin" / Path(program).name).symlink_to(program)
-        if package == "bash":
-            (folder / "bin/sh").symlink_to("bash")
+        for program, target in BESIDES.get(package, {}).items():
+            (folder / "bin" / program).symlink_to(target)
 
 
 def programs(root: Path, packages: list[str]) -> set[str]:
