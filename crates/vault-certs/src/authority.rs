@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -22,7 +23,9 @@ use zeroize::Zeroizing;
 
 use crate::{calendar::Period, file};
 
-/// How a line of an authority file begins; the number is that of the way CAs are derived.
+/// How a line of an authority file begins; the number is that of the way CAs are derived. Then follow how
+/// many seconds a CA signs, and base64 of the secret. The time is a part of it because other periods are
+/// other CAs.
 const PREFIX: &str = "vault-certs-authority-1:";
 const LENGTH: usize = 32;
 
@@ -30,8 +33,8 @@ const LENGTH: usize = 32;
 ///
 /// # Errors
 /// A file that is there already or cannot be written.
-pub(crate) fn make(output: Option<&Path>) -> Result<(), Failure> {
-    let line = new_line()?;
+pub(crate) fn make(output: Option<&Path>, period: Duration) -> Result<(), Failure> {
+    let line = new_line(period)?;
     let Some(path) = output else {
         return data(line.trim_end());
     };
@@ -39,13 +42,20 @@ pub(crate) fn make(output: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// A random secret as the line of a file.
-fn new_line() -> Result<Zeroizing<String>, Failure> {
+fn new_line(period: Duration) -> Result<Zeroizing<String>, Failure> {
+    if period.as_secs() == 0 {
+        return Err(Failure::usage("a CA signs for at least a second").hint("`--period 90days`"));
+    }
     let mut secret = Zeroizing::new([0; LENGTH]);
     SystemRandom::new()
         .fill(secret.as_mut_slice())
         .map_err(|_| Failure::failed("the system gives no random numbers"))?;
     let text = Zeroizing::new(BASE64_STANDARD.encode(secret.as_slice()));
-    Ok(Zeroizing::new(format!("{PREFIX}{}\n", *text)))
+    Ok(Zeroizing::new(format!(
+        "{PREFIX}{}:{}\n",
+        period.as_secs(),
+        *text
+    )))
 }
 
 fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
@@ -67,17 +77,35 @@ fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
 
 /// The secrets of an authority file: the first signs, all are trusted.
 pub(crate) struct Authorities {
-    secrets: Vec<Zeroizing<Vec<u8>>>,
+    secrets: Vec<Secret>,
+}
+
+/// One line.
+struct Secret {
+    period: Duration,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+/// The CAs of one secret that matter at a moment.
+pub(crate) struct Trio {
+    /// Of the period before: what it signed may still be shown.
+    pub(crate) before: Authority,
+    /// Which signs.
+    pub(crate) now: Authority,
+    /// Which will.
+    pub(crate) after: Authority,
 }
 
 impl Authorities {
-    /// Reads the file; where `create` says so, makes it first if it is missing.
+    /// Reads the file; where `create` gives a period, makes it first if it is missing.
     ///
     /// # Errors
     /// A file that is missing, that others can read, or whose lines are none.
-    pub(crate) fn read(path: &Path, create: bool) -> Result<Self, Failure> {
-        if create && !path.exists() {
-            write_new(path, &new_line()?)?;
+    pub(crate) fn read(path: &Path, create: Option<Duration>) -> Result<Self, Failure> {
+        if let Some(period) = create
+            && !path.exists()
+        {
+            write_new(path, &new_line(period)?)?;
         }
         let shown = path.display();
         let text = fs::read_to_string(path)
@@ -99,7 +127,9 @@ impl Authorities {
                 Failure::usage(format!(
                     "the authority file `{shown}` is damaged: secret {number} is none"
                 ))
-                .hint(format!("a line is `{PREFIX}` and base64 of {LENGTH} bytes"))
+                .hint(format!(
+                    "a line is `{PREFIX}`, seconds, `:` and base64 of {LENGTH} bytes"
+                ))
             })?;
         if secrets.is_empty() {
             return Err(
@@ -111,22 +141,35 @@ impl Authorities {
         Ok(Self { secrets })
     }
 
-    /// The CA of each secret in this period, the one that signs first.
+    /// How long a CA of the secret that signs does so.
+    pub(crate) fn period(&self) -> Duration {
+        self.secrets[0].period
+    }
+
+    /// The CAs of each secret at this moment (seconds since 1970), of the one that signs first.
     ///
     /// # Errors
     /// None that can happen with the lengths used here; the libraries could say so.
-    pub(crate) fn of(&self, cluster: &str, period: Period) -> Result<Vec<Authority>, Failure> {
+    pub(crate) fn at(&self, cluster: &str, now: u64) -> Result<Vec<Trio>, Failure> {
         let secrets = self.secrets.iter();
         secrets
-            .map(|secret| Authority::derive(secret, cluster, period))
+            .map(|secret| {
+                let [before, now, after] = Period::at(now, secret.period).trusted();
+                Ok(Trio {
+                    before: Authority::derive(secret, cluster, before)?,
+                    now: Authority::derive(secret, cluster, now)?,
+                    after: Authority::derive(secret, cluster, after)?,
+                })
+            })
             .collect()
     }
 }
 
-fn secret(line: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let encoded = line.strip_prefix(PREFIX)?;
-    let secret = Zeroizing::new(BASE64_STANDARD.decode(encoded).ok()?);
-    (secret.len() == LENGTH).then_some(secret)
+fn secret(line: &str) -> Option<Secret> {
+    let (seconds, encoded) = line.strip_prefix(PREFIX)?.split_once(':')?;
+    let period = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
+    let bytes = Zeroizing::new(BASE64_STANDARD.decode(encoded).ok()?);
+    (bytes.len() == LENGTH).then_some(Secret { period, bytes })
 }
 
 fn refuse_readers(path: &Path) -> Result<(), Failure> {
@@ -153,13 +196,14 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    fn derive(secret: &[u8], cluster: &str, period: Period) -> Result<Self, Failure> {
+    fn derive(secret: &Secret, cluster: &str, period: Period) -> Result<Self, Failure> {
         let underivable = || Failure::failed("the CA's key could not be derived");
         let number = period.number();
-        let from = hkdf::Salt::new(hkdf::HKDF_SHA256, b"zero-touch-secrets").extract(secret);
+        let seconds = secret.period.as_secs();
+        let from = hkdf::Salt::new(hkdf::HKDF_SHA256, b"zero-touch-secrets").extract(&secret.bytes);
         // The first try is a key but for one of 2^32 secrets.
         for attempt in 0..8 {
-            let info = format!("CA\0{cluster}\0{number}\0{attempt}");
+            let info = format!("CA\0{cluster}\0{seconds}\0{number}\0{attempt}");
             let mut scalar = Zeroizing::new([0; LENGTH]);
             from.expand(&[info.as_bytes()], hkdf::HKDF_SHA256)
                 .and_then(|output| output.fill(scalar.as_mut_slice()))

@@ -25,6 +25,10 @@ pub(crate) enum Command {
         /// Where to write it; an existing file is never overwritten. Without it, to stdout
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+
+        /// How long a CA signs before the next one does
+        #[arg(long, value_name = "TIME", default_value = "90days", value_parser = humantime::parse_duration)]
+        period: Duration,
     },
 
     /// On a node: make what is missing, replace what is due
@@ -70,9 +74,9 @@ pub(crate) struct Renew {
     #[arg(long, value_name = "FILE")]
     pub(crate) authority: PathBuf,
 
-    /// Make the authority file where it is missing: for a node that is alone
-    #[arg(long)]
-    pub(crate) create_authority: bool,
+    /// Make the authority file where it is missing, with CAs that sign for so long: for a node that is alone
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) create_authority: Option<Duration>,
 
     /// Where `chain.pem`, `key.pem` and `ca.pem` go
     #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao-certs")]
@@ -94,11 +98,7 @@ pub(crate) struct Renew {
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
 
-    /// How long a CA signs before the next one does
-    #[arg(long, value_name = "TIME", default_value = "90days", value_parser = humantime::parse_duration)]
-    pub(crate) period: Duration,
-
-    /// How long a certificate is good; it is replaced when a third of that is over
+    /// How long a certificate is good, at most as long as a CA signs; it is replaced when a third of that is over
     #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
     pub(crate) lifetime: Duration,
 

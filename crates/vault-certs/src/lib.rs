@@ -27,7 +27,7 @@ use cli::Command;
 /// cannot be asked.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
-        Command::Authority { output } => authority::make(output.as_deref()),
+        Command::Authority { output, period } => authority::make(output.as_deref(), period),
         Command::Renew(renew) => renewal::renew(&renew),
         Command::Fetch(fetch) => following::fetch(&fetch),
         Command::Kubernetes { ca, namespace } => kubernetes::print(&ca, &namespace),

@@ -13,9 +13,8 @@ use nix::unistd::Group;
 use zeroize::Zeroizing;
 
 use crate::{
-    authority::{Authorities, Authority},
+    authority::{Authorities, Authority, Trio},
     bundle::{self, Bundle},
-    calendar::Period,
     certificate::{Issued, Wanted},
     cli::Renew,
     file,
@@ -32,18 +31,19 @@ struct Files {
 /// `unchanged`.
 ///
 /// # Errors
-/// An authority file that is none, a lifetime longer than a period, files that cannot be written, a unit
-/// that does not reload.
+/// An authority file that is none, files that cannot be written, a unit that does not reload.
 pub(crate) fn renew(arguments: &Renew) -> Result<(), Failure> {
-    check(arguments)?;
     let now = arguments.at.map_or_else(clock, Ok)?;
-    let period = Period::at(now, arguments.period);
     let authorities = Authorities::read(&arguments.authority, arguments.create_authority)?;
+    let lifetime = arguments.lifetime.min(authorities.period()); // or clients could meet a CA that they dropped
+    if lifetime.as_secs() == 0 {
+        return Err(Failure::usage("a certificate lasts at least a second"));
+    }
     let group = arguments.group.as_deref().map(group).transpose()?;
     let files = Files::below(&arguments.directory)?;
 
-    let all = Trusted::derive(&authorities, &arguments.cluster, period)?;
-    let wanted = Wanted::new(&arguments.name, &arguments.address, arguments.lifetime, now);
+    let all = Trusted::derive(authorities.at(&arguments.cluster, now)?)?;
+    let wanted = Wanted::new(&arguments.name, &arguments.address, lifetime, now);
     let issued = files.current_or_new(&wanted, &all)?;
     // The bundle first: whoever reads it now trusts what is shown a moment later. Then the key, for OpenBao
     // refuses a chain without its key and goes on with the old ones; a crash in between is healed by
@@ -56,23 +56,6 @@ pub(crate) fn renew(arguments: &Renew) -> Result<(), Failure> {
         reload(unit)?;
     }
     data(if changed { "changed" } else { "unchanged" })
-}
-
-fn check(arguments: &Renew) -> Result<(), Failure> {
-    if arguments.period.as_secs() == 0 || arguments.lifetime.as_secs() == 0 {
-        return Err(Failure::usage(
-            "a period and a lifetime last at least a second",
-        ));
-    }
-    if arguments.lifetime > arguments.period {
-        return Err(Failure::usage(format!(
-            "a certificate would be valid for {}, longer than a CA signs ({})",
-            humantime::format_duration(arguments.lifetime),
-            humantime::format_duration(arguments.period)
-        ))
-        .hint("`--lifetime` is at most `--period`, or clients could meet a CA that they dropped"));
-    }
-    Ok(())
 }
 
 fn clock() -> Result<u64, Failure> {
@@ -99,31 +82,30 @@ struct Trusted {
 }
 
 impl Trusted {
-    fn derive(authorities: &Authorities, cluster: &str, period: Period) -> Result<Self, Failure> {
-        let [before, now, after] = period.trusted();
-        let before = authorities.of(cluster, before)?;
-        let now = authorities.of(cluster, now)?;
-        let after = authorities.of(cluster, after)?;
+    fn derive(mut all: Vec<Trio>) -> Result<Self, Failure> {
         let mut bundle = Bundle::default();
-        for authority in before.iter().chain(&now).chain(&after) {
+        for authority in all
+            .iter()
+            .flat_map(|trio| [&trio.before, &trio.now, &trio.after])
+        {
             bundle.add(authority.certificate()?.der().to_vec());
         }
+        let signing = all.swap_remove(0);
         let mut links = String::new();
         let mut link = |next: &Authority, vouching: &Authority| -> Result<(), Failure> {
             links += &bundle::text(next.signed_by(vouching)?.der());
             links += &bundle::text(next.certificate()?.der());
             Ok(())
         };
-        link(&now[0], &before[0])?;
-        link(&after[0], &now[0])?;
+        link(&signing.now, &signing.before)?;
+        link(&signing.after, &signing.now)?;
         // Another secret's CAs, before their time: the one that signs now vouches for them.
-        for (now_other, after_other) in now.iter().zip(&after).skip(1) {
-            link(now_other, &now[0])?;
-            link(after_other, &now[0])?;
+        for other in &all {
+            link(&other.now, &signing.now)?;
+            link(&other.after, &signing.now)?;
         }
-        let mut now = now;
         Ok(Self {
-            signer: now.swap_remove(0),
+            signer: signing.now,
             bundle,
             links,
         })
@@ -168,7 +150,8 @@ impl Files {
     }
 }
 
-/// Has a unit that runs read its certificates again; one that does not run reads them when it starts.
+/// Has a unit that runs read its certificates again; one that does not run reads them when it starts. It is
+/// not waited for: this program's own unit comes before OpenBao's, and the reload after it has ended.
 fn reload(unit: &str) -> Result<(), Failure> {
     let systemctl = |arguments: &[&str]| {
         Command::new("systemctl")
@@ -180,7 +163,7 @@ fn reload(unit: &str) -> Result<(), Failure> {
     if !systemctl(&["is-active", "--quiet"])?.success() {
         return Ok(());
     }
-    let status = systemctl(&["reload"])?;
+    let status = systemctl(&["reload", "--no-block"])?;
     if status.success() {
         return Ok(());
     }

@@ -5,6 +5,11 @@ use std::fs;
 use super::Server;
 
 impl Server {
+    /// The one key share that unseals it (base64).
+    pub fn unseal_key(&self) -> &str {
+        &self.keys.unseal_key
+    }
+
     /// Starts it again and leaves it sealed.
     ///
     /// # Panics

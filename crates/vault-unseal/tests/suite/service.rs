@@ -1,0 +1,58 @@
+//! The service as systemd sees it.
+
+use std::{fs, os::unix::net::UnixDatagram, time::Duration};
+
+use testkit::{Server, Signal};
+
+use crate::{Machine, configuration, is_sealed};
+
+#[test]
+fn ready_watchdog_reload_and_end() {
+    testkit::require_bao!();
+    let mut server = Server::builder().raft().start();
+    server.seal_by_restart();
+    let machine = Machine::new(&server);
+    let socket = UnixDatagram::bind(machine.path("notify")).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let told = |what: &str| loop {
+        let mut message = [0; 256];
+        let length = socket.recv(&mut message).unwrap();
+        if String::from_utf8_lossy(&message[..length]).contains(what) {
+            return;
+        }
+    };
+    let wrong = "11".repeat(32);
+    machine.configure(&configuration(&[server.address()], &[&wrong]));
+    let mut running = machine
+        .run(&[])
+        .env("NOTIFY_SOCKET", machine.path("notify"))
+        .env("WATCHDOG_USEC", "300000")
+        .start();
+    told("READY=1");
+    told("WATCHDOG=1");
+    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let locked = status
+        .lines()
+        .find(|line| line.starts_with("VmLck:"))
+        .unwrap();
+    assert!(!locked.contains(" 0 kB"), "{locked}");
+    assert!(is_sealed(&server));
+
+    // A configuration that is wrong changes nothing; the right one counts at once.
+    fs::write(machine.path("config.json"), "{").unwrap();
+    running.signal(Signal::HUP);
+    told("RELOADING=1");
+    told("READY=1");
+    machine.configure(&configuration(&[server.address()], &[server.unseal_key()]));
+    running.signal(Signal::HUP);
+    told("RELOADING=1");
+    told("READY=1");
+    testkit::wait_for("it is unsealed", || (!is_sealed(&server)).then_some(()));
+
+    running.signal(Signal::TERM);
+    let output = running.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("goes on as before"), "{output}");
+}
