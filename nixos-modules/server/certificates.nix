@@ -84,7 +84,9 @@ in
         example = "30days";
         description = ''
           How long a CA signs before the next one does. The next one is trusted a whole period before, and the
-          old one a whole period after, so a client may be switched off that long.
+          old one a whole period after, so a client may be switched off that long. Only for the file that a
+          single node makes; `vault-certs authority --period` says it for others. It belongs to the file: to
+          change it, add another line to it first, and swap the lines when all clients know both.
         '';
       };
 
@@ -92,7 +94,7 @@ in
         type = types.str;
         default = "30days";
         example = "7days";
-        description = "How long a certificate is good. It is renewed when a third of that is over.";
+        description = "How long a certificate is good, at most as long as a CA signs. It is renewed when a third of that is over.";
       };
 
       renewAt = mkOption {
@@ -135,12 +137,11 @@ in
             "renew"
             "--authority=${if certs.authorityFile != null then certs.authorityFile else ownAuthority}"
           ]
-          ++ lib.optional (certs.authorityFile == null) "--create-authority"
+          ++ lib.optional (certs.authorityFile == null) "--create-authority=${certs.period}"
           ++ [
             "--directory=${certs.directory}"
             "--cluster=${cfg.clusterName}"
             "--group=${certs.group}"
-            "--period=${certs.period}"
             "--lifetime=${certs.lifetime}"
             "--reload-unit=openbao.service"
           ]

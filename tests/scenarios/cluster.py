@@ -72,7 +72,7 @@ with subtest("a rolling restart under load fails no write"):
     writes = acknowledged(bao2, "rolling")
     assert lost(bao2, writes) == []
     worst = max(took for took, _ in writes.values())
-    print(f"measured: rolling restart: {len(writes)} writes, the slowest {worst / 1000:.1f} s")
+    print(f"measured: rolling restart: {len(writes)} writes, the slowest {worst / 1000:.2f} s")
     assert bao2.succeed("cat /tmp/fetches.done").split() == ["100", "0"]
 
 with subtest("a restart is refused while another node is down"):

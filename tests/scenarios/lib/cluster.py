@@ -26,14 +26,17 @@ def everywhere(names, action):
     return [action(node(name)) for name in names]
 
 
-def provision():
-    """What provisioning brings to the machines before their first boot: one file for all nodes."""
+def provision(period=90 * 24 * 3600):
+    """What provisioning brings to the machines before their first boot: one file for all nodes.
+
+    `period` is how many seconds a CA signs.
+    """
     seed = base64.b64encode(os.urandom(32)).decode()
     files = [
         {
             "path": "/etc/openbao/authority",
             "permissions": "0600",
-            "content": f"vault-certs-authority-1:{seed}\n",
+            "content": f"vault-certs-authority-1:{period}:{seed}\n",
         }
     ]
     for name in NODES:
@@ -91,14 +94,19 @@ def voters(timeout=60):
         time.sleep(0.2)
 
 
-def cluster_from_nothing():
-    """Three empty machines become a cluster with KV version 2 and AppRole; gives the seconds."""
-    provision()
+def cluster_from_nothing(booted=None, **provisioning):
+    """Three empty machines become a cluster with KV version 2 and AppRole; gives the seconds.
+
+    `booted` is done with each machine once it is up.
+    """
+    provision(**provisioning)
     began = time.monotonic()
     for name in NODES:
         node(name).start()
     for name in NODES:
         node(name).wait_for_unit("multi-user.target", timeout=120)
+        if booted:
+            booted(node(name))
     bao1.wait_until_succeeds("vault-node status", timeout=120)
     took = time.monotonic() - began
     autopilot = "bao operator raft autopilot set-config -server-stabilization-time=1s"

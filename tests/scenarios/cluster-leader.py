@@ -1,0 +1,113 @@
+"""The leader is killed in the middle of 1,000 writes and 1,000 fetches: no acknowledged write is lost,
+and no fetch fails after its retries.
+
+Then one node is cut off from the network and comes back, first a standby, then the leader.
+"""
+
+cluster_from_nothing()
+fetch_credentials(bao2)
+as_root("bao kv put -mount=secret hosts/app1/db password=first")
+
+
+def leave(name):
+    """A node that is not this one, to look from."""
+    return node(next(other for other in NODES if other != name))
+
+
+def a_writer_elsewhere(name):
+    """The machine that writes and fetches: never the one that is hit."""
+    return bao2 if name != "bao2" else bao3
+
+
+def under_load(what, count, hit):
+    """Writes and fetches while `hit` strikes the leader; prints what they noticed of it."""
+    name = leader(bao1)
+    machine = a_writer_elsewhere(name)
+    for part in ["approle", "out"]:
+        machine.succeed(f"mkdir -p -m 0700 /root/{part}")
+    for part in ["role-id", "secret-id"]:
+        text = bao2.succeed(f"cat /root/approle/{part}")
+        machine.succeed(f"umask 077; printf %s {text} > /root/approle/{part}")
+    label = what.replace(" ", "-")
+    writer(machine, f"writes-{label}", count)
+    fetcher(machine, f"fetches-{label}", count)
+    machine.wait_until_succeeds(
+        f"[ $(wc -l < /tmp/writes-{label}.acknowledged) -gt {count // 4} ]", timeout=120
+    )
+    back = hit(name)
+    machine.wait_for_file(f"/tmp/writes-{label}.done", timeout=300)
+    machine.wait_for_file(f"/tmp/fetches-{label}.done", timeout=300)
+    back()
+    serving(leave(name), timeout=90)
+    writes = acknowledged(machine, f"writes-{label}")
+    assert len(writes) == count, f"{len(writes)} of {count} writes were acknowledged"
+    assert lost(machine, writes) == [], f"lost: {lost(machine, writes)}"
+    well, failed = machine.succeed(f"cat /tmp/fetches-{label}.done").split()
+    tries = sum(tries - 1 for _, tries in writes.values())
+    gap = max(took for took, _ in writes.values()) / 1000
+    print(
+        f"measured: {what}: {count} writes, 0 lost, {tries} refused or unanswered tries,"
+        f" the longest wait {gap:.1f} s; {well} fetches, {failed} failed"
+    )
+    assert failed == "0", machine.succeed(f"tail -5 /tmp/fetches-{label}.log")
+
+
+def kill(name):
+    """SIGKILL; systemd starts it again, and the unsealer unseals it."""
+    process = node(name).get_unit_property("openbao.service", "MainPID")
+    node(name).succeed(f"kill -KILL {process}")
+    return lambda: None
+
+
+def cut_off(name):
+    """Packets vanish, both ways."""
+    node(name).block()
+    return node(name).unblock
+
+
+with subtest("the leader is killed in the middle of 1,000 writes and 1,000 fetches"):
+    under_load("leader killed", 1000, kill)
+
+with subtest("the leader is cut off, and comes back"):
+    under_load("leader cut off", 200, cut_off)
+
+with subtest("a standby is cut off: nobody notices"):
+    name = next(name for name in NODES if name not in ("bao1", leader(bao1)))
+    node(name).block()
+    began = time.monotonic()
+    as_root_somewhere("bao kv put -mount=secret cut-off n=1")
+    assert time.monotonic() - began < 5
+    node(name).unblock()
+    serving(bao1, timeout=60)
+
+with subtest("a host whose first address is a dead node has its secrets all the same"):
+    bundle = bao1.succeed("cat /var/lib/openbao-certs/ca.pem")
+    app1.start()
+    app1.wait_for_unit("multi-user.target", timeout=60)
+    app1.succeed(f"printf %s {shlex.quote(bundle)} > /etc/openbao-ca.pem")
+    app1.succeed("cp /etc/openbao-ca.pem /var/lib/vault/ca/ca.pem")
+    policy = 'path "secret/data/hosts/app1/*" { capabilities = ["read"] }'
+    as_root(
+        f"printf %s {shlex.quote(policy)} | bao policy write host-app1 - > /dev/null;"
+        " bao write auth/approle/role/app1 token_policies=host-app1 token_type=batch > /dev/null"
+    )
+    role = as_root("bao read -field=role_id auth/approle/role/app1/role-id")
+    secret = as_root("bao write -f -field=secret_id auth/approle/role/app1/secret-id")
+    app1.succeed(
+        f"umask 077; cd /var/lib/vault/approle; printf %s {role} > role-id; printf %s {secret} > secret-id"
+    )
+    app1.succeed("systemctl restart app.service")
+    assert value(app1, "app") == "first"
+    bao1.succeed("systemctl stop openbao.service")
+    serving(bao2, names=["bao2", "bao3"], timeout=60)
+    took = seconds(app1, "systemctl restart app.service")
+    print(f"measured: a service restarts with the first node stopped in {took:.2f} s")
+    bao1.succeed("systemctl start openbao.service")
+    serving(bao1, timeout=60)
+    bao1.block()
+    took = seconds(app1, "systemctl restart app.service")
+    print(f"measured: a service restarts with the first node silent in {took:.2f} s")
+    assert "comes from the cache" not in said(app1, "vault-secret-db.service")
+    again = seconds(app1, "systemctl restart app.service")
+    print(f"measured: and once more, when another answered before, in {again:.2f} s")
+    bao1.unblock()
