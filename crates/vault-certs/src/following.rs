@@ -133,3 +133,96 @@ fn drop_ended(bundle: &mut Bundle) {
         *bundle = left;
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    };
+
+    use super::*;
+
+    struct Party {
+        parameters: CertificateParams,
+        key: KeyPair,
+    }
+
+    impl Party {
+        fn new(name: &str, is_ca: bool) -> Self {
+            let mut parameters = CertificateParams::default();
+            parameters.distinguished_name.remove(DnType::CommonName);
+            parameters.distinguished_name.push(DnType::CommonName, name);
+            if is_ca {
+                parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+            }
+            let key = KeyPair::generate().expect("a key");
+            Self { parameters, key }
+        }
+
+        fn by_itself(&self) -> Vec<u8> {
+            self.parameters
+                .self_signed(&self.key)
+                .expect("a certificate")
+                .der()
+                .to_vec()
+        }
+
+        fn by(&self, other: &Self) -> Vec<u8> {
+            let issuer = Issuer::from_params(&other.parameters, &other.key);
+            self.parameters
+                .signed_by(&self.key, &issuer)
+                .expect("a certificate")
+                .der()
+                .to_vec()
+        }
+    }
+
+    fn taken(trusted: &Party, chain: &[Vec<u8>]) -> usize {
+        let mut bundle = Bundle::default();
+        bundle.add(trusted.by_itself());
+        take_over(&mut bundle, chain);
+        bundle.certificates().len() - 1
+    }
+
+    #[test]
+    fn a_ca_is_taken_only_from_one_that_is_trusted() {
+        let [now, next, later, stranger] =
+            ["now", "next", "later", "stranger"].map(|name| Party::new(name, true));
+        let node = Party::new("node", false);
+        // As nodes show them, in any order, also over a link in between.
+        assert_eq!(taken(&now, &[next.by(&now), next.by_itself()]), 1);
+        assert_eq!(
+            taken(
+                &now,
+                &[
+                    later.by_itself(),
+                    later.by(&next),
+                    next.by_itself(),
+                    next.by(&now)
+                ]
+            ),
+            2
+        );
+        // A stranger's, alone, under a name that is known, or signed by a key that may not sign.
+        assert_eq!(taken(&now, &[stranger.by_itself()]), 0);
+        assert_eq!(taken(&now, &[next.by(&now), stranger.by_itself()]), 0);
+        let impostor = Party::new("next", true);
+        assert_eq!(taken(&now, &[next.by(&now), impostor.by_itself()]), 0);
+        assert_eq!(
+            taken(
+                &now,
+                &[node.by(&now), stranger.by(&node), stranger.by_itself()]
+            ),
+            0
+        );
+        let pretender = Party::new("now", true);
+        assert_eq!(
+            taken(&now, &[stranger.by(&pretender), stranger.by_itself()]),
+            0
+        );
+        // What the trusted one signed, and is no CA, becomes none.
+        assert_eq!(taken(&now, &[node.by(&now), node.by_itself()]), 0);
+    }
+}

@@ -1,0 +1,60 @@
+//! What is refused before OpenBao is asked.
+
+use crate::Fresh;
+
+#[test]
+fn each_says_what_is_wrong() {
+    testkit::require_bao!();
+    let fresh = Fresh::new();
+    let age = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    for (arguments, said) in [
+        (
+            vec!["--shares", "2", "--threshold", "3"],
+            "3 key shares of 2",
+        ),
+        (vec!["--shares", "0"], "0 is not in"),
+        (
+            vec!["--age-recipient", age],
+            "5 key shares and 1 recipients",
+        ),
+        (
+            vec!["--shares", "1", "--threshold", "1", "--age-recipient", age],
+            "in clear beside encrypted",
+        ),
+        (vec!["--root-token-recipient", age], "the key shares not"),
+        (
+            vec![
+                "--shares",
+                "1",
+                "--threshold",
+                "1",
+                "--revoke-root-token",
+                "--age-recipient",
+                "age1x",
+            ],
+            "`age1x` is no age recipient",
+        ),
+        (
+            vec![
+                "--shares",
+                "1",
+                "--threshold",
+                "1",
+                "--revoke-root-token",
+                "--pgp-key",
+                "/nowhere",
+            ],
+            "`/nowhere` could not be read",
+        ),
+        (vec!["--start-over-storage", "/x"], "--start-over-unit"),
+        (
+            vec!["--address", "http://127.0.0.1:1,http://127.0.0.1:2"],
+            "several addresses",
+        ),
+    ] {
+        let output = fresh.run(&arguments).run();
+        assert_eq!(output.code(), Some(2), "{said}: {output}");
+        assert!(output.stderr.contains(said), "{said}: {output}");
+    }
+    assert!(!fresh.is_initialised());
+}
