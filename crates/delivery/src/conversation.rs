@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use openbao::{
-    AppRoleCredentials, Authentication, Client, Error, Settings, approle, deadline_in, kv,
+    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, deadline_in, kv,
     retry_until,
 };
 
 use crate::{
-    Login, Patience, Refusal,
+    LastAnswer, Login, Patience, Refusal,
     error::says_denied,
     question::{judge, worth_another_try},
 };
@@ -28,6 +28,8 @@ pub struct Access<'a> {
     pub kv_mount: &'a str,
     /// The mount of the AppRole auth method.
     pub approle_mount: &'a str,
+    /// Where it is noted which server answered last.
+    pub last_answer: Option<LastAnswer>,
 }
 
 impl<'a> Access<'a> {
@@ -43,7 +45,11 @@ impl<'a> Access<'a> {
                 credentials: self.credentials.clone(),
             });
         }
+        if let Some(address) = self.last_answer.as_ref().and_then(LastAnswer::read) {
+            client.prefer(&address);
+        }
         Ok(Conversation {
+            noted: client.address().clone(),
             must_log_in: self.login == Login::First,
             has_token: false,
             access: self,
@@ -58,6 +64,8 @@ pub struct Conversation<'a> {
     access: Access<'a>,
     client: Client,
     patience: Patience,
+    /// The server that the next process begins with.
+    noted: Address,
     /// Before the next question.
     must_log_in: bool,
     has_token: bool,
@@ -88,8 +96,21 @@ impl Conversation<'_> {
         self.client.set_deadline(Some(deadline));
         let has_copy = self.patience.has_copy;
         let worth = |error: &Error| worth_another_try(error, has_copy);
-        retry_until(deadline, PAUSES, worth, || self.ask_once(&question))
-            .map_err(|error| judge(error, &self.client))
+        let answer = retry_until(deadline, PAUSES, worth, || self.ask_once(&question));
+        self.note();
+        answer.map_err(|error| judge(error, &self.client))
+    }
+
+    /// Notes which server answered, where that is another than before.
+    fn note(&mut self) {
+        let answered = self.client.address();
+        if self.noted == *answered {
+            return;
+        }
+        self.noted = answered.clone();
+        if let Some(note) = &self.access.last_answer {
+            note.write(answered);
+        }
     }
 
     fn ask_once<T>(&mut self, question: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {

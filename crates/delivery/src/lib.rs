@@ -3,7 +3,7 @@
 //! [`Access`] asks OpenBao for it in one request, with the host's AppRole credentials
 //! ([`credentials`]). [`Contents`] says which files it becomes, [`directory`] swaps them in all at once
 //! from the hidden [`Workplace`] beside their place, and the [`Cache`] keeps a copy for the day
-//! OpenBao is down. While a new version is on [`Trial`], the old set can be put back; a [`Rejection`]
+//! OpenBao is down. Which of its servers to ask first is a note, too ([`LastAnswer`]). While a new version is on [`Trial`], the old set can be put back; a [`Rejection`]
 //! notes a version that the host's services did not come up with.
 //!
 //! The library reads no environment variable, prints nothing and ends no process.
@@ -17,6 +17,7 @@ mod declarations;
 pub mod directory;
 mod environment_file;
 mod error;
+mod last_answer;
 mod names;
 mod ownership;
 mod place;
@@ -36,6 +37,7 @@ pub use conversation::{Access, Conversation};
 pub use copy::Copy;
 pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecret, OnChange};
 pub use error::{Error, says_denied};
+pub use last_answer::LastAnswer;
 pub use names::{SecretPath, identity};
 pub use ownership::{FileMode, Ownership};
 pub use place::changeable_by_others;

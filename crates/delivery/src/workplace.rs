@@ -46,11 +46,7 @@ impl Workplace {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
         let parent = folder.parent().unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o711)
-            .create(parent)
-            .map_err(|cause| Error::io("make", parent, cause))?;
+        make_shared(parent).map_err(|cause| Error::io("make", parent, cause))?;
         make_private(&folder).map_err(|cause| Error::io("make", &folder, cause))?;
         let lock = open_private(&folder)?;
         flock(&lock, FlockOperation::LockExclusive)
@@ -221,6 +217,12 @@ pub(crate) fn refuse_others(path: &Path) -> Result<(), Error> {
             reason: "may be changed by another user while root writes to it",
         })
     })
+}
+
+/// Makes a folder, and those above it, in which others find what they know the name of, unless it is
+/// there.
+pub(crate) fn make_shared(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o711).create(folder)
 }
 
 /// Makes a folder that only this user may enter, unless it is there.

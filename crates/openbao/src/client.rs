@@ -14,6 +14,8 @@ use crate::{
     Address, Attempt, Authentication, Error, Refusal, Reply, Settings, Trouble,
     exchange::{Answer, Limits, Message, NoAnswer, exchange},
     path, reply,
+    round::Round,
+    scout,
 };
 
 /// What is asked of a path.
@@ -90,7 +92,8 @@ impl<'a> Request<'a> {
 }
 
 /// A client of one OpenBao cluster. It keeps its connection open and asks the server that answered
-/// last first.
+/// last first. However many of the others are dead, silent or sealed: a request that may be repeated
+/// waits for them no longer than one connect timeout.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
@@ -140,6 +143,14 @@ impl Client {
         self.deadline = deadline;
     }
 
+    /// Asks `address` first from now on, unless it is none of the cluster's.
+    pub fn prefer(&mut self, address: &Address) {
+        let mut addresses = self.settings.addresses.iter();
+        if let Some(index) = addresses.position(|known| known == address) {
+            self.preferred = AtomicUsize::new(index);
+        }
+    }
+
     /// The server that is asked first: the one that answered last, or the first one given.
     pub fn address(&self) -> &Address {
         &self.settings.addresses[self.preferred.load(Ordering::Relaxed)]
@@ -162,13 +173,16 @@ impl Client {
         request: &Request<'_>,
         parse: impl Fn(&[u8]) -> Result<R, Trouble>,
     ) -> Result<Option<R>, Error> {
-        let mut attempts = Vec::new();
-        let count = self.settings.addresses.len();
         let first = self.preferred.load(Ordering::Relaxed);
-        for step in 0..count {
-            let index = (first + step) % count;
+        let mut round = Round::new(&self.settings.addresses, first);
+        let scout =
+            |servers: Vec<_>| scout::send(&self.agent, servers.into_iter(), self.scouting());
+        while let Some(index) = round
+            .next(scout)
+            .or_else(|| round.again(self.longest_wait(request)))
+        {
+            let limits = self.limits(request, round.count_left());
             let address = &self.settings.addresses[index];
-            let limits = self.limits(count - step);
             let answered = self.ask(address, request, limits, &parse);
             if !matches!(answered, Ok(Err(_))) {
                 self.preferred.store(index, Ordering::Relaxed); // a refusal is an answer, too
@@ -179,17 +193,18 @@ impl Client {
                     trouble,
                     may_have_acted,
                 }) => {
-                    attempts.push(Attempt {
-                        address: address.clone(),
-                        trouble,
-                    });
+                    let may_be_slow = may_have_acted && matches!(trouble, Trouble::Timeout(_));
+                    if may_be_slow && round.count_left() > 1 {
+                        round.hurried(index, limits.answer);
+                    }
+                    round.failed(index, trouble);
                     if may_have_acted && !request.repeatable {
                         break;
                     }
                 }
             }
         }
-        Err(Error::Unavailable { attempts })
+        Err(round.into_error())
     }
 
     /// Like [`Client::send`], for an endpoint whose answer always holds `data`.
@@ -220,18 +235,42 @@ impl Client {
         }
     }
 
-    /// One server's share of the time that is left.
-    fn limits(&self, servers_left: usize) -> Limits {
-        let mut total = self.settings.request_timeout;
-        if let Some(deadline) = self.deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(servers_left).unwrap_or(u32::MAX);
-            total = total.min(share).max(Duration::from_millis(1));
-        }
+    /// One server's share of the time that is left. While there are others and the request may be
+    /// repeated, it must begin to answer as soon as it must let itself be connected to: a standby
+    /// that waits for a dead leader takes the connection, and is silent.
+    fn limits(&self, request: &Request<'_>, servers_left: usize) -> Limits {
+        let share = self.time_left() / u32::try_from(servers_left.max(1)).unwrap_or(u32::MAX);
+        let total = self.settings.request_timeout.min(share);
+        let total = total.max(Duration::from_millis(1));
+        let connect = self.settings.connect_timeout.min(total);
+        let in_a_hurry = request.repeatable && servers_left > 1;
         Limits {
-            connect: self.settings.connect_timeout.min(total),
+            connect,
+            answer: if in_a_hurry { connect } else { total },
             total,
         }
+    }
+
+    /// How long a server is looked at that is asked nothing else.
+    fn scouting(&self) -> Limits {
+        let time = self.settings.connect_timeout.min(self.time_left());
+        let time = time.max(Duration::from_millis(1));
+        Limits {
+            connect: time,
+            answer: time,
+            total: time,
+        }
+    }
+
+    /// How long a single server could be waited for now.
+    fn longest_wait(&self, request: &Request<'_>) -> Duration {
+        self.limits(request, 1).answer
+    }
+
+    fn time_left(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        })
     }
 
     fn ask<R>(

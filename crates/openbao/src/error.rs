@@ -12,7 +12,7 @@ pub enum Error {
     /// same request may succeed.
     #[error("{}", Unavailable(attempts))]
     Unavailable {
-        /// What each server did, in the order they were asked.
+        /// What each server did, in the order of their list, from the one that was asked first.
         attempts: Vec<Attempt>,
     },
     /// The token or the identity has no right to do this (HTTP 403).

@@ -29,7 +29,11 @@ pub(crate) struct Message<'a> {
 /// How long it may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
+    /// Until the connection is there, the TLS handshake included.
     pub(crate) connect: Duration,
+    /// From the end of the request to the beginning of the answer's body.
+    pub(crate) answer: Duration,
+    /// All in all.
     pub(crate) total: Duration,
 }
 
@@ -58,6 +62,7 @@ pub(crate) fn exchange(
         .configure_request(request)
         .timeout_connect(Some(limits.connect.min(limits.total)))
         .timeout_resolve(Some(limits.connect.min(limits.total)))
+        .timeout_recv_response(Some(limits.answer.min(limits.total)))
         .timeout_global(Some(limits.total))
         .build();
     let response = agent
@@ -186,8 +191,11 @@ fn no_response(error: ureq::Error, limits: Limits) -> NoAnswer {
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             before_sending(Trouble::Timeout(limits.connect.min(limits.total)))
         }
-        ureq::Error::Timeout(_) => NoAnswer {
-            trouble: Trouble::Timeout(limits.total),
+        ureq::Error::Timeout(reason) => NoAnswer {
+            trouble: Trouble::Timeout(match reason {
+                Timeout::RecvResponse => limits.answer.min(limits.total),
+                _ => limits.total,
+            }),
             may_have_acted: true,
         },
         ureq::Error::Rustls(error) => before_sending(Trouble::Tls(explain_tls(&error))),

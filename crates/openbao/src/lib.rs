@@ -1,7 +1,7 @@
 //! Speaks HTTP to OpenBao: the only code of this project that does.
 //!
-//! A [`Client`] holds one or several addresses of a cluster, tries them in order and stays with
-//! the one that answered. The endpoints are grouped as OpenBao's API pages are: [`sys`],
+//! A [`Client`] holds the addresses of a cluster, begins with the first, stays with the one that
+//! answered and finds another where it does not. The endpoints are grouped as OpenBao's API pages are: [`sys`],
 //! [`wrapping`], [`approle`], [`kv`]. What goes wrong is an [`Error`], which keeps apart what a
 //! caller must treat differently: a cluster that cannot be used now, a refusal, a missing secret.
 //!
@@ -13,11 +13,14 @@ mod authentication;
 mod client;
 mod error;
 mod exchange;
+pub mod handshake;
 pub mod init;
 pub mod kv;
 mod path;
 mod reply;
 mod retry;
+mod round;
+mod scout;
 mod secret_map;
 mod settings;
 pub mod sys;

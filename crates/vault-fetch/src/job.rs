@@ -7,7 +7,7 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Copy, Error, Found, Ownership, Patience, Refusal, Source, Standing,
+    Access, Cache, Contents, Copy, Error, Found, LastAnswer, Ownership, Patience, Refusal, Source, Standing,
     Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
@@ -104,6 +104,7 @@ impl Job {
             login: self.arguments.authentication.into(),
             kv_mount: self.arguments.kv_mount.as_str(),
             approle_mount: self.arguments.approle_mount.as_str(),
+            last_answer: LastAnswer::beside(&self.arguments.output),
         }
     }
 

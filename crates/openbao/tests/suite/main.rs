@@ -8,6 +8,7 @@ mod client;
 
 mod addresses;
 mod approle;
+mod dead;
 mod errors;
 mod kv;
 mod sys;

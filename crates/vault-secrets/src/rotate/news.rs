@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use delivery::{
-    Access, Conversation, DeclaredOpenBao, Error, Files, Login, Patience, Refusal, Rejection,
+    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Login, Patience, Refusal, Rejection,
     Standing, credentials,
 };
 use openbao::{
@@ -53,13 +53,18 @@ pub(crate) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(crate) fn new(openbao: &'a DeclaredOpenBao, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(
+        openbao: &'a DeclaredOpenBao,
+        settings: &Settings,
+        last_answer: Option<LastAnswer>,
+    ) -> Result<Self, Error> {
         let access = Access {
             settings: settings.clone(),
             credentials: credentials::read(&openbao.approle_directory)?,
             login: Login::Auto,
             kv_mount: &openbao.kv_mount,
             approle_mount: &openbao.approle_mount,
+            last_answer,
         };
         let conversation = access.open(PATIENCE).map_err(cause)?;
         Ok(Self {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use cli::Failure;
-use delivery::{Change, Declarations, Trial, Workplace};
+use delivery::{Change, Declarations, LastAnswer, Trial, Workplace};
 use openbao::Settings;
 
 use super::{
@@ -66,7 +66,8 @@ impl<'a> Transaction<'a> {
         mut self,
         taken: &mut BTreeMap<String, Duration>,
     ) -> Result<Outcomes, Failure> {
-        let mut asker = Asker::new(&self.declarations.openbao, self.settings)?;
+        let openbao = &self.declarations.openbao;
+        let mut asker = Asker::new(openbao, self.settings, self.last_answer())?;
         let leftover = self.resume();
         self.scope.extend(leftover.keys());
         let Some(mut found) = self.survey(&mut asker, &leftover) else {
@@ -101,6 +102,12 @@ impl<'a> Transaction<'a> {
         };
         self.carry_out(&plan, &mut asker, taken)?;
         Ok(self.outcomes)
+    }
+
+    /// The note that the fetches of these secrets keep.
+    fn last_answer(&self) -> Option<LastAnswer> {
+        let any = self.scope.first()?;
+        LastAnswer::beside(&self.secrets.get(any)?.declared.output_directory)
     }
 
     /// The trials that killed runs left, with everything where it belongs.
