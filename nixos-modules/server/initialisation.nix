@@ -96,7 +96,7 @@ in
       default = [ ];
       example = [ "age1…" ];
       description = ''
-        One age or SSH recipient a share: the share goes to disk only encrypted to that person. As many as
+        One age recipient a share: the share goes to disk only encrypted to that person. As many as
         `shares`, or none.
       '';
     };
@@ -113,7 +113,7 @@ in
       default = null;
       example = "age1…";
       description = ''
-        Whom the root token is encrypted to (age or SSH; with `pgpKeys`, a file with a PGP public key). With
+        Whom the root token is encrypted to (age; with `pgpKeys`, a file with a PGP public key). With
         encrypted shares this is needed, or `revokeRootToken`.
       '';
     };

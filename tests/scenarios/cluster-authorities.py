@@ -1,8 +1,9 @@
-"""Three replacements of the CA under load: a client that fetches in a loop, and takes over the next CAs
-once in each period, is never refused.
+"""Three replacements of the CA under load.
 
-A CA signs for fifteen seconds here, and what a node's daily timer does happens every second; the nodes
-do it one after the other, so for a while they show certificates of different CAs, as real ones do.
+A client that fetches in a loop, and takes over the next CAs once in each period, is never refused.
+
+A CA signs for fifteen seconds here, and what a node's daily timer does happens every second; the
+nodes do it one after the other, so for a while they show certificates of different CAs, as real ones do.
 """
 
 PERIOD = 15
@@ -58,7 +59,9 @@ with subtest("three CAs come and go under a client that fetches in a loop"):
     assert not set(shown[0]) & set(shown[1]), f"the CAs are still the same: {shown}"
     serving(bao1, timeout=60)
 
-with subtest("a clock that was far ahead: nobody takes that node's certificate, and then it mends it"):
+with subtest(
+    "a clock that was far ahead: nobody takes that node's certificate, and then it mends it"
+):
     for name in NODES:
         node(name).succeed("systemctl stop renewals.service")
     unit = bao3.get_unit_property("openbao-certs.service", "ExecStart")

@@ -1,5 +1,5 @@
-"""The leader is killed in the middle of 1,000 writes and 1,000 fetches: no acknowledged write is lost,
-and no fetch fails after its retries.
+"""The leader is killed in the middle of 1,000 writes and 1,000 fetches: no acknowledged write is
+lost, and no fetch fails after its retries.
 
 Then one node is cut off from the network and comes back, first a standby, then the leader.
 """
@@ -94,7 +94,8 @@ with subtest("a host whose first address is a dead node has its secrets all the 
     role = as_root("bao read -field=role_id auth/approle/role/app1/role-id")
     secret = as_root("bao write -f -field=secret_id auth/approle/role/app1/secret-id")
     app1.succeed(
-        f"umask 077; cd /var/lib/vault/approle; printf %s {role} > role-id; printf %s {secret} > secret-id"
+        "umask 077; cd /var/lib/vault/approle;"
+        f" printf %s {role} > role-id; printf %s {secret} > secret-id"
     )
     app1.succeed("systemctl restart app.service")
     assert value(app1, "app") == "first"

@@ -1,6 +1,7 @@
 """What nodes lose: a disk, its space, the keys, the file that everything is derived from.
 
-The cluster goes on as long as two nodes do, and each node comes back by itself or says what it lacks.
+The cluster goes on as long as two nodes do, and each node comes back by itself or says
+what it lacks.
 """
 
 cluster_from_nothing()
@@ -24,7 +25,10 @@ with subtest("a node's disk is wiped: it joins again by itself, with all data"):
     serving(bao1, timeout=90)
     print(f"measured: a wiped node serves again after {time.monotonic() - began:.1f} s")
     voters()
-    assert as_root(f"export BAO_ADDR=https://{name}:8200; bao kv get -mount=secret -field=n kept") == "1"
+    assert (
+        as_root(f"export BAO_ADDR=https://{name}:8200; bao kv get -mount=secret -field=n kept")
+        == "1"
+    )
 
 with subtest("the leader's disk is full: writes fail with a word, reads go on, then all is well"):
     name = leader(bao1)
@@ -88,7 +92,9 @@ with subtest("the unsealer is away: a node stays sealed and says so; back, it is
     serving(bao1, timeout=30)
     print(f"measured: from the unsealer's start to unsealed: {time.monotonic() - began:.1f} s")
 
-with subtest("quorum lost: reads and writes end with an error, and the cluster comes back with a node"):
+with subtest(
+    "quorum lost: reads and writes end with an error, and the cluster comes back with a node"
+):
     gone = [name for name in NODES if name != "bao1"]
     for name in gone:
         node(name).succeed("systemctl stop openbao.service")

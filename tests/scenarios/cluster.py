@@ -1,7 +1,8 @@
 """A cluster from empty disks, without a hand on it, and back after any reboot.
 
-One after the other, all at once, and the node that unseals the others: each time the nodes must serve
-again by themselves. Restarts by `vault-node restart` refuse no request for longer than an election.
+One after the other, all at once, and the node that unseals the others: each time the nodes must
+serve again by themselves. Restarts by `vault-node
+restart` refuse no request for longer than an election.
 """
 
 took = cluster_from_nothing()
@@ -9,7 +10,10 @@ print(f"measured: three empty machines serve {took:.1f} s after power-on")
 
 with subtest("the keys are root's alone, and nothing of them is in the journal"):
     assert bao1.succeed("stat -c '%a %U' /var/lib/openbao-init/unseal.json") == "600 root\n"
-    assert bao1.succeed("stat -c '%a %U %G' /var/lib/openbao-certs/key.pem") == "640 root openbao-tls\n"
+    assert (
+        bao1.succeed("stat -c '%a %U %G' /var/lib/openbao-certs/key.pem")
+        == "640 root openbao-tls\n"
+    )
     bao1.succeed(
         "for secret in $(jq -r '.root_token, .unseal_keys_b64[], .unseal_keys_hex[]'"
         " /var/lib/openbao-init/unseal.json); do ! journalctl | grep -F -- $secret; done"

@@ -73,7 +73,6 @@ impl LastAnswer {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what cannot be set up fails its test")]
 
     use std::os::unix::fs::{PermissionsExt, symlink};
 

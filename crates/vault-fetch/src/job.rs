@@ -7,8 +7,8 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Copy, Error, Found, LastAnswer, Ownership, Patience, Refusal, Source, Standing,
-    Workplace, credentials, identity,
+    Access, Cache, Contents, Copy, Error, Found, LastAnswer, Ownership, Patience, Refusal, Source,
+    Standing, Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
 

@@ -1,4 +1,4 @@
-"""What scenarios about the server share: three nodes that came up from empty disks by themselves."""
+"""What scenarios about the server share: three nodes that came up from empty disks."""
 
 import base64
 import json

@@ -38,9 +38,17 @@ fn any_number_of_them_costs_one_connect_timeout() {
     for dead in [
         silent.each_ref().map(SilentAddress::address),
         holes.each_ref().map(BlackHole::address),
-        refused.each_ref().map(|refused| refused.address()),
-        [holes[0].address(), silent[0].address(), refused[0].address()],
-        [refused[0].address(), silent[0].address(), holes[0].address()],
+        refused.each_ref().map(testkit::RefusedAddress::address),
+        [
+            holes[0].address(),
+            silent[0].address(),
+            refused[0].address(),
+        ],
+        [
+            refused[0].address(),
+            silent[0].address(),
+            holes[0].address(),
+        ],
     ] {
         let mut addresses = dead.to_vec();
         addresses.push(server.address());
@@ -154,7 +162,7 @@ fn one_that_is_only_slow_gets_its_time_where_no_other_answers() {
     for count in [1, 2, 4] {
         let dead: Vec<_> = (0..count).map(|_| testkit::refused_address()).collect();
         let mut addresses = vec![slow.address()];
-        addresses.extend(dead.iter().map(|dead| dead.address()));
+        addresses.extend(dead.iter().map(testkit::RefusedAddress::address));
         let client = root_client(&server, &joined(&addresses));
         kv::read(&client, "secret", "only/slow").unwrap();
         assert_eq!(client.address().to_string(), slow.address());

@@ -248,13 +248,10 @@ fn manifests_for_kubernetes() {
     let output = run(&[&arguments[..], &["web", "--namespace", "default"]].concat());
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(output.stdout.matches("name: vault-tls").count(), 2);
-    let held: String = output
-        .stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert!(held.contains(&fleet.text("a/ca.pem")), "{output}");
+    let lines = output.stdout.lines();
+    let held: Vec<_> = lines.filter_map(|line| line.strip_prefix("    ")).collect();
+    let held = held.join("\n");
+    assert!(held.contains(fleet.text("a/ca.pem").trim_end()), "{output}");
     for name in ["", "Web", "a\nb", "-a", "a_b"] {
         assert_eq!(
             run(&[&arguments[..], &[name]].concat()).code(),

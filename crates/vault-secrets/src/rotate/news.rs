@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use delivery::{
-    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Login, Patience, Refusal, Rejection,
-    Standing, credentials,
+    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Login, Patience, Refusal,
+    Rejection, Standing, credentials,
 };
 use openbao::{
     Settings,
