@@ -3,7 +3,8 @@
 A client that fetches in a loop, and takes over the next CAs once in each period, is never refused.
 
 A CA signs for fifteen seconds here, and what a node's daily timer does happens every second; the
-nodes do it one after the other, so for a while they show certificates of different CAs, as real ones do.
+nodes do it one after the other, so for a while they show certificates of different CAs,
+as real ones do.
 """
 
 PERIOD = 15

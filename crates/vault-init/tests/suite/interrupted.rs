@@ -63,6 +63,8 @@ fn killed_at_any_moment_no_key_is_lost_unseen() {
                 "{next}"
             );
         }
+        fresh.server.wipe();
+        fs::remove_dir_all(fresh.kept("")).unwrap();
     }
 }
 
