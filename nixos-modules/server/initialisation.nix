@@ -60,8 +60,8 @@ in
       defaultText = lib.literalMD "the first of the nodes by name";
       example = "bao1";
       description = ''
-        The node that initialises the cluster. The others never do, and join. A node whose disk was
-        wiped must not be this one (`vault.server.initialization.enable = false` on it while it joins).
+        The node that initialises the cluster, once all others answer and none of them is initialised:
+        where one is, this node joins it, also when its own disk was lost. The others never initialise.
       '';
     };
 
@@ -182,6 +182,7 @@ in
             "--start-over-storage=${storage}"
             "--start-over-unit=openbao.service"
           ]
+          ++ map (other: "--other=${other}") (lib.attrValues (removeAttrs cfg.addresses [ cfg.nodeName ]))
           ++ map (recipient: "--age-recipient=${recipient}") init.ageRecipients
           ++ map (key: "--pgp-key=${key}") init.pgpKeys
           ++ lib.optional (

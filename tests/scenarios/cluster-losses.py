@@ -30,6 +30,20 @@ with subtest("a node's disk is wiped: it joins again by itself, with all data"):
         == "1"
     )
 
+with subtest(
+    "the node that initialised loses its disk: it joins, too, and begins no second cluster"
+):
+    if leader(bao1) == "bao1":
+        as_root("bao operator step-down")
+        serving(bao1, timeout=60)
+    bao1.succeed("systemctl stop openbao.service openbao-init.service")
+    bao1.succeed("rm -rf /var/lib/private/openbao")
+    as_root(f"export BAO_ADDR=https://{leader(bao2)}:8200; bao operator raft remove-peer bao1")
+    bao1.succeed("systemctl start openbao.service openbao-init.service")
+    serving(bao1, timeout=90)
+    voters()
+    assert as_root("bao kv get -mount=secret -field=n kept") == "1"
+
 with subtest("the leader's disk is full: writes fail with a word, reads go on, then all is well"):
     name = leader(bao1)
     machine = node(name)

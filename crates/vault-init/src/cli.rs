@@ -44,6 +44,11 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub wait: Duration,
 
+    /// Another node of the cluster, as often as there are others: where one of them is initialised, this one
+    /// joins it, and a second cluster is not begun. All of them must answer
+    #[arg(long, value_name = "URL", help_heading = "OpenBao")]
+    pub other: Vec<String>,
+
     /// Where an earlier run was cut off before it got its answer: move OpenBao's storage away and begin
     /// anew. Nobody has that storage's keys
     #[arg(long, value_name = "DIR", requires = "start_over_unit")]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use cli::{Failure, note};
-use openbao::{Authentication, Client, Error, Settings, init, token, unseal};
+use openbao::{Address, Authentication, Client, Error, Settings, init, token, unseal};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -45,6 +45,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             return without_keys(&arguments, &protection, &folder, &client, &state);
         }
         folder.forget_start(&protection.names(&arguments))?; // a run that was cut off after its last rename
+    } else if let Some(other) = initialised_elsewhere(&arguments, &settings)? {
+        note(format_args!(
+            "{other} is initialised: this node joins that cluster"
+        ));
+        return Ok(());
     } else {
         initialise(&arguments, &protection, &folder, &client, &state, &kept)?;
     }
@@ -52,6 +57,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         revoke(&arguments, &folder, settings)?;
     }
     Ok(())
+}
+
+/// Another node of this cluster that is initialised. A node whose disk was lost must not begin a second
+/// cluster: its clients would find nothing there, and drop what they have.
+fn initialised_elsewhere<'a>(
+    arguments: &'a Arguments,
+    settings: &Settings,
+) -> Result<Option<&'a String>, Failure> {
+    for other in &arguments.other {
+        let mut settings = settings.clone();
+        settings.addresses = Address::parse_list(other).map_err(Error::from)?;
+        let state =
+            wait_for_answer(&Client::new(settings)?, arguments.wait).map_err(|failure| {
+                failure.context(
+                    "this node is not initialised, for another one could be, and does not answer",
+                )
+            })?;
+        if state.initialized {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// The answer of [`init::initialise`] comes only once: it is waited for longer than other answers.

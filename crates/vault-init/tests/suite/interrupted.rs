@@ -101,6 +101,26 @@ fn two_at_once_are_one() {
 }
 
 #[test]
+fn a_node_that_lost_its_disk_begins_no_second_cluster() {
+    testkit::require_bao!();
+    let (fresh, other) = (Fresh::new(), Fresh::new());
+    let address = other.server.address();
+    let nobody = testkit::refused_address().address();
+    let run = |others: &[&str]| {
+        let others = others.iter().flat_map(|other| ["--other", other]);
+        fresh.run(&ONE).args(others).args(["--wait", "1s"]).run()
+    };
+    let silent = run(&[&address, &nobody]);
+    assert_eq!(silent.code(), Some(1), "{silent}");
+    assert!(silent.stderr.contains("another one could be"), "{silent}");
+    assert_eq!(other.run(&ONE).run().code(), Some(0));
+    let joins = run(&[&address]);
+    assert_eq!(joins.code(), Some(0), "{joins}");
+    assert!(joins.stderr.contains("joins that cluster"), "{joins}");
+    assert!(!fresh.is_initialised());
+}
+
+#[test]
 fn keys_of_another_cluster_are_never_overwritten() {
     testkit::require_bao!();
     let fresh = Fresh::new();
