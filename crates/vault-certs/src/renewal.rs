@@ -1,8 +1,8 @@
 //! A node's files: made where they are missing, replaced where they are due.
 
 use std::{
-    fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    fs::{self, DirBuilder, File},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -10,6 +10,7 @@ use std::{
 
 use cli::{Failure, data, note};
 use nix::unistd::Group;
+use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -44,6 +45,7 @@ pub(crate) fn renew(arguments: &Renew) -> Result<(), Failure> {
 
     let all = Trusted::derive(authorities.at(&arguments.cluster, now)?)?;
     let wanted = Wanted::new(&arguments.name, &arguments.address, lifetime, now);
+    let _lock = files.lock()?;
     let issued = files.current_or_new(&wanted, &all)?;
     // The bundle first: whoever reads it now trusts what is shown a moment later. Then the key, for OpenBao
     // refuses a chain without its key and goes on with the old ones; a crash in between is healed by
@@ -124,6 +126,22 @@ impl Files {
             key: directory.join("key.pem"),
             ca: directory.join("ca.pem"),
         })
+    }
+
+    /// Of two runs at once the second waits: the key of one and the certificate of another are no pair.
+    fn lock(&self) -> Result<File, Failure> {
+        let path = self.chain.with_file_name(".lock");
+        let locked = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| {
+                flock(&file, FlockOperation::LockExclusive)?;
+                Ok(file)
+            });
+        locked.map_err(|cause| file::unwritable(&path, &cause))
     }
 
     /// The certificate and key that are there, where they are still what is wanted.
