@@ -80,13 +80,22 @@ fn parse(path: &Path) -> Result<File, Failure> {
     let text = fs::read(path)
         .map(Zeroizing::new)
         .map_err(|cause| wrong(path, format!("it could not be read: {cause}")))?;
-    // serde_json's messages name keys and places, and never show a string's text here: each field
-    // that holds a secret takes any string.
     serde_json::from_slice(&text).map_err(|cause| {
-        wrong(path, format!("it is not understood: {cause}")).hint(
+        wrong(path, format!("it is not understood: {}", shown(&cause))).hint(
             "JSON with log_level, probe_interval, nodes and unseal_keys: see `vault-unseal --help`",
         )
     })
+}
+
+/// What is wrong with the file. A text that stands where none is expected may be a key share, and is
+/// not shown.
+fn shown(cause: &serde_json::Error) -> String {
+    let message = cause.to_string();
+    if message.contains("string \"") {
+        let (line, column) = (cause.line(), cause.column());
+        return format!("a text where something else is expected, at line {line} column {column}");
+    }
+    message
 }
 
 /// Key shares in a file that others can read are no secret.

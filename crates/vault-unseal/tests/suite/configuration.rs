@@ -22,7 +22,10 @@ fn each_says_what_is_wrong() {
         (with("unseal_key", json!([])), "unknown field `unseal_key`"),
         (with("log_level", json!("loud")), "unknown variant `loud`"),
         (with("probe_interval", json!(0)), "`probe_interval` is 0"),
-        (with("probe_interval", json!("5s")), "invalid type"),
+        (
+            with("probe_interval", json!("5s")),
+            "a text where something else",
+        ),
         (with("nodes", json!([])), "`nodes` is empty"),
         (
             with("nodes", json!(["10.0.0.1:8200"])),
@@ -32,6 +35,11 @@ fn each_says_what_is_wrong() {
             with("unseal_keys", json!(["übung"])),
             "neither hex nor base64",
         ),
+        (
+            with("unseal_keys", json!(share)),
+            "a text where something else",
+        ),
+        (with("nodes", json!(share)), "a text where something else"),
         (with("unseal_keys", json!([])), "there are no key shares"),
         (json!([]), "is not understood"),
     ] {
