@@ -6,6 +6,7 @@ mod failure;
 mod generate;
 mod message;
 mod program;
+mod signals;
 mod token;
 mod undelivered;
 
@@ -13,4 +14,5 @@ pub use connection::ConnectionArgs;
 pub use failure::{Failure, Status};
 pub use message::{data, note, warn};
 pub use program::main;
+pub use signals::Deaf;
 pub use token::operator_token;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use cli::{Failure, note};
+use cli::{Deaf, Failure, note};
 use openbao::{Address, Authentication, Client, Error, Settings, init, token, unseal};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -14,7 +14,6 @@ use crate::{
     Arguments,
     keeping::{Folder, Started},
     protection::{IN_CLEAR, Protection, ROOT_TOKEN},
-    signals::Deaf,
     start_over::start_over,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use cli::{Failure, Status, note, warn};
+use cli::{Deaf, Failure, Status, note, warn};
 use openbao::{AppRoleCredentials, Client, Settings, approle, deadline_in};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -12,7 +12,6 @@ use crate::{
     credentials::{Folder, Lock},
     environment_file::EnvironmentFile,
     failure::Error,
-    signals::Deaf,
     token::{self, VARIABLE},
     trade,
 };

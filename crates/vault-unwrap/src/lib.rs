@@ -9,7 +9,6 @@ mod credentials;
 mod environment_file;
 mod failure;
 mod job;
-mod signals;
 mod token;
 mod trade;
 

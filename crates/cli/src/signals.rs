@@ -3,17 +3,18 @@
 use nix::sys::signal::{SigSet, Signal};
 
 /// While this lives, the process does not end where it is only asked to: whoever stops the unit
-/// between OpenBao's answer and the disk would lose the key shares, and the cluster with them.
-pub(crate) struct Deaf {
+/// between an answer that OpenBao gives once and the disk would lose what was in it.
+#[derive(Debug)]
+pub struct Deaf {
     to: SigSet,
 }
 
 impl Deaf {
-    pub(crate) fn begin() -> Self {
+    /// Deaf from now on: this thread, and those that it starts.
+    pub fn begin() -> Self {
         let to: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
             .into_iter()
             .collect();
-        // for this thread, and for those that it starts
         let _ = to.thread_block();
         Self { to }
     }
