@@ -95,6 +95,16 @@ impl Error {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// What went wrong, for a reader who knows which one server was asked.
+    pub fn without_address(&self) -> String {
+        match self {
+            Self::Unavailable { attempts } if attempts.len() == 1 => {
+                attempts[0].trouble.to_string()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Whether asking again soon may help: false for a certificate that is not trusted.
     pub fn is_transient(&self) -> bool {
         let Self::Unavailable { attempts } = self else {

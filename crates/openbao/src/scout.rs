@@ -5,12 +5,12 @@ use std::{
     thread,
 };
 
-use serde::Deserialize;
 use ureq::Agent;
 
 use crate::{
     Address, Trouble,
     exchange::{Answer, Limits, Message, exchange},
+    sys::SealStatus,
 };
 
 /// What was found out about one server.
@@ -76,17 +76,12 @@ fn is_silence(trouble: &Trouble) -> bool {
 }
 
 fn sealed(answer: &Answer) -> Option<Trouble> {
-    #[derive(Deserialize)]
-    struct Status {
-        initialized: bool,
-        sealed: bool,
-    }
-    let status: Status = serde_json::from_slice(&answer.body).ok()?;
+    let status: SealStatus = serde_json::from_slice(&answer.body).ok()?;
     match status {
-        Status {
+        SealStatus {
             initialized: false, ..
         } => Some(Trouble::NotInitialized),
-        Status { sealed: true, .. } => Some(Trouble::Sealed),
-        Status { .. } => None,
+        SealStatus { sealed: true, .. } => Some(Trouble::Sealed),
+        SealStatus { .. } => None,
     }
 }

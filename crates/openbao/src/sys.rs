@@ -10,10 +10,18 @@ use crate::{Authentication, Client, Error, Method, Request};
 /// A server's state (API page `sys/seal-status`).
 #[derive(Debug, Deserialize)]
 pub struct SealStatus {
+    /// Which seal it has: `shamir`, or one that opens by itself.
+    #[serde(rename = "type")]
+    pub kind: String,
     /// Whether it holds no key and answers nothing else.
     pub sealed: bool,
-    /// Whether it was ever initialised.
+    /// Whether it was ever initialised, or has joined a cluster that was.
     pub initialized: bool,
+    /// How many key shares open it.
+    #[serde(rename = "t")]
+    pub threshold: usize,
+    /// How many different ones it was given since it began to collect them.
+    pub progress: usize,
     /// OpenBao's version.
     pub version: String,
 }
@@ -87,6 +95,13 @@ pub struct Leader {
     pub leader_address: String,
 }
 
+impl Leader {
+    /// Whether the server that answered is the active one, or alone.
+    pub fn is_active(&self) -> bool {
+        self.is_self || !self.ha_enabled
+    }
+}
+
 /// Which server of the cluster is active, in the eyes of the one that is asked. Needs no token; a
 /// sealed server does not know.
 ///
@@ -103,8 +118,7 @@ pub fn leader(client: &Client) -> Result<Leader, Error> {
 /// # Errors
 /// What [`Client::send`] gives.
 pub fn is_up_to_date(client: &Client) -> Result<bool, Error> {
-    let leader = leader(client)?;
-    Ok(leader.is_self || !leader.ha_enabled)
+    leader(client).map(|leader| leader.is_active())
 }
 
 /// The text of an ACL policy.

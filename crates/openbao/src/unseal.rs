@@ -1,43 +1,17 @@
-//! Unsealing (API pages `sys/seal-status` and `sys/unseal`): none of it needs a token.
+//! Unsealing (API page `sys/unseal`): none of it needs a token. How far a server is, says
+//! [`crate::sys::seal_status`].
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Authentication, Client, Error, Method, Request};
-
-/// How far a server is with unsealing.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SealState {
-    /// Which seal it has: `shamir`, or one that opens by itself.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether it was ever initialised, or has joined a cluster that was.
-    pub initialized: bool,
-    /// Whether it holds no key and serves nothing.
-    pub sealed: bool,
-    /// How many key shares open it.
-    #[serde(rename = "t")]
-    pub threshold: usize,
-    /// How many different ones it was given since it began to collect them.
-    pub progress: usize,
-}
-
-/// How far a server is.
-///
-/// # Errors
-/// What [`Client::send`] gives.
-pub fn state(client: &Client) -> Result<SealState, Error> {
-    let request = Request::new(Method::Get, "sys/seal-status").authentication(Authentication::None);
-    client.send_bare(&request)
-}
+use crate::{Authentication, Client, Error, Method, Request, sys::SealStatus};
 
 /// Submits one key share, hex or base64; with the last one that is needed, the server opens.
 ///
 /// # Errors
 /// [`Error::Refused`] with status 400 for a share that is none, and where the shares so far do not
 /// open the server, which then begins anew; and what [`Client::send`] gives.
-pub fn submit(client: &Client, share: &SecretString) -> Result<SealState, Error> {
+pub fn submit(client: &Client, share: &SecretString) -> Result<SealStatus, Error> {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         key: &'a str,
@@ -55,7 +29,7 @@ pub fn submit(client: &Client, share: &SecretString) -> Result<SealState, Error>
 ///
 /// # Errors
 /// What [`Client::send`] gives.
-pub fn reset(client: &Client) -> Result<SealState, Error> {
+pub fn reset(client: &Client) -> Result<SealStatus, Error> {
     let request = Request::new(Method::Post, "sys/unseal")
         .json(&json!({ "reset": true }))?
         .authentication(Authentication::None)

@@ -6,7 +6,9 @@ use std::{
 };
 
 use cli::{Deaf, Failure, note};
-use openbao::{Address, Authentication, Client, Error, Settings, init, token, unseal};
+use openbao::{
+    Address, Authentication, Client, Error, Settings, deadline_in, init, retry_until, sys, token,
+};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -17,8 +19,8 @@ use crate::{
     start_over::start_over,
 };
 
-/// How often a server is asked that does not answer yet.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two questions to a server that does not answer yet, or is not unsealed.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200); 2];
 
 /// Runs the program.
 ///
@@ -87,15 +89,14 @@ fn client(mut settings: Settings) -> Result<Client, Failure> {
     Ok(Client::new(settings)?)
 }
 
-fn wait_for_answer(client: &Client, wait: Duration) -> Result<unseal::SealState, Failure> {
-    let until = Instant::now() + wait;
-    loop {
-        match unseal::state(client) {
-            Ok(state) => return Ok(state),
-            Err(error) if error.is_transient() && Instant::now() < until => thread::sleep(PAUSE),
-            Err(error) => return Err(error.into()),
-        }
-    }
+fn wait_for_answer(client: &Client, wait: Duration) -> Result<sys::SealStatus, Failure> {
+    let ask = || sys::seal_status(client);
+    Ok(retry_until(
+        deadline_in(wait),
+        PAUSES,
+        Error::is_transient,
+        ask,
+    )?)
 }
 
 fn initialise(
@@ -103,7 +104,7 @@ fn initialise(
     protection: &Protection,
     folder: &Folder,
     client: &Client,
-    state: &unseal::SealState,
+    state: &sys::SealStatus,
     kept: &[String],
 ) -> Result<(), Failure> {
     if !kept.is_empty() {
@@ -153,7 +154,7 @@ fn without_keys(
     protection: &Protection,
     folder: &Folder,
     client: &Client,
-    state: &unseal::SealState,
+    state: &sys::SealStatus,
 ) -> Result<(), Failure> {
     let names = protection.names(arguments);
     let Some(started) = folder.started() else {
@@ -199,14 +200,16 @@ fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<
     let mut client = Client::new(settings)?;
     wait_until_unsealed(&client, arguments.wait)?;
     client.authenticate(Authentication::Token(root_token));
-    let until = Instant::now() + arguments.wait;
-    loop {
-        match token::revoke_self(&client) {
-            // A token that is not valid any more is one that was revoked.
-            Ok(()) | Err(Error::Denied { .. }) => break,
-            Err(error) if error.is_transient() && Instant::now() < until => thread::sleep(PAUSE),
-            Err(error) => return Err(Failure::from(error).context("the root token is not revoked")),
-        }
+    let ask = || token::revoke_self(&client);
+    match retry_until(
+        deadline_in(arguments.wait),
+        PAUSES,
+        Error::is_transient,
+        ask,
+    ) {
+        // A token that is not valid any more is one that was revoked.
+        Ok(()) | Err(Error::Denied { .. }) => {}
+        Err(error) => return Err(Failure::from(error).context("the root token is not revoked")),
     }
     take_out(folder)?;
     note("the root token is revoked");
@@ -214,7 +217,7 @@ fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<
 }
 
 fn wait_until_unsealed(client: &Client, wait: Duration) -> Result<(), Failure> {
-    let until = Instant::now() + wait;
+    let until = deadline_in(wait);
     while wait_for_answer(client, wait)?.sealed {
         if Instant::now() >= until {
             return Err(
@@ -222,7 +225,7 @@ fn wait_until_unsealed(client: &Client, wait: Duration) -> Result<(), Failure> {
                     .hint("unseal it; the next run revokes the token"),
             );
         }
-        thread::sleep(PAUSE);
+        thread::sleep(PAUSES[0]);
     }
     Ok(())
 }

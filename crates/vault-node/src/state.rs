@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, thread};
 
 use cli::Failure;
-use openbao::{Client, Error, sys};
+use openbao::{Client, sys};
 use serde::Serialize;
 
 use crate::cluster::Cluster;
@@ -83,7 +83,7 @@ pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure
 pub(crate) fn of(client: &Client) -> State {
     let status = match sys::seal_status(client) {
         Ok(status) => status,
-        Err(error) => return lost(reason(&error)),
+        Err(error) => return lost(error.without_address()),
     };
     let role = if !status.initialized {
         Role::NotInitialised
@@ -91,10 +91,10 @@ pub(crate) fn of(client: &Client) -> State {
         Role::Sealed
     } else {
         match sys::leader(client) {
-            Ok(leader) if leader.is_self || !leader.ha_enabled => Role::Leader,
+            Ok(leader) if leader.is_active() => Role::Leader,
             Ok(leader) if leader.leader_address.is_empty() => Role::NoLeader,
             Ok(_) => Role::Standby,
-            Err(error) => return lost(reason(&error)),
+            Err(error) => return lost(error.without_address()),
         }
     };
     State {
@@ -109,13 +109,5 @@ fn lost(trouble: String) -> State {
         role: Role::OutOfReach,
         version: None,
         trouble: Some(trouble),
-    }
-}
-
-/// What one server did; the address stands beside it already.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::Unavailable { attempts } if attempts.len() == 1 => attempts[0].trouble.to_string(),
-        other => other.to_string(),
     }
 }

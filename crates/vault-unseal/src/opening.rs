@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use itertools::Itertools;
-use openbao::{Client, Error, unseal};
+use openbao::{Client, Error, sys, unseal};
 
 use crate::shares::Shares;
 
@@ -34,7 +34,7 @@ pub(crate) type Refused = HashSet<Vec<usize>>;
 pub(crate) fn open(
     client: &Client,
     shares: &Shares,
-    state: &unseal::SealState,
+    state: &sys::SealStatus,
     refused: &mut Refused,
 ) -> Result<Opened, Error> {
     let needed = state.threshold;
@@ -61,7 +61,7 @@ pub(crate) fn open(
 
 /// Whether this set opens the node. What others submitted before would mix with it, and is dropped.
 fn opens(client: &Client, shares: &Shares, set: &[usize]) -> Result<bool, Error> {
-    if unseal::state(client)?.progress > 0 {
+    if sys::seal_status(client)?.progress > 0 {
         unseal::reset(client)?;
     }
     for share in set.iter().filter_map(|place| shares.get(*place)) {
@@ -72,5 +72,5 @@ fn opens(client: &Client, shares: &Shares, set: &[usize]) -> Result<bool, Error>
             Err(error) => return Err(error),
         }
     }
-    Ok(!unseal::state(client)?.sealed)
+    Ok(!sys::seal_status(client)?.sealed)
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use cli::Failure;
-use openbao::{Client, Error, Settings, unseal};
+use openbao::{Client, Error, Settings, sys};
 
 use crate::{
     log::{Level, say},
@@ -103,7 +103,7 @@ impl Watcher {
             Level::Trace,
             format_args!("{}: asks for its state", self.name),
         );
-        let seen = match unseal::state(&self.client) {
+        let seen = match sys::seal_status(&self.client) {
             Ok(state) => self.judge(&state),
             Err(error) => Err(error),
         };
@@ -119,7 +119,7 @@ impl Watcher {
         seen
     }
 
-    fn judge(&mut self, state: &unseal::SealState) -> Result<Seen, Error> {
+    fn judge(&mut self, state: &sys::SealStatus) -> Result<Seen, Error> {
         if !state.initialized {
             self.say(
                 Level::Info,
@@ -143,7 +143,7 @@ impl Watcher {
         self.open(state)
     }
 
-    fn open(&mut self, state: &unseal::SealState) -> Result<Seen, Error> {
+    fn open(&mut self, state: &sys::SealStatus) -> Result<Seen, Error> {
         let began = Instant::now();
         match opening::open(&self.client, &self.shares, state, &mut self.refused)? {
             Opened::By(numbers) => {
@@ -193,13 +193,7 @@ impl Watcher {
 
     fn lost(&mut self, error: &Error) -> Seen {
         self.lost_at.get_or_insert_with(Instant::now);
-        let why = match error {
-            Error::Unavailable { attempts } if attempts.len() == 1 => {
-                attempts[0].trouble.to_string()
-            }
-            other => other.to_string(),
-        };
-        self.say(Level::Warn, why);
+        self.say(Level::Warn, error.without_address());
         Seen::Lost
     }
 

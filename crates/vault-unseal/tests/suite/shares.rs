@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use openbao::unseal;
+use openbao::{sys, unseal};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use testkit::Server;
@@ -53,7 +53,9 @@ fn three_of_five_in_every_state_of_repair() {
         "{few}"
     );
     assert_eq!(
-        unseal::state(&server.anonymous_client()).unwrap().progress,
+        sys::seal_status(&server.anonymous_client())
+            .unwrap()
+            .progress,
         0
     );
 
