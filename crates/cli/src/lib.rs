@@ -7,6 +7,7 @@ mod generate;
 mod message;
 mod program;
 mod signals;
+mod systemctl;
 mod token;
 mod undelivered;
 
@@ -15,4 +16,5 @@ pub use failure::{Failure, Status};
 pub use message::{data, note, warn};
 pub use program::main;
 pub use signals::Deaf;
+pub use systemctl::systemctl;
 pub use token::operator_token;

@@ -4,11 +4,10 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, chown},
     path::{Path, PathBuf},
-    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use cli::{Failure, warn};
+use cli::{Failure, systemctl, warn};
 
 /// Moves the storage of an OpenBao away whose keys nobody has, and starts it on an empty one. Nothing is
 /// deleted: should somebody have initialised it by hand meanwhile, it is there to be moved back.
@@ -46,17 +45,4 @@ fn put_aside(storage: &Path) -> io::Result<PathBuf> {
     chown(&storage, Some(like.uid()), Some(like.gid()))?;
     fs::set_permissions(&storage, like.permissions())?;
     Ok(aside)
-}
-
-fn systemctl(verb: &str, unit: &str) -> Result<(), Failure> {
-    let failed = |why: String| Failure::failed(format!("`systemctl {verb} {unit}` failed: {why}"));
-    let status = Command::new("systemctl")
-        .args([verb, unit])
-        .status()
-        .map_err(|cause| failed(cause.to_string()))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(failed(status.to_string()))
-    }
 }

@@ -1,12 +1,12 @@
 //! `vault-node restart`.
 
 use std::{
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use cli::{Failure, note};
+use cli::{Failure, note, systemctl};
+use openbao::deadline_in;
 
 use crate::{
     cluster::Cluster,
@@ -33,7 +33,7 @@ pub(crate) fn restart(cluster: &Cluster, timeout: Duration, force: bool) -> Resu
 
 /// A node that is down already, and this one: the cluster could lose its quorum.
 fn wait_for_the_others(cluster: &Cluster, timeout: Duration) -> Result<(), Failure> {
-    let until = Instant::now() + timeout;
+    let until = deadline_in(timeout);
     let mut said = false;
     loop {
         let states = state::of_all(cluster)?;
@@ -60,24 +60,13 @@ fn wait_for_the_others(cluster: &Cluster, timeout: Duration) -> Result<(), Failu
 }
 
 fn restart_unit(unit: &str) -> Result<(), Failure> {
-    let failed = |why: String| {
-        Failure::failed(format!("`systemctl restart {unit}` failed: {why}"))
-            .hint(format!("`systemctl status {unit}` says more"))
-    };
-    let status = Command::new("systemctl")
-        .args(["restart", unit])
-        .status()
-        .map_err(|cause| failed(cause.to_string()))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(failed(status.to_string()))
-    }
+    systemctl("restart", unit)
+        .map_err(|failure| failure.hint(format!("`systemctl status {unit}` says more")))
 }
 
 fn wait_until_it_serves(cluster: &Cluster, timeout: Duration) -> Result<Role, Failure> {
     let client = cluster.client(&cluster.nodes[&cluster.this_node])?;
-    let until = Instant::now() + timeout;
+    let until = deadline_in(timeout);
     let mut said = None;
     loop {
         let role = state::of(&client).role;

@@ -5,7 +5,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use openbao::{Error, Method, Request, sys};
+use openbao::{
+    Error, Method, Request,
+    init::{self, Initialisation},
+    sys, unseal,
+};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{Keys, Server};
@@ -51,32 +56,20 @@ impl Server {
         });
     }
 
-    /// Makes the keys. `bao` does it: the openbao crate has no use for it outside tests yet.
+    /// Makes the keys: one share.
     pub(super) fn initialise(&mut self) {
-        let mut command = self.bao_command(&[
-            "operator",
-            "init",
-            "-key-shares=1",
-            "-key-threshold=1",
-            "-format=json",
-        ]);
-        let output = command.output().expect("`bao operator init` runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "the server is not initialised: {said}\n{}",
-            self.logs()
-        );
-        let made: Value = serde_json::from_slice(&output.stdout).expect("`bao` answers in JSON");
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .expect("`bao` gives its keys as text")
-                .to_owned()
+        let wanted = Initialisation {
+            shares: 1,
+            threshold: 1,
+            ..Initialisation::default()
         };
+        let made = init::initialise(&self.anonymous_client(), &wanted);
+        let made = made.unwrap_or_else(|error| {
+            panic!("the server is not initialised: {error}\n{}", self.logs())
+        });
         self.keys = Keys {
-            root_token: text(&made["root_token"]),
-            unseal_key: text(&made["unseal_keys_b64"][0]),
+            root_token: made.root_token.expose_secret().to_owned(),
+            unseal_key: made.keys_base64[0].expose_secret().to_owned(),
         };
     }
 
@@ -103,7 +96,9 @@ impl Server {
 
     /// Unseals it and waits until it serves requests, in a cluster as active node or standby.
     pub fn unseal(&self) {
-        self.write("sys/unseal", &json!({ "key": self.keys.unseal_key }));
+        let key = SecretString::from(self.unseal_key());
+        let submitted = unseal::submit(&self.anonymous_client(), &key);
+        submitted.unwrap_or_else(|error| panic!("it is not unsealed: {error}\n{}", self.logs()));
         wait_for("the unsealed server has a leader", || {
             (!self.builder.is_raft() || self.has_leader()).then_some(())
         });
