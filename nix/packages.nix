@@ -6,34 +6,32 @@ let
   isProgram = name: builtins.pathExists (../crates + "/${name}/src/main.rs");
   names = lib.filter isProgram (lib.attrNames (builtins.readDir ../crates));
   programs = lib.genAttrs names (pname: pkgs.pkgsStatic.callPackage ./package.nix { inherit pname; });
+
+  # Several of them as one package.
+  joined =
+    name: mainProgram: description: parts:
+    pkgs.symlinkJoin {
+      name = "${name}-${programs.${mainProgram}.version}";
+      paths = map (part: programs.${part}) parts;
+      meta = programs.${mainProgram}.meta // {
+        inherit description mainProgram;
+      };
+    };
 in
 programs
 // {
-  vault-host = pkgs.symlinkJoin {
-    name = "vault-host-${programs.vault-fetch.version}";
-    paths = [
-      programs.vault-certs
-      programs.vault-fetch
-      programs.vault-secrets
-      programs.vault-unwrap
-    ];
-    meta = programs.vault-fetch.meta // {
-      description = "The programs of a host that gets its secrets from OpenBao";
-      mainProgram = "vault-secrets";
-    };
-  };
-
-  vault-server = pkgs.symlinkJoin {
-    name = "vault-server-${programs.vault-node.version}";
-    paths = [
-      programs.vault-certs
-      programs.vault-init
-      programs.vault-node
-      programs.vault-unseal
-    ];
-    meta = programs.vault-node.meta // {
-      description = "The programs of a node of an OpenBao cluster";
-      mainProgram = "vault-node";
-    };
-  };
+  vault-host =
+    joined "vault-host" "vault-secrets" "The programs of a host that gets its secrets from OpenBao"
+      [
+        "vault-certs"
+        "vault-fetch"
+        "vault-secrets"
+        "vault-unwrap"
+      ];
+  vault-server = joined "vault-server" "vault-node" "The programs of a node of an OpenBao cluster" [
+    "vault-certs"
+    "vault-init"
+    "vault-node"
+    "vault-unseal"
+  ];
 }

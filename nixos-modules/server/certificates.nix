@@ -6,6 +6,7 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ../types.nix { inherit lib; }) folder;
   cfg = config.vault.server;
   certs = cfg.certificates;
   inherit (cfg) node;
@@ -18,9 +19,6 @@ let
     ++ certs.extraNames
   );
   ownAuthority = "/var/lib/openbao-certs/authority";
-  text = types.strMatching "/.*" // {
-    description = "absolute path as a text";
-  };
 in
 {
   options.vault.server = {
@@ -47,7 +45,7 @@ in
       };
 
       authorityFile = mkOption {
-        type = types.nullOr text;
+        type = types.nullOr folder;
         default = null;
         example = "/run/secrets/openbao-authority";
         description = ''
@@ -58,7 +56,7 @@ in
       };
 
       directory = mkOption {
-        type = text;
+        type = folder;
         default = "/var/lib/openbao-certs";
         example = "/var/lib/acme/openbao";
         description = "Where `chain.pem`, `key.pem` and `ca.pem` are.";
@@ -129,7 +127,7 @@ in
         "cloud-init-network.service"
       ];
       unitConfig.StartLimitIntervalSec = 0;
-      serviceConfig = import ./sandbox.nix // {
+      serviceConfig = import ../hardening.nix { } // {
         Type = "oneshot";
         ExecStart = lib.escapeShellArgs (
           [

@@ -2,17 +2,11 @@
 { config, lib, ... }:
 let
   cfg = config.vault.server;
-  nodes = (cfg.cluster.${cfg.clusterName} or { nodes = { }; }).nodes;
-  count = lib.length (lib.attrNames nodes);
+  inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
+  count = lib.length places;
   init = cfg.initialization;
   encrypted = init.ageRecipients != [ ] || init.pgpKeys != [ ];
-  refuse =
-    condition: message:
-    lib.optional condition {
-      assertion = false;
-      inherit message;
-    };
-  places = lib.mapAttrsToList (_: node: "${node.host}:${toString node.port}") nodes;
+  places = lib.attrValues cfg.addresses;
 in
 {
   config = {
@@ -36,7 +30,7 @@ in
           refuse (init.shares > 1 && init.threshold < 2)
             "vault.server.initialization.threshold is 1 with ${toString init.shares} shares: OpenBao takes one share, or at least two of several."
         ++
-          refuse (init.enable && cfg.members != [ ] && !(nodes ? ${init.node}))
+          refuse (init.enable && cfg.members != [ ] && !(cfg.addresses ? ${init.node}))
             "vault.server.initialization.node is `${init.node}`, which is no node of the cluster `${cfg.clusterName}`."
         ++ refuse (
           init.ageRecipients != [ ] && init.pgpKeys != [ ]

@@ -7,13 +7,11 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ../types.nix { inherit lib; }) folder;
   cfg = config.vault.server;
   init = cfg.initialization;
   isFirst = cfg.nodeName == init.node;
   storage = "/var/lib/openbao/raft";
-  text = types.strMatching "/.*" // {
-    description = "absolute path as a text";
-  };
 
   request = types.submodule {
     options = {
@@ -82,7 +80,7 @@ in
     };
 
     directory = mkOption {
-      type = text;
+      type = folder;
       default = "/var/lib/openbao-init";
       example = "/persist/openbao-init";
       description = ''
@@ -170,7 +168,7 @@ in
       }
       // lib.optionalAttrs cfg.tls.enable { BAO_CACERT = "${cfg.certificates.directory}/ca.pem"; };
       path = [ config.systemd.package ];
-      serviceConfig = import ./sandbox.nix // {
+      serviceConfig = import ../hardening.nix { } // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = lib.escapeShellArgs (

@@ -7,12 +7,10 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ../types.nix { inherit lib; }) folder;
   cfg = config.vault.server;
   seal = cfg.seal;
   credential = name: "/run/credentials/openbao.service/${name}";
-  text = types.strMatching "/.*" // {
-    description = "absolute path as a text";
-  };
 in
 {
   options.vault.server.seal = {
@@ -45,7 +43,7 @@ in
       };
 
       keyFile = mkOption {
-        type = types.nullOr text;
+        type = types.nullOr folder;
         default = null;
         example = "/run/secrets/openbao-seal-key";
         description = "The file with the key: 32 random bytes, such as `openssl rand 32` gives. The same on all nodes.";
@@ -59,7 +57,7 @@ in
       };
 
       previousKeyFile = mkOption {
-        type = types.nullOr text;
+        type = types.nullOr folder;
         default = null;
         example = "/run/secrets/openbao-seal-key-2026-08";
         description = "The file with the key before, while it is being replaced.";
@@ -89,14 +87,14 @@ in
       };
 
       tokenFile = mkOption {
-        type = types.nullOr text;
+        type = types.nullOr folder;
         default = null;
         example = "/run/secrets/openbao-transit-token";
         description = "The file with a token that may encrypt and decrypt with that key (and nothing else).";
       };
 
       caCertificate = mkOption {
-        type = types.nullOr text;
+        type = types.nullOr folder;
         default = null;
         example = "/etc/other-openbao-ca.pem";
         description = "The CA of the other OpenBao; without it, the system's root certificates count.";

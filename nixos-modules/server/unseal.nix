@@ -7,11 +7,9 @@
 }:
 let
   inherit (lib) mkOption types;
+  inherit (import ../types.nix { inherit lib; }) folder;
   cfg = config.vault.server;
   unseal = cfg.unseal;
-  text = types.strMatching "/.*" // {
-    description = "absolute path as a text";
-  };
 
   # The form that tools of this kind have; the keys come separately, never through the store.
   configuration = pkgs.writeText "vault-unseal.json" (
@@ -26,6 +24,7 @@ let
   keysOfInit = "${cfg.initialization.directory}/unseal.json";
   fromInit = unseal.keyFiles == [ ];
   once = unseal.mode == "with-openbao";
+  hardening = import ../hardening.nix { };
 in
 {
   options.vault.server.unseal = {
@@ -55,7 +54,7 @@ in
     };
 
     keyFiles = mkOption {
-      type = types.listOf text;
+      type = types.listOf folder;
       default = [ ];
       example = [
         "/run/secrets/openbao-unseal-key-1"
@@ -88,7 +87,7 @@ in
     };
 
     caCertificate = mkOption {
-      type = types.nullOr text;
+      type = types.nullOr folder;
       default = if cfg.enable && cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/etc/openbao-ca.pem";
@@ -108,7 +107,7 @@ in
       environment = lib.optionalAttrs (unseal.caCertificate != null) {
         BAO_CACERT = unseal.caCertificate;
       };
-      serviceConfig = import ./sandbox.nix // {
+      serviceConfig = hardening // {
         Type = if once then "oneshot" else "notify";
         ExecStart = lib.escapeShellArgs (
           [
@@ -128,12 +127,7 @@ in
         WatchdogSec = lib.mkIf (!once) "60s";
         # The key shares stay in memory and never reach the swap.
         LimitMEMLOCK = "128M";
-        SystemCallFilter = [
-          "@system-service"
-          "~@privileged @resources"
-          "mlock mlockall mlock2"
-          "@chown"
-        ];
+        SystemCallFilter = hardening.SystemCallFilter ++ [ "mlock mlockall mlock2" ];
         MemorySwapMax = 0;
         RestrictAddressFamilies = [
           "AF_INET"
