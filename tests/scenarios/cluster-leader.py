@@ -5,8 +5,6 @@ Then one node is cut off from the network and comes back, first a standby, then 
 """
 
 cluster_from_nothing()
-fetch_credentials(bao2)
-as_root("bao kv put -mount=secret hosts/app1/db password=first")
 
 
 def leave(name):
@@ -23,11 +21,7 @@ def under_load(what, count, hit):
     """Writes and fetches while `hit` strikes the leader; prints what they noticed of it."""
     name = leader(bao1)
     machine = a_writer_elsewhere(name)
-    for part in ["approle", "out"]:
-        machine.succeed(f"mkdir -p -m 0700 /root/{part}")
-    for part in ["role-id", "secret-id"]:
-        text = bao2.succeed(f"cat /root/approle/{part}")
-        machine.succeed(f"umask 077; printf %s {text} > /root/approle/{part}")
+    fetch_credentials(machine)
     label = what.replace(" ", "-")
     writer(machine, f"writes-{label}", count)
     fetcher(machine, f"fetches-{label}", count)
@@ -86,17 +80,7 @@ with subtest("a host whose first address is a dead node has its secrets all the 
     app1.wait_for_unit("multi-user.target", timeout=60)
     app1.succeed(f"printf %s {shlex.quote(bundle)} > /etc/openbao-ca.pem")
     app1.succeed("cp /etc/openbao-ca.pem /var/lib/vault/ca/ca.pem")
-    policy = 'path "secret/data/hosts/app1/*" { capabilities = ["read"] }'
-    as_root(
-        f"printf %s {shlex.quote(policy)} | bao policy write host-app1 - > /dev/null;"
-        " bao write auth/approle/role/app1 token_policies=host-app1 token_type=batch > /dev/null"
-    )
-    role = as_root("bao read -field=role_id auth/approle/role/app1/role-id")
-    secret = as_root("bao write -f -field=secret_id auth/approle/role/app1/secret-id")
-    app1.succeed(
-        "umask 077; cd /var/lib/vault/approle;"
-        f" printf %s {role} > role-id; printf %s {secret} > secret-id"
-    )
+    enrol_by_hand("app1", app1, "/var/lib/vault/approle", password="first")
     app1.succeed("systemctl restart app.service")
     assert value(app1, "app") == "first"
     bao1.succeed("systemctl stop openbao.service")

@@ -21,11 +21,6 @@ def node(name):
     return next(machine for machine in machines if machine.name == name)
 
 
-def everywhere(names, action):
-    """Does something with each of these machines."""
-    return [action(node(name)) for name in names]
-
-
 def provision(period=90 * 24 * 3600):
     """What provisioning brings to the machines before their first boot: one file for all nodes.
 
@@ -42,12 +37,6 @@ def provision(period=90 * 24 * 3600):
     for name in NODES:
         user_data = "#cloud-config\n" + json.dumps({"locale": False, "write_files": files})
         node(name).seed(user_data, f"instance-id: {name}\nlocal-hostname: {name}\n")
-
-
-def on_node(machine, command, check=True):
-    """Runs a command in a shell of a node, without a token."""
-    script = f"{NODE_SHELL}; {command}"
-    return machine.succeed(script) if check else machine.execute(script)
 
 
 def as_root(command):
@@ -154,19 +143,27 @@ def background(machine, name, script):
 
 
 def fetch_credentials(machine):
-    """A host `loop` with one secret, and its credentials on a machine, in /tmp/approle."""
-    policy = 'path "secret/data/hosts/loop/*" { capabilities = ["read"] }'
+    """A host `loop` with one secret, and its credentials on a machine."""
+    enrol_by_hand("loop", machine, "/root/approle", password="first")
+    machine.succeed("mkdir -p -m 0700 /root/out")
+
+
+def enrol_by_hand(host, machine, directory, **keys):
+    """A host with a secret `db`, and credentials of its own in a folder of this machine."""
+    policy = f'path "secret/data/hosts/{host}/*" {{ capabilities = ["read"] }}'
     as_root(
-        f"printf %s {shlex.quote(policy)} | bao policy write host-loop - > /dev/null;"
-        " bao write auth/approle/role/loop token_policies=host-loop token_type=batch token_ttl=1h"
-        " > /dev/null; bao kv put -mount=secret hosts/loop/db password=first > /dev/null"
+        f"printf %s {shlex.quote(policy)} | bao policy write host-{host} - > /dev/null;"
+        f" bao write auth/approle/role/{host} token_policies=host-{host} token_type=batch"
+        f" token_ttl=1h > /dev/null"
     )
-    role = as_root("bao read -field=role_id auth/approle/role/loop/role-id")
-    secret = as_root("bao write -f -field=secret_id auth/approle/role/loop/secret-id")
+    pairs = " ".join(f"{key}={shlex.quote(text)}" for key, text in keys.items())
+    as_root(f"bao kv put -mount=secret hosts/{host}/db {pairs} > /dev/null")
+    role = as_root(f"bao read -field=role_id auth/approle/role/{host}/role-id")
+    secret = as_root(f"bao write -f -field=secret_id auth/approle/role/{host}/secret-id")
     machine.succeed(
-        "mkdir -p -m 0700 /root/approle /root/out",
-        f"umask 077; printf %s {role} > /root/approle/role-id",
-        f"umask 077; printf %s {secret} > /root/approle/secret-id",
+        f"mkdir -p -m 0700 {directory}",
+        f"umask 077; printf %s {role} > {directory}/role-id",
+        f"umask 077; printf %s {secret} > {directory}/secret-id",
     )
 
 

@@ -1,11 +1,9 @@
 //! A cluster: several addresses, one OpenBao.
 
-use std::fs;
-
 use serde_json::json;
 use testkit::{Cluster, Run, ScratchDir};
 
-use crate::host::{files, files_in};
+use crate::host::{cluster_with_web01, files, files_in};
 
 struct Hosted {
     cluster: Cluster,
@@ -14,11 +12,7 @@ struct Hosted {
 
 impl Hosted {
     fn start() -> Self {
-        let mut cluster = Cluster::start_with_tls(3);
-        let folder = testkit::scratch_dir();
-        fs::create_dir(folder.join("approle")).unwrap();
-        let credentials = cluster.leader().add_host("web01");
-        credentials.write_to(&folder.join("approle"));
+        let (cluster, folder) = cluster_with_web01();
         Self { cluster, folder }
     }
 

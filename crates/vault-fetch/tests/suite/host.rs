@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 pub(crate) use testkit::shared_server;
-use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
+use testkit::{Cluster, HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
 
 /// A host with its role on a server, and a folder in place of its disk.
 pub(crate) struct Host {
@@ -263,4 +263,14 @@ impl Fetch<'_> {
     pub(crate) fn start(self) -> Running {
         self.run.arg(self.output).start()
     }
+}
+
+/// A cluster of three, and a folder with the credentials of its host `web01` in `approle`.
+pub(crate) fn cluster_with_web01() -> (Cluster, ScratchDir) {
+    let mut cluster = Cluster::start_with_tls(3);
+    let folder = testkit::scratch_dir();
+    fs::create_dir(folder.join("approle")).unwrap();
+    let credentials = cluster.leader().add_host("web01");
+    credentials.write_to(&folder.join("approle"));
+    (cluster, folder)
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use testkit::{Cluster, Output, Proxy, Run, ScratchDir, SilentAddress};
 
-use crate::host::{Host, files, files_in, is_root, mode, set_mode};
+use crate::host::{Host, cluster_with_web01, files, files_in, is_root, mode, set_mode};
 
 /// The connect timeout of the program.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -22,13 +22,8 @@ struct Hosted {
 
 impl Hosted {
     fn start() -> Self {
-        let mut cluster = Cluster::start_with_tls(3);
-        let folder = testkit::scratch_dir();
-        fs::create_dir(folder.join("approle")).unwrap();
+        let (mut cluster, folder) = cluster_with_web01();
         let leader = cluster.leader();
-        leader
-            .add_host("web01")
-            .write_to(&folder.join("approle"));
         leader.put_secret("hosts/web01/db", &json!({ "password": "hunter2" }));
         let hosted = Self { cluster, folder };
         hosted.wait_for_all();

@@ -1,10 +1,13 @@
 //! Key shares that are too few, wrong, mixed up, or given twice.
 
-use std::{fs, process::Command};
+use std::fs;
 
-use openbao::{sys, unseal};
-use secrecy::SecretString;
-use serde_json::{Value, json};
+use openbao::{
+    init::{self, Initialisation},
+    sys, unseal,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use testkit::Server;
 
 use crate::{Machine, configuration, is_sealed};
@@ -13,21 +16,20 @@ use crate::{Machine, configuration, is_sealed};
 fn three_of_five() -> (Server, Vec<String>, Vec<String>) {
     let mut server = Server::builder().raft().start();
     server.wipe();
-    let mut command: Command = server.bao_command(&[
-        "operator",
-        "init",
-        "-key-shares=5",
-        "-key-threshold=3",
-        "-format=json",
-    ]);
-    let made: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
-    let list = |name: &str| -> Vec<String> {
-        let shares = made[name].as_array().unwrap().iter();
+    let wanted = Initialisation {
+        shares: 5,
+        threshold: 3,
+        ..Initialisation::default()
+    };
+    let made = init::initialise(&server.anonymous_client(), &wanted).unwrap();
+    let texts = |shares: &[SecretString]| -> Vec<String> {
+        let shares = shares.iter();
         shares
-            .map(|share| share.as_str().unwrap().to_owned())
+            .map(|share| share.expose_secret().to_owned())
             .collect()
     };
-    (server, list("unseal_keys_b64"), list("unseal_keys_hex"))
+    let (base64, hex) = (texts(&made.keys_base64), texts(&made.keys));
+    (server, base64, hex)
 }
 
 #[test]
