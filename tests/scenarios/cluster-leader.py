@@ -80,7 +80,8 @@ with subtest("a host whose first address is a dead node has its secrets all the 
     app1.wait_for_unit("multi-user.target", timeout=60)
     app1.succeed(f"printf %s {shlex.quote(bundle)} > /etc/openbao-ca.pem")
     app1.succeed("cp /etc/openbao-ca.pem /var/lib/vault/ca/ca.pem")
-    enrol_by_hand("app1", app1, "/var/lib/vault/approle", password="first")
+    folder = "/var/lib/vault/approle"
+    enrol_by_hand("app1", app1, folder, ca="/etc/openbao-ca.pem", password="first")
     app1.succeed("systemctl restart app.service")
     assert value(app1, "app") == "first"
     bao1.succeed("systemctl stop openbao.service")

@@ -148,8 +148,11 @@ def fetch_credentials(machine):
     machine.succeed("mkdir -p -m 0700 /root/out")
 
 
-def enrol_by_hand(host, machine, directory, **keys):
-    """A host with a secret `db`, and credentials of its own in a folder of this machine."""
+def enrol_by_hand(host, machine, directory, ca="/var/lib/openbao-certs/ca.pem", **keys):
+    """A host with a secret `db`, and credentials of its own in a folder of this machine.
+
+    Waits until every node takes them: a standby, which checks inline logins by itself, may lag.
+    """
     policy = f'path "secret/data/hosts/{host}/*" {{ capabilities = ["read"] }}'
     as_root(
         f"printf %s {shlex.quote(policy)} | bao policy write host-{host} - > /dev/null;"
@@ -165,6 +168,12 @@ def enrol_by_hand(host, machine, directory, **keys):
         f"umask 077; printf %s {role} > {directory}/role-id",
         f"umask 077; printf %s {secret} > {directory}/secret-id",
     )
+    for name in NODES:
+        machine.wait_until_succeeds(
+            f"BAO_ADDR=https://{name}:8200 BAO_CACERT={ca} vault-fetch hosts/{host}/db"
+            f" /root/enrolled-{host}/db --approle-dir {directory}",
+            timeout=30,
+        )
 
 
 def fetcher(machine, name, count):
