@@ -12,7 +12,7 @@ use crate::words;
 
 /// What is asked of each unit.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Type,Result,NRestarts,Job,\
-    InactiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic,WantedBy,RequiredBy,BoundBy,UpheldBy";
+    InactiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic,StateChangeTimestampMonotonic,WantedBy,RequiredBy,BoundBy,UpheldBy";
 
 /// A unit as systemd sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Unit {
     pub(crate) started: Duration,
     /// When it came to rest, counted from the boot.
     pub(crate) stopped: Duration,
+    /// When its state changed last, counted from the boot.
+    pub(crate) changed: Duration,
     /// The units that want or need it.
     pub(crate) wanted_by: Vec<String>,
 }
@@ -73,6 +75,12 @@ impl Unit {
         self.is_loaded && self.sub == "auto-restart-queued" && !self.has_job
     }
 
+    /// Whether it had failed, and `systemctl reset-failed` made it look as if it had been stopped: it
+    /// came to rest earlier than it took the state that it is in.
+    pub(crate) fn was_set_back(&self) -> bool {
+        self.active == "inactive" && self.changed > self.stopped
+    }
+
     fn parse(block: &str) -> Self {
         let lines = block.lines().filter_map(|line| line.split_once('='));
         let values: BTreeMap<_, _> = lines.collect();
@@ -89,6 +97,7 @@ impl Unit {
             has_job: number("Job") != 0,
             started: Duration::from_micros(number("InactiveExitTimestampMonotonic")),
             stopped: Duration::from_micros(number("InactiveEnterTimestampMonotonic")),
+            changed: Duration::from_micros(number("StateChangeTimestampMonotonic")),
             wanted_by: wants
                 .iter()
                 .flat_map(|name| text(name).split_whitespace().map(ToOwned::to_owned))
@@ -193,6 +202,22 @@ mod tests {
         assert_eq!(unit.restarts, 2);
         assert_eq!(unit.started, Duration::from_secs(7));
         assert_eq!(unit.wanted_by, ["multi-user.target", "graphical.target"]);
+    }
+
+    /// As systemd 257 shows them.
+    #[test]
+    fn a_failure_that_was_set_back_is_no_stop() {
+        let unit = |state: &str, stopped: u64, changed: u64| {
+            Unit::parse(&format!(
+                "LoadState=loaded\nActiveState={state}\nInactiveEnterTimestampMonotonic={stopped}\n\
+                 StateChangeTimestampMonotonic={changed}"
+            ))
+        };
+        assert!(unit("inactive", 5, 7).was_set_back());
+        assert!(!unit("inactive", 5, 5).was_set_back()); // stopped
+        assert!(!unit("inactive", 0, 0).was_set_back()); // never started
+        assert!(!unit("failed", 5, 7).was_set_back()); // started too often
+        assert!(!unit("active", 5, 7).was_set_back());
     }
 
     #[test]

@@ -117,8 +117,9 @@ pub(super) fn watch_leftover(
                 continue;
             };
             let action = match trial.stage {
-                Stage::TakenBack if unit.is_failing() => Action::Start,
-                _ if unit.active == "inactive" => continue, // somebody stopped it since
+                Stage::TakenBack if unit.is_failing() || unit.was_set_back() => Action::Start,
+                // somebody stopped it since
+                _ if unit.active == "inactive" && !unit.was_set_back() => continue,
                 _ => Action::Watch,
             };
             let entry = needs.entry(service.clone()).or_insert(action);

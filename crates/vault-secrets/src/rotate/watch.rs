@@ -167,9 +167,9 @@ impl Watch {
 
 impl Watched {
     /// A service that was started often of late, for whatever reason, is not started until its count is
-    /// set back. That is not done before it is needed: it makes a failed unit look like one that was
-    /// stopped, should this run be killed. Only that it never started tells; its result may be an older
-    /// one.
+    /// set back. That is not done before it is needed: it makes a failed unit look almost like one
+    /// that was stopped ([`Unit::was_set_back`]), should this run be killed. Only that it never started tells;
+    /// its result may be an older one.
     fn is_told_again(&mut self, service: &str) -> Result<bool, Failure> {
         let shown = systemd::show(&[service.to_owned()].into())?;
         let never_started =
