@@ -103,12 +103,15 @@ fn a_run_can_be_killed() {
 #[test]
 #[ignore = "run by a_killed_test_runner_leaves_no_process"]
 fn runs_until_killed() {
-    let running = Run::new("/bin/sh").args(["-c", "exec sleep 60"]).start();
-    fs::write(
-        std::env::var_os("REPORT").unwrap(),
-        running.id().to_string(),
-    )
-    .unwrap();
+    // The child reports itself: by then it is bound to this process, which may be killed at once.
+    let _running = Run::new("/bin/sh")
+        .args([
+            "-c",
+            r#"echo $$ >"$REPORT.new" && mv "$REPORT.new" "$REPORT" && exec sleep 60"#,
+        ])
+        .env("REPORT", std::env::var_os("REPORT").unwrap())
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .start();
     std::thread::sleep(Duration::from_secs(60));
 }
 
@@ -124,10 +127,12 @@ fn a_killed_test_runner_leaves_no_process() {
         .env("REPORT", &report)
         .env("PATH", std::env::var_os("PATH").unwrap())
         .start();
-    let child = wait_for("the runner reports its child", || {
-        fs::read_to_string(&report).ok().filter(|id| !id.is_empty())
+    let child = wait_for("the child reports itself", || {
+        fs::read_to_string(&report).ok()
     });
-    let alive = || Path::new(&format!("/proc/{child}")).exists();
+    // A process that ended but that nobody has waited for yet is still listed, as a zombie.
+    let status = Path::new("/proc").join(child.trim()).join("status");
+    let alive = || fs::read_to_string(&status).is_ok_and(|text| !text.contains("(zombie)"));
     assert!(alive());
     runner.kill();
     wait_for("the child is gone", || (!alive()).then_some(()));
