@@ -1,6 +1,6 @@
 //! What a server can be like.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{Keys, Ports, Server, configuration};
 use crate::{Certificates, Proxy, ServerCertificate, port::Port, scratch_dir};
@@ -10,6 +10,7 @@ use crate::{Certificates, Proxy, ServerCertificate, port::Port, scratch_dir};
 pub struct Builder {
     pub(super) tls: Option<Certificate>,
     pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) kept_elsewhere: Option<(ServerCertificate, PathBuf)>,
     pub(super) raft: Option<String>,
     pub(super) join: Option<String>,
     pub(super) audit: bool,
@@ -35,6 +36,15 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, certificate: Certificate) -> Self {
         self.tls = Some(certificate);
+        self
+    }
+
+    /// Speaks TLS with files that somebody else keeps, and that the CA certificates in `authority` vouch
+    /// for; after a change of them: [`Server::reload`].
+    #[must_use]
+    pub fn shows(mut self, files: ServerCertificate, authority: PathBuf) -> Self {
+        self.tls = Some(Certificate::Good);
+        self.kept_elsewhere = Some((files, authority));
         self
     }
 
@@ -75,7 +85,7 @@ impl Builder {
 
     /// A server that has its folder, ports and certificates, and does not run yet.
     pub(super) fn prepare(mut self) -> Server {
-        if self.tls.is_some() && self.certificates.is_none() {
+        if self.tls.is_some() && self.certificates.is_none() && self.kept_elsewhere.is_none() {
             self.certificates = Some(Arc::new(Certificates::new()));
         }
         let ports = Ports {
@@ -115,6 +125,9 @@ impl Builder {
     }
 
     fn shown_certificate(&self, certificates: Option<&Certificates>) -> Option<ServerCertificate> {
+        if let Some((files, _)) = &self.kept_elsewhere {
+            return Some(files.clone());
+        }
         let certificates = certificates?;
         Some(match self.tls? {
             Certificate::Good => certificates.server(),

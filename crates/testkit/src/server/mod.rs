@@ -86,9 +86,9 @@ impl Server {
 
     /// The PEM file of the certificate authority that clients trust; `None` without TLS.
     pub fn ca_certificate(&self) -> Option<std::path::PathBuf> {
-        self.certificates
-            .as_ref()
-            .map(|certificates| certificates.authority())
+        let kept_elsewhere = self.builder.kept_elsewhere.as_ref();
+        let own = || self.certificates.as_ref().map(|own| own.authority());
+        kept_elsewhere.map_or_else(own, |(_, authority)| Some(authority.clone()))
     }
 
     /// Its folder: configuration, storage, logs.
@@ -131,6 +131,17 @@ impl Server {
         self.stop();
         self.launch();
         self.unseal();
+    }
+
+    /// Has it read its certificate and key again (SIGHUP). It does so a moment later.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn reload(&mut self) {
+        self.process
+            .as_mut()
+            .expect("a server that runs")
+            .signal(Signal::HUP);
     }
 
     /// Stops the process without ending it (SIGSTOP): its port accepts and never answers.
