@@ -238,7 +238,7 @@ fn no_transport(error: &io::Error) -> NoAnswer {
 }
 
 /// An error's text without the number of the system call, which helps nobody.
-fn plain(error: &dyn std::error::Error) -> String {
+pub(crate) fn plain(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let text = text.strip_prefix("io: ").unwrap_or(text);
@@ -250,7 +250,7 @@ fn plain(error: &dyn std::error::Error) -> String {
 }
 
 /// Why a certificate is refused, as an operator would say it.
-fn explain_tls(error: &rustls::Error) -> String {
+pub(crate) fn explain_tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Refused;
     let refused = match error {
         rustls::Error::InvalidCertificate(refused) => refused,

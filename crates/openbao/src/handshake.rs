@@ -1,21 +1,25 @@
 //! What a server shows in the TLS handshake: its certificate, and the CA certificates behind it.
 
 use std::{
-    io,
+    io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore,
     pki_types::{CertificateDer, ServerName},
 };
 
-use crate::{Address, Attempt, Error, Trouble};
+use crate::{
+    Address, Attempt, Error, Trouble,
+    exchange::{explain_tls, plain},
+};
 
 /// The chain (DER) that a server shows, its own certificate first. It is verified with `roots` (DER), and
-/// the server has proved to have that certificate's key; the others may be anything.
+/// the server has proved to have that certificate's key; the others may be anything. The connection and the
+/// handshake may take `patience` each.
 ///
 /// # Errors
 /// [`Error::Unavailable`]: no connection, or a certificate that `roots` do not vouch for.
@@ -42,17 +46,53 @@ fn exchange(
     }
     let name = ServerName::try_from(address.host().to_owned())
         .map_err(|cause| Trouble::Tls(cause.to_string()))?;
-    let connection = ClientConnection::new(Arc::new(configuration(roots)?), name)
+    let mut connection = ClientConnection::new(Arc::new(configuration(roots)?), name)
         .map_err(|cause| Trouble::Tls(cause.to_string()))?;
-    let mut stream = StreamOwned::new(connection, connect(address, patience)?);
-    while stream.conn.is_handshaking() {
-        stream
-            .conn
-            .complete_io(&mut stream.sock)
+    let mut stream = Limited {
+        stream: connect(address, patience)?,
+        until: Instant::now() + patience,
+    };
+    while connection.is_handshaking() {
+        connection
+            .complete_io(&mut stream)
             .map_err(|cause| interrupted(&cause, patience))?;
     }
-    let shown = stream.conn.peer_certificates().unwrap_or_default();
+    let shown = connection.peer_certificates().unwrap_or_default();
     Ok(shown.iter().map(|shown| shown.to_vec()).collect())
+}
+
+/// A stream that is used no longer than until then, also by a server that sends byte by byte.
+struct Limited {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Limited {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(left)
+    }
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 fn configuration(roots: &[Vec<u8>]) -> Result<ClientConfig, Trouble> {
@@ -72,7 +112,7 @@ fn configuration(roots: &[Vec<u8>]) -> Result<ClientConfig, Trouble> {
 fn connect(address: &Address, patience: Duration) -> Result<TcpStream, Trouble> {
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Timeout(patience),
-        _ => Trouble::Connect(cause.to_string()),
+        _ => Trouble::Connect(plain(&cause)),
     };
     let places = (address.host(), address.port())
         .to_socket_addrs()
@@ -80,12 +120,7 @@ fn connect(address: &Address, patience: Duration) -> Result<TcpStream, Trouble> 
     let mut last = Trouble::Connect("the name has no address".to_owned());
     for place in places {
         match TcpStream::connect_timeout(&place, patience) {
-            Ok(stream) => {
-                let limited = stream
-                    .set_read_timeout(Some(patience))
-                    .and_then(|()| stream.set_write_timeout(Some(patience)));
-                return limited.map(|()| stream).map_err(failed);
-            }
+            Ok(stream) => return Ok(stream),
             Err(cause) => last = failed(cause),
         }
     }
@@ -93,8 +128,12 @@ fn connect(address: &Address, patience: Duration) -> Result<TcpStream, Trouble> 
 }
 
 fn interrupted(cause: &io::Error, patience: Duration) -> Trouble {
+    let inner = cause.get_ref();
+    if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Trouble::Tls(explain_tls(tls));
+    }
     match cause.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Trouble::Timeout(patience),
-        _ => Trouble::Tls(cause.to_string()),
+        _ => Trouble::Connect(plain(cause)),
     }
 }
