@@ -1,12 +1,6 @@
 //! The secret that a cluster's CAs are derived from, and the CAs.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    time::Duration,
-};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cli::{Failure, data};
@@ -59,16 +53,7 @@ fn new_line(period: Duration) -> Result<Zeroizing<String>, Failure> {
 }
 
 fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(line.as_bytes())?;
-            file.sync_all()
-        });
-    written.map_err(|cause| match cause.kind() {
+    file::create(path, line.as_bytes()).map_err(|cause| match cause.kind() {
         io::ErrorKind::AlreadyExists => Failure::failed(format!("`{}` is there already", path.display()))
             .hint("whoever replaces it replaces the CA: add a line to it instead, and swap the lines when all clients know both"),
         _ => file::unwritable(path, &cause),

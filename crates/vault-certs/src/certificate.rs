@@ -31,22 +31,27 @@ pub(crate) struct Issued {
 
 impl Wanted {
     /// For these names and addresses, and the machine's own.
+    ///
+    /// # Errors
+    /// A name that no host can have.
     pub(crate) fn new(
         names: &[String],
         addresses: &[IpAddr],
         lifetime: Duration,
         now: u64,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
         let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let addresses = addresses.iter().map(IpAddr::to_string);
-        let mut names: Vec<_> = names.iter().cloned().chain(addresses).chain(own).collect();
+        let names = names.iter().map(|name| host(name));
+        let mut names = names.collect::<Result<Vec<_>, _>>()?;
+        names.extend(addresses.chain(own));
         names.sort();
         names.dedup();
-        Self {
+        Ok(Self {
             names,
             lifetime,
             now,
-        }
+        })
     }
 
     /// Why a certificate and key are not what is wanted; `None` where they are.
@@ -80,7 +85,7 @@ impl Wanted {
                 Some("its names are others")
             } else if shown.validity().not_before.timestamp() > now {
                 Some("it is not valid yet")
-            } else if until - now < lifetime / 3 * 2 {
+            } else if until - now < lifetime - lifetime / 3 {
                 Some("it is due")
             } else if until - now > lifetime {
                 Some("it would be valid for too long")
@@ -133,6 +138,26 @@ impl Wanted {
             .filter(|name| name.parse::<IpAddr>().is_err() && *name != "localhost")
             .find(|name| name.len() <= 64)
     }
+}
+
+/// A host as a certificate names it: an address in its one spelling, so that it is found again there.
+fn host(name: &str) -> Result<String, Failure> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    if is_host_name(name) {
+        return Ok(name.to_owned());
+    }
+    Err(Failure::usage(format!("`{name}` is no host name"))
+        .hint("letters, digits, `-` and dots, such as `bao1.example.com`; no port, no `https://`"))
+}
+
+/// Whether clients would take a certificate with that name; one that they cannot read costs all the others.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
+    let name = name.strip_prefix("*.").unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// The host names and addresses of a certificate, sorted.

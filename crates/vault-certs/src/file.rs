@@ -3,13 +3,17 @@
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write},
-    os::unix::fs::{PermissionsExt, fchown},
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
 };
 
 use cli::Failure;
+use tempfile::NamedTempFile;
 
-/// Replaces a file, if it holds something else or is somebody else's; says whether it did.
+/// How the names of drafts begin; a run that was killed leaves one behind.
+const DRAFT: &str = ".vault-certs-";
+
+/// Replaces a file, if it holds something else or is another group's; says whether it did.
 ///
 /// # Errors
 /// A folder or a file that cannot be written.
@@ -19,24 +23,40 @@ pub(crate) fn put(
     mode: u32,
     group: Option<u32>,
 ) -> Result<bool, Failure> {
-    if is_so(path, content, mode) {
+    if is_so(path, content, mode, group) {
         return Ok(false);
     }
-    write(path, content, mode, group).map_err(|cause| unwritable(path, &cause))?;
+    let replaced =
+        draft(path, content, mode, group).and_then(|draft| draft.persist(path).map_err(Into::into));
+    replaced
+        .and_then(|_| flush(folder(path)))
+        .map_err(|cause| unwritable(path, &cause))?;
     Ok(true)
 }
 
-fn is_so(path: &Path, content: &[u8], mode: u32) -> bool {
-    let same_mode =
-        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o777 == mode);
-    same_mode && fs::read(path).is_ok_and(|there| there == content)
+/// Whether a file is what [`put`] would make it.
+pub(crate) fn is_so(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> bool {
+    let same_owner = fs::metadata(path).is_ok_and(|metadata| {
+        metadata.permissions().mode() & 0o777 == mode
+            && group.is_none_or(|group| metadata.gid() == group)
+    });
+    same_owner && fs::read(path).is_ok_and(|there| there == content)
 }
 
-fn write(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// Makes a file that is not there yet, for its owner only: whole, or not at all.
+///
+/// # Errors
+/// One that is there ([`io::ErrorKind::AlreadyExists`]), or cannot be written.
+pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    draft(path, content, 0o600, None)?.persist_noclobber(path)?;
+    flush(folder(path))
+}
+
+fn draft(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> io::Result<NamedTempFile> {
     let mut draft = tempfile::Builder::new()
+        .prefix(DRAFT)
         .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder(path))?;
     draft.write_all(content)?;
     if group.is_some() {
         fchown(draft.as_file(), None, group)?;
@@ -46,8 +66,33 @@ fn write(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> io::Resu
         .as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     draft.as_file().sync_all()?;
-    draft.persist(path)?;
+    Ok(draft)
+}
+
+/// Removes what runs that were killed left in a folder. Only for who has it locked.
+pub(crate) fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(DRAFT.as_bytes())
+    }) {
+        let _ = fs::remove_file(entry.path()); // one that stays does no harm
+    }
+}
+
+/// Makes sure that a power cut does not undo what was renamed in a folder.
+pub(crate) fn flush(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// The folder of a file, also of one that is named without it.
+fn folder(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 /// What a person is told.

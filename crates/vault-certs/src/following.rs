@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cli::{ConnectionArgs, Failure, data, warn};
-use openbao::handshake::shown_chain;
+use openbao::{Trouble, handshake::shown_chain};
 use x509_parser::prelude::X509Certificate;
 
 use crate::{
@@ -21,10 +21,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// No CA to begin with, no server that can be asked, or a file that cannot be written; the file then stays
 /// as it was.
 pub(crate) fn fetch(arguments: &Fetch) -> Result<(), Failure> {
-    let before = Bundle::read(&arguments.output)?;
     let initial = match &arguments.initial {
         Some(path) => Bundle::read(path)?,
         None => None,
+    };
+    let before = match Bundle::read(&arguments.output) {
+        // A power cut while something else laid the file there, for instance.
+        Err(damaged) if initial.is_some() => {
+            warn(format_args!(
+                "{}; it begins again with the initial ones",
+                damaged.message()
+            ));
+            None
+        }
+        read => read?,
     };
     let mut bundle = before.clone().unwrap_or_default();
     for certificate in initial.iter().flat_map(Bundle::certificates) {
@@ -35,6 +45,7 @@ pub(crate) fn fetch(arguments: &Fetch) -> Result<(), Failure> {
             "`--initial` names the file with its certificate: the first one is not taken on trust",
         ));
     }
+    drop_ended(&mut bundle); // they do not vouch for anybody any more
     ask_all(arguments, &mut bundle)?;
     drop_ended(&mut bundle);
     let changed = before.as_ref() != Some(&bundle)
@@ -66,9 +77,23 @@ fn ask_all(arguments: &Fetch, bundle: &mut Bundle) -> Result<(), Failure> {
     }
     match refused {
         Some(error) if !answered => {
-            Err(Failure::from(error).context("no server could be asked for its CA certificates"))
+            Err(hinted(&error).context("no server could be asked for its CA certificates"))
         }
         _ => Ok(()),
+    }
+}
+
+/// A client that was away for too long must be told so, and by whom it can be helped.
+fn hinted(error: &openbao::Error) -> Failure {
+    let is_tls = |attempt: &openbao::Attempt| matches!(attempt.trouble, Trouble::Tls(_));
+    match error {
+        openbao::Error::Unavailable { attempts } if attempts.iter().any(is_tls) => {
+            Failure::from(error).hint(
+                "`--initial` names the CA certificates as a node has them today (`/var/lib/openbao-certs/ca.pem`): \
+                 a bundle that was not kept current for two periods trusts none of them",
+            )
+        }
+        _ => Failure::from(error),
     }
 }
 

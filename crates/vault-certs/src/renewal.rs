@@ -26,6 +26,9 @@ struct Files {
     chain: PathBuf,
     key: PathBuf,
     ca: PathBuf,
+    /// There while OpenBao has not been told of what changed: a run that ends before it did leaves that to
+    /// the next.
+    untold: PathBuf,
 }
 
 /// Makes or replaces what is due, and has OpenBao reload where something changed. Says `changed` or
@@ -35,29 +38,36 @@ struct Files {
 /// An authority file that is none, files that cannot be written, a unit that does not reload.
 pub(crate) fn renew(arguments: &Renew) -> Result<(), Failure> {
     let now = arguments.at.map_or_else(clock, Ok)?;
+    let group = arguments.group.as_deref().map(group).transpose()?;
+    let files = Files::below(&arguments.directory)?;
+    let _lock = files.lock()?; // also of the authority file: two runs at once must not make two
     let authorities = Authorities::read(&arguments.authority, arguments.create_authority)?;
     let lifetime = arguments.lifetime.min(authorities.period()); // or clients could meet a CA that they dropped
     if lifetime.as_secs() == 0 {
         return Err(Failure::usage("a certificate lasts at least a second"));
     }
-    let group = arguments.group.as_deref().map(group).transpose()?;
-    let files = Files::below(&arguments.directory)?;
-
+    let wanted = Wanted::new(&arguments.name, &arguments.address, lifetime, now)?;
     let all = Trusted::derive(authorities.at(&arguments.cluster, now)?)?;
-    let wanted = Wanted::new(&arguments.name, &arguments.address, lifetime, now);
-    let _lock = files.lock()?;
     let issued = files.current_or_new(&wanted, &all)?;
-    // The bundle first: whoever reads it now trusts what is shown a moment later. Then the key, for OpenBao
-    // refuses a chain without its key and goes on with the old ones; a crash in between is healed by
-    // the next run.
-    let mut changed = file::put(&files.ca, all.bundle.text().as_bytes(), 0o644, None)?;
-    changed |= file::put(&files.key, issued.key.as_bytes(), 0o640, group)?;
-    let chain = bundle::text(&issued.certificate) + &all.links;
-    changed |= file::put(&files.chain, chain.as_bytes(), 0o644, None)?;
-    if changed && let Some(unit) = &arguments.reload_unit {
-        reload(unit)?;
+    let contents = Contents {
+        ca: all.bundle.text(),
+        chain: bundle::text(&issued.certificate) + &all.links,
+        key: issued.key,
+        group,
+    };
+    let changed = files.put(&contents, arguments.reload_unit.is_some())?;
+    if let Some(unit) = &arguments.reload_unit {
+        files.told(|| reload(unit))?;
     }
     data(if changed { "changed" } else { "unchanged" })
+}
+
+/// What is to be in a node's files.
+struct Contents {
+    ca: String,
+    key: Zeroizing<String>,
+    group: Option<u32>,
+    chain: String,
 }
 
 fn clock() -> Result<u64, Failure> {
@@ -125,6 +135,7 @@ impl Files {
             chain: directory.join("chain.pem"),
             key: directory.join("key.pem"),
             ca: directory.join("ca.pem"),
+            untold: directory.join(".untold"),
         })
     }
 
@@ -141,7 +152,47 @@ impl Files {
                 flock(&file, FlockOperation::LockExclusive)?;
                 Ok(file)
             });
-        locked.map_err(|cause| file::unwritable(&path, &cause))
+        let locked = locked.map_err(|cause| file::unwritable(&path, &cause))?;
+        file::sweep(self.folder());
+        Ok(locked)
+    }
+
+    fn folder(&self) -> &Path {
+        self.chain.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Writes what differs, and says whether something did; `tell` when OpenBao is to be told of it.
+    fn put(&self, contents: &Contents, tell: bool) -> Result<bool, Failure> {
+        // The bundle first: whoever reads it now trusts what is shown a moment later. Then the key, for
+        // OpenBao refuses a chain without its key and goes on with the old ones; a crash in between is
+        // healed by the next run.
+        let all = [
+            (&self.ca, contents.ca.as_bytes(), 0o644, None),
+            (&self.key, contents.key.as_bytes(), 0o640, contents.group),
+            (&self.chain, contents.chain.as_bytes(), 0o644, None),
+        ];
+        let mut each = all.iter();
+        if each.all(|&(path, content, mode, group)| file::is_so(path, content, mode, group)) {
+            return Ok(false);
+        }
+        if tell {
+            file::put(&self.untold, b"", 0o600, None)?;
+        }
+        for (path, content, mode, group) in all {
+            file::put(path, content, mode, group)?;
+        }
+        Ok(true)
+    }
+
+    /// Tells OpenBao of what changed now, or when a run before this one ended too early.
+    fn told(&self, tell: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        if !self.untold.exists() {
+            return Ok(());
+        }
+        tell()?;
+        fs::remove_file(&self.untold)
+            .and_then(|()| file::flush(self.folder()))
+            .map_err(|cause| file::unwritable(&self.untold, &cause))
     }
 
     /// The certificate and key that are there, where they are still what is wanted.

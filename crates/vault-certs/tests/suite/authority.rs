@@ -1,0 +1,59 @@
+//! The file that CAs are derived from.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crate::{Fleet, NOW, run, said};
+
+#[test]
+fn another_authority_takes_over_by_a_line_first_second_and_gone() {
+    let fleet = Fleet::new();
+    let old = fleet.text("authority");
+    let new = run(&["authority", "--period", "30days"]).stdout;
+    fleet.renew("before", NOW, &[]);
+    let lines = |text: String| fs::write(fleet.path("authority"), text).unwrap();
+    lines(format!("# the second is trusted only\n{old}{new}"));
+    fleet.renew("both", NOW, &[]);
+    lines(format!("{new}{old}"));
+    fleet.renew("swapped", NOW, &[]);
+    assert!(fleet.trusts("both/ca.pem", "swapped", NOW));
+    assert!(!fleet.trusts("before/ca.pem", "swapped", NOW));
+    lines(new);
+    fleet.renew("after", NOW, &[]);
+    assert!(fleet.trusts("swapped/ca.pem", "after", NOW));
+}
+
+#[test]
+fn authority_files_that_are_none() {
+    let fleet = Fleet::new();
+    let file = fleet.path("authority");
+    let again = run(&["authority", "--output", file.to_str().unwrap()]);
+    assert_eq!(again.code(), Some(1), "{again}");
+    let good = fleet.text("authority");
+    for (text, what) in [
+        (String::new(), "is empty"),
+        ("# nothing\n".to_owned(), "is empty"),
+        (good.replace("-1:", "-2:"), "secret 1 is none"),
+        (good[..good.len() - 8].to_owned(), "secret 1 is none"),
+        (
+            format!("{good}vault-certs-authority-1:0:AAAA"),
+            "secret 2 is none",
+        ),
+    ] {
+        fs::write(&file, &text).unwrap();
+        let output = fleet.renew("a", NOW, &[]);
+        assert_eq!(output.code(), Some(2), "{output}");
+        assert!(output.stderr.contains(what), "{output}");
+        assert!(!fleet.path("a/key.pem").exists());
+    }
+    fs::write(&file, &good).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let output = fleet.renew("a", NOW, &[]);
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("mode 644"), "{output}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(fleet.renew("a", NOW, &[]).code(), Some(2));
+    said(
+        &fleet.renew("a", NOW, &["--create-authority", "90days"]),
+        "changed",
+    );
+}

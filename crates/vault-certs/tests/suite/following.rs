@@ -1,0 +1,183 @@
+//! A client that follows the CAs of real servers.
+
+use std::{fs, io::Write, net::TcpListener, thread, time::Duration};
+
+use crate::{Fleet, NOW, PERIOD, clock, program, run, said};
+
+#[test]
+fn a_client_begins_with_a_ca_and_loses_none_when_nobody_answers() {
+    let fleet = Fleet::new();
+    fleet.renew("a", NOW, &[]);
+    let (ca, output) = (fleet.path("a/ca.pem"), fleet.path("bundle.pem"));
+    let (ca, output) = (ca.to_str().unwrap(), output.to_str().unwrap());
+    let nobody = testkit::refused_address();
+    let address = nobody.address().replace("http:", "https:");
+    let none = run(&["fetch", "--address", &address, "--output", output]);
+    assert_eq!(none.code(), Some(2), "{none}");
+    let refused = run(&[
+        "fetch",
+        "--address",
+        &address,
+        "--output",
+        output,
+        "--initial",
+        ca,
+    ]);
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    assert!(!fleet.path("bundle.pem").exists());
+    fs::copy(ca, output).unwrap();
+    let kept = run(&["fetch", "--address", &address, "--output", output]);
+    assert_eq!(kept.code(), Some(1), "{kept}");
+    assert_eq!(fleet.text("bundle.pem"), fleet.text("a/ca.pem"));
+}
+
+#[test]
+fn a_bundle_that_is_two_periods_old_is_made_current_and_what_ended_is_dropped() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    fleet.renew("one", now - PERIOD, &[]);
+    fleet.renew("two", now - 2 * PERIOD, &[]);
+    fleet.renew("three", now - 3 * PERIOD, &[]);
+    let current = fleet.certificates("node/ca.pem");
+    let server = fleet.serve("node");
+    for (client, ended) in [("one", 0), ("two", 1)] {
+        let bundle = format!("{client}/ca.pem");
+        let before = fleet.certificates(&bundle);
+        said(&fleet.fetch(&bundle, &[&server.address()], &[]), "changed");
+        let after = fleet.certificates(&bundle);
+        assert!(current[1..].iter().all(|ca| after.contains(ca)), "{client}");
+        let dropped = before.iter().filter(|ca| !after.contains(ca)).count();
+        assert_eq!(dropped, ended, "{client}");
+        said(
+            &fleet.fetch(&bundle, &[&server.address()], &[]),
+            "unchanged",
+        );
+    }
+    // Nobody that this one trusts vouches for what is shown.
+    let before = fleet.text("three/ca.pem");
+    let refused = fleet.fetch("three/ca.pem", &[&server.address()], &[]);
+    insta::assert_snapshot!(refused, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate
+    error: no server could be asked for its CA certificates: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate
+
+    hint: `--initial` names the CA certificates as a node has them today (`/var/lib/openbao-certs/ca.pem`): a bundle that was not kept current for two periods trusts none of them
+    ");
+    assert_eq!(fleet.text("three/ca.pem"), before);
+}
+
+#[test]
+fn another_authority_comes_to_clients_before_it_signs() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    let old = fleet.text("authority");
+    let new = run(&["authority", "--period", "30days"]).stdout;
+    fleet.renew("client", now, &[]);
+    fs::write(fleet.path("authority"), format!("{old}{new}")).unwrap();
+    fleet.renew("node", now, &[]);
+    let server = fleet.serve("node");
+    let fetched = fleet.fetch("client/ca.pem", &[&server.address()], &[]);
+    said(&fetched, "changed");
+    fs::write(fleet.path("authority"), format!("{new}{old}")).unwrap();
+    fleet.renew("node", now, &[]);
+    assert!(fleet.trusts("client/ca.pem", "node", now));
+}
+
+#[test]
+fn a_strangers_ca_in_the_chain_is_not_taken() {
+    testkit::require_bao!();
+    let (fleet, stranger, now) = (Fleet::new(), Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    stranger.renew("node", now, &[]);
+    let chain = fleet.text("node/chain.pem");
+    // Its own, and its links, which have the names of ours; then the whole of a server of its own.
+    let forged = format!(
+        "{chain}{}{}",
+        stranger.text("node/ca.pem"),
+        stranger.text("node/chain.pem")
+    );
+    fs::write(fleet.path("node/chain.pem"), forged).unwrap();
+    let bundle = fleet.text("node/ca.pem");
+    fs::write(fleet.path("bundle.pem"), &bundle).unwrap();
+    let (server, his) = (fleet.serve("node"), stranger.serve("node"));
+    said(
+        &fleet.fetch("bundle.pem", &[&server.address()], &[]),
+        "unchanged",
+    );
+    let refused = fleet.fetch("bundle.pem", &[&his.address()], &[]);
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    // Beside a good one he changes nothing either.
+    let both = fleet.fetch("bundle.pem", &[&his.address(), &server.address()], &[]);
+    said(&both, "unchanged");
+    assert_eq!(fleet.text("bundle.pem"), bundle);
+}
+
+#[test]
+fn a_server_that_sends_byte_by_byte_keeps_nobody_from_the_next() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    fleet.renew("client", now - PERIOD, &[]);
+    let server = fleet.serve("node");
+    let slow = trickle();
+    let output = fleet.fetch("client/ca.pem", &[&slow, &server.address()], &[]);
+    said(&output, "changed");
+    assert!(output.time < Duration::from_secs(8), "{:?}", output.time);
+    assert!(output.stderr.contains("warning"), "{output}");
+}
+
+/// Where a TLS record begins that never ends: a byte of it ten times a second.
+fn trickle() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut bytes = [0x16, 3, 3, 0x40, 0]
+            .into_iter()
+            .chain(std::iter::repeat(2));
+        while stream.write_all(&[bytes.next().unwrap()]).is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    format!("https://{address}")
+}
+
+#[test]
+fn a_bundle_that_a_power_cut_left_empty_begins_again_with_the_initial_one() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    let server = fleet.serve("node");
+    let initial = fleet.path("node/ca.pem");
+    let initial = ["--initial", initial.to_str().unwrap()];
+    for damage in [
+        "",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        fs::write(fleet.path("bundle.pem"), damage).unwrap();
+        let without = fleet.fetch("bundle.pem", &[&server.address()], &[]);
+        assert_eq!(without.code(), Some(1), "{without}");
+        assert_eq!(fleet.text("bundle.pem"), damage);
+        let output = fleet.fetch("bundle.pem", &[&server.address()], &initial);
+        said(&output, "changed");
+        assert!(output.stderr.contains("warning"), "{output}");
+        assert_eq!(fleet.text("bundle.pem"), fleet.text("node/ca.pem"));
+    }
+}
+
+#[test]
+fn a_bundle_in_the_folder_that_one_is_in() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    let server = fleet.serve("node");
+    let fetch = program()
+        .folder(fleet.path(""))
+        .args(["fetch", "--address", &server.address()])
+        .args(["--initial", "node/ca.pem", "--output", "bundle.pem"]);
+    said(&fetch.run(), "changed");
+    assert_eq!(fleet.text("bundle.pem"), fleet.text("node/ca.pem"));
+}

@@ -1,0 +1,150 @@
+//! What a node has, and when it is replaced.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
+use crate::{DAY, Fleet, NOW, PERIOD, said};
+
+#[test]
+fn nodes_that_never_spoke_have_the_same_cas_byte_for_byte() {
+    let fleet = Fleet::new();
+    said(&fleet.renew("a", NOW, &[]), "changed");
+    said(&fleet.renew("b", NOW + DAY, &[]), "changed");
+    assert_eq!(fleet.text("a/ca.pem"), fleet.text("b/ca.pem"));
+    assert_ne!(fleet.text("a/key.pem"), fleet.text("b/key.pem"));
+    let links = |node: &str| {
+        fleet
+            .text(&format!("{node}/chain.pem"))
+            .split_once("-----END")
+            .unwrap()
+            .1
+            .split_once("-----BEGIN")
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    assert_eq!(links("a"), links("b"));
+    let mode = |name: &str| fs::metadata(fleet.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("a/key.pem"), mode("authority")), (0o640, 0o600));
+}
+
+#[test]
+fn what_is_due_is_replaced_and_nothing_else() {
+    let fleet = Fleet::new();
+    said(&fleet.renew("a", NOW, &[]), "changed");
+    said(&fleet.renew("a", NOW, &[]), "unchanged");
+    said(&fleet.renew("a", NOW + 9 * DAY, &[]), "unchanged");
+    let other_names = fleet.renew("a", NOW + 9 * DAY, &["--address", "10.0.0.1"]);
+    said(&other_names, "changed");
+    said(
+        &fleet.renew("a", NOW + 9 * DAY, &["--address", "10.0.0.1"]),
+        "unchanged",
+    );
+    said(
+        &fleet.renew("a", NOW + 20 * DAY, &["--address", "10.0.0.1"]),
+        "changed",
+    );
+    // A clock that was a year ahead, and is right again.
+    said(&fleet.renew("a", NOW + 365 * DAY, &[]), "changed");
+    said(&fleet.renew("a", NOW, &[]), "changed");
+    // What a crash between two files leaves, and a file that is damaged.
+    let key = fleet.text("a/key.pem");
+    said(&fleet.renew("b", NOW, &[]), "changed");
+    fs::copy(fleet.path("b/key.pem"), fleet.path("a/key.pem")).unwrap();
+    said(&fleet.renew("a", NOW, &[]), "changed");
+    assert_ne!(fleet.text("a/key.pem"), key);
+    for damage in [
+        "",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "x\0",
+    ] {
+        fs::write(fleet.path("a/chain.pem"), damage).unwrap();
+        said(&fleet.renew("a", NOW, &[]), "changed");
+    }
+    assert!(fleet.trusts("a/ca.pem", "a", NOW));
+}
+
+#[test]
+fn a_bundle_that_is_a_whole_period_old_is_good_and_an_older_one_is_not() {
+    let fleet = Fleet::new();
+    said(&fleet.renew("client", NOW, &[]), "changed");
+    for days in [1, 44, 46, 89, 90] {
+        let at = NOW + days * DAY;
+        fleet.renew("node", at, &[]);
+        assert!(
+            fleet.trusts("client/ca.pem", "node", at),
+            "after {days} days"
+        );
+    }
+    fleet.renew("node", NOW + 4 * PERIOD, &[]);
+    assert!(!fleet.trusts("client/ca.pem", "node", NOW + 4 * PERIOD));
+}
+
+#[test]
+fn a_key_of_the_wrong_group_is_given_to_the_right_one() {
+    if !rustix::process::geteuid().is_root() {
+        testkit::skip!("giving files to a group needs root");
+    }
+    let fleet = Fleet::new();
+    said(&fleet.renew("a", NOW, &[]), "changed"); // by hand, before the group was thought of
+    let with_group = || fleet.renew("a", NOW, &["--group", "daemon"]);
+    said(&with_group(), "changed");
+    let metadata = fs::metadata(fleet.path("a/key.pem")).unwrap();
+    assert_eq!((metadata.gid(), metadata.mode() & 0o777), (1, 0o640));
+    said(&with_group(), "unchanged");
+}
+
+#[test]
+fn an_address_given_as_a_name_or_in_another_spelling_is_not_new_each_time() {
+    let fleet = Fleet::new();
+    let more = ["--name", "fd00:0:0::01", "--name", "bao.example.com"];
+    said(&fleet.renew("a", NOW, &more), "changed");
+    said(&fleet.renew("a", NOW, &more), "unchanged");
+    let as_address = ["--name", "bao.example.com", "--address", "fd00::1"];
+    said(&fleet.renew("a", NOW, &as_address), "unchanged");
+}
+
+#[test]
+fn names_that_no_certificate_can_have() {
+    let fleet = Fleet::new();
+    let long = "a".repeat(64);
+    for name in [
+        "",
+        " ",
+        "a b",
+        "https://bao",
+        "bao:8200",
+        "a..b",
+        "bäo",
+        &long,
+    ] {
+        let output = fleet.renew("a", NOW, &["--name", name]);
+        assert_eq!(output.code(), Some(2), "{name}: {output}");
+        assert!(output.stderr.contains("is no host name"), "{output}");
+    }
+    assert!(!fleet.path("a/key.pem").exists());
+    let good = ["--name", "*.bao.example.com", "--name", "bao_1.example.com"];
+    said(&fleet.renew("a", NOW, &good), "changed");
+}
+
+#[test]
+fn a_reload_that_failed_is_made_up_for() {
+    let fleet = Fleet::new();
+    let more = ["--reload-unit", "openbao-of-this-test.service"];
+    let without_systemctl = || {
+        let run = fleet.renewing("a", NOW, &more).env("PATH", "/nowhere");
+        run.run()
+    };
+    let first = without_systemctl();
+    assert_eq!(first.code(), Some(1), "{first}");
+    // Nothing is to be renewed, but OpenBao was not told of the last time yet.
+    let second = without_systemctl();
+    assert_eq!(second.code(), Some(1), "{second}");
+    if testkit::find("systemctl", "SYSTEMCTL").is_none() {
+        testkit::skip!("no systemctl on this machine");
+    }
+    said(&fleet.renew("a", NOW, &more), "unchanged");
+    said(&without_systemctl(), "unchanged");
+}

@@ -1,0 +1,113 @@
+//! The CA is replaced again and again under a client that asks all the time.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use openbao::{Client, Settings, Trust, sys};
+use testkit::Server;
+
+use crate::{Fleet, clock, said};
+
+/// How long a CA signs, in seconds.
+const SHORT: u64 = 5;
+
+#[test]
+fn three_cas_come_and_go_and_a_client_that_looks_once_a_period_is_never_refused() {
+    testkit::require_bao!();
+    let fleet = Fleet::with_period(&format!("{SHORT}s"));
+    fleet.renew("node", clock(), &[]);
+    let first = authorities(&fleet);
+    fs::copy(fleet.path("node/ca.pem"), fleet.path("followed.pem")).unwrap();
+    let mut server = fleet.serve("node");
+    let (stop, address) = (AtomicBool::new(false), server.address());
+    let (well, failed) = thread::scope(|scope| {
+        let asking = scope.spawn(|| ask_all_the_time(&fleet, &address, &stop));
+        let end = StopAtTheEnd(&stop);
+        let followed = keep_current(&fleet, &mut server);
+        assert_eq!(followed, 3, "a new CA in each period");
+        drop(end);
+        asking.join().unwrap()
+    });
+    assert_eq!(failed, Vec::<String>::new(), "beside {well} that went well");
+    assert!(well > 100, "only {well} requests");
+    assert!(first.is_disjoint(&authorities(&fleet)));
+}
+
+/// Also when the test has failed: it would wait for the asking thread otherwise.
+struct StopAtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// For three periods: the node's timer ten times a second, the client's once a period. Gives how often the
+/// client found something new.
+fn keep_current(fleet: &Fleet, server: &mut Server) -> usize {
+    let began = Instant::now();
+    let mut looked = 0;
+    let mut followed = 0;
+    while looked < 3 {
+        let renewed = fleet.renew("node", clock(), &[]);
+        assert_eq!(renewed.code(), Some(0), "{renewed}");
+        if renewed.stdout.trim() == "changed" {
+            server.reload();
+        }
+        if began.elapsed() >= Duration::from_secs(SHORT * (looked + 1)) {
+            looked += 1;
+            let output = fleet.fetch("followed.pem", &[&server.address()], &[]);
+            assert_eq!(output.code(), Some(0), "{output}");
+            followed += usize::from(output.stdout.trim() == "changed");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    followed
+}
+
+/// With a new connection, and the bundle as it is, for each request. Gives how many went well, and what the
+/// others met.
+fn ask_all_the_time(fleet: &Fleet, address: &str, stop: &AtomicBool) -> (usize, Vec<String>) {
+    let mut well = 0;
+    let mut failed = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let mut settings = Settings::new(vec![address.parse().unwrap()]);
+        settings.trust = Trust::Bundle(fleet.path("followed.pem"));
+        match Client::new(settings).and_then(|client| sys::seal_status(&client)) {
+            Ok(_) => well += 1,
+            Err(error) => failed.push(error.to_string()),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    (well, failed)
+}
+
+fn authorities(fleet: &Fleet) -> BTreeSet<String> {
+    fleet.certificates("node/ca.pem").into_iter().collect()
+}
+
+#[test]
+fn a_clock_that_was_a_year_ahead_is_mended_while_the_server_runs() {
+    testkit::require_bao!();
+    let (fleet, now) = (Fleet::new(), clock());
+    fleet.renew("node", now, &[]);
+    fs::copy(fleet.path("node/ca.pem"), fleet.path("client.pem")).unwrap();
+    let mut server = fleet.serve("node");
+    let address = server.address();
+    let is_trusted = || fleet.fetch("client.pem", &[&address], &[]).code() == Some(0);
+    assert!(is_trusted());
+    said(&fleet.renew("node", now + 365 * 86_400, &[]), "changed");
+    server.reload();
+    testkit::wait_for("the certificate of next year", || {
+        (!is_trusted()).then_some(())
+    });
+    said(&fleet.renew("node", clock(), &[]), "changed");
+    server.reload();
+    testkit::wait_for("the certificate of now", || is_trusted().then_some(()));
+    assert_eq!(fleet.text("client.pem"), fleet.text("node/ca.pem"));
+}
