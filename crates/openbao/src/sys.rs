@@ -22,6 +22,10 @@ pub struct SealStatus {
     pub threshold: usize,
     /// How many different ones it was given since it began to collect them.
     pub progress: usize,
+    /// Names this collection of shares; another one begins when they were refused or dropped. Empty
+    /// before the first.
+    #[serde(default)]
+    pub nonce: String,
     /// OpenBao's version.
     pub version: String,
 }

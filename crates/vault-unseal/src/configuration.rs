@@ -1,18 +1,19 @@
 //! What the program is told to watch.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use cli::{ConnectionArgs, Failure};
 use openbao::{Address, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
-use crate::{Arguments, log::Level, shares::Shares};
+use crate::{Arguments, file, log::Level, shares::Shares};
 
 /// How long one request to a node may take, and its connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
+/// What `probe_interval` may be, in seconds.
+const INTERVALS: RangeInclusive<u64> = 1..=3600;
 
 /// The file, as tools of this kind have it.
 #[derive(Deserialize)]
@@ -51,15 +52,19 @@ impl Configuration {
     /// What of it cannot be read or makes no sense.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self, Failure> {
         let path = &arguments.config;
-        let file = parse(path)?;
+        let (text, mode) = file::read(path)?;
+        let file = parse(path, &text)?;
         if !file.unseal_keys.is_empty() {
-            refuse_readers(path)?;
+            file::refuse_readers(path, mode)?;
         }
         if file.nodes.is_empty() {
             return Err(wrong(path, "`nodes` is empty").hint("name at least one node's URL"));
         }
-        if file.probe_interval == 0 {
-            return Err(wrong(path, "`probe_interval` is 0").hint("write whole seconds, such as 5"));
+        if !INTERVALS.contains(&file.probe_interval) {
+            let given = file.probe_interval;
+            return Err(
+                wrong(path, format!("`probe_interval` is {given}")).hint("1 to 3600 seconds")
+            );
         }
         let shares = Shares::collect(
             file.unseal_keys,
@@ -76,57 +81,38 @@ impl Configuration {
     }
 }
 
-fn parse(path: &Path) -> Result<File, Failure> {
-    let text = fs::read(path)
-        .map(Zeroizing::new)
-        .map_err(|cause| wrong(path, format!("it could not be read: {cause}")))?;
-    serde_json::from_slice(&text).map_err(|cause| {
-        wrong(path, format!("it is not understood: {}", shown(&cause))).hint(
+fn parse(path: &Path, text: &[u8]) -> Result<File, Failure> {
+    serde_json::from_slice(text).map_err(|cause| {
+        let why = explain(&cause);
+        wrong(path, format!("it is not understood: {why}")).hint(
             "JSON with log_level, probe_interval, nodes and unseal_keys: see `vault-unseal --help`",
         )
     })
 }
 
-/// What is wrong with the file. A text that stands where none is expected may be a key share, and is
-/// not shown.
-fn shown(cause: &serde_json::Error) -> String {
-    let message = cause.to_string();
-    if message.contains("string \"") {
-        let (line, column) = (cause.line(), cause.column());
-        return format!("a text where something else is expected, at line {line} column {column}");
+/// What is wrong with the text, never what stands there: that may be a key share in the wrong place.
+fn explain(cause: &serde_json::Error) -> String {
+    let text = cause.to_string();
+    let about_names = ["unknown field", "missing field", "duplicate field"];
+    if !cause.is_data() || about_names.iter().any(|start| text.starts_with(start)) {
+        return text;
     }
-    message
-}
-
-/// Key shares in a file that others can read are no secret.
-fn refuse_readers(path: &Path) -> Result<(), Failure> {
-    let mode = fs::metadata(path)
-        .map(|metadata| metadata.permissions().mode())
-        .map_err(|cause| wrong(path, format!("it could not be looked at: {cause}")))?;
-    if mode.trailing_zeros() >= 6 {
-        // no bit of the group's or of others'
-        return Ok(());
-    }
-    let shown = path.display();
-    Err(wrong(
-        path,
-        format!(
-            "it holds key shares, and others than its owner may read it (mode {:o})",
-            mode & 0o777
-        ),
+    let (line, column) = (cause.line(), cause.column());
+    format!(
+        "the value that ends at line {line} column {column} is none that its key takes: log_level is \
+         `error`, `warn`, `info`, `debug` or `trace`, probe_interval a whole number, nodes and \
+         unseal_keys are lists of texts"
     )
-    .hint(format!(
-        "`chmod 0600 {shown}`; whoever may have read them: `bao operator rekey`"
-    )))
 }
 
 /// One client's settings for each node: a look at one must not be answered by another.
 fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failure> {
     let mut list = Vec::new();
     for url in urls {
-        for address in Address::parse_list(url).map_err(openbao::Error::from)? {
-            list.push(address);
-        }
+        list.extend(Address::parse_list(url).map_err(|cause| {
+            wrong(&arguments.config, format!("`nodes`: {cause}"))
+                .hint("an address reads `https://10.0.0.5:8200`")
+        })?);
     }
     list.sort_by_key(ToString::to_string);
     list.dedup_by_key(|address| address.to_string());

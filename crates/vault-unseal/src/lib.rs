@@ -2,14 +2,18 @@
 //!
 //! [`run`] is the whole program. What it is told stands in [`configuration`], the key shares come from
 //! [`shares`]; each node has a thread of its own ([`watch`]), which looks at it and opens it
-//! ([`opening`]), so that one that hangs delays no other. [`service`] speaks with systemd.
+//! ([`opening`], which keeps in mind what was refused in [`attempts`]), so that one that hangs delays no
+//! other. [`service`] speaks with systemd.
 
+mod attempts;
 mod cli;
 mod configuration;
+mod file;
 mod log;
 mod memory;
 mod metrics;
 mod opening;
+mod pulse;
 mod service;
 mod shares;
 mod watch;

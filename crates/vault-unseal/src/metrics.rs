@@ -7,10 +7,17 @@ use std::{
     io::Write as _,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use crate::log::{Level, say};
+
+/// The file is written at least so often: its age tells whether the program lives.
+const FRESH: Duration = Duration::from_secs(60);
+/// And at most so often.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is known of a node.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +37,7 @@ pub(crate) struct Node {
 pub(crate) struct Metrics {
     file: Option<PathBuf>,
     nodes: Mutex<BTreeMap<String, Node>>,
+    changed: Condvar,
 }
 
 /// Name, type, meaning, and where the value is.
@@ -57,7 +65,7 @@ const KINDS: [Kind; 4] = [
     (
         "failures_total",
         "counter",
-        "Looks at the node that failed",
+        "Looks at the node that failed, or left it sealed",
         |node| node.failures,
     ),
 ];
@@ -68,22 +76,69 @@ impl Metrics {
         Self {
             file,
             nodes: Mutex::default(),
+            changed: Condvar::new(),
         }
     }
 
-    /// Changes a node's figures and writes them all where something changed that somebody wakes up for.
-    pub(crate) fn change(&self, node: &str, change: impl FnOnce(&mut Node)) {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        change(nodes.entry(node.to_owned()).or_default());
-        let Some(file) = &self.file else { return };
-        if let Err(cause) = write(file, &text(&nodes)) {
-            let shown = file.display();
-            say(
-                Level::Warn,
-                format_args!("the metrics are not written to `{shown}`: {cause}"),
-            );
+    /// Speaks of these nodes from now on, and of no others.
+    pub(crate) fn about(&self, names: impl Iterator<Item = String>) {
+        let mut nodes = self.lock();
+        let known = std::mem::take(&mut *nodes);
+        let figures = |name: &String| known.get(name).copied().unwrap_or_default();
+        nodes.extend(names.map(|name| {
+            let figures = figures(&name);
+            (name, figures)
+        }));
+    }
+
+    /// Changes a node's figures. It does no more: a disk that hangs keeps no node sealed.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.lock().get_mut(name) {
+            change(node);
+            self.changed.notify_one();
         }
     }
+
+    /// Writes the file now and whenever something changes.
+    pub(crate) fn keep(&self) {
+        let mut written = String::new();
+        let mut trouble = None;
+        while let Some(file) = &self.file {
+            let nodes = self.lock();
+            let waited = self
+                .changed
+                .wait_timeout_while(nodes, FRESH, |nodes| text(nodes) == written);
+            written = text(&waited.unwrap_or_else(PoisonError::into_inner).0);
+            let now = write(file, &written).err().map(|cause| cause.to_string());
+            if let Some(cause) = now.as_ref().filter(|_| now != trouble) {
+                complain(file, cause);
+            }
+            trouble = now;
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Writes the file once.
+    pub(crate) fn write_once(&self) {
+        let text = text(&self.lock());
+        if let Some(file) = &self.file
+            && let Err(cause) = write(file, &text)
+        {
+            complain(file, &cause.to_string());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn complain(file: &Path, cause: &str) {
+    let shown = file.display();
+    say(
+        Level::Warn,
+        format_args!("the metrics are not written to `{shown}`: {cause}"),
+    );
 }
 
 fn text(nodes: &BTreeMap<String, Node>) -> String {
@@ -102,10 +157,12 @@ fn text(nodes: &BTreeMap<String, Node>) -> String {
 
 /// Whole or not at all, and readable: there is nothing secret in it.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let mut draft = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     draft.write_all(text.as_bytes())?;
     draft.persist(file)?;
     Ok(())

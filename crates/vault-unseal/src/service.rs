@@ -19,37 +19,37 @@ use crate::{
     configuration::Configuration,
     log::{self, Level, say},
     metrics::Metrics,
+    pulse::Pulse,
     watch::{Seen, Watcher},
 };
 
 /// How long the first look at all nodes may take before the service counts as started all the same: a
 /// node that hangs must not keep it from starting.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
-/// A node's thread that has not looked for so many intervals, and a minute, hangs or is dead.
-const INTERVALS: u32 = 3;
-const GRACE: Duration = Duration::from_secs(60);
+/// All memory is locked, so a thread gets no more than it needs.
+const STACK: usize = 1 << 20;
 
 /// Looks once at all nodes, at the same time.
 pub(crate) fn once(arguments: &Arguments) -> Result<(), Failure> {
     let configuration = Configuration::read(arguments)?;
     log::set(configuration.log_level);
     let metrics = Arc::new(Metrics::new(arguments.metrics_file.clone()));
-    let watchers = watchers(&configuration, &metrics)?;
-    let count = watchers.len();
-    let threads: Vec<_> = watchers
-        .into_iter()
-        .map(|mut watcher| thread::spawn(move || watcher.look()))
-        .collect();
+    let mut threads = Vec::new();
+    for mut watcher in watchers(&configuration, &metrics)? {
+        threads.push(spawn(move || watcher.look())?);
+    }
+    let count = threads.len();
     let seen = threads.into_iter().map(JoinHandle::join);
-    let idle = seen
+    let left = seen
         .filter(|seen| !matches!(seen, Ok(Seen::Unsealed)))
         .count();
-    if idle == 0 {
+    metrics.write_once();
+    if left == 0 {
         return Ok(());
     }
     Err(
-        Failure::failed(format!("{idle} of {count} nodes are not unsealed"))
-            .hint("the lines above say why"),
+        Failure::failed(format!("{left} of {count} nodes are not unsealed"))
+            .hint("the lines above say why; with `log_level` `debug` they say more"),
     )
 }
 
@@ -67,39 +67,49 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         .thread_block()
         .map_err(|cause| Failure::failed(format!("signals cannot be waited for: {cause}")))?;
     let metrics = Arc::new(Metrics::new(arguments.metrics_file.clone()));
-    let mut watch = Watch::begin(&Configuration::read(&arguments)?, &metrics)?;
+    let configuration = Configuration::read(&arguments)?;
+    log::set(configuration.log_level);
+    let mut watch = Watch::begin(watchers(&configuration, &metrics)?, &configuration)?;
+    let kept = Arc::clone(&metrics);
+    spawn(move || kept.keep())?;
     loop {
         match signals.wait() {
-            Ok(Signal::SIGHUP) => watch = reload(&arguments, &metrics, watch),
+            Ok(Signal::SIGHUP) => watch = reload(&arguments, &metrics, watch)?,
             Ok(_) => {
                 tell(&[NotifyState::Stopping]);
                 return Ok(()); // every thread ends with the process, and none holds anything
             }
-            Err(cause) => say(
-                Level::Error,
-                format_args!("no signal can be waited for: {cause}"),
-            ),
+            Err(cause) => {
+                return Err(Failure::failed(format!(
+                    "signals cannot be waited for: {cause}"
+                )));
+            }
         }
     }
 }
 
 /// Another configuration takes the place of the one before, unless it is wrong.
-fn reload(arguments: &Arguments, metrics: &Arc<Metrics>, before: Watch) -> Watch {
+fn reload(arguments: &Arguments, metrics: &Arc<Metrics>, before: Watch) -> Result<Watch, Failure> {
     if let Ok(reloading) = NotifyState::monotonic_usec_now() {
         tell(&[NotifyState::Reloading, reloading]);
     }
-    let read = Configuration::read(arguments);
-    match read.and_then(|configuration| Watch::begin(&configuration, metrics)) {
-        Ok(watch) => {
+    let read = Configuration::read(arguments)
+        .and_then(|configuration| Ok((watchers(&configuration, metrics)?, configuration)));
+    match read {
+        Ok((watchers, configuration)) => {
             before.end();
+            log::set(configuration.log_level);
             say(Level::Info, "the configuration was read again");
-            watch
+            Watch::begin(watchers, &configuration)
         }
         Err(failure) => {
             let why = failure.message();
-            say(Level::Error, format_args!("goes on as before: {why}"));
+            say(
+                Level::Error,
+                format_args!("{why}; goes on with the configuration of before"),
+            );
             tell(&[NotifyState::Ready]);
-            before
+            Ok(before)
         }
     }
 }
@@ -111,9 +121,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin(configuration: &Configuration, metrics: &Arc<Metrics>) -> Result<Self, Failure> {
-        let watchers = watchers(configuration, metrics)?;
-        log::set(configuration.log_level);
+    fn begin(watchers: Vec<Watcher>, configuration: &Configuration) -> Result<Self, Failure> {
         let interval = configuration.probe_interval;
         let stop = Arc::new(AtomicBool::new(false));
         let (first, firsts) = mpsc::channel();
@@ -123,15 +131,13 @@ impl Watch {
             let count = Arc::new(AtomicU64::new(0));
             looks.push(Arc::clone(&count));
             let (stop, first) = (Arc::clone(&stop), first.clone());
-            threads.push(thread::spawn(move || {
-                watcher.run(interval, &stop, &count, &first);
-            }));
+            threads.push(spawn(move || watcher.run(interval, &stop, &count, &first))?);
         }
         let ended = Arc::clone(&stop);
-        threads.push(thread::spawn(move || {
-            announce(&firsts, looks.len());
-            keep_alive(&looks, interval, &ended);
-        }));
+        threads.push(spawn(move || {
+            announce(&firsts, looks.len(), &ended);
+            keep_alive(looks, interval, &ended);
+        })?);
         Ok(Self { stop, threads })
     }
 
@@ -145,7 +151,7 @@ impl Watch {
 }
 
 /// Tells systemd that the service is ready once every node was looked at.
-fn announce(firsts: &mpsc::Receiver<()>, count: usize) {
+fn announce(firsts: &mpsc::Receiver<()>, count: usize, stop: &AtomicBool) {
     let until = Instant::now() + FIRST_LOOK;
     for _ in 0..count {
         let left = until.saturating_duration_since(Instant::now());
@@ -153,24 +159,19 @@ fn announce(firsts: &mpsc::Receiver<()>, count: usize) {
             break;
         }
     }
-    tell(&[NotifyState::Ready]);
+    if !stop.load(Ordering::Relaxed) {
+        tell(&[NotifyState::Ready]);
+    }
 }
 
 /// Feeds systemd's watchdog as long as each node's thread goes on looking.
-fn keep_alive(looks: &[Arc<AtomicU64>], interval: Duration, stop: &AtomicBool) {
+fn keep_alive(looks: Vec<Arc<AtomicU64>>, interval: Duration, stop: &AtomicBool) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
     };
-    let read = || looks.iter().map(|count| count.load(Ordering::Relaxed));
-    let mut seen: Vec<_> = read().map(|count| (count, Instant::now())).collect();
+    let mut pulse = Pulse::new(looks, interval);
     while !stop.load(Ordering::Relaxed) {
-        for (place, count) in read().enumerate() {
-            if seen[place].0 != count {
-                seen[place] = (count, Instant::now());
-            }
-        }
-        let patience = interval * INTERVALS + GRACE;
-        if seen.iter().all(|(_, at)| at.elapsed() < patience) {
+        if pulse.beats(Instant::now()) {
             tell(&[NotifyState::Watchdog]);
         }
         thread::park_timeout(limit / 3);
@@ -182,9 +183,18 @@ fn watchers(
     metrics: &Arc<Metrics>,
 ) -> Result<Vec<Watcher>, Failure> {
     let nodes = configuration.nodes.iter();
-    nodes
+    let watchers: Vec<_> = nodes
         .map(|settings| Watcher::new(settings.clone(), &configuration.shares, metrics))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    metrics.about(watchers.iter().map(|watcher| watcher.name().to_owned()));
+    Ok(watchers)
+}
+
+fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Failure> {
+    let thread = thread::Builder::new().stack_size(STACK).spawn(work);
+    thread.map_err(|cause| Failure::failed(format!("no thread can be started: {cause}")))
 }
 
 /// Where systemd does not listen, nothing happens.

@@ -12,14 +12,26 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::configuration::wrong;
+use crate::{
+    configuration::wrong,
+    file,
+    log::{Level, say},
+};
 
 /// How systemd credentials with key shares are named.
 const CREDENTIAL: &str = "unseal-key";
+/// How many bytes OpenBao takes: a barrier key, or a share of one, which has one byte more.
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=33;
 
-/// Different key shares, each by its number from 1 on in the order of their sources.
+/// Different key shares. Each keeps the number that it has in its sources, from 1 on.
 pub(crate) struct Shares {
-    list: Vec<SecretString>,
+    list: Vec<Share>,
+}
+
+struct Share {
+    number: usize,
+    text: SecretString,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 impl fmt::Debug for Shares {
@@ -32,54 +44,92 @@ impl Shares {
     /// All shares from the configuration, from files, and from systemd's credentials, each once.
     ///
     /// # Errors
-    /// A file that cannot be read, a text that is no key share, or none at all.
+    /// A file that cannot be read or that others can read, a text that is no key share, or none at all.
     pub(crate) fn collect(
         configured: Vec<SecretString>,
         configuration: &Path,
         files: &[PathBuf],
         credentials: Option<&OsStr>,
     ) -> Result<Self, Failure> {
-        let mut all: Vec<(PathBuf, SecretString)> = Vec::new();
-        all.extend(
-            configured
-                .into_iter()
-                .map(|share| (configuration.to_owned(), share)),
-        );
-        for file in files {
-            all.extend(
-                of_file(file)?
-                    .into_iter()
-                    .map(|share| (file.clone(), share)),
-            );
+        let mut all = Self { list: Vec::new() };
+        let mut number = 0;
+        all.add(configured, configuration, &mut number)?;
+        for path in files {
+            let (text, mode) = file::read(path)?;
+            file::refuse_readers(path, mode)?;
+            all.add(of_file(path, &text)?, path, &mut number)?;
         }
-        for file in credential_files(credentials) {
-            all.extend(
-                of_file(&file)?
-                    .into_iter()
-                    .map(|share| (file.clone(), share)),
-            );
+        for path in credential_files(credentials) {
+            let (text, _) = file::read(&path)?; // who may read them is systemd's business
+            all.add(of_file(&path, &text)?, &path, &mut number)?;
         }
-        let mut known = Vec::new();
-        let mut list = Vec::new();
-        for (place, (source, share)) in all.into_iter().enumerate() {
-            let bytes = decode(share.expose_secret()).ok_or_else(|| {
-                wrong(
-                    &source,
-                    format!("key share {} is neither hex nor base64", place + 1),
-                )
-                .hint("a key share is 16 to 64 bytes, as `bao operator init` prints it")
-            })?;
-            if !known.contains(&bytes) {
-                known.push(bytes);
-                list.push(share);
-            }
-        }
-        if list.is_empty() {
+        if all.list.is_empty() {
             return Err(Failure::usage("there are no key shares").hint(
                 "give them in `unseal_keys`, with `--unseal-key-file`, or as systemd credentials",
             ));
         }
-        Ok(Self { list })
+        all.warn_of_lengths();
+        Ok(all)
+    }
+
+    fn add(
+        &mut self,
+        texts: Vec<SecretString>,
+        source: &Path,
+        number: &mut usize,
+    ) -> Result<(), Failure> {
+        for text in texts {
+            *number += 1;
+            self.add_one(text, source, *number)?;
+        }
+        Ok(())
+    }
+
+    fn add_one(&mut self, text: SecretString, source: &Path, number: usize) -> Result<(), Failure> {
+        let bytes = decode(text.expose_secret()).ok_or_else(|| {
+            wrong(
+                source,
+                format!("key share {number} is neither hex nor base64 of 16 to 33 bytes"),
+            )
+            .hint("a key share stands there as `bao operator init` printed it, in quotes in JSON")
+        })?;
+        if let Some(same) = self.list.iter().find(|share| share.bytes == bytes) {
+            let same = same.number;
+            say(
+                Level::Warn,
+                format_args!("key share {number} is the same as key share {same}, and counts once"),
+            );
+            return Ok(());
+        }
+        self.list.push(Share {
+            number,
+            text,
+            bytes,
+        });
+        Ok(())
+    }
+
+    /// Shares of one key have one length.
+    fn warn_of_lengths(&self) {
+        let length = |share: &Share| share.bytes.len();
+        let alike = |share: &&Share| {
+            self.list
+                .iter()
+                .filter(|other| length(other) == length(share))
+                .count()
+        };
+        let Some(usual) = self.list.iter().max_by_key(alike).map(length) else {
+            return;
+        };
+        for share in self.list.iter().filter(|share| length(share) != usual) {
+            let (number, length) = (share.number, length(share));
+            say(
+                Level::Warn,
+                format_args!(
+                    "key share {number} has {length} bytes, and others have {usual}: it is damaged, or another cluster's"
+                ),
+            );
+        }
     }
 
     /// How many there are.
@@ -89,7 +139,31 @@ impl Shares {
 
     /// The share at this place, from 0 on.
     pub(crate) fn get(&self, place: usize) -> Option<&SecretString> {
-        self.list.get(place)
+        self.list.get(place).map(|share| &share.text)
+    }
+
+    /// The numbers of the shares at these places, with commas between.
+    pub(crate) fn numbers(&self, places: impl IntoIterator<Item = usize>) -> String {
+        let shares = places.into_iter().filter_map(|place| self.list.get(place));
+        let numbers: Vec<_> = shares.map(|share| share.number.to_string()).collect();
+        numbers.join(", ")
+    }
+
+    /// The text, without any share that whoever wrote it had put into it: what answers in a node's
+    /// place may send back what it was sent.
+    pub(crate) fn without(&self, mut text: String) -> String {
+        for Share {
+            number,
+            text: share,
+            ..
+        } in &self.list
+        {
+            let share = share.expose_secret();
+            if text.contains(share) {
+                text = text.replace(share, &format!("[key share {number}]"));
+            }
+        }
+        text
     }
 }
 
@@ -99,13 +173,11 @@ struct Initialised {
     unseal_keys_b64: Vec<SecretString>,
 }
 
-fn of_file(path: &Path) -> Result<Vec<SecretString>, Failure> {
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|cause| wrong(path, format!("it could not be read: {cause}")))?;
+fn of_file(path: &Path, text: &[u8]) -> Result<Vec<SecretString>, Failure> {
+    let text = std::str::from_utf8(text).map_err(|_| wrong(path, "it is no text"))?;
     if text.trim_start().starts_with('{') {
         // The message could show a part of the file.
-        let parsed: Initialised = serde_json::from_str(&text)
+        let parsed: Initialised = serde_json::from_str(text)
             .map_err(|_| wrong(path, "it is JSON, but has no list `unseal_keys_b64`"))?;
         return Ok(parsed.unseal_keys_b64);
     }
@@ -133,7 +205,7 @@ fn credential_files(folder: Option<&OsStr>) -> Vec<PathBuf> {
 /// The bytes of a share, hex before base64, as OpenBao reads it.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = hex(text).or_else(|| BASE64_STANDARD.decode(text).ok().map(Zeroizing::new))?;
-    (16..=64).contains(&bytes.len()).then_some(bytes)
+    LENGTHS.contains(&bytes.len()).then_some(bytes)
 }
 
 fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -160,17 +232,18 @@ mod tests {
     fn the_same_share_in_hex_and_in_base64_is_one() {
         let hex = "00ff".repeat(8);
         let base64 = BASE64_STANDARD.encode([0x00, 0xff].repeat(8));
+        let other = "11".repeat(16);
+        let shares = collect(&[&hex, &base64, &hex.to_uppercase(), &other]).ok();
+        // What is left keeps its number.
         assert_eq!(
-            collect(&[&hex, &base64, &hex.to_uppercase()])
-                .map(|shares| shares.len())
-                .ok(),
-            Some(1)
+            shares.map(|shares| (shares.len(), shares.numbers(0..2))),
+            Some((2, "1, 4".to_owned()))
         );
     }
 
     #[test]
     fn what_is_no_share_is_refused_without_being_shown() {
-        let long = "ab".repeat(65);
+        let long = "ab".repeat(34);
         for text in ["", "zz", "ü", "abcdef", "not a key share at all", &long] {
             let failure = collect(&[text]).err();
             let message = failure.as_ref().map_or("", |failure| failure.message());
@@ -181,5 +254,15 @@ mod tests {
             assert!(text.is_empty() || !message.contains(text), "{message}");
         }
         assert!(collect(&[]).is_err());
+    }
+
+    #[test]
+    fn a_share_that_a_server_sends_back_is_taken_out() {
+        let (one, two) = ("11".repeat(16), "22".repeat(16));
+        let shares = collect(&[&one, &two]).ok();
+        assert_eq!(
+            shares.map(|shares| shares.without(format!("echo {two}!"))),
+            Some("echo [key share 2]!".to_owned())
+        );
     }
 }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use cli::Failure;
-use openbao::{Client, Error, Settings, sys};
+use openbao::{Client, Error, Settings, Trouble, sys};
 
 use crate::{
+    attempts::Attempts,
     log::{Level, say},
     metrics::Metrics,
-    opening::{self, Opened, Refused},
+    opening::{self, Opened},
     shares::Shares,
 };
 
@@ -28,10 +29,11 @@ const SOON: Duration = Duration::from_millis(250);
 /// One node and what is known of it.
 pub(crate) struct Watcher {
     name: String,
+    settings: Settings,
     client: Client,
     shares: Arc<Shares>,
     metrics: Arc<Metrics>,
-    refused: Refused,
+    attempts: Attempts,
     /// What was said last, so that the same is not said again.
     said: Option<String>,
     lost_at: Option<Instant>,
@@ -60,16 +62,22 @@ impl Watcher {
         shares: &Arc<Shares>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Failure> {
-        let client = Client::new(settings)?;
+        let client = Client::new(settings.clone())?;
         Ok(Self {
             name: client.address().to_string(),
+            settings,
             client,
             shares: Arc::clone(shares),
             metrics: Arc::clone(metrics),
-            refused: Refused::default(),
+            attempts: Attempts::default(),
             said: None,
             lost_at: None,
         })
+    }
+
+    /// The node's address.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Looks again and again until `stop`; tells after the first look, and counts each.
@@ -103,12 +111,9 @@ impl Watcher {
             Level::Trace,
             format_args!("{}: asks for its state", self.name),
         );
-        let seen = match sys::seal_status(&self.client) {
-            Ok(state) => self.judge(&state),
-            Err(error) => Err(error),
-        };
-        let seen = seen.unwrap_or_else(|error| self.lost(&error));
-        if seen != Seen::Lost && seen != Seen::NotInitialised {
+        let looked = sys::seal_status(&self.client).and_then(|state| self.judge(&state));
+        let seen = looked.unwrap_or_else(|error| self.lost(&error));
+        if matches!(seen, Seen::Unsealed | Seen::Sealed) {
             self.lost_at = None;
         }
         self.metrics.change(&self.name, |node| {
@@ -122,22 +127,21 @@ impl Watcher {
     fn judge(&mut self, state: &sys::SealStatus) -> Result<Seen, Error> {
         if !state.initialized {
             self.say(
-                Level::Info,
-                "it is not initialised yet, and has not joined a cluster".into(),
+                Level::Debug,
+                "it is not initialised, and has not joined a cluster yet",
             );
             return Ok(Seen::NotInitialised);
         }
         if !state.sealed {
-            self.refused.clear();
-            self.say(Level::Debug, "it is unsealed".into());
+            self.say(Level::Info, "it is unsealed");
             return Ok(Seen::Unsealed);
         }
-        if state.kind != "shamir" {
-            let text = format!(
-                "it is sealed, and its seal `{}` takes no key shares",
-                state.kind
+        if state.kind != "shamir" || state.threshold == 0 {
+            let kind = &state.kind;
+            self.say(
+                Level::Error,
+                format!("it is sealed, and its seal `{kind}` takes no key shares"),
             );
-            self.say(Level::Error, text);
             return Ok(Seen::Sealed);
         }
         self.open(state)
@@ -145,45 +149,49 @@ impl Watcher {
 
     fn open(&mut self, state: &sys::SealStatus) -> Result<Seen, Error> {
         let began = Instant::now();
-        match opening::open(&self.client, &self.shares, state, &mut self.refused)? {
-            Opened::By(numbers) => {
-                self.refused.clear();
-                let by = numbers
-                    .iter()
-                    .map(usize::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ");
+        let opened = opening::open(&self.client, &self.shares, state, &mut self.attempts)?;
+        let (have, needed) = (self.shares.len(), state.threshold);
+        match opened {
+            Opened::By { set, wrong } => {
                 let took = began.elapsed().as_secs_f64();
+                let numbers = self.shares.numbers(set);
                 self.say(
                     Level::Info,
-                    format!("unsealed in {took:.2} s with key shares {by}"),
+                    format!("unsealed in {took:.2} s with key shares {numbers}"),
                 );
+                if !wrong.is_empty() {
+                    let numbers = self.shares.numbers(wrong);
+                    self.say(Level::Warn, format!("these key shares do not belong to it: {numbers}"));
+                }
+                self.said = Some("it is unsealed".to_owned());
                 self.metrics.change(&self.name, |node| node.unsealed += 1);
                 return Ok(Seen::Unsealed);
             }
-            Opened::TooFew { needed } => {
-                let have = self.shares.len();
-                self.say(
-                    Level::Error,
-                    format!("it is sealed: {needed} different key shares are needed, and {have} are given"),
-                );
-            }
-            Opened::NotYet => {
-                let count = self.refused.len();
-                self.say(
-                    Level::Warn,
-                    format!(
-                        "it is sealed: {count} sets of key shares do not open it; tries others"
-                    ),
-                );
-            }
+            Opened::Soon => self.say(
+                Level::Info,
+                "it took the key shares, and is still sealed: it joins its cluster, or waits for another node",
+            ),
+            Opened::TooFew => self.say(
+                Level::Error,
+                format!("it is sealed: {needed} different key shares are needed, and {have} are given"),
+            ),
+            Opened::Disturbed => self.say(
+                Level::Warn,
+                "it is sealed: somebody else submits key shares at the same time",
+            ),
+            Opened::NotYet => self.say(
+                Level::Warn,
+                format!("it is sealed, and refused {needed} of the {have} key shares; tries others together"),
+            ),
             Opened::None => {
-                let have = self.shares.len();
-                let needed = state.threshold;
+                let numbers = self.shares.numbers(0..have);
+                let tried = self.attempts.refused_count();
+                let plural = if tried == 1 { "" } else { "s" };
                 self.say(
                     Level::Error,
                     format!(
-                        "it is sealed: no {needed} of the {have} key shares open it; they are another cluster's, damaged, or of before a rekey"
+                        "it is sealed: no {needed} of the key shares {numbers} open it ({tried} set{plural} tried); \
+                         they are another cluster's, damaged, or of before the keys were rotated"
                     ),
                 );
             }
@@ -193,12 +201,29 @@ impl Watcher {
 
     fn lost(&mut self, error: &Error) -> Seen {
         self.lost_at.get_or_insert_with(Instant::now);
-        self.say(Level::Warn, error.without_address());
+        let why = match error {
+            Error::Unavailable { attempts } if attempts.len() == 1 => {
+                if matches!(attempts[0].trouble, Trouble::Tls(_)) {
+                    self.trust_again();
+                }
+                attempts[0].trouble.to_string()
+            }
+            other => other.to_string(),
+        };
+        self.say(Level::Warn, why);
         Seen::Lost
     }
 
+    /// Reads the CA certificates again: others may stand there by now.
+    fn trust_again(&mut self) {
+        if let Ok(client) = Client::new(self.settings.clone()) {
+            self.client = client;
+        }
+    }
+
     /// Says it once, and only in `debug` while it stays the same.
-    fn say(&mut self, level: Level, text: String) {
+    fn say(&mut self, level: Level, text: impl Into<String>) {
+        let text = self.shares.without(text.into());
         let known = self.said.as_ref() == Some(&text);
         let level = if known {
             level.max(Level::Debug)

@@ -1,60 +1,146 @@
 //! Configurations that are refused, each with what is wrong.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::{Value, json};
-use testkit::Server;
+use testkit::Run;
 
-use crate::Machine;
+use crate::{Machine, set_mode};
+
+fn machine() -> Machine {
+    Machine {
+        folder: testkit::scratch_dir(),
+        authority: None,
+    }
+}
+
+fn share() -> String {
+    "c0ffee00".repeat(8)
+}
+
+/// A good one, with one value that is another.
+fn with(key: &str, value: Value) -> Value {
+    let mut all = json!({
+        "log_level": "info",
+        "probe_interval": 5,
+        "nodes": ["http://127.0.0.1:1"],
+        "unseal_keys": [share()],
+    });
+    all[key] = value;
+    all
+}
 
 #[test]
 fn each_says_what_is_wrong() {
-    testkit::require_bao!();
-    let machine = Machine::new(&Server::dev());
-    let share = "00".repeat(32);
-    let good = json!({ "log_level": "info", "probe_interval": 5, "nodes": ["http://127.0.0.1:1"], "unseal_keys": [share] });
-    let with = |key: &str, value: Value| {
-        let mut changed = good.clone();
-        changed[key] = value;
-        changed
-    };
+    let machine = machine();
+    let many_lists = "nodes and unseal_keys are lists";
+    let levels = "`error`, `warn`, `info`, `debug` or `trace`";
     for (configuration, said) in [
         (with("unseal_key", json!([])), "unknown field `unseal_key`"),
-        (with("log_level", json!("loud")), "unknown variant `loud`"),
+        (with("log_level", json!("loud")), levels),
         (with("probe_interval", json!(0)), "`probe_interval` is 0"),
         (
-            with("probe_interval", json!("5s")),
-            "a text where something else",
+            with("probe_interval", json!(u64::MAX)),
+            "`probe_interval` is 18446744073709551615",
         ),
+        (with("probe_interval", json!("5s")), "a whole number"),
+        (with("probe_interval", json!(-1)), "a whole number"),
         (with("nodes", json!([])), "`nodes` is empty"),
+        (with("nodes", json!("http://127.0.0.1:1")), many_lists),
         (
             with("nodes", json!(["10.0.0.1:8200"])),
             "is not the address of an OpenBao server",
         ),
         (
             with("unseal_keys", json!(["übung"])),
-            "neither hex nor base64",
+            "key share 1 is neither",
         ),
-        (
-            with("unseal_keys", json!(share)),
-            "a text where something else",
-        ),
-        (with("nodes", json!(share)), "a text where something else"),
         (with("unseal_keys", json!([])), "there are no key shares"),
+        // A share in a wrong place: what is said must not show it.
+        (with("unseal_keys", json!(share())), many_lists),
+        (with("unseal_keys", json!([[share()]])), many_lists),
+        (
+            with("unseal_keys", json!([share() + "00ff"])),
+            "key share 1",
+        ),
+        (with("log_level", json!(share())), levels),
+        (with("probe_interval", json!(share())), "a whole number"),
         (json!([]), "is not understood"),
     ] {
         let output = machine.configure(&configuration).run(&["--once"]).run();
         assert_eq!(output.code(), Some(2), "{said}: {output}");
         assert!(output.stderr.contains(said), "{said}: {output}");
-        assert!(!output.stderr.contains(&share), "{said}: {output}");
+        assert!(
+            output.stderr.contains("config.json") || said.contains("no key"),
+            "{output}"
+        );
+        assert!(!output.stderr.contains("c0ffee"), "{said}: {output}");
     }
-    machine.configure(&good);
-    fs::set_permissions(
-        machine.path("config.json"),
-        fs::Permissions::from_mode(0o640),
-    )
-    .unwrap();
-    let output = machine.run(&["--once"]).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("mode 640"), "{output}");
+    let absent = machine.run(&["--config=/nonexistent"]).run();
+    assert_eq!(absent.code(), Some(2), "{absent}");
+    let endless = Run::new(env!("CARGO_BIN_EXE_vault-unseal"))
+        .arg("--config=/dev/zero")
+        .run();
+    assert_eq!(endless.code(), Some(2), "{endless}");
+}
+
+#[test]
+fn files_with_shares_that_others_can_read() {
+    let machine = machine();
+    machine.configure(&with("probe_interval", json!(5)));
+    for mode in [0o640, 0o604, 0o620] {
+        set_mode(&machine.path("config.json"), mode);
+        let output = machine.run(&["--once"]).run();
+        assert_eq!(output.code(), Some(2), "{output}");
+        assert!(
+            output.stderr.contains(&format!("mode {mode:04o}")),
+            "{output}"
+        );
+        assert!(output.stderr.contains("chmod 0600"), "{output}");
+    }
+    // Without shares anybody may read it, as in the Nix store; the file with the shares, nobody.
+    machine.configure(&with("unseal_keys", json!([])));
+    set_mode(&machine.path("config.json"), 0o444);
+    let shares = machine.write("shares", &share());
+    let run = || {
+        let file = shares.to_str().unwrap();
+        machine.run(&["--once", "--unseal-key-file", file]).run()
+    };
+    assert_eq!(run().code(), Some(1), "nobody answers at that address");
+    set_mode(&shares, 0o644);
+    let readable = run();
+    assert_eq!(readable.code(), Some(2), "{readable}");
+    assert!(
+        readable.stderr.contains("shares` cannot be used"),
+        "{readable}"
+    );
+}
+
+#[test]
+fn files_with_shares_that_are_none() {
+    let machine = machine();
+    machine.configure(&with("unseal_keys", json!([])));
+    let file = machine.write("shares", "");
+    for (text, said) in [
+        ("", "there are no key shares"),
+        ("{}", "no list `unseal_keys_b64`"),
+        (
+            "{\"unseal_keys_b64\": [\"c0ffee\", 5]}",
+            "no list `unseal_keys_b64`",
+        ),
+        ("c0ffee", "key share 1 is neither hex nor base64"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = machine
+            .run(&["--once", "--unseal-key-file", file.to_str().unwrap()])
+            .run();
+        assert_eq!(output.code(), Some(2), "{output}");
+        assert!(output.stderr.contains(said), "{output}");
+        assert!(!output.stderr.contains("c0ffee"), "{output}");
+    }
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    let binary = machine
+        .run(&["--once", "--unseal-key-file", file.to_str().unwrap()])
+        .run();
+    assert!(binary.stderr.contains("it is no text"), "{binary}");
 }

@@ -1,15 +1,22 @@
-//! `vault-unseal` on real clusters, through the binary.
+//! `vault-unseal` on real servers and clusters, through the binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod configuration;
+mod limits;
 mod nodes;
+mod others;
 mod service;
 mod shares;
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use serde_json::{Value, json};
-use testkit::{Cluster, Run, ScratchDir, Server};
+use testkit::{Cluster, Output, Run, ScratchDir, Server};
 
 /// The machine that unseals.
 pub(crate) struct Machine {
@@ -29,16 +36,28 @@ impl Machine {
         self.folder.join(name)
     }
 
-    /// Writes the configuration, with mode 0600.
+    /// Writes a file that only its owner may read.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        set_mode(&path, 0o600);
+        path
+    }
+
     pub(crate) fn configure(&self, configuration: &Value) -> &Self {
-        let path = self.path("config.json");
-        fs::write(&path, configuration.to_string()).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.write("config.json", &configuration.to_string());
         self
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
-        let run = Run::new(env!("CARGO_BIN_EXE_vault-unseal"))
+        self.run_through(&[], arguments)
+    }
+
+    /// A run by way of another program with its arguments, which becomes this one.
+    pub(crate) fn run_through(&self, way: &[&str], arguments: &[&str]) -> Run {
+        let all = [way, &[env!("CARGO_BIN_EXE_vault-unseal")]].concat();
+        let run = Run::new(all[0])
+            .args(&all[1..])
             .args(["--config".as_ref(), self.path("config.json").as_os_str()])
             .args(arguments);
         match &self.authority {
@@ -46,9 +65,19 @@ impl Machine {
             None => run,
         }
     }
+
+    /// One look with these shares at these nodes.
+    pub(crate) fn once(&self, nodes: &[String], shares: &[&str]) -> Output {
+        self.configure(&configuration(nodes, shares));
+        self.run(&["--once"]).run()
+    }
 }
 
-/// A configuration for these nodes and key shares.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A configuration for these nodes and key shares, which says all that there is to say.
 pub(crate) fn configuration(nodes: &[String], shares: &[&str]) -> Value {
     json!({ "log_level": "trace", "probe_interval": 1, "nodes": nodes, "unseal_keys": shares })
 }
@@ -63,4 +92,59 @@ pub(crate) fn is_sealed(server: &Server) -> bool {
     openbao::sys::seal_status(&server.anonymous_client())
         .unwrap()
         .sealed
+}
+
+pub(crate) fn wait_until_unsealed(server: &Server) {
+    testkit::wait_for("the node is unsealed", || {
+        (!is_sealed(server)).then_some(())
+    });
+}
+
+/// Key shares, five of which three open a server.
+pub(crate) struct Shares {
+    pub(crate) base64: Vec<String>,
+    pub(crate) hex: Vec<String>,
+}
+
+impl Shares {
+    /// Gives an unsealed server five shares in place of its one.
+    pub(crate) fn of(server: &Server) -> Self {
+        let rotate = |step: &str, body: Value| {
+            let data = server.write(&format!("sys/rotate/root/{step}"), &body);
+            data.unwrap()
+        };
+        let begun = rotate("init", json!({ "secret_shares": 5, "secret_threshold": 3 }));
+        let made = rotate(
+            "update",
+            json!({ "nonce": begun["nonce"], "key": server.unseal_key() }),
+        );
+        let list = |name: &str| {
+            let shares = made[name].as_array().unwrap().iter();
+            shares
+                .map(|share| share.as_str().unwrap().to_owned())
+                .collect()
+        };
+        Self {
+            base64: list("keys_base64"),
+            hex: list("keys"),
+        }
+    }
+
+    /// Those of a cluster that nobody knows.
+    pub(crate) fn of_another() -> &'static Self {
+        static OTHERS: LazyLock<Shares> = LazyLock::new(|| Shares::of(&Server::dev()));
+        &OTHERS
+    }
+
+    /// The first three in base64.
+    pub(crate) fn three(&self) -> [&str; 3] {
+        [&self.base64[0], &self.base64[1], &self.base64[2]]
+    }
+
+    pub(crate) fn assert_unsaid(&self, output: &Output) {
+        for share in self.base64.iter().chain(&self.hex) {
+            assert!(!output.stderr.contains(share), "a share was logged");
+            assert!(!output.stdout.contains(share), "a share was logged");
+        }
+    }
 }
