@@ -6,6 +6,7 @@ mod audit;
 mod builder;
 mod cluster;
 mod configuration;
+mod fresh;
 mod hosts;
 mod launch;
 mod left_behind;
