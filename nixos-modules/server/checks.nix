@@ -45,6 +45,9 @@ in
           refuse (encrypted && init.rootTokenRecipient == null && !init.revokeRootToken)
             "vault.server.initialization encrypts the key shares, but the root token would lie there in clear: set rootTokenRecipient or revokeRootToken."
         ++
+          refuse (init.rootTokenRecipient != null && init.revokeRootToken)
+            "vault.server.initialization has both rootTokenRecipient and revokeRootToken: what is encrypted to somebody cannot be revoked from here."
+        ++
           refuse (init.requests != { } && cfg.seal.type == "shamir")
             "vault.server.initialization.requests needs a seal that opens by itself (vault.server.seal.type `static` or `transit`): with `shamir`, nobody would ever have a key share."
         ++ refuse (

@@ -112,7 +112,8 @@ in
       example = "age1…";
       description = ''
         Whom the root token is encrypted to (age; with `pgpKeys`, a file with a PGP public key). With
-        encrypted shares this is needed, or `revokeRootToken`.
+        encrypted shares this is needed, or `revokeRootToken`: not both, for what is encrypted cannot be
+        revoked here.
       '';
     };
 
@@ -121,8 +122,13 @@ in
       default = false;
       example = true;
       description = ''
-        Revoke the root token in the end, once a node is unsealed. A new one is made with enough key shares
-        (`bao operator generate-root`) on the day it is needed.
+        Revoke the root token in the end, once a node is unsealed. Best set when somebody else can log in:
+        until then the token waits in `directory`, and is revoked at the first start with this option. On the
+        day a new one is needed, enough key shares make it (`bao operator generate-root`). OpenBao asks for a
+        token for that, too, unless a listener has `disable_unauthed_generate_root_endpoints = false`; with
+        the seal `shamir` and this option the module's listener has, lest the first start lock everybody out.
+        Where people can log in, take it back:
+        `services.openbao.settings.listener.default.disable_unauthed_generate_root_endpoints = true`.
       '';
     };
 

@@ -28,15 +28,17 @@ pub struct Arguments {
     #[arg(long, value_name = "RECIPIENT", conflicts_with = "pgp_key")]
     pub age_recipient: Vec<String>,
 
-    /// Encrypt a share to the PGP public key in this file (binary or base64); as often as there are shares
+    /// Encrypt a share to the PGP public key in this file; as often as there are shares
     #[arg(long, value_name = "FILE")]
     pub pgp_key: Vec<PathBuf>,
 
-    /// Encrypt the root token: to an age recipient, or with `--pgp-key` to the key in this file
-    #[arg(long, value_name = "RECIPIENT")]
+    /// Encrypt the root token: to an age recipient, or with `--pgp-key` to the key in
+    /// this file. It cannot be revoked from here then
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "revoke_root_token")]
     pub root_token_recipient: Option<String>,
 
-    /// Revoke the root token in the end, once the node is unsealed
+    /// Revoke the root token in the end, once the node is unsealed. Where nobody else can log in then, the
+    /// key shares make another one only while a listener has `disable_unauthed_generate_root_endpoints = false`
     #[arg(long)]
     pub revoke_root_token: bool,
 

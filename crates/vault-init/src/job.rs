@@ -1,6 +1,7 @@
 //! The job from end to end: wait, look, initialise, keep, and revoke where that is wanted.
 
 use std::{
+    path::Path,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -16,7 +17,7 @@ use crate::{
     Arguments,
     keeping::{Folder, Started},
     protection::{IN_CLEAR, Protection, ROOT_TOKEN},
-    start_over::start_over,
+    start_over::{start_over, was_opened},
 };
 
 /// Between two questions to a server that does not answer yet, or is not unsealed.
@@ -32,27 +33,25 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200); 2];
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let protection = Protection::read(&arguments)?;
-    let settings = arguments.connection.settings(None)?;
+    let mut settings = arguments.connection.settings(None)?;
+    settings.namespace = None; // initialising is the root namespace's, and so is the root token
     if settings.addresses.len() > 1 {
         return Err(Failure::usage("several addresses are given")
             .hint("one node initialises the cluster: name that one"));
     }
     let folder = Folder::open(&arguments.directory)?;
-    let client = client(settings.clone())?;
+    let client = Client::new(settings.clone())?;
     let state = wait_for_answer(&client, arguments.wait)?;
     let kept = folder.kept()?;
     if state.initialized {
         if kept.is_empty() {
-            return without_keys(&arguments, &protection, &folder, &client, &state);
+            without_keys(&arguments, &protection, &folder, &client, &settings, &state)?;
         }
-        folder.forget_start(&protection.names(&arguments))?; // a run that was cut off after its last rename
-    } else if let Some(other) = initialised_elsewhere(&arguments, &settings)? {
-        note(format_args!(
-            "{other} is initialised: this node joins that cluster"
-        ));
+        folder.forget_start()?; // somebody put the keys there by hand
+    } else if is_another_ones(&arguments, &settings)? {
         return Ok(());
     } else {
-        initialise(&arguments, &protection, &folder, &client, &state, &kept)?;
+        initialise(&arguments, &protection, &folder, &settings, &state, &kept)?;
     }
     if arguments.revoke_root_token {
         revoke(&arguments, &folder, settings)?;
@@ -60,12 +59,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Another node of this cluster that is initialised. A node whose disk was lost must not begin a second
+/// Whether another node of this cluster is initialised. One whose disk was lost must not begin a second
 /// cluster: its clients would find nothing there, and drop what they have.
-fn initialised_elsewhere<'a>(
-    arguments: &'a Arguments,
-    settings: &Settings,
-) -> Result<Option<&'a String>, Failure> {
+fn is_another_ones(arguments: &Arguments, settings: &Settings) -> Result<bool, Failure> {
     for other in &arguments.other {
         let mut settings = settings.clone();
         settings.addresses = Address::parse_list(other).map_err(Error::from)?;
@@ -76,16 +72,19 @@ fn initialised_elsewhere<'a>(
                 )
             })?;
         if state.initialized {
-            return Ok(Some(other));
+            note(format_args!(
+                "{other} is initialised: this node joins that cluster"
+            ));
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// The answer of [`init::initialise`] comes only once: it is waited for longer than other answers.
-fn client(mut settings: Settings) -> Result<Client, Failure> {
+fn patient(settings: &Settings) -> Result<Client, Failure> {
+    let mut settings = settings.clone();
     settings.request_timeout = init::PATIENCE;
-    settings.namespace = None; // initialising is the root namespace's
     Ok(Client::new(settings)?)
 }
 
@@ -103,7 +102,7 @@ fn initialise(
     arguments: &Arguments,
     protection: &Protection,
     folder: &Folder,
-    client: &Client,
+    settings: &Settings,
     state: &sys::SealStatus,
     kept: &[String],
 ) -> Result<(), Failure> {
@@ -117,16 +116,17 @@ fn initialise(
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let started = Started {
-        address: client.address().to_string(),
+        address: settings.addresses[0].to_string(),
         at: now.map_or(0, |since| since.as_secs()),
     };
     let names = protection.names(arguments);
     folder.prepare(&names, &started)?;
+    let client = patient(settings)?;
     let opens_itself = state.kind != "shamir";
     let _deaf = Deaf::begin(); // until everything is on the disk
-    let answer = match init::initialise(client, &protection.request(arguments, opens_itself)) {
+    let answer = match init::initialise(&client, &protection.request(arguments, opens_itself)) {
         Ok(answer) => answer,
-        Err(error) => return Err(refused(error, folder, &names)),
+        Err(error) => return Err(refused(error, folder, &client)),
     };
     folder.keep(&protection.files(arguments, &answer)?)?;
     let directory = arguments.directory.display();
@@ -136,16 +136,27 @@ fn initialise(
     Ok(())
 }
 
-/// A request that surely was not carried out leaves nothing behind; any other may have been.
-fn refused(error: Error, folder: &Folder, names: &[String]) -> Failure {
-    let failure = match &error {
-        Error::Refused { .. } => match folder.forget_start(names) {
-            Ok(()) => return Failure::from(error).context("OpenBao was not initialised"),
-            Err(failure) => return failure,
-        },
-        _ => Failure::from(error),
+/// A request that surely was not carried out leaves no note behind; any other may have been. OpenBao refuses
+/// with status 400 also what it began and could not finish.
+fn refused(error: Error, folder: &Folder, client: &Client) -> Failure {
+    if was_not_carried_out(&error, client) {
+        return match folder.forget_start() {
+            Ok(()) => Failure::from(error).context("OpenBao was not initialised"),
+            Err(failure) => failure,
+        };
+    }
+    Failure::from(error)
+        .context("OpenBao may have been initialised, but its answer did not arrive")
+        .hint("run this again: it finds out")
+}
+
+fn was_not_carried_out(error: &Error, client: &Client) -> bool {
+    let Error::Refused { refusal, .. } = error else {
+        return false;
     };
-    failure.context("OpenBao may have been initialised, but its answer did not arrive")
+    let too_late = |text: &String| text.contains("already initialized");
+    refusal.messages.iter().any(too_late)
+        || sys::seal_status(client).is_ok_and(|state| !state.initialized)
 }
 
 /// Initialised, and no keys here: somewhere else, or they were lost on their way.
@@ -154,23 +165,32 @@ fn without_keys(
     protection: &Protection,
     folder: &Folder,
     client: &Client,
+    settings: &Settings,
     state: &sys::SealStatus,
 ) -> Result<(), Failure> {
-    let names = protection.names(arguments);
-    let Some(started) = folder.started() else {
-        note("OpenBao is initialised already, and not from here: nothing to do");
+    let Some(started) = folder.started()? else {
+        note("OpenBao is initialised already, and its keys are not here: nothing to do");
         return Ok(());
     };
-    if state.kind == "shamir" && !state.sealed {
+    let has_shares = state.kind == "shamir";
+    if has_shares && !state.sealed {
         note("OpenBao is initialised and unsealed: somebody else has its keys");
-        return folder.forget_start(&names);
+        return folder.forget_start();
     }
     let (Some(storage), Some(unit)) = (&arguments.start_over_storage, &arguments.start_over_unit)
     else {
         return Err(lost(arguments, &started));
     };
+    if !has_shares {
+        // It opened by itself, and may be in use: whose root token that is, nobody can tell from here.
+        return Err(lost(arguments, &started));
+    }
+    if was_opened(storage)? {
+        note("OpenBao is initialised, and was unsealed before: somebody else has its keys");
+        return folder.forget_start();
+    }
     start_over(storage, unit)?;
-    folder.forget_start(&names)?;
+    folder.forget_start()?;
     let state = wait_for_answer(client, arguments.wait)?;
     if state.initialized {
         return Err(Failure::failed(format!(
@@ -178,16 +198,29 @@ fn without_keys(
             storage.display()
         )));
     }
-    initialise(arguments, protection, folder, client, &state, &[])
+    if is_another_ones(arguments, settings)? {
+        return Ok(());
+    }
+    initialise(arguments, protection, folder, settings, &state, &[])
 }
 
 fn lost(arguments: &Arguments, started: &Started) -> Failure {
+    let storage = arguments.start_over_storage.as_deref();
+    let storage = storage
+        .unwrap_or(Path::new("/var/lib/openbao/raft"))
+        .display();
+    let unit = arguments.start_over_unit.as_deref();
+    let unit = unit.unwrap_or("openbao.service");
+    let seconds = started.at;
+    let time = UNIX_EPOCH + Duration::from_secs(seconds);
     Failure::failed(format!(
-        "the initialisation of {} was cut off before its keys were kept: nobody can ever unseal that storage, and nothing is in it",
-        started.address
+        "the initialisation of `{}` at {} was cut off before its keys were kept: nobody has them, and nothing was stored with them",
+        started.address,
+        humantime::format_rfc3339_seconds(time)
     ))
     .hint(format!(
-        "unless somebody initialised it by hand since: stop OpenBao, move its storage away, start it, and run this again; or remove `{}/started.json` where its keys are known",
+        "begin anew: `systemctl stop {unit} && mv {storage} {storage}.lost-{seconds} && install -d -m 0700 -o openbao -g openbao {storage} && systemctl start {unit}`, then run this again; \
+         only where somebody initialised it by hand since and has its keys: `rm {}/started.json`",
         arguments.directory.display()
     ))
 }
@@ -212,7 +245,9 @@ fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<
         Err(error) => return Err(Failure::from(error).context("the root token is not revoked")),
     }
     take_out(folder)?;
-    note("the root token is revoked");
+    note(
+        "the root token is revoked; where nobody else can log in, the key shares make another one only while a listener has `disable_unauthed_generate_root_endpoints = false`",
+    );
     Ok(())
 }
 

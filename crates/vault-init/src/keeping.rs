@@ -19,11 +19,16 @@ use crate::protection::{IN_CLEAR, Kept, ROOT_TOKEN};
 
 /// There from before the request until its answer is on the disk.
 const STARTED: &str = "started.json";
-/// Larger than any of the files: a PGP-encrypted share is some kilobytes.
-const ROOM: u64 = 16 << 10;
+/// The same note once the answer is on the disk, while its files get their names: what bears the name of a
+/// draft then is no place-holder but keys.
+const ANSWERED: &str = "answered.json";
+/// Larger than an encrypted share: with PGP that is some kilobytes.
+const ROOM: usize = 16 << 10;
+/// Larger than 255 shares in one file, which make 40 KB.
+const ROOM_IN_CLEAR: usize = 64 << 10;
 
 /// The note of a request that is about to be sent.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Started {
     /// Where to.
     pub(crate) address: String,
@@ -39,13 +44,15 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder where it is missing, and locks it.
+    /// Makes the folder where it is missing, locks it, and ends what a run began that was cut off after
+    /// it had the answer.
     ///
     /// # Errors
-    /// A folder that cannot be made or locked.
+    /// A folder that cannot be made, locked or written to, or that another user may change.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|cause| unusable(path, "be made", &cause))?;
+        refuse_others(path)?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -58,10 +65,13 @@ impl Folder {
             flock(&lock, FlockOperation::LockExclusive)
                 .map_err(|cause| unusable(path, "be locked", &cause.into()))?;
         }
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
             _lock: lock,
-        })
+        };
+        let ended = folder.name_all();
+        ended.map_err(|cause| unusable(path, "keep the keys", &cause))?;
+        Ok(folder)
     }
 
     /// The path of a file in it.
@@ -82,19 +92,22 @@ impl Folder {
             .filter(|name| {
                 name == IN_CLEAR || name.starts_with("unseal-key-") || name.starts_with(ROOT_TOKEN)
             })
-            .filter(|name| !name.ends_with(DRAFT))
+            .filter(|name| !name.ends_with(DRAFT) && !name.ends_with(PART))
             .collect();
         names.sort();
         Ok(names)
     }
 
     /// Whether an earlier run sent its request and did not live to keep the answer.
-    pub(crate) fn started(&self) -> Option<Started> {
-        let text = fs::read(self.file(STARTED)).ok()?;
-        Some(serde_json::from_slice(&text).unwrap_or(Started {
-            address: "unknown".to_owned(),
-            at: 0,
-        }))
+    ///
+    /// # Errors
+    /// A note that cannot be read. One that is cut short is a note all the same.
+    pub(crate) fn started(&self) -> Result<Option<Started>, Failure> {
+        match fs::read(self.file(STARTED)) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text).unwrap_or_default())),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(unusable(&self.file(STARTED), "be read", &cause)),
+        }
     }
 
     /// Takes the room on the disk that the keys will need, and notes that the request is about to be sent.
@@ -102,17 +115,16 @@ impl Folder {
     /// # Errors
     /// A disk that is full, or that cannot be written to.
     pub(crate) fn prepare(&self, names: &[String], started: &Started) -> Result<(), Failure> {
+        self.forget_start()?; // an earlier run may have had other names
         for name in names {
             let draft = self.draft(name);
-            let reserved = File::options()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&draft)
-                .and_then(|file| Ok(fallocate(&file, FallocateFlags::empty(), 0, ROOM)?));
-            reserved.map_err(|cause| {
-                let _ = self.forget_drafts(names); // the first error is the one to tell
+            let room = if name == IN_CLEAR {
+                ROOM_IN_CLEAR
+            } else {
+                ROOM
+            };
+            reserve(&draft, room).map_err(|cause| {
+                let _ = self.forget_start(); // the first error is the one to tell
                 unusable(&draft, "be given the room that the keys need", &cause)
             })?;
         }
@@ -134,32 +146,43 @@ impl Folder {
         for (name, content) in files {
             overwrite(&self.draft(name), content)?;
         }
-        for (name, _) in files {
-            fs::rename(self.draft(name), self.file(name))?;
+        fs::rename(self.file(STARTED), self.file(ANSWERED))?;
+        self.flush()?;
+        self.name_all()
+    }
+
+    /// Gives the keys that are on the disk their names, where that is not done.
+    fn name_all(&self) -> io::Result<()> {
+        if !self.file(ANSWERED).exists() {
+            return Ok(());
+        }
+        for draft in self.drafts()? {
+            fs::rename(&draft, draft.with_extension(""))?;
         }
         self.flush()?;
-        self.end()
+        fs::remove_file(self.file(ANSWERED))?;
+        self.flush()
     }
 
     /// Takes away the note, and what was reserved.
     ///
     /// # Errors
     /// A folder that cannot be written to.
-    pub(crate) fn forget_start(&self, names: &[String]) -> Result<(), Failure> {
-        self.forget_drafts(names)
-            .and_then(|()| self.end())
+    pub(crate) fn forget_start(&self) -> Result<(), Failure> {
+        let drafts = self.drafts();
+        drafts
+            .and_then(|drafts| drafts.into_iter().try_for_each(fs::remove_file))
+            .and_then(|()| absent(fs::remove_file(self.file(STARTED))))
+            .and_then(|()| self.flush())
             .map_err(|cause| unusable(&self.path, "be written to", &cause))
     }
 
-    fn forget_drafts(&self, names: &[String]) -> io::Result<()> {
-        names
-            .iter()
-            .try_for_each(|name| absent(fs::remove_file(self.draft(name))))
-    }
-
-    fn end(&self) -> io::Result<()> {
-        absent(fs::remove_file(self.file(STARTED)))?;
-        self.flush()
+    fn drafts(&self) -> io::Result<Vec<PathBuf>> {
+        let paths = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.path()));
+        let is_draft =
+            |path: &PathBuf| path.extension().is_some_and(|ending| ending == &DRAFT[1..]);
+        let paths: io::Result<Vec<PathBuf>> = paths.collect();
+        Ok(paths?.into_iter().filter(is_draft).collect())
     }
 
     /// Replaces a file, whole.
@@ -167,7 +190,7 @@ impl Folder {
     /// # Errors
     /// A disk that cannot be written to.
     pub(crate) fn replace(&self, name: &str, content: &[u8]) -> Result<(), Failure> {
-        let draft = self.draft(name);
+        let draft = self.file(&format!("{name}{PART}"));
         let replaced = write(&draft, content)
             .and_then(|()| fs::rename(&draft, self.file(name)))
             .and_then(|()| self.flush());
@@ -204,7 +227,10 @@ impl Folder {
     }
 }
 
+/// How the name of a file ends that waits for its keys.
 const DRAFT: &str = ".new";
+/// How the name of a file ends that is about to replace another.
+const PART: &str = ".part";
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
@@ -214,6 +240,21 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Takes `room` on the disk for a file.
+fn reserve(path: &Path, room: usize) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    match fallocate(&file, FallocateFlags::empty(), 0, room as u64) {
+        Err(Errno::OPNOTSUPP) => file.write_all(&vec![0; room])?, // some file systems do not know it
+        reserved => reserved?,
+    }
     file.sync_all()
 }
 
@@ -229,6 +270,19 @@ fn absent(removed: io::Result<()>) -> io::Result<()> {
     removed.or_else(|cause| match cause.kind() {
         io::ErrorKind::NotFound => Ok(()),
         _ => Err(cause),
+    })
+}
+
+/// Refuses a folder that another user could exchange for one of his own while root writes keys to it.
+fn refuse_others(path: &Path) -> Result<(), Failure> {
+    let found = delivery::changeable_by_others(&path.join(STARTED))
+        .map_err(|cause| unusable(path, "be looked at", &cause))?;
+    found.map_or(Ok(()), |folder| {
+        Err(Failure::failed(format!(
+            "`{}` may be changed by another user while root writes keys below it",
+            folder.display()
+        ))
+        .hint("name another folder with `--directory`, or give this one to root"))
     })
 }
 

@@ -51,6 +51,13 @@ impl Protection {
             ))
             .hint("`--threshold` is at most `--shares`"));
         }
+        if arguments.threshold == 1 && arguments.shares > 1 {
+            return Err(Failure::usage(format!(
+                "each of {} key shares alone would unseal a node, which OpenBao refuses",
+                arguments.shares
+            ))
+            .hint("give one share, or a `--threshold` of at least 2"));
+        }
         if recipients == 0 {
             return if arguments.root_token_recipient.is_some() {
                 Err(
@@ -209,23 +216,46 @@ fn encrypt(recipient: &Recipient, secret: &SecretString) -> Result<Zeroizing<Vec
 }
 
 fn age(arguments: &Arguments) -> Result<Protection, Failure> {
-    let recipient = |text: &String| {
-        text.parse::<Recipient>().map_err(|cause| {
-            Failure::usage(format!("`{text}` is no age recipient: {cause}"))
-                .hint("it begins with `age1`; `age-keygen` prints it")
-        })
-    };
     let shares: Vec<_> = arguments
         .age_recipient
         .iter()
-        .map(recipient)
+        .map(|text| recipient(text))
         .collect::<Result<_, _>>()?;
     let root_token = arguments
         .root_token_recipient
         .as_ref()
-        .map(recipient)
+        .map(|text| recipient(text))
         .transpose()?;
     Ok(Protection::Age { shares, root_token })
+}
+
+fn recipient(text: &str) -> Result<Recipient, Failure> {
+    text.parse().map_err(|cause| {
+        let hint = if text.starts_with("ssh-") {
+            "`ssh-to-age` makes one of an Ed25519 SSH key"
+        } else {
+            "it begins with `age1`; `age-keygen` prints it"
+        };
+        Failure::usage(format!("`{text}` is no age recipient: {cause}")).hint(hint)
+    })
+}
+
+const ARMOUR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
+fn dearmoured(key: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(key).ok()?;
+    let lines = text.lines().map(str::trim);
+    let body = lines.skip_while(|line| !line.is_empty()).skip(1);
+    // The checksum and the last line, neither of which is base64 of the key.
+    let mut is_ended = false;
+    let base64: String = body
+        .take_while(|line| {
+            is_ended = line.starts_with('=') || line.starts_with("-----END");
+            !is_ended
+        })
+        .collect();
+    let is_whole = !base64.is_empty() && BASE64_STANDARD.decode(&base64).is_ok();
+    (is_whole && is_ended).then_some(base64)
 }
 
 fn pgp(arguments: &Arguments) -> Result<Protection, Failure> {
@@ -239,15 +269,18 @@ fn pgp(arguments: &Arguments) -> Result<Protection, Failure> {
     })
 }
 
-/// The key as the API wants it: base64 of the binary form, which `gpg --export KEY` gives.
+/// The key as the API wants it: base64 of the binary form. `gpg --export KEY` gives that form, and with
+/// `--armor` base64 of it between headers and a checksum (RFC 9580, section 6.2).
 fn pgp_key(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let key = fs::read(path).map_err(|cause| {
         Failure::usage(format!("the PGP key `{shown}` could not be read: {cause}"))
     })?;
-    if key.starts_with(b"-----BEGIN") {
-        return Err(Failure::usage(format!("the PGP key `{shown}` is armoured"))
-            .hint("OpenBao takes the binary form: `gpg --export KEY > FILE`, without `--armor`"));
+    if key.starts_with(ARMOUR) {
+        return dearmoured(&key).ok_or_else(|| {
+            Failure::usage(format!("the PGP key `{shown}` is not whole"))
+                .hint("`gpg --armor --export KEY > FILE` writes it anew")
+        });
     }
     match std::str::from_utf8(&key) {
         Ok(text) if BASE64_STANDARD.decode(text.trim()).is_ok() => Ok(text.trim().to_owned()),

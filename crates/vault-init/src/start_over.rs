@@ -1,7 +1,8 @@
 //! Beginning anew where the answer to an initialisation was lost.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     os::unix::fs::{DirBuilderExt, MetadataExt, chown},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -28,6 +29,39 @@ pub(crate) fn start_over(storage: &Path, unit: &str) -> Result<(), Failure> {
         moved?.display()
     ));
     started
+}
+
+/// Whether a raft storage was ever opened with its keys: then somebody has them, and what is in it counts.
+///
+/// The node that becomes active writes `core/lock`, which initialising does not. The server is sealed and
+/// cannot be asked; but keys of its storage stand in clear in `vault.db`.
+///
+/// # Errors
+/// A folder that is no raft storage, or that cannot be read.
+pub(crate) fn was_opened(storage: &Path) -> Result<bool, Failure> {
+    let path = storage.join("vault.db");
+    let found = File::open(&path).and_then(|file| contains(file, b"core/lock"));
+    found.map_err(|cause| {
+        Failure::failed(format!("`{}` could not be read: {cause}", path.display()))
+            .hint("`--start-over-storage` names the folder of OpenBao's raft storage")
+    })
+}
+
+fn contains(mut file: File, searched: &[u8]) -> io::Result<bool> {
+    let mut window = Vec::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut block)?;
+        if count == 0 {
+            return Ok(false);
+        }
+        window.extend_from_slice(&block[..count]);
+        if window.windows(searched.len()).any(|part| part == searched) {
+            return Ok(true);
+        }
+        // What is searched may lie across two blocks.
+        window.drain(..window.len().saturating_sub(searched.len() - 1));
+    }
 }
 
 /// An empty folder like this one takes its place.

@@ -132,6 +132,33 @@ in
       "vault.server.initialization encrypts the key shares, but the root token would lie there in clear: set rootTokenRecipient or revokeRootToken."
     ];
   };
+  "a root token that is encrypted and revoked" = {
+    config = server {
+      initialization = {
+        shares = 1;
+        ageRecipients = [ age ];
+        rootTokenRecipient = age;
+        revokeRootToken = true;
+      };
+    };
+    failed = [
+      "vault.server.initialization has both rootTokenRecipient and revokeRootToken: what is encrypted to somebody cannot be revoked from here."
+    ];
+  };
+  "a root token that is revoked before anybody else can log in" = {
+    config = server { initialization.revokeRootToken = true; };
+    holds = config: {
+      "key shares make another one" =
+        !config.services.openbao.settings.listener.default.disable_unauthed_generate_root_endpoints;
+    };
+  };
+  "a root token that stays" = {
+    config = server { };
+    holds = config: {
+      "making another one asks for a token" =
+        !(config.services.openbao.settings.listener.default ? disable_unauthed_generate_root_endpoints);
+    };
+  };
   "both age and PGP" = {
     config = server {
       initialization = {

@@ -12,6 +12,20 @@ fn each_says_what_is_wrong() {
             vec!["--shares", "2", "--threshold", "3"],
             "3 key shares of 2",
         ),
+        (
+            vec!["--shares", "3", "--threshold", "1"],
+            "each of 3 key shares alone",
+        ),
+        (
+            vec![
+                "--age-recipient",
+                age,
+                "--root-token-recipient",
+                age,
+                "--revoke-root-token",
+            ],
+            "cannot be used with",
+        ),
         (vec!["--shares", "0"], "0 is not in"),
         (
             vec!["--age-recipient", age],
@@ -33,6 +47,18 @@ fn each_says_what_is_wrong() {
                 "age1x",
             ],
             "`age1x` is no age recipient",
+        ),
+        (
+            vec![
+                "--shares",
+                "1",
+                "--threshold",
+                "1",
+                "--revoke-root-token",
+                "--age-recipient",
+                "ssh-ed25519 AAAA",
+            ],
+            "`ssh-to-age` makes one",
         ),
         (
             vec![

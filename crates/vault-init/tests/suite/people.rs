@@ -1,0 +1,45 @@
+//! What people have for keys: PGP with armour.
+
+use std::{fs, process::Command};
+
+use testkit::find;
+
+use crate::{Fresh, ONE, failed, succeeded};
+
+#[test]
+fn armour_is_taken_off_a_pgp_key() {
+    testkit::require_bao!();
+    let Some(gpg) = find("gpg", "TEST_GPG") else {
+        testkit::skip!("no gpg on this machine");
+    };
+    let fresh = Fresh::new();
+    let home = testkit::scratch_dir();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&gpg)
+            .args(["--batch", "--quiet", "--passphrase", "", "--homedir"])
+            .arg(&*home)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    run(&["--quick-generate-key", "bob", "rsa2048", "encr", "never"]);
+    let armoured = String::from_utf8(run(&["--armor", "--export", "bob"])).unwrap();
+    let key = home.join("bob.asc");
+    let key = key.to_str().unwrap();
+    let arguments = [&ONE[..], &["--pgp-key", key, "--root-token-recipient", key]].concat();
+    fs::write(key, &armoured[..armoured.len() / 2]).unwrap();
+    let half = fresh.run(&arguments).run();
+    assert_eq!(half.code(), Some(2), "{half}");
+    fs::write(key, armoured).unwrap();
+    succeeded(&fresh.run(&arguments).run());
+    assert!(fresh.kept("unseal-key-1.pgp").exists());
+    failed(
+        &fresh
+            .run(&[])
+            .args(["--address", "http://127.0.0.1:1", "--wait", "0s"])
+            .run(),
+        "cannot be used",
+    );
+}
