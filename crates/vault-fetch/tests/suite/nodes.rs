@@ -1,20 +1,17 @@
 //! The list of addresses is the whole cluster: a node that is of no use costs a fetch one connect
 //! timeout at most, and the next fetch nothing.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, slice, time::Duration};
 
 use serde_json::json;
-use testkit::{Cluster, Output, Proxy, Run, ScratchDir, SilentAddress};
+use testkit::{BlackHole, Cluster, Output, Proxy, Run, ScratchDir, Server, SilentAddress, Trouble};
 
-use crate::host::{Host, cluster_with_web01, files, files_in, is_root, mode, set_mode};
+use crate::host::{Host, cluster_with_web01, files, files_in, mode, set_mode};
 
 /// The connect timeout of the program.
 const CONNECT: Duration = Duration::from_secs(2);
 
+/// A cluster of three that all have the secret of a host, and the host's folder.
 struct Hosted {
     cluster: Cluster,
     folder: ScratchDir,
@@ -26,56 +23,224 @@ impl Hosted {
         let leader = cluster.leader();
         leader.put_secret("hosts/web01/db", &json!({ "password": "hunter2" }));
         let hosted = Self { cluster, folder };
-        hosted.wait_for_all();
+        for address in hosted.addresses() {
+            hosted.wait_for(&address);
+        }
         hosted
     }
 
-    /// Waits until each node serves the secret by itself.
-    fn wait_for_all(&self) {
-        for address in self.cluster.addresses().split(',') {
-            testkit::wait_for("each node serves the secret", || {
-                let output = self.run(&[address.to_owned()]);
-                (output.code() == Some(0)).then_some(())
-            });
-        }
-        self.forget();
+    /// The addresses of all nodes.
+    fn addresses(&self) -> Vec<String> {
+        let addresses = self.cluster.addresses();
+        addresses.split(',').map(str::to_owned).collect()
+    }
+
+    fn node(&mut self, address: &str) -> &mut Server {
+        let mut nodes = self.cluster.nodes().iter_mut();
+        nodes.find(|node| node.address() == address).unwrap()
+    }
+
+    /// Waits until this node serves the secret.
+    fn wait_for(&self, address: &String) {
+        testkit::wait_for("the node serves the secret", || {
+            let output = self.run(slice::from_ref(address));
+            (output.code() == Some(0)).then_some(())
+        });
     }
 
     fn run(&self, addresses: &[String]) -> Output {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch")).arg("hosts/web01/db");
         let run = run.arg(self.folder.join("run/db"));
-        let run = run.env("BAO_ADDR", addresses.join(","));
         let run = run.arg("--approle-dir").arg(self.folder.join("approle"));
-        run.env("BAO_CACERT", self.authority()).run()
+        let run = run.env("BAO_CACERT", self.folder.join("ca.pem"));
+        run.env("BAO_ADDR", addresses.join(",")).run()
     }
 
-    fn authority(&self) -> PathBuf {
-        self.folder.join("ca.pem")
-    }
-
-    /// As after a reboot.
-    fn forget(&self) {
-        let _ = fs::remove_dir_all(self.folder.join("run"));
-    }
-
-    /// Fetches as after a reboot, and then once more; how long each took.
+    /// Fetches as after a reboot, which takes less than `most`, and then once more, which takes no time
+    /// worth mentioning.
     #[track_caller]
-    fn fetch_twice(&self, addresses: &[String]) -> [Duration; 2] {
-        self.forget();
-        [(); 2].map(|()| {
+    fn fetch_twice(&self, what: &str, addresses: &[String], most: Duration) {
+        let _ = fs::remove_dir_all(self.folder.join("run"));
+        let [first, second] = [(); 2].map(|()| {
             let output = self.run(addresses);
             let quiet = output.code() == Some(0) && output.stderr.is_empty();
-            assert!(quiet, "{output}");
+            assert!(quiet, "{what}: {output}");
             let found = files_in(&self.folder.join("run/db"));
-            assert_eq!(found, files([("password", "hunter2")]));
+            assert_eq!(found, files([("password", "hunter2")]), "{what}");
             output.time
-        })
+        });
+        eprintln!("{what}: {first:?}, then {second:?}");
+        assert!(first < most, "{what}: {first:?}");
+        assert!(second < CONNECT, "{what}, once more: {second:?}");
     }
 }
 
-#[track_caller]
-fn assert_cheap([first, second]: [Duration; 2], most: Duration, what: &str) {
-    eprintln!("{what}: {first:?}, then {second:?}");
-    assert!(first < most, "{what}: {first:?}");
-    assert!(second < CONNECT / 2, "{what}, the second time: {second:?}");
+/// `first`, and then the others of `all`.
+fn beginning_with(first: &[&str], all: &[String]) -> Vec<String> {
+    let others = all.iter().map(String::as_str);
+    let others = others.filter(|address| !first.contains(address));
+    let order = first.iter().copied().chain(others);
+    order.map(str::to_owned).collect()
+}
+
+fn encrypted(address: &str) -> String {
+    address.replace("http:", "https:")
+}
+
+#[test]
+fn whatever_ails_the_first_nodes_a_fetch_waits_for_one_of_them_at_most() {
+    testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let all = hosted.addresses();
+    let fetch = |hosted: &Hosted, what, first: &[&str], most| {
+        hosted.fetch_twice(what, &beginning_with(first, &all), most);
+    };
+
+    let ports = (
+        testkit::refused_address(),
+        [(); 2].map(|()| SilentAddress::open()),
+    );
+    let refused = encrypted(&ports.0.address());
+    let silent = ports.1.each_ref().map(|port| encrypted(&port.address()));
+    let [silent, another] = silent.each_ref().map(String::as_str);
+    fetch(&hosted, "all live", &[], CONNECT);
+    fetch(&hosted, "one refuses", &[&refused], CONNECT);
+    fetch(&hosted, "one is silent", &[silent], 2 * CONNECT);
+    fetch(&hosted, "two are", &[silent, another], 2 * CONNECT);
+    let three = [refused.as_str(), silent, another];
+    fetch(&hosted, "and one refuses", &three, CONNECT);
+
+    let leader = hosted.cluster.leader().address();
+    let standby = hosted.cluster.standbys()[0].address();
+    fetch(&hosted, "a standby", &[&standby], CONNECT);
+    hosted.node(&standby).pause();
+    fetch(&hosted, "a paused standby", &[&standby], 2 * CONNECT);
+    hosted.node(&standby).resume();
+    hosted.node(&standby).seal_by_restart();
+    fetch(&hosted, "a sealed standby", &[&standby], CONNECT);
+    hosted.node(&standby).unseal();
+    hosted.wait_for(&standby);
+
+    hosted.node(&leader).pause();
+    fetch(&hosted, "a paused leader", &[&leader], 2 * CONNECT);
+    hosted.node(&leader).resume();
+    let leader = hosted.cluster.leader().address();
+    hosted.node(&leader).kill();
+    fetch(&hosted, "a killed leader", &[&leader], 2 * CONNECT);
+    let leader = hosted.cluster.leader().address();
+    hosted.node(&leader).kill();
+    fetch(&hosted, "two of three", &[&leader], 2 * CONNECT);
+}
+
+#[test]
+fn with_a_copy_many_dead_nodes_leave_time_for_the_one_that_lives() {
+    testkit::require_bao!();
+    let host = Host::new("many-dead").with_cached(&json!({ "password": "hunter2" }));
+    host.put(&json!({ "password": "a-newer-one" }));
+    let silent = [(); 4].map(|()| SilentAddress::open());
+    let mut addresses = silent.each_ref().map(SilentAddress::address).to_vec();
+    addresses.push(host.server.address());
+    // the default would do where nothing else runs
+    let fetch = host.fetch().cached().args(["--cached-deadline", "4s"]);
+    fetch.address(addresses.join(",")).succeed();
+    assert_eq!(host.files(), files([("password", "a-newer-one")]));
+}
+
+/// A host whose secret can be had through either of two proxies.
+struct TwoWays {
+    host: Host,
+    ways: [Proxy; 2],
+}
+
+impl TwoWays {
+    fn new(name: &str) -> Self {
+        let host = Host::new(name);
+        host.put(&json!({ "password": "hunter2" }));
+        let ways = [(); 2].map(|()| Proxy::to(&host.server.address()));
+        Self { host, ways }
+    }
+
+    /// Fetches, and gives how many requests each way has seen by now.
+    #[track_caller]
+    fn fetch(&self) -> [usize; 2] {
+        let addresses = self.ways.each_ref().map(Proxy::address).join(",");
+        self.host.fetch().address(addresses).succeed();
+        self.ways.each_ref().map(|way| way.requests().len())
+    }
+
+    fn note(&self) -> std::path::PathBuf {
+        self.host.path("secrets/.vault-server")
+    }
+}
+
+#[test]
+fn the_server_that_answered_last_is_asked_first_by_the_next_fetch() {
+    testkit::require_bao!();
+    let two = TwoWays::new("remembered");
+    assert_eq!(two.fetch(), [1, 0]);
+    assert!(!two.note().exists(), "there is nothing to note");
+    two.ways[0].always(Trouble::Status(503));
+    assert_eq!(two.fetch(), [2, 1]);
+    assert_eq!(two.fetch(), [2, 2]);
+    let noted = fs::read_to_string(two.note()).unwrap();
+    assert_eq!(noted, format!("{}\n", two.ways[1].address()));
+    assert_eq!(mode(&two.note()), "0600");
+    two.ways[0].behave();
+    assert_eq!(two.fetch(), [2, 3], "it stays with the one that answers");
+    two.ways[1].always(Trouble::Status(503));
+    assert_eq!(two.fetch(), [3, 4]);
+    assert_eq!(two.fetch(), [4, 4], "and goes back");
+}
+
+#[test]
+fn a_note_never_leads_to_a_server_that_is_not_configured() {
+    testkit::require_bao!();
+    let two = TwoWays::new("led-astray");
+    let hole = BlackHole::open();
+    assert_eq!(two.fetch(), [1, 0]);
+    fs::write(two.note(), hole.address()).unwrap();
+    set_mode(&two.note(), 0o600);
+    assert_eq!(two.fetch(), [2, 0]);
+    assert_eq!(hole.connections(), 0);
+}
+
+#[test]
+fn a_note_that_is_damaged_or_cannot_be_kept_is_no_trouble() {
+    testkit::require_bao!();
+    let two = TwoWays::new("no-note");
+    assert_eq!(two.fetch(), [1, 0]);
+    fs::write(two.note(), [0xff; 9000]).unwrap();
+    assert_eq!(two.fetch(), [2, 0]);
+    fs::remove_file(two.note()).unwrap();
+    fs::create_dir(two.note()).unwrap();
+    two.ways[0].always(Trouble::Status(503));
+    assert_eq!(two.fetch(), [3, 1]);
+    assert_eq!(two.fetch(), [4, 2], "asked in their order each time");
+    let left = fs::read_dir(two.host.path("secrets")).unwrap().flatten();
+    let drafts = left.filter(|entry| {
+        let name = entry.file_name().into_string().unwrap();
+        name.starts_with(".vault-server.")
+    });
+    assert_eq!(drafts.count(), 0);
+}
+
+#[test]
+fn many_fetches_at_once_keep_one_note() {
+    testkit::require_bao!();
+    let two = TwoWays::new("all-at-once");
+    two.ways[0].always(Trouble::Status(503));
+    let addresses = two.ways.each_ref().map(Proxy::address).join(",");
+    let runs: Vec<_> = (0..16)
+        .map(|number| {
+            let output = two.host.path(&format!("secrets/s{number}"));
+            let fetch = two.host.fetch().address(&addresses).to(output);
+            fetch.start()
+        })
+        .collect();
+    for run in runs {
+        let output = run.finish();
+        assert_eq!(output.code(), Some(0), "{output}");
+    }
+    let noted = fs::read_to_string(two.note()).unwrap();
+    assert_eq!(noted, format!("{}\n", two.ways[1].address()));
 }
