@@ -52,6 +52,21 @@ fn one_connection_and_no_login_of_its_own() {
 }
 
 #[test]
+fn the_server_that_answered_last_is_asked_first_by_the_next_run() {
+    testkit::require_bao!();
+    let host = Host::new("last-answer");
+    host.declare("db", &json!({})).put("db", "one");
+    let ways = [(); 2].map(|()| Proxy::to(&host.server.address()));
+    ways[0].always(testkit::Trouble::Close);
+    let addresses = ways.each_ref().map(Proxy::address).join(",");
+    for asked in [1, 1] {
+        done(&host.rotate_at("db", &addresses));
+        assert_eq!(ways[0].requests().len(), asked);
+    }
+    assert_eq!(host.value("db"), "one");
+}
+
+#[test]
 fn a_policy_that_allows_no_listing_has_each_read() {
     testkit::require_bao!();
     let host = Host::new("unlisted");
