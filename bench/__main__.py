@@ -3,11 +3,9 @@
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import processes
 import programs
 import report
 import ways
+from machine import load, say, scratch
 from openbao import Server
 
 SECRETS = 50
@@ -152,16 +151,6 @@ def sizes(program: Path, only: bool) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def scratch(place: str) -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="secrets-bench-", dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
 def running(disk: Path) -> Iterator[Server]:
     """A server that has ended afterwards."""
     server = Server(disk / "openbao")
@@ -170,16 +159,6 @@ def running(disk: Path) -> Iterator[Server]:
         yield server
     finally:
         server.end()
-
-
-def load() -> str:
-    """How busy the machine is: figures of a busy one are no better than that."""
-    return " ".join(f"{number:.2f}" for number in os.getloadavg())
-
-
-def say(text: str) -> None:
-    """Tells people what goes on; the tables go to stdout."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import socket
 import ssl
 import subprocess
@@ -39,24 +40,48 @@ class Left:
 class Server:
     """Runs in `folder`; `start` makes it ready to be read from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "one") -> None:
         folder.mkdir()
         self.folder = folder
+        self.name = name
         self.authority = folder / "ca.pem"
         port, self._cluster_port = free_ports(2)
         self.address = f"https://127.0.0.1:{port}"
         self._port = port
         self._token = ""
+        self._key = ""
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Starts, initialises and unseals it."""
         self._make_certificates()
+        self._launch()
+        keys = self._until_ready(lambda: self.ask("PUT", "sys/init", _ONE_KEY))
+        self._token, self._key = keys["root_token"], keys["keys"][0]
+        self.ask("PUT", "sys/unseal", {"key": self._key})
+        self._until_ready(lambda: self.ask("GET", "sys/health"))
+
+    def join(self, leader: "Server") -> None:
+        """Starts it as a standby of `leader`'s cluster."""
+        for name in ("ca.pem", "server.pem", "server.key"):
+            shutil.copy(leader.folder / name, self.folder / name)
+        self._launch()
+        invitation = {
+            "leader_api_addr": leader.address,
+            "leader_ca_cert": leader.authority.read_text(),
+        }
+        self._until_ready(lambda: self.ask("PUT", "sys/storage/raft/join", invitation))
+        self._until_ready(lambda: self.ask("PUT", "sys/unseal", {"key": leader._key}))
+        self._token = leader._token
+        self._until_ready(lambda: self.ask("GET", "sys/health?standbyok=true"))
+
+    def _launch(self) -> None:
         settings = self.folder / "server.json"
         settings.write_text(json.dumps(self._settings()))
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [need("bao"), "server", f"-config={settings}"],
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -67,10 +92,6 @@ class Server:
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        keys = self._until_ready(lambda: self.ask("PUT", "sys/init", _ONE_KEY))
-        self._token = keys["root_token"]
-        self.ask("PUT", "sys/unseal", {"key": keys["keys"][0]})
-        self._until_ready(lambda: self.ask("GET", "sys/health"))
 
     def fill(self, credentials: Path, count: int) -> dict[str, dict[str, str]]:
         """Makes the host's role as `create-host` does, its credentials, and `s01`, `s02`..."""
@@ -94,6 +115,11 @@ class Server:
         made = self.ask("POST", "auth/token/create", {"policies": [f"host-{HOST}"], "ttl": "24h"})
         return made["auth"]["client_token"]
 
+    @property
+    def token_of_root(self) -> str:
+        """A token that may do everything."""
+        return self._token
+
     def left(self) -> Left:
         """What it holds now."""
         return Left(
@@ -107,10 +133,36 @@ class Server:
         with (self.folder / "audit.log").open() as lines:
             return sum(json.loads(line)["type"] == "request" for line in lines)
 
+    def audit(self) -> tuple[int, int]:
+        """The same, and the log's size in bytes; faster, for a log that is long."""
+        path = self.folder / "audit.log"
+        with path.open("rb") as lines:
+            # OpenBao escapes quotes in what clients send: this text is no client's
+            return sum(b'"type":"request"' in line for line in lines), path.stat().st_size
+
+    def forget_audit(self) -> None:
+        """Empties the audit log."""
+        os.truncate(self.folder / "audit.log", 0)
+
+    def stored(self) -> int:
+        """Bytes of the storage's files."""
+        files = (self.folder / "storage").rglob("*")
+        return sum(file.stat().st_size for file in files if file.is_file())
+
     def cpu(self) -> float:
         """Seconds of CPU time it has used, user and system, in hundredths."""
         numbers = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+    def written(self) -> int:
+        """Bytes it has written to files, the audit log among them."""
+        lines = Path(f"/proc/{self._process.pid}/io").read_text().splitlines()
+        return int(dict(line.split(": ") for line in lines)["write_bytes"])
+
+    def memory(self) -> int:
+        """Bytes of resident memory at its peak."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
 
     def relay(self) -> Relay:
         """A relay to it that counts requests."""
@@ -170,10 +222,11 @@ class Server:
         # without the description, OpenBao's parser takes `options` for a label
         device = {
             "description": "counts requests",
-            "options": {"file_path": str(self.folder / "audit.log")},
+            # a cluster has one path for all its nodes: so each gets a log of its own in its folder
+            "options": {"file_path": "/proc/self/cwd/audit.log"},
         }
         return {
-            "storage": [{"raft": {"path": str(storage), "node_id": "one"}}],
+            "storage": [{"raft": {"path": str(storage), "node_id": self.name}}],
             "listener": [{"tcp": self._listener()}],
             "audit": [{"file": {"file": device}}],
             "api_addr": self.address,

@@ -1,0 +1,183 @@
+"""bench/boot-storm: what a whole fleet that comes up at once takes of OpenBao."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import processes
+import programs
+import storm_cluster
+import storm_plot
+import storm_report
+from machine import load, say, scratch
+from storm_cluster import Cluster, Storm, Way
+
+PLAIN = Way("plain: a login, a service token", "login-per-secret", token="service")
+BATCH = Way("batch tokens", "login-per-secret")
+INLINE = Way("inline", "inline-per-secret")
+BATCH_HOST = Way("batch token, one process a host", "login-per-host")
+INLINE_HOST = Way("inline, one process a host", "inline-per-host")
+
+
+def spread(way: Way) -> Way:
+    """The same, over all nodes."""
+    return Way(f"{way.name}, all nodes", way.client, way.token, spread=True)
+
+
+ON_ONE = [PLAIN, BATCH, INLINE, BATCH_HOST, INLINE_HOST]
+ON_THREE = [
+    PLAIN,
+    spread(PLAIN),
+    BATCH,
+    spread(BATCH),
+    spread(INLINE),
+    INLINE_HOST,
+    spread(BATCH_HOST),
+    spread(INLINE_HOST),
+]
+GROWING = [PLAIN, BATCH, INLINE, INLINE_HOST]
+AT_ONCE = 64
+
+
+def main() -> int:
+    """Gives the exit status: 1 where it could not measure; a goal that is missed is a result."""
+    arguments = read_arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        arguments.command(arguments)
+    except (processes.Failed, programs.Missing) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: everything that was started has ended", file=sys.stderr)
+        return 130
+    return 0
+
+
+def read_arguments() -> argparse.Namespace:
+    """What is asked for."""
+    parser = argparse.ArgumentParser(prog="bench/boot-storm", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    one = commands.add_parser("compare", help="the ways side by side, on one node or on three")
+    one.add_argument("--nodes", type=int, choices=(1, 3), default=1)
+    one.add_argument("--hosts", type=int, default=1000)
+    one.add_argument("--rounds", type=int, default=3)
+    one.set_defaults(command=compare)
+    grow = commands.add_parser("growth", help="what it takes as the fleet grows, on one node")
+    grow.add_argument("--hosts", type=int, nargs="+", default=[100, 300, 1000, 3000, 10000])
+    grow.add_argument("--plain-up-to", type=int, default=1000, metavar="HOSTS")
+    grow.add_argument("--others-up-to", type=int, default=10000, metavar="HOSTS")
+    grow.set_defaults(command=growth)
+    crowd = commands.add_parser("crowd", help="all in the same moment, with vault-fetch's patience")
+    crowd.add_argument("--hosts", type=int, default=1000)
+    crowd.set_defaults(command=in_the_same_moment)
+    for command in (one, grow, crowd):
+        command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    plot = commands.add_parser("plot", help="draw what `growth --json` wrote")
+    plot.add_argument("figures", type=Path, nargs="+")
+    plot.add_argument("drawing", type=Path)
+    plot.set_defaults(command=draw)
+    return parser.parse_args()
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Every round runs each way once, beginning with another."""
+    ways = ON_ONE if arguments.nodes == 1 else ON_THREE
+    found: dict[str, list[Storm]] = {way.name: [] for way in ways}
+    program = storm_cluster.build()
+    say(f"{arguments.nodes} node(s), {arguments.hosts} hosts, load {load()}")
+    with (
+        scratch("/var/tmp") as disk,
+        storm_cluster.running(disk, arguments.nodes, program) as cluster,
+    ):
+        prepare(cluster, arguments.hosts)
+        for way in ways:  # once without a clock: OpenBao's caches are warm then
+            cluster.storm(way, min(arguments.hosts, 50), AT_ONCE)
+        for number in range(arguments.rounds):
+            first = number % len(ways)
+            for way in ways[first:] + ways[:first]:
+                found[way.name].append(measured(cluster, way, arguments.hosts))
+    print(storm_report.comparison(found))
+    say(f"load {load()}")
+    write(arguments.json, {"nodes": arguments.nodes, "ways": found})
+
+
+def growth(arguments: argparse.Namespace) -> None:
+    """The fleet grows; each size is measured once, and what its storage takes."""
+    found: dict[str, list[Storm]] = {way.name: [] for way in GROWING}
+    stored: dict[int, int] = {}
+    program = storm_cluster.build()
+    with scratch("/var/tmp") as disk, storm_cluster.running(disk, 1, program) as cluster:
+        for hosts in sorted(arguments.hosts):
+            prepare(cluster, hosts)
+            stored[hosts] = cluster.active.stored()
+            cluster.storm(INLINE_HOST, min(hosts, 50), AT_ONCE)
+            for way in GROWING:
+                limit = arguments.plain_up_to if way is PLAIN else arguments.others_up_to
+                if hosts <= limit or way is INLINE_HOST:
+                    found[way.name].append(measured(cluster, way, hosts))
+        revoked = storm_report.Revoked(*revoke(cluster, 100))
+    print(storm_report.growth(found, stored, revoked))
+    say(f"load {load()}")
+    write(arguments.json, {"ways": found, "stored": stored, "revoked": revoked})
+
+
+def in_the_same_moment(arguments: argparse.Namespace) -> None:
+    """A thread a host, all at once; who gets no answer in vault-fetch's time tries again."""
+    found: dict[str, list[Storm]] = {}
+    program = storm_cluster.build()
+    for way in (PLAIN, INLINE, INLINE_HOST):
+        # a node of its own each: its memory at the peak is this way's
+        with scratch("/var/tmp") as disk, storm_cluster.running(disk, 1, program) as cluster:
+            prepare(cluster, arguments.hosts)
+            say(f"  {way.name}, load {load()}")
+            found[way.name] = [cluster.storm(way, arguments.hosts, arguments.hosts, patience=30)]
+    print(storm_report.crowd(found))
+    write(arguments.json, {"ways": found})
+
+
+def draw(arguments: argparse.Namespace) -> None:
+    """The figures as a drawing."""
+    runs = [json.loads(file.read_text()) for file in arguments.figures]
+    arguments.drawing.write_text(storm_plot.growth(runs))
+
+
+def prepare(cluster: Cluster, hosts: int) -> None:
+    """Makes the hosts that are not there yet."""
+    start = time.monotonic()
+    new = hosts - cluster.hosts
+    cluster.grow(hosts)
+    say(f"{new} hosts made in {time.monotonic() - start:.0f} s")
+
+
+def measured(cluster: Cluster, way: Way, hosts: int) -> Storm:
+    """One storm; what it took is said at once, for it may take minutes."""
+    storm = cluster.storm(way, hosts, AT_ONCE)
+    cpu = " + ".join(f"{seconds / hosts * 1e3:.2f}" for seconds in storm.server_cpu)
+    rate = f"{hosts / storm.seconds:.0f} hosts/s"
+    say(f"  {hosts} hosts, {way.name}: {rate}, server CPU {cpu} ms a host, load {load()}")
+    return storm
+
+
+def revoke(cluster: Cluster, hosts: int) -> tuple[float, int]:
+    """CPU seconds and raft entries a host, when what it was given the plain way is taken back."""
+    cluster.active.ask("PUT", "sys/leases/revoke-prefix/auth/approle/login", {"sync": True})
+    cluster.storm(PLAIN, hosts, AT_ONCE)
+    before, left = cluster.active.cpu(), cluster.active.left()
+    cluster.active.ask("PUT", "sys/leases/revoke-prefix/auth/approle/login", {"sync": True})
+    now = cluster.active.left()
+    return (cluster.active.cpu() - before) / hosts, (now.writes - left.writes) // hosts
+
+
+def write(file: Path | None, figures: dict) -> None:
+    """Everything, for programs."""
+    if file:
+        file.write_text(json.dumps(storm_report.for_programs(figures), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
