@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import processes
@@ -22,12 +23,27 @@ BATCH_HOST = Way("batch token, one process a host", "login-per-host")
 INLINE_HOST = Way("inline, one process a host", "inline-per-host")
 
 
+def lean(way: Way) -> Way:
+    """The same, as a role without the policy `default`, which OpenBao parses for each request."""
+    return replace(way, name=f"{way.name}, lean", role="lean")
+
+
 def spread(way: Way) -> Way:
     """The same, over all nodes."""
-    return Way(f"{way.name}, all nodes", way.client, way.token, spread=True)
+    return replace(way, name=f"{way.name}, all nodes", spread=True)
 
 
-ON_ONE = [PLAIN, BATCH, INLINE, BATCH_HOST, INLINE_HOST]
+LEAN = lean(INLINE_HOST)
+ON_ONE = [
+    PLAIN,
+    BATCH,
+    INLINE,
+    lean(INLINE),
+    BATCH_HOST,
+    lean(BATCH_HOST),
+    INLINE_HOST,
+    LEAN,
+]
 ON_THREE = [
     PLAIN,
     spread(PLAIN),
@@ -36,10 +52,13 @@ ON_THREE = [
     spread(INLINE),
     INLINE_HOST,
     spread(BATCH_HOST),
+    spread(lean(BATCH_HOST)),
     spread(INLINE_HOST),
+    spread(LEAN),
 ]
-GROWING = [PLAIN, BATCH, INLINE, INLINE_HOST]
-AT_ONCE = 64
+
+GROWING = [PLAIN, BATCH, INLINE, INLINE_HOST, LEAN]
+AT_ONCE = 64  # hosts that a storm keeps at work
 
 
 def main() -> int:
@@ -70,7 +89,7 @@ def read_arguments() -> argparse.Namespace:
     grow = commands.add_parser("growth", help="what it takes as the fleet grows, on one node")
     grow.add_argument("--hosts", type=int, nargs="+", default=[100, 300, 1000, 3000, 10000])
     grow.add_argument("--plain-up-to", type=int, default=1000, metavar="HOSTS")
-    grow.add_argument("--others-up-to", type=int, default=10000, metavar="HOSTS")
+    grow.add_argument("--others-up-to", type=int, default=3000, metavar="HOSTS")
     grow.set_defaults(command=growth)
     crowd = commands.add_parser("crowd", help="all in the same moment, with vault-fetch's patience")
     crowd.add_argument("--hosts", type=int, default=1000)
@@ -94,6 +113,7 @@ def compare(arguments: argparse.Namespace) -> None:
         scratch("/var/tmp") as disk,
         storm_cluster.running(disk, arguments.nodes, program) as cluster,
     ):
+        cluster.roles = sorted({way.role for way in ways})
         prepare(cluster, arguments.hosts)
         for way in ways:  # once without a clock: OpenBao's caches are warm then
             cluster.storm(way, min(arguments.hosts, 50), AT_ONCE)
@@ -112,15 +132,16 @@ def growth(arguments: argparse.Namespace) -> None:
     stored: dict[int, int] = {}
     program = storm_cluster.build()
     with scratch("/var/tmp") as disk, storm_cluster.running(disk, 1, program) as cluster:
+        cluster.roles = sorted({way.role for way in GROWING})
         for hosts in sorted(arguments.hosts):
             prepare(cluster, hosts)
             stored[hosts] = cluster.active.stored()
             cluster.storm(INLINE_HOST, min(hosts, 50), AT_ONCE)
             for way in GROWING:
                 limit = arguments.plain_up_to if way is PLAIN else arguments.others_up_to
-                if hosts <= limit or way is INLINE_HOST:
+                if hosts <= limit or way in (INLINE_HOST, LEAN):
                     found[way.name].append(measured(cluster, way, hosts))
-        revoked = storm_report.Revoked(*revoke(cluster, 100))
+        revoked = storm_report.Revoked(*revoke(cluster, min(cluster.hosts, 100)))
     print(storm_report.growth(found, stored, revoked))
     say(f"load {load()}")
     write(arguments.json, {"ways": found, "stored": stored, "revoked": revoked})
@@ -130,9 +151,10 @@ def in_the_same_moment(arguments: argparse.Namespace) -> None:
     """A thread a host, all at once; who gets no answer in vault-fetch's time tries again."""
     found: dict[str, list[Storm]] = {}
     program = storm_cluster.build()
-    for way in (PLAIN, INLINE, INLINE_HOST):
+    for way in (PLAIN, INLINE, INLINE_HOST, LEAN):
         # a node of its own each: its memory at the peak is this way's
         with scratch("/var/tmp") as disk, storm_cluster.running(disk, 1, program) as cluster:
+            cluster.roles = [way.role]
             prepare(cluster, arguments.hosts)
             say(f"  {way.name}, load {load()}")
             found[way.name] = [cluster.storm(way, arguments.hosts, arguments.hosts, patience=30)]

@@ -28,6 +28,7 @@ class Way:
     client: str  # as the load generator calls it
     token: str = "batch"  # what a login gives
     spread: bool = False  # over all nodes, not the active one alone
+    role: str = "usual"  # "lean": without the policy `default`
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Cluster:
     """Nodes of one cluster, the active one first; `hosts` of a fleet are in it."""
 
     def __init__(self, nodes: list[Server], program: Path) -> None:
+        self.roles = ["usual"]  # that each host gets
         self.nodes = nodes
         self.active = nodes[0]
         self.hosts = 0
@@ -64,9 +66,8 @@ class Cluster:
 
     def grow(self, hosts: int) -> None:
         """Makes further hosts until there are so many."""
-        job = self._job("prepare", hosts - self.hosts, 48, PATIENT) | {
-            "token": self.active.token_of_root
-        }
+        job = self._job("prepare", hosts - self.hosts, 48, PATIENT)
+        job |= {"token": self.active.token_of_root, "roles": self.roles}
         job["hosts"]["first"] = self.hosts
         self._run(job)
         self.hosts = hosts
@@ -77,7 +78,12 @@ class Cluster:
         """Lets the first `hosts` hosts come up; with `patience`, they wait as vault-fetch does."""
         self.active.ask("POST", "sys/auth/approle/tune", {"token_type": way.token})
         job = self._job("storm", hosts, at_once, AS_SHIPPED if patience else PATIENT)
-        job |= {"way": way.client, "spread": way.spread, "patience_seconds": patience}
+        job |= {
+            "way": way.client,
+            "role": way.role,
+            "spread": way.spread,
+            "patience_seconds": patience,
+        }
         for node in self.nodes:
             node.forget_audit()
         left = self.active.left()

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     crew,
-    job::{Hosts, Prepare},
+    job::{Hosts, Prepare, Role},
 };
 
 /// Where the secrets are.
@@ -23,7 +23,7 @@ pub(crate) fn prepare(job: &Prepare) -> Result<(), Box<dyn Error>> {
     let made = crew::each(job.hosts.numbers(), job.at_once, |number| {
         let mut client = job.site.client(0)?;
         client.authenticate(Authentication::Token(job.token.clone()));
-        make(&client, &job.hosts, number)
+        make(&client, job, number)
     })?;
     Ok(made.into_iter().collect::<Result<(), _>>()?)
 }
@@ -44,37 +44,64 @@ pub(crate) fn username(number: usize, secret: usize) -> String {
 }
 
 /// Who a host is.
-pub(crate) fn credentials(hosts: &Hosts, number: usize) -> AppRoleCredentials {
+pub(crate) fn credentials(hosts: &Hosts, number: usize, role: Role) -> AppRoleCredentials {
+    let letter = match role {
+        Role::Usual => 'u',
+        Role::Lean => 'l',
+    };
     // as long as OpenBao's own: 36 letters
     AppRoleCredentials {
-        role_id: format!("role-{number:06}-{:0>24}", hosts.seed).into(),
-        secret_id: format!("proof-{number:06}-{:0>23}", hosts.seed).into(),
+        role_id: format!("role-{letter}{number:05}-{:0>24}", hosts.seed).into(),
+        secret_id: format!("proof-{letter}{number:05}-{:0>23}", hosts.seed).into(),
     }
 }
 
-fn make(client: &Client, hosts: &Hosts, number: usize) -> Result<(), openbao::Error> {
+fn make(client: &Client, job: &Prepare, number: usize) -> Result<(), openbao::Error> {
     let name = name(number);
-    let credentials = credentials(hosts, number);
     sys::write_policy(client, &format!("host-{name}"), &policy(&name))?;
-    let role = json!({
-        "role_id": credentials.role_id.expose_secret(),
-        "token_policies": [format!("host-{name}")],
-        "secret_id_ttl": 0,
-        "secret_id_num_uses": 0,
-        "token_ttl": 3600,
-    });
-    approle::write_role(client, LOGIN, &name, &role)?;
-    let path = format!("auth/{LOGIN}/role/{name}/custom-secret-id");
-    let secret_id = json!({ "secret_id": credentials.secret_id.expose_secret() });
-    client.send::<IgnoredAny>(&Request::new(Method::Post, &path).json(&secret_id)?)?;
-    for secret in 0..hosts.secrets {
+    for role in &job.roles {
+        make_role(
+            client,
+            &name,
+            *role,
+            &credentials(&job.hosts, number, *role),
+        )?;
+    }
+    for secret in 0..job.hosts.secrets {
         let values = json!({
             "username": username(number, secret),
             "password": "p4ssw0rd-of-32-letters-as-usual-",
         });
-        kv::write(client, MOUNT, &self::path(number, secret), &values)?;
+        kv::write(client, MOUNT, &path(number, secret), &values)?;
     }
     Ok(())
+}
+
+fn make_role(
+    client: &Client,
+    host: &str,
+    role: Role,
+    credentials: &AppRoleCredentials,
+) -> Result<(), openbao::Error> {
+    let lean = matches!(role, Role::Lean);
+    let name = if lean {
+        format!("{host}-lean")
+    } else {
+        host.to_owned()
+    };
+    let settings = json!({
+        "role_id": credentials.role_id.expose_secret(),
+        "token_policies": [format!("host-{host}")],
+        "token_no_default_policy": lean,
+        "secret_id_ttl": 0,
+        "secret_id_num_uses": 0,
+        "token_ttl": 3600,
+    });
+    approle::write_role(client, LOGIN, &name, &settings)?;
+    let path = format!("auth/{LOGIN}/role/{name}/custom-secret-id");
+    let secret_id = json!({ "secret_id": credentials.secret_id.expose_secret() });
+    let request = Request::new(Method::Post, &path).json(&secret_id)?;
+    client.send::<IgnoredAny>(&request).map(|_| ())
 }
 
 /// What `create-host` lets a host do.

@@ -47,6 +47,8 @@ pub(crate) struct Prepare {
     pub(crate) at_once: usize,
     /// Whose right it is.
     pub(crate) token: SecretString,
+    /// Which roles each host gets.
+    pub(crate) roles: Vec<Role>,
 }
 
 /// Let hosts come up.
@@ -58,10 +60,22 @@ pub(crate) struct Storm {
     pub(crate) at_once: usize,
     /// How each gets its secrets.
     pub(crate) way: Way,
+    /// As whom.
+    pub(crate) role: Role,
     /// Whether each host asks another server first than its neighbour, or all the first.
     pub(crate) spread: bool,
     /// How long one fetch goes on after a server that could not answer; 0: such a one ends the job.
     pub(crate) patience_seconds: f64,
+}
+
+/// A role that a host can have.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// With the policy `default` beside its own, as OpenBao does it by itself.
+    Usual,
+    /// With its own policy and no other.
+    Lean,
 }
 
 /// How a host gets its secrets.

@@ -99,7 +99,7 @@ impl Storm {
 
     /// What proves to the server who asks.
     fn log_in(&self, client: &Client, number: usize) -> Result<Authentication, Error> {
-        let credentials = fleet::credentials(&self.hosts, number);
+        let credentials = fleet::credentials(&self.hosts, number, self.role);
         match self.way {
             Way::LoginPerSecret | Way::LoginPerHost => {
                 approle::login(client, fleet::LOGIN, &credentials).map(Authentication::Token)
