@@ -179,7 +179,7 @@ class Server:
             self._process.kill()
             self._process.wait()
 
-    def ask(self, method: str, path: str, body: dict | None = None) -> dict:
+    def ask(self, method: str, path: str, body: dict | None = None, seconds: float = 10) -> dict:
         """One request; an answer other than 2xx is an `urllib.error.HTTPError`."""
         request = urllib.request.Request(
             f"{self.address}/v1/{path}",
@@ -187,7 +187,7 @@ class Server:
             headers={"X-Vault-Token": self._token} if self._token else {},
             data=None if body is None else json.dumps(body).encode(),
         )
-        with self._opener.open(request, timeout=10) as answer:
+        with self._opener.open(request, timeout=seconds) as answer:
             return json.loads(answer.read() or b"{}")
 
     def _list(self, path: str) -> list[str]:

@@ -15,6 +15,7 @@ import storm_plot
 import storm_report
 from machine import load, say, scratch
 from storm_cluster import Cluster, Storm, Way
+from storm_report import Revoked
 
 PLAIN = Way("plain: a login, a service token", "login-per-secret", token="service")
 BATCH = Way("batch tokens", "login-per-secret")
@@ -116,13 +117,15 @@ def compare(arguments: argparse.Namespace) -> None:
         cluster.roles = sorted({way.role for way in ways})
         prepare(cluster, arguments.hosts)
         first = first_logins(cluster, arguments.hosts)
+        revoked = revoke(cluster, min(arguments.hosts, 100))
         for number in range(arguments.rounds):
             turn = number % len(ways)
             for way in ways[turn:] + ways[:turn]:
                 found[way.name].append(measured(cluster, way, arguments.hosts))
-    print(storm_report.comparison(found, first))
+    print(storm_report.comparison(found, first, revoked))
     say(f"load {load()}")
-    write(arguments.json, {"nodes": arguments.nodes, "ways": found, "first": first})
+    figures = {"nodes": arguments.nodes, "ways": found, "first": first, "revoked": revoked}
+    write(arguments.json, figures)
 
 
 def growth(arguments: argparse.Namespace) -> None:
@@ -136,11 +139,12 @@ def growth(arguments: argparse.Namespace) -> None:
             prepare(cluster, hosts)
             stored[hosts] = cluster.active.stored()
             first_logins(cluster, hosts)
+            if hosts == min(arguments.hosts):
+                revoked = revoke(cluster, hosts)
             for way in GROWING:
                 limit = arguments.plain_up_to if way is PLAIN else arguments.others_up_to
                 if hosts <= limit or way in (INLINE_HOST, LEAN):
                     found[way.name].append(measured(cluster, way, hosts))
-        revoked = storm_report.Revoked(*revoke(cluster, min(cluster.hosts, 100)))
     print(storm_report.growth(found, stored, revoked))
     say(f"load {load()}")
     write(arguments.json, {"ways": found, "stored": stored, "revoked": revoked})
@@ -193,14 +197,20 @@ def measured(cluster: Cluster, way: Way, hosts: int) -> Storm:
     return storm
 
 
-def revoke(cluster: Cluster, hosts: int) -> tuple[float, int]:
-    """CPU seconds and raft entries a host, when what it was given the plain way is taken back."""
-    cluster.active.ask("PUT", "sys/leases/revoke-prefix/auth/approle/login", {"sync": True})
+def revoke(cluster: Cluster, hosts: int) -> Revoked:
+    """Lets hosts come up the plain way, and takes back what they were given, as time would."""
     cluster.storm(PLAIN, hosts, AT_ONCE)
-    before, left = cluster.active.cpu(), cluster.active.left()
-    cluster.active.ask("PUT", "sys/leases/revoke-prefix/auth/approle/login", {"sync": True})
+    cpu, written, left = cluster.cpu(), cluster.written(), cluster.active.left()
+    path = "sys/leases/revoke-prefix/auth/approle/login"
+    cluster.active.ask("PUT", path, {"sync": True}, seconds=300)
     now = cluster.active.left()
-    return (cluster.active.cpu() - before) / hosts, (now.writes - left.writes) // hosts
+    if now.leases != left.leases - hosts * storm_cluster.SECRETS:
+        raise processes.Failed(f"{now.leases} of {left.leases} leases are left")
+    return Revoked(
+        (cluster.cpu() - cpu) / hosts,
+        (cluster.written() - written) / hosts,
+        (now.writes - left.writes) / hosts,
+    )
 
 
 def write(file: Path | None, figures: dict) -> None:

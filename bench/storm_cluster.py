@@ -112,6 +112,14 @@ class Cluster:
             memory=[node.memory() for node in self.nodes],
         )
 
+    def cpu(self) -> float:
+        """Seconds of CPU time that all nodes have used."""
+        return sum(node.cpu() for node in self.nodes)
+
+    def written(self) -> int:
+        """Bytes that all nodes have written, their audit logs among them."""
+        return sum(node.written() for node in self.nodes)
+
     def _job(self, task: str, count: int, at_once: int, limits: dict) -> dict:
         addresses = [node.address for node in self.nodes]
         hosts = {"first": 0, "count": count, "secrets": SECRETS, "seed": self._seed}

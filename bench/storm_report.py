@@ -17,11 +17,20 @@ ENTRIES_OF_ITS_OWN = 20  # that a server writes to its log in a storm's time, as
 class Revoked:
     """What it takes of the server to take back what one host was given the plain way."""
 
-    cpu: float
-    raft_entries: int
+    cpu: float  # seconds
+    written: float  # bytes
+    raft_entries: float
+
+    def __str__(self) -> str:
+        """For people."""
+        return (
+            "what a host was given the plain way, taken back when it expires:"
+            f" {self.cpu * 1e3:.1f} ms of CPU, {self.written / 1e3:.0f} KB written,"
+            f" {self.raft_entries:.1f} raft entries"
+        )
 
 
-def comparison(found: dict[str, list[Storm]], first: Storm) -> str:
+def comparison(found: dict[str, list[Storm]], first: Storm, revoked: Revoked) -> str:
     """The ways side by side; `x` columns: how many times better than the first one."""
     names = list(found)
     plain = found[names[PLAIN]]
@@ -34,7 +43,7 @@ def comparison(found: dict[str, list[Storm]], first: Storm) -> str:
         f" entries, {sum(first.written) / first.hosts / 1e3:.1f} KB written,"
         f" {_cpu(first) * 1e3:.2f} ms of CPU with its five secrets"
     )
-    return f"{table(heads, lines)}\n\n{once}\n\n{verdicts(_goals(found))}"
+    return f"{table(heads, lines)}\n\n{once}\n{revoked}\n\n{verdicts(_goals(found, revoked))}"
 
 
 def _line(name: str, storms: list[Storm], plain: list[Storm]) -> list[str]:
@@ -83,11 +92,9 @@ def growth(found: dict[str, list[Storm]], stored: dict[int, int], revoked: Revok
         [str(hosts), f"{size / 1e6:.1f}", f"{size / hosts / 1e3:.1f}"]
         for hosts, size in stored.items()
     ]
-    later = f"taken back later, the plain way: {revoked.cpu * 1e3:.1f} ms of CPU"
     return (
         f"{table(heads, lines)}\n\n"
-        f"{table(['hosts in storage', 'MB', 'KB/host'], files)}\n\n"
-        f"{later} and {revoked.raft_entries} raft entries a host"
+        f"{table(['hosts in storage', 'MB', 'KB/host'], files)}\n\n{revoked}"
     )
 
 
@@ -130,11 +137,12 @@ def for_programs(value: object) -> object:
     return value
 
 
-def _goals(found: dict[str, list[Storm]]) -> list[Goal]:
+def _goals(found: dict[str, list[Storm]], revoked: Revoked) -> list[Goal]:
     names = list(found)
     plain, best = found[names[PLAIN]], found[names[BEST]]
     faster = _median(best, _rate) / _median(plain, _rate)
     thriftier = _median(plain, _cpu) / _median(best, _cpu)
+    whole = (_median(plain, _cpu) + revoked.cpu) / _median(best, _cpu)
     eased = _median(plain, _busiest) / _median(best, _busiest)
     entries = max(storm.raft_entries for storm in best)
     left = max(storm.tokens_left + storm.leases_left for storm in best)
@@ -149,6 +157,11 @@ def _goals(found: dict[str, list[Storm]]) -> list[Goal]:
             f"{title}at least {TIMES_AT_LEAST} times less server CPU a host",
             f"{thriftier:.1f} times",
             thriftier >= TIMES_AT_LEAST,
+        ),
+        Goal(
+            f"{title}the same, with the CPU that the plain way's tokens take when they expire",
+            f"{whole:.1f} times",
+            whole >= TIMES_AT_LEAST,
         ),
         Goal(
             f"{title}at least {TIMES_AT_LEAST} times less CPU of the busiest node",
