@@ -136,9 +136,10 @@ def growth(arguments: argparse.Namespace) -> None:
     with scratch("/var/tmp") as disk, storm_cluster.running(disk, 1, program) as cluster:
         cluster.roles = sorted({way.role for way in GROWING})
         for hosts in sorted(arguments.hosts):
+            before = cluster.hosts
             prepare(cluster, hosts)
             stored[hosts] = cluster.active.stored()
-            first_logins(cluster, hosts)
+            first_logins(cluster, hosts - before, before)
             if hosts == min(arguments.hosts):
                 revoked = revoke(cluster, hosts)
             for way in GROWING:
@@ -180,10 +181,11 @@ def prepare(cluster: Cluster, hosts: int) -> None:
     say(f"{new} hosts made in {time.monotonic() - start:.0f} s")
 
 
-def first_logins(cluster: Cluster, hosts: int) -> Storm:
+def first_logins(cluster: Cluster, hosts: int, first: int = 0) -> Storm:
     """What the first ones take, once in a host's life: OpenBao notes each role that logs in."""
     storms = [
-        cluster.storm(replace(INLINE_HOST, role=role), hosts, AT_ONCE) for role in cluster.roles
+        cluster.storm(replace(INLINE_HOST, role=role), hosts, AT_ONCE, first=first)
+        for role in cluster.roles
     ]
     return storms[-1]
 

@@ -74,10 +74,13 @@ class Cluster:
         for node in self.nodes:
             node.forget_audit()
 
-    def storm(self, way: Way, hosts: int, at_once: int, patience: float = 0) -> Storm:
-        """Lets the first `hosts` hosts come up; with `patience`, they wait as vault-fetch does."""
+    def storm(
+        self, way: Way, hosts: int, at_once: int, patience: float = 0, first: int = 0
+    ) -> Storm:
+        """Lets `hosts` hosts come up; with `patience`, they wait as vault-fetch does."""
         self.active.ask("POST", "sys/auth/approle/tune", {"token_type": way.token})
         job = self._job("storm", hosts, at_once, AS_SHIPPED if patience else PATIENT)
+        job["hosts"]["first"] = first
         job |= {
             "way": way.client,
             "role": way.role,
