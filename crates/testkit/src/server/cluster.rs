@@ -11,7 +11,7 @@ use crate::{Certificates, wait_for};
 /// A raft cluster on loopback.
 #[derive(Debug)]
 pub struct Cluster {
-    nodes: Vec<Server>,
+    pub(super) nodes: Vec<Server>,
 }
 
 impl Cluster {
@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// Waits until `count` nodes vote: with fewer, the cluster would not outlive its leader.
-    fn wait_for_voters(&self, count: usize) {
+    pub(super) fn wait_for_voters(&self, count: usize) {
         wait_for("all nodes may vote", || {
             let state = self
                 .read("sys/storage/raft/configuration")

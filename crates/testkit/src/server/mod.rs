@@ -10,6 +10,7 @@ mod fresh;
 mod hosts;
 mod launch;
 mod left_behind;
+mod people;
 mod shared;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};

@@ -1,0 +1,76 @@
+//! Whether a command said what the page shows.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+pub(crate) type Values = BTreeMap<String, String>;
+
+/// The end of the prompts at which `bao` takes a key share or a password.
+const PROMPT: &str = "(will be hidden): $";
+
+/// What somebody types at the prompts among the lines.
+pub(crate) fn typed(expected: &[String], values: &Values) -> String {
+    let names = expected.iter().filter_map(|line| line.split_once(PROMPT));
+    names
+        .map(|(_, name)| match values.get(name) {
+            Some(value) => format!("{value}\n"),
+            None => panic!("nobody knows `${name}`"),
+        })
+        .collect()
+}
+
+/// Finds the lines in the output, in their order; gives the values that they name.
+pub(crate) fn found(expected: &[String], output: &str) -> Result<Values, String> {
+    let mut values = Values::new();
+    let mut rest = output.lines();
+    for line in expected.iter().filter(|line| line.trim() != "…") {
+        let pattern = pattern(line);
+        let captures = rest.by_ref().find_map(|said| pattern.captures(said));
+        let Some(captures) = captures else {
+            return Err(line.clone());
+        };
+        for name in pattern.capture_names().flatten() {
+            values.insert(name.to_owned(), captures[name].to_owned());
+        }
+    }
+    Ok(values)
+}
+
+fn pattern(line: &str) -> Regex {
+    // A prompt has no end: what comes next may stand in the same line.
+    let (line, end) = match line.split_once(PROMPT) {
+        Some((prompt, _)) => (prompt, ""),
+        None => (line, r"\s*$"),
+    };
+    let words: Vec<_> = line.split_whitespace().map(word).collect();
+    let text = format!(r"^(?:.*\s)?{}{end}", words.join(r"\s+"));
+    Regex::new(&text).unwrap_or_else(|error| panic!("`{line}`: {error}"))
+}
+
+fn word(word: &str) -> String {
+    match word.strip_prefix('$') {
+        Some(name) => format!(r"(?<{name}>\S+)"),
+        None => word
+            .split('…')
+            .map(regex::escape)
+            .collect::<Vec<_>>()
+            .join(".*?"),
+    }
+}
+
+#[test]
+fn output_is_compared_as_people_do() {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let output = "Nonce    123\nProgress    1/3\nOTP   abc\nOTP Length  3\n";
+    let values = found(&lines("Nonce …\nOTP $OTP"), output).expect("they are there");
+    assert_eq!(values["OTP"], "abc");
+    found(&lines("OTP $OTP\nNonce …"), output).expect_err("the order counts");
+    found(&lines("Progress 2/3"), output).expect_err("that was not said");
+    found(&lines("Progress 1"), output).expect_err("to the end of the line");
+    let typing = lines("Unseal Key (will be hidden): $SHARE_1\nSealed false");
+    let said = "Unseal Key (will be hidden): \nSealed   false";
+    found(&typing, said).expect("the prompt is there, what was typed is not");
+    let known = Values::from([("SHARE_1".to_owned(), "secret".to_owned())]);
+    assert_eq!(typed(&typing, &known), "secret\n");
+}

@@ -1,0 +1,119 @@
+//! The operator's policy: on the page and in OpenTofu the same, enough, and not more.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use testkit::Server;
+
+use crate::{page, site::Site};
+
+/// What the commands of this project ask for, beside what the policy `default` gives.
+const NEEDED: [(&str, &[&str]); 12] = [
+    (
+        "auth/approle/role/web01",
+        &["create", "read", "update", "delete"],
+    ),
+    ("auth/approle/role/web01/role-id", &["read"]),
+    ("auth/approle/role/web01/secret-id", &["update"]),
+    ("auth/approle/role/web01/secret-id/", &["list"]),
+    (
+        "auth/approle/role/web01/secret-id-accessor/lookup",
+        &["update"],
+    ),
+    (
+        "auth/approle/role/web01/secret-id-accessor/destroy",
+        &["update"],
+    ),
+    ("sys/policies/acl/host-web01", &["read", "update", "delete"]),
+    ("sys/policies/acl/default", &["read"]),
+    ("sys/mounts/auth/approle", &["read"]),
+    ("sys/mounts/auth/approle/tune", &["read"]),
+    ("secret/metadata/hosts/", &["list"]),
+    ("secret/data/hosts/web01/db", &["create", "read", "update"]),
+];
+
+/// What only root, or more than one person, may do.
+const FORBIDDEN: [&str; 12] = [
+    "auth/token/create",
+    "auth/token/create-orphan",
+    "auth/userpass/users/alice",
+    "secret/data/other",
+    "secret/destroy/hosts/web01/db",
+    "secret/config",
+    "sys/audit/file",
+    "sys/auth/other",
+    "sys/mounts/other",
+    "sys/raw/core",
+    "sys/seal",
+    "sys/storage/raft/snapshot",
+];
+
+pub(crate) fn policy() -> String {
+    page::block(&page::read("operator.md"), "hcl")
+}
+
+/// Writes the policy, and gives the operator a token with it.
+pub(crate) fn log_in(site: &mut Site) {
+    let token = token(site.node("bao1"));
+    site.log_in(&token);
+}
+
+fn token(server: &Server) -> String {
+    server.write("sys/policies/acl/operator", &json!({ "policy": policy() }));
+    let mut command = server.bao_command(&["token", "create", "-policy=operator", "-field=token"]);
+    let output = command.output().expect("`bao token create` runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "no token is made: {said}");
+    String::from_utf8(output.stdout).expect("a token is text")
+}
+
+/// Asks OpenBao what the token may do (API page `sys/capabilities`).
+fn rights(server: &Server, token: &str, path: &str) -> Vec<String> {
+    let body = json!({ "token": token, "paths": [path] });
+    let held = server.write("sys/capabilities", &body).unwrap_or_default();
+    let held = held[path].as_array().cloned().unwrap_or_default();
+    held.iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn an_operator_may_do_what_the_commands_need_and_no_more() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let token = token(&server);
+    for (path, needed) in NEEDED {
+        let held = rights(&server, &token, path);
+        let lacks: Vec<_> = needed
+            .iter()
+            .filter(|&&right| !held.iter().any(|held| held == right))
+            .collect();
+        assert!(lacks.is_empty(), "{path}: {lacks:?}");
+    }
+    for path in FORBIDDEN {
+        assert_eq!(rights(&server, &token, path), ["deny"], "{path}");
+    }
+    assert_eq!(
+        rights(&server, &token, "sys/policies/acl/operator"),
+        ["read"]
+    );
+}
+
+#[test]
+fn the_page_shows_the_policy_that_opentofu_makes() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../terraform/vault/operator.tf");
+    let text = fs::read_to_string(path).expect("the file is read");
+    let (_, rest) = text
+        .split_once("policy = <<-EOT\n")
+        .expect("the policy begins");
+    let (policy, _) = rest.split_once("  EOT\n").expect("the policy ends");
+    let policy: String = policy
+        .lines()
+        .flat_map(|line| [line.strip_prefix("    ").unwrap_or(line), "\n"])
+        .collect();
+    let policy = policy
+        .replace("${var.approle_mount}", "approle")
+        .replace("${var.kv_mount}", "secret");
+    assert_eq!(self::policy(), policy);
+}

@@ -1,0 +1,112 @@
+# Who runs the fleet from day to day, without the root token: docs/how-to/operator.md, which shows this
+# policy with the default names of the mounts. People and their passwords are made by hand, as there:
+# OpenTofu's state would hold them in clear.
+
+resource "vault_auth_backend" "userpass" {
+  type = "userpass"
+}
+
+import {
+  for_each = setintersection(var.adopt_mounts, ["userpass"])
+  to       = vault_auth_backend.userpass
+  id       = each.value
+}
+
+resource "vault_policy" "operator" {
+  name   = "operator"
+  policy = <<-EOT
+    # Hosts: what create-host and OpenTofu's hosts-generated.tf make, change and remove.
+    path "sys/policies/acl/host-*" {
+      capabilities = ["read", "update", "delete"]
+    }
+    path "auth/${var.approle_mount}/role/" {
+      capabilities = ["list"]
+    }
+    path "auth/${var.approle_mount}/role/+" {
+      capabilities = ["create", "read", "update", "delete"]
+    }
+    path "auth/${var.approle_mount}/role/+/role-id" {
+      capabilities = ["read"]
+    }
+    path "auth/${var.approle_mount}/role/+/secret-id" {
+      capabilities = ["update"]
+    }
+    path "auth/${var.approle_mount}/role/+/secret-id/" {
+      capabilities = ["list"]
+    }
+    path "auth/${var.approle_mount}/role/+/secret-id-accessor/lookup" {
+      capabilities = ["update"]
+    }
+    path "auth/${var.approle_mount}/role/+/secret-id-accessor/destroy" {
+      capabilities = ["update"]
+    }
+    path "sys/mounts/auth/${var.approle_mount}" {
+      capabilities = ["read"]
+    }
+    path "sys/mounts/auth/${var.approle_mount}/tune" {
+      capabilities = ["read"]
+    }
+    path "sys/wrapping/wrap" {
+      capabilities = ["update"]
+    }
+
+    # Their secrets: written by people, compared by vault-plan. Nothing here destroys a version.
+    path "${var.kv_mount}/data/hosts/*" {
+      capabilities = ["create", "read", "update", "patch"]
+    }
+    path "${var.kv_mount}/undelete/hosts/*" {
+      capabilities = ["update"]
+    }
+    path "${var.kv_mount}/metadata/hosts/*" {
+      capabilities = ["list", "read"]
+    }
+
+    # What roles may do: vault-plan reads the policies that they name.
+    path "sys/policies/acl/" {
+      capabilities = ["list"]
+    }
+    path "sys/policies/acl/+" {
+      capabilities = ["read"]
+    }
+
+    # The cluster: how it is, another leader, a node that is gone for good.
+    path "sys/ha-status" {
+      capabilities = ["read"]
+    }
+    path "sys/storage/raft/configuration" {
+      capabilities = ["read"]
+    }
+    path "sys/storage/raft/autopilot/state" {
+      capabilities = ["read"]
+    }
+    path "sys/storage/raft/remove-peer" {
+      capabilities = ["update"]
+    }
+    path "sys/step-down" {
+      capabilities = ["update", "sudo"]
+    }
+
+    # Its keys. The first two groups do nothing without three people's key shares.
+    path "sys/generate-root-token/attempt" {
+      capabilities = ["read", "update", "delete"]
+    }
+    path "sys/generate-root-token/update" {
+      capabilities = ["update"]
+    }
+    path "sys/rotate/root/init" {
+      capabilities = ["read", "update", "delete"]
+    }
+    path "sys/rotate/root/update" {
+      capabilities = ["update"]
+    }
+    path "sys/rotate/root/verify" {
+      capabilities = ["read", "update", "delete"]
+    }
+    path "sys/rotate/keyring" {
+      capabilities = ["update", "sudo"]
+    }
+    path "sys/key-status" {
+      capabilities = ["read"]
+    }
+  EOT
+}
