@@ -43,13 +43,18 @@ impl Cluster {
         nodes[0].wait_for_leader();
         nodes[0].write(
             "sys/storage/raft/autopilot/configuration",
-            &json!({ "server_stabilization_time": "200ms" }),
+            // by default 10 s each
+            &json!({ "server_stabilization_time": "200ms", "last_contact_threshold": "2s" }),
         );
+        thread::scope(|scope| {
+            for node in &nodes[1..] {
+                scope.spawn(|| {
+                    node.wait_until_initialised();
+                    node.unseal_by(&shares);
+                });
+            }
+        });
         nodes[0].mount_kv();
-        for node in &nodes[1..] {
-            node.wait_until_initialised();
-            node.unseal_by(&shares);
-        }
         nodes[0].wait_for_voters(nodes.len());
         let nodes = nodes.into();
         (Self { nodes }, shares)

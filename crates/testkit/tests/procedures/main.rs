@@ -23,11 +23,6 @@ fn follow(page: &str, misfortune: impl FnOnce(&mut Site)) -> Site {
     site
 }
 
-fn log_in_as_root(site: &mut Site) {
-    let token = site.node("bao1").root_token().to_owned();
-    site.log_in(&token);
-}
-
 #[test]
 fn unseal() {
     testkit::require_bao!();
@@ -36,18 +31,6 @@ fn unseal() {
             node.seal_by_restart();
         }
     });
-}
-
-#[test]
-fn rekey() {
-    testkit::require_bao!();
-    follow("rekey.md", operator::log_in);
-}
-
-#[test]
-fn root_token_with_an_operator() {
-    testkit::require_bao!();
-    follow("root-token.md", operator::log_in);
 }
 
 #[test]
@@ -83,13 +66,18 @@ fn quorum_lost() {
     });
 }
 
+/// One cluster for three pages: the operator of the first follows the others.
 #[test]
-fn without_the_root_token() {
+fn operator_root_token_rekey() {
     testkit::require_bao!();
-    follow("operator.md", |site| {
-        log_in_as_root(site);
+    let mut site = follow("operator.md", |site| {
+        let token = site.node("bao1").root_token().to_owned();
+        site.log_in(&token);
         site.write_file("operator.hcl", &operator::policy());
     });
+    for page in ["root-token.md", "rekey.md"] {
+        site.follow(&page::steps(&page::read(page)));
+    }
 }
 
 #[test]

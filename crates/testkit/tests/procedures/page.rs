@@ -1,7 +1,7 @@
 //! A page of `docs/how-to` as steps.
 //!
 //! In its `console` blocks, `$ ` begins a command of the operator's and `[bao3]$ ` one on that node;
-//! `> ` goes on with a command. The lines below it are what it says, in that order, among others:
+//! `> ` goes on with a command. The lines below it are what it says, among others:
 //!
 //! - `…` stands for anything, and space for any space;
 //! - `$NAME` at the end of a prompt (`…(will be hidden): $SHARE_1`) is what somebody types there;
