@@ -43,8 +43,8 @@ impl Cluster {
         nodes[0].wait_for_leader();
         nodes[0].write(
             "sys/storage/raft/autopilot/configuration",
-            // by default 10 s each
-            &json!({ "server_stabilization_time": "200ms", "last_contact_threshold": "2s" }),
+            // By default 10 s each. Followers report every 5 s.
+            &json!({ "server_stabilization_time": "200ms", "last_contact_threshold": "8s" }),
         );
         thread::scope(|scope| {
             for node in &nodes[1..] {
