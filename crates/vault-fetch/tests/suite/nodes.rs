@@ -21,6 +21,8 @@ impl Hosted {
     fn start() -> Self {
         let (mut cluster, folder) = cluster_with_web01();
         let leader = cluster.leader();
+        // A copy: a killed server takes its folder with it.
+        fs::copy(leader.ca_certificate().unwrap(), folder.join("ca.pem")).unwrap();
         leader.put_secret("hosts/web01/db", &json!({ "password": "hunter2" }));
         let hosted = Self { cluster, folder };
         for address in hosted.addresses() {
