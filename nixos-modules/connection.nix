@@ -10,6 +10,15 @@ let
   inherit (import ./types.nix { inherit lib; }) folder;
   cfg = config.vault;
 
+  # Always the same place for the same name: a host's units do not change from one evaluation to the next.
+  digest = builtins.hashString "sha256" config.networking.hostName;
+  place = lib.mod (lib.fromHexString (lib.substring 0 8 digest)) (lib.length cfg.address);
+  ordered =
+    if cfg.addressOrder == "listed" then
+      cfg.address
+    else
+      lib.drop place cfg.address ++ lib.take place cfg.address;
+
   address = types.strMatching "https?://[^[:space:],]+" // {
     description = "address such as https://openbao.example.internal:8200";
   };
@@ -37,9 +46,24 @@ in
         "https://openbao2.example.internal:8200"
       ];
       description = ''
-        The servers of one OpenBao cluster, tried in this order: a list, or one text with commas.
+        The servers of one OpenBao cluster: a list, or one text with commas. One that is of no use costs a
+        fetch at most one connect timeout, and nothing where another answered before.
         Where it is empty, the address is the one that cloud-init put into `/etc/environment`
         (`VAULT_ADDR`), and `VAULT_SKIP_VERIFY` there counts too.
+      '';
+    };
+
+    addressOrder = mkOption {
+      type = types.enum [
+        "spread"
+        "listed"
+      ];
+      default = "spread";
+      example = "listed";
+      description = ''
+        Which of several servers this host asks first. `spread`: each host begins the list at a place of its
+        own, given by its name, so that a fleet that boots at once asks all servers alike (standbys answer
+        reads themselves). `listed`: the first one, such as the one that is near.
       '';
     };
 
@@ -107,7 +131,7 @@ in
   };
 
   config.vault.unitEnvironment =
-    lib.optionalAttrs (cfg.address != [ ]) { BAO_ADDR = lib.concatStringsSep "," cfg.address; }
+    lib.optionalAttrs (cfg.address != [ ]) { BAO_ADDR = lib.concatStringsSep "," ordered; }
     // lib.optionalAttrs (cfg.namespace != null) { BAO_NAMESPACE = cfg.namespace; }
     // lib.optionalAttrs (cfg.tls.caCertificate != null) {
       # Not toString: a path then goes along to the host.

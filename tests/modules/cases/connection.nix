@@ -1,5 +1,12 @@
 # The way to OpenBao.
 { lib, ... }:
+let
+  several = map (name: "https://${name}.example.internal:8200") [
+    "a"
+    "b"
+    "c"
+  ];
+in
 {
   "a host in good order" = {
     config.vault.secrets.db = {
@@ -30,6 +37,34 @@
     warned = [
       "vault.address has `http://b.example.internal:8200` without TLS: whoever sits on the way reads every secret of this host."
     ];
+  };
+  "several servers, of which each host asks another one first" = {
+    config.vault.address = several;
+    holds = config: {
+      "web01's own order" =
+        config.vault.unitEnvironment.BAO_ADDR
+        == "https://a.example.internal:8200,https://b.example.internal:8200,https://c.example.internal:8200";
+    };
+  };
+  "several servers, and another host" = {
+    config = {
+      networking.hostName = lib.mkForce "web03";
+      vault.address = several;
+    };
+    holds = config: {
+      "web03's own order" =
+        config.vault.unitEnvironment.BAO_ADDR
+        == "https://b.example.internal:8200,https://c.example.internal:8200,https://a.example.internal:8200";
+    };
+  };
+  "several servers in the order that the user gave" = {
+    config.vault = {
+      address = several;
+      addressOrder = "listed";
+    };
+    holds = config: {
+      "that order" = config.vault.unitEnvironment.BAO_ADDR == lib.concatStringsSep "," several;
+    };
   };
   "an address without a scheme" = {
     config.vault.address = "openbao.example.internal:8200";
