@@ -2,11 +2,14 @@
 { config, lib, ... }:
 let
   cfg = config.vault.server;
-  inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
+  inherit (import ../checks/tools.nix { inherit config lib; }) quoted refuse;
   count = lib.length places;
   init = cfg.initialization;
   encrypted = init.ageRecipients != [ ] || init.pgpKeys != [ ];
   places = lib.attrValues cfg.addresses;
+  misnamed = lib.filter (name: builtins.match "[A-Za-z_][A-Za-z0-9_-]*" name == null) (
+    lib.attrNames init.requests
+  );
 in
 {
   config = {
@@ -50,6 +53,9 @@ in
         ++
           refuse (init.requests != { } && cfg.seal.type == "shamir")
             "vault.server.initialization.requests needs a seal that opens by itself (vault.server.seal.type `static` or `transit`): with `shamir`, nobody would ever have a key share."
+        ++
+          refuse (misnamed != [ ])
+            "vault.server.initialization.requests: ${quoted misnamed} is no name that OpenBao takes: letters, digits, `_` and `-`, not beginning with a digit or `-`."
         ++ refuse (
           cfg.seal.type == "static" && cfg.seal.static.keyFile == null
         ) "vault.server.seal.type is `static`, but vault.server.seal.static.keyFile is not set."

@@ -13,6 +13,17 @@ let
   isFirst = cfg.nodeName == init.node;
   storage = "/var/lib/openbao/raft";
 
+  credentialOf = name: key: "request-${name}-${key}";
+  # OpenBao reads them itself (documentation, "Profile system").
+  dataOf =
+    name: request:
+    request.data
+    // lib.mapAttrs (key: _: {
+      eval_source = "file";
+      eval_type = "string";
+      path = "/run/credentials/openbao.service/${credentialOf name key}";
+    }) request.dataFiles;
+
   request = types.submodule {
     options = {
       operation = mkOption {
@@ -36,6 +47,17 @@ let
         default = { };
         example = lib.literalExpression ''{ type = "kv"; options.version = "2"; }'';
         description = "With what. It goes to the Nix store: nothing secret.";
+      };
+      dataFiles = mkOption {
+        type = types.attrsOf folder;
+        default = { };
+        example = {
+          password = "/run/secrets/alice-password";
+        };
+        description = ''
+          What of it is in files of the node, to the letter (a newline at the end counts). OpenBao gets them as
+          systemd credentials, so they must be there at each of its starts.
+        '';
       };
     };
   };
@@ -123,12 +145,9 @@ in
       example = true;
       description = ''
         Revoke the root token in the end, once a node is unsealed. Best set when somebody else can log in:
-        until then the token waits in `directory`, and is revoked at the first start with this option. On the
-        day a new one is needed, enough key shares make it (`bao operator generate-root`). OpenBao asks for a
-        token for that, too, unless a listener has `disable_unauthed_generate_root_endpoints = false`; with
-        the seal `shamir` and this option the module's listener has, lest the first start lock everybody out.
-        Where people can log in, take it back:
-        `services.openbao.settings.listener.default.disable_unauthed_generate_root_endpoints = true`.
+        until then the token waits in `directory`, and the first start with this option revokes it. Set from
+        the beginning, nobody can log in, and enough key shares make another token only through a door that
+        is opened for it: docs/how-to/no-token.md.
       '';
     };
 
@@ -157,10 +176,16 @@ in
           ${name} = {
             inherit (request) operation path;
           }
-          // lib.optionalAttrs (request.data != { }) { inherit (request) data; };
+          // lib.optionalAttrs (dataOf name request != { }) { data = dataOf name request; };
         }) init.requests;
       }
     ];
+
+    systemd.services.openbao.serviceConfig.LoadCredential = lib.concatLists (
+      lib.mapAttrsToList (
+        name: request: lib.mapAttrsToList (key: file: "${credentialOf name key}:${file}") request.dataFiles
+      ) init.requests
+    );
 
     systemd.services.openbao-init = lib.mkIf (init.requests == { }) {
       description = "Initialise the OpenBao cluster ${cfg.clusterName}";

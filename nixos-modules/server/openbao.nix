@@ -62,10 +62,6 @@ in
           # Metrics tell no secret, and whoever scrapes them has no token.
           telemetry.unauthenticated_metrics_access = mkDefault true;
         }
-        # The root token may be gone before anybody else can log in: then the key shares must be enough.
-        // lib.optionalAttrs (cfg.seal.type == "shamir" && cfg.initialization.revokeRootToken) {
-          disable_unauthed_generate_root_endpoints = mkDefault false;
-        }
         // (
           if cfg.tls.enable then
             {

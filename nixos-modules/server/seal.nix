@@ -53,7 +53,14 @@ in
         type = types.nullOr types.str;
         default = null;
         example = "2026-08";
-        description = "The name of the key before, while it is being replaced.";
+        description = ''
+          The name of the key before, while it is being replaced. To replace a key: set the old one here and the
+          new one as `keyId` and `keyFile` on all nodes, `vault-node restart` each, and take the old one out only
+          when the active node's journal has `upgrading stored keys`. A cluster that initialised itself has no
+          recovery key, and without one OpenBao 2.7 leaves its keys under the old seal key, with nothing but
+          `post-unseal upgrade seal keys failed` in the journal: first make one, with a token that may `sudo`
+          there: `bao operator rotate-keys -init -target=recovery -key-shares=1 -key-threshold=1`.
+        '';
       };
 
       previousKeyFile = mkOption {
@@ -122,7 +129,7 @@ in
           token = "file://${credential "transit-token"}";
         }
         // lib.optionalAttrs (seal.transit.caCertificate != null) {
-          tls_ca_cert = seal.transit.caCertificate;
+          tls_ca_cert = credential "transit-ca";
         };
       })
     ];
@@ -134,7 +141,12 @@ in
           seal.static.previousKeyId != null
         ) "previous-seal-key:${toString seal.static.previousKeyFile}"
       ))
-      (lib.mkIf (seal.type == "transit") [ "transit-token:${toString seal.transit.tokenFile}" ])
+      (lib.mkIf (seal.type == "transit") (
+        [ "transit-token:${toString seal.transit.tokenFile}" ]
+        ++ lib.optional (
+          seal.transit.caCertificate != null
+        ) "transit-ca:${toString seal.transit.caCertificate}"
+      ))
     ];
   };
 }

@@ -38,7 +38,8 @@ pub struct Arguments {
     pub root_token_recipient: Option<String>,
 
     /// Revoke the root token in the end, once the node is unsealed. Where nobody else can log in then, the
-    /// key shares make another one only while a listener has `disable_unauthed_generate_root_endpoints = false`
+    /// key shares make another one only while a listener of OpenBao has
+    /// `disable_unauthed_generate_root_endpoints = false` (docs/how-to/no-token.md)
     #[arg(long)]
     pub revoke_root_token: bool,
 

@@ -246,7 +246,7 @@ fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<
     }
     take_out(folder)?;
     note(
-        "the root token is revoked; where nobody else can log in, the key shares make another one only while a listener has `disable_unauthed_generate_root_endpoints = false`",
+        "the root token is revoked; where nobody else can log in, see docs/how-to/no-token.md: enough key shares make another one",
     );
     Ok(())
 }

@@ -1,0 +1,15 @@
+# What the tests' OpenBao servers of one node have in common.
+{ config, pkgs, ... }:
+{
+  vault.server = {
+    enable = true;
+    cluster.${config.networking.hostName}.nodes.${config.networking.hostName} = { };
+    performanceMultiplier = 1;
+  };
+
+  environment.systemPackages = [
+    pkgs.jq
+    pkgs.openbao
+    config.vault.server.package
+  ];
+}
