@@ -1,6 +1,7 @@
 """Three replacements of the CA under load.
 
 A client that fetches in a loop, and takes over the next CAs once in each period, is never refused.
+Nor is a host whose unit does that (`vault.tls.followAuthorities`).
 
 A CA signs for fifteen seconds here, and what a node's daily timer does happens every second; the
 nodes do it one after the other, so for a while they show certificates of different CAs,
@@ -47,9 +48,37 @@ def follow(machine, name, periods):
     background(machine, name, script)
 
 
+def host_that_follows():
+    """app1, with the CAs of this moment in its configuration, and its credentials."""
+    app1.start()
+    app1.wait_for_unit("multi-user.target", timeout=60)
+    bundle = bao1.succeed("cat /var/lib/openbao-certs/ca.pem")
+    app1.succeed(
+        f"printf %s {shlex.quote(bundle)} > /etc/openbao-ca.pem", "systemctl start vault-ca.service"
+    )
+    enrol_by_hand("app1", app1, "/var/lib/vault/approle", FOLLOWED, password="first")
+
+
+def days_pass(machine, periods):
+    """What a host's timer does, once in a period; each time a service starts with fresh secrets."""
+    script = f"""
+        for period in $(seq {periods}); do
+          sleep {PERIOD}
+          systemctl start vault-ca.service || touch /tmp/days.failed
+          systemctl restart app.service || touch /tmp/days.failed
+        done
+        touch /tmp/days.done
+    """
+    background(machine, "days", script)
+
+
+FOLLOWED = "/var/lib/vault/ca/ca.pem"
+host_that_follows()
+
 with subtest("three CAs come and go under a client that fetches in a loop"):
     shown = [bao1.succeed("vault-certs show").splitlines()[1:]]
     follow(bao2, "follower", periods=4)
+    days_pass(app1, periods=4)
     as_root("bao kv put -mount=secret rotation n=1")
     bao2.wait_for_file("/tmp/follower.done", timeout=120)
     shown.append(bao1.succeed("vault-certs show").splitlines()[1:])
@@ -59,6 +88,17 @@ with subtest("three CAs come and go under a client that fetches in a loop"):
     assert taken >= 3 and well > 100
     assert not set(shown[0]) & set(shown[1]), f"the CAs are still the same: {shown}"
     serving(bao1, timeout=60)
+
+with subtest("a host's own unit followed them; those in its configuration are worth nothing now"):
+    app1.wait_for_file("/tmp/days.done", timeout=60)
+    app1.fail("test -e /tmp/days.failed")
+    assert "comes from the cache" not in app1.succeed("journalctl --unit=vault-secret-db.service")
+    state = "https://bao1:8200/v1/sys/seal-status"
+    app1.succeed(f"curl --silent --fail --cacert {FOLLOWED} {state}")
+    app1.fail(f"curl --silent --fail --cacert /etc/openbao-ca.pem {state}")
+    as_root("bao kv put -mount=secret hosts/app1/db password=second")
+    app1.succeed("systemctl restart app.service")
+    assert value(app1, "app") == "second"
 
 with subtest(
     "a clock that was far ahead: nobody takes that node's certificate, and then it mends it"
