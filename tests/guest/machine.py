@@ -1,6 +1,7 @@
 """A machine as a scenario sees it: the interface of NixOS' test driver."""
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -13,6 +14,10 @@ import switching
 from container import Container
 from network import Network
 from rendered import Rendered
+
+TESTS = Path(__file__).resolve().parent.parent
+# NixOS' virtual machines must know beforehand which of them get a seed.
+SEEDED = json.loads((TESTS / "scenarios/seeded.json").read_text())
 
 
 def retry(check: Callable[[bool], bool], timeout: float = 900) -> None:
@@ -54,6 +59,8 @@ class Machine:
         """Gives the machine a NoCloud seed before its first start; without, cloud-init rests."""
         if self.installed is not None:
             raise RuntimeError(f"{self.name} was started already")
+        if (TESTS / f"nodes/{self.name}.nix").exists() and self.name not in SEEDED:
+            raise RuntimeError(f"{self.name} is not in tests/scenarios/seeded.json")
         folder = self.container.root / "var/lib/cloud/seed/nocloud"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "user-data").write_text(user_data)

@@ -24,9 +24,7 @@ let
 
   library = lib.filter (lib.hasSuffix ".py") (lib.filesystem.listFilesRecursive (scenarios + "/lib"));
   scripts = scenario: [ ./machines.py ] ++ library ++ [ (scenarios + "/${scenario}.py") ];
-  isSeeded =
-    scenario: name:
-    lib.any (script: lib.hasInfix "${name}.seed(" (builtins.readFile script)) (scripts scenario);
+  seeded = lib.importJSON (scenarios + "/seeded.json");
 
   # web01.next.nix is what web01 can be switched to.
   generations =
@@ -37,13 +35,13 @@ let
       )
     );
 
-  machine = scenario: name: {
+  machine = name: {
     imports = [
       self.nixosModules.default
       self.nixosModules.server
       (../nodes + "/${name}.nix")
     ]
-    ++ lib.optional (isSeeded scenario name) ./cloud-init.nix;
+    ++ lib.optional (lib.elem name seeded) ./cloud-init.nix;
 
     specialisation = lib.genAttrs (generations name) (generation: {
       configuration.imports = [ (../nodes + "/${name}.${generation}.nix") ];
@@ -61,7 +59,7 @@ lib.mapAttrs' (
   lib.nameValuePair "scenario-${scenario}" (
     pkgs.testers.runNixOSTest {
       name = scenario;
-      nodes = lib.genAttrs machines (machine scenario);
+      nodes = lib.genAttrs machines machine;
       # In one set of names, as tests/guest does; a traceback then names the file.
       testScript = ''
         fleet_directory = "${fleet}"
