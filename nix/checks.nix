@@ -68,7 +68,10 @@ programs
     pkgs.clippy
   ] "cargo clippy --workspace --all-targets --offline -- -D warnings";
   tests = cargoCheck "tests" [
+    pkgs.etcd
     pkgs.gitMinimal
+    pkgs.kubectl
+    pkgs.kubernetes
     pkgs.openbao
     pkgs.opentofu
   ] "cargo test --workspace --offline";

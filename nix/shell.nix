@@ -6,7 +6,10 @@ pkgs.mkShell {
     pkgs.cargo-deny
     pkgs.clippy
     pkgs.deadnix
+    pkgs.etcd
     pkgs.git
+    pkgs.kubectl
+    pkgs.kubernetes
     pkgs.nixfmt
     pkgs.openbao
     pkgs.opentofu

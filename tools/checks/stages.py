@@ -20,9 +20,9 @@ PARTS = {
     "tools": ["system"],
     "terraform": ["tofu"],
     "nix": ["system"],
-    "rust": ["rust", "bao", "tofu"],
+    "rust": ["rust", "bao", "tofu", "kubernetes", "external-secrets"],
     "units": ["system", "guest"],
-    "guests": ["rust", "bao", "tofu", "guest"],
+    "guests": ["rust", "bao", "tofu", "kubernetes", "guest"],
     "demo": ["rust", "bao", "tofu"],
 }
 

@@ -5,7 +5,11 @@ declare -A version_of=(
   [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1
   [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2
   [tofu]=1.12.6
+  # etcd: the one that this Kubernetes requires (build-kubernetes).
+  [kube-apiserver]=1.34.2 [kubectl]=1.34.2 [etcd]=3.6.4
 )
+kubernetes_programs=(kube-apiserver kubectl etcd)
+external_secrets_version=1.3.2
 
 # A dev shell of the flake brings its own programs; everywhere else the pinned version counts,
 # because formatters disagree between versions.
@@ -19,7 +23,8 @@ has_program() {
 publish() {
   local name=$1 file=$2 folder=$cache/$1-${version_of[$1]}
   chmod 755 "$file"
-  if ! "$file" --version >/dev/null 2>&1 && ! "$file" version >/dev/null 2>&1; then
+  if ! "$file" --version >/dev/null 2>&1 && ! "$file" version >/dev/null 2>&1 &&
+    ! "$file" version --client >/dev/null 2>&1; then
     complain "$name ${version_of[$name]} does not run on this machine" "\`$(uname -sm)\` may be another platform than the one it is made for"
     return 1
   fi
@@ -74,17 +79,63 @@ install_from_crate() {
     rm -rf "$work/target" "$work/crate"
 }
 
-install_tofu() {
-  already_built tofu && return
+# Whether there is a Go to build with; on Debian as root it is installed.
+go_for() {
   if ! command -v go >/dev/null && [ "$(id -u)" -eq 0 ] && debian_ships golang-go 1; then
     apt_install golang-go || return
   fi
   if ! command -v go >/dev/null; then
-    echo "skipped: setup of tofu: Go is not here (\`sudo apt-get install --no-install-recommends golang-go\` has it)" >&2
-    return
+    echo "skipped: setup of $1: Go is not here (\`sudo apt-get install --no-install-recommends golang-go\` has it)" >&2
+    return 1
   fi
+}
+
+install_tofu() {
+  already_built tofu && return
+  go_for tofu || return 0
   step "building tofu ${version_of[tofu]} (about 6 minutes on two cores)" \
     "$here/lib/build-tofu" "${version_of[tofu]}" "$work/tofu-build" "$work/tofu" &&
     rm -rf "$work/tofu-build" &&
     publish tofu "$work/tofu"
+}
+
+has_kubernetes() {
+  local program
+  for program in "${kubernetes_programs[@]}"; do
+    has_program "$program" || return
+  done
+}
+
+install_kubernetes() {
+  local program
+  for program in "${kubernetes_programs[@]}"; do
+    already_built "$program" || break
+  done
+  has_kubernetes && return
+  go_for kubernetes || return 0
+  step "building kubernetes ${version_of[kube-apiserver]} (about 6 minutes on two cores)" \
+    "$here/lib/build-kubernetes" "${version_of[kube-apiserver]}" "$work/kubernetes-build" "$work/kubernetes" || return
+  rm -rf "$work/kubernetes-build"
+  for program in "${kubernetes_programs[@]}"; do
+    publish "$program" "$work/kubernetes/$program" || return
+  done
+}
+
+# Not a program: the schemas of the External Secrets Operator's resources, out of its module.
+external_secrets_crds() { echo "$cache/external-secrets-$external_secrets_version/crds.yaml"; }
+
+has_external_secrets() { [ "$cache/external-secrets-crds.yaml" -ef "$(external_secrets_crds)" ]; }
+
+install_external_secrets() {
+  local file
+  file=$(external_secrets_crds)
+  if [ ! -e "$file" ]; then
+    go_for external-secrets || return 0
+    step "downloading the schemas of external-secrets $external_secrets_version" \
+      "$here/lib/fetch-crds" "$external_secrets_version" "$work/crds" "$work/new/crds.yaml" &&
+      rm -rf "$work/crds" "$(dirname "$file")" &&
+      mv -T "$work/new" "$(dirname "$file")" || return
+  fi
+  ln -s "external-secrets-$external_secrets_version/crds.yaml" "$work/link" &&
+    mv -T "$work/link" "$cache/external-secrets-crds.yaml"
 }
