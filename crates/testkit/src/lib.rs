@@ -23,6 +23,7 @@
 
 mod certificates;
 mod fleet;
+mod kubernetes;
 mod mount;
 mod network;
 mod port;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use certificates::{Certificates, ServerCertificate};
 pub use fleet::Fleet;
+pub use kubernetes::{Kubernetes, external_secrets_crds, missing_of_kubernetes, shared_kubernetes};
 pub use mount::{ReadOnlyDir, Tmpfs};
 pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble};
 pub use port::{RefusedAddress, refused_address};

@@ -30,6 +30,17 @@ pub fn find(name: &str, variable: &str) -> Option<PathBuf> {
         .find(|path| is_program(path))
 }
 
+/// The file `name`: the one that the environment variable `variable` names, else the one in the project's
+/// cache folder.
+pub(crate) fn find_data(name: &str, variable: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).filter(|value| !value.is_empty());
+    let path = match named {
+        Some(named) => PathBuf::from(named),
+        None => cache_folder()?.join(name),
+    };
+    Some(path).filter(|path| path.is_file())
+}
+
 fn cache_folder() -> Option<PathBuf> {
     let set = |name| {
         env::var_os(name)
