@@ -21,3 +21,32 @@ variable "adopt_mounts" {
   type        = set(string)
   default     = []
 }
+
+variable "kubernetes_clusters" {
+  description = "Kubernetes clusters whose workloads read secrets (docs/how-to/kubernetes.md). The name is the path of the auth method and the folder of the cluster's secrets; `namespaces` are those that may log in; raise `reviewer_token_version` with each new reviewer's token."
+  type = map(object({
+    host                   = string
+    ca_certificate         = string
+    namespaces             = set(string)
+    reviewer_token_version = optional(number, 1)
+  }))
+  default = {}
+
+  validation {
+    condition     = !contains(keys(var.kubernetes_clusters), "hosts")
+    error_message = "No cluster can be called `hosts`: that folder is the hosts'."
+  }
+
+  validation {
+    condition     = alltrue([for cluster in var.kubernetes_clusters : length(cluster.namespaces) > 0 && !anytrue([for name in cluster.namespaces : strcontains(name, "*")])])
+    error_message = "`namespaces` names each namespace that may log in: at least one, and no `*`."
+  }
+}
+
+variable "kubernetes_reviewer_tokens" {
+  description = "By cluster: the token that OpenBao asks its API server with. Neither plan nor state hold it; TF_VAR_kubernetes_reviewer_tokens keeps it out of files and arguments."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+  ephemeral   = true
+}

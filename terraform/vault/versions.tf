@@ -1,10 +1,10 @@
 terraform {
-  required_version = ">= 1.8"
+  required_version = ">= 1.11" # values that no state holds
 
   required_providers {
     vault = {
       source  = "hashicorp/vault" # speaks OpenBao's API too
-      version = ">= 4.5, < 6.0"
+      version = ">= 5.7, < 6.0"
     }
   }
 }

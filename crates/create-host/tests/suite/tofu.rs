@@ -78,10 +78,10 @@ fn write_mirror(folder: &Path, provider: &Path) -> PathBuf {
         "amd64"
     };
     let place = folder.join(format!(
-        "registry.opentofu.org/hashicorp/vault/5.0.0/linux_{architecture}"
+        "registry.opentofu.org/hashicorp/vault/5.7.0/linux_{architecture}"
     ));
     fs::create_dir_all(&place).unwrap();
-    fs::copy(provider, place.join("terraform-provider-vault_v5.0.0")).unwrap();
+    fs::copy(provider, place.join("terraform-provider-vault_v5.7.0")).unwrap();
     let settings = folder.join("tofurc");
     let text = format!(
         "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
