@@ -40,20 +40,10 @@ pub(crate) enum Command {
     /// trusted already has signed. Those that have ended are dropped.
     Fetch(Fetch),
 
-    /// Print the CA certificates as manifests for Kubernetes: a ConfigMap `vault-tls` in each namespace
-    Kubernetes {
-        /// The CA certificates (PEM)
-        #[arg(
-            long,
-            value_name = "FILE",
-            default_value = "/var/lib/openbao-certs/ca.pem"
-        )]
-        ca: PathBuf,
-
-        /// A namespace; as often as needed
-        #[arg(long, value_name = "NAME", required = true)]
-        namespace: Vec<String>,
-    },
+    /// Bring the CA certificates to Kubernetes: a ConfigMap `vault-tls` with the key `ca.crt` in each namespace
+    ///
+    /// Prints the manifests, or applies those that the cluster lacks. Says `changed` or `unchanged` then.
+    Kubernetes(Kubernetes),
 
     /// Show a node's certificates and until when they are good
     Show {
@@ -131,11 +121,36 @@ pub(crate) struct Fetch {
     pub(crate) output: PathBuf,
 }
 
+/// For Kubernetes.
+#[derive(Args, Debug)]
+pub(crate) struct Kubernetes {
+    /// The CA certificates (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/lib/openbao-certs/ca.pem"
+    )]
+    pub(crate) ca: PathBuf,
+
+    /// A namespace; as often as needed. With `--apply` and without any: all that there are
+    #[arg(long, value_name = "NAME", required_unless_present = "apply")]
+    pub(crate) namespace: Vec<String>,
+
+    /// Apply what the cluster lacks, with `kubectl`
+    #[arg(long)]
+    pub(crate) apply: bool,
+
+    /// How `kubectl` reaches the cluster; without it, as `kubectl` finds by itself
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   vault-certs authority --output authority
   vault-certs renew --authority /etc/openbao/authority --cluster main --name bao1 --address 10.0.0.21
   vault-certs fetch --address https://bao1:8200,https://bao2:8200 --output /etc/openbao-ca.pem
-  vault-certs kubernetes --ca ca.pem --namespace default --namespace web | kubectl apply -f -
+  vault-certs kubernetes --ca ca.pem --namespace default --namespace web > vault-tls.yaml
+  vault-certs kubernetes --ca ca.pem --apply
 
 Exit status: 0 done; 1 not; 2 wrong usage or configuration.";

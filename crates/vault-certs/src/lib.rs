@@ -30,7 +30,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Authority { output, period } => authority::make(output.as_deref(), period),
         Command::Renew(renew) => renewal::renew(&renew),
         Command::Fetch(fetch) => following::fetch(&fetch),
-        Command::Kubernetes { ca, namespace } => kubernetes::print(&ca, &namespace),
+        Command::Kubernetes(arguments) => kubernetes::run(&arguments),
         Command::Show { directory } => show::print(&directory),
     }
 }
