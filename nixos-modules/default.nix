@@ -8,6 +8,7 @@
     ./connection.nix
     ./declarations.nix
     ./fetch.nix
+    ./kubernetes.nix
     ./rebuild.nix
     ./rotation.nix
     ./secrets.nix

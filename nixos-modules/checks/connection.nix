@@ -21,6 +21,9 @@ in
         cfg.tls.followAuthorities.enable && cfg.tls.caCertificate == null
       ) "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA is not taken on trust."
       ++
+        refuse (cfg.tls.kubernetes.enable && !cfg.tls.followAuthorities.enable)
+          "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: what it brings to the cluster would not be kept current."
+      ++
         refuse (cfg.bootstrap.rebuild.enable && !cfg.bootstrap.enable)
           "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
       ++

@@ -21,7 +21,7 @@ OURS = [
     "vault-unseal",
     "vault-unwrap",
 ]
-EXTRA = ["bao", "tofu"]
+EXTRA = ["bao", "tofu", "etcd", "kube-apiserver", "kubectl"]
 COMMANDS = ["systemd-nspawn", "nsenter", "unshare", "setpriv", "ip", "debootstrap"]
 NEEDS = re.compile(r"^# needs: (.+)$", re.MULTILINE)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rendered import STORE_PATH, Rendered
 
 OURS = "/opt/vault-host/bin"  # where the runner binds the project's own programs
-EXTRA = "/opt/extra/bin"  # and OpenBao, OpenTofu
+EXTRA = "/opt/extra/bin"  # and OpenBao, OpenTofu, Kubernetes
 
 # Nix's names (without version and output) and Debian's packages.
 DEBIAN = {
@@ -46,7 +46,7 @@ OUR_PACKAGES = {
     "create-host",
     "vault-plan",
 }
-EXTRA_PACKAGES = {"openbao", "opentofu"}
+EXTRA_PACKAGES = {"etcd", "kubectl", "kubernetes", "openbao", "opentofu"}
 # Programs that a package of Nix has, and Debian has in another one.
 BESIDES = {"coreutils": {"kill": "/usr/bin/kill"}, "bash": {"sh": "bash"}}
 # Data that Debian has elsewhere, or programs do without.
@@ -99,6 +99,7 @@ def make_package(root: Path, name: str) -> None:
         folder.mkdir(exist_ok=True)
         if not (folder / "bin").is_symlink():
             (folder / "bin").symlink_to(OURS if package in OUR_PACKAGES else EXTRA)
+            (folder / "sbin").symlink_to("bin")
     elif package in DATA:
         folder.symlink_to(DATA[package])
     elif package in DEBIAN and not folder.exists():

@@ -68,7 +68,10 @@ let
       taken = (builtins.tryEval (builtins.deepSeq value true)).success;
       secret = options.vault.secrets.type.getSubOptions [ ];
       option =
-        if lib.head path == "secrets" then secret.${lib.last path} else options.vault.${lib.head path};
+        if lib.head path == "secrets" then
+          secret.${lib.last path}
+        else
+          lib.getAttrFromPath path options.vault;
     in
     {
       inherit taken;

@@ -16,6 +16,7 @@ KINDS = [
     ("vault-bootstrap.service", re.compile(r"vault-bootstrap\.service")),
     ("vault-setup.service", re.compile(r"vault-setup\.service")),
     ("vault-ca.service", re.compile(r"vault-ca\.service")),
+    ("vault-ca-kubernetes.service", re.compile(r"vault-ca-kubernetes\.service")),
     ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
     ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),

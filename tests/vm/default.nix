@@ -18,6 +18,7 @@ let
       ../../flake.nix
       ../../flake.lock
       ../../hosts
+      ../../kubernetes
       ../../terraform
     ];
   };
@@ -51,7 +52,7 @@ let
       pkgs.openssl
       programs.create-host
     ];
-    virtualisation.memorySize = if name == "openbao" then 2048 else 1024;
+    virtualisation.memorySize = if name == "openbao" || name == "kube" then 2048 else 1024;
   };
 in
 lib.mapAttrs' (

@@ -105,6 +105,53 @@ in
         config.vault.unitEnvironment.BAO_CACERT == "/var/lib/vault/ca/ca.pem";
     };
   };
+  "CAs for Kubernetes that nobody follows" = {
+    config.vault.tls.kubernetes = {
+      enable = true;
+      kubeconfigFile = "/run/secrets/kubernetes/kubeconfig";
+    };
+    failed = [
+      "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: what it brings to the cluster would not be kept current."
+    ];
+  };
+  "CAs for a namespace that cannot be" = {
+    config.vault.tls = {
+      caCertificate = "/etc/ca.pem";
+      followAuthorities.enable = true;
+      kubernetes = {
+        enable = true;
+        kubeconfigFile = "/run/secrets/kubernetes/kubeconfig";
+        namespaces = [ "Web" ];
+      };
+    };
+    refused = [
+      "tls"
+      "kubernetes"
+      "namespaces"
+    ];
+    type = "list of string matching the pattern [a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
+  };
+  "CAs for Kubernetes" = {
+    config.vault.tls = {
+      caCertificate = "/etc/ca.pem";
+      followAuthorities.enable = true;
+      kubernetes = {
+        enable = true;
+        kubeconfigFile = "/run/secrets/kubernetes/kubeconfig";
+        namespaces = [
+          "web"
+          "007"
+        ];
+      };
+    };
+    holds = config: {
+      "that the token is read as a credential" =
+        config.systemd.services.vault-ca-kubernetes.serviceConfig.LoadCredential
+        == "kubeconfig:/run/secrets/kubernetes/kubeconfig";
+      "that each namespace is named" =
+        lib.hasInfix "'--namespace=web' '--namespace=007'" config.systemd.services.vault-ca-kubernetes.serviceConfig.ExecStart;
+    };
+  };
   "a new host without credentials" = {
     config.vault.bootstrap = {
       enable = false;
