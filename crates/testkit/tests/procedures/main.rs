@@ -4,7 +4,10 @@
     reason = "a procedure whose surroundings cannot be made has failed"
 )]
 
+#[path = "../kubernetes/declared.rs"]
+mod declared;
 mod expectation;
+mod kubernetes;
 mod operator;
 mod page;
 mod site;
@@ -78,6 +81,19 @@ fn operator_root_token_rekey() {
     for page in ["root-token.md", "rekey.md"] {
         site.follow(&page::steps(&page::read(page)));
     }
+}
+
+#[test]
+fn secrets_for_kubernetes() {
+    testkit::require_bao!();
+    testkit::require_kubernetes!();
+    let Some(schemas) = testkit::external_secrets_crds() else {
+        testkit::skip!("no schemas of the External Secrets Operator on this machine");
+    };
+    let cluster = testkit::Kubernetes::start();
+    follow("kubernetes.md", |site| {
+        kubernetes::set_up(site, &cluster, &schemas);
+    });
 }
 
 #[test]

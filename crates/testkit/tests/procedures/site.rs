@@ -34,7 +34,8 @@ pub(crate) struct Site {
     values: Values,
     /// Homes and variables of the shells, one folder for each place.
     homes: ScratchDir,
-    folder_of_bao: PathBuf,
+    /// What comes before the machine's own `PATH`.
+    folders: Vec<PathBuf>,
 }
 
 impl Site {
@@ -54,7 +55,7 @@ impl Site {
             cluster,
             values,
             homes: scratch_dir(),
-            folder_of_bao: bao.parent().expect("`bao` is in a folder").to_owned(),
+            folders: vec![bao.parent().expect("`bao` is in a folder").to_owned()],
         }
     }
 
@@ -69,6 +70,23 @@ impl Site {
     pub(crate) fn log_in(&mut self, token: &str) {
         // where `bao login` puts it
         self.write_file(".vault-token", token);
+    }
+
+    /// Gives the shells a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Gives the shells the programs of a folder.
+    pub(crate) fn add_folder(&mut self, folder: &Path) {
+        self.folders.push(folder.to_owned());
+    }
+
+    /// Lays a folder of this repository where the operator works.
+    pub(crate) fn check_out(&self, name: &str) {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        std::os::unix::fs::symlink(root.join(name), self.home("").join(name))
+            .expect("a folder is linked");
     }
 
     /// Writes a file where the operator works.
@@ -187,16 +205,19 @@ impl Site {
 
     /// What a shell has before anybody set something: on a node, its own address.
     fn environment(&mut self, place: &str) -> Values {
+        let machines = env::var_os("PATH").unwrap_or_default();
+        let folders = self.folders.iter().cloned();
+        let path = env::join_paths(folders.chain(env::split_paths(&machines)));
+        let path = path.expect("folders have no colon in their names");
         let node = if place.is_empty() { "bao1" } else { place };
         let node = self.node(node);
         let authority = node.ca_certificate().expect("it has TLS");
-        let path = env::var("PATH").unwrap_or_default();
         Values::from([
             ("BAO_ADDR".to_owned(), node.address()),
             ("BAO_CACERT".to_owned(), authority.display().to_string()),
             (
                 "PATH".to_owned(),
-                format!("{}:{path}", self.folder_of_bao.display()),
+                path.into_string().expect("a `PATH` in UTF-8"),
             ),
         ])
     }
