@@ -28,6 +28,9 @@ pub struct SealStatus {
     pub nonce: String,
     /// OpenBao's version.
     pub version: String,
+    /// The cluster's name; empty while it is sealed.
+    #[serde(default)]
+    pub cluster_name: String,
 }
 
 /// A mounted secrets engine or auth method.
@@ -97,6 +100,12 @@ pub struct Leader {
     /// Where the active server is; empty while there is none.
     #[serde(default)]
     pub leader_address: String,
+    /// The last entry of the raft log that it knows to be committed; none with another storage.
+    #[serde(default)]
+    pub raft_committed_index: Option<u64>,
+    /// The last entry of the raft log that it has applied; none with another storage.
+    #[serde(default)]
+    pub raft_applied_index: Option<u64>,
 }
 
 impl Leader {

@@ -38,6 +38,19 @@ pub enum TrustError {
 }
 
 impl Trust {
+    /// The CA certificates (DER) that count; none where nothing is verified.
+    ///
+    /// # Errors
+    /// A bundle that cannot be read, or a system without root certificates.
+    pub fn roots(&self) -> Result<Vec<Vec<u8>>, TrustError> {
+        let roots = match self {
+            Self::System => system_roots()?,
+            Self::Bundle(path) => read_bundle(path)?,
+            Self::SkipVerify => Vec::new(),
+        };
+        Ok(roots.iter().map(|root| root.der().to_vec()).collect())
+    }
+
     /// The TLS settings of a client; `needed` is false when no address is `https://`, and then
     /// nothing is loaded: reading 140 system roots takes longer than a fetch.
     pub(crate) fn tls_config(&self, needed: bool) -> Result<TlsConfig, TrustError> {

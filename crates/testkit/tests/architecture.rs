@@ -9,10 +9,10 @@ use std::{env, fs};
 use serde_json::Value;
 
 /// What a binary may use of this workspace outside its tests.
-const SHARED: [&str; 4] = ["cli", "delivery", "infra-edit", "openbao"];
+const SHARED: [&str; 5] = ["cli", "delivery", "exposition", "infra-edit", "openbao"];
 
 /// Libraries that know nothing of the process they run in.
-const PURE: [&str; 3] = ["delivery", "infra-edit", "openbao"];
+const PURE: [&str; 4] = ["delivery", "exposition", "infra-edit", "openbao"];
 
 /// What would tie such a library to a command line, an environment or an exit status.
 const OF_A_PROCESS: [&str; 6] = [

@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
-    fs::Permissions,
-    io::Write as _,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
+
+use exposition::{Family, Page};
 
 use crate::log::{Level, say};
 
@@ -27,9 +25,9 @@ pub(crate) struct Node {
     /// Whether it was sealed then.
     pub(crate) sealed: bool,
     /// How often it was unsealed by this program.
-    pub(crate) unsealed: u64,
+    pub(crate) unsealed: f64,
     /// How many looks ended without what they were for.
-    pub(crate) failures: u64,
+    pub(crate) failures: f64,
 }
 
 /// All nodes' figures, and where they are written.
@@ -40,35 +38,44 @@ pub(crate) struct Metrics {
     changed: Condvar,
 }
 
-/// Name, type, meaning, and where the value is.
-type Kind = (&'static str, &'static str, &'static str, fn(&Node) -> u64);
+/// A metric of each node, and where its value is.
+type Kind = (Family, fn(&Node) -> f64);
 
 const KINDS: [Kind; 4] = [
     (
-        "up",
-        "gauge",
-        "Whether the node answered the last look",
-        |node| u64::from(node.up),
+        Family::gauge(
+            "vault_unseal_node_up",
+            "Whether the node answered the last look",
+        ),
+        |node| f64::from(u8::from(node.up)),
     ),
     (
-        "sealed",
-        "gauge",
-        "Whether the node was sealed at the last look",
-        |node| u64::from(node.sealed),
+        Family::gauge(
+            "vault_unseal_node_sealed",
+            "Whether the node was sealed at the last look",
+        ),
+        |node| f64::from(u8::from(node.sealed)),
     ),
     (
-        "unsealed_total",
-        "counter",
-        "How often the node was unsealed",
+        Family::counter(
+            "vault_unseal_node_unsealed_total",
+            "How often the node was unsealed",
+        ),
         |node| node.unsealed,
     ),
     (
-        "failures_total",
-        "counter",
-        "Looks at the node that failed, or left it sealed",
+        Family::counter(
+            "vault_unseal_node_failures_total",
+            "Looks at the node that failed, or left it sealed",
+        ),
         |node| node.failures,
     ),
 ];
+
+const WRITTEN: Family = Family::gauge(
+    "vault_unseal_written_timestamp_seconds",
+    "When these figures were written: at least once a minute while the unsealer lives",
+);
 
 impl Metrics {
     /// Metrics in this file; without one, none.
@@ -101,15 +108,17 @@ impl Metrics {
 
     /// Writes the file now and whenever something changes.
     pub(crate) fn keep(&self) {
-        let mut written = String::new();
+        let mut written = Page::default();
         let mut trouble = None;
         while let Some(file) = &self.file {
             let nodes = self.lock();
             let waited = self
                 .changed
-                .wait_timeout_while(nodes, FRESH, |nodes| text(nodes) == written);
-            written = text(&waited.unwrap_or_else(PoisonError::into_inner).0);
-            let now = write(file, &written).err().map(|cause| cause.to_string());
+                .wait_timeout_while(nodes, FRESH, |nodes| figures(nodes) == written);
+            written = figures(&waited.unwrap_or_else(PoisonError::into_inner).0);
+            let now = write(file, written.clone())
+                .err()
+                .map(|cause| cause.to_string());
             if let Some(cause) = now.as_ref().filter(|_| now != trouble) {
                 complain(file, cause);
             }
@@ -120,9 +129,9 @@ impl Metrics {
 
     /// Writes the file once.
     pub(crate) fn write_once(&self) {
-        let text = text(&self.lock());
+        let page = figures(&self.lock());
         if let Some(file) = &self.file
-            && let Err(cause) = write(file, &text)
+            && let Err(cause) = write(file, page)
         {
             complain(file, &cause.to_string());
         }
@@ -141,29 +150,19 @@ fn complain(file: &Path, cause: &str) {
     );
 }
 
-fn text(nodes: &BTreeMap<String, Node>) -> String {
-    let mut text = String::new();
-    for (name, kind, help, value) in KINDS {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP vault_unseal_node_{name} {help}");
-        let _ = writeln!(text, "# TYPE vault_unseal_node_{name} {kind}");
+fn figures(nodes: &BTreeMap<String, Node>) -> Page {
+    let mut page = Page::default();
+    for (family, value) in &KINDS {
+        page.begin(family);
         for (node, figures) in nodes {
-            let value = value(figures);
-            let _ = writeln!(text, "vault_unseal_node_{name}{{node=\"{node}\"}} {value}");
+            page.sample(family, &[("node", node)], value(figures));
         }
     }
-    text
+    page
 }
 
-/// Whole or not at all, and readable: there is nothing secret in it.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut draft = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    draft.write_all(text.as_bytes())?;
-    draft.persist(file)?;
-    Ok(())
+fn write(file: &Path, mut page: Page) -> std::io::Result<()> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    page.single(&WRITTEN, now.unwrap_or_default().as_secs_f64().floor());
+    exposition::write(file, &page)
 }

@@ -119,7 +119,7 @@ impl Watcher {
         self.metrics.change(&self.name, |node| {
             node.up = seen != Seen::Lost;
             node.sealed = seen == Seen::Sealed;
-            node.failures += u64::from(matches!(seen, Seen::Lost | Seen::Sealed));
+            node.failures += f64::from(u8::from(matches!(seen, Seen::Lost | Seen::Sealed)));
         });
         seen
     }
@@ -164,7 +164,7 @@ impl Watcher {
                     self.say(Level::Warn, format!("these key shares do not belong to it: {numbers}"));
                 }
                 self.said = Some("it is unsealed".to_owned());
-                self.metrics.change(&self.name, |node| node.unsealed += 1);
+                self.metrics.change(&self.name, |node| node.unsealed += 1.0);
                 return Ok(Seen::Unsealed);
             }
             Opened::Soon => self.say(

@@ -1,0 +1,136 @@
+//! The text format, read.
+
+/// One value of a metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The metric's name.
+    pub name: String,
+    /// The labels in their order.
+    pub labels: Vec<(String, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// The samples of a text, in their order.
+///
+/// # Errors
+/// The number of the first line, from 1, that is no comment and no sample. A sample with a time of its
+/// own is none: nobody could tell it from one that is current.
+pub fn parse(text: &str) -> Result<Vec<Sample>, usize> {
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(index, line)| sample(line).ok_or(index + 1))
+        .collect()
+}
+
+fn sample(line: &str) -> Option<Sample> {
+    let (name, rest) = word(line)?;
+    let (labels, rest) = match rest.strip_prefix('{') {
+        None => (Vec::new(), rest),
+        Some(inside) => labels(inside)?,
+    };
+    let value = rest.strip_prefix([' ', '\t'])?.trim();
+    Some(Sample {
+        name: name.to_owned(),
+        labels,
+        value: number(value)?,
+    })
+}
+
+/// A name, and what comes after it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
+    let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let first = word.chars().next()?;
+    (!first.is_ascii_digit()).then_some((word, rest))
+}
+
+/// Labels up to their closing brace, and what comes after it.
+fn labels(mut text: &str) -> Option<(Vec<(String, String)>, &str)> {
+    let mut labels = Vec::new();
+    loop {
+        text = text.trim_start();
+        if let Some(rest) = text.strip_prefix('}') {
+            return Some((labels, rest));
+        }
+        let (name, rest) = word(text)?;
+        let (value, rest) = quoted(rest.strip_prefix("=\"")?)?;
+        if labels.iter().any(|(known, _)| known == name) {
+            return None;
+        }
+        labels.push((name.to_owned(), value));
+        let rest = rest.trim_start();
+        text = match rest.strip_prefix(',') {
+            Some(rest) => rest,
+            None if rest.starts_with('}') => rest,
+            None => return None,
+        };
+    }
+}
+
+/// A text up to its closing quotation mark, and what comes after that.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.char_indices();
+    while let Some((index, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((value, &text[index + 1..])),
+            '\\' => value.push(match letters.next()?.1 {
+                'n' => '\n',
+                escaped @ ('\\' | '"') => escaped,
+                _ => return None,
+            }),
+            letter => value.push(letter),
+        }
+    }
+    None
+}
+
+fn number(text: &str) -> Option<f64> {
+    match text {
+        "+Inf" | "Inf" => Some(f64::INFINITY),
+        "-Inf" => Some(f64::NEG_INFINITY),
+        "NaN" => Some(f64::NAN),
+        _ if text.contains(|letter: char| letter.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_go_programs_write() {
+        let text = "# HELP a b\n# TYPE a summary\na{quantile=\"0.5\",} 1e-05\na_sum 2.0155088e+07\n\n\
+                    a_count 3\nb{c=\"d\" } NaN\n";
+        let samples = parse(text).unwrap();
+        assert_eq!(samples.len(), 4, "{samples:?}");
+        assert!((samples[1].value - 20_155_088.0).abs() < 1.0);
+        assert!(samples[3].value.is_nan());
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_its_line() {
+        for line in [
+            "a",
+            "a b",
+            "1a 1",
+            "a{b=c} 1",
+            "a{b=\"c\" 1",
+            "a{b=\"c} 1",
+            "a{b=\"\\x\"} 1",
+            "a{b=\"c\"d=\"e\"} 1",
+            "a{b=\"c\",b=\"d\"} 1",
+            "a 1 1795549899000",
+            "a infinity",
+            "ü 1",
+            "a{b=\"c\"}1",
+            "<html>",
+        ] {
+            assert_eq!(parse(&format!("ok 1\n{line}\n")), Err(2), "{line}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A look at each node, all at once.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use openbao::{Client, Error, Trouble, Trust, handshake::shown_chain, sys};
+
+use crate::{
+    certificate::Validity,
+    nodes::{Node, Nodes},
+};
+
+/// What a look at one node gave.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) node: &'a Node,
+    /// What it says of itself; none where it is lost.
+    pub(crate) status: Option<sys::SealStatus>,
+    /// What it knows of its cluster; none where it is sealed or lost.
+    pub(crate) leader: Option<sys::Leader>,
+    /// What it shows, or showed last.
+    pub(crate) validity: Option<Validity>,
+    /// Why something of this is missing that should be there.
+    pub(crate) trouble: Option<&'static str>,
+    /// How long it took to answer.
+    pub(crate) took: Duration,
+}
+
+impl Look<'_> {
+    /// Whether clients get what they ask it for: it leads, or follows one of `all` that does. What it
+    /// says of its leader is not enough: a standby that has lost it goes on naming it for good.
+    pub(crate) fn serves(&self, all: &[Self]) -> bool {
+        let Some(leader) = &self.leader else {
+            return false;
+        };
+        let is_it = |other: &Self| {
+            let other = other.leader.as_ref().filter(|other| other.is_active());
+            other.is_some_and(|other| other.leader_address == leader.leader_address)
+        };
+        leader.is_active() || all.iter().any(is_it)
+    }
+
+    /// Whether it is the active node.
+    pub(crate) fn leads(&self) -> bool {
+        self.leader.as_ref().is_some_and(sys::Leader::is_active)
+    }
+}
+
+/// Looks at all nodes; one that hangs delays the others' answers by nothing.
+pub(crate) fn all(nodes: &Nodes) -> Vec<Look<'_>> {
+    thread::scope(|scope| {
+        let looks = nodes.all.iter();
+        let looks: Vec<_> = looks
+            .map(|node| (node, scope.spawn(|| one(nodes, node))))
+            .collect();
+        let ended = looks
+            .into_iter()
+            .map(|(node, look)| look.join().unwrap_or_else(|_| lost(node, "panic")));
+        ended.collect()
+    })
+}
+
+fn one<'a>(nodes: &Nodes, node: &'a Node) -> Look<'a> {
+    let client = match nodes.client(node) {
+        Ok(client) => client,
+        Err(error) => return lost(node, reason(&error)),
+    };
+    let began = Instant::now();
+    let status = match sys::seal_status(&client) {
+        Ok(status) => status,
+        Err(error) => return lost(node, reason(&error)),
+    };
+    let took = began.elapsed();
+    // only now, for the name is known to have an address: looking that up can take long
+    let (leader, shown) = thread::scope(|scope| {
+        let shown = scope.spawn(|| validity(nodes, node));
+        let leader = leader(&client, &status);
+        (leader, shown.join().unwrap_or_default())
+    });
+    Look {
+        node,
+        trouble: leader.as_ref().err().copied(),
+        status: Some(status),
+        leader: leader.unwrap_or_default(),
+        validity: node.remember(shown),
+        took,
+    }
+}
+
+/// What it knows of its cluster; nothing while it is sealed.
+fn leader(client: &Client, status: &sys::SealStatus) -> Result<Option<sys::Leader>, &'static str> {
+    if status.sealed {
+        return Ok(None);
+    }
+    match sys::leader(client) {
+        Ok(leader) => Ok(Some(leader)),
+        Err(error) if is_sealed(&error) => Ok(None), // since a moment
+        Err(error) => Err(reason(&error)),
+    }
+}
+
+fn validity(nodes: &Nodes, node: &Node) -> Option<Validity> {
+    if !node.address.is_encrypted() || *nodes.trust() == Trust::SkipVerify {
+        return None;
+    }
+    let roots = nodes.trust().roots().ok()?;
+    // for the connection and the handshake each
+    let chain = shown_chain(&node.address, &roots, nodes.patience() / 2).ok()?;
+    Validity::of(&chain)
+}
+
+fn lost<'a>(node: &'a Node, trouble: &'static str) -> Look<'a> {
+    Look {
+        node,
+        status: None,
+        leader: None,
+        validity: node.remember(None),
+        trouble: Some(trouble),
+        took: Duration::ZERO,
+    }
+}
+
+fn is_sealed(error: &Error) -> bool {
+    matches!(troubles(error), [attempt] if matches!(attempt.trouble, Trouble::Sealed))
+}
+
+fn troubles(error: &Error) -> &[openbao::Attempt] {
+    match error {
+        Error::Unavailable { attempts } => attempts,
+        _ => &[],
+    }
+}
+
+/// One word of a few, for a label.
+fn reason(error: &Error) -> &'static str {
+    if matches!(error, Error::Trust(_)) {
+        return "tls";
+    }
+    match troubles(error).first().map(|attempt| &attempt.trouble) {
+        Some(Trouble::Connect(_)) => "connect",
+        Some(Trouble::Timeout(_)) => "timeout",
+        Some(Trouble::Tls(_)) => "tls",
+        _ => "answer",
+    }
+}

@@ -1,0 +1,91 @@
+//! How long certificates are good.
+
+use std::{fs, time::SystemTime};
+
+use testkit::{Certificate, Server};
+
+use crate::{Exporter, run};
+
+#[test]
+fn days_left_are_told_without_a_token() {
+    testkit::require_bao!();
+    let server = Server::builder().tls(Certificate::Good).start();
+    let node = format!("--node=a={}", server.address());
+    let exporter = Exporter::start(run(&[&node]).server(&server));
+    let page = exporter.scrape();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    let moment = |name: &str| {
+        page.node(&format!("certificate_{name}_timestamp_seconds"), "a")
+            .unwrap()
+    };
+    assert!(
+        moment("not_before") <= now && now < moment("not_after"),
+        "{}",
+        page.text
+    );
+    let authority = page.value("vault_ca_not_after_timestamp_seconds", None);
+    assert!(authority.unwrap() > 0.0);
+}
+
+#[test]
+fn of_one_that_went_away_the_last_is_told() {
+    testkit::require_bao!();
+    let mut server = Server::builder().tls(Certificate::Good).start();
+    let node = format!("--node=a={}", server.address());
+    let exporter = Exporter::start(run(&[&node]).server(&server));
+    let name = "certificate_not_after_timestamp_seconds";
+    let before = exporter.scrape().node(name, "a");
+    assert!(before.is_some());
+    server.kill();
+    let page = exporter.scrape();
+    assert_eq!(page.node("up", "a"), Some(0));
+    assert_eq!(page.node(name, "a"), before);
+}
+
+#[test]
+fn an_expired_one_is_trouble_with_tls() {
+    testkit::require_bao!();
+    for shown in [
+        Certificate::Expired,
+        Certificate::AnotherName,
+        Certificate::AnotherAuthority,
+    ] {
+        let server = Server::builder().tls(shown).start();
+        let node = format!("--node=a={}", server.address());
+        let output = run(&[&node, "--once"]).server(&server).run();
+        let line = "vault_node_trouble{node=\"a\",reason=\"tls\"} 1\n";
+        assert!(output.stdout.contains(line), "{output}");
+        let careless = run(&[&node, "--once", "--skip-verify"]).run();
+        assert!(
+            careless.stdout.contains("vault_node_up{node=\"a\"} 1\n"),
+            "{careless}"
+        );
+        assert!(careless.stderr.contains("not verified"), "{careless}");
+    }
+}
+
+/// CAs are replaced on schedule; a bundle that is damaged meanwhile costs a scrape, not the exporter.
+#[test]
+fn the_bundle_is_read_at_each_scrape() {
+    testkit::require_bao!();
+    let server = Server::builder().tls(Certificate::Good).start();
+    let folder = testkit::scratch_dir();
+    let bundle = folder.join("ca.pem");
+    let good = fs::read(server.ca_certificate().unwrap()).unwrap();
+    fs::write(&bundle, &good).unwrap();
+    let node = format!("--node=a={}", server.address());
+    let mut exporter = Exporter::start(run(&[&node, "--ca-certificate", bundle.to_str().unwrap()]));
+    assert_eq!(exporter.scrape().node("up", "a"), Some(1));
+    for damaged in [&b"nonsense"[..], &good[..good.len() / 2]] {
+        fs::write(&bundle, damaged).unwrap();
+        let page = exporter.scrape();
+        assert_eq!(page.node("up", "a"), Some(0), "{}", page.text);
+        assert!(page.text.contains("reason=\"tls\""), "{}", page.text);
+    }
+    fs::write(&bundle, &good).unwrap();
+    assert_eq!(exporter.scrape().node("up", "a"), Some(1));
+    assert!(exporter.process.is_running());
+}
