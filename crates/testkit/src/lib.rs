@@ -22,6 +22,7 @@
 )]
 
 mod certificates;
+mod documented;
 mod fleet;
 mod kubernetes;
 mod mount;
@@ -37,6 +38,7 @@ mod steady;
 mod wait;
 
 pub use certificates::{Certificates, ServerCertificate};
+pub use documented::assert_documented;
 pub use fleet::Fleet;
 pub use kubernetes::{Kubernetes, external_secrets_crds, missing_of_kubernetes, shared_kubernetes};
 pub use mount::{ReadOnlyDir, Tmpfs};

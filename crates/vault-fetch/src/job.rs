@@ -7,8 +7,8 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Copy, Error, Found, LastAnswer, Ownership, Patience, Refusal, Source,
-    Standing, Workplace, credentials, identity,
+    Access, Cache, Contents, Copy, Error, Failures, Found, LastAnswer, Ownership, Patience,
+    Refusal, Source, Standing, Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
 
@@ -22,8 +22,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.connection.settings(None)?;
     let secret = arguments.secret.clone();
     let done = contents::of(&arguments).and_then(|contents| {
-        let job = Job::new(arguments, contents, &settings)?;
-        Ok(job.run(&settings)?)
+        let output = arguments.output.clone();
+        let job = Job::new(arguments, contents, &settings);
+        let done = job.and_then(|job| job.run(&settings));
+        Failures::note(&output, done.as_ref().err());
+        Ok(done?)
     });
     done.map_err(|failure| failure.context(format!("`{secret}` was not written")))
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cli::{Failure, note, warn};
-use delivery::{Cache, Declarations, Workplace};
+use delivery::{Cache, Declarations, Failures, Workplace};
 use serde::{Deserialize, Serialize};
 
 use crate::file::{self, unwritable};
@@ -94,6 +94,7 @@ fn plain(path: &Path) -> PathBuf {
 
 /// Whether there was one. A directory without vault-fetch's hidden folder beside it is somebody else's.
 fn remove_output(output: &Path) -> Result<bool, delivery::Error> {
+    Failures::forget(output)?;
     let is_there = Workplace::is_there(output);
     if is_there {
         Workplace::open(output)?.remove()?;

@@ -62,6 +62,17 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = "/run/vault")]
         state_dir: PathBuf,
     },
+
+    /// Write metrics of all declared secrets for Prometheus; asks no server
+    Metrics {
+        /// The file, which is replaced as a whole [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+
+        /// Where rotations note what they did since the boot
+        #[arg(long, value_name = "DIR", default_value = "/run/vault")]
+        state_dir: PathBuf,
+    },
 }
 
 /// How new versions are put in place.

@@ -9,6 +9,7 @@ mod clean;
 mod cli;
 mod file;
 mod host;
+mod metrics;
 mod retry;
 mod rotate;
 mod status;
@@ -30,6 +31,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rotate(rotate) => rotate::run(&rotate, &Declarations::read(file)?),
         Command::Retry { name } => retry::run(&name, file),
         Command::Clean { state } => clean::run(&state, &Declarations::read(file)?),
+        Command::Metrics { output, state_dir } => {
+            metrics::run(&Declarations::read(file)?, &state_dir, output.as_deref())
+        }
         Command::Status { json, state_dir } => {
             status::run(&Declarations::read(file)?, &state_dir, json)
         }

@@ -45,28 +45,28 @@ const KINDS: [Kind; 4] = [
     (
         Family::gauge(
             "vault_unseal_node_up",
-            "Whether the node answered the last look",
+            "Whether the node answered the last look.",
         ),
         |node| f64::from(u8::from(node.up)),
     ),
     (
         Family::gauge(
             "vault_unseal_node_sealed",
-            "Whether the node was sealed at the last look",
+            "Whether the node was sealed at the last look.",
         ),
         |node| f64::from(u8::from(node.sealed)),
     ),
     (
         Family::counter(
             "vault_unseal_node_unsealed_total",
-            "How often the node was unsealed",
+            "How often the node was unsealed.",
         ),
         |node| node.unsealed,
     ),
     (
         Family::counter(
             "vault_unseal_node_failures_total",
-            "Looks at the node that failed, or left it sealed",
+            "Looks at the node that failed, or left it sealed.",
         ),
         |node| node.failures,
     ),
@@ -74,7 +74,7 @@ const KINDS: [Kind; 4] = [
 
 const WRITTEN: Family = Family::gauge(
     "vault_unseal_written_timestamp_seconds",
-    "When these figures were written: at least once a minute while the unsealer lives",
+    "When these figures were written: at least once a minute while the unsealer lives.",
 );
 
 impl Metrics {

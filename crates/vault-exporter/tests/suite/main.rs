@@ -3,6 +3,7 @@
 
 mod answers;
 mod certificates;
+mod documentation;
 mod nodes;
 mod textfiles;
 

@@ -291,3 +291,32 @@ fn a_mount_of_kv_version_1_is_refused() {
     ");
     assert_kept(&host);
 }
+
+/// What `vault-secrets metrics` tells of fetches.
+#[test]
+fn failures_are_noted_with_their_reason() {
+    testkit::require_bao!();
+    let host = settled("noted");
+    let noted = || delivery::Failures::of(&host.output());
+    assert_eq!(noted(), delivery::Failures::default());
+    let nowhere = ["--address", "http://127.0.0.1:1"];
+    host.fetch().cached().args(nowhere).run();
+    assert_eq!(noted().count, 0, "the copy stood in");
+    let fail = |arguments: &[&str], reason| {
+        let count = noted().count + 1;
+        let output = host.fetch().args(arguments).run();
+        assert_ne!(output.code(), Some(0), "{output}");
+        let last = Some(reason);
+        assert_eq!(noted(), delivery::Failures { count, last }, "{output}");
+    };
+    let quick = [nowhere[0], nowhere[1], "--deadline", "0s"];
+    fail(&quick, delivery::Reason::Unavailable);
+    fail(&["--require", "absent"], delivery::Reason::Contents);
+    fail(&["--owner", "nobody-of-this-name"], delivery::Reason::Host);
+    let output = host.fetch().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let last = None;
+    assert_eq!(noted(), delivery::Failures { count: 3, last });
+    host.server.delete_role("noted");
+    fail(&[], delivery::Reason::Credentials);
+}

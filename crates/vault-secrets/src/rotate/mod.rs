@@ -4,7 +4,6 @@ mod carry_out;
 mod commit;
 mod group;
 mod judge;
-mod metrics;
 mod needs;
 mod news;
 mod outcome;
@@ -21,7 +20,7 @@ use cli::{Failure, note};
 use delivery::{Declarations, Rejection, uptime};
 
 use self::{group::Group, outcome::Outcomes, state::State, transaction::Transaction};
-use crate::{Rotate, file, host};
+use crate::{Rotate, file, host, metrics};
 
 /// Looks after NAME and all that is rotated at the same times.
 pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(), Failure> {
@@ -69,8 +68,11 @@ fn finish(
     outcomes.tell_of_others(&arguments.name);
     state.forget_undeclared(declarations);
     let noted = state.write(&arguments.state_dir);
-    let text = metrics::text(declarations, state);
-    let shown = file::write(&arguments.metrics(), text.as_bytes(), 0o644);
+    let shown = file::write(
+        &arguments.metrics(),
+        metrics::page(declarations, state).as_str().as_bytes(),
+        0o644,
+    );
     outcomes.end(&arguments.name)?;
     noted.and(shown)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cli::{Failure, warn};
-use delivery::Trial;
+use delivery::{Failures, Trial};
 
 use super::{
     commit,
@@ -36,7 +36,9 @@ impl<'a> Transaction<'a> {
                 continue;
             }
             let secret = self.secrets[name].clone();
-            match asker.look(&secret) {
+            let news = asker.look(&secret);
+            note(&secret, &news);
+            match news {
                 News::Same(given) => {
                     if let Some((given, _)) = given {
                         commit::keep(&secret, &given);
@@ -65,6 +67,7 @@ impl<'a> Transaction<'a> {
                     self.outcomes.fail(name, error.into());
                 }
                 News::Unavailable(error) => {
+                    self.note_of_all(&error, name);
                     let failure = Failure::from(error).suffix("nothing was changed");
                     let names = self.scope.iter().copied();
                     self.outcomes.fail_all(names, failure);
@@ -73,6 +76,14 @@ impl<'a> Transaction<'a> {
             }
         }
         Some(found)
+    }
+
+    /// Notes for all secrets that are looked after why they cannot be had, but for the one `noted` already.
+    pub(super) fn note_of_all(&self, error: &delivery::Error, noted: &str) {
+        for name in self.scope.iter().filter(|name| **name != noted) {
+            let output = &self.secrets[name].declared.output_directory;
+            Failures::note(output, Some(error));
+        }
     }
 
     /// A version that lacks something is rejected, so that it is not read again each time, and no
@@ -107,7 +118,9 @@ impl<'a> Transaction<'a> {
             .collect();
         for name in companions {
             let secret = self.secrets[name].clone();
-            match asker.look(&secret) {
+            let news = asker.look(&secret);
+            note(&secret, &news);
+            match news {
                 News::Same(_) | News::Rejected(_) | News::Unavailable(_) => {}
                 News::New(fresh) => drop(found.fresh.insert(name, fresh)),
                 News::Bad(version, error) => self.note_bad(&secret, version, error),
@@ -131,4 +144,13 @@ impl<'a> Transaction<'a> {
             );
         }
     }
+}
+
+/// Notes whether the secret could be had, for metrics. That a version is rejected is noted elsewhere.
+fn note(secret: &Secret<'_>, news: &News) {
+    let error = match news {
+        News::Same(_) | News::New(_) | News::Rejected(_) | News::Bad(..) => None,
+        News::Gone(error) | News::Failed(error) | News::Unavailable(error) => Some(error),
+    };
+    Failures::note(&secret.declared.output_directory, error);
 }

@@ -67,7 +67,8 @@ impl<'a> Transaction<'a> {
         taken: &mut BTreeMap<String, Duration>,
     ) -> Result<Outcomes, Failure> {
         let openbao = &self.declarations.openbao;
-        let mut asker = Asker::new(openbao, self.settings, self.last_answer())?;
+        let asker = Asker::new(openbao, self.settings, self.last_answer());
+        let mut asker = asker.inspect_err(|error| self.note_of_all(error, ""))?;
         let leftover = self.resume();
         self.scope.extend(leftover.keys());
         let Some(mut found) = self.survey(&mut asker, &leftover) else {

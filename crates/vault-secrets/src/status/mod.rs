@@ -35,7 +35,7 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
 }
 
 /// The notes beside secrets are root's alone, and none at all would look like nothing in place.
-fn check_rights(declarations: &Declarations) -> Result<(), Failure> {
+pub(crate) fn check_rights(declarations: &Declarations) -> Result<(), Failure> {
     for secret in declarations.secrets.values() {
         let Some(folder) = Workplace::folder_of(&secret.output_directory) else {
             continue;

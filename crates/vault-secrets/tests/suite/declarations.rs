@@ -71,11 +71,12 @@ fn the_help_says_what_there_is() {
     Usage: vault-secrets [OPTIONS] <COMMAND>
 
     Commands:
-      rotate  Put new versions in place, and restart or reload the services that use them
-      retry   Try again and again to fetch a secret, then start the services that waited for it
-      clean   Remove what earlier declarations put on this host and the present ones do not
-      status  Show which versions this host has, from where, and what was rejected; asks no server
-      help    Print this message or the help of the given subcommand(s)
+      rotate   Put new versions in place, and restart or reload the services that use them
+      retry    Try again and again to fetch a secret, then start the services that waited for it
+      clean    Remove what earlier declarations put on this host and the present ones do not
+      status   Show which versions this host has, from where, and what was rejected; asks no server
+      metrics  Write metrics of all declared secrets for Prometheus; asks no server
+      help     Print this message or the help of the given subcommand(s)
 
     Options:
           --declarations <FILE>  What this host declares [default: /etc/vault/secrets.json]

@@ -7,6 +7,7 @@
 )]
 
 mod host;
+mod metrics;
 
 mod clean;
 mod declarations;

@@ -94,6 +94,8 @@ fn one_that_is_restarted_is_unsealed_before_its_next_look() {
     }
     says(node("unsealed_total", 3));
     says(node("sealed", 0));
+    let page = fs::read_to_string(&metrics).unwrap();
+    testkit::assert_documented("vault-unseal", &page);
     assert!(running.is_running());
     let output = running.kill();
     // Each loss and each return is one line.
