@@ -74,6 +74,8 @@ programs
     pkgs.kubernetes
     pkgs.openbao
     pkgs.opentofu
+    pkgs.prometheus
+    pkgs.prometheus.cli
   ] "cargo test --workspace --offline";
 
   nixfmt = sourceCheck "nixfmt" [

@@ -13,6 +13,8 @@ pkgs.mkShell {
     pkgs.nixfmt
     pkgs.openbao
     pkgs.opentofu
+    pkgs.prometheus
+    pkgs.prometheus.cli
     pkgs.python3
     pkgs.ruff
     pkgs.rust-analyzer

@@ -139,3 +139,37 @@ install_external_secrets() {
   ln -s "external-secrets-$external_secrets_version/crds.yaml" "$work/link" &&
     mv -T "$work/link" "$cache/external-secrets-crds.yaml"
 }
+
+has_prometheus() { PATH=$cache/bin:$PATH command -v promtool >/dev/null && PATH=$cache/bin:$PATH command -v prometheus >/dev/null; }
+
+# Debian's package would start a server on this machine: only its two programs are taken out of it.
+install_prometheus() {
+  local folder=$work/prometheus program
+  if ! command -v apt-get >/dev/null; then
+    echo "skipped: setup of prometheus: this is not Debian; \`prometheus\` and \`promtool\` on PATH are as good" >&2
+    return
+  fi
+  if ! debian_ships prometheus 2 && [ "$(id -u)" -eq 0 ]; then
+    step "Debian's list of packages" apt-get -qq -o DPkg::Lock::Timeout=300 update || return
+  fi
+  if ! debian_ships prometheus 2; then
+    echo "skipped: setup of prometheus: apt knows no such package (\`sudo apt-get update\`)" >&2
+    return
+  fi
+  mkdir -p "$folder" "$work/prometheus-new"
+  step "downloading prometheus" sh -euc "
+    cd '$folder'
+    apt-get -qq -o APT::Sandbox::User=root download prometheus
+    dpkg-deb --extract prometheus_*.deb ." || return
+  for program in prometheus promtool; do
+    "$folder/usr/bin/$program" --version >/dev/null 2>&1 || {
+      complain "$program does not run on this machine" "\`sudo apt-get install prometheus\`"
+      return 1
+    }
+    mv "$folder/usr/bin/$program" "$work/prometheus-new/" || return
+  done
+  rm -rf "$cache/prometheus" && mv -T "$work/prometheus-new" "$cache/prometheus" || return
+  for program in prometheus promtool; do
+    ln -s "../prometheus/$program" "$work/link" && mv -T "$work/link" "$cache/bin/$program" || return
+  done
+}

@@ -14,6 +14,7 @@ pub struct Builder {
     pub(super) raft: Option<String>,
     pub(super) join: Option<String>,
     pub(super) audit: bool,
+    pub(super) metrics: bool,
     pub(super) without_inline_auth: bool,
 }
 
@@ -60,6 +61,13 @@ impl Builder {
     #[must_use]
     pub fn audit(mut self) -> Self {
         self.audit = true;
+        self
+    }
+
+    /// Gives its metrics to everybody, as the NixOS module sets it up.
+    #[must_use]
+    pub fn metrics(mut self) -> Self {
+        self.metrics = true;
         self
     }
 

@@ -22,6 +22,12 @@ pub(super) fn write(server: &Server, shown: Option<&ServerCertificate>) {
         let device = json!({ "description": "for the test", "options": { "file_path": file } });
         settings["audit"] = json!([{ "file": { "file": device } }]);
     }
+    if server.builder.metrics {
+        settings["telemetry"] =
+            json!({ "disable_hostname": true, "prometheus_retention_time": "24h" });
+        settings["listener"][0]["tcp"]["telemetry"] =
+            json!({ "unauthenticated_metrics_access": true });
+    }
     let text = serde_json::to_vec_pretty(&settings).expect("the configuration is JSON");
     fs::write(server.folder.join("server.json"), text).expect("the configuration is written");
 }

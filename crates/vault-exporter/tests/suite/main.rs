@@ -4,6 +4,7 @@
 mod answers;
 mod certificates;
 mod documentation;
+mod monitoring;
 mod nodes;
 mod textfiles;
 
