@@ -34,6 +34,7 @@
       nixosModules = {
         default = ./nixos-modules; # secrets on a host
         server = ./nixos-modules/server; # OpenBao itself
+        metrics = ./nixos-modules/metrics; # watches OpenBao; a part of both
       };
 
       overlays.default = final: _previous: import ./nix/packages.nix { pkgs = final; };

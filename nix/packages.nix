@@ -30,6 +30,7 @@ programs
       ];
   vault-server = joined "vault-server" "vault-node" "The programs of a node of an OpenBao cluster" [
     "vault-certs"
+    "vault-exporter"
     "vault-init"
     "vault-node"
     "vault-unseal"

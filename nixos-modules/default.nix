@@ -9,10 +9,12 @@
     ./declarations.nix
     ./fetch.nix
     ./kubernetes.nix
+    ./metrics
     ./rebuild.nix
     ./rotation.nix
     ./secrets.nix
     ./services.nix
     ./setup.nix
+    ./textfile.nix
   ];
 }

@@ -2,6 +2,7 @@
 # initialisation, unsealing, an audit log and a safe way to restart. One file per concern.
 {
   imports = [
+    ../metrics
     ./audit.nix
     ./certificates.nix
     ./checks.nix

@@ -13,6 +13,7 @@ import store
 OURS = [
     "create-host",
     "vault-certs",
+    "vault-exporter",
     "vault-fetch",
     "vault-init",
     "vault-node",

@@ -44,6 +44,7 @@ OUR_PACKAGES = {
     "vault-host",
     "vault-server",
     "create-host",
+    "vault-exporter",
     "vault-plan",
 }
 EXTRA_PACKAGES = {"etcd", "kubectl", "kubernetes", "openbao", "opentofu"}

@@ -6,4 +6,5 @@
     enable = true;
     probeInterval = 1;
   };
+  vault.metrics.exporter.enable = true;
 }

@@ -21,6 +21,7 @@ in
 
   config = {
     networking.hostName = "web01";
+    vault.metrics.textfileDirectory = "/var/lib/node-exporter";
 
     users.groups.app = { };
     users.users.app = {

@@ -38,6 +38,24 @@ with subtest("metrics need no token"):
     text = bao1.succeed(f"curl --silent --cacert /var/lib/openbao-certs/ca.pem '{url}'")
     assert "vault_core_unsealed" in text
 
+with subtest("what OpenBao cannot say of itself is told from outside, and follows its CA"):
+    exporter = "curl --silent --fail http://127.0.0.1:9410/metrics"
+    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=30)
+    text = bao1.succeed(exporter)
+    assert "vault_cluster_leaders 1\n" in text, text
+    assert 'vault_node_sealed{node="bao3"} 0\n' in text, text
+    assert 'vault_node_certificate_not_after_timestamp_seconds{node="bao2"}' in text, text
+    assert 'vault_unseal_node_up{node="https://bao2:8200"} 1\n' in text, text
+    assert "textfile_error" in text, text
+    started = bao1.succeed("systemctl show --property ExecMainPID vault-exporter.service")
+    authorities = "/var/lib/openbao-certs/ca.pem"
+    bao1.succeed(f"cp -a {authorities} {authorities}.new && mv {authorities}.new {authorities}")
+    bao1.wait_until_succeeds(
+        f"[ $(systemctl show --property ExecMainPID vault-exporter.service) != {started.strip()} ]",
+        timeout=30,
+    )
+    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=30)
+
 with subtest("each node rebooted, one after the other"):
     for name in NODES:
         machine = node(name)

@@ -37,6 +37,19 @@ with subtest("one is new: its services are restarted, the others not"):
     assert starts(web01, "proxy") == ["started"]
     assert starts(web01, "worker") == ["started"]
 
+with subtest("what Prometheus is told of them"):
+    web01.succeed("systemctl start vault-secrets-metrics.service")
+    metrics = web01.succeed("cat /var/lib/node-exporter/vault-secrets.prom")
+    for line in [
+        'vault_secret_version{secret="db"} 2',
+        'vault_secret_from_cache{secret="db"} 0',
+        'vault_secret_fetch_failed{secret="zone"} 0',
+        'vault_secret_rotation_failed{secret="db"} 0',
+    ]:
+        assert f"{line}\n" in metrics, metrics
+    assert "p2" not in metrics
+    assert "vault-secrets-metrics.timer" in web01.succeed("systemctl list-timers")
+
 with subtest("several are new: each service once, and reloaded where that is declared"):
     put("hosts/web01/db", username="app", password="p3")
     put("hosts/web01/tls", key="k2")

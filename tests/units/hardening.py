@@ -20,11 +20,14 @@ KINDS = [
     ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
     ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),
+    ("vault-secrets-metrics.service", re.compile(r"vault-secrets-metrics\.service")),
     ("openbao-certs.service", re.compile(r"openbao-certs\.service")),
     ("openbao.service", re.compile(r"openbao\.service")),
     ("openbao-init.service", re.compile(r"openbao-init\.service")),
     ("openbao-audit-rotate.service", re.compile(r"openbao-audit-rotate\.service")),
     ("vault-unseal.service", re.compile(r"vault-unseal\.service")),
+    ("vault-exporter.service", re.compile(r"vault-exporter\.service")),
+    ("vault-exporter-ca.service", re.compile(r"vault-exporter-ca\.service")),
 ]
 # It runs the tests' own OpenBao, which is no product.
 NOT_OURS = {"openbao"}

@@ -40,6 +40,7 @@ let
     system.stateVersion = lib.trivial.release;
     # The programs are of no interest here, and their version must not change the texts.
     vault.package = lib.mkDefault (pkgs.runCommand "vault-host" { } "touch $out");
+    vault.metrics.exporter.package = lib.mkDefault (pkgs.runCommand "vault-exporter" { } "touch $out");
     vault.server.package = lib.mkDefault (pkgs.runCommand "vault-server" { } "touch $out");
   };
   baseline = evaluate [ ];

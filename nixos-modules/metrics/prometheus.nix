@@ -1,0 +1,107 @@
+# On the machine with Prometheus: what it scrapes of OpenBao, how names become labels, and the alerts.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  inherit (import ../types.nix { inherit lib; }) folder;
+  metrics = config.vault.metrics;
+  cfg = metrics.prometheus;
+  alerts = ../../monitoring/alerts.yml;
+  pages = "runbook_url: docs/runbook/";
+
+  # `https://bao1:8200` without what Prometheus has elsewhere.
+  place = url: lib.removeSuffix "/" (lib.last (lib.splitString "://" url));
+  schemes = lib.unique (map (url: lib.head (lib.splitString "://" url)) (lib.attrValues cfg.nodes));
+in
+{
+  options.vault.metrics.prometheus = {
+    enable = lib.mkEnableOption ''
+      what `services.prometheus` on this host needs to watch OpenBao: it scrapes the nodes and
+      `vault-exporter`, makes labels of what OpenBao puts into names, and has the alerts'';
+
+    nodes = mkOption {
+      type = types.attrsOf types.str;
+      default = metrics.exporter.nodes;
+      defaultText = lib.literalExpression "config.vault.metrics.exporter.nodes";
+      example = {
+        bao1 = "https://10.0.0.21:8200";
+      };
+      description = "The nodes whose own metrics are scraped; each is the label `instance` of its figures.";
+    };
+
+    exporters = mkOption {
+      type = types.listOf types.str;
+      default = lib.optional metrics.exporter.enable metrics.exporter.listen;
+      defaultText = lib.literalMD "the one on this host, where it is enabled";
+      example = [ "bao1.example.internal:9410" ];
+      description = "Where `vault-exporter` listens: one for each cluster.";
+    };
+
+    caCertificate = mkOption {
+      type = types.nullOr folder;
+      default = metrics.exporter.caCertificate;
+      defaultText = lib.literalExpression "config.vault.metrics.exporter.caCertificate";
+      example = "/var/lib/vault/ca/ca.pem";
+      description = "The CA certificates that vouch for the nodes (PEM), which Prometheus must be able to read.";
+    };
+
+    alerts = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = "Whether Prometheus has the alerts of `monitoring/alerts.yml`.";
+    };
+
+    runbookUrl = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://wiki.example.internal/openbao/runbook";
+      description = "Where the pages of `docs/runbook` are for whoever gets an alert; by default, their place in this project.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = lib.length schemes <= 1;
+        message = "vault.metrics.prometheus.nodes has addresses with https and with http: a cluster has one of them.";
+      }
+    ];
+
+    services.prometheus = {
+      # The CA's file is on the machine, and not where the configuration is checked.
+      checkConfig = lib.mkDefault "syntax-only";
+      ruleFiles = lib.optional cfg.alerts (
+        if cfg.runbookUrl == null then
+          alerts
+        else
+          pkgs.writeText "openbao-alerts.yml" (
+            lib.replaceStrings [ pages ] [ "runbook_url: ${lib.removeSuffix "/" cfg.runbookUrl}/" ] (
+              lib.readFile alerts
+            )
+          )
+      );
+      scrapeConfigs =
+        lib.optional (cfg.nodes != { }) {
+          job_name = "openbao";
+          scheme = lib.head schemes;
+          metrics_path = "/v1/sys/metrics";
+          params.format = [ "prometheus" ];
+          tls_config = lib.mkIf (cfg.caCertificate != null) { ca_file = cfg.caCertificate; };
+          metric_relabel_configs = lib.importJSON ../../monitoring/relabel.json;
+          static_configs = lib.mapAttrsToList (name: url: {
+            targets = [ (place url) ];
+            labels.instance = name;
+          }) cfg.nodes;
+        }
+        ++ lib.optional (cfg.exporters != [ ]) {
+          job_name = "vault-exporter";
+          static_configs = [ { targets = cfg.exporters; } ];
+        };
+    };
+  };
+}
