@@ -281,6 +281,20 @@ impl Prometheus {
         Some(data["result"].as_array()?.clone())
     }
 
+    /// The state of each alert: `inactive`, `pending` or `firing`. None may fail on what is really scraped.
+    fn alerts(&self) -> BTreeMap<String, String> {
+        let data = self.get("/api/v1/rules").unwrap();
+        let groups = data["groups"].as_array().unwrap().iter();
+        let rules = groups.flat_map(|group| group["rules"].as_array().unwrap());
+        rules
+            .map(|rule| {
+                assert_ne!(rule["health"], "err", "{rule}");
+                let text = |field: &str| rule[field].as_str().unwrap().to_owned();
+                (text("name"), text("state"))
+            })
+            .collect()
+    }
+
     fn names(&self) -> BTreeSet<String> {
         let data = self.get("/api/v1/label/__name__/values").unwrap();
         let names = data.as_array().unwrap().iter();
@@ -304,7 +318,7 @@ impl Prometheus {
 fn each_metric_that_is_named_exists() {
     testkit::require_bao!();
     let prometheus = require!("prometheus", "PROMETHEUS");
-    let server = Server::builder()
+    let mut server = Server::builder()
         .tls(Certificate::Good)
         .raft()
         .audit()
@@ -371,4 +385,13 @@ fn each_metric_that_is_named_exists() {
         .filter(|name| name.starts_with("vault_cluster_"));
     let missing: Vec<_> = ours.filter(|name| !scraped.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+
+    let state = |name: &str| prometheus.alerts()[name].clone();
+    assert_eq!(prometheus.alerts().len(), alerts().len());
+    assert_eq!(state("VaultNodeUnreachable"), "inactive");
+    server.stop();
+    wait_for("the alerts see that nobody leads", || {
+        let both = ["VaultNodeUnreachable", "VaultNoLeader"].map(state);
+        (both == ["pending", "pending"]).then_some(())
+    });
 }
