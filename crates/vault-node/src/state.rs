@@ -14,9 +14,9 @@ use crate::cluster::Cluster;
 pub(crate) enum Role {
     /// It serves reads and writes.
     Leader,
-    /// It stands by, and knows its leader.
+    /// It stands by, and its leader answers.
     Standby,
-    /// It is unsealed, but there is no leader: an election, or no quorum.
+    /// It is unsealed, but no leader is to be seen: an election, no quorum, or a leader out of reach.
     NoLeader,
     /// It holds no key.
     Sealed,
@@ -66,7 +66,7 @@ pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure
         .iter()
         .map(|(name, address)| Ok((name.as_str(), cluster.client(address)?)))
         .collect::<Result<_, Failure>>()?;
-    Ok(thread::scope(|scope| {
+    let mut states: BTreeMap<_, _> = thread::scope(|scope| {
         let asked: Vec<_> = clients
             .iter()
             .map(|(name, client)| (*name, scope.spawn(|| of(client))))
@@ -76,7 +76,21 @@ pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure
             (name, thread.join().unwrap_or_else(gone))
         });
         answers.collect()
-    }))
+    });
+    doubt_standbys(&mut states);
+    Ok(states)
+}
+
+/// A standby goes on naming its leader when that one is gone: only a leader that answers is one.
+fn doubt_standbys(states: &mut BTreeMap<&str, State>) {
+    if states.values().any(|state| state.role == Role::Leader) {
+        return;
+    }
+    for state in states.values_mut() {
+        if state.role == Role::Standby {
+            state.role = Role::NoLeader;
+        }
+    }
 }
 
 /// Asks one node (API pages `sys/seal-status` and `sys/leader`).

@@ -45,6 +45,23 @@ fn each_node_is_what_it_is() {
     cluster.nodes()[2].resume();
 }
 
+/// OpenBao goes on naming the leader that it lost; writes to such a node would wait in vain.
+#[test]
+fn the_last_of_three_stands_by_for_nobody() {
+    testkit::require_bao!();
+    let mut cluster = Cluster::start_with_tls(3);
+    let machine = Machine::of(&mut cluster);
+    for node in &mut cluster.nodes()[..2] {
+        node.kill();
+    }
+    let shown = machine.run(&["status", "--json"]);
+    assert_eq!(shown.code(), Some(1), "{shown}");
+    assert_eq!(
+        roles(&shown.stdout),
+        ["out-of-reach", "out-of-reach", "no-leader"]
+    );
+}
+
 #[test]
 fn one_that_never_began_is_not_initialised() {
     testkit::require_bao!();
