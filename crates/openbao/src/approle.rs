@@ -31,18 +31,7 @@ pub fn login(
         .json(&body)?
         .authentication(Authentication::None)
         .repeatable();
-    let reply = client
-        .send::<serde::de::IgnoredAny>(&request)
-        .map_err(|error| match error {
-            Error::Refused { path, refusal, .. } | Error::Denied { path, refusal } => {
-                Error::LoginRefused { path, refusal }
-            }
-            other => other,
-        })?;
-    let login = reply
-        .and_then(|reply| reply.auth)
-        .ok_or_else(|| client.incomplete("auth"))?;
-    Ok(login.client_token)
+    client.login(&request)
 }
 
 /// What the server keeps of a role, as it gives it.

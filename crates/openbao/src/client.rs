@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Address, Attempt, Authentication, Error, Refusal, Reply, Settings, Trouble,
-    exchange::{Answer, Limits, Message, NoAnswer, exchange},
+    exchange::{Answer, Limits, Message, NoAnswer, Opened, exchange},
     path, reply,
     round::Round,
     scout,
@@ -218,6 +218,25 @@ impl Client {
             .ok_or_else(|| self.incomplete("data"))
     }
 
+    /// Sends a login and gives the token.
+    ///
+    /// # Errors
+    /// [`Error::LoginRefused`], and what [`Client::send`] gives.
+    pub(crate) fn login(&self, request: &Request<'_>) -> Result<SecretString, Error> {
+        let reply = self
+            .send::<serde::de::IgnoredAny>(request)
+            .map_err(|error| match error {
+                Error::Refused { path, refusal, .. } | Error::Denied { path, refusal } => {
+                    Error::LoginRefused { path, refusal }
+                }
+                other => other,
+            })?;
+        let login = reply
+            .and_then(|reply| reply.auth)
+            .ok_or_else(|| self.incomplete("auth"))?;
+        Ok(login.client_token)
+    }
+
     /// Like [`Client::send`], for the few endpoints that answer without the envelope.
     pub(crate) fn send_bare<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
         self.each_server(request, |body| reply::parse_bare(body))?
@@ -226,13 +245,7 @@ impl Client {
 
     /// The error for an answer that lacks `part`.
     pub(crate) fn incomplete(&self, part: &str) -> Error {
-        let trouble = Trouble::BadReply(format!("`{part}` is missing"));
-        Error::Unavailable {
-            attempts: vec![Attempt {
-                address: self.address().clone(),
-                trouble,
-            }],
-        }
+        self.unusable(Trouble::BadReply(format!("`{part}` is missing")))
     }
 
     /// One server's share of the time that is left. While there are others and the request may be
@@ -339,6 +352,54 @@ impl Client {
             }
         }
         Ok(Err(astray("it points from one standby to another")))
+    }
+
+    /// One request to the server that is asked first, and no other; `carry` sends it.
+    pub(crate) fn at_preferred(
+        &self,
+        request: &Request<'_>,
+        carry: impl FnOnce(&Agent, &Message<'_>) -> Result<Opened, Result<NoAnswer, String>>,
+    ) -> Result<Opened, Error> {
+        let address = self.address();
+        let message = Message {
+            method: match request.method {
+                Method::Get | Method::List => "GET",
+                Method::Post => "POST",
+                Method::Delete => "DELETE",
+            },
+            url: address.url(&path::encode(request.path)?),
+            headers: &self.headers(request),
+            body: &request.body,
+        };
+        match carry(&self.agent, &message) {
+            Ok(Opened::Answer(answer)) if matches!(answer.status, 307 | 308) => {
+                Err(self.unusable(astray("it is not the active server").trouble))
+            }
+            Ok(Opened::Answer(answer)) if answer.status >= 300 => {
+                Err(refusal(address, request.path, &answer))
+            }
+            Ok(opened) => Ok(opened),
+            Err(Ok(no_answer)) => Err(self.unusable(no_answer.trouble)),
+            Err(Err(reason)) => Err(Error::Request {
+                path: request.path.to_owned(),
+                reason,
+            }),
+        }
+    }
+
+    /// The error for the server that is asked first.
+    pub(crate) fn unusable(&self, trouble: Trouble) -> Error {
+        Error::Unavailable {
+            attempts: vec![Attempt {
+                address: self.address().clone(),
+                trouble,
+            }],
+        }
+    }
+
+    /// How long a connection may take to come about.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.settings.connect_timeout
     }
 
     fn headers(&self, request: &Request<'_>) -> Vec<(&'static str, SecretString)> {

@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use ureq::{
-    Agent, Body, Timeout,
+    Agent, AsSendBody, Body, Timeout,
     http::{HeaderMap, HeaderValue, Request, Response, header::LOCATION},
 };
 use zeroize::Zeroizing;
@@ -57,7 +57,7 @@ pub(crate) fn exchange(
     message: &Message<'_>,
     limits: Limits,
 ) -> Result<Answer, Result<NoAnswer, String>> {
-    let request = request(message).map_err(Err)?;
+    let request = request(message, message.body.to_vec()).map_err(Err)?;
     let request = agent
         .configure_request(request)
         .timeout_connect(Some(limits.connect.min(limits.total)))
@@ -71,7 +71,41 @@ pub(crate) fn exchange(
     read(response, limits).map_err(Ok)
 }
 
-fn request(message: &Message<'_>) -> Result<Request<Vec<u8>>, String> {
+/// What comes back where the body is not read at once.
+pub(crate) enum Opened {
+    /// The body of a good answer.
+    Stream(Body),
+    /// A refusal, or a good answer without a body.
+    Answer(Answer),
+}
+
+/// Sends `message` with `body` in place of its own, and gives the answer's head. Its body
+/// may be as long as it likes, and take as long: `limits` count until it begins.
+pub(crate) fn open(
+    agent: &Agent,
+    message: &Message<'_>,
+    body: impl AsSendBody,
+    limits: Limits,
+) -> Result<Opened, Result<NoAnswer, String>> {
+    let request = request(message, body).map_err(Err)?;
+    let limited = |time: Duration| Some(time).filter(|time| *time < Duration::MAX);
+    let request = agent
+        .configure_request(request)
+        .timeout_connect(Some(limits.connect))
+        .timeout_resolve(Some(limits.connect))
+        .timeout_recv_response(Some(limits.answer))
+        .timeout_global(limited(limits.total))
+        .build();
+    let response = agent
+        .run(request)
+        .map_err(|error| Ok(no_response(error, limits)))?;
+    match response.status().as_u16() {
+        200 => Ok(Opened::Stream(response.into_body())),
+        _ => read(response, limits).map(Opened::Answer).map_err(Ok),
+    }
+}
+
+fn request<B>(message: &Message<'_>, body: B) -> Result<Request<B>, String> {
     let mut request = Request::builder().method(message.method).uri(&message.url);
     for (name, value) in message.headers {
         let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| {
@@ -80,9 +114,7 @@ fn request(message: &Message<'_>) -> Result<Request<Vec<u8>>, String> {
         value.set_sensitive(true);
         request = request.header(*name, value);
     }
-    request
-        .body(message.body.to_vec())
-        .map_err(|error| error.to_string())
+    request.body(body).map_err(|error| error.to_string())
 }
 
 fn read(response: Response<Body>, limits: Limits) -> Result<Answer, NoAnswer> {

@@ -28,9 +28,12 @@ pub struct SealStatus {
     pub nonce: String,
     /// OpenBao's version.
     pub version: String,
-    /// The cluster's name; empty while it is sealed.
+    /// The cluster's name; a sealed server does not know it.
     #[serde(default)]
     pub cluster_name: String,
+    /// The cluster's id, made when it was initialised; a sealed server does not know it.
+    #[serde(default)]
+    pub cluster_id: String,
 }
 
 /// A mounted secrets engine or auth method.

@@ -1,0 +1,145 @@
+//! Answers and bodies of any size, a piece at a time.
+//!
+//! One server is asked, the one that is preferred: what has begun to flow cannot go on elsewhere. Whoever
+//! calls knows which server it must be.
+
+use std::{
+    fmt,
+    io::{self, Read},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use ureq::{BodyReader, SendBody};
+
+use crate::{
+    Client, Error, Request, Trouble,
+    exchange::{Limits, Opened, open, plain},
+};
+
+/// How much is taken from the connection at once, in bytes.
+const PIECE: usize = 64 << 10;
+/// How many pieces may lie ready.
+const PIECES: usize = 8;
+
+/// The body of an answer as it comes in. Its Debug print shows nothing of it.
+pub struct Download {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    current: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    silence: Duration,
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Asks the preferred server and gives the body of its answer as a stream, however long it is. A server
+    /// that is silent for `silence` counts as gone, before the answer and in the middle of it.
+    ///
+    /// # Errors
+    /// What [`Client::send`] gives; a standby's pointer to another server is [`Trouble::BadReply`].
+    pub fn download(&self, request: &Request<'_>, silence: Duration) -> Result<Download, Error> {
+        let limits = self.streaming(silence, None);
+        let opened =
+            self.at_preferred(request, |agent, message| open(agent, message, (), limits))?;
+        let Opened::Stream(body) = opened else {
+            return Err(self.unusable(Trouble::BadReply("it has no body".to_owned())));
+        };
+        Ok(Download::start(
+            body.into_with_config().limit(u64::MAX).reader(),
+            silence,
+        ))
+    }
+
+    /// Sends `body` to the preferred server, however long it is. All in all it may take `total`.
+    ///
+    /// # Errors
+    /// What [`Client::send`] gives; a `body` that cannot be read is [`Trouble::Connect`].
+    pub fn upload(
+        &self,
+        request: &Request<'_>,
+        body: &mut dyn Read,
+        total: Duration,
+    ) -> Result<(), Error> {
+        let limits = self.streaming(total, Some(total));
+        self.at_preferred(request, |agent, message| {
+            open(agent, message, SendBody::from_reader(body), limits)
+        })
+        .map(|_| ())
+    }
+
+    fn streaming(&self, answer: Duration, total: Option<Duration>) -> Limits {
+        Limits {
+            connect: self.connect_timeout(),
+            answer,
+            total: total.unwrap_or(Duration::MAX),
+        }
+    }
+}
+
+impl Download {
+    /// Reads in a thread of its own: only so can a reader stop waiting for a server that is silent.
+    fn start(mut body: BodyReader<'static>, silence: Duration) -> Self {
+        let (sender, pieces) = mpsc::sync_channel(PIECES);
+        thread::spawn(move || {
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = body.read(&mut piece).map(|length| {
+                    piece.truncate(length);
+                    piece
+                });
+                let last = !matches!(&read, Ok(piece) if !piece.is_empty());
+                if sender.send(read).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self {
+            pieces,
+            current: Vec::new(),
+            taken: 0,
+            ended: false,
+            silence,
+        }
+    }
+
+    fn next(&mut self) -> io::Result<()> {
+        self.taken = 0;
+        self.current = match self.pieces.recv_timeout(self.silence) {
+            Ok(piece) => piece.map_err(|cause| {
+                self.ended = true;
+                io::Error::new(cause.kind(), plain(&cause))
+            })?,
+            Err(RecvTimeoutError::Timeout) => {
+                let waited = self.silence.as_secs();
+                self.ended = true;
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("nothing came for {waited} s"),
+                ));
+            }
+            Err(RecvTimeoutError::Disconnected) => Vec::new(),
+        };
+        self.ended = self.current.is_empty();
+        Ok(())
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.current.len() && !self.ended {
+            self.next()?;
+        }
+        let left = &self.current[self.taken..];
+        let length = left.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&left[..length]);
+        self.taken += length;
+        Ok(length)
+    }
+}
