@@ -1,0 +1,230 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cli::ConnectionArgs;
+
+use crate::retention::Rule;
+
+/// Save snapshots of an OpenBao cluster, and show that they can be restored
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take a snapshot, verify it, and put it into each place; its name goes to stdout
+    Save(Box<Save>),
+
+    /// List the snapshots in each place, newest first
+    List(List),
+
+    /// Read a snapshot to its end and compare it with its digests
+    Verify(Verify),
+
+    /// Remove the snapshots that no rule keeps; the newest good one always stays
+    Prune(Prune),
+}
+
+/// Where snapshots are.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Places")]
+pub(crate) struct Places {
+    /// A folder with snapshots; as often as needed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Vec<PathBuf>,
+
+    /// Where a snapshot lies until it is complete; by default the first folder, else systemd's for the unit
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+}
+
+/// How this program logs in.
+#[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of `--help`"
+)]
+#[command(next_help_heading = "Login")]
+pub(crate) struct LoginArgs {
+    /// How to log in; `token` takes the one in BAO_TOKEN, or that `bao login` left
+    #[arg(long, value_name = "METHOD", default_value = "token")]
+    pub(crate) auth: Method,
+
+    /// The mount of the auth method; by default the method's name
+    #[arg(long, value_name = "MOUNT")]
+    pub(crate) auth_mount: Option<String>,
+
+    /// For `approle`: the folder with `role-id` and `secret-id`
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/vault/approle")]
+    pub(crate) approle_dir: PathBuf,
+
+    /// For `jwt` and `kubernetes`: the role
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Option<String>,
+
+    /// For `jwt` and `kubernetes`: the file with the workload's token
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    )]
+    pub(crate) jwt_file: PathBuf,
+}
+
+/// An auth method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    Token,
+    Approle,
+    Jwt,
+    Kubernetes,
+}
+
+/// Taking a snapshot.
+#[derive(Args, Debug)]
+pub(crate) struct Save {
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    /// Encrypt the snapshot to this age recipient before it leaves the memory; as often as needed
+    #[arg(long, value_name = "RECIPIENT")]
+    pub(crate) age_recipient: Vec<String>,
+
+    /// Write this secret (KV version 2, `mount/path`) just before, for a drill to read from the snapshot
+    #[arg(long, value_name = "PATH", value_parser = canary)]
+    pub(crate) canary: Option<(String, String)>,
+
+    /// Where `OpenBao` keeps its data on this machine. Folders on the same disk alone are refused, where it is
+    /// there
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao")]
+    pub(crate) cluster_storage: PathBuf,
+
+    /// Be content with folders on the disk that `OpenBao` keeps its data on
+    #[arg(long)]
+    pub(crate) same_disk: bool,
+
+    /// Try so long for a snapshot that is whole: leaders change
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+
+    /// Take a server for gone that sends nothing for so long
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = humantime::parse_duration)]
+    pub(crate) silence: Duration,
+
+    /// Write figures for Prometheus to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
+
+    /// How to reach OpenBao
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+/// Listing.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Verifying.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// The snapshot's name; without one, the newest of each place
+    pub(crate) snapshot: Option<String>,
+
+    /// All of them
+    #[arg(long, conflicts_with = "snapshot")]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    #[command(flatten)]
+    pub(crate) identities: IdentityArgs,
+}
+
+/// Who can read encrypted snapshots.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct IdentityArgs {
+    /// The file with an age identity that opens encrypted snapshots; as often as needed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) age_identity: Vec<PathBuf>,
+}
+
+/// Pruning.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What stays (UTC)")]
+pub(crate) struct Prune {
+    /// The newest so many
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) keep_last: usize,
+
+    /// The newest of each of so many hours that have any
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) keep_hourly: usize,
+
+    /// The newest of each of so many days that have any
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) keep_daily: usize,
+
+    /// The newest of each of so many weeks that have any
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) keep_weekly: usize,
+
+    /// The newest of each of so many months that have any
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) keep_monthly: usize,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+impl Prune {
+    pub(crate) fn rule(&self) -> Rule {
+        Rule {
+            last: self.keep_last,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+        }
+    }
+}
+
+/// `mount/path` of a secret.
+fn canary(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((mount, path)) if !mount.is_empty() && !path.is_empty() => {
+            Ok((mount.to_owned(), path.to_owned()))
+        }
+        _ => Err("a mount and a path in it, such as `secret/vault-snapshot/canary`".to_owned()),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vault-snapshot save --dir /srv/snapshots --auth approle --approle-dir /run/credentials/approle
+  vault-snapshot list --dir /srv/snapshots
+  vault-snapshot verify --all --dir /srv/snapshots
+  vault-snapshot prune --dir /srv/snapshots --keep-hourly 24 --keep-daily 14 --keep-monthly 12
+
+Exit status: 0 done; 1 not; 2 wrong usage or configuration.";

@@ -1,0 +1,90 @@
+//! The cluster, and which of its servers is active: no other takes or restores a snapshot.
+
+use std::str::FromStr;
+
+use cli::Failure;
+use openbao::{Address, Client, Error, Settings, sys};
+
+/// The active server.
+pub(crate) struct Leader {
+    pub(crate) client: Client,
+    pub(crate) cluster_name: String,
+    pub(crate) cluster_id: String,
+    pub(crate) version: String,
+}
+
+/// Why there is none now.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) failure: Failure,
+    /// Whether looking again soon may help.
+    pub(crate) may_pass: bool,
+}
+
+/// Finds the active server of the cluster that `settings` lead to, and asks it who it is.
+///
+/// # Errors
+/// No server answers, or none is active.
+pub(crate) fn leader(settings: &Settings) -> Result<Leader, Missing> {
+    let address = find(settings)?;
+    let client = alone(settings, address).map_err(missing)?;
+    let status = sys::seal_status(&client).map_err(missing)?;
+    if status.sealed || status.cluster_id.is_empty() {
+        return Err(Missing {
+            failure: Failure::failed(format!(
+                "OpenBao at `{}` cannot be used: it is sealed",
+                client.address()
+            ))
+            .hint("unseal it with `bao operator unseal`"),
+            may_pass: true,
+        });
+    }
+    Ok(Leader {
+        client,
+        cluster_name: status.cluster_name,
+        cluster_id: status.cluster_id,
+        version: status.version,
+    })
+}
+
+/// The address of the active server: one that says of itself that it is, else the one that another points to,
+/// which may be reachable from inside the cluster only.
+fn find(settings: &Settings) -> Result<Address, Missing> {
+    let (mut pointed_to, mut troubles) = (None, Vec::new());
+    for address in &settings.addresses {
+        let asked = alone(settings, address.clone()).and_then(|client| sys::leader(&client));
+        match asked {
+            Ok(leader) if leader.is_active() => return Ok(address.clone()),
+            Ok(leader) if !leader.leader_address.is_empty() => {
+                pointed_to = Address::from_str(&leader.leader_address).ok();
+            }
+            Ok(_) => {}
+            Err(Error::Unavailable { attempts }) => troubles.extend(attempts),
+            Err(other) => return Err(missing(other)),
+        }
+    }
+    if let Some(address) = pointed_to {
+        return Ok(address);
+    }
+    if troubles.len() == settings.addresses.len() {
+        return Err(missing(Error::Unavailable { attempts: troubles }));
+    }
+    Err(Missing {
+        failure: Failure::failed("the OpenBao cluster has no active server now"),
+        may_pass: true,
+    })
+}
+
+fn alone(settings: &Settings, address: Address) -> Result<Client, Error> {
+    let mut settings = settings.clone();
+    settings.addresses = vec![address];
+    settings.namespace = None; // snapshots are the root namespace's
+    Client::new(settings)
+}
+
+pub(crate) fn missing(error: Error) -> Missing {
+    Missing {
+        may_pass: error.is_transient(),
+        failure: Failure::from(error),
+    }
+}

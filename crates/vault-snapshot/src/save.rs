@@ -1,0 +1,363 @@
+//! Taking a snapshot.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use cli::{Failure, data, note, warn};
+use openbao::{Settings, kv, snapshot};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::json;
+
+use crate::{
+    archive,
+    cli::Save,
+    cluster::{self, Leader, Missing},
+    digest,
+    draft::{self, Draft},
+    encryption::{Recipients, Sink},
+    failures::first,
+    login::Login,
+    metadata::{Canary, Metadata},
+    metrics,
+    moment::Moment,
+    store::{Place, Stores},
+    tee::{Tee, Trouble},
+};
+
+/// Between two tries.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+
+/// Runs `vault-snapshot save`.
+///
+/// # Errors
+/// No snapshot that is whole, or a place that it could not be put into. Places that have it keep it.
+pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
+    let started = Instant::now();
+    let saved = save(arguments);
+    let succeeded = saved.as_ref().is_ok_and(|saved| saved.missed.is_empty());
+    let unknown = f64::NAN;
+    let about = saved.as_ref().ok().map(|saved| &saved.metadata);
+    let now = |known: bool| {
+        if known {
+            seconds(Moment::now())
+        } else {
+            unknown
+        }
+    };
+    metrics::write(
+        arguments.metrics_file.as_deref(),
+        &[
+            (
+                "vault_snapshot_success",
+                "Whether the last run put a snapshot into every place",
+                f64::from(u8::from(succeeded)),
+            ),
+            (
+                "vault_snapshot_last_run_timestamp_seconds",
+                "When the last run ended",
+                now(true),
+            ),
+            (
+                "vault_snapshot_last_success_timestamp_seconds",
+                "When the last run ended that put a snapshot into every place",
+                now(succeeded),
+            ),
+            (
+                "vault_snapshot_duration_seconds",
+                "How long the last run took",
+                started.elapsed().as_secs_f64(),
+            ),
+            (
+                "vault_snapshot_size_bytes",
+                "The size of the last snapshot as it is stored",
+                about.map_or(unknown, |about| bytes(about.size)),
+            ),
+            (
+                "vault_snapshot_places_missed",
+                "Places that the last snapshot could not be put into",
+                saved
+                    .as_ref()
+                    .map_or(unknown, |saved| bytes(saved.missed.len() as u64)),
+            ),
+        ],
+    );
+    let saved = saved?;
+    first(saved.missed)?;
+    data(saved.metadata.name())
+}
+
+fn seconds(moment: Moment) -> f64 {
+    bytes(moment.seconds())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus knows no other numbers"
+)]
+fn bytes(number: u64) -> f64 {
+    number as f64
+}
+
+/// A snapshot, and the places that do not have it.
+struct Saved {
+    metadata: Metadata,
+    missed: Vec<Failure>,
+}
+
+fn save(arguments: &Save) -> Result<Saved, Failure> {
+    let recipients = Recipients::parse(&arguments.age_recipient)?;
+    let mut settings = arguments.connection.settings(None)?;
+    settings.namespace = None; // snapshots are the root namespace's
+    let stores = Stores::open(&arguments.places, true)?;
+    let login = Login::read(&arguments.login)?;
+    refuse_same_disk(arguments, &stores)?;
+    let _locked = stores.lock()?;
+    for place in &stores.places {
+        // Debris costs room, nothing else.
+        place
+            .sweep()
+            .unwrap_or_else(|failure| warn(failure.message()));
+    }
+    let work = stores.work()?;
+    let (draft, metadata) = take(arguments, &settings, &login, &recipients, &work, &stores)?;
+    let missed = put(&stores.places, &draft, &metadata);
+    if missed.len() < stores.places.len() {
+        note(format_args!(
+            "saved {} of cluster {}: {} bytes, in {} of {} places",
+            metadata.name(),
+            metadata.cluster_name,
+            metadata.size,
+            stores.places.len() - missed.len(),
+            stores.places.len(),
+        ));
+    }
+    Ok(Saved { metadata, missed })
+}
+
+/// Tries until a snapshot has come in whole.
+fn take(
+    arguments: &Save,
+    settings: &Settings,
+    login: &Login,
+    recipients: &Recipients,
+    work: &Path,
+    stores: &Stores,
+) -> Result<(Draft, Metadata), Failure> {
+    let until = openbao::deadline_in(arguments.wait);
+    let mut pause = PAUSES[0];
+    loop {
+        let Missing { failure, may_pass } =
+            match attempt(arguments, settings, login, recipients, work, stores) {
+                Ok(taken) => return Ok(taken),
+                Err(missing) => missing,
+            };
+        if !may_pass || Instant::now() + pause >= until {
+            return Err(failure);
+        }
+        note(format_args!("{}; tries again", failure.message()));
+        thread::sleep(pause);
+        pause = (pause * 2).min(PAUSES[1]);
+    }
+}
+
+fn attempt(
+    arguments: &Save,
+    settings: &Settings,
+    login: &Login,
+    recipients: &Recipients,
+    work: &Path,
+    stores: &Stores,
+) -> Result<(Draft, Metadata), Missing> {
+    let mut leader = cluster::leader(settings)?;
+    login.apply(&mut leader.client).map_err(cluster::missing)?;
+    let taken = with_login(arguments, &leader, recipients, work, stores);
+    login.end(&leader.client);
+    taken
+}
+
+fn with_login(
+    arguments: &Save,
+    leader: &Leader,
+    recipients: &Recipients,
+    work: &Path,
+    stores: &Stores,
+) -> Result<(Draft, Metadata), Missing> {
+    let taken_at = free_moment(stores, &leader.cluster_name)?;
+    let canary = arguments.canary.as_ref();
+    let canary = canary
+        .map(|(mount, path)| write_canary(leader, mount, path, taken_at))
+        .transpose()?;
+    let archive = snapshot::save(&leader.client, arguments.silence).map_err(denied)?;
+    let draft = receive(archive, recipients, work)?;
+    let metadata = Metadata {
+        format: Metadata::FORMAT,
+        cluster_name: leader.cluster_name.clone(),
+        cluster_id: leader.cluster_id.clone(),
+        openbao_version: leader.version.clone(),
+        taken_at,
+        raft_index: draft.archive.index,
+        raft_term: draft.archive.term,
+        size: draft.stored.size,
+        sha256: draft.stored.sha256.clone(),
+        archive_size: draft.archive.whole.size,
+        archive_sha256: draft.archive.whole.sha256.clone(),
+        encrypted_to: recipients.texts(),
+        canary,
+    };
+    Ok((draft, metadata))
+}
+
+/// A second that no snapshot in any place has: names do not go finer, and none is replaced.
+fn free_moment(stores: &Stores, cluster: &str) -> Result<Moment, Missing> {
+    let mut taken = Vec::new();
+    for place in &stores.places {
+        // A place that is out of reach now is told when the snapshot could not be put there.
+        if let Ok(entries) = place.list() {
+            taken.extend(entries.into_iter().map(|entry| entry.name));
+        }
+    }
+    for _ in 0..50 {
+        let moment = Moment::now();
+        let stem = crate::metadata::stem(cluster, moment);
+        if !taken.iter().any(|name| name.starts_with(&stem)) {
+            return Ok(moment);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(Missing {
+        failure: Failure::failed("the clock stands still: its second has a snapshot already"),
+        may_pass: false,
+    })
+}
+
+/// Writes a secret that nobody could guess, and gives what is told of it.
+fn write_canary(
+    leader: &Leader,
+    mount: &str,
+    path: &str,
+    taken_at: Moment,
+) -> Result<Canary, Missing> {
+    let mut random = [0_u8; 32];
+    SystemRandom::new().fill(&mut random).map_err(|_| Missing {
+        failure: Failure::failed("the system gives no random numbers"),
+        may_pass: false,
+    })?;
+    let value = digest::hex(&random);
+    let secret = json!({ "value": value, "written_at": taken_at });
+    kv::write(&leader.client, mount, path, &secret).map_err(|error| {
+        let denied = matches!(error, openbao::Error::Denied { .. });
+        let mut missing = cluster::missing(error);
+        if denied {
+            missing.failure = missing.failure.hint(format!(
+                "the policy must allow `create` and `update` on `{mount}/data/{path}`"
+            ));
+        }
+        missing
+    })?;
+    Ok(Canary {
+        mount: mount.to_owned(),
+        path: path.to_owned(),
+        sha256: digest::sha256(value.as_bytes()),
+    })
+}
+
+fn denied(error: openbao::Error) -> Missing {
+    let hint = match &error {
+        openbao::Error::Denied { .. } => Some(format!(
+            "the policy must allow `read` on `{}`",
+            snapshot::PATH
+        )),
+        openbao::Error::Refused { .. } => {
+            Some("snapshots are raft storage's: is it in use there?".to_owned())
+        }
+        _ => None,
+    };
+    let mut missing = cluster::missing(error);
+    if let Some(hint) = hint {
+        missing.failure = missing.failure.hint(hint);
+    }
+    missing
+}
+
+/// Verifies the archive while it comes in, and writes it to a draft, encrypted where that is wanted.
+fn receive(archive: impl io::Read, recipients: &Recipients, work: &Path) -> Result<Draft, Missing> {
+    let unwritable = |cause: &io::Error| Missing {
+        failure: Failure::failed(format!(
+            "the snapshot could not be written to `{}`: {cause}",
+            work.display()
+        )),
+        may_pass: false,
+    };
+    let file = draft::make(work).map_err(|cause| unwritable(&cause))?;
+    let sink = Sink::open(file.as_file(), recipients).map_err(|cause| unwritable(&cause))?;
+    let mut tee = Tee::new(archive, sink);
+    let checked = archive::check(&mut tee);
+    let (sink, trouble) = tee.finish();
+    let archive = match (checked, trouble) {
+        (_, Some(Trouble::To(cause))) => return Err(unwritable(&cause)),
+        (_, Some(Trouble::From(cause))) => {
+            return Err(Missing {
+                failure: Failure::failed(format!("OpenBao's snapshot ends too early: {cause}")),
+                may_pass: true,
+            });
+        }
+        (Err(cause), None) => {
+            let ends = cause.kind() == ErrorKind::UnexpectedEof;
+            let why = if ends {
+                "it ends too early".to_owned()
+            } else {
+                cause.to_string()
+            };
+            return Err(Missing {
+                failure: Failure::failed(format!("OpenBao's snapshot is damaged: {why}")),
+                may_pass: true,
+            });
+        }
+        (Ok(archive), None) => archive,
+    };
+    let stored = sink.finish().map_err(|cause| unwritable(&cause))?;
+    Draft::new(file, archive, stored).map_err(|cause| unwritable(&cause))
+}
+
+/// Puts the snapshot into all places at once; a place that is slow or broken is no other's trouble.
+fn put(places: &[Box<dyn Place>], draft: &Draft, metadata: &Metadata) -> Vec<Failure> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = places
+            .iter()
+            .map(|place| scope.spawn(|| place.put(draft, metadata)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| {
+            let panicked = |_| Err(Failure::failed("a place could not be written to"));
+            thread.join().unwrap_or_else(panicked)
+        });
+        ended.filter_map(Result::err).collect()
+    })
+}
+
+/// A disk that is lost takes all that is on it: the cluster, and snapshots beside it.
+fn refuse_same_disk(arguments: &Save, stores: &Stores) -> Result<(), Failure> {
+    let Some(folders) = stores.only_folders().filter(|_| !arguments.same_disk) else {
+        return Ok(());
+    };
+    let device = |path: &Path| fs::metadata(path).map(|about| about.dev());
+    let Ok(cluster) = device(&arguments.cluster_storage) else {
+        return Ok(()); // OpenBao keeps no data on this machine
+    };
+    if folders
+        .iter()
+        .any(|folder| device(folder).is_ok_and(|device| device != cluster))
+    {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the snapshots would lie on the disk that OpenBao keeps its data on (`{}`), and nowhere else",
+        arguments.cluster_storage.display()
+    ))
+    .hint("name a place elsewhere as well, or say `--same-disk`"))
+}

@@ -1,0 +1,179 @@
+//! Snapshots in a folder.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use cli::Failure;
+
+use super::{Entry, Place};
+use crate::{
+    draft::{self, Draft},
+    metadata::{self, ENDING, Metadata},
+};
+
+/// Longer than any description: `/dev/zero` has no end.
+const LONGEST: u64 = 1 << 20;
+
+/// A folder with snapshots.
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// The description beside a snapshot; nothing where it is missing or none.
+    fn metadata(&self, name: &str) -> Option<Metadata> {
+        let path = self.path.join(format!("{name}{ENDING}"));
+        let mut text = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+        read.ok().and_then(|_| serde_json::from_slice(&text).ok())
+    }
+
+    fn entries(&self) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue; // no name that this program gives
+            };
+            if metadata::moment_of(&name).is_none() {
+                continue;
+            }
+            let about = match fs::metadata(entry.path()) {
+                Ok(about) if about.is_file() => about,
+                Ok(_) => continue,
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue, // just removed
+                Err(cause) => return Err(cause),
+            };
+            found.push(Entry {
+                metadata: self.metadata(&name),
+                stored_size: about.len(),
+                name,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Puts a file there whole; it does not replace another.
+    fn put_small(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut draft = draft::make(&self.path)?;
+        draft.write_all(content)?;
+        draft.as_file().sync_all()?;
+        draft.persist(self.path.join(name))?;
+        Ok(())
+    }
+
+    fn put_archive(&self, draft: &Draft, name: &str) -> io::Result<()> {
+        let place = self.path.join(name);
+        // Another name for the same bytes, where the draft is on this file system: at once, and whole.
+        match fs::hard_link(draft.path(), &place) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(cause),
+            Ok(()) => return self.flush(),
+            Err(_) => {}
+        }
+        let mut copy = draft::make(&self.path)?;
+        io::copy(&mut draft.open()?, copy.as_file_mut())?;
+        copy.as_file().sync_all()?;
+        copy.persist_noclobber(&place)?;
+        self.flush()
+    }
+
+    /// What was renamed or linked in the folder is on the disk only when the folder is.
+    fn flush(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn sweep_all(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let Ok(name) = entry?.file_name().into_string() else {
+                continue;
+            };
+            let of = name.strip_suffix(ENDING);
+            let alone = of.is_some_and(|snapshot| {
+                metadata::moment_of(snapshot).is_some() && !self.path.join(snapshot).exists()
+            });
+            let is_draft = name.starts_with(draft::PREFIX);
+            if is_draft || alone {
+                absent(fs::remove_file(self.path.join(&name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: &str, cause: &io::Error) -> Failure {
+        Failure::failed(format!(
+            "`{}` could not be {what}: {cause}",
+            self.path.display()
+        ))
+    }
+}
+
+impl Place for Folder {
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn list(&self) -> Result<Vec<Entry>, Failure> {
+        let mut found = self
+            .entries()
+            .map_err(|cause| self.failed("listed", &cause))?;
+        found.sort_by(|one, other| (other.moment(), &other.name).cmp(&(one.moment(), &one.name)));
+        Ok(found)
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {
+        let path = self.path.join(name);
+        let file = File::open(&path).map_err(|cause| {
+            Failure::failed(format!("`{}` could not be read: {cause}", path.display()))
+        })?;
+        Ok(Box::new(file))
+    }
+
+    fn put(&self, draft: &Draft, metadata: &Metadata) -> Result<(), Failure> {
+        let name = metadata.name();
+        let description = serde_json::to_vec_pretty(metadata).unwrap_or_default();
+        let beside = format!("{name}{ENDING}");
+        let put = self
+            .put_small(&beside, &description)
+            .and_then(|()| self.put_archive(draft, &name));
+        put.map_err(|cause| {
+            if !self.path.join(&name).exists() {
+                let _ = fs::remove_file(self.path.join(&beside)); // the next run would do it, too
+            }
+            self.failed("written to", &cause)
+        })
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Failure> {
+        let path = self.path.join(name);
+        absent(fs::remove_file(&path))
+            .and_then(|()| self.flush())
+            .and_then(|()| absent(fs::remove_file(self.path.join(format!("{name}{ENDING}")))))
+            .map_err(|cause| {
+                Failure::failed(format!(
+                    "`{}` could not be removed: {cause}",
+                    path.display()
+                ))
+            })
+    }
+
+    fn sweep(&self) -> Result<(), Failure> {
+        self.sweep_all()
+            .map_err(|cause| self.failed("cleaned up", &cause))
+    }
+}
+
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(cause),
+    })
+}

@@ -1,0 +1,176 @@
+//! Places that hold snapshots.
+
+mod folder;
+
+use std::{
+    env, fs,
+    io::Read,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use cli::Failure;
+use serde::Serialize;
+
+use crate::{
+    cli::Places,
+    draft::{self, Draft},
+    lock::Locked,
+    metadata::{self, Metadata},
+    moment::Moment,
+};
+use folder::Folder;
+
+/// A snapshot that a place holds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Entry {
+    /// Its name.
+    pub(crate) name: String,
+    /// How many bytes are there.
+    pub(crate) stored_size: u64,
+    /// What stands beside it; nothing where that is missing or no description.
+    pub(crate) metadata: Option<Metadata>,
+}
+
+impl Entry {
+    /// When it was taken, as its name says.
+    pub(crate) fn moment(&self) -> Moment {
+        metadata::moment_of(&self.name).unwrap_or(Moment::from_seconds(0))
+    }
+
+    /// What is wrong with it at first sight; only reading it tells more.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        match &self.metadata {
+            None => Some("no description beside it"),
+            Some(metadata) if metadata.format != Metadata::FORMAT => {
+                Some("its description is of another version of vault-snapshot")
+            }
+            Some(metadata) if metadata.name() != self.name => {
+                Some("its description is another snapshot's")
+            }
+            Some(metadata) if metadata.size != self.stored_size => Some("not of the size it had"),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A place that holds snapshots.
+pub(crate) trait Place: Send + Sync {
+    /// How people know it.
+    fn shown(&self) -> String;
+
+    /// What is there, newest first.
+    ///
+    /// # Errors
+    /// A place that cannot be listed.
+    fn list(&self) -> Result<Vec<Entry>, Failure>;
+
+    /// The bytes of a snapshot.
+    ///
+    /// # Errors
+    /// One that cannot be opened.
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure>;
+
+    /// Puts a snapshot there, whole or not at all.
+    ///
+    /// # Errors
+    /// A place that cannot be written to. What is left of the try is no snapshot.
+    fn put(&self, draft: &Draft, metadata: &Metadata) -> Result<(), Failure>;
+
+    /// Removes a snapshot: first the archive, then its description.
+    ///
+    /// # Errors
+    /// One that cannot be removed.
+    fn remove(&self, name: &str) -> Result<(), Failure>;
+
+    /// Removes what runs that were cut off left. Only for who has it locked.
+    ///
+    /// # Errors
+    /// A place that cannot be listed or changed.
+    fn sweep(&self) -> Result<(), Failure>;
+}
+
+/// All places of one command.
+pub(crate) struct Stores {
+    pub(crate) places: Vec<Box<dyn Place>>,
+    folders: Vec<PathBuf>,
+    work: Option<PathBuf>,
+}
+
+impl Stores {
+    /// The places that the arguments name. Folders that are missing are made where `make` says so.
+    ///
+    /// # Errors
+    /// No place, or one that makes no sense.
+    pub(crate) fn open(arguments: &Places, make: bool) -> Result<Self, Failure> {
+        let mut places: Vec<Box<dyn Place>> = Vec::new();
+        for path in &arguments.dir {
+            if make {
+                made(path)?;
+            }
+            places.push(Box::new(Folder::new(path)));
+        }
+        if places.is_empty() {
+            return Err(
+                Failure::usage("there is no place for snapshots").hint("name one with `--dir`")
+            );
+        }
+        Ok(Self {
+            places,
+            folders: arguments.dir.clone(),
+            work: arguments.work.clone(),
+        })
+    }
+
+    /// Whether all places are folders of this machine, and which.
+    pub(crate) fn only_folders(&self) -> Option<&[PathBuf]> {
+        (self.folders.len() == self.places.len()).then_some(self.folders.as_slice())
+    }
+
+    /// The folder for what is not complete.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be made.
+    pub(crate) fn work(&self) -> Result<PathBuf, Failure> {
+        let of_unit = || {
+            let names = ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY"];
+            let set = names.iter().find_map(env::var_os);
+            set.map(PathBuf::from)
+        };
+        let folder = self
+            .work
+            .clone()
+            .or_else(|| self.folders.first().cloned())
+            .or_else(of_unit)
+            .ok_or_else(|| {
+                Failure::usage("there is no folder for a snapshot that is not complete")
+                    .hint("name one with `--work`")
+            })?;
+        made(&folder)?;
+        Ok(folder)
+    }
+
+    /// Locks all folders and the one for what is not complete, and removes from that one what runs that were
+    /// cut off left.
+    ///
+    /// # Errors
+    /// Another run is at work, or a folder cannot be written to.
+    pub(crate) fn lock(&self) -> Result<Locked, Failure> {
+        let work = self.work()?;
+        let folders = self.folders.iter().map(PathBuf::as_path);
+        let locked = Locked::all(folders.chain([work.as_path()]))?;
+        draft::sweep(&work);
+        Ok(locked)
+    }
+}
+
+/// Makes a folder that is missing, for its owner only.
+fn made(path: &Path) -> Result<(), Failure> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(|cause| {
+        Failure::failed(format!("`{}` could not be made: {cause}", path.display()))
+    })
+}

@@ -1,0 +1,136 @@
+//! Snapshots that are not what they were.
+
+use std::{fs, io::Write};
+
+use crate::site::{Site, vault_snapshot};
+
+#[test]
+fn a_flipped_byte_is_found_wherever_it_is() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let name = site.saved();
+    let path = site.path(&name);
+    let whole = fs::read(&path).unwrap();
+    let last = whole.len() - 1;
+    for place in [
+        0,
+        3,
+        9,
+        10,
+        600,
+        5_000,
+        whole.len() / 2,
+        last - 2_000,
+        last - 9,
+        last - 4,
+        last,
+    ] {
+        let mut spoilt = whole.clone();
+        spoilt[place] ^= 0x10;
+        fs::write(&path, spoilt).unwrap();
+        let verified = site.verify_all();
+        assert_eq!(verified.code(), Some(1), "byte {place}: {verified}");
+        assert!(
+            verified.stderr.contains(&format!("{name} in ")),
+            "{verified}"
+        );
+        assert!(
+            verified.stderr.contains("damaged"),
+            "byte {place}: {verified}"
+        );
+    }
+    for length in [0, 1, 1_000, last] {
+        fs::write(&path, &whole[..length]).unwrap();
+        let verified = site.verify_all();
+        assert_eq!(verified.code(), Some(1), "{length} bytes: {verified}");
+        assert!(
+            verified.stderr.contains("not of the size it had"),
+            "{verified}"
+        );
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(site.verify_all().code(), Some(0));
+}
+
+#[test]
+fn a_description_that_does_not_fit_is_no_excuse() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let name = site.saved();
+    let beside = site.path(&format!("{name}.json"));
+    let good = fs::read_to_string(&beside).unwrap();
+    for (text, told) in [
+        (String::new(), "no description beside it"),
+        ("{}".to_owned(), "no description beside it"),
+        ("\0".repeat(3000), "no description beside it"),
+        (
+            good.replace("\"format\": 1", "\"format\": 2"),
+            "another version",
+        ),
+        (
+            good.replace("\"taken_at\": \"20", "\"taken_at\": \"21"),
+            "another snapshot's",
+        ),
+    ] {
+        assert_ne!(text, good);
+        fs::write(&beside, text).unwrap();
+        let verified = site.verify_all();
+        assert_eq!(verified.code(), Some(1), "{verified}");
+        assert!(verified.stderr.contains(told), "{verified}");
+        let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
+        assert!(listed.stdout.contains("FLAWED"), "{listed}");
+    }
+    fs::remove_file(&beside).unwrap();
+    assert_eq!(site.verify_all().code(), Some(1));
+}
+
+/// Even a description made to fit does not make an archive whole: its own digests count.
+#[test]
+fn the_archives_own_digests_count() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let name = site.saved();
+    let path = site.path(&name);
+    let cases: [(&str, &str); 4] = [
+        ("gunzip | sed 's/\"Term\":/\"Tern\":/' | gzip", "meta.json"),
+        ("head -c 1000000", "damaged"),
+        ("cat; echo more", "more behind its end"),
+        ("true", "damaged"),
+    ];
+    let whole = fs::read(&path).unwrap();
+    for (change, told) in cases {
+        let mut file = tempfile_of(&whole);
+        std::io::Seek::rewind(&mut file).unwrap();
+        let output = std::process::Command::new("sh")
+            .args(["-c", change])
+            .stdin(file)
+            .output()
+            .unwrap();
+        fs::write(&path, &output.stdout).unwrap();
+        describe_anew(&site, &name);
+        let verified = site.verify_all();
+        assert_eq!(verified.code(), Some(1), "{change}: {verified}");
+        assert!(verified.stderr.contains(told), "{change}: {verified}");
+    }
+}
+
+fn tempfile_of(content: &[u8]) -> fs::File {
+    let folder = testkit::scratch_dir();
+    let path = folder.join("content");
+    fs::File::create(&path).unwrap().write_all(content).unwrap();
+    fs::File::open(&path).unwrap()
+}
+
+/// Makes the description say what is there now.
+fn describe_anew(site: &Site, name: &str) {
+    let path = site.path(name);
+    let output = std::process::Command::new("sha256sum")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let sum = String::from_utf8(output.stdout).unwrap();
+    let mut about = crate::site::description(&path);
+    about["sha256"] = sum.split(' ').next().unwrap().into();
+    about["size"] = fs::metadata(&path).unwrap().len().into();
+    fs::write(format!("{}.json", path.display()), about.to_string()).unwrap();
+}

@@ -1,0 +1,127 @@
+//! Snapshots that only some can read.
+
+use std::{fs, io::Read};
+
+use age::secrecy::ExposeSecret;
+use testkit::scratch_dir;
+
+use crate::site::{Site, description, names, vault_snapshot};
+
+fn read_as(path: &std::path::Path, identity: &age::x25519::Identity) -> Vec<u8> {
+    let file = fs::File::open(path).unwrap();
+    let decryptor = age::Decryptor::new(file).unwrap();
+    let mut content = Vec::new();
+    let keys = std::iter::once(identity as &dyn age::Identity);
+    decryptor
+        .decrypt(keys)
+        .unwrap()
+        .read_to_end(&mut content)
+        .unwrap();
+    content
+}
+
+#[test]
+fn each_recipient_reads_it_and_nobody_else() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let [one, two, other] = [(); 3].map(|()| age::x25519::Identity::generate());
+    let recipients = [one.to_public().to_string(), two.to_public().to_string()];
+    let output = site
+        .save()
+        .args([
+            "--age-recipient",
+            &recipients[0],
+            "--age-recipient",
+            &recipients[1],
+        ])
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let name = output.stdout.trim();
+    assert!(name.ends_with(".snap.age"), "{name}");
+    assert_eq!(
+        names(&site.folder),
+        [name.to_owned(), format!("{name}.json")]
+    );
+    let path = site.path(name);
+    let archive = read_as(&path, &one);
+    assert_eq!(archive, read_as(&path, &two));
+    assert!(
+        archive.starts_with(&[0x1f, 0x8b]),
+        "it is OpenBao's archive"
+    );
+    let about = description(&path);
+    assert_eq!(about["encrypted_to"].as_array().unwrap().len(), 2);
+    assert_ne!(about["archive_sha256"], about["sha256"]);
+
+    // Listed without a key; verified as far as that goes, and with one to the ground.
+    let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
+    assert!(
+        listed.stdout.contains("encrypted") && !listed.stdout.contains("FLAWED"),
+        "{listed}"
+    );
+    let verified = site.verify_all();
+    assert_eq!(verified.code(), Some(0), "{verified}");
+    assert!(verified.stdout.contains("not looked into"), "{verified}");
+    let keys = scratch_dir();
+    let with = |identity: &age::x25519::Identity| {
+        let file = keys.join("identity");
+        let text = format!("# a comment\n{}\n", identity.to_string().expose_secret());
+        fs::write(&file, text).unwrap();
+        vault_snapshot(&["verify", "--dir", &site.dir(), "--age-identity"])
+            .arg(file)
+            .run()
+    };
+    let verified = with(&two);
+    assert_eq!(verified.code(), Some(0), "{verified}");
+    assert!(
+        verified.stdout.contains("OpenBao's own digests"),
+        "{verified}"
+    );
+    let verified = with(&other);
+    assert_eq!(verified.code(), Some(1), "{verified}");
+    assert!(
+        verified
+            .stderr
+            .contains("no age identity that was given opens"),
+        "{verified}"
+    );
+
+    let mut spoilt = fs::read(&path).unwrap();
+    let middle = spoilt.len() / 2;
+    spoilt[middle] ^= 1;
+    fs::write(&path, spoilt).unwrap();
+    for verified in [site.verify_all(), with(&one)] {
+        assert_eq!(verified.code(), Some(1), "{verified}");
+        assert!(verified.stderr.contains("damaged"), "{verified}");
+    }
+}
+
+/// Not even while it comes in does the archive lie on the disk in clear.
+#[test]
+fn what_a_killed_run_leaves_is_encrypted() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let proxy = testkit::Proxy::to(&site.server.address());
+    proxy.on(
+        "GET /v1/sys/storage/raft/snapshot",
+        testkit::Trouble::Trickle(std::time::Duration::from_micros(1)),
+    );
+    let recipient = age::x25519::Identity::generate().to_public().to_string();
+    let running = site
+        .save_from(&proxy.address())
+        .args(["--age-recipient", &recipient])
+        .start();
+    let draft = testkit::wait_for("the draft has grown", || {
+        let there = names(&site.folder);
+        let draft = there
+            .iter()
+            .find(|name| name.starts_with(".vault-snapshot-"))?;
+        let path = site.path(draft);
+        (fs::metadata(&path).ok()?.len() > 4_000).then_some(path)
+    });
+    running.kill();
+    let content = fs::read(draft).unwrap();
+    assert!(content.starts_with(b"age-encryption.org/v1\n"));
+    let contains = |word: &[u8]| content.windows(word.len()).any(|window| window == word);
+    assert!(!contains(b"meta.json") && !contains(b"ConfigurationIndex"));
+}

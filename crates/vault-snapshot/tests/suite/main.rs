@@ -1,0 +1,17 @@
+//! `vault-snapshot` as people and timers run it, against real servers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a test that cannot go on has failed; names are ours, in lower case"
+)]
+
+mod damaged;
+mod encrypted;
+mod killed;
+mod login;
+mod places;
+mod pruning;
+mod saved;
+mod site;
+mod usage;
+mod wavering;

@@ -1,0 +1,130 @@
+//! Folders, also those that are full, read-only, missing or on the wrong disk.
+
+use std::fs;
+
+use testkit::{ReadOnlyDir, Tmpfs, scratch_dir};
+
+use crate::site::{Site, names, vault_snapshot};
+
+#[test]
+fn several_folders_get_the_same() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let (second, work) = (scratch_dir(), scratch_dir());
+    let deep = second.join("new/deep");
+    let output = site
+        .save()
+        .arg("--dir")
+        .arg(&deep)
+        .arg("--work")
+        .arg(work.join("w"))
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let name = output.stdout.trim();
+    assert_eq!(names(&site.folder), names(&deep));
+    assert_eq!(names(&work.join("w")), [""; 0]);
+    assert_eq!(
+        fs::read(site.path(name)).unwrap(),
+        fs::read(deep.join(name)).unwrap()
+    );
+}
+
+#[test]
+fn a_place_that_fails_does_not_keep_the_others_from_it() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let read_only =
+        ReadOnlyDir::new(|folder| fs::write(folder.join(".vault-snapshot.lock"), "").unwrap());
+    let Some(small) = Tmpfs::mount(600 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    // Full, but for the lock: the snapshot has more than two megabytes.
+    let output = site.save().arg("--dir").arg(small.path()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("No space left"), "{output}");
+    assert!(output.stderr.contains("in 1 of 2 places"), "{output}");
+    assert_eq!(site.verify_all().code(), Some(0));
+    assert_eq!(names(&site.folder).len(), 2);
+    assert_eq!(
+        names(small.path()),
+        [""; 0],
+        "nothing is left where it does not fit"
+    );
+    // One that cannot be locked is no place at all.
+    let output = site.save().arg("--dir").arg(read_only.path()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("cannot be locked"), "{output}");
+}
+
+#[test]
+fn a_full_disk_is_said_at_once() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let Some(small) = Tmpfs::mount(600 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    let output = site.save().arg("--work").arg(small.path()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("No space left"), "{output}");
+    assert!(!output.stderr.contains("tries again"), "{output}");
+    assert_eq!(names(small.path()), [""; 0]);
+}
+
+#[test]
+fn the_clusters_own_disk_alone_is_refused() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let storage = site.server.folder().join("storage");
+    let on_it = || site.save().arg("--cluster-storage").arg(&storage);
+    let output = on_it().run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("on the disk that OpenBao keeps its data on"),
+        "{output}"
+    );
+    let output = on_it().arg("--same-disk").run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let Some(elsewhere) = Tmpfs::mount(64 << 20) else {
+        testkit::skip!("mounting needs root");
+    };
+    let output = on_it().arg("--dir").arg(elsewhere.path()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let foreign = [
+        "notes.txt",
+        "openbao-main.snap",
+        "other-2026-11-24T19-50-00Z.snap",
+        "größe.snap",
+    ];
+    for name in foreign {
+        fs::write(site.path(name), "mine").unwrap();
+    }
+    fs::create_dir(site.path("openbao-x-2026-11-24T19-50-00Z.snap")).unwrap();
+    // Somebody's own snapshot, without a description: nobody knows what it is worth.
+    fs::write(site.path("openbao-x-2026-11-24T19-50-01Z.snap"), "mine").unwrap();
+    site.saved();
+    site.saved();
+    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--dir", &site.dir()]).run();
+    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    assert!(
+        pruned
+            .stderr
+            .contains("no description beside it; it is left as it is"),
+        "{pruned}"
+    );
+    let left = names(&site.folder);
+    for name in foreign.iter().chain(&[
+        "openbao-x-2026-11-24T19-50-00Z.snap",
+        "openbao-x-2026-11-24T19-50-01Z.snap",
+    ]) {
+        assert!(left.iter().any(|there| there == name), "{name}: {left:?}");
+    }
+    assert_eq!(left.len(), 6 + 2);
+}

@@ -1,0 +1,106 @@
+//! A server with data, and a folder for its snapshots.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use testkit::{Output, Run, ScratchDir, Server, scratch_dir};
+
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) folder: ScratchDir,
+}
+
+/// A run of the program.
+pub(crate) fn vault_snapshot(arguments: &[&str]) -> Run {
+    Run::new(env!("CARGO_BIN_EXE_vault-snapshot")).args(arguments)
+}
+
+impl Site {
+    /// A raft server with some megabytes in it.
+    pub(crate) fn new() -> Self {
+        let server = Server::builder().raft().start();
+        fill(&server, 40, 50_000);
+        Self {
+            server,
+            folder: scratch_dir(),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// `save` into the folder, with the root token.
+    pub(crate) fn save(&self) -> Run {
+        self.save_from(&self.server.address())
+    }
+
+    pub(crate) fn save_from(&self, address: &str) -> Run {
+        vault_snapshot(&["save", "--dir", &self.dir()])
+            .env("BAO_ADDR", address)
+            .env("BAO_TOKEN", self.server.root_token())
+    }
+
+    /// Saves and gives the snapshot's name.
+    pub(crate) fn saved(&self) -> String {
+        let output = self.save().run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        output.stdout.trim().to_owned()
+    }
+
+    pub(crate) fn verify_all(&self) -> Output {
+        vault_snapshot(&["verify", "--all", "--dir", &self.dir()]).run()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Writes `count` secrets of `size` bytes each, which do not compress.
+pub(crate) fn fill(server: &Server, count: usize, size: usize) {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for number in 0..count {
+        let mut text = String::with_capacity(size);
+        while text.len() < size {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            write!(text, "{seed:016x}").unwrap();
+        }
+        let path = format!("secret/data/fill/{number}");
+        server.write(&path, &json!({ "data": { "value": text } }));
+    }
+}
+
+/// The names in a folder, sorted, without the lock's.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".vault-snapshot.lock")
+        .collect();
+    names.sort();
+    names
+}
+
+/// The description beside a snapshot.
+pub(crate) fn description(snapshot: &Path) -> Value {
+    let beside = format!("{}.json", snapshot.display());
+    serde_json::from_slice(&fs::read(beside).unwrap()).unwrap()
+}
+
+/// A copy of a snapshot that says it was taken at another time, such as `2026-11-24T19:50:00Z`.
+pub(crate) fn as_of(folder: &Path, name: &str, time: &str) -> String {
+    let mut about = description(&folder.join(name));
+    let cluster = about["cluster_name"].as_str().unwrap();
+    let other = format!("openbao-{cluster}-{}.snap", time.replace(':', "-"));
+    about["taken_at"] = json!(time);
+    fs::copy(folder.join(name), folder.join(&other)).unwrap();
+    fs::write(folder.join(format!("{other}.json")), about.to_string()).unwrap();
+    other
+}
