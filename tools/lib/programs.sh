@@ -4,7 +4,7 @@
 declare -A version_of=(
   [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1
   [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2
-  [tofu]=1.12.6
+  [tofu]=1.12.6 [versitygw]=1.8.0
   # etcd: the one that this Kubernetes requires (build-kubernetes).
   [kube-apiserver]=1.34.2 [kubectl]=1.34.2 [etcd]=3.6.4
 )
@@ -90,13 +90,31 @@ go_for() {
   fi
 }
 
-install_tofu() {
-  already_built tofu && return
-  go_for tofu || return 0
-  step "building tofu ${version_of[tofu]} (about 6 minutes on two cores)" \
-    "$here/lib/build-tofu" "${version_of[tofu]}" "$work/tofu-build" "$work/tofu" &&
-    rm -rf "$work/tofu-build" &&
-    publish tofu "$work/tofu"
+# Programs that are built from their Go module: module, sum of its source, package, flags of the linker, and
+# how long that takes on two cores.
+declare -A module_of=(
+  [tofu]="github.com/opentofu/opentofu
+    h1:0VT4P8pMmGcCUnQ9JDrJ+Qg2d35Vzm4FFd/9+H7oF98=
+    ./cmd/tofu
+    -X_github.com/opentofu/opentofu/version.dev=no
+    6_minutes"
+  [versitygw]="github.com/versity/versitygw
+    h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=
+    ./cmd/versitygw
+    -X_main.Version=v1.8.0
+    2_minutes"
+)
+
+install_from_module() {
+  local name=$1 module sum package flags time
+  already_built "$name" && return
+  go_for "$name" || return 0
+  read -r -d '' module sum package flags time <<<"${module_of[$name]}" || true
+  step "building $name ${version_of[$name]} (about ${time/_/ } on two cores)" \
+    "$here/lib/build-go-program" "$module" "${version_of[$name]}" "$sum" "$package" "${flags/_/ }" \
+    "$work/$name-build" "$work/$name" &&
+    rm -rf "$work/$name-build" &&
+    publish "$name" "$work/$name"
 }
 
 has_kubernetes() {

@@ -86,7 +86,7 @@ impl ConnectionArgs {
             .ca_certificate
             .clone()
             .or_else(|| value("CACERT").map(PathBuf::from));
-        Ok(bundle.map_or_else(system, Trust::Bundle))
+        Ok(bundle.map_or_else(system_trust, Trust::Bundle))
     }
 }
 
@@ -99,7 +99,7 @@ const SYSTEM_BUNDLES: [&str; 3] = [
 
 /// The system's root certificates. Where they stand in one file, that is read alone: Debian has each
 /// of them in a file of its own as well, and reading all of those takes longer than a whole fetch.
-fn system() -> Trust {
+pub fn system_trust() -> Trust {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     if set("SSL_CERT_DIR").is_some() || set("SSL_CERT_FILE").is_some() {
         return Trust::System; // somebody chose others, and these variables are looked at there

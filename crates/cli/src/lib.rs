@@ -11,7 +11,7 @@ mod systemctl;
 mod token;
 mod undelivered;
 
-pub use connection::ConnectionArgs;
+pub use connection::{ConnectionArgs, system_trust};
 pub use failure::{Failure, Status};
 pub use message::{data, note, warn};
 pub use program::main;

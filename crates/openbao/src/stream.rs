@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ureq::{BodyReader, SendBody};
+use ureq::SendBody;
 
 use crate::{
     Client, Error, Request, Trouble,
@@ -51,7 +51,7 @@ impl Client {
         let Opened::Stream(body) = opened else {
             return Err(self.unusable(Trouble::BadReply("it has no body".to_owned())));
         };
-        Ok(Download::start(
+        Ok(Download::new(
             body.into_with_config().limit(u64::MAX).reader(),
             silence,
         ))
@@ -84,8 +84,9 @@ impl Client {
 }
 
 impl Download {
-    /// Reads in a thread of its own: only so can a reader stop waiting for a server that is silent.
-    fn start(mut body: BodyReader<'static>, silence: Duration) -> Self {
+    /// Reads `body` in a thread of its own: only so can a reader stop waiting for a server that is silent, here
+    /// for `silence`.
+    pub fn new(mut body: impl Read + Send + 'static, silence: Duration) -> Self {
         let (sender, pieces) = mpsc::sync_channel(PIECES);
         thread::spawn(move || {
             loop {

@@ -53,7 +53,10 @@ impl Trust {
 
     /// The TLS settings of a client; `needed` is false when no address is `https://`, and then
     /// nothing is loaded: reading 140 system roots takes longer than a fetch.
-    pub(crate) fn tls_config(&self, needed: bool) -> Result<TlsConfig, TrustError> {
+    ///
+    /// # Errors
+    /// Root certificates that cannot be loaded.
+    pub fn tls_config(&self, needed: bool) -> Result<TlsConfig, TrustError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
         let roots = match self {

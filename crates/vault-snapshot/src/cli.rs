@@ -34,11 +34,26 @@ pub(crate) enum Command {
 
 /// Where snapshots are.
 #[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of `--help`"
+)]
 #[command(next_help_heading = "Places")]
 pub(crate) struct Places {
     /// A folder with snapshots; as often as needed
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Vec<PathBuf>,
+
+    /// A bucket of a store that knows S3, `https://HOST[:PORT]/BUCKET[/PREFIX]`; as often as needed. Behind `?`,
+    /// with `&` between: `region=NAME`, `ca=FILE` (PEM), `credentials=FILE` (as AWS has them),
+    /// `style=virtual-host`. Without, AWS_REGION, the system's CAs, AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, and the bucket in the path
+    #[arg(long, value_name = "URL")]
+    pub(crate) s3: Vec<String>,
+
+    /// Try so long for each request to a bucket, and for each part of a large snapshot
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    pub(crate) s3_patience: Duration,
 
     /// Where a snapshot lies until it is complete; by default the first folder, else systemd's for the unit
     #[arg(long, value_name = "DIR")]
@@ -223,6 +238,7 @@ fn canary(text: &str) -> Result<(String, String), String> {
 const EXAMPLES: &str = "\
 Examples:
   vault-snapshot save --dir /srv/snapshots --auth approle --approle-dir /run/credentials/approle
+  vault-snapshot save --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3' --age-recipient age1…
   vault-snapshot list --dir /srv/snapshots
   vault-snapshot verify --all --dir /srv/snapshots
   vault-snapshot prune --dir /srv/snapshots --keep-hourly 24 --keep-daily 14 --keep-monthly 12

@@ -1,6 +1,13 @@
 //! Never two at once.
 
-use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 use cli::Failure;
 use rustix::{
@@ -8,13 +15,15 @@ use rustix::{
     io::Errno,
 };
 
+use crate::moment::Moment;
+
 /// The file that is locked in a folder.
 const LOCK: &str = ".vault-snapshot.lock";
 
 /// Folders that no other run works in while this lives, however it ends.
 #[derive(Debug)]
 pub(crate) struct Locked {
-    _files: Vec<File>,
+    files: Vec<File>,
 }
 
 impl Locked {
@@ -34,15 +43,46 @@ impl Locked {
         resolved.dedup();
         let files = resolved.iter().map(|folder| lock(folder));
         Ok(Self {
-            _files: files.collect::<Result<_, _>>()?,
+            files: files.collect::<Result<_, _>>()?,
         })
     }
+}
+
+impl Locked {
+    /// A moment that no run has had that locked one of these folders: a name is made of it. Waits for the next
+    /// second where that is needed.
+    pub(crate) fn new_moment(&mut self) -> io::Result<Moment> {
+        let mut last = None;
+        for file in &mut self.files {
+            last = last.max(read(file)?);
+        }
+        let mut now = Moment::now();
+        // A clock that was set back by more than that is believed.
+        while last.is_some_and(|last| (now..now.after(3)).contains(&last)) {
+            thread::sleep(Duration::from_millis(50));
+            now = Moment::now();
+        }
+        for file in &mut self.files {
+            file.rewind()?;
+            file.write_all(now.to_string().as_bytes())?;
+        }
+        Ok(now)
+    }
+}
+
+/// What [`Locked::new_moment`] wrote; nothing in a new file, or one that was cut short.
+fn read(file: &mut File) -> io::Result<Option<Moment>> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.take(100).read_to_string(&mut text)?;
+    Ok(Moment::parse(&text))
 }
 
 fn lock(folder: &Path) -> Result<File, Failure> {
     let file = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())

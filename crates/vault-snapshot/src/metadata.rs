@@ -11,6 +11,9 @@ const PLAIN: &str = ".snap";
 /// And one that is.
 const ENCRYPTED: &str = ".snap.age";
 
+/// How snapshots' names end.
+pub(crate) const ENDINGS: [&str; 2] = [PLAIN, ENCRYPTED];
+
 /// The file beside a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Metadata {

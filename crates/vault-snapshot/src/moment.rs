@@ -30,6 +30,11 @@ impl Moment {
         self.0
     }
 
+    /// So many seconds later.
+    pub(crate) fn after(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
     /// How long ago that was, as people write it; a moment to come is no time ago.
     pub(crate) fn age(self) -> humantime::FormattedDuration {
         let seconds = Self::now().0.saturating_sub(self.0);
@@ -59,7 +64,8 @@ impl Moment {
         Self::parse(&String::from_utf8(text).ok()?)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads what is displayed of one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let time = humantime::parse_rfc3339(text).ok()?;
         let moment = Self(time.duration_since(UNIX_EPOCH).ok()?.as_secs());
         // One text for one moment: no fractions, no other zones.

@@ -22,6 +22,7 @@ use crate::{
     draft::{self, Draft},
     encryption::{Recipients, Sink},
     failures::first,
+    lock::Locked,
     login::Login,
     metadata::{Canary, Metadata},
     metrics,
@@ -117,15 +118,18 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
     let stores = Stores::open(&arguments.places, true)?;
     let login = Login::read(&arguments.login)?;
     refuse_same_disk(arguments, &stores)?;
-    let _locked = stores.lock()?;
-    for place in &stores.places {
-        // Debris costs room, nothing else.
-        place
-            .sweep()
-            .unwrap_or_else(|failure| warn(failure.message()));
-    }
+    let mut locked = stores.lock()?;
     let work = stores.work()?;
-    let (draft, metadata) = take(arguments, &settings, &login, &recipients, &work, &stores)?;
+    let mut job = Job {
+        arguments,
+        settings: &settings,
+        login: &login,
+        recipients: &recipients,
+        work: &work,
+        stores: &stores,
+        locked: &mut locked,
+    };
+    let (draft, metadata) = job.take()?;
     let missed = put(&stores.places, &draft, &metadata);
     if missed.len() < stores.places.len() {
         note(format_args!(
@@ -140,100 +144,93 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
     Ok(Saved { metadata, missed })
 }
 
-/// Tries until a snapshot has come in whole.
-fn take(
-    arguments: &Save,
-    settings: &Settings,
-    login: &Login,
-    recipients: &Recipients,
-    work: &Path,
-    stores: &Stores,
-) -> Result<(Draft, Metadata), Failure> {
-    let until = openbao::deadline_in(arguments.wait);
-    let mut pause = PAUSES[0];
-    loop {
-        let Missing { failure, may_pass } =
-            match attempt(arguments, settings, login, recipients, work, stores) {
+/// All that one snapshot needs.
+struct Job<'a> {
+    arguments: &'a Save,
+    settings: &'a Settings,
+    login: &'a Login,
+    recipients: &'a Recipients,
+    work: &'a Path,
+    stores: &'a Stores,
+    locked: &'a mut Locked,
+}
+
+impl Job<'_> {
+    /// Tries until a snapshot has come in whole.
+    fn take(&mut self) -> Result<(Draft, Metadata), Failure> {
+        let until = openbao::deadline_in(self.arguments.wait);
+        let mut pause = PAUSES[0];
+        loop {
+            let Missing { failure, may_pass } = match self.attempt() {
                 Ok(taken) => return Ok(taken),
                 Err(missing) => missing,
             };
-        if !may_pass || Instant::now() + pause >= until {
-            return Err(failure);
+            if !may_pass || Instant::now() + pause >= until {
+                return Err(failure);
+            }
+            note(format_args!("{}; tries again", failure.message()));
+            thread::sleep(pause);
+            pause = (pause * 2).min(PAUSES[1]);
         }
-        note(format_args!("{}; tries again", failure.message()));
-        thread::sleep(pause);
-        pause = (pause * 2).min(PAUSES[1]);
+    }
+
+    fn attempt(&mut self) -> Result<(Draft, Metadata), Missing> {
+        let mut leader = cluster::leader(self.settings)?;
+        self.login
+            .apply(&mut leader.client)
+            .map_err(cluster::missing)?;
+        let taken = self.with_login(&leader);
+        self.login.end(&leader.client);
+        taken
+    }
+
+    fn with_login(&mut self, leader: &Leader) -> Result<(Draft, Metadata), Missing> {
+        let taken_at = free_moment(self.locked, self.stores, &leader.cluster_name)?;
+        let canary = self.arguments.canary.as_ref();
+        let canary = canary
+            .map(|(mount, path)| write_canary(leader, mount, path, taken_at))
+            .transpose()?;
+        let archive = snapshot::save(&leader.client, self.arguments.silence).map_err(denied)?;
+        let draft = receive(archive, self.recipients, self.work)?;
+        let metadata = Metadata {
+            format: Metadata::FORMAT,
+            cluster_name: leader.cluster_name.clone(),
+            cluster_id: leader.cluster_id.clone(),
+            openbao_version: leader.version.clone(),
+            taken_at,
+            raft_index: draft.archive.index,
+            raft_term: draft.archive.term,
+            size: draft.stored.size,
+            sha256: draft.stored.sha256.clone(),
+            archive_size: draft.archive.whole.size,
+            archive_sha256: draft.archive.whole.sha256.clone(),
+            encrypted_to: self.recipients.texts(),
+            canary,
+        };
+        Ok((draft, metadata))
     }
 }
 
-fn attempt(
-    arguments: &Save,
-    settings: &Settings,
-    login: &Login,
-    recipients: &Recipients,
-    work: &Path,
-    stores: &Stores,
-) -> Result<(Draft, Metadata), Missing> {
-    let mut leader = cluster::leader(settings)?;
-    login.apply(&mut leader.client).map_err(cluster::missing)?;
-    let taken = with_login(arguments, &leader, recipients, work, stores);
-    login.end(&leader.client);
-    taken
-}
-
-fn with_login(
-    arguments: &Save,
-    leader: &Leader,
-    recipients: &Recipients,
-    work: &Path,
-    stores: &Stores,
-) -> Result<(Draft, Metadata), Missing> {
-    let taken_at = free_moment(stores, &leader.cluster_name)?;
-    let canary = arguments.canary.as_ref();
-    let canary = canary
-        .map(|(mount, path)| write_canary(leader, mount, path, taken_at))
-        .transpose()?;
-    let archive = snapshot::save(&leader.client, arguments.silence).map_err(denied)?;
-    let draft = receive(archive, recipients, work)?;
-    let metadata = Metadata {
-        format: Metadata::FORMAT,
-        cluster_name: leader.cluster_name.clone(),
-        cluster_id: leader.cluster_id.clone(),
-        openbao_version: leader.version.clone(),
-        taken_at,
-        raft_index: draft.archive.index,
-        raft_term: draft.archive.term,
-        size: draft.stored.size,
-        sha256: draft.stored.sha256.clone(),
-        archive_size: draft.archive.whole.size,
-        archive_sha256: draft.archive.whole.sha256.clone(),
-        encrypted_to: recipients.texts(),
-        canary,
+/// A second that no snapshot of this cluster has: names do not go finer, and none is replaced.
+fn free_moment(locked: &mut Locked, stores: &Stores, cluster: &str) -> Result<Moment, Missing> {
+    let failed = |failure| Missing {
+        failure,
+        may_pass: false,
     };
-    Ok((draft, metadata))
-}
-
-/// A second that no snapshot in any place has: names do not go finer, and none is replaced.
-fn free_moment(stores: &Stores, cluster: &str) -> Result<Moment, Missing> {
-    let mut taken = Vec::new();
-    for place in &stores.places {
-        // A place that is out of reach now is told when the snapshot could not be put there.
-        if let Ok(entries) = place.list() {
-            taken.extend(entries.into_iter().map(|entry| entry.name));
-        }
-    }
-    for _ in 0..50 {
-        let moment = Moment::now();
+    for _ in 0..5 {
+        let moment = locked.new_moment().map_err(|cause| {
+            failed(Failure::failed(format!(
+                "a lock could not be written to: {cause}"
+            )))
+        })?;
         let stem = crate::metadata::stem(cluster, moment);
-        if !taken.iter().any(|name| name.starts_with(&stem)) {
+        if !stores.places.iter().any(|place| place.holds(&stem)) {
             return Ok(moment);
         }
-        thread::sleep(Duration::from_millis(100));
     }
-    Err(Missing {
-        failure: Failure::failed("the clock stands still: its second has a snapshot already"),
-        may_pass: false,
-    })
+    Err(failed(Failure::failed(
+        "each second has a snapshot already: is the clock right?",
+    )))
 }
 
 /// Writes a secret that nobody could guess, and gives what is told of it.
@@ -330,7 +327,7 @@ fn put(places: &[Box<dyn Place>], draft: &Draft, metadata: &Metadata) -> Vec<Fai
     thread::scope(|scope| {
         let threads: Vec<_> = places
             .iter()
-            .map(|place| scope.spawn(|| place.put(draft, metadata)))
+            .map(|place| scope.spawn(|| put_one(place.as_ref(), draft, metadata)))
             .collect();
         let ended = threads.into_iter().map(|thread| {
             let panicked = |_| Err(Failure::failed("a place could not be written to"));
@@ -338,6 +335,15 @@ fn put(places: &[Box<dyn Place>], draft: &Draft, metadata: &Metadata) -> Vec<Fai
         });
         ended.filter_map(Result::err).collect()
     })
+}
+
+fn put_one(place: &dyn Place, draft: &Draft, metadata: &Metadata) -> Result<(), Failure> {
+    place.put(draft, metadata)?;
+    // Debris of earlier runs costs room, nothing else.
+    place
+        .sweep()
+        .unwrap_or_else(|failure| warn(failure.message()));
+    Ok(())
 }
 
 /// A disk that is lost takes all that is on it: the cluster, and snapshots beside it.

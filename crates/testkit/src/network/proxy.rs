@@ -130,6 +130,15 @@ impl Proxy {
         })
     }
 
+    /// The next request whose method and path contain `fragment` has this trouble; those after pass.
+    pub fn once_on(&self, fragment: &str, trouble: Trouble) -> &Self {
+        self.add(Rule {
+            trouble,
+            left: Some(1),
+            path: fragment.to_owned(),
+        })
+    }
+
     fn add(&self, rule: Rule) -> &Self {
         let readable = !self.encrypted || self.shared.tls.is_some();
         assert!(

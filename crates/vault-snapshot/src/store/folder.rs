@@ -100,8 +100,7 @@ impl Folder {
             let alone = of.is_some_and(|snapshot| {
                 metadata::moment_of(snapshot).is_some() && !self.path.join(snapshot).exists()
             });
-            let is_draft = name.starts_with(draft::PREFIX);
-            if is_draft || alone {
+            if alone {
                 absent(fs::remove_file(self.path.join(&name)))?;
             }
         }
@@ -163,6 +162,11 @@ impl Place for Folder {
                     path.display()
                 ))
             })
+    }
+
+    fn holds(&self, stem: &str) -> bool {
+        let there = |ending: &str| self.path.join(format!("{stem}{ending}")).exists();
+        metadata::ENDINGS.iter().any(|ending| there(ending))
     }
 
     fn sweep(&self) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! Places that hold snapshots.
 
+mod bucket;
 mod folder;
+mod location;
 
 use std::{
     env, fs,
@@ -19,6 +21,7 @@ use crate::{
     metadata::{self, Metadata},
     moment::Moment,
 };
+use bucket::S3;
 use folder::Folder;
 
 /// A snapshot that a place holds.
@@ -83,6 +86,9 @@ pub(crate) trait Place: Send + Sync {
     /// One that cannot be removed.
     fn remove(&self, name: &str) -> Result<(), Failure>;
 
+    /// Whether it is known to hold a snapshot of this name without its ending. Only looks where that is quick.
+    fn holds(&self, stem: &str) -> bool;
+
     /// Removes what runs that were cut off left. Only for who has it locked.
     ///
     /// # Errors
@@ -110,10 +116,12 @@ impl Stores {
             }
             places.push(Box::new(Folder::new(path)));
         }
+        for url in &arguments.s3 {
+            places.push(Box::new(S3::open(url, arguments.s3_patience)?));
+        }
         if places.is_empty() {
-            return Err(
-                Failure::usage("there is no place for snapshots").hint("name one with `--dir`")
-            );
+            return Err(Failure::usage("there is no place for snapshots")
+                .hint("name one with `--dir` or `--s3`"));
         }
         Ok(Self {
             places,
@@ -150,8 +158,7 @@ impl Stores {
         Ok(folder)
     }
 
-    /// Locks all folders and the one for what is not complete, and removes from that one what runs that were
-    /// cut off left.
+    /// Locks all folders and the one for what is not complete, and removes the drafts of runs that were cut off.
     ///
     /// # Errors
     /// Another run is at work, or a folder cannot be written to.
@@ -159,7 +166,9 @@ impl Stores {
         let work = self.work()?;
         let folders = self.folders.iter().map(PathBuf::as_path);
         let locked = Locked::all(folders.chain([work.as_path()]))?;
-        draft::sweep(&work);
+        for folder in self.folders.iter().chain([&work]) {
+            draft::sweep(folder);
+        }
         Ok(locked)
     }
 }

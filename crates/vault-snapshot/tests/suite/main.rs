@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; names are ours, in lower case"
 )]
 
+mod buckets;
 mod damaged;
 mod encrypted;
 mod killed;

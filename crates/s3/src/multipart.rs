@@ -1,0 +1,177 @@
+//! Objects in parts: they are there only when they are completed.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+use crate::{
+    Bucket, Error, Trouble,
+    exchange::{Ask, Refusal, parse},
+};
+
+/// An object of which parts are there.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Upload {
+    /// The key that it will have.
+    #[serde(rename = "Key")]
+    pub key: String,
+    /// Which of the uploads for that key.
+    #[serde(rename = "UploadId")]
+    pub id: String,
+    #[serde(rename = "Initiated", default)]
+    initiated: String,
+}
+
+impl Upload {
+    /// When it was begun, where the store says so.
+    pub fn begun(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339_weak(self.initiated.trim_end_matches('Z')).ok()
+    }
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    #[serde(rename = "UploadId")]
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Uploads {
+    #[serde(rename = "Upload", default)]
+    list: Vec<Upload>,
+    #[serde(rename = "NextKeyMarker", default)]
+    next_key: Option<String>,
+    #[serde(rename = "NextUploadIdMarker", default)]
+    next_id: Option<String>,
+    #[serde(rename = "IsTruncated", default)]
+    truncated: bool,
+}
+
+impl Bucket {
+    /// Begins an object (API action `CreateMultipartUpload`).
+    ///
+    /// # Errors
+    /// A store that cannot be used, or that refuses.
+    pub fn begin(&self, key: &str) -> Result<Upload, Error> {
+        let begun: Begun = self.send_for(&Ask {
+            what: format!("writing `{key}`"),
+            method: "POST",
+            key,
+            query: &[("uploads", "")],
+            ..Ask::default()
+        })?;
+        Ok(Upload {
+            key: key.to_owned(),
+            id: begun.id,
+            initiated: String::new(),
+        })
+    }
+
+    /// Puts part `number` (from 1) there, and gives its tag (API action `UploadPart`).
+    ///
+    /// # Errors
+    /// As for [`Bucket::begin`].
+    pub fn put_part(&self, upload: &Upload, number: u32, content: &[u8]) -> Result<String, Error> {
+        let ask = Ask {
+            what: format!("writing part {number} of `{}`", upload.key),
+            method: "PUT",
+            key: &upload.key,
+            query: &[
+                ("partNumber", &number.to_string()),
+                ("uploadId", &upload.id),
+            ],
+            body: content,
+            ..Ask::default()
+        };
+        self.repeat(&ask, |response| {
+            let tag = response.headers().get("etag");
+            let tag = tag.and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
+            tag.ok_or_else(|| Trouble::BadReply("a part has no tag".to_owned()))
+        })
+    }
+
+    /// Makes the parts with these tags the object (API action `CompleteMultipartUpload`).
+    ///
+    /// # Errors
+    /// As for [`Bucket::begin`].
+    pub fn complete(&self, upload: &Upload, tags: &[String]) -> Result<(), Error> {
+        let parts = tags.iter().zip(1..).map(|(tag, number)| {
+            let tag = quick_xml::escape::escape(tag);
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
+        });
+        let parts: String = parts.collect();
+        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let ask = Ask {
+            what: format!("completing `{}`", upload.key),
+            method: "POST",
+            key: &upload.key,
+            query: &[("uploadId", &upload.id)],
+            body: body.as_bytes(),
+            ..Ask::default()
+        };
+        // A store may begin its answer before it knows, and put an error into one of status 200.
+        self.repeat(&ask, |response| {
+            let text = crate::exchange::text(response)?;
+            if !text.contains("<Error>") {
+                return Ok(());
+            }
+            let refusal: Refusal = parse(&text)?;
+            Err(Trouble::Refused {
+                status: 500,
+                code: refusal.code,
+                message: refusal.message,
+            })
+        })
+    }
+
+    /// Gives an upload and its parts up (API action `AbortMultipartUpload`); one that is gone is no error.
+    ///
+    /// # Errors
+    /// As for [`Bucket::begin`].
+    pub fn abort(&self, upload: &Upload) -> Result<(), Error> {
+        let aborted = self.send(&Ask {
+            what: format!("giving up `{}`", upload.key),
+            method: "DELETE",
+            key: &upload.key,
+            query: &[("uploadId", &upload.id)],
+            ..Ask::default()
+        });
+        match aborted {
+            Err(error) if !error.is_absent() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The uploads that are not completed, for keys that begin with `prefix` (API action
+    /// `ListMultipartUploads`).
+    ///
+    /// # Errors
+    /// As for [`Bucket::begin`].
+    pub fn uploads(&self, prefix: &str) -> Result<Vec<Upload>, Error> {
+        let mut all = Vec::new();
+        let (mut key, mut id) = (String::new(), String::new());
+        loop {
+            let mut query = vec![("uploads", ""), ("prefix", prefix)];
+            if !key.is_empty() {
+                query.extend([
+                    ("key-marker", key.as_str()),
+                    ("upload-id-marker", id.as_str()),
+                ]);
+            }
+            let page: Uploads = self.send_for(&Ask {
+                what: "listing uploads".to_owned(),
+                method: "GET",
+                query: &query,
+                ..Ask::default()
+            })?;
+            all.extend(page.list);
+            match page
+                .next_key
+                .filter(|next| page.truncated && !next.is_empty())
+            {
+                Some(next) => (key, id) = (next, page.next_id.unwrap_or_default()),
+                None => return Ok(all),
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! A store that knows S3, also one that fails, stalls, is full, or goes away.
+
+use std::{fs, time::Duration};
+
+use testkit::{ObjectStore, Proxy, Run, Tmpfs, Trouble, refused_address};
+
+use crate::site::{Site, as_of, fill, names, vault_snapshot};
+
+macro_rules! require_store {
+    () => {
+        testkit::require_bao!();
+        if testkit::versitygw().is_none() {
+            testkit::skip!("no versitygw on this machine");
+        }
+    };
+}
+
+fn save_to(site: &Site, location: &str) -> Run {
+    let work = site.folder.join("work");
+    vault_snapshot(&["save", "--s3", location, "--s3-patience", "4s", "--work"])
+        .arg(work)
+        .env("BAO_ADDR", site.server.address())
+        .env("BAO_TOKEN", site.server.root_token())
+}
+
+fn saved_to(site: &Site, location: &str) -> String {
+    let output = save_to(site, location).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    output.stdout.trim().to_owned()
+}
+
+fn verify(location: &str) -> testkit::Output {
+    vault_snapshot(&["verify", "--all", "--s3", location]).run()
+}
+
+#[test]
+fn it_is_put_there_listed_verified_and_pruned() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start_with_tls();
+    let location = store.location();
+    let first = saved_to(&site, &location);
+    let second = saved_to(&site, &location);
+    assert_eq!(names(&site.folder.join("work")), [""; 0]);
+    let listed = vault_snapshot(&["list", "--s3", &location]).run();
+    assert!(
+        listed.stdout.contains("/backups/openbao: 2 snapshots"),
+        "{listed}"
+    );
+    assert!(!listed.stdout.contains("FLAWED"), "{listed}");
+    let verified = verify(&location);
+    assert_eq!(verified.code(), Some(0), "{verified}");
+    assert_eq!(
+        verified
+            .stdout
+            .matches("whole by OpenBao's own digests")
+            .count(),
+        2,
+        "{verified}"
+    );
+    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location, "--work"])
+        .arg(site.folder.join("work"))
+        .run();
+    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    assert!(
+        pruned.stdout.contains(&first) && !pruned.stdout.contains(&second),
+        "{pruned}"
+    );
+    assert_eq!(
+        names(&store.objects()),
+        [second.clone(), format!("{second}.json")]
+    );
+    // Verified TLS: another authority is refused.
+    let without = location.split("&ca=").next().unwrap();
+    let output = save_to(&site, without).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("certificate"), "{output}");
+}
+
+#[test]
+fn a_large_one_goes_in_parts() {
+    require_store!();
+    let site = Site::new();
+    fill(&site.server, 60, 700_000);
+    let store = ObjectStore::start();
+    let proxy = Proxy::to(&store.address());
+    let location = store.location_at(&proxy.address());
+    // Of several folders and stores, each gets the same.
+    let output = save_to(&site, &location)
+        .arg("--dir")
+        .arg(&*site.folder)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let name = output.stdout.trim();
+    let asked = proxy.requests();
+    let parts = asked.iter().filter(|hit| hit.path.contains("partNumber="));
+    assert_eq!(parts.count(), 3, "42 MB in parts of 16 MiB");
+    assert_eq!(
+        fs::read(site.path(name)).unwrap(),
+        fs::read(store.objects().join(name)).unwrap()
+    );
+    assert_eq!(verify(&location).code(), Some(0));
+
+    // Each request fails once, in one way or another, and is repeated.
+    for trouble in [Trouble::Status(503), Trouble::Close, Trouble::Truncate(20)] {
+        proxy.behave();
+        for request in [
+            "uploads=",
+            "partNumber=1&",
+            "partNumber=3&",
+            "POST /backups/openbao",
+            ".json",
+        ] {
+            proxy.once_on(request, trouble.clone());
+        }
+        let name = saved_to(&site, &location);
+        proxy.behave();
+        let verified = verify(&location);
+        assert_eq!(verified.code(), Some(0), "{trouble:?}: {verified}");
+        assert!(verified.stdout.contains(&name), "{verified}");
+    }
+    assert!(unfinished(&store).is_empty());
+}
+
+/// What a store keeps of uploads that are not completed.
+fn unfinished(store: &ObjectStore) -> Vec<String> {
+    let hidden = store.objects().parent().unwrap().join(".sgwtmp/multipart");
+    if hidden.exists() {
+        names(&hidden)
+    } else {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_store_that_fails_for_good_gets_nothing_and_keeps_no_other_from_it() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let good = ObjectStore::start();
+    for trouble in [
+        Trouble::Status(503),
+        Trouble::Status(403),
+        Trouble::Status(507),
+        Trouble::Html,
+        Trouble::Close,
+        Trouble::Hang,
+    ] {
+        let proxy = Proxy::to(&store.address());
+        proxy.on("PUT ", trouble.clone());
+        let location = store.location_at(&proxy.address());
+        let output = save_to(&site, &location)
+            .args(["--s3", &good.location()])
+            .run();
+        assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
+        assert!(
+            output.stderr.contains("in 1 of 2 places"),
+            "{trouble:?}: {output}"
+        );
+        let left = if store.objects().exists() {
+            names(&store.objects())
+        } else {
+            Vec::new()
+        };
+        assert!(
+            left.iter().all(|name| !name.ends_with(".snap")),
+            "{trouble:?}: {left:?}"
+        );
+    }
+    let refused = refused_address();
+    let output = save_to(&site, &store.location_at(&refused.address())).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(
+        verify(&good.location()).stdout.lines().count(),
+        6,
+        "none replaced another"
+    );
+}
+
+#[test]
+fn a_store_without_space() {
+    require_store!();
+    let site = Site::new();
+    let Some(small) = Tmpfs::mount(1 << 20) else {
+        testkit::skip!("mounting needs root");
+    };
+    let store = ObjectStore::start_in(small.path());
+    let output = save_to(&site, &store.location()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("writing `openbao/openbao-"),
+        "{output}"
+    );
+    let left = if store.objects().exists() {
+        names(&store.objects())
+    } else {
+        Vec::new()
+    };
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn wrong_keys_and_wrong_places_are_told() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let wrong = site.folder.join("wrong");
+    fs::write(
+        &wrong,
+        "aws_access_key_id = test-key\naws_secret_access_key = no-such-secret\n",
+    )
+    .unwrap();
+    let location = format!(
+        "{}/backups?credentials={}",
+        store.address(),
+        wrong.display()
+    );
+    let output = save_to(&site, &location).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("SignatureDoesNotMatch"), "{output}");
+    assert!(!output.stderr.contains("no-such-secret"), "{output}");
+    let location = store.location().replace("/backups/", "/missing/");
+    let output = save_to(&site, &location).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("NoSuchBucket"), "{output}");
+    for (location, told) in [
+        ("ftp://host/bucket", "does not begin with"),
+        ("https://host", "names no bucket"),
+        (
+            "https://key:secret@host/bucket",
+            "credentials stand in a file",
+        ),
+        ("https://host/bucket?color=red", "`color=red` is unknown"),
+        ("https://host/bucket/../x", "mean nothing in a store"),
+        ("https://host/bucket", "there are no credentials"),
+    ] {
+        let output = save_to(&site, location).run();
+        assert_eq!(output.code(), Some(2), "{location}: {output}");
+        assert!(output.stderr.contains(told), "{location}: {output}");
+    }
+}
+
+#[test]
+fn runs_that_are_killed_leave_nothing_half() {
+    require_store!();
+    let site = Site::new();
+    fill(&site.server, 40, 700_000);
+    let store = ObjectStore::start();
+    let location = store.location();
+    let whole = save_to(&site, &location).run().time;
+    let steps = 16;
+    for step in 0..steps {
+        let running = save_to(&site, &location).start();
+        std::thread::sleep(whole * step / (steps - 2));
+        running.kill();
+        let verified = verify(&location);
+        assert_eq!(verified.code(), Some(0), "step {step}: {verified}");
+    }
+    // Killed while pruning: the newest stays, and what is there is whole.
+    let newest = saved_to(&site, &location);
+    for delay in [0, 5, 10, 20, 40, 80] {
+        for day in 10..20 {
+            as_of(
+                &store.objects(),
+                &newest,
+                &format!("2026-01-{day}T00:00:00Z"),
+            );
+        }
+        let running = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location, "--work"])
+            .arg(site.folder.join("work"))
+            .start();
+        std::thread::sleep(Duration::from_millis(delay));
+        running.kill();
+        let left = names(&store.objects());
+        assert!(left.contains(&newest), "{left:?}");
+        let verified = vault_snapshot(&["verify", "--s3", &location]).run();
+        assert_eq!(verified.code(), Some(0), "{verified}");
+        let listed = vault_snapshot(&["list", "--s3", &location]).run();
+        assert!(!listed.stdout.contains("FLAWED"), "{listed}");
+    }
+}
