@@ -1,15 +1,16 @@
 //! Which snapshot is meant, and whether it is what it was.
 
-use std::io;
+use std::{io, path::Path};
 
 use cli::Failure;
 
 use crate::{
     archive,
+    cli::Places,
     digest::Digesting,
     encryption::Identities,
     metadata::Metadata,
-    store::{Entry, Place},
+    store::{Entry, Place, Stores},
 };
 
 /// A snapshot in one of the places.
@@ -18,7 +19,47 @@ pub(crate) struct Chosen<'a> {
     pub(crate) entry: Entry,
 }
 
-impl Chosen<'_> {
+impl<'a> Chosen<'a> {
+    /// The snapshot of this name, or else the newest one in any place that is not flawed at first sight.
+    ///
+    /// # Errors
+    /// There is none, or a place that cannot be listed while no other has it.
+    pub(crate) fn find(stores: &'a Stores, name: Option<&str>) -> Result<Self, Failure> {
+        let (mut best, mut first_failure): (Option<Self>, _) = (None, None);
+        for place in &stores.places {
+            let entries = match place.list() {
+                Ok(entries) => entries,
+                Err(failure) => {
+                    first_failure.get_or_insert(failure);
+                    continue;
+                }
+            };
+            let wanted = entries
+                .into_iter()
+                .find(|entry| name.map_or(entry.flaw().is_none(), |name| entry.name == name));
+            if let Some(entry) = wanted
+                && best
+                    .as_ref()
+                    .is_none_or(|best| entry.moment() > best.entry.moment())
+            {
+                best = Some(Self {
+                    place: place.as_ref(),
+                    entry,
+                });
+            }
+        }
+        match (best, first_failure) {
+            (Some(best), failure) => {
+                if let Some(failure) = failure {
+                    cli::warn(failure.message());
+                }
+                Ok(best)
+            }
+            (None, Some(failure)) => Err(failure),
+            (None, None) => Err(nothing(name)),
+        }
+    }
+
     /// How people know it.
     pub(crate) fn shown(&self) -> String {
         format!("{} in {}", self.entry.name, self.place.shown())
@@ -73,6 +114,19 @@ impl Chosen<'_> {
             _ => Ok(deep),
         }
     }
+}
+
+/// Splits the path of a snapshot's file into the folder, which becomes a place, and its name; a name alone stays.
+pub(crate) fn with_folder(snapshot: Option<&str>, places: &Places) -> (Option<String>, Places) {
+    let mut places = places.clone();
+    let path = snapshot.filter(|text| text.contains('/')).map(Path::new);
+    let Some((folder, name)) = path.and_then(|path| Some((path.parent()?, path.file_name()?)))
+    else {
+        return (snapshot.map(ToOwned::to_owned), places);
+    };
+    places.dir = vec![folder.to_owned()];
+    places.s3.clear();
+    (Some(name.to_string_lossy().into_owned()), places)
 }
 
 /// There is no such snapshot.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::ConnectionArgs;
@@ -30,6 +30,20 @@ pub(crate) enum Command {
 
     /// Remove the snapshots that no rule keeps; the newest good one always stays
     Prune(Prune),
+
+    /// Put a snapshot in the place of all that a cluster holds
+    Restore(Restore),
+
+    /// Restore a snapshot into a throw-away server of this machine, unseal it, and read the canary
+    Drill(Box<Drill>),
+
+    /// Run a program that does not outlive this one
+    #[command(hide = true, name = TIED)]
+    Tied {
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// Where snapshots are.
@@ -225,6 +239,103 @@ impl Prune {
     }
 }
 
+/// Restoring.
+#[derive(Args, Debug)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of `--help`"
+)]
+pub(crate) struct Restore {
+    /// The snapshot's name, or the path of its file; without one, the newest of all places
+    pub(crate) snapshot: Option<String>,
+
+    /// Also a snapshot of another cluster, or with another seal's keys: the servers then need those
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+
+    /// The file with the token to restore with, in place of the one in BAO_TOKEN, or that `bao login` left
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    #[command(flatten)]
+    pub(crate) identities: IdentityArgs,
+
+    /// How to reach OpenBao
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+/// Trying to restore.
+#[derive(Args, Debug)]
+pub(crate) struct Drill {
+    /// The snapshot's name, or the path of its file; without one, the newest of all places
+    pub(crate) snapshot: Option<String>,
+
+    /// A file with key shares of the cluster, one a line, or as `bao operator init -format=json` prints them; as
+    /// often as needed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unseal_key_file: Vec<PathBuf>,
+
+    /// A file of `OpenBao`'s configuration with the cluster's `seal`, where it opens by itself
+    #[arg(long, value_name = "FILE", conflicts_with = "unseal_key_file")]
+    pub(crate) seal_config: Option<PathBuf>,
+
+    /// Be content when it unseals: the snapshot has no canary, or nobody here may read it
+    #[arg(long)]
+    pub(crate) without_canary: bool,
+
+    /// Let the throw-away server reach the network, which its seal may need. What it holds is real: it may revoke
+    /// at a database what it believes has expired
+    #[arg(long)]
+    pub(crate) with_network: bool,
+
+    /// `OpenBao`'s program
+    #[arg(long, value_name = "FILE", default_value = "bao")]
+    pub(crate) bao_program: PathBuf,
+
+    /// The longest that each step may take
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+
+    /// Write figures for Prometheus to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    #[command(flatten)]
+    pub(crate) identities: IdentityArgs,
+
+    /// The folder with `role-id` and `secret-id` of an `AppRole` that may read the canary
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/vault/approle",
+        help_heading = "Login"
+    )]
+    pub(crate) approle_dir: PathBuf,
+
+    /// The mount of the auth method
+    #[arg(
+        long,
+        value_name = "MOUNT",
+        default_value = "approle",
+        help_heading = "Login"
+    )]
+    pub(crate) auth_mount: String,
+}
+
+/// The hidden command that ties a program to this one.
+pub(crate) const TIED: &str = "__tied";
+
 /// `mount/path` of a secret.
 fn canary(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
@@ -241,6 +352,8 @@ Examples:
   vault-snapshot save --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3' --age-recipient age1…
   vault-snapshot list --dir /srv/snapshots
   vault-snapshot verify --all --dir /srv/snapshots
+  vault-snapshot restore --dir /srv/snapshots --address https://bao1:8200
+  vault-snapshot drill --dir /srv/snapshots --unseal-key-file /run/credentials/unseal-keys
   vault-snapshot prune --dir /srv/snapshots --keep-hourly 24 --keep-daily 14 --keep-monthly 12
 
 Exit status: 0 done; 1 not; 2 wrong usage or configuration.";

@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod digest;
 mod draft;
+mod drill;
 mod encryption;
 mod failures;
 mod list;
@@ -19,6 +20,7 @@ mod metadata;
 mod metrics;
 mod moment;
 mod prune;
+mod restore;
 mod retention;
 mod save;
 mod store;
@@ -41,5 +43,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List(list) => list::run(&list),
         Command::Verify(verify) => verify::run(&verify),
         Command::Prune(prune) => prune::run(&prune),
+        Command::Restore(restore) => restore::run(&restore),
+        Command::Drill(drill) => drill::run(&drill),
+        Command::Tied { program, arguments } => Err(drill::tied::run(&program, &arguments)),
     }
 }

@@ -87,7 +87,11 @@ fn workload(mount: String, arguments: &LoginArgs) -> Result<Login, Failure> {
     })
 }
 
-fn read_word(path: &Path) -> Result<SecretString, Failure> {
+/// The one word in a file: a token.
+///
+/// # Errors
+/// A file that cannot be read, or that holds something else.
+pub(crate) fn read_word(path: &Path) -> Result<SecretString, Failure> {
     let shown = path.display();
     let mut text = Zeroizing::new(String::new());
     fs::File::open(path)

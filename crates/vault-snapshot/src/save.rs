@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
     let about = saved.as_ref().ok().map(|saved| &saved.metadata);
     let now = |known: bool| {
         if known {
-            seconds(Moment::now())
+            metrics::number(Moment::now().seconds())
         } else {
             unknown
         }
@@ -77,32 +77,20 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
             (
                 "vault_snapshot_size_bytes",
                 "The size of the last snapshot as it is stored",
-                about.map_or(unknown, |about| bytes(about.size)),
+                about.map_or(unknown, |about| metrics::number(about.size)),
             ),
             (
                 "vault_snapshot_places_missed",
                 "Places that the last snapshot could not be put into",
                 saved
                     .as_ref()
-                    .map_or(unknown, |saved| bytes(saved.missed.len() as u64)),
+                    .map_or(unknown, |saved| metrics::number(saved.missed.len() as u64)),
             ),
         ],
     );
     let saved = saved?;
     first(saved.missed)?;
     data(saved.metadata.name())
-}
-
-fn seconds(moment: Moment) -> f64 {
-    bytes(moment.seconds())
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus knows no other numbers"
-)]
-fn bytes(number: u64) -> f64 {
-    number as f64
 }
 
 /// A snapshot, and the places that do not have it.

@@ -7,11 +7,13 @@
 
 mod buckets;
 mod damaged;
+mod drilled;
 mod encrypted;
 mod killed;
 mod login;
 mod places;
 mod pruning;
+mod restored;
 mod saved;
 mod site;
 mod usage;

@@ -22,7 +22,11 @@ pub(crate) fn vault_snapshot(arguments: &[&str]) -> Run {
 impl Site {
     /// A raft server with some megabytes in it.
     pub(crate) fn new() -> Self {
-        let server = Server::builder().raft().start();
+        Self::around(Server::builder().raft().start())
+    }
+
+    /// One with a server that somebody else made.
+    pub(crate) fn around(server: Server) -> Self {
         fill(&server, 40, 50_000);
         Self {
             server,

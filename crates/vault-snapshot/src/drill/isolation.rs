@@ -1,0 +1,112 @@
+//! A network with nothing but loopback, for this process and those that it starts.
+
+use std::{
+    fs, io,
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use cli::Failure;
+use nix::sched::{CloneFlags, unshare};
+use rustix::{
+    net::{
+        AddressFamily, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, sendto,
+        socket_with,
+    },
+    process::{getegid, geteuid},
+};
+
+/// Leaves the network of the machine for good, unless there is none in reach already.
+///
+/// # Errors
+/// The system does not allow it.
+pub(crate) fn enter() -> Result<(), Failure> {
+    if has_only_loopback() {
+        return Ok(());
+    }
+    leave()
+        .and_then(|()| raise_loopback())
+        .map_err(|cause| {
+            Failure::failed(format!(
+                "the throw-away server cannot be kept off the network: {cause}"
+            ))
+            .hint("run as root, or allow user namespaces; `--with-network` does without, at the risk that `--help` tells")
+        })
+}
+
+/// As in a unit with `PrivateNetwork=yes`, where it is up.
+fn has_only_loopback() -> bool {
+    let Ok(devices) = fs::read_to_string("/proc/self/net/dev") else {
+        return false;
+    };
+    let mut names = devices
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split(':').next());
+    names.all(|name| name.trim() == "lo") && loopback_works()
+}
+
+fn loopback_works() -> bool {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| TcpStream::connect(listener.local_addr()?))
+        .is_ok()
+}
+
+fn leave() -> io::Result<()> {
+    match unshare(CloneFlags::CLONE_NEWNET) {
+        Err(nix::errno::Errno::EPERM) => leave_as_user(),
+        left => left.map_err(Into::into),
+    }
+}
+
+/// Who is not root becomes so in a user namespace of its own, which has rights on nothing else.
+fn leave_as_user() -> io::Result<()> {
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    // Only a process of one thread may: those that read the snapshot are about to end.
+    for _ in 0..40 {
+        match unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET) {
+            Err(nix::errno::Errno::EINVAL) => thread::sleep(Duration::from_millis(50)),
+            Err(cause) => return Err(cause.into()),
+            Ok(()) => {
+                fs::write("/proc/self/setgroups", "deny")?;
+                fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+                return fs::write("/proc/self/gid_map", format!("{group} {group} 1"));
+            }
+        }
+    }
+    Err(nix::errno::Errno::EINVAL.into())
+}
+
+/// The message of rtnetlink(7) that sets the first interface, which is loopback, up.
+fn raise_loopback() -> io::Result<()> {
+    const RTM_NEWLINK: u16 = 16;
+    const NLM_F_REQUEST: u16 = 1;
+    const LENGTH: u32 = 32;
+    const LOOPBACK: i32 = 1;
+    const IFF_UP: u32 = 1;
+    let mut message = Vec::new();
+    // struct nlmsghdr
+    message.extend(LENGTH.to_ne_bytes());
+    message.extend(RTM_NEWLINK.to_ne_bytes());
+    message.extend(NLM_F_REQUEST.to_ne_bytes());
+    message.extend([0; 8]); // sequence number, sender
+    // struct ifinfomsg
+    message.extend([0; 4]); // family, padding, type
+    message.extend(LOOPBACK.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes()); // flags
+    message.extend(IFF_UP.to_ne_bytes()); // which of them count
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None, // NETLINK_ROUTE
+    )?;
+    sendto(
+        socket,
+        &message,
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
+    Ok(())
+}

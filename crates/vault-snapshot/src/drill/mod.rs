@@ -1,0 +1,118 @@
+//! Trying whether a snapshot can be restored: into a server that is thrown away afterwards.
+//!
+//! What is restored is real. Its server would revoke at databases and clouds what it believes has expired; so
+//! it is shut into a network of its own, which has nothing but loopback ([`isolation`]).
+
+mod canary;
+mod fetched;
+mod isolation;
+mod scratch;
+mod server;
+mod shares;
+pub(crate) mod tied;
+
+use std::time::Instant;
+
+use cli::{Failure, data, note};
+
+use crate::{
+    chosen::{Chosen, with_folder},
+    cli::Drill,
+    encryption::Identities,
+    metadata::Metadata,
+    metrics,
+    moment::Moment,
+    restore::needs_identity,
+    store::Stores,
+};
+use canary::Reader;
+use scratch::Scratch;
+use server::Server;
+use shares::Shares;
+
+/// Runs `vault-snapshot drill`.
+///
+/// # Errors
+/// A snapshot that cannot be restored, unsealed, or that does not hold its canary.
+pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
+    let started = Instant::now();
+    let drilled = drill(arguments);
+    let seconds = |moment: Moment| metrics::number(moment.seconds());
+    let ok = drilled.is_ok();
+    let if_ok = |moment| if ok { seconds(moment) } else { f64::NAN };
+    metrics::write(
+        arguments.metrics_file.as_deref(),
+        &[
+            (
+                "vault_snapshot_drill_success",
+                "Whether the last drill restored a snapshot and read what it should hold",
+                f64::from(u8::from(ok)),
+            ),
+            (
+                "vault_snapshot_drill_last_run_timestamp_seconds",
+                "When the last drill ended",
+                seconds(Moment::now()),
+            ),
+            (
+                "vault_snapshot_drill_last_success_timestamp_seconds",
+                "When the last drill ended that succeeded",
+                if_ok(Moment::now()),
+            ),
+            (
+                "vault_snapshot_drill_snapshot_timestamp_seconds",
+                "When the snapshot was taken that the last good drill restored",
+                drilled
+                    .as_ref()
+                    .map_or(f64::NAN, |metadata| seconds(metadata.taken_at)),
+            ),
+            (
+                "vault_snapshot_drill_duration_seconds",
+                "How long the last drill took",
+                started.elapsed().as_secs_f64(),
+            ),
+        ],
+    );
+    drilled.map(|_| ())
+}
+
+fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
+    let identities = Identities::read(&arguments.identities.age_identity)?;
+    let shares = Shares::read(&arguments.unseal_key_file)?;
+    if shares.is_empty() && arguments.seal_config.is_none() {
+        return Err(Failure::usage("nothing would unseal what is restored")
+            .hint("`--unseal-key-file`, or `--seal-config` for a seal that opens by itself"));
+    }
+    let reader = (!arguments.without_canary)
+        .then(|| Reader::new(&arguments.approle_dir, &arguments.auth_mount))
+        .transpose()?;
+    let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
+    let stores = Stores::open(&places, false)?;
+    let chosen = Chosen::find(&stores, name.as_deref())?;
+    let metadata = chosen.metadata()?.clone();
+    needs_identity(&metadata, &identities)?;
+    let canary = metadata.canary.clone();
+    if reader.is_some() && canary.is_none() {
+        return Err(
+            Failure::failed(format!("{} was saved without a canary", metadata.name()))
+                .hint("`vault-snapshot save --canary`; or be content with `--without-canary`"),
+        );
+    }
+    let scratch = Scratch::new(places.work.as_deref())?;
+    let archive = fetched::fetch(&chosen, &metadata, &identities, scratch.path())?;
+    if !arguments.with_network {
+        isolation::enter()?;
+    }
+    let mut server = Server::start(arguments, scratch.path())?;
+    server.restore(&archive, &metadata, &shares)?;
+    let name = chosen.shown();
+    if let Some((reader, canary)) = reader.zip(canary) {
+        let written = reader.read(server.client(), &canary)?;
+        data(format_args!(
+            "{name}: restored, unsealed, and its canary of {written} read"
+        ))?;
+    } else {
+        data(format_args!("{name}: restored and unsealed"))?;
+        note("no secret was read from it");
+    }
+    Ok(metadata)
+}

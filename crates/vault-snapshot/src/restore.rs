@@ -1,0 +1,192 @@
+//! Restoring a snapshot into a cluster.
+
+use std::{
+    io::{self, BufRead, IsTerminal},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cli::{Failure, note};
+use openbao::{Authentication, snapshot, sys};
+
+use crate::{
+    chosen::{Chosen, with_folder},
+    cli::Restore,
+    cluster::{self, Leader},
+    encryption::Identities,
+    login,
+    metadata::Metadata,
+    store::Stores,
+};
+
+/// How slow a connection to OpenBao may be, in bytes a second.
+const SLOWEST: u64 = 1 << 20;
+/// How long OpenBao may take to apply what it has read.
+const APPLYING: Duration = Duration::from_secs(120);
+/// It counts as applied when nothing has changed for so long.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Runs `vault-snapshot restore`.
+///
+/// # Errors
+/// A snapshot that is damaged, that is another cluster's without `--force`, that OpenBao refuses, or nobody's yes.
+pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
+    let identities = Identities::read(&arguments.identities.age_identity)?;
+    let mut settings = arguments.connection.settings(None)?;
+    settings.namespace = None; // snapshots are the root namespace's
+    let token = match &arguments.token_file {
+        Some(path) => login::read_word(path)?,
+        None => cli::operator_token()?,
+    };
+    let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
+    let stores = Stores::open(&places, false)?;
+    let chosen = Chosen::find(&stores, name.as_deref())?;
+    let metadata = chosen.metadata()?.clone();
+    needs_identity(&metadata, &identities)?;
+    chosen.check(&identities)?;
+    let mut leader = cluster::leader(&settings).map_err(|missing| missing.failure)?;
+    refuse_another(arguments, &metadata, &leader)?;
+    if !arguments.yes {
+        ask(&chosen, &metadata, &leader)?;
+    }
+    leader.client.authenticate(Authentication::Token(token));
+    send(arguments, &chosen, &metadata, &identities, &leader)?;
+    wait_until_applied(&metadata, &leader)
+}
+
+/// What is encrypted needs somebody who can read it.
+pub(crate) fn needs_identity(metadata: &Metadata, identities: &Identities) -> Result<(), Failure> {
+    if metadata.is_encrypted() && identities.is_empty() {
+        return Err(Failure::usage(format!("{} is encrypted", metadata.name()))
+            .hint("name the file with an age identity that opens it with `--age-identity`"));
+    }
+    Ok(())
+}
+
+fn refuse_another(
+    arguments: &Restore,
+    metadata: &Metadata,
+    leader: &Leader,
+) -> Result<(), Failure> {
+    if metadata.cluster_id == leader.cluster_id || arguments.force {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{} is a snapshot of cluster `{}` ({}), and OpenBao at `{}` is of cluster `{}` ({})",
+        metadata.name(),
+        metadata.cluster_name,
+        metadata.cluster_id,
+        leader.client.address(),
+        leader.cluster_name,
+        leader.cluster_id
+    ))
+    .hint("for a new cluster in the place of a lost one: `--force`; it is then unsealed with the key shares of the lost one"))
+}
+
+fn ask(chosen: &Chosen<'_>, metadata: &Metadata, leader: &Leader) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "restoring needs a yes, and nobody is at a terminal to give it",
+        )
+        .hint("`--yes` gives it"));
+    }
+    note(format_args!(
+        "{}\n  taken {} ({} ago) of cluster `{}`\n  goes in the place of all that cluster `{}` at {} holds now\nType the name of that cluster to go on:",
+        chosen.shown(),
+        metadata.taken_at,
+        metadata.taken_at.age(),
+        metadata.cluster_name,
+        leader.cluster_name,
+        leader.client.address(),
+    ));
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|cause| Failure::failed(format!("the answer could not be read: {cause}")))?;
+    if line.trim() == leader.cluster_name {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        "nothing is restored: that is not the cluster's name",
+    ))
+}
+
+fn send(
+    arguments: &Restore,
+    chosen: &Chosen<'_>,
+    metadata: &Metadata,
+    identities: &Identities,
+    leader: &Leader,
+) -> Result<(), Failure> {
+    let total = Duration::from_secs(60 + metadata.archive_size / SLOWEST);
+    let stored = chosen.place.open(&chosen.entry.name)?;
+    let sent = if metadata.is_encrypted() {
+        let mut archive = identities.open(stored)?;
+        snapshot::restore(&leader.client, &mut archive, arguments.force, total)
+    } else {
+        let mut archive = stored;
+        snapshot::restore(&leader.client, &mut archive, arguments.force, total)
+    };
+    sent.map_err(|error| {
+        let hint = match &error {
+            openbao::Error::Refused { refusal, .. } => {
+                let seal = refusal.messages.iter().any(|text| text.contains("snapshot-force"));
+                seal.then(|| "the snapshot is of another set of key shares or another seal: `--force`, and then unseal with those".to_owned())
+            }
+            openbao::Error::Denied { .. } => {
+                let path = if arguments.force { snapshot::PATH_FORCE } else { snapshot::PATH };
+                Some(format!("the token's policies must allow `update` on `{path}`, with `--force` also `sudo`"))
+            }
+            _ => None,
+        };
+        let failure = Failure::from(error).context("nothing is restored");
+        hint.into_iter().fold(failure, Failure::hint)
+    })
+}
+
+/// OpenBao answers before it applies what it has read.
+fn wait_until_applied(metadata: &Metadata, leader: &Leader) -> Result<(), Failure> {
+    let until = Instant::now() + APPLYING;
+    let mut settled_since = None;
+    while Instant::now() < until {
+        let status = sys::seal_status(&leader.client);
+        let now = match status {
+            Ok(status) if status.sealed => Some(false),
+            Ok(status) if status.cluster_id == metadata.cluster_id => {
+                let active = sys::leader(&leader.client).is_ok_and(|answer| answer.is_active());
+                active.then_some(true)
+            }
+            _ => None,
+        };
+        let since = settled_since.filter(|(state, _)| Some(*state) == now);
+        settled_since = now.map(|state| since.unwrap_or((state, Instant::now())));
+        if let Some((open, since)) = settled_since
+            && since.elapsed() >= SETTLED
+        {
+            told(metadata, leader, open);
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(Failure::failed(format!(
+        "OpenBao at `{}` has taken the snapshot, but does not serve what is in it after {} s",
+        leader.client.address(),
+        APPLYING.as_secs()
+    ))
+    .hint("its log says why"))
+}
+
+fn told(metadata: &Metadata, leader: &Leader, open: bool) {
+    let (name, address) = (metadata.name(), leader.client.address());
+    if open {
+        note(format_args!(
+            "{name} is restored; OpenBao at {address} serves it"
+        ));
+    } else {
+        note(format_args!(
+            "{name} is restored; OpenBao at {address} is sealed: unseal it, and each other node, with the key shares of cluster `{}`",
+            metadata.cluster_name
+        ));
+    }
+}

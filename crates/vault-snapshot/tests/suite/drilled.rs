@@ -1,0 +1,392 @@
+//! Drills: a snapshot is restored for the try.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use testkit::{ObjectStore, Run, ScratchDir, Server, scratch_dir, wait_for};
+
+use crate::site::{Site, description, names, vault_snapshot};
+
+/// Who saves may write the canary, and who drills may read it.
+const SAVER: &str = r#"path "sys/storage/raft/snapshot" { capabilities = ["read"] }
+path "secret/data/vault-snapshot/canary" { capabilities = ["create", "update"] }"#;
+const READER: &str = r#"path "secret/data/vault-snapshot/canary" { capabilities = ["read"] }"#;
+
+struct Drill {
+    site: Site,
+    keys: ScratchDir,
+    work: ScratchDir,
+}
+
+impl Drill {
+    fn new() -> Self {
+        Self::around(Site::new())
+    }
+
+    fn around(site: Site) -> Self {
+        let keys = scratch_dir();
+        site.server
+            .write("sys/auth/approle", &json!({ "type": "approle" }));
+        for (role, policy) in [("saver", SAVER), ("reader", READER)] {
+            credentials(&site, role, policy, keys.join(role));
+        }
+        // With a seal that opens by itself there is none.
+        let shares = keys.join("shares");
+        fs::write(&shares, format!("{}\n", site.server.unseal_key())).unwrap();
+        fs::set_permissions(&shares, fs::Permissions::from_mode(0o600)).unwrap();
+        Self {
+            site,
+            keys,
+            work: scratch_dir(),
+        }
+    }
+
+    /// Saves with a canary.
+    fn saved(&self) -> String {
+        let output = self.saving().args(["--dir", &self.site.dir()]).run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        output.stdout.trim().to_owned()
+    }
+
+    fn saving(&self) -> Run {
+        vault_snapshot(&[
+            "save",
+            "--canary",
+            "secret/vault-snapshot/canary",
+            "--auth",
+            "approle",
+            "--approle-dir",
+        ])
+        .arg(self.keys.join("saver"))
+        .env("BAO_ADDR", self.site.server.address())
+    }
+
+    fn drill(&self) -> Run {
+        self.drill_without_keys()
+            .arg("--unseal-key-file")
+            .arg(self.keys.join("shares"))
+    }
+
+    fn drill_without_keys(&self) -> Run {
+        self.drill_with(&testkit::bao().unwrap())
+    }
+
+    fn drill_with(&self, program: &Path) -> Run {
+        vault_snapshot(&[
+            "drill",
+            "--dir",
+            &self.site.dir(),
+            "--wait",
+            "30s",
+            "--approle-dir",
+        ])
+        .arg(self.keys.join("reader"))
+        .arg("--bao-program")
+        .arg(program)
+        .arg("--work")
+        .arg(&*self.work)
+    }
+
+    fn leaves_nothing(&self) {
+        assert_eq!(names(&self.work), [""; 0]);
+    }
+}
+
+fn credentials(site: &Site, role: &str, policy: &str, folder: PathBuf) {
+    let server = &site.server;
+    server.write(
+        &format!("sys/policies/acl/{role}"),
+        &json!({ "policy": policy }),
+    );
+    server.write(
+        &format!("auth/approle/role/{role}"),
+        &json!({ "token_policies": [role], "token_type": "batch", "token_no_default_policy": true, "token_ttl": "10m" }),
+    );
+    let id = server
+        .read(&format!("auth/approle/role/{role}/role-id"))
+        .unwrap();
+    let secret = server
+        .write(&format!("auth/approle/role/{role}/secret-id"), &json!({}))
+        .unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("role-id"), id["role_id"].as_str().unwrap()).unwrap();
+    fs::write(
+        folder.join("secret-id"),
+        secret["secret_id"].as_str().unwrap(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn the_newest_snapshot_is_restored_unsealed_and_read() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    drill.saved();
+    let name = drill.saved();
+    let metrics = drill.keys.join("drill.prom");
+    let output = drill.drill().arg("--metrics-file").arg(&metrics).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stdout.contains(&name), "{output}");
+    assert!(
+        output
+            .stdout
+            .contains("restored, unsealed, and its canary of 20"),
+        "{output}"
+    );
+    drill.leaves_nothing();
+    let text = fs::read_to_string(&metrics).unwrap();
+    assert!(
+        text.contains("\nvault_snapshot_drill_success 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nvault_snapshot_drill_snapshot_timestamp_seconds 1"),
+        "{text}"
+    );
+    // What is on the disk does not go without saying.
+    let canary = drill
+        .site
+        .server
+        .read("secret/data/vault-snapshot/canary")
+        .unwrap();
+    let value = canary["data"]["value"].as_str().unwrap();
+    assert!(!output.stdout.contains(value) && !output.stderr.contains(value));
+
+    // A description that promises another secret.
+    let beside = drill.site.path(&format!("{name}.json"));
+    let mut about = description(&drill.site.path(&name));
+    about["canary"]["sha256"] = "0".repeat(64).into();
+    fs::write(&beside, about.to_string()).unwrap();
+    let output = drill.drill().arg("--metrics-file").arg(&metrics).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("another one than was written"),
+        "{output}"
+    );
+    let text = fs::read_to_string(&metrics).unwrap();
+    assert!(
+        text.contains("\nvault_snapshot_drill_success 0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nvault_snapshot_drill_last_success_timestamp_seconds 1"),
+        "{text}"
+    );
+    drill.leaves_nothing();
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    drill.saved();
+    let wrong = drill.keys.join("wrong");
+    fs::write(&wrong, format!("{}\n", "ab".repeat(32))).unwrap();
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = drill
+        .drill_without_keys()
+        .arg("--unseal-key-file")
+        .arg(&wrong)
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("the key shares do not unseal it"),
+        "{output}"
+    );
+    assert!(!output.stderr.contains("abab"), "{output}");
+    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o644)).unwrap();
+    let output = drill
+        .drill_without_keys()
+        .arg("--unseal-key-file")
+        .arg(&wrong)
+        .run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    let output = drill.drill_without_keys().run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("nothing would unseal"), "{output}");
+    let shares = drill.keys.join("shares");
+    let with = |program: &str| {
+        drill
+            .drill_with(Path::new(program))
+            .arg("--unseal-key-file")
+            .arg(&shares)
+            .run()
+    };
+    let output = with("no-such-program");
+    assert_eq!(output.code(), Some(2), "{output}");
+    let output = with("/bin/false");
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("ended"), "{output}");
+    // Who may not read the canary.
+    drill
+        .site
+        .server
+        .write("sys/policies/acl/reader", &json!({ "policy": SAVER }));
+    drill.saved();
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("`read` on `secret/data/vault-snapshot/canary`"),
+        "{output}"
+    );
+    // One without a canary.
+    drill.site.saved();
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("saved without a canary"), "{output}");
+    let output = drill.drill().arg("--without-canary").run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("no secret was read"), "{output}");
+    drill.leaves_nothing();
+}
+
+#[test]
+fn damaged_snapshots_fail_it() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    let name = drill.saved();
+    let path = drill.site.path(&name);
+    let mut spoilt = fs::read(&path).unwrap();
+    spoilt[1_000_000] ^= 1;
+    fs::write(&path, spoilt).unwrap();
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("is damaged"), "{output}");
+    drill.leaves_nothing();
+}
+
+#[test]
+fn an_encrypted_one_from_a_store() {
+    testkit::require_bao!();
+    if testkit::versitygw().is_none() {
+        testkit::skip!("no versitygw on this machine");
+    }
+    use age::secrecy::ExposeSecret;
+    let drill = Drill::new();
+    let store = ObjectStore::start();
+    let identity = age::x25519::Identity::generate();
+    let output = drill
+        .saving()
+        .args([
+            "--s3",
+            &store.location(),
+            "--age-recipient",
+            &identity.to_public().to_string(),
+            "--work",
+        ])
+        .arg(&*drill.work)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let file = drill.keys.join("identity");
+    fs::write(&file, identity.to_string().expose_secret()).unwrap();
+    let output = drill
+        .drill()
+        .args(["--s3", &store.location(), "--age-identity"])
+        .arg(file)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stdout.contains(".snap.age"), "{output}");
+    drill.leaves_nothing();
+}
+
+/// The server that holds real secrets does not outlive its drill, and its folder not the next one.
+#[test]
+fn a_drill_that_is_killed_leaves_no_server() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    drill.saved();
+    for milliseconds in [100, 600, 1_500, 3_000] {
+        let running = drill.drill().start();
+        let id = running.id();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        let servers = children(id);
+        running.kill();
+        wait_for("the server is gone", || {
+            let there = |id: &u32| {
+                fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty())
+            };
+            (!servers.iter().any(there)).then_some(())
+        });
+    }
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    drill.leaves_nothing();
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let path = format!("/proc/{id}/task/{id}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+/// What is restored could revoke real credentials: its server reaches nothing but itself.
+#[test]
+fn the_server_is_kept_off_the_network() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    drill.saved();
+    let running = drill.drill().start();
+    let id = running.id();
+    let own = fs::read_link("/proc/self/ns/net").unwrap();
+    let server = wait_for("the server runs", || {
+        let server = *children(id).first()?;
+        let line = fs::read_to_string(format!("/proc/{server}/cmdline")).ok()?;
+        line.contains("server.json").then_some(server)
+    });
+    let its = fs::read_link(format!("/proc/{server}/ns/net")).unwrap();
+    assert_ne!(its, own);
+    let devices = fs::read_to_string(format!("/proc/{server}/net/dev")).unwrap();
+    assert_eq!(
+        devices.lines().count(),
+        3,
+        "two of heading, and loopback:\n{devices}"
+    );
+    let output = running.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let output = drill.drill().arg("--with-network").run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}
+
+#[test]
+fn a_seal_that_opens_by_itself() {
+    testkit::require_bao!();
+    let drill = Drill::around(Site::around(
+        Server::builder().raft().start_with_static_seal(),
+    ));
+    drill.saved();
+    let file = drill.keys.join("seal.json");
+    let seal = drill.site.server.seal_configuration();
+    fs::write(&file, seal.to_string()).unwrap();
+    let output = drill
+        .drill_without_keys()
+        .arg("--seal-config")
+        .arg(&file)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    drill.leaves_nothing();
+}
+
+/// What the cluster writes its requests to is neither there nor needed.
+#[test]
+fn audit_devices_do_not_matter() {
+    testkit::require_bao!();
+    let drill = Drill::around(Site::around(Server::builder().raft().audit().start()));
+    drill.saved();
+    let log = drill.site.server.folder().join("audit.log");
+    let before = fs::metadata(&log).unwrap().len();
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(
+        fs::metadata(&log).unwrap().len(),
+        before,
+        "the drill does not write there"
+    );
+}

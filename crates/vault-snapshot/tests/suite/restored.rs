@@ -1,0 +1,171 @@
+//! Snapshots that are put back.
+
+use std::{fs, process::Command};
+
+use age::secrecy::ExposeSecret;
+use serde_json::json;
+use testkit::{ObjectStore, Run, Server, scratch_dir};
+
+use crate::site::{Site, fill, vault_snapshot};
+
+fn restore(server: &Server, arguments: &[&str]) -> Run {
+    vault_snapshot(&["restore"])
+        .args(arguments)
+        .env("BAO_ADDR", server.address())
+        .env("BAO_TOKEN", server.root_token())
+}
+
+fn value(server: &Server, path: &str) -> Option<String> {
+    let secret = server.read(&format!("secret/data/{path}"))?;
+    secret["data"]["value"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn the_cluster_is_what_it_was() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let server = &site.server;
+    let before = value(server, "fill/3").unwrap();
+    site.saved();
+    server.put_secret("fill/3", &json!({ "value": "newer" }));
+    server.put_secret("later", &json!({ "value": "newer" }));
+    let output = restore(server, &["--yes", "--dir", &site.dir()]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("serves it"), "{output}");
+    testkit::wait_for("the old state is served", || {
+        (value(server, "fill/3")? == before).then_some(())
+    });
+    assert_eq!(value(server, "later"), None);
+}
+
+/// A lost cluster: a new one in its place gets all its secrets, and is then opened by the lost one's key.
+#[test]
+fn another_cluster_only_by_force() {
+    testkit::require_bao!();
+    let site = Site::new();
+    fill(&site.server, 1_000, 100);
+    let name = site.saved();
+    let path = site.path(&name).display().to_string();
+    let mut new = Server::builder().raft().start();
+    let output = restore(&new, &["--yes", &path]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("is a snapshot of cluster"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("--force"), "{output}");
+    let output = restore(&new, &["--yes", "--force", &path]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("is sealed: unseal it"), "{output}");
+    new.open_as(&site.server);
+    let secrets = new.list("secret/metadata/fill/");
+    assert_eq!(secrets.len(), 1_000);
+    for name in secrets {
+        let path = format!("fill/{name}");
+        assert_eq!(value(&new, &path), value(&site.server, &path), "{path}");
+    }
+}
+
+#[test]
+fn a_person_must_type_the_clusters_name() {
+    testkit::require_bao!();
+    let site = Site::new();
+    site.saved();
+    let output = restore(&site.server, &["--dir", &site.dir()])
+        .input("yes\n")
+        .run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(
+        output.stderr.contains("nobody is at a terminal"),
+        "{output}"
+    );
+    let about = crate::site::description(&site.path(&site.saved()));
+    let cluster = about["cluster_name"].as_str().unwrap();
+    if Command::new("script").arg("--version").output().is_err() {
+        testkit::skip!("no script(1) on this machine");
+    }
+    for (typed, restored) in [("no", false), (cluster, true)] {
+        // script(1) gives it a terminal.
+        let command = format!(
+            "{} restore --dir {}",
+            env!("CARGO_BIN_EXE_vault-snapshot"),
+            site.dir()
+        );
+        let output = Run::new("/usr/bin/script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("BAO_ADDR", site.server.address())
+            .env("BAO_TOKEN", site.server.root_token())
+            .env("PATH", "/usr/bin:/bin")
+            .input(format!("{typed}\n"))
+            .run();
+        assert!(
+            output.stdout.contains("Type the name of that cluster"),
+            "{output}"
+        );
+        assert!(
+            output.stdout.contains(cluster) && output.stdout.contains(" ago)"),
+            "{output}"
+        );
+        assert_eq!(output.stdout.contains("serves it"), restored, "{output}");
+        assert_eq!(output.code(), Some(i32::from(!restored)), "{output}");
+    }
+}
+
+#[test]
+fn damaged_and_closed_ones_are_not_restored() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let name = site.saved();
+    let mut spoilt = fs::read(site.path(&name)).unwrap();
+    spoilt[100_000] ^= 1;
+    fs::write(site.path(&name), spoilt).unwrap();
+    let output = restore(&site.server, &["--yes", "--force", "--dir", &site.dir()]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("is damaged"), "{output}");
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public().to_string();
+    let output = site.save().args(["--age-recipient", &recipient]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let output = restore(&site.server, &["--yes", "--dir", &site.dir()]).run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("is encrypted"), "{output}");
+    let keys = scratch_dir();
+    let file = keys.join("identity");
+    fs::write(&file, identity.to_string().expose_secret()).unwrap();
+    site.server
+        .put_secret("later", &json!({ "value": "newer" }));
+    let output = restore(
+        &site.server,
+        &["--yes", "--dir", &site.dir(), "--age-identity"],
+    )
+    .arg(file)
+    .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    testkit::wait_for("the old state is served", || {
+        value(&site.server, "later").is_none().then_some(())
+    });
+    // And a token without the right.
+    let output = restore(&site.server, &["--yes", "--dir", &site.dir(), &name])
+        .env("BAO_TOKEN", "s.none")
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+}
+
+#[test]
+fn from_a_store() {
+    testkit::require_bao!();
+    if testkit::versitygw().is_none() {
+        testkit::skip!("no versitygw on this machine");
+    }
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let output = site.save().args(["--s3", &store.location()]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    site.server
+        .put_secret("later", &json!({ "value": "newer" }));
+    let output = restore(&site.server, &["--yes", "--s3", &store.location()]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    testkit::wait_for("the old state is served", || {
+        value(&site.server, "later").is_none().then_some(())
+    });
+}
