@@ -33,6 +33,7 @@ programs
     "vault-exporter"
     "vault-init"
     "vault-node"
+    "vault-snapshot"
     "vault-unseal"
   ];
 }

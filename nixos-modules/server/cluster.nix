@@ -70,7 +70,7 @@ in
       default = (import ../../nix/packages.nix { inherit pkgs; }).vault-server;
       defaultText = lib.literalMD "the `vault-server` of this flake";
       example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-server";
-      description = "The package that brings `vault-certs`, `vault-init`, `vault-unseal` and `vault-node`.";
+      description = "The package that brings `vault-certs`, `vault-init`, `vault-unseal`, `vault-node` and `vault-snapshot`.";
     };
 
     cluster = mkOption {

@@ -11,6 +11,8 @@
     ./openbao.nix
     ./restart.nix
     ./seal.nix
+    ./snapshots.nix
+    ./snapshots-checks.nix
     ./unseal.nix
   ];
 }

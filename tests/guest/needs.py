@@ -19,6 +19,7 @@ OURS = [
     "vault-node",
     "vault-plan",
     "vault-secrets",
+    "vault-snapshot",
     "vault-unseal",
     "vault-unwrap",
 ]

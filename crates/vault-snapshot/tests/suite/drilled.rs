@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use age::secrecy::ExposeSecret;
 use serde_json::json;
 use testkit::{ObjectStore, Run, ScratchDir, Server, scratch_dir, wait_for};
 
@@ -32,7 +33,7 @@ impl Drill {
         site.server
             .write("sys/auth/approle", &json!({ "type": "approle" }));
         for (role, policy) in [("saver", SAVER), ("reader", READER)] {
-            credentials(&site, role, policy, keys.join(role));
+            credentials(&site, role, policy, &keys.join(role));
         }
         // With a seal that opens by itself there is none.
         let shares = keys.join("shares");
@@ -96,7 +97,7 @@ impl Drill {
     }
 }
 
-fn credentials(site: &Site, role: &str, policy: &str, folder: PathBuf) {
+fn credentials(site: &Site, role: &str, policy: &str, folder: &Path) {
     let server = &site.server;
     server.write(
         &format!("sys/policies/acl/{role}"),
@@ -112,7 +113,7 @@ fn credentials(site: &Site, role: &str, policy: &str, folder: PathBuf) {
     let secret = server
         .write(&format!("auth/approle/role/{role}/secret-id"), &json!({}))
         .unwrap();
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir(folder).unwrap();
     fs::write(folder.join("role-id"), id["role_id"].as_str().unwrap()).unwrap();
     fs::write(
         folder.join("secret-id"),
@@ -267,7 +268,6 @@ fn an_encrypted_one_from_a_store() {
     if testkit::versitygw().is_none() {
         testkit::skip!("no versitygw on this machine");
     }
-    use age::secrecy::ExposeSecret;
     let drill = Drill::new();
     let store = ObjectStore::start();
     let identity = age::x25519::Identity::generate();

@@ -1,0 +1,162 @@
+# Snapshots of a cluster, and drills.
+{ lib, ... }:
+let
+  snapshots = settings: {
+    vault.enable = false;
+    vault.snapshots = lib.mkMerge [
+      {
+        enable = true;
+        address = [ "https://bao1:8200" ];
+        directories = [ "/srv/snapshots" ];
+        auth.roleIdFile = "/run/secrets/role-id";
+        auth.secretIdFile = "/run/secrets/secret-id";
+      }
+      settings
+    ];
+  };
+  drill =
+    settings:
+    snapshots (
+      lib.mkMerge [
+        {
+          drill = {
+            enable = true;
+            keyFiles = lib.mkDefault [ "/run/secrets/key" ];
+            approle.roleIdFile = "/run/secrets/drill/role-id";
+            approle.secretIdFile = "/run/secrets/drill/secret-id";
+          };
+        }
+        settings
+      ]
+    );
+  offsite = {
+    url = "https://s3.example.org/backups/100%";
+    credentialsFile = "/run/secrets/s3";
+  };
+  age = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+  saves = config: lib.head config.systemd.services.vault-snapshot.serviceConfig.ExecStart;
+in
+{
+  "into a folder" = {
+    config = snapshots { };
+    holds = config: {
+      "that it is taken and pruned" =
+        lib.length config.systemd.services.vault-snapshot.serviceConfig.ExecStart == 2;
+      "the folder, and no other" =
+        config.systemd.services.vault-snapshot.serviceConfig.ReadWritePaths == [ "/srv/snapshots" ];
+      "that it is hourly" = config.systemd.timers.vault-snapshot.timerConfig.OnCalendar == "hourly";
+      "no drill" = !(config.systemd.services ? vault-snapshot-drill);
+    };
+  };
+  "into a bucket" = {
+    config = snapshots {
+      directories = lib.mkForce [ ];
+      s3 = { inherit offsite; };
+    };
+    holds = config: {
+      "that the key comes as a credential" =
+        lib.hasInfix "credentials=/run/credentials/vault-snapshot.service/s3-offsite" (saves config)
+        && lib.elem "s3-offsite:/run/secrets/s3" config.systemd.services.vault-snapshot.serviceConfig.LoadCredential;
+      "that systemd leaves a per cent sign alone" = lib.hasInfix "/backups/100%%?" (saves config);
+    };
+  };
+  "a node of a cluster knows where to ask" = {
+    config.vault = {
+      enable = false;
+      snapshots = {
+        enable = true;
+        directories = [ "/srv/snapshots" ];
+        auth.roleIdFile = "/run/secrets/role-id";
+        auth.secretIdFile = "/run/secrets/secret-id";
+      };
+      server = {
+        enable = true;
+        cluster.main.nodes.web01.host = "10.0.0.1";
+      };
+    };
+    holds = config: {
+      "its address" =
+        config.systemd.services.vault-snapshot.environment.BAO_ADDR == "https://10.0.0.1:8200";
+      "its CA" =
+        config.systemd.services.vault-snapshot.environment.BAO_CACERT == "/var/lib/openbao-certs/ca.pem";
+    };
+  };
+  "a drill from a folder" = {
+    config = drill { };
+    holds = config: {
+      "that it has no network" =
+        config.systemd.services.vault-snapshot-drill.serviceConfig.PrivateNetwork;
+    };
+  };
+  "a drill from a bucket" = {
+    config = drill { s3 = { inherit offsite; }; };
+    holds = config: {
+      "that it may leave the network" =
+        config.systemd.services.vault-snapshot-drill.serviceConfig.RestrictNamespaces == [
+          "user"
+          "net"
+        ];
+    };
+  };
+  "no place" = {
+    config = snapshots { directories = lib.mkForce [ ]; };
+    failed = [
+      "vault.snapshots has no place for snapshots: set vault.snapshots.directories or vault.snapshots.s3."
+    ];
+  };
+  "a bucket without a key" = {
+    config = snapshots { s3.offsite.url = "https://s3.example.org/backups"; };
+    failed = [ "vault.snapshots.s3.offsite.credentialsFile is not set." ];
+  };
+  "no address" = {
+    config = snapshots { address = lib.mkForce [ ]; };
+    failed = [
+      "vault.snapshots.address is not set, and this host is no node of a cluster that it could be taken from."
+    ];
+  };
+  "an AppRole without its secret id" = {
+    config = snapshots { auth.secretIdFile = lib.mkForce null; };
+    failed = [
+      "vault.snapshots.auth.method is `approle`, which needs vault.snapshots.auth.roleIdFile and secretIdFile."
+    ];
+  };
+  "a workload without its token" = {
+    config = snapshots { auth.method = "kubernetes"; };
+    failed = [
+      "vault.snapshots.auth.method is `kubernetes`, which needs vault.snapshots.auth.jwtFile."
+    ];
+  };
+  "a drill that nothing unseals" = {
+    config = drill { drill.keyFiles = [ ]; };
+    failed = [
+      "vault.snapshots.drill needs keyFiles or sealConfigFile, one of them, to unseal what it restores."
+    ];
+  };
+  "a drill that cannot read the canary" = {
+    config = drill { drill.approle.secretIdFile = lib.mkForce null; };
+    failed = [
+      "vault.snapshots.drill reads the canary, which needs vault.snapshots.drill.approle.roleIdFile and secretIdFile."
+    ];
+  };
+  "a drill that cannot decrypt" = {
+    config = drill { ageRecipients = [ age ]; };
+    failed = [
+      "vault.snapshots.ageRecipients encrypts snapshots, and vault.snapshots.drill.ageIdentityFiles has nothing that opens them."
+    ];
+  };
+  "nothing is kept in particular" = {
+    config = snapshots {
+      keep = lib.mapAttrs (_: _: 0) {
+        hourly = 0;
+        daily = 0;
+        weekly = 0;
+        monthly = 0;
+      };
+    };
+    warned = [ "vault.snapshots.keep keeps nothing in particular: no snapshot is ever removed." ];
+  };
+  "a drill without a canary" = {
+    config = drill { canary = null; };
+    warned = [ "vault.snapshots.canary is null: drills unseal what they restore, and read nothing." ];
+  };
+}
