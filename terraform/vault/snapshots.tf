@@ -5,7 +5,7 @@
 locals {
   snapshot_canary = "${var.kv_mount}/data/vault-snapshot/canary"
   snapshot_policies = {
-    snapshots = <<-EOT
+    snapshots       = <<-EOT
       # The snapshot itself: encrypted with the cluster's keys, it is of use to who has those.
       path "sys/storage/raft/snapshot" {
         capabilities = ["read"]

@@ -28,6 +28,8 @@ KINDS = [
     ("vault-unseal.service", re.compile(r"vault-unseal\.service")),
     ("vault-exporter.service", re.compile(r"vault-exporter\.service")),
     ("vault-exporter-ca.service", re.compile(r"vault-exporter-ca\.service")),
+    ("vault-snapshot.service", re.compile(r"vault-snapshot\.service")),
+    ("vault-snapshot-drill.service", re.compile(r"vault-snapshot-drill\.service")),
 ]
 # It runs the tests' own OpenBao, which is no product.
 NOT_OURS = {"openbao"}
