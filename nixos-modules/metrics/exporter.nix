@@ -73,8 +73,10 @@ in
 
     textfileDirectories = mkOption {
       type = types.listOf folder;
-      default = lib.optional (server.enable && server.unseal.enable) "/var/lib/vault-unseal";
-      defaultText = lib.literalMD "`/var/lib/vault-unseal` where the unsealer runs here, else none";
+      default =
+        lib.optional (server.enable && server.unseal.enable) "/var/lib/vault-unseal"
+        ++ lib.optional (config.vault.snapshots.enable or false) "/var/lib/vault-snapshot";
+      defaultText = lib.literalMD "those of `vault-unseal` and `vault-snapshot`, where they run here";
       example = [
         "/var/lib/vault-unseal"
         "/var/lib/vault-snapshot"

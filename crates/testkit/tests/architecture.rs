@@ -9,7 +9,14 @@ use std::{env, fs};
 use serde_json::Value;
 
 /// What a binary may use of this workspace outside its tests.
-const SHARED: [&str; 6] = ["cli", "delivery", "exposition", "infra-edit", "openbao", "s3"];
+const SHARED: [&str; 6] = [
+    "cli",
+    "delivery",
+    "exposition",
+    "infra-edit",
+    "openbao",
+    "s3",
+];
 
 /// Libraries that know nothing of the process they run in.
 const PURE: [&str; 5] = ["delivery", "exposition", "infra-edit", "openbao", "s3"];

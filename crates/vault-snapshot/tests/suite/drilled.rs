@@ -1,10 +1,6 @@
 //! Drills: a snapshot is restored for the try.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
