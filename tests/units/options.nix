@@ -46,7 +46,8 @@ let
       [
         "### `${option.name}`\n"
         "${lib.trim option.description}\n"
-        "*Type:* ${option.type}\n"
+        # a pattern's brackets are no link
+        "*Type:* ${lib.replaceStrings [ "[" ] [ "\\[" ] option.type}\n"
       ]
       ++ lib.optional (option ? default) (value "Default" option.default)
       ++ [ (value "Example" option.example) ]

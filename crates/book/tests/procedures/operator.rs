@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use testkit::Server;
 
-use crate::{page, site::Site};
+use crate::site::Site;
 
 /// What the commands of this project ask for, beside what the policy `default` gives.
 const NEEDED: [(&str, &[&str]); 12] = [
@@ -49,7 +49,7 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 pub(crate) fn policy() -> String {
-    page::block(&page::read("operator.md"), "hcl")
+    book::block(&book::read("how-to/operator.md"), "hcl")
 }
 
 /// Writes the policy, and gives the operator a token with it.

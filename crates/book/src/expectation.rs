@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-pub(crate) type Values = BTreeMap<String, String>;
+/// What later commands and prompts may use, by name.
+pub type Values = BTreeMap<String, String>;
 
 /// The end of the prompts at which `bao` takes a key share or a password.
 const PROMPT: &str = "(will be hidden): $";
 
 /// What somebody types at the prompts among the lines.
-pub(crate) fn typed(expected: &[String], values: &Values) -> String {
+pub fn typed(expected: &[String], values: &Values) -> String {
     let names = expected.iter().filter_map(|line| line.split_once(PROMPT));
     names
         .map(|(_, name)| match values.get(name) {
@@ -21,7 +22,10 @@ pub(crate) fn typed(expected: &[String], values: &Values) -> String {
 }
 
 /// Finds each line in the output, in whatever order, for tables have none; gives the values that they name.
-pub(crate) fn found(expected: &[String], output: &str) -> Result<Values, String> {
+///
+/// # Errors
+/// The first line that is not there.
+pub fn found(expected: &[String], output: &str) -> Result<Values, String> {
     let mut values = Values::new();
     let mut said: Vec<_> = output.lines().collect();
     for line in expected {

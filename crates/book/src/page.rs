@@ -1,7 +1,8 @@
-//! A page of `docs/how-to` as steps.
+//! A page as steps.
 //!
 //! In its `console` blocks, `$ ` begins a command of the operator's and `[bao3]$ ` one on that node;
-//! `> ` goes on with a command. The lines below it are what it says, among others:
+//! `> ` goes on with a command. `[server]$ ` is a terminal whose program runs on, until `^C` there ends it. The
+//! lines below a command are what it says, among others:
 //!
 //! - `…` stands for anything, and space for any space;
 //! - `$NAME` at the end of a prompt (`…(will be hidden): $SHARE_1`) is what somebody types there;
@@ -10,38 +11,30 @@
 //! In `nix` blocks, `services.openbao.settings.listener.default.<name> = <value>;` is a setting that all
 //! nodes have once they are started again.
 
-use std::{fs, path::PathBuf};
-
 /// One thing that the page has somebody do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
+    /// A command to run.
     Run(Command),
     /// A parameter of the listener, and its value as JSON.
     Configure(String, String),
 }
 
 /// A command, and what is expected of it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Command {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
     /// The line it stands in.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The node; empty for the operator's own machine.
-    pub(crate) place: String,
-    pub(crate) text: String,
-    pub(crate) expected: Vec<String>,
-}
-
-pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to")
-}
-
-pub(crate) fn read(name: &str) -> String {
-    let path = folder().join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    pub place: String,
+    /// What is typed; several lines where the page has `> `.
+    pub text: String,
+    /// Lines that must be among what it says.
+    pub expected: Vec<String>,
 }
 
 /// The steps of a page, in order.
-pub(crate) fn steps(text: &str) -> Vec<Step> {
+pub fn steps(text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut block = None;
     for (index, line) in text.lines().enumerate() {
@@ -56,14 +49,29 @@ pub(crate) fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-/// What stands in the first block of a kind, line for line.
-pub(crate) fn block(text: &str, kind: &str) -> String {
-    let lines = text
-        .lines()
-        .skip_while(|line| *line != format!("```{kind}"))
-        .skip(1)
-        .take_while(|line| !line.starts_with("```"));
-    lines.flat_map(|line| [line, "\n"]).collect()
+/// What stands in the first block of a kind, line for line; empty without one.
+pub fn block(text: &str, kind: &str) -> String {
+    blocks(text, kind).into_iter().next().unwrap_or_default()
+}
+
+/// What stands in each block of a kind, in order, line for line.
+pub fn blocks(text: &str, kind: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut inside = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), &mut inside) {
+            (Some(this), None) => inside = Some((this == kind, String::new())),
+            (Some(_), Some((wanted, block))) => {
+                if *wanted {
+                    blocks.push(std::mem::take(block));
+                }
+                inside = None;
+            }
+            (None, Some((_, block))) => block.extend([line, "\n"]),
+            (None, None) => {}
+        }
+    }
+    blocks
 }
 
 fn console(steps: &mut Vec<Step>, line: usize, text: &str) {

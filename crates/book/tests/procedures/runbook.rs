@@ -1,0 +1,141 @@
+//! The pages of the runbook, each after the failure that it is for.
+
+use std::{fs, thread, time::Duration};
+
+use book::steps;
+use testkit::Server;
+
+use crate::{
+    host::{BOOTSTRAP, FETCH, Host},
+    site::Site,
+};
+
+#[test]
+fn wrapping_token_expired() {
+    testkit::require_bao!();
+    let mut host = Host::new();
+    let settings = host.fleet.text("fleet.toml");
+    host.fleet.write(
+        "fleet.toml",
+        &settings.replace("wrap_ttl = \"24h\"", "wrap_ttl = \"1s\""),
+    );
+    host.hand_over();
+    host.fleet.write("fleet.toml", &settings);
+    thread::sleep(Duration::from_millis(2100)); // it tells its expiry in whole seconds
+    assert!(!host.start(BOOTSTRAP));
+    host.follow("runbook/wrapping-token-expired.md");
+}
+
+#[test]
+fn wrapping_token_used() {
+    testkit::require_bao!();
+    let mut host = Host::new();
+    host.hand_over();
+    let given = fs::read(host.place("/etc/environment")).expect("the token was handed over");
+    assert!(host.start(BOOTSTRAP));
+    fs::remove_file(host.place("/var/lib/vault/approle/secret-id")).expect("it is removed");
+    fs::write(host.place("/etc/environment"), given).expect("the line is there again");
+    assert!(!host.start(BOOTSTRAP));
+    host.follow("runbook/wrapping-token-used.md");
+}
+
+#[test]
+fn wrapping_token_intercepted() {
+    testkit::require_bao!();
+    let mut host = Host::new();
+    host.hand_over();
+    use_up(&host.server, &host.token());
+    assert!(!host.start(BOOTSTRAP));
+    host.follow("runbook/wrapping-token-intercepted.md");
+}
+
+#[test]
+fn credentials_refused() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.server.delete_role("web01");
+    assert!(!host.start(FETCH));
+    host.follow("runbook/credentials-refused.md");
+}
+
+#[test]
+fn openbao_unreachable() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.server.stop();
+    assert!(host.start(FETCH), "the copy stands in");
+    host.follow("runbook/openbao-unreachable.md");
+}
+
+#[test]
+fn no_cache() {
+    testkit::require_bao!();
+    let mut host = Host::new();
+    host.enrol();
+    host.server.stop();
+    assert!(!host.start(FETCH));
+    host.follow("runbook/no-cache.md");
+}
+
+#[test]
+fn node_sealed() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.server.seal();
+    assert!(host.start(FETCH), "the copy stands in");
+    host.follow("runbook/node-sealed.md");
+}
+
+#[test]
+fn certificate_expired() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.let_the_certificate_expire();
+    testkit::wait_for("OpenBao shows it", || {
+        assert!(host.start(FETCH), "the copy stands in");
+        host.said(FETCH).contains("expired").then_some(())
+    });
+    host.follow("runbook/certificate-expired.md");
+}
+
+#[test]
+fn quorum_lost() {
+    testkit::require_bao!();
+    let mut site = Site::new();
+    crate::operator::log_in(&mut site);
+    for lost in ["bao2", "bao3"] {
+        site.node(lost).stop();
+    }
+    site.follow(&steps(&book::read("runbook/quorum-lost.md")));
+}
+
+/// Somebody has the token, and `bao`.
+fn use_up(server: &Server, token: &str) {
+    let mut bao = server.bao_command(&["unwrap"]);
+    let output = bao.env("BAO_TOKEN", token).output().expect("`bao` runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// A host that has fetched its secret.
+fn with_a_copy() -> Host {
+    let mut host = Host::new();
+    host.enrol();
+    assert!(host.start(FETCH));
+    host
+}
+
+/// Pages of alerts, named as these are (`VaultSomething.md`), are tested with the alerts.
+#[test]
+fn every_failure_is_tried() {
+    let this = include_str!("runbook.rs");
+    for page in book::pages("runbook") {
+        let name = page.trim_start_matches("runbook/");
+        let of_an_alert = name.starts_with(|first: char| first.is_ascii_uppercase());
+        let tried = this.contains(&format!("\"{page}\""));
+        assert!(
+            tried || of_an_alert || name == "README.md",
+            "nobody tries `{page}`"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! The cluster that a page is tried on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use book::{Command, Step, Values};
+use testkit::{Cluster, Server};
+
+use crate::{
+    programs,
+    shell::{Shells, Surroundings},
+};
+
+pub(crate) struct Site {
+    pub(crate) cluster: Cluster,
+    shells: Shells,
+    /// What comes behind the programs of this tree on `PATH`.
+    folders: Vec<PathBuf>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let (mut cluster, shares) = Cluster::of_people();
+        let mut values = Values::new();
+        for (number, share) in (1..).zip(&shares) {
+            values.insert(format!("SHARE_{number}"), share.clone());
+        }
+        for (number, node) in (1..).zip(cluster.nodes().iter()) {
+            values.insert(format!("BAO{number}_ADDR"), node.address());
+            values.insert(format!("BAO{number}_CLUSTER_ADDR"), node.cluster_address());
+        }
+        values.insert("PASSWORD_OF_ALICE".to_owned(), "correct horse".to_owned());
+        Self {
+            cluster,
+            shells: Shells::new(values),
+            folders: Vec::new(),
+        }
+    }
+
+    /// The node of that name.
+    pub(crate) fn node(&mut self, name: &str) -> &mut Server {
+        let number: Option<usize> = name.strip_prefix("bao").and_then(|text| text.parse().ok());
+        let number = number.unwrap_or_else(|| panic!("`{name}` is no node"));
+        &mut self.cluster.nodes()[number - 1]
+    }
+
+    /// Gives the operator that token.
+    pub(crate) fn log_in(&mut self, token: &str) {
+        // where `bao login` puts it
+        self.write_file(".vault-token", token);
+    }
+
+    /// Gives the shells a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.shells.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Gives the shells the programs of a folder.
+    pub(crate) fn add_folder(&mut self, folder: &Path) {
+        self.folders.push(folder.to_owned());
+    }
+
+    /// Lays a folder of this repository where the operator works.
+    pub(crate) fn check_out(&self, name: &str) {
+        std::os::unix::fs::symlink(book::root().join(name), self.shells.home("").join(name))
+            .expect("a folder is linked");
+    }
+
+    /// Writes a file where the operator works.
+    pub(crate) fn write_file(&self, name: &str, text: &str) {
+        fs::write(self.shells.home("").join(name), text).expect("the operator's file is written");
+    }
+
+    /// Does what the page says, to its end.
+    pub(crate) fn follow(&mut self, steps: &[Step]) {
+        assert!(!steps.is_empty(), "the page has no steps");
+        for step in steps {
+            match step {
+                Step::Configure(name, value) => {
+                    let value = serde_json::from_str(value).expect("a value that JSON has, too");
+                    for node in self.cluster.nodes() {
+                        node.set_listener(name, &value);
+                    }
+                }
+                Step::Run(command) if self.systemctl(command) => {}
+                Step::Run(command) => {
+                    let surroundings = self.surroundings(&command.place);
+                    self.shells.run(command, &surroundings);
+                }
+            }
+        }
+    }
+
+    /// What stands for systemd: `openbao.service` is the node's process; there are no other units.
+    fn systemctl(&mut self, command: &Command) -> bool {
+        let words: Vec<_> = command.text.split_whitespace().collect();
+        let ["systemctl", verb, unit] = words[..] else {
+            return false;
+        };
+        let node = self.node(&command.place);
+        if unit == "openbao.service" {
+            match verb {
+                "stop" => node.stop(),
+                "start" => node.power_on(),
+                "restart" => {
+                    node.stop();
+                    node.power_on();
+                }
+                other => panic!("line {}: `systemctl {other}`", command.line),
+            }
+        }
+        true
+    }
+
+    /// The shells' surroundings there: on a node, its own address and its own storage.
+    fn surroundings(&mut self, place: &str) -> Surroundings {
+        let more = self
+            .folders
+            .iter()
+            .map(|folder| format!(":{}", folder.display()));
+        let path = programs::path() + &more.collect::<String>();
+        let node = self.node(if place.is_empty() { "bao1" } else { place });
+        let authority = node.ca_certificate().expect("it has TLS");
+        let storage = node.storage().display().to_string();
+        let variables = Values::from([
+            ("BAO_ADDR".to_owned(), node.address()),
+            ("BAO_CACERT".to_owned(), authority.display().to_string()),
+            ("PATH".to_owned(), path),
+        ]);
+        let on_a_node = [("/var/lib/openbao/raft".to_owned(), storage)];
+        Surroundings {
+            variables,
+            stands_for: on_a_node
+                .into_iter()
+                .filter(|_| !place.is_empty())
+                .collect(),
+            folder: None,
+        }
+    }
+}
