@@ -91,6 +91,9 @@ programs
     tofu -chdir=terraform/modules/cloud-init test
   '';
 
+  # A page that is listed and missing fails it.
+  book = sourceCheck "book" [ pkgs.mdbook ] ../docs "mdbook build --dest-dir $TMPDIR/book docs";
+
   tools = sourceCheck "tools" toolsCheckers toolsFiles ''
     export HOME=$TMPDIR
     ruff format --check tools

@@ -10,6 +10,7 @@ pkgs.mkShell {
     pkgs.git
     pkgs.kubectl
     pkgs.kubernetes
+    pkgs.mdbook
     pkgs.nixfmt
     pkgs.openbao
     pkgs.opentofu

@@ -20,7 +20,7 @@ PARTS = {
     "tools": ["system"],
     "terraform": ["tofu"],
     "nix": ["system"],
-    "rust": ["rust", "bao", "tofu", "kubernetes", "external-secrets", "prometheus", "versitygw"],
+    "rust": ["rust", "bao", "tofu", "mdbook", "kubernetes", "external-secrets", "prometheus", "versitygw"],
     "units": ["system", "guest"],
     "guests": ["rust", "bao", "tofu", "kubernetes", "guest"],
     "demo": ["rust", "bao", "tofu"],

@@ -4,7 +4,7 @@
 declare -A version_of=(
   [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1
   [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2
-  [tofu]=1.12.6 [versitygw]=1.8.0
+  [mdbook]=0.5.4 [tofu]=1.12.6 [versitygw]=1.8.0
   # etcd: the one that this Kubernetes requires (build-kubernetes).
   [kube-apiserver]=1.34.2 [kubectl]=1.34.2 [etcd]=3.6.4
 )
@@ -65,7 +65,9 @@ install_from_wheel() {
     publish "$name" "$work/$name"
 }
 
-declare -A crate_of=([deadnix]=deadnix [nixfmt]=nixfmt_rs [cargo-deny]=cargo-deny)
+declare -A crate_of=([deadnix]=deadnix [nixfmt]=nixfmt_rs [cargo-deny]=cargo-deny [mdbook]=mdbook)
+# mdbook without its web server and search, which nobody here uses.
+declare -A features_of=([mdbook]=--no-default-features)
 
 # Linters run for a second and build for minutes: unoptimised, they are built three times as fast.
 install_from_crate() {
@@ -74,7 +76,8 @@ install_from_crate() {
   step "building $name ${version_of[$name]}" env -u RUSTFLAGS -u CARGO_BUILD_TARGET \
     CARGO_TARGET_DIR="$work/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=debuginfo \
-    cargo install --quiet --locked --no-track --root "$work/crate" "${crate_of[$name]}@${version_of[$name]}" &&
+    cargo install --quiet --locked --no-track --root "$work/crate" ${features_of[$name]:+"${features_of[$name]}"} \
+    "${crate_of[$name]}@${version_of[$name]}" &&
     publish "$name" "$work/crate/bin/$name" &&
     rm -rf "$work/target" "$work/crate"
 }

@@ -13,6 +13,7 @@ mod programs;
 mod runbook;
 mod shell;
 mod site;
+mod statuses;
 mod tutorial;
 
 use std::fs;

@@ -62,7 +62,7 @@ fn links_that_lead_nowhere_are_told() {
         ("https:///x", "not a web address"),
         ("", "it is empty"),
     ] {
-        assert_eq!(says(bad).as_deref(), Some(why), "{bad}");
+        assert_eq!(says(bad), Some(why), "{bad}");
     }
 }
 
