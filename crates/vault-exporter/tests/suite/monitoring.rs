@@ -157,8 +157,10 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
     let pages = fs::read_dir(repository("docs/runbook")).unwrap();
     for page in pages.map(|page| page.unwrap().file_name().into_string().unwrap()) {
         let name = page.strip_suffix(".md").unwrap();
+        // The others are about messages (`no-cache.md`); `crates/book` follows them.
+        let of_an_alert = name.starts_with("Vault");
         assert!(
-            name == "README" || alerts.contains_key(name),
+            !of_an_alert || alerts.contains_key(name),
             "{page} is about no alert"
         );
     }
