@@ -4,11 +4,11 @@ import argparse
 import contextlib
 import json
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import benchmark
 import comparison
 import outages
 import processes
@@ -22,19 +22,9 @@ SECRETS = 50
 
 
 def main() -> int:
-    """Gives the exit status: 1 where it could not measure; a goal that is missed is a result."""
+    """Gives the exit status."""
     arguments = read_arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    try:
-        measure(arguments)
-    except (processes.Failed, programs.Missing) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: everything that was started has ended", file=sys.stderr)
-        return 130
-    return 0
+    return benchmark.run(lambda: measure(arguments))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -43,7 +33,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="of each way (default: 20)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument(
-        "--vault-fetch", type=Path, metavar="FILE", help="measure this program, build none"
+        "--vault-fetch",
+        type=benchmark.program,
+        metavar="FILE",
+        help="measure this program, build none",
     )
     arguments = parser.parse_args()
     if arguments.rounds < 1:
@@ -53,7 +46,7 @@ def read_arguments() -> argparse.Namespace:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Everything, from the build to the tables."""
-    program = (arguments.vault_fetch or programs.build(everything=True)).resolve()
+    program = (arguments.vault_fetch or programs.build("vault-fetch", everything=True)).resolve()
     bytes_of = sizes(program, arguments.vault_fetch is not None)
     say(f"measuring {program}, {arguments.rounds} rounds, load {load()}")
     with scratch("/dev/shm") as memory, scratch("/var/tmp") as disk, running(disk) as server:

@@ -1,5 +1,6 @@
 """An OpenBao as in production, on loopback: raft storage, TLS, a file audit device."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -10,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,44 +39,61 @@ class Left:
 
 
 class Server:
-    """Runs in `folder`; `start` makes it ready to be read from."""
+    """Runs in `folder`; `start` makes it ready to be read from.
 
-    def __init__(self, folder: Path, name: str = "one") -> None:
+    Its key has `shares` shares, of which it takes `threshold` to unseal it.
+    """
+
+    def __init__(
+        self, folder: Path, name: str = "one", shares: int = 1, threshold: int = 1
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         self.name = name
+        self._shape = {"secret_shares": shares, "secret_threshold": threshold}
         self.authority = folder / "ca.pem"
         port, self._cluster_port = free_ports(2)
         self.address = f"https://127.0.0.1:{port}"
         self._port = port
         self._token = ""
-        self._key = ""
+        self.keys: list[str] = []  # as many shares as unseal it
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Starts, initialises and unseals it."""
         self._make_certificates()
-        self._launch()
-        keys = self._until_ready(lambda: self.ask("PUT", "sys/init", _ONE_KEY))
-        self._token, self._key = keys["root_token"], keys["keys"][0]
-        self.ask("PUT", "sys/unseal", {"key": self._key})
+        self.launch()
+        answer = self._until_ready(lambda: self.ask("PUT", "sys/init", self._shape))
+        self._token = answer["root_token"]
+        self.keys = answer["keys"][: self._shape["secret_threshold"]]
+        self.unseal()
         self._until_ready(lambda: self.ask("GET", "sys/health"))
 
     def join(self, leader: "Server") -> None:
         """Starts it as a standby of `leader`'s cluster."""
         for name in ("ca.pem", "server.pem", "server.key"):
             shutil.copy(leader.folder / name, self.folder / name)
-        self._launch()
+        self.launch()
         invitation = {
             "leader_api_addr": leader.address,
             "leader_ca_cert": leader.authority.read_text(),
         }
         self._until_ready(lambda: self.ask("PUT", "sys/storage/raft/join", invitation))
-        self._until_ready(lambda: self.ask("PUT", "sys/unseal", {"key": leader._key}))
-        self._token = leader._token
+        self._token, self.keys = leader._token, leader.keys
+        self.unseal()
+        self.settle()
+
+    def unseal(self) -> None:
+        """Submits its key shares, once it takes them."""
+        for key in self.keys:
+            self._until_ready(lambda key=key: self.ask("PUT", "sys/unseal", {"key": key}))
+
+    def settle(self) -> None:
+        """Waits until it is active, or a standby that knows who is."""
         self._until_ready(lambda: self.ask("GET", "sys/health?standbyok=true"))
 
-    def _launch(self) -> None:
+    def launch(self) -> None:
+        """Starts its process, for the first time or again; it is sealed then."""
         settings = self.folder / "server.json"
         settings.write_text(json.dumps(self._settings()))
         with (self.folder / "log").open("wb") as log:
@@ -218,7 +236,7 @@ class Server:
 
     def _settings(self) -> dict:
         storage = self.folder / "storage"
-        storage.mkdir()
+        storage.mkdir(exist_ok=True)
         # without the description, OpenBao's parser takes `options` for a label
         device = {
             "description": "counts requests",
@@ -256,6 +274,23 @@ class Server:
             )
 
 
+@contextlib.contextmanager
+def cluster(
+    folder: Path, count: int, shares: int = 1, threshold: int = 1
+) -> Iterator[list[Server]]:
+    """So many nodes of one cluster, the active one first; they have ended afterwards."""
+    names = [f"node{number}" for number in range(1, count + 1)]
+    nodes = [Server(folder / name, name, shares, threshold) for name in names]
+    try:
+        nodes[0].start()
+        for node in nodes[1:]:
+            node.join(nodes[0])
+        yield nodes
+    finally:
+        for node in nodes:
+            node.end()
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     probes = [socket.socket() for _ in range(count)]
@@ -272,7 +307,6 @@ def _secret(number: int) -> dict[str, str]:
     return {"username": f"app{number}", "password": secrets.token_urlsafe(24)}
 
 
-_ONE_KEY = {"secret_shares": 1, "secret_threshold": 1}
 _ROLE = {
     "token_policies": [f"host-{HOST}"],
     "secret_id_ttl": 0,

@@ -6,6 +6,7 @@ import os
 import resource
 import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,47 @@ class Taken:
 def die_with_parent() -> None:
     """For `preexec_fn`: however the benchmark ends, the child ends with it."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that should go on until it is ended."""
+
+    pid: int
+    name: str
+    log: Path
+
+    def check(self) -> None:
+        """Fails where it has ended by itself."""
+        # left unreaped: its number is nobody else's as long as its group may have to be ended
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            raise Failed(f"`{self.name}` did not go on:\n{_said(self.log)}")
+
+
+@contextlib.contextmanager
+def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Running]:
+    """Starts a process; it has ended when the block is left, and so has what it started.
+
+    `log` gets what it says.
+    """
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    try:
+        started = Running(process.pid, Path(command[0]).name, log)
+        yield started
+        started.check()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def timed(commands: list[list[str]], environment: dict[str, str], log: Path) -> Taken:

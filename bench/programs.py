@@ -16,7 +16,10 @@ class Missing(Exception):
 
 def find(name: str) -> str | None:
     """The program `name`: from its variable (`BAO` for `bao`), PATH, or this project's cache."""
-    named = os.environ.get(name.upper().replace("-", "_"))
+    variable = name.upper().replace("-", "_")
+    named = os.environ.get(variable)
+    if named and not shutil.which(named):
+        raise Missing(f"`{variable}` is `{named}`, which is no program")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return named or shutil.which(name) or shutil.which(name, path=cache / "zero-touch-secrets/bin")
 
@@ -29,15 +32,13 @@ def need(name: str) -> str:
     return program
 
 
-def build(everything: bool) -> Path:
-    """Builds `vault-fetch` as it is shipped, static where the target is there; gives its path.
+def build(name: str, everything: bool = False) -> Path:
+    """Builds this program as it is shipped, static where the target is there; gives its path.
 
-    With `everything`, the other programs too, for their sizes; one that does not build is left out.
+    With `everything`, the others too, for their sizes; one that does not build is left out.
     """
     if not shutil.which("cargo"):
-        raise Missing(
-            "`cargo` is not on PATH, and no program was given\n\nhint: --vault-fetch FILE"
-        )
+        raise Missing(f"`cargo` is not on PATH, and no program was given\n\nhint: --{name} FILE")
     command = ["cargo", "build", "--quiet", "--locked", "--release"]
     folder = Path(_metadata()["target_directory"])
     if _has_target(STATIC):
@@ -46,8 +47,8 @@ def build(everything: bool) -> Path:
     if everything:
         subprocess.run([*command, "--workspace", "--bins", "--keep-going"], cwd=ROOT, check=False)
     # last, and alone: together, a program gets what its neighbours want of a library
-    subprocess.run([*command, "--package", "vault-fetch"], cwd=ROOT, check=True)
-    return folder / "release/vault-fetch"
+    subprocess.run([*command, "--package", name], cwd=ROOT, check=True)
+    return folder / "release" / name
 
 
 def names() -> list[str]:

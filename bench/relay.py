@@ -17,13 +17,12 @@ class Relay:
     def __init__(self, address: str, authority: Path, certificate: Path, key: Path) -> None:
         near = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         near.load_cert_chain(certificate, key)
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.socket = near.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
         self._server.daemon_threads = True
         self._server.lock = threading.Lock()
-        self._server.count = 0
         self._server.target = urllib.parse.urlsplit(address).netloc
         self._server.trust = ssl.create_default_context(cafile=str(authority))
         self.address = f"https://127.0.0.1:{self._server.server_address[1]}"
@@ -32,7 +31,12 @@ class Relay:
     @property
     def requests(self) -> int:
         """How many came."""
-        return self._server.count
+        return self._server.requests
+
+    @property
+    def connections(self) -> int:
+        """How many they came over, those without a request among them."""
+        return self._server.connections
 
     def end(self) -> None:
         """Relays no more."""
@@ -40,12 +44,21 @@ class Relay:
         self._server.server_close()
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    requests = 0
+    connections = 0
+
+    def process_request(self, *arguments: object) -> None:
+        self.connections += 1
+        super().process_request(*arguments)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def relay(self) -> None:
         with self.server.lock:
-            self.server.count += 1
+            self.server.requests += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         far = http.client.HTTPSConnection(self.server.target, context=self.server.trust)
         try:

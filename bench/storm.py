@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import benchmark
 import processes
-import programs
 import storm_cluster
 import storm_plot
 import storm_report
@@ -63,19 +62,9 @@ AT_ONCE = 64  # hosts that a storm keeps at work
 
 
 def main() -> int:
-    """Gives the exit status: 1 where it could not measure; a goal that is missed is a result."""
+    """Gives the exit status."""
     arguments = read_arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    try:
-        arguments.command(arguments)
-    except (processes.Failed, programs.Missing) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: everything that was started has ended", file=sys.stderr)
-        return 130
-    return 0
+    return benchmark.run(lambda: arguments.command(arguments))
 
 
 def read_arguments() -> argparse.Namespace:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import openbao
 import programs
 from openbao import Server
 from processes import Failed, die_with_parent
@@ -151,15 +152,8 @@ class Cluster:
 @contextlib.contextmanager
 def running(folder: Path, count: int, program: Path) -> Iterator[Cluster]:
     """A cluster of so many nodes that have ended afterwards."""
-    nodes = [Server(folder / f"node{number}", f"node{number}") for number in range(1, count + 1)]
-    try:
-        nodes[0].start()
-        for node in nodes[1:]:
-            node.join(nodes[0])
+    with openbao.cluster(folder, count) as nodes:
         yield Cluster(nodes, program)
-    finally:
-        for node in nodes:
-            node.end()
 
 
 def build() -> Path:
