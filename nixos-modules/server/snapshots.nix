@@ -91,6 +91,7 @@ let
   ++ (if snapshots.canary != null then [ "--approle-dir=${drilling}" ] else [ "--without-canary" ])
   ++ [
     "--auth-mount=${drill.approle.mount}"
+    "--hide=none"
     "--bao-program=${lib.getExe' drill.package "bao"}"
     "--metrics-file=/var/lib/vault-snapshot/drill.prom"
   ];
@@ -336,6 +337,19 @@ in
         '';
       };
 
+      auditFolders = mkOption {
+        type = types.listOf folder;
+        default = [ "/var/log" ];
+        example = [
+          "/var/log"
+          "/srv/audit"
+        ];
+        description = ''
+          Folders that audit devices of the cluster write to, by their paths on the nodes: the throw-away OpenBao
+          needs them to come up, and gets empty ones. They must exist on this host.
+        '';
+      };
+
       ageIdentityFiles = mkOption {
         type = types.listOf folder;
         default = [ ];
@@ -432,6 +446,9 @@ in
           "AF_UNIX"
         ];
         ReadOnlyPaths = snapshots.directories;
+        # OpenBao does not come up where it cannot write to an audit device of the cluster, and must not write
+        # to the real one.
+        TemporaryFileSystem = map (path: "${path}:mode=0700") drill.auditFolders;
       };
     };
 

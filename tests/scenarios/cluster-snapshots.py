@@ -29,8 +29,6 @@ def approle(role, policy):
     )
 
 
-as_root("bao auth enable approle || bao read sys/auth/approle")
-as_root("bao secrets enable -path=secret -version=2 kv || bao read sys/mounts/secret")
 approle("saver", SAVER)
 approle("reader", READER)
 key = bao1.succeed("jq -r .unseal_keys_b64[0] /var/lib/openbao-init/unseal.json").strip()

@@ -296,6 +296,11 @@ pub(crate) struct Drill {
     #[arg(long)]
     pub(crate) with_network: bool,
 
+    /// Show the throw-away server an empty folder in the place of this one, where audit devices of the cluster
+    /// write: it must be able to, and must not; as often as needed. `none` hides nothing
+    #[arg(long, value_name = "DIR", default_value = "/var/log")]
+    pub(crate) hide: Vec<PathBuf>,
+
     /// `OpenBao`'s program
     #[arg(long, value_name = "FILE", default_value = "bao")]
     pub(crate) bao_program: PathBuf,

@@ -1,8 +1,10 @@
-//! A network with nothing but loopback, for this process and those that it starts.
+//! What the throw-away server is kept from: the network, but for loopback, and the folders that the cluster's audit
+//! devices write to. This process leaves them for good, and those that it starts never had them.
 
 use std::{
     fs, io,
     net::{TcpListener, TcpStream},
+    path::Path,
     thread,
     time::Duration,
 };
@@ -10,6 +12,7 @@ use std::{
 use cli::Failure;
 use nix::sched::{CloneFlags, unshare};
 use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     net::{
         AddressFamily, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, sendto,
         socket_with,
@@ -17,22 +20,47 @@ use rustix::{
     process::{getegid, geteuid},
 };
 
-/// Leaves the network of the machine for good, unless there is none in reach already.
+/// Leaves the network, unless there is none in reach already or `keep_network` says so, and puts an empty folder
+/// in the place of each of `hidden` that is there.
 ///
 /// # Errors
 /// The system does not allow it.
-pub(crate) fn enter() -> Result<(), Failure> {
-    if has_only_loopback() {
+pub(crate) fn enter(keep_network: bool, hidden: &[&Path]) -> Result<(), Failure> {
+    let hidden: Vec<_> = hidden.iter().filter(|folder| folder.is_dir()).collect();
+    let mut leaves = CloneFlags::empty();
+    if !keep_network && !has_only_loopback() {
+        leaves |= CloneFlags::CLONE_NEWNET;
+    }
+    if !hidden.is_empty() {
+        leaves |= CloneFlags::CLONE_NEWNS;
+    }
+    if leaves.is_empty() {
         return Ok(());
     }
-    leave()
-        .and_then(|()| raise_loopback())
-        .map_err(|cause| {
-            Failure::failed(format!(
-                "the throw-away server cannot be kept off the network: {cause}"
-            ))
-            .hint("run as root, or allow user namespaces; `--with-network` does without, at the risk that `--help` tells")
-        })
+    let left = leave(leaves).and_then(|()| {
+        if leaves.contains(CloneFlags::CLONE_NEWNET) {
+            raise_loopback()?;
+        }
+        hidden.iter().try_for_each(|folder| hide(folder))
+    });
+    left.map_err(|cause| {
+        Failure::failed(format!(
+            "the throw-away server cannot be kept off the network and the audit log: {cause}"
+        ))
+        .hint("run as root, or allow user namespaces; `--with-network` and `--hide none` do without, at the risk that `--help` tells")
+    })
+}
+
+/// Puts an empty folder in memory in its place, for this process and those that it starts.
+fn hide(folder: &Path) -> io::Result<()> {
+    // What is mounted here shows nowhere else.
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", folder, "tmpfs", flags, c"mode=0700")?;
+    Ok(())
 }
 
 /// As in a unit with `PrivateNetwork=yes`, where it is up.
@@ -53,19 +81,19 @@ fn loopback_works() -> bool {
         .is_ok()
 }
 
-fn leave() -> io::Result<()> {
-    match unshare(CloneFlags::CLONE_NEWNET) {
-        Err(nix::errno::Errno::EPERM) => leave_as_user(),
+fn leave(flags: CloneFlags) -> io::Result<()> {
+    match unshare(flags) {
+        Err(nix::errno::Errno::EPERM) => leave_as_user(flags),
         left => left.map_err(Into::into),
     }
 }
 
 /// Who is not root becomes so in a user namespace of its own, which has rights on nothing else.
-fn leave_as_user() -> io::Result<()> {
+fn leave_as_user(flags: CloneFlags) -> io::Result<()> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     // Only a process of one thread may: those that read the snapshot are about to end.
     for _ in 0..40 {
-        match unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET) {
+        match unshare(CloneFlags::CLONE_NEWUSER | flags) {
             Err(nix::errno::Errno::EINVAL) => thread::sleep(Duration::from_millis(50)),
             Err(cause) => return Err(cause.into()),
             Ok(()) => {

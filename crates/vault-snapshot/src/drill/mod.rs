@@ -11,7 +11,10 @@ mod server;
 mod shares;
 pub(crate) mod tied;
 
-use std::time::Instant;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use cli::{Failure, data, note};
 
@@ -99,9 +102,9 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
     }
     let scratch = Scratch::new(places.work.as_deref())?;
     let archive = fetched::fetch(&chosen, &metadata, &identities, scratch.path())?;
-    if !arguments.with_network {
-        isolation::enter()?;
-    }
+    let hidden = arguments.hide.iter().map(PathBuf::as_path);
+    let hidden: Vec<_> = hidden.filter(|path| *path != Path::new("none")).collect();
+    isolation::enter(arguments.with_network, &hidden)?;
     let mut server = Server::start(arguments, scratch.path())?;
     server.restore(&archive, &metadata, &shares)?;
     let name = chosen.shown();

@@ -201,6 +201,9 @@ impl Server {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text.lines().collect();
+        if text.contains("failed to setup audit table") {
+            return failure.hint("an audit device of the cluster cannot write on this machine: name its folder with `--hide`, for an empty one in its place");
+        }
         let end = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
         failure.hint(format!("its log ends so:\n  {end}"))
     }
