@@ -244,7 +244,7 @@ fn wrong_keys_and_wrong_places_are_told() {
 fn runs_that_are_killed_leave_nothing_half() {
     require_store!();
     let site = Site::new();
-    fill(&site.server, 40, 700_000);
+    fill(&site.server, 26, 700_000);
     let store = ObjectStore::start();
     let location = store.location();
     let whole = save_to(&site, &location).run().time;
@@ -253,9 +253,13 @@ fn runs_that_are_killed_leave_nothing_half() {
         let running = save_to(&site, &location).start();
         std::thread::sleep(whole * step / (steps - 2));
         running.kill();
-        let verified = verify(&location);
+        // All of them at the end: here, whether what this run left is whole.
+        let verified = vault_snapshot(&["verify", "--s3", &location]).run();
         assert_eq!(verified.code(), Some(0), "step {step}: {verified}");
+        let listed = vault_snapshot(&["list", "--s3", &location]).run();
+        assert!(!listed.stdout.contains("FLAWED"), "step {step}: {listed}");
     }
+    assert_eq!(verify(&location).code(), Some(0));
     // Killed while pruning: the newest stays, and what is there is whole.
     let newest = saved_to(&site, &location);
     for delay in [0, 5, 10, 20, 40, 80] {
