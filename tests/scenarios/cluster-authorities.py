@@ -97,6 +97,12 @@ with subtest("a host's own unit followed them; those in its configuration are wo
     app1.succeed(f"curl --silent --fail --cacert {FOLLOWED} {state}")
     app1.fail(f"curl --silent --fail --cacert /etc/openbao-ca.pem {state}")
     as_root("bao kv put -mount=secret hosts/app1/db password=second")
+    for name in NODES:  # standbys answer reads, and may lag for a moment
+        bao1.wait_until_succeeds(
+            f"{NODE_SHELL}; export {ROOT_TOKEN} BAO_ADDR=https://{name}:8200;"
+            " bao kv get -mount=secret -field=password hosts/app1/db | grep -qx second",
+            timeout=10,
+        )
     app1.succeed("systemctl restart app.service")
     assert value(app1, "app") == "second"
 

@@ -37,13 +37,14 @@ for count in [1, 10, 50]:
 assert has_all()
 
 with subtest("memory of one fetch"):
-    # The kernel counts what the process needed most; it is asked as long as the process lives.
+    # The kernel counts what the process needed most; it is asked as long as the process lives, and
+    # another one is started where that was too short for a question.
     kibibytes = many.succeed(
         "export BAO_ADDR=https://openbao:8200 BAO_CACERT=/etc/openbao-ca.pem\n"
-        "vault-fetch hosts/many/s1 /run/figures/s1 >&2 &\n"
+        'until [ -n "$most" ]; do vault-fetch hosts/many/s1 /run/figures/s1 >&2 &\n'
         "while while read -r name number _; do [ $name != VmHWM: ] || most=$number; done "
         "< /proc/$!/status; do :; done 2> /dev/null\n"
-        "wait; echo $most"
+        "wait; done; echo $most"
     )
     print(f"measured: {'peak memory of one fetch':36} {int(kibibytes) / 1024:6.1f} MiB")
 
