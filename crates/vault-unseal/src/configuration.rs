@@ -15,7 +15,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// What `probe_interval` may be, in seconds.
 const INTERVALS: RangeInclusive<u64> = 1..=3600;
 
-/// The file, as tools of this kind have it.
+/// The file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {

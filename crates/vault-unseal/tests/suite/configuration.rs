@@ -30,6 +30,15 @@ fn with(key: &str, value: Value) -> Value {
     all
 }
 
+/// What `lrstanley/vault-unseal` reads.
+fn of_another_tool() -> Value {
+    json!({
+        "check_interval": "15s",
+        "vault_nodes": ["http://127.0.0.1:1"],
+        "unseal_tokens": [share()],
+    })
+}
+
 #[test]
 fn each_says_what_is_wrong() {
     let machine = machine();
@@ -66,6 +75,10 @@ fn each_says_what_is_wrong() {
         (with("log_level", json!(share())), levels),
         (with("probe_interval", json!(share())), "a whole number"),
         (json!([]), "is not understood"),
+        (
+            of_another_tool(),
+            "unknown field `check_interval`, expected one of `log_level`",
+        ),
     ] {
         let output = machine.configure(&configuration).run(&["--once"]).run();
         assert_eq!(output.code(), Some(2), "{said}: {output}");
