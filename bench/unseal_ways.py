@@ -86,7 +86,7 @@ class VaultUnsealOften(VaultUnseal):
 
 
 class Lrstanley(Way):
-    """The one that most people name: github.com/lrstanley/vault-unseal."""
+    """github.com/lrstanley/vault-unseal."""
 
     name = "lrstanley/vault-unseal"
 
