@@ -185,6 +185,11 @@ fn transport(error: &ureq::Error) -> Trouble {
     Trouble::Transport(match error {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "its name has no address".to_owned(),
-        error => error.to_string(),
+        error => {
+            // The number of the system call helps nobody.
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            text.strip_prefix("io: ").unwrap_or(text).to_lowercase()
+        }
     })
 }
