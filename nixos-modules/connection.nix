@@ -7,7 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder;
+  inherit (import ./types.nix { inherit lib; }) address folder;
   cfg = config.vault;
 
   # Always the same place for the same name: a host's units do not change from one evaluation to the next.
@@ -18,10 +18,6 @@ let
       cfg.address
     else
       lib.drop place cfg.address ++ lib.take place cfg.address;
-
-  address = types.strMatching "https?://[^[:space:],]+" // {
-    description = "address such as https://openbao.example.internal:8200";
-  };
 
   # Several addresses may come as one text, as BAO_ADDR has them.
   addresses = types.coercedTo types.str (lib.splitString ",") (types.listOf address);

@@ -9,6 +9,10 @@ in
     description = "absolute path as a text";
   };
 
+  address = types.strMatching "https?://[^[:space:],]+" // {
+    description = "address such as https://openbao.example.internal:8200";
+  };
+
   # The name of a service, with or without its suffix.
   serviceName = types.coercedTo types.str (lib.removeSuffix ".service") types.str // {
     description = "name of a service";

@@ -7,9 +7,15 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) address folder;
+  inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
   cfg = config.vault.metrics.exporter;
-  server = config.vault.server or { enable = false; };
+  # A machine that only watches has no such options.
+  server =
+    config.vault.server or {
+      enable = false;
+      caFile = null;
+    };
   hardening = import ../hardening.nix { users = true; };
   hasAuthority = cfg.caCertificate != null;
 in
@@ -29,12 +35,7 @@ in
     };
 
     nodes = mkOption {
-      type = types.attrsOf (
-        types.strMatching "https?://[^[:space:],]+"
-        // {
-          description = "address such as https://bao1.example.internal:8200";
-        }
-      );
+      type = types.attrsOf address;
       default = if server.enable then server.addresses else { };
       defaultText = lib.literalMD "on a node of a cluster, all nodes of that; elsewhere none";
       example = {
@@ -89,8 +90,7 @@ in
 
     caCertificate = mkOption {
       type = types.nullOr folder;
-      default =
-        if server.enable && server.tls.enable then "${server.certificates.directory}/ca.pem" else null;
+      default = server.caFile;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/var/lib/vault/ca/ca.pem";
       description = ''
@@ -101,12 +101,9 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    assertions = [
-      {
-        assertion = cfg.nodes != { };
-        message = "vault.metrics.exporter is enabled, but vault.metrics.exporter.nodes names no node.";
-      }
-    ];
+    assertions = refuse (
+      cfg.nodes == { }
+    ) "vault.metrics.exporter is enabled, but vault.metrics.exporter.nodes names no node.";
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [
       (lib.toIntBase10 (lib.last (lib.splitString ":" cfg.listen)))

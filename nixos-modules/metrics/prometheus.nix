@@ -8,6 +8,7 @@
 let
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
   metrics = config.vault.metrics;
   cfg = metrics.prometheus;
   alerts = ../../monitoring/alerts.yml;
@@ -65,12 +66,9 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    assertions = [
-      {
-        assertion = lib.length schemes <= 1;
-        message = "vault.metrics.prometheus.nodes has addresses with https and with http: a cluster has one of them.";
-      }
-    ];
+    assertions =
+      refuse (lib.length schemes > 1)
+        "vault.metrics.prometheus.nodes has addresses with https and with http: a cluster has one of them.";
 
     services.prometheus = {
       # The CA's file is on the machine, and not where the configuration is checked.

@@ -128,6 +128,13 @@ in
       description = "The URL of each node of this cluster.";
     };
 
+    caFile = mkOption {
+      type = types.nullOr types.str;
+      internal = true;
+      readOnly = true;
+      description = "The CA certificates of this cluster on a node; none without TLS, or where this host is no node.";
+    };
+
     clusterAddresses = mkOption {
       type = types.attrsOf types.str;
       internal = true;
@@ -143,6 +150,7 @@ in
     in
     {
       inherit members;
+      caFile = if cfg.enable && cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
       clusterName = lib.head (members ++ [ "" ]);
       node =
         nodes.${cfg.nodeName} or {

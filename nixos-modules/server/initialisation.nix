@@ -197,7 +197,7 @@ in
       environment = {
         BAO_ADDR = cfg.addresses.${cfg.nodeName};
       }
-      // lib.optionalAttrs cfg.tls.enable { BAO_CACERT = "${cfg.certificates.directory}/ca.pem"; };
+      // lib.optionalAttrs (cfg.caFile != null) { BAO_CACERT = cfg.caFile; };
       path = [ config.systemd.package ];
       serviceConfig = import ../hardening.nix { } // {
         Type = "oneshot";

@@ -17,7 +17,7 @@ let
     {
       leader_api_addr = address;
     }
-    // lib.optionalAttrs cfg.tls.enable { leader_ca_cert_file = "${certificates}/ca.pem"; };
+    // lib.optionalAttrs (cfg.caFile != null) { leader_ca_cert_file = cfg.caFile; };
 in
 {
   options.vault.server = {

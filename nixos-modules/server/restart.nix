@@ -16,7 +16,7 @@ in
       name = cfg.clusterName;
       this_node = cfg.nodeName;
       nodes = cfg.addresses;
-      ca_certificate = if cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
+      ca_certificate = cfg.caFile;
       unit = "openbao.service";
     };
 
@@ -24,8 +24,6 @@ in
     environment.variables = {
       BAO_ADDR = lib.mkDefault (cfg.addresses.${cfg.nodeName} or "");
     }
-    // lib.optionalAttrs cfg.tls.enable {
-      BAO_CACERT = lib.mkDefault "${cfg.certificates.directory}/ca.pem";
-    };
+    // lib.optionalAttrs (cfg.caFile != null) { BAO_CACERT = lib.mkDefault cfg.caFile; };
   };
 }

@@ -182,7 +182,7 @@ in
 
     caCertificate = mkOption {
       type = types.nullOr folder;
-      default = if cfg.enable && cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
+      default = cfg.caFile;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/etc/openbao-ca.pem";
       description = "The CA certificates that vouch for the nodes.";
