@@ -4,17 +4,11 @@
 //! It stands beside the output directory (`/run/secrets/.db.vault-failures`), and not in the hidden
 //! folder there: that one says that the directory is vault-fetch's, which a failure does not make it.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    process,
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{changeable_by_others, error::Error, private_file, workplace::make_shared};
+use crate::{error::Error, private_file, remark};
 
 /// Far longer than any note.
 const LONGEST: u64 = 1 << 10;
@@ -99,8 +93,11 @@ impl Failures {
         let before = failures;
         failures.last = error.map(Reason::of);
         failures.count += u64::from(error.is_some());
-        if failures != before {
-            let _ = failures.write(target);
+        if failures == before {
+            return;
+        }
+        if let (Some(path), Ok(text)) = (place(target), serde_json::to_vec(&failures)) {
+            remark::write(&path, &text);
         }
     }
 
@@ -110,34 +107,6 @@ impl Failures {
     /// What the system refuses.
     pub fn forget(target: &Path) -> Result<(), Error> {
         place(target).map_or(Ok(()), |path| private_file::remove(&path))
-    }
-
-    fn write(self, target: &Path) -> io::Result<()> {
-        let Some(path) = place(target) else {
-            return Ok(());
-        };
-        if changeable_by_others(&path)?.is_some() {
-            return Ok(());
-        }
-        if let Some(folder) = path.parent() {
-            make_shared(folder)?;
-        }
-        // of this process alone: several may fail at once
-        let mut draft = path.clone().into_os_string();
-        draft.push(format!(".{}", process::id()));
-        let draft = PathBuf::from(draft);
-        let _ = fs::remove_file(&draft); // of a killed process that had this number
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)
-            .and_then(|mut file| file.write_all(&serde_json::to_vec(&self)?))
-            .and_then(|()| fs::rename(&draft, &path));
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        written
     }
 }
 
@@ -150,7 +119,7 @@ fn place(target: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use super::*;
 

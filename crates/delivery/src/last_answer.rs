@@ -5,17 +5,11 @@
 //! and says nothing but which of the addresses in the configuration is asked first. Without it, or
 //! with a damaged one, that is the first of the list.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    process,
-};
+use std::path::{Path, PathBuf};
 
 use openbao::Address;
 
-use crate::{changeable_by_others, private_file, workplace::make_shared};
+use crate::{private_file, remark};
 
 /// No address is longer.
 const LARGEST: u64 = 1 << 10;
@@ -43,38 +37,17 @@ impl LastAnswer {
 
     /// Notes `address`, or does not: a fetch that works is worth more than its note.
     pub(crate) fn write(&self, address: &Address) {
-        let _ = self.try_to_write(address);
-    }
-
-    fn try_to_write(&self, address: &Address) -> io::Result<()> {
-        if changeable_by_others(&self.path)?.is_some() {
-            return Ok(());
-        }
-        if let Some(folder) = self.path.parent() {
-            make_shared(folder)?; // the first fetch of all notes it before it has written anything
-        }
-        let draft = self
-            .path
-            .with_file_name(format!(".vault-server.{}", process::id()));
-        let _ = fs::remove_file(&draft); // of a killed process that had this number
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)
-            .and_then(|mut file| writeln!(file, "{address}"))
-            .and_then(|()| fs::rename(&draft, &self.path));
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        written
+        remark::write(&self.path, format!("{address}\n").as_bytes());
     }
 }
 
 #[cfg(test)]
 mod tests {
 
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::*;
 

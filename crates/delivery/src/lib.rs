@@ -25,6 +25,7 @@ mod place;
 mod private_file;
 mod question;
 mod rejection;
+mod remark;
 mod seal;
 mod standing;
 mod systemd_creds;
