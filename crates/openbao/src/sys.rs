@@ -116,6 +116,14 @@ impl Leader {
     pub fn is_active(&self) -> bool {
         self.is_self || !self.ha_enabled
     }
+
+    /// Whether the server that answered serves clients: it is the active one, or follows one that said so of
+    /// itself among `all` answers of the cluster. What it says of its leader is not enough: a standby that
+    /// has lost it goes on naming it for good.
+    pub fn serves<'a>(&self, all: impl IntoIterator<Item = &'a Self>) -> bool {
+        let is_it = |other: &Self| other.is_active() && other.leader_address == self.leader_address;
+        self.is_active() || all.into_iter().any(is_it)
+    }
 }
 
 /// Which server of the cluster is active, in the eyes of the one that is asked. Needs no token; a

@@ -29,17 +29,12 @@ pub(crate) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether clients get what they ask it for: it leads, or follows one of `all` that does. What it
-    /// says of its leader is not enough: a standby that has lost it goes on naming it for good.
+    /// Whether clients get what they ask it for, by what `all` say.
     pub(crate) fn serves(&self, all: &[Self]) -> bool {
-        let Some(leader) = &self.leader else {
-            return false;
-        };
-        let is_it = |other: &Self| {
-            let other = other.leader.as_ref().filter(|other| other.is_active());
-            other.is_some_and(|other| other.leader_address == leader.leader_address)
-        };
-        leader.is_active() || all.iter().any(is_it)
+        let said = all.iter().filter_map(|other| other.leader.as_ref());
+        self.leader
+            .as_ref()
+            .is_some_and(|leader| leader.serves(said))
     }
 
     /// Whether it is the active node.

@@ -57,6 +57,9 @@ pub(crate) struct State {
     /// Why it is out of reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
+    /// What it said of its leader, where it is unsealed.
+    #[serde(skip)]
+    leader: Option<sys::Leader>,
 }
 
 /// Asks all nodes at once; one that hangs delays the others by nothing.
@@ -81,13 +84,21 @@ pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure
     Ok(states)
 }
 
-/// A standby goes on naming its leader when that one is gone: only a leader that answers is one.
+/// Only a leader that answers as such is one.
 fn doubt_standbys(states: &mut BTreeMap<&str, State>) {
-    if states.values().any(|state| state.role == Role::Leader) {
-        return;
-    }
-    for state in states.values_mut() {
-        if state.role == Role::Standby {
+    let serves = |state: &State| {
+        let said = states.values().filter_map(|other| other.leader.as_ref());
+        state
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.serves(said))
+    };
+    let alone = states
+        .iter()
+        .filter(|(_, state)| state.role == Role::Standby && !serves(state));
+    let alone: Vec<_> = alone.map(|(name, _)| *name).collect();
+    for name in alone {
+        if let Some(state) = states.get_mut(name) {
             state.role = Role::NoLeader;
         }
     }
@@ -99,15 +110,13 @@ pub(crate) fn of(client: &Client) -> State {
         Ok(status) => status,
         Err(error) => return lost(error.without_address()),
     };
-    let role = if !status.initialized {
-        Role::NotInitialised
+    let (role, leader) = if !status.initialized {
+        (Role::NotInitialised, None)
     } else if status.sealed {
-        Role::Sealed
+        (Role::Sealed, None)
     } else {
         match sys::leader(client) {
-            Ok(leader) if leader.is_active() => Role::Leader,
-            Ok(leader) if leader.leader_address.is_empty() => Role::NoLeader,
-            Ok(_) => Role::Standby,
+            Ok(leader) => (role_of(&leader), Some(leader)),
             Err(error) => return lost(error.without_address()),
         }
     };
@@ -115,6 +124,17 @@ pub(crate) fn of(client: &Client) -> State {
         role,
         version: Some(status.version),
         trouble: None,
+        leader,
+    }
+}
+
+fn role_of(leader: &sys::Leader) -> Role {
+    if leader.is_active() {
+        Role::Leader
+    } else if leader.leader_address.is_empty() {
+        Role::NoLeader
+    } else {
+        Role::Standby
     }
 }
 
@@ -123,5 +143,6 @@ fn lost(trouble: String) -> State {
         role: Role::OutOfReach,
         version: None,
         trouble: Some(trouble),
+        leader: None,
     }
 }
