@@ -4,7 +4,9 @@
 mod connection;
 mod failure;
 mod generate;
+mod key_file;
 mod message;
+mod on_path;
 mod program;
 mod signals;
 mod systemctl;
@@ -13,7 +15,9 @@ mod undelivered;
 
 pub use connection::{ConnectionArgs, system_trust};
 pub use failure::{Failure, Status};
+pub use key_file::{KeyFile, unusable};
 pub use message::{data, note, warn};
+pub use on_path::on_path;
 pub use program::main;
 pub use signals::Deaf;
 pub use systemctl::systemctl;

@@ -9,7 +9,9 @@
 mod file;
 mod page;
 mod parse;
+mod value;
 
 pub use file::write;
 pub use page::{Family, Kind, Page};
 pub use parse::{Sample, parse};
+pub use value::{flag, number, seconds};

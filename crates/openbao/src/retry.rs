@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder};
 
-use crate::Error;
-
 /// No attempt gets less time than this: it would end in a timeout of its own making, which hides what
 /// the server said to the one before.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(250);
@@ -23,12 +21,12 @@ pub fn deadline_in(time: Duration) -> Instant {
 ///
 /// # Errors
 /// What the last call of `ask` gave.
-pub fn retry_until<T>(
+pub fn retry_until<T, E>(
     deadline: Instant,
     [shortest, longest]: [Duration; 2],
-    worth: impl FnMut(&Error) -> bool,
-    ask: impl FnMut() -> Result<T, Error>,
-) -> Result<T, Error> {
+    worth: impl FnMut(&E) -> bool,
+    ask: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(shortest)
         .with_max_delay(longest)

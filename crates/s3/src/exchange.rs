@@ -2,7 +2,6 @@
 
 use std::{
     io::Read,
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -70,25 +69,16 @@ impl Bucket {
         ask: &Ask<'_>,
         read: impl Fn(Response<Body>) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
-        let patience = self.settings.patience;
-        let until = Instant::now() + patience;
-        let mut pause = PAUSES[0];
-        loop {
+        let until = openbao::deadline_in(self.settings.patience);
+        let answered = openbao::retry_until(until, PAUSES, Trouble::may_pass, || {
             let left = until.saturating_duration_since(Instant::now());
-            let trouble = match self.once(ask, left).and_then(&read) {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
-            };
-            if !trouble.may_pass() || Instant::now() + pause >= until {
-                return Err(Error {
-                    what: ask.what.clone(),
-                    bucket: self.url(),
-                    trouble,
-                });
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES[1]);
-        }
+            self.once(ask, left).and_then(&read)
+        });
+        answered.map_err(|trouble| Error {
+            what: ask.what.clone(),
+            bucket: self.url(),
+            trouble,
+        })
     }
 
     fn once(&self, ask: &Ask<'_>, left: Duration) -> Result<Response<Body>, Trouble> {

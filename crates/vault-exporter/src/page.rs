@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exposition::{Family, Page};
+use exposition::{Family, Page, flag, number};
 
 use crate::{
     certificate::last_end,
@@ -103,10 +103,10 @@ fn raft(page: &mut Page, looks: &[Look<'_>]) {
     let committed = |look: &Look<'_>| look.leader.as_ref()?.raft_committed_index;
     let applied = |look: &Look<'_>| look.leader.as_ref()?.raft_applied_index;
     let furthest = looks.iter().filter_map(committed).max();
-    of_each(page, looks, &COMMITTED, |look| committed(look).map(index));
-    of_each(page, looks, &APPLIED, |look| applied(look).map(index));
+    of_each(page, looks, &COMMITTED, |look| committed(look).map(number));
+    of_each(page, looks, &APPLIED, |look| applied(look).map(number));
     of_each(page, looks, &LAG, |look| {
-        lag(furthest, applied(look)).map(index)
+        lag(furthest, applied(look)).map(number)
     });
 }
 
@@ -141,21 +141,9 @@ fn cluster(page: &mut Page, looks: &[Look<'_>]) {
     page.single(&TOLERANCE, count(serving) - count(quorum));
 }
 
-fn flag(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
-
 /// Counts of nodes and shares are small.
 fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus has no other numbers, and no log has 2^53 entries"
-)]
-fn index(number: u64) -> f64 {
-    number as f64
 }
 
 #[expect(

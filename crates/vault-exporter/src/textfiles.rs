@@ -4,10 +4,9 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
-use exposition::Page;
+use exposition::{Page, flag, seconds};
 
 use crate::families::{TEXTFILE_ERROR, TEXTFILE_MODIFIED};
 
@@ -27,7 +26,7 @@ pub(crate) fn add(page: &mut Page, folders: &[PathBuf]) {
     let contents: Vec<_> = files.iter().map(|file| read(file)).collect();
     page.begin(&TEXTFILE_ERROR);
     for (file, content) in files.iter().zip(&contents) {
-        let failed = f64::from(u8::from(content.is_none()));
+        let failed = flag(content.is_none());
         page.sample(&TEXTFILE_ERROR, &[("file", &shown(file))], failed);
     }
     page.begin(&TEXTFILE_MODIFIED);
@@ -72,11 +71,9 @@ fn read(path: &Path) -> Option<Content> {
     if text.len() as u64 > LARGEST || samples.iter().any(|sample| is_own(&sample.name)) {
         return None;
     }
-    let modified = metadata.modified().ok()?;
-    let modified = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Content {
         text,
-        modified: modified.as_secs_f64().floor(),
+        modified: seconds(metadata.modified().ok()?),
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use cli::{Failure, data};
 use delivery::{Cache, Declarations, DeclaredSecret, Failures, Found, Rejection, Source, Standing};
-use exposition::{Family, Page};
+use exposition::{Family, Page, flag, number, seconds};
 
 use crate::{
     file::unwritable,
@@ -175,21 +175,4 @@ impl<'a> Known<'a> {
             looked: state.secrets.get(name),
         }
     }
-}
-
-fn flag(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus has no other numbers, and no secret has 2^53 versions"
-)]
-fn number(number: u64) -> f64 {
-    number as f64
-}
-
-fn seconds(time: SystemTime) -> f64 {
-    let time = time.duration_since(SystemTime::UNIX_EPOCH);
-    time.unwrap_or_default().as_secs_f64().floor()
 }

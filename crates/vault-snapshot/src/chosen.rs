@@ -11,6 +11,7 @@ use crate::{
     encryption::Identities,
     metadata::Metadata,
     store::{Entry, Place, Stores},
+    tee::{Tee, Trouble},
 };
 
 /// A snapshot in one of the places.
@@ -85,18 +86,34 @@ impl<'a> Chosen<'a> {
     /// # Errors
     /// One that is not what it was, or cannot be read.
     pub(crate) fn check(&self, identities: &Identities) -> Result<bool, Failure> {
+        let never = |cause: &io::Error| Failure::failed(cause);
+        self.copy(identities, io::sink(), never)
+    }
+
+    /// As [`Chosen::check`], and writes OpenBao's archive to `to` on the way, where it can be read.
+    ///
+    /// # Errors
+    /// Besides, what `unwritable` makes of trouble with `to`.
+    pub(crate) fn copy(
+        &self,
+        identities: &Identities,
+        to: impl io::Write,
+        unwritable: impl FnOnce(&io::Error) -> Failure,
+    ) -> Result<bool, Failure> {
         let metadata = self.metadata()?;
         let bad = |why: &dyn std::fmt::Display| {
             Failure::failed(format!("{} is damaged: {why}", self.shown()))
         };
         let mut stored = Digesting::new(self.place.open(&self.entry.name)?);
-        let deep = !(metadata.is_encrypted() && identities.is_empty());
-        let archive = if !deep {
+        let archive = if metadata.is_encrypted() && identities.is_empty() {
             None
-        } else if metadata.is_encrypted() {
-            Some(archive::check(identities.open(&mut stored)?))
         } else {
-            Some(archive::check(&mut stored))
+            let mut tee = Tee::new(identities.archive(&mut stored, metadata)?, to);
+            let checked = archive::check(&mut tee);
+            if let (_, Some(Trouble::To(cause))) = tee.finish() {
+                return Err(unwritable(&cause));
+            }
+            Some(checked)
         };
         // An end in the middle says less than the digest of all.
         io::copy(&mut stored, &mut io::sink()).map_err(|cause| {
@@ -107,11 +124,12 @@ impl<'a> Chosen<'a> {
             return Err(bad(&"its SHA-256 is another one than when it was saved"));
         }
         match archive {
+            None => Ok(false),
             Some(Err(cause)) => Err(bad(&cause)),
             Some(Ok(archive)) if archive.whole.sha256 != metadata.archive_sha256 => Err(bad(
                 &"what is encrypted in it is another archive than its description says",
             )),
-            _ => Ok(deep),
+            Some(Ok(_)) => Ok(true),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Seek},
+    io,
     path::Path,
 };
 
@@ -14,8 +14,8 @@ use crate::{archive::Archive, digest::Digest};
 pub(crate) const PREFIX: &str = ".vault-snapshot-";
 
 /// A file as it will be stored. It vanishes when it is dropped.
+#[derive(Debug)]
 pub(crate) struct Draft {
-    file: File,
     path: TempPath,
     /// What the archive says of itself.
     pub(crate) archive: Archive,
@@ -45,7 +45,6 @@ impl Draft {
         let (file, path) = file.into_parts();
         file.sync_all()?;
         Ok(Self {
-            file,
             path,
             archive,
             stored,
@@ -58,16 +57,6 @@ impl Draft {
 
     /// A reader of its own, from the beginning.
     pub(crate) fn open(&self) -> io::Result<File> {
-        let mut file = File::open(&self.path)?;
-        file.rewind()?;
-        Ok(file)
-    }
-}
-
-impl std::fmt::Debug for Draft {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Draft")
-            .field("file", &self.file)
-            .finish_non_exhaustive()
+        File::open(&self.path)
     }
 }

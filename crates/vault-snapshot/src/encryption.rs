@@ -13,7 +13,10 @@ use age::{
 };
 use cli::Failure;
 
-use crate::digest::{Digest, Digesting};
+use crate::{
+    digest::{Digest, Digesting},
+    metadata::Metadata,
+};
 
 /// Whom a snapshot is encrypted to; nobody for an empty list.
 #[derive(Clone, Default)]
@@ -114,11 +117,23 @@ impl Identities {
         self.keys.is_empty()
     }
 
-    /// What is in an encrypted snapshot.
+    /// OpenBao's archive in what is stored of a snapshot.
     ///
     /// # Errors
-    /// None of the identities opens it, or it is no age file.
-    pub(crate) fn open<R: Read>(&self, encrypted: R) -> Result<StreamReader<R>, Failure> {
+    /// It is encrypted, and none of the identities opens it.
+    pub(crate) fn archive<'a>(
+        &self,
+        stored: impl Read + 'a,
+        metadata: &Metadata,
+    ) -> Result<Box<dyn Read + 'a>, Failure> {
+        Ok(if metadata.is_encrypted() {
+            Box::new(self.open(stored)?)
+        } else {
+            Box::new(stored)
+        })
+    }
+
+    fn open<R: Read>(&self, encrypted: R) -> Result<StreamReader<R>, Failure> {
         let failed = |cause: age::DecryptError| {
             match cause {
             age::DecryptError::NoMatchingKeys => {

@@ -7,15 +7,6 @@ use exposition::{Family, Page};
 /// Name, meaning, value.
 pub(crate) type Figure = (&'static str, &'static str, f64);
 
-/// A whole number as Prometheus knows it.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus knows no other numbers"
-)]
-pub(crate) fn number(number: u64) -> f64 {
-    number as f64
-}
-
 /// Writes the file, whole, with all `figures`. One that is not a number keeps what the file says of it. Where the
 /// file cannot be written, the job is not undone: a warning tells.
 pub(crate) fn write(path: Option<&Path>, figures: &[Figure]) {

@@ -32,8 +32,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// A snapshot that is damaged, that is another cluster's without `--force`, that OpenBao refuses, or nobody's yes.
 pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
-    let mut settings = arguments.connection.settings(None)?;
-    settings.namespace = None; // snapshots are the root namespace's
+    let settings = arguments.connection.settings(None)?;
     let token = match &arguments.token_file {
         Some(path) => login::read_word(path)?,
         None => cli::operator_token()?,
@@ -121,13 +120,8 @@ fn send(
 ) -> Result<(), Failure> {
     let total = Duration::from_secs(60 + metadata.archive_size / SLOWEST);
     let stored = chosen.place.open(&chosen.entry.name)?;
-    let sent = if metadata.is_encrypted() {
-        let mut archive = identities.open(stored)?;
-        snapshot::restore(&leader.client, &mut archive, arguments.force, total)
-    } else {
-        let mut archive = stored;
-        snapshot::restore(&leader.client, &mut archive, arguments.force, total)
-    };
+    let mut archive = identities.archive(stored, metadata)?;
+    let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
     sent.map_err(|error| {
         let hint = match &error {
             openbao::Error::Refused { refusal, .. } => {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use cli::{Failure, data, note, warn};
+use exposition::{flag, number};
 use openbao::{Settings, kv, snapshot};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
     let about = saved.as_ref().ok().map(|saved| &saved.metadata);
     let now = |known: bool| {
         if known {
-            metrics::number(Moment::now().seconds())
+            number(Moment::now().seconds())
         } else {
             unknown
         }
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
             (
                 "vault_snapshot_success",
                 "Whether the last run put a snapshot into every place",
-                f64::from(u8::from(succeeded)),
+                flag(succeeded),
             ),
             (
                 "vault_snapshot_last_run_timestamp_seconds",
@@ -77,14 +78,14 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
             (
                 "vault_snapshot_size_bytes",
                 "The size of the last snapshot as it is stored",
-                about.map_or(unknown, |about| metrics::number(about.size)),
+                about.map_or(unknown, |about| number(about.size)),
             ),
             (
                 "vault_snapshot_places_missed",
                 "Places that the last snapshot could not be put into",
                 saved
                     .as_ref()
-                    .map_or(unknown, |saved| metrics::number(saved.missed.len() as u64)),
+                    .map_or(unknown, |saved| number(saved.missed.len() as u64)),
             ),
         ],
     );
@@ -101,8 +102,7 @@ struct Saved {
 
 fn save(arguments: &Save) -> Result<Saved, Failure> {
     let recipients = Recipients::parse(&arguments.age_recipient)?;
-    let mut settings = arguments.connection.settings(None)?;
-    settings.namespace = None; // snapshots are the root namespace's
+    let settings = arguments.connection.settings(None)?;
     let stores = Stores::open(&arguments.places, true)?;
     let login = Login::read(&arguments.login)?;
     refuse_same_disk(arguments, &stores)?;
@@ -147,19 +147,21 @@ impl Job<'_> {
     /// Tries until a snapshot has come in whole.
     fn take(&mut self) -> Result<(Draft, Metadata), Failure> {
         let until = openbao::deadline_in(self.arguments.wait);
-        let mut pause = PAUSES[0];
-        loop {
-            let Missing { failure, may_pass } = match self.attempt() {
-                Ok(taken) => return Ok(taken),
-                Err(missing) => missing,
-            };
-            if !may_pass || Instant::now() + pause >= until {
-                return Err(failure);
-            }
-            note(format_args!("{}; tries again", failure.message()));
-            thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES[1]);
-        }
+        let mut before: Option<String> = None;
+        let taken = openbao::retry_until(
+            until,
+            PAUSES,
+            |missing: &Missing| missing.may_pass,
+            || {
+                if let Some(trouble) = before.take() {
+                    note(format_args!("{trouble}; tries again"));
+                }
+                self.attempt().inspect_err(|missing| {
+                    before = Some(missing.failure.message().to_owned());
+                })
+            },
+        );
+        taken.map_err(|missing| missing.failure)
     }
 
     fn attempt(&mut self) -> Result<(Draft, Metadata), Missing> {

@@ -2,12 +2,16 @@
 
 use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
-use cli::{ConnectionArgs, Failure};
+use cli::{ConnectionArgs, Failure, KeyFile, unusable};
 use openbao::{Address, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::{Arguments, file, log::Level, shares::Shares};
+use crate::{
+    Arguments,
+    log::Level,
+    shares::{READERS, Shares},
+};
 
 /// How long one request to a node may take, and its connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,18 +56,18 @@ impl Configuration {
     /// What of it cannot be read or makes no sense.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self, Failure> {
         let path = &arguments.config;
-        let (text, mode) = file::read(path)?;
-        let file = parse(path, &text)?;
+        let on_disk = KeyFile::read(path)?;
+        let file = parse(path, on_disk.content())?;
         if !file.unseal_keys.is_empty() {
-            file::refuse_readers(path, mode)?;
+            on_disk.refuse_readers(READERS)?;
         }
         if file.nodes.is_empty() {
-            return Err(wrong(path, "`nodes` is empty").hint("name at least one node's URL"));
+            return Err(unusable(path, "`nodes` is empty").hint("name at least one node's URL"));
         }
         if !INTERVALS.contains(&file.probe_interval) {
             let given = file.probe_interval;
             return Err(
-                wrong(path, format!("`probe_interval` is {given}")).hint("1 to 3600 seconds")
+                unusable(path, format!("`probe_interval` is {given}")).hint("1 to 3600 seconds")
             );
         }
         let shares = Shares::collect(
@@ -84,7 +88,7 @@ impl Configuration {
 fn parse(path: &Path, text: &[u8]) -> Result<File, Failure> {
     serde_json::from_slice(text).map_err(|cause| {
         let why = explain(&cause);
-        wrong(path, format!("it is not understood: {why}")).hint(
+        unusable(path, format!("it is not understood: {why}")).hint(
             "JSON with log_level, probe_interval, nodes and unseal_keys: see `vault-unseal --help`",
         )
     })
@@ -110,7 +114,7 @@ fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failur
     let mut list = Vec::new();
     for url in urls {
         list.extend(Address::parse_list(url).map_err(|cause| {
-            wrong(&arguments.config, format!("`nodes`: {cause}"))
+            unusable(&arguments.config, format!("`nodes`: {cause}"))
                 .hint("an address reads `https://10.0.0.5:8200`")
         })?);
     }
@@ -131,8 +135,4 @@ fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failur
         ..common.clone()
     };
     Ok(list.into_iter().map(settings).collect())
-}
-
-pub(crate) fn wrong(path: &Path, why: impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("`{}` cannot be used: {why}", path.display()))
 }

@@ -8,7 +8,6 @@
 mod attempts;
 mod cli;
 mod configuration;
-mod file;
 mod log;
 mod memory;
 mod metrics;

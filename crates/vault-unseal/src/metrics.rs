@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use exposition::{Family, Page};
+use exposition::{Family, Page, flag, seconds};
 
 use crate::log::{Level, say};
 
@@ -47,14 +47,14 @@ const KINDS: [Kind; 4] = [
             "vault_unseal_node_up",
             "Whether the node answered the last look.",
         ),
-        |node| f64::from(u8::from(node.up)),
+        |node| flag(node.up),
     ),
     (
         Family::gauge(
             "vault_unseal_node_sealed",
             "Whether the node was sealed at the last look.",
         ),
-        |node| f64::from(u8::from(node.sealed)),
+        |node| flag(node.sealed),
     ),
     (
         Family::counter(
@@ -162,7 +162,6 @@ fn figures(nodes: &BTreeMap<String, Node>) -> Page {
 }
 
 fn write(file: &Path, mut page: Page) -> std::io::Result<()> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    page.single(&WRITTEN, now.unwrap_or_default().as_secs_f64().floor());
+    page.single(&WRITTEN, seconds(SystemTime::now()));
     exposition::write(file, &page)
 }

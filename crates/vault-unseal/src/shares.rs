@@ -7,19 +7,16 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cli::Failure;
+use cli::{Failure, KeyFile, unusable};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::{
-    configuration::wrong,
-    file,
-    log::{Level, say},
-};
+use crate::log::{Level, say};
 
 /// How systemd credentials with key shares are named.
 const CREDENTIAL: &str = "unseal-key";
+/// The bits of a mode that let others than the owner do anything.
+pub(crate) const READERS: u32 = 0o077;
 /// How many bytes OpenBao takes: a barrier key, or a share of one, which has one byte more.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=33;
 
@@ -55,13 +52,13 @@ impl Shares {
         let mut number = 0;
         all.add(configured, configuration, &mut number)?;
         for path in files {
-            let (text, mode) = file::read(path)?;
-            file::refuse_readers(path, mode)?;
-            all.add(of_file(path, &text)?, path, &mut number)?;
+            let file = KeyFile::read(path)?;
+            file.refuse_readers(READERS)?;
+            all.add(file.shares()?, path, &mut number)?;
         }
         for path in credential_files(credentials) {
-            let (text, _) = file::read(&path)?; // who may read them is systemd's business
-            all.add(of_file(&path, &text)?, &path, &mut number)?;
+            let file = KeyFile::read(&path)?; // who may read them is systemd's business
+            all.add(file.shares()?, &path, &mut number)?;
         }
         if all.list.is_empty() {
             return Err(Failure::usage("there are no key shares").hint(
@@ -87,7 +84,7 @@ impl Shares {
 
     fn add_one(&mut self, text: SecretString, source: &Path, number: usize) -> Result<(), Failure> {
         let bytes = decode(text.expose_secret()).ok_or_else(|| {
-            wrong(
+            unusable(
                 source,
                 format!("key share {number} is neither hex nor base64 of 16 to 33 bytes"),
             )
@@ -165,27 +162,6 @@ impl Shares {
         }
         text
     }
-}
-
-/// The keys of `bao operator init -format=json` that hold shares.
-#[derive(Deserialize)]
-struct Initialised {
-    unseal_keys_b64: Vec<SecretString>,
-}
-
-fn of_file(path: &Path, text: &[u8]) -> Result<Vec<SecretString>, Failure> {
-    let text = std::str::from_utf8(text).map_err(|_| wrong(path, "it is no text"))?;
-    if text.trim_start().starts_with('{') {
-        // The message could show a part of the file.
-        let parsed: Initialised = serde_json::from_str(text)
-            .map_err(|_| wrong(path, "it is JSON, but has no list `unseal_keys_b64`"))?;
-        return Ok(parsed.unseal_keys_b64);
-    }
-    let lines = text.lines().map(str::trim);
-    Ok(lines
-        .filter(|line| !line.is_empty())
-        .map(SecretString::from)
-        .collect())
 }
 
 /// The credentials with key shares, by name.

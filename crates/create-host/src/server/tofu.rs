@@ -4,7 +4,7 @@ use std::{
     env,
     fs::File,
     io::{Read, Seek},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -52,7 +52,7 @@ impl OpenTofu {
     fn find(fleet: &Fleet) -> Result<Self, Failure> {
         let shown = fleet.settings.paths.vault_terraform.to_string();
         let folder = fleet.tree.resolve(&shown)?;
-        let Some(program) = on_path("tofu") else {
+        let Some(program) = cli::on_path("tofu") else {
             return Err(
                 Failure::usage("OpenTofu is not installed: there is no `tofu` on `PATH`")
                     .hint("install it, or use `--apply api`"),
@@ -185,17 +185,4 @@ impl OpenTofu {
         }
         command
     }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH")?;
-    env::split_paths(&folders)
-        .map(|folder| folder.join(name))
-        .find(|program| is_program(program))
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

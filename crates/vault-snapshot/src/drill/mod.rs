@@ -17,6 +17,7 @@ use std::{
 };
 
 use cli::{Failure, data, note};
+use exposition::{flag, number};
 
 use crate::{
     chosen::{Chosen, with_folder},
@@ -31,7 +32,6 @@ use crate::{
 use canary::Reader;
 use scratch::Scratch;
 use server::Server;
-use shares::Shares;
 
 /// Runs `vault-snapshot drill`.
 ///
@@ -40,7 +40,7 @@ use shares::Shares;
 pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
     let started = Instant::now();
     let drilled = drill(arguments);
-    let seconds = |moment: Moment| metrics::number(moment.seconds());
+    let seconds = |moment: Moment| number(moment.seconds());
     let ok = drilled.is_ok();
     let if_ok = |moment| if ok { seconds(moment) } else { f64::NAN };
     metrics::write(
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
             (
                 "vault_snapshot_drill_success",
                 "Whether the last drill restored a snapshot and read what it should hold",
-                f64::from(u8::from(ok)),
+                flag(ok),
             ),
             (
                 "vault_snapshot_drill_last_run_timestamp_seconds",
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
 
 fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
-    let shares = Shares::read(&arguments.unseal_key_file)?;
+    let shares = shares::read(&arguments.unseal_key_file)?;
     if shares.is_empty() && arguments.seal_config.is_none() {
         return Err(Failure::usage("nothing would unseal what is restored")
             .hint("`--unseal-key-file`, or `--seal-config` for a seal that opens by itself"));
@@ -101,7 +101,7 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
         );
     }
     let scratch = Scratch::new(places.work.as_deref())?;
-    let archive = fetched::fetch(&chosen, &metadata, &identities, scratch.path())?;
+    let archive = fetched::fetch(&chosen, &identities, scratch.path())?;
     let hidden = arguments.hide.iter().map(PathBuf::as_path);
     let hidden: Vec<_> = hidden.filter(|path| *path != Path::new("none")).collect();
     isolation::enter(arguments.with_network, &hidden)?;

@@ -1,14 +1,12 @@
 //! The folder of a drill: it vanishes with it, also where it was killed, as soon as there is another one.
 
-use std::{
-    env, fs,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, os::fd::OwnedFd, path::Path};
 
 use cli::Failure;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tempfile::TempDir;
+
+use crate::store::of_unit;
 
 /// How the folders are named.
 const PREFIX: &str = ".vault-snapshot-drill-";
@@ -27,10 +25,6 @@ impl Scratch {
     /// # Errors
     /// No folder can be made there.
     pub(crate) fn new(work: Option<&Path>) -> Result<Self, Failure> {
-        let of_unit = || {
-            let names = ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY"];
-            names.iter().find_map(env::var_os).map(PathBuf::from)
-        };
         let parent = work.map(Path::to_owned).or_else(of_unit);
         let parent = parent.unwrap_or_else(env::temp_dir);
         let failed = |cause: &dyn std::fmt::Display| {

@@ -1,7 +1,6 @@
 //! The throw-away server.
 
 use std::{
-    env,
     fs::{self, File},
     io,
     net::TcpListener,
@@ -20,7 +19,7 @@ use openbao::{
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{shares::Shares, tied};
+use super::tied;
 use crate::{cli::Drill, metadata::Metadata};
 
 /// Between two looks at the server.
@@ -110,7 +109,7 @@ impl Server {
         &mut self,
         archive: &Path,
         metadata: &Metadata,
-        shares: &Shares,
+        shares: &[SecretString],
     ) -> Result<(), Failure> {
         let mut file = File::open(archive).map_err(|cause| {
             Failure::failed(format!(
@@ -127,7 +126,7 @@ impl Server {
             (status.sealed || status.cluster_id == *id).then_some(status)
         })?;
         if status.sealed {
-            self.unseal(&shares.list)?;
+            self.unseal(shares)?;
         }
         self.wait_for("come up with the snapshot", |client| {
             let status = sys::seal_status(client).ok()?;
@@ -248,7 +247,5 @@ fn found(program: &Path) -> Result<PathBuf, Failure> {
     if program.components().count() > 1 {
         return program.canonicalize().map_err(|_| missing());
     }
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let mut candidates = env::split_paths(&folders).map(|folder| folder.join(program));
-    candidates.find(|path| path.is_file()).ok_or_else(missing)
+    cli::on_path(program).ok_or_else(missing)
 }

@@ -8,7 +8,7 @@ use std::{
 use cli::Failure;
 use s3::{Bucket, Error, Object};
 
-use super::{Entry, Place, location};
+use super::{Entry, Place, location, newest_first};
 use crate::{
     draft::Draft,
     metadata::{self, ENDING, Metadata},
@@ -168,8 +168,7 @@ impl Place for S3 {
                 });
             }
         }
-        found.sort_by(|one, other| (other.moment(), &other.name).cmp(&(one.moment(), &one.name)));
-        Ok(found)
+        Ok(newest_first(found))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {

@@ -8,7 +8,7 @@ use std::{
 
 use cli::Failure;
 
-use super::{Entry, Place};
+use super::{Entry, Place, newest_first};
 use crate::{
     draft::{self, Draft},
     metadata::{self, ENDING, Metadata},
@@ -121,11 +121,10 @@ impl Place for Folder {
     }
 
     fn list(&self) -> Result<Vec<Entry>, Failure> {
-        let mut found = self
+        let found = self
             .entries()
             .map_err(|cause| self.failed("listed", &cause))?;
-        found.sort_by(|one, other| (other.moment(), &other.name).cmp(&(one.moment(), &one.name)));
-        Ok(found)
+        Ok(newest_first(found))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {

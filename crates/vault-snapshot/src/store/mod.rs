@@ -57,6 +57,11 @@ impl Entry {
     }
 }
 
+fn newest_first(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by(|one, other| (other.moment(), &other.name).cmp(&(one.moment(), &one.name)));
+    entries
+}
+
 /// A place that holds snapshots.
 pub(crate) trait Place: Send + Sync {
     /// How people know it.
@@ -140,11 +145,6 @@ impl Stores {
     /// # Errors
     /// There is none, or it cannot be made.
     pub(crate) fn work(&self) -> Result<PathBuf, Failure> {
-        let of_unit = || {
-            let names = ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY"];
-            let set = names.iter().find_map(env::var_os);
-            set.map(PathBuf::from)
-        };
         let folder = self
             .work
             .clone()
@@ -171,6 +171,12 @@ impl Stores {
         }
         Ok(locked)
     }
+}
+
+/// The room that systemd gave the unit.
+pub(crate) fn of_unit() -> Option<PathBuf> {
+    let names = ["CACHE_DIRECTORY", "RUNTIME_DIRECTORY"];
+    names.iter().find_map(env::var_os).map(PathBuf::from)
 }
 
 /// Makes a folder that is missing, for its owner only.
