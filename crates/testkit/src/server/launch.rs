@@ -36,6 +36,7 @@ impl Server {
         command
             .env_clear()
             .env("HOME", self.folder())
+            .env("TMPDIR", self.folder()) // a server that is killed leaves what it has begun there
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder());
         command

@@ -58,6 +58,7 @@ impl Server {
         command
             .env_clear()
             .env("HOME", folder)
+            .env("TMPDIR", folder) // what it has begun there when it is killed vanishes with the folder
             .current_dir(folder)
             .stdin(Stdio::null())
             .stderr(output.try_clone().map_err(failed)?)

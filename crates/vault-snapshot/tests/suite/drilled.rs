@@ -302,6 +302,16 @@ fn a_drill_that_is_killed_leaves_no_server() {
         let id = running.id();
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
         let servers = children(id);
+        for server in &servers {
+            // What OpenBao has begun to write must go with the folder.
+            let variables = fs::read(format!("/proc/{server}/environ")).unwrap_or_default();
+            let variables = String::from_utf8_lossy(&variables);
+            let folder = variables
+                .split('\0')
+                .find(|found| found.starts_with("TMPDIR="));
+            let inside = |folder: &str| folder.contains(".vault-snapshot-drill-");
+            assert!(variables.is_empty() || folder.is_some_and(inside));
+        }
         running.kill();
         wait_for("the server is gone", || {
             let there = |id: &u32| {
