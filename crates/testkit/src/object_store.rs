@@ -4,13 +4,12 @@ use std::{
     fs,
     net::TcpStream,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use crate::{
     Certificates, ScratchDir,
     port::Port,
-    process::{Process, bound_command},
+    process::{Process, server_command},
     program, scratch_dir, wait_for,
 };
 
@@ -79,7 +78,7 @@ impl ObjectStore {
             return;
         }
         let program = versitygw().expect("a `versitygw` to test with");
-        let mut command = bound_command(&program);
+        let mut command = server_command(&program, &self.scratch, "log");
         command
             .args(["--access", KEY_ID, "--secret", SECRET, "--quiet"])
             .args(["--port", &self.port.address().to_string()]);
@@ -95,12 +94,6 @@ impl ObjectStore {
             .arg("--sidecar")
             .arg(sidecar)
             .arg(&self.folder);
-        let log = fs::File::create(self.scratch.join("log")).expect("a log is made");
-        command
-            .env_clear()
-            .stdin(Stdio::null())
-            .stderr(log.try_clone().expect("a file handle is doubled"))
-            .stdout(log);
         self.process = Some(Process::start(command).expect("`versitygw` starts"));
         wait_for("the store answers", || {
             TcpStream::connect(self.port.address()).ok()

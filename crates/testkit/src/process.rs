@@ -1,8 +1,8 @@
 //! Child processes that never outlive the tests.
 
 use std::{
-    io,
-    process::{Child, Command, ExitStatus},
+    fs, io,
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{LazyLock, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::program;
+use crate::{program, wait_for};
 
 /// A child that is killed, by its own id, on `Drop`.
 #[derive(Debug)]
@@ -65,6 +65,18 @@ impl Process {
         }
     }
 
+    /// Stops it without ending it, and waits until none of its threads runs: one might still answer.
+    pub(crate) fn pause(&mut self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.id());
+        wait_for("the process is stopped", || {
+            let mut threads = fs::read_dir(&threads).expect("a process that lives");
+            threads
+                .all(|thread| thread.is_ok_and(|thread| is_stopped(&thread.path())))
+                .then_some(())
+        });
+    }
+
     /// Ends it now and waits until it is gone.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         self.signal(Signal::KILL);
@@ -78,6 +90,11 @@ impl Process {
             self.kill();
         }
     }
+}
+
+fn is_stopped(thread: &std::path::Path) -> bool {
+    let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:\tT"))
 }
 
 impl Drop for Process {
@@ -99,6 +116,32 @@ pub(crate) fn bound_command(program: &std::path::Path) -> Command {
     };
     let mut command = Command::new(setpriv);
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// A command whose process serves a test from `folder`, which holds all that it writes, also what it leaves
+/// when it is killed; stdout and stderr go to the end of `log` in it. It has no more of this process's
+/// environment than it needs.
+pub(crate) fn server_command(
+    program: &std::path::Path,
+    folder: &std::path::Path,
+    log: &str,
+) -> Command {
+    let log = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(log))
+        .expect("a server's log is opened");
+    let mut command = bound_command(program);
+    command
+        .env_clear()
+        .env("HOME", folder)
+        .env("TMPDIR", folder)
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(log.try_clone().expect("a file handle is doubled"))
+        .stdout(log);
     command
 }
 

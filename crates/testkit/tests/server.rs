@@ -68,7 +68,7 @@ fn a_host_reads_its_own_secrets_and_no_others() {
 fn its_temporary_files_are_in_its_own_folder() {
     testkit::require_bao!();
     let server = Server::builder().start();
-    let variables = std::fs::read(format!("/proc/{}/environ", server.process_id().unwrap()));
+    let variables = fs::read(format!("/proc/{}/environ", server.process_id().unwrap()));
     let variables = String::from_utf8(variables.unwrap()).unwrap();
     let wanted = format!("TMPDIR={}", server.folder().display());
     assert!(variables.split('\0').any(|found| found == wanted));

@@ -11,6 +11,7 @@ use std::{
 };
 
 use cli::Failure;
+use exposition::flag;
 use openbao::{Client, Error, Settings, Trouble, sys};
 
 use crate::{
@@ -119,7 +120,7 @@ impl Watcher {
         self.metrics.change(&self.name, |node| {
             node.up = seen != Seen::Lost;
             node.sealed = seen == Seen::Sealed;
-            node.failures += f64::from(u8::from(matches!(seen, Seen::Lost | Seen::Sealed)));
+            node.failures += flag(matches!(seen, Seen::Lost | Seen::Sealed));
         });
         seen
     }

@@ -1,12 +1,6 @@
 //! From a folder to an API server that answers.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, process::Command};
 
 use rcgen::KeyPair;
 
@@ -14,7 +8,7 @@ use super::Kubernetes;
 use crate::{
     Certificates, find,
     port::Port,
-    process::{Process, bound_command},
+    process::{Process, server_command},
     scratch_dir, wait_for,
 };
 
@@ -125,17 +119,7 @@ fn start_server(folder: &Path, certificates: &Certificates, address: &str, etcd:
 fn command(name: &str, variable: &str, folder: &Path, log: &str) -> Command {
     let program = find(name, variable)
         .unwrap_or_else(|| panic!("no `{name}`; `testkit::require_kubernetes!()` skips without"));
-    let log = fs::File::create(folder.join(log)).expect("a log is made");
-    let mut command = bound_command(&program);
-    command
-        .env_clear()
-        .env("HOME", folder)
-        .env("PATH", "/usr/bin:/bin")
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stderr(log.try_clone().expect("a file handle is doubled"))
-        .stdout(log);
-    command
+    server_command(&program, folder, log)
 }
 
 /// A kubeconfig is YAML, of which JSON is a part.

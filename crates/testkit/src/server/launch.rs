@@ -1,9 +1,6 @@
 //! From a folder to a server that answers.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use std::process::Command;
 
 use openbao::{
     Error, Method, Request,
@@ -16,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Keys, Server};
 use crate::{
     bao,
-    process::{Process, bound_command},
+    process::{Process, server_command},
     wait_for,
 };
 
@@ -24,25 +21,10 @@ impl Server {
     /// Starts the process and waits until it answers, sealed or not.
     pub(super) fn launch(&mut self) {
         let program = bao().expect("a `bao` to test with; `testkit::require_bao!()` skips without");
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("log"));
-        let log = log.expect("the server's log is opened");
-        let mut command = bound_command(&program);
+        let mut command = server_command(&program, self.folder(), "log");
         command
             .args(["server", "-config"])
             .arg(self.folder.join("server.json"));
-        command
-            .env_clear()
-            .env("HOME", self.folder())
-            .env("TMPDIR", self.folder()) // a server that is killed leaves what it has begun there
-            .env("PATH", "/usr/bin:/bin")
-            .current_dir(self.folder());
-        command
-            .stdin(Stdio::null())
-            .stderr(log.try_clone().expect("a file handle is doubled"))
-            .stdout(log);
         self.process = Some(Process::start(command).expect("`bao server` starts"));
         let client = self.anonymous_client();
         wait_for("the server answers", || {

@@ -148,10 +148,7 @@ impl Server {
 
     /// Stops the process without ending it (SIGSTOP): its port accepts and never answers.
     pub fn pause(&mut self) {
-        self.process
-            .as_mut()
-            .expect("a server that runs")
-            .signal(Signal::STOP);
+        self.process.as_mut().expect("a server that runs").pause();
     }
 
     /// Lets it go on after [`Server::pause`].
