@@ -18,10 +18,10 @@ use crate::{
     exchange::{Limits, Opened, open, plain},
 };
 
-/// How much is taken from the connection at once, in bytes.
-const PIECE: usize = 64 << 10;
+/// How much is taken from the connection at once, in bytes: a record of TLS holds no more.
+const PIECE: usize = 16 << 10;
 /// How many pieces may lie ready.
-const PIECES: usize = 8;
+const PIECES: usize = 32;
 
 /// The body of an answer as it comes in. Its Debug print shows nothing of it.
 pub struct Download {

@@ -109,7 +109,7 @@ impl Bucket {
         })
     }
 
-    fn request(&self, ask: &Ask<'_>) -> Result<Request<Vec<u8>>, Trouble> {
+    fn request<'a>(&self, ask: &Ask<'a>) -> Result<Request<&'a [u8]>, Trouble> {
         let (scheme, host, before) = self.base();
         let path = format!("{before}/{}", ask.key);
         let body = signature::sha256(ask.body);
@@ -145,9 +145,7 @@ impl Bucket {
         for (name, value) in ask.headers {
             request = request.header(*name, *value);
         }
-        request
-            .body(ask.body.to_vec())
-            .map_err(|why| unusable(&why))
+        request.body(ask.body).map_err(|why| unusable(&why))
     }
 }
 

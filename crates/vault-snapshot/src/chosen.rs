@@ -5,13 +5,12 @@ use std::{io, path::Path};
 use cli::Failure;
 
 use crate::{
-    archive,
     cli::Places,
     digest::Digesting,
     encryption::Identities,
+    inspection::{Trouble, inspect},
     metadata::Metadata,
     store::{Entry, Place, Stores},
-    tee::{Tee, Trouble},
 };
 
 /// A snapshot in one of the places.
@@ -105,16 +104,19 @@ impl<'a> Chosen<'a> {
             Failure::failed(format!("{} is damaged: {why}", self.shown()))
         };
         let mut stored = Digesting::new(self.place.open(&self.entry.name)?);
-        let archive = if metadata.is_encrypted() && identities.is_empty() {
-            None
+        let (inspected, whole) = if !metadata.is_encrypted() {
+            (Some(inspect(&mut stored, to)), None)
+        } else if identities.is_empty() {
+            (None, None)
         } else {
-            let mut tee = Tee::new(identities.archive(&mut stored, metadata)?, to);
-            let checked = archive::check(&mut tee);
-            if let (_, Some(Trouble::To(cause))) = tee.finish() {
-                return Err(unwritable(&cause));
-            }
-            Some(checked)
+            let mut archive = Digesting::new(identities.open(&mut stored)?);
+            let inspected = inspect(&mut archive, to);
+            (Some(inspected), Some(archive.finish().1))
         };
+        let inspected = inspected.transpose().map_err(Failure::failed)?;
+        if let Some(Some(Trouble::To(cause))) = inspected.as_ref().map(|seen| &seen.trouble) {
+            return Err(unwritable(cause));
+        }
         // An end in the middle says less than the digest of all.
         io::copy(&mut stored, &mut io::sink()).map_err(|cause| {
             Failure::failed(format!("{} could not be read: {cause}", self.shown()))
@@ -123,14 +125,18 @@ impl<'a> Chosen<'a> {
         if stored.size != metadata.size || stored.sha256 != metadata.sha256 {
             return Err(bad(&"its SHA-256 is another one than when it was saved"));
         }
-        match archive {
-            None => Ok(false),
-            Some(Err(cause)) => Err(bad(&cause)),
-            Some(Ok(archive)) if archive.whole.sha256 != metadata.archive_sha256 => Err(bad(
-                &"what is encrypted in it is another archive than its description says",
-            )),
-            Some(Ok(_)) => Ok(true),
+        let Some(inspected) = inspected else {
+            return Ok(false);
+        };
+        if let Err(cause) = inspected.archive {
+            return Err(bad(&cause));
         }
+        if whole.unwrap_or(stored).sha256 != metadata.archive_sha256 {
+            return Err(bad(
+                &"what is encrypted in it is another archive than its description says",
+            ));
+        }
+        Ok(true)
     }
 }
 

@@ -19,7 +19,9 @@ pub(crate) struct Draft {
     path: TempPath,
     /// What the archive says of itself.
     pub(crate) archive: Archive,
-    /// Of the file.
+    /// Of the archive.
+    pub(crate) whole: Digest,
+    /// Of the file: another one where it is encrypted.
     pub(crate) stored: Digest,
 }
 
@@ -41,12 +43,18 @@ pub(crate) fn sweep(folder: &Path) {
 
 impl Draft {
     /// A draft whose content has been checked; it is on the disk when this returns.
-    pub(crate) fn new(file: NamedTempFile, archive: Archive, stored: Digest) -> io::Result<Self> {
+    pub(crate) fn new(
+        file: NamedTempFile,
+        archive: Archive,
+        whole: Digest,
+        stored: Digest,
+    ) -> io::Result<Self> {
         let (file, path) = file.into_parts();
         file.sync_all()?;
         Ok(Self {
             path,
             archive,
+            whole,
             stored,
         })
     }

@@ -48,32 +48,32 @@ impl Recipients {
     }
 }
 
-/// Writes to a file, encrypted where there are recipients, and digests what the file gets.
+/// Writes to a file, encrypted where there are recipients.
 pub(crate) enum Sink<'a> {
-    Plain(Digesting<&'a File>),
-    Encrypted(StreamWriter<Digesting<&'a File>>),
+    Plain(&'a File),
+    Encrypted(Box<StreamWriter<Digesting<&'a File>>>),
 }
 
 impl<'a> Sink<'a> {
     /// Begins to write.
     pub(crate) fn open(file: &'a File, recipients: &Recipients) -> io::Result<Self> {
-        let file = Digesting::new(file);
         if recipients.keys.is_empty() {
             return Ok(Self::Plain(file));
         }
         let keys = recipients.keys.iter();
         let encryptor = Encryptor::with_recipients(keys.map(|key| key as &dyn age::Recipient))
             .map_err(io::Error::other)?;
-        encryptor.wrap_output(file).map(Self::Encrypted)
+        let stream = encryptor.wrap_output(Digesting::new(file))?;
+        Ok(Self::Encrypted(Box::new(stream)))
     }
 
-    /// Ends the writing: without it, what is encrypted is cut short.
-    pub(crate) fn finish(self) -> io::Result<Digest> {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Encrypted(stream) => stream.finish()?,
-        };
-        Ok(file.finish().1)
+    /// Ends the writing: without it, what is encrypted is cut short. Gives the digest of what the file got, where
+    /// that is not what was written.
+    pub(crate) fn finish(self) -> io::Result<Option<Digest>> {
+        match self {
+            Self::Plain(_) => Ok(None),
+            Self::Encrypted(stream) => Ok(Some(stream.finish()?.finish().1)),
+        }
     }
 }
 
@@ -133,7 +133,11 @@ impl Identities {
         })
     }
 
-    fn open<R: Read>(&self, encrypted: R) -> Result<StreamReader<R>, Failure> {
+    /// OpenBao's archive in an encrypted snapshot.
+    ///
+    /// # Errors
+    /// None of the identities opens it.
+    pub(crate) fn open<R: Read>(&self, encrypted: R) -> Result<StreamReader<R>, Failure> {
         let failed = |cause: age::DecryptError| {
             match cause {
             age::DecryptError::NoMatchingKeys => {

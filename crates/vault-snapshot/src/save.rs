@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::Path,
     thread,
@@ -16,20 +15,19 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
 use crate::{
-    archive,
     cli::Save,
     cluster::{self, Leader, Missing},
     digest,
-    draft::{self, Draft},
-    encryption::{Recipients, Sink},
+    draft::Draft,
+    encryption::Recipients,
     failures::first,
     lock::Locked,
     login::Login,
     metadata::{Canary, Metadata},
     metrics,
     moment::Moment,
+    reception::receive,
     store::{Place, Stores},
-    tee::{Tee, Trouble},
 };
 
 /// Between two tries.
@@ -192,8 +190,8 @@ impl Job<'_> {
             raft_term: draft.archive.term,
             size: draft.stored.size,
             sha256: draft.stored.sha256.clone(),
-            archive_size: draft.archive.whole.size,
-            archive_sha256: draft.archive.whole.sha256.clone(),
+            archive_size: draft.whole.size,
+            archive_sha256: draft.whole.sha256.clone(),
             encrypted_to: self.recipients.texts(),
             canary,
         };
@@ -270,46 +268,6 @@ fn denied(error: openbao::Error) -> Missing {
         missing.failure = missing.failure.hint(hint);
     }
     missing
-}
-
-/// Verifies the archive while it comes in, and writes it to a draft, encrypted where that is wanted.
-fn receive(archive: impl io::Read, recipients: &Recipients, work: &Path) -> Result<Draft, Missing> {
-    let unwritable = |cause: &io::Error| Missing {
-        failure: Failure::failed(format!(
-            "the snapshot could not be written to `{}`: {cause}",
-            work.display()
-        )),
-        may_pass: false,
-    };
-    let file = draft::make(work).map_err(|cause| unwritable(&cause))?;
-    let sink = Sink::open(file.as_file(), recipients).map_err(|cause| unwritable(&cause))?;
-    let mut tee = Tee::new(archive, sink);
-    let checked = archive::check(&mut tee);
-    let (sink, trouble) = tee.finish();
-    let archive = match (checked, trouble) {
-        (_, Some(Trouble::To(cause))) => return Err(unwritable(&cause)),
-        (_, Some(Trouble::From(cause))) => {
-            return Err(Missing {
-                failure: Failure::failed(format!("OpenBao's snapshot ends too early: {cause}")),
-                may_pass: true,
-            });
-        }
-        (Err(cause), None) => {
-            let ends = cause.kind() == ErrorKind::UnexpectedEof;
-            let why = if ends {
-                "it ends too early".to_owned()
-            } else {
-                cause.to_string()
-            };
-            return Err(Missing {
-                failure: Failure::failed(format!("OpenBao's snapshot is damaged: {why}")),
-                may_pass: true,
-            });
-        }
-        (Ok(archive), None) => archive,
-    };
-    let stored = sink.finish().map_err(|cause| unwritable(&cause))?;
-    Draft::new(file, archive, stored).map_err(|cause| unwritable(&cause))
 }
 
 /// Puts the snapshot into all places at once; a place that is slow or broken is no other's trouble.
