@@ -11,6 +11,7 @@ mod drilled;
 mod encrypted;
 mod killed;
 mod login;
+mod many;
 mod places;
 mod pruning;
 mod restored;
