@@ -63,7 +63,7 @@ class Server:
         """Starts, initialises and unseals it."""
         self._make_certificates()
         self.launch()
-        answer = self._until_ready(lambda: self.ask("PUT", "sys/init", self._shape))
+        answer = self._until_ready(lambda: self.ask("PUT", "sys/init", self._shape, seconds=60))
         self._token = answer["root_token"]
         self.keys = answer["keys"][: self._shape["secret_threshold"]]
         self.unseal()
