@@ -28,6 +28,7 @@ mod kubernetes;
 mod mount;
 mod network;
 mod object_store;
+mod opentofu;
 mod port;
 mod process;
 mod program;
@@ -45,6 +46,7 @@ pub use kubernetes::{Kubernetes, external_secrets_crds, missing_of_kubernetes, s
 pub use mount::{ReadOnlyDir, Tmpfs};
 pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble};
 pub use object_store::{ObjectStore, versitygw};
+pub use opentofu::OpenTofu;
 pub use port::{RefusedAddress, refused_address};
 pub use program::{bao, find};
 pub use run::{Output, Run, Running, Signal};

@@ -3,55 +3,24 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use serde_json::Value;
-use testkit::Output;
+use testkit::{OpenTofu, Output};
 
 use crate::site::{Call, IP, Site};
 
-/// OpenTofu with what makes it find the Vault provider.
-struct Tofu {
-    program: PathBuf,
-    settings: PathBuf,
-    _mirror: testkit::ScratchDir,
-}
+/// OpenTofu, for fleets.
+struct Tofu(OpenTofu);
 
 impl Tofu {
-    /// Finds both; what is missing where one is not there.
-    fn find() -> Result<Self, &'static str> {
-        let program = testkit::find("tofu", "TOFU").ok_or("no tofu on this machine")?;
-        let mirror = testkit::scratch_dir();
-        let named = env::var_os("TF_CLI_CONFIG_FILE").map(PathBuf::from);
-        let settings = if let Some(settings) = named.filter(|file| file.is_file()) {
-            settings
-        } else {
-            let provider = testkit::find("terraform-provider-vault", "TERRAFORM_PROVIDER_VAULT");
-            write_mirror(
-                &mirror,
-                &provider.ok_or("no provider hashicorp/vault on this machine")?,
-            )
-        };
-        Ok(Self {
-            program,
-            settings,
-            _mirror: mirror,
-        })
-    }
-
     /// `tofu init` in the fleet, which fails where the mirror lacks the provider.
     fn init(&self, site: &Site) -> bool {
-        let mut command = Command::new(&self.program);
-        command.arg(format!("-chdir={}", site.path("terraform/vault").display()));
-        command
-            .args(["init", "-input=false"])
-            .env("TF_CLI_CONFIG_FILE", &self.settings);
-        command.output().unwrap().status.success()
+        self.0.init(&site.path("terraform/vault"))
     }
 
     fn call<'a>(&self, site: &'a Site, arguments: &[&str]) -> Call<'a> {
-        let folder = self.program.parent().unwrap();
+        let folder = self.0.program().parent().unwrap();
         let path = format!(
             "{}:{}",
             folder.display(),
@@ -62,7 +31,7 @@ impl Tofu {
             .args(arguments)
             .env("PATH", path)
             .env("HOME", site.fleet.path())
-            .env("TF_CLI_CONFIG_FILE", &self.settings)
+            .env("TF_CLI_CONFIG_FILE", self.0.configuration())
     }
 
     fn create<'a>(&self, site: &'a Site) -> Call<'a> {
@@ -70,33 +39,12 @@ impl Tofu {
     }
 }
 
-/// The folder that OpenTofu takes providers from (its page "CLI configuration", `filesystem_mirror`).
-fn write_mirror(folder: &Path, provider: &Path) -> PathBuf {
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "amd64"
-    };
-    let place = folder.join(format!(
-        "registry.opentofu.org/hashicorp/vault/5.7.0/linux_{architecture}"
-    ));
-    fs::create_dir_all(&place).unwrap();
-    fs::copy(provider, place.join("terraform-provider-vault_v5.7.0")).unwrap();
-    let settings = folder.join("tofurc");
-    let text = format!(
-        "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
-        folder.display()
-    );
-    fs::write(&settings, text).unwrap();
-    settings
-}
-
 /// A fleet in which OpenTofu is initialised, or the test is skipped.
 macro_rules! initialised {
     ($host:expr) => {{
         testkit::require_bao!();
-        let tofu = match Tofu::find() {
-            Ok(tofu) => tofu,
+        let tofu = match OpenTofu::find() {
+            Ok(tofu) => Tofu(tofu),
             Err(missing) => testkit::skip!("{missing}"),
         };
         let site = Site::new($host);
@@ -345,7 +293,7 @@ fn a_terminal_shows_that_it_runs() {
         "{} --hostname tofu-terminal --ip {IP}",
         env!("CARGO_BIN_EXE_create-host")
     );
-    let folder = tofu.program.parent().unwrap();
+    let folder = tofu.0.program().parent().unwrap();
     let output = testkit::Run::new(script)
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .folder(site.fleet.path())
@@ -354,7 +302,7 @@ fn a_terminal_shows_that_it_runs() {
         .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
         .env("HOME", site.fleet.path())
         .env("TERM", "xterm")
-        .env("TF_CLI_CONFIG_FILE", &tofu.settings)
+        .env("TF_CLI_CONFIG_FILE", tofu.0.configuration())
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(

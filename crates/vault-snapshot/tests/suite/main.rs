@@ -15,6 +15,7 @@ mod many;
 mod places;
 mod pruning;
 mod restored;
+mod roles;
 mod saved;
 mod site;
 mod usage;

@@ -1,0 +1,110 @@
+//! The AppRoles that `terraform/vault/snapshots.tf` makes are enough for a save and a drill, and good for nothing
+//! else.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use openbao::{AppRoleCredentials, Authentication, Error, Method, Request, approle};
+use serde_json::{Value, json};
+use testkit::{Fleet, OpenTofu, ScratchDir, Server, scratch_dir};
+
+use crate::site::{Site, vault_snapshot};
+
+#[test]
+fn what_opentofu_makes_is_enough_and_no_more() {
+    testkit::require_bao!();
+    let tofu = match OpenTofu::find() {
+        Ok(tofu) => tofu,
+        Err(missing) => testkit::skip!("{missing}"),
+    };
+    let fleet = Fleet::scratch();
+    let folder = fleet.path().join("terraform/vault");
+    if !tofu.init(&folder) {
+        testkit::skip!("no provider hashicorp/vault for tofu on this machine");
+    }
+    let site = Site::new();
+    let run = |arguments: &[&str]| tofu_at(&site.server, tofu.command(&folder), arguments);
+    let applied = run(&["apply", "-auto-approve"]);
+    assert!(applied.status.success(), "{applied:?}");
+    let planned = run(&["plan", "-detailed-exitcode"]);
+    assert_eq!(planned.status.code(), Some(0), "{planned:?}");
+
+    let saver = credentials(&site.server, "snapshots");
+    let drills = credentials(&site.server, "snapshot-drills");
+    let output = vault_snapshot(&["save", "--dir", &site.dir(), "--auth", "approle"])
+        .args(["--canary", "secret/vault-snapshot/canary", "--approle-dir"])
+        .arg(&*saver)
+        .env("BAO_ADDR", site.server.address())
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let shares = site.folder.join("shares");
+    fs::write(&shares, site.server.unseal_key()).unwrap();
+    fs::set_permissions(&shares, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = vault_snapshot(&["drill", "--dir", &site.dir(), "--unseal-key-file"])
+        .arg(&shares)
+        .arg("--approle-dir")
+        .arg(&*drills)
+        .arg("--bao-program")
+        .arg(testkit::bao().unwrap())
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+
+    let canary = "secret/data/vault-snapshot/canary";
+    assert!(!may(&site.server, &saver, Method::Get, canary));
+    assert!(!may(&site.server, &drills, Method::Post, canary));
+    for (role, path) in [
+        (&saver, "secret/data/fill/1"),
+        (&saver, "auth/token/lookup-self"),
+        (&drills, "secret/data/fill/1"),
+        (&drills, "sys/storage/raft/snapshot"),
+    ] {
+        assert!(!may(&site.server, role, Method::Get, path), "{path}");
+    }
+    assert!(may(&site.server, &drills, Method::Get, canary));
+}
+
+/// With what the server has already taken over.
+fn tofu_at(server: &Server, mut command: Command, arguments: &[&str]) -> Output {
+    command
+        .args(arguments)
+        .arg("-var=adopt_mounts=[\"secret\"]")
+        .env("VAULT_ADDR", server.address())
+        .env("VAULT_TOKEN", server.root_token())
+        .output()
+        .unwrap()
+}
+
+/// Issues the credentials as the page of the procedure does.
+fn credentials(server: &Server, role: &str) -> ScratchDir {
+    let folder = scratch_dir();
+    let id = server.read(&format!("auth/approle/role/{role}/role-id"));
+    let secret = server.write(&format!("auth/approle/role/{role}/secret-id"), &json!({}));
+    for (name, data) in [("role_id", id), ("secret_id", secret)] {
+        let value = data.unwrap()[name].as_str().unwrap().to_owned();
+        fs::write(folder.join(name.replace('_', "-")), value).unwrap();
+    }
+    folder
+}
+
+fn may(server: &Server, credentials: &Path, method: Method, path: &str) -> bool {
+    let read = |name: &str| fs::read_to_string(credentials.join(name)).unwrap().into();
+    let mut client = server.anonymous_client();
+    let credentials = AppRoleCredentials {
+        role_id: read("role-id"),
+        secret_id: read("secret-id"),
+    };
+    let token = approle::login(&client, "approle", &credentials).unwrap();
+    client.authenticate(Authentication::Token(token));
+    let request = Request::new(method, path)
+        .json(&json!({ "data": {} }))
+        .unwrap();
+    match client.send::<Value>(&request) {
+        Ok(_) => true,
+        Err(Error::Denied { .. }) => false,
+        Err(error) => panic!("{path}: {error}"),
+    }
+}
