@@ -13,14 +13,15 @@ const SAVER: &str = r#"path "sys/storage/raft/snapshot" { capabilities = ["read"
 path "secret/data/vault-snapshot/canary" { capabilities = ["create", "update"] }"#;
 const READER: &str = r#"path "secret/data/vault-snapshot/canary" { capabilities = ["read"] }"#;
 
-struct Drill {
-    site: Site,
-    keys: ScratchDir,
+pub(crate) struct Drill {
+    pub(crate) site: Site,
+    pub(crate) keys: ScratchDir,
     work: ScratchDir,
 }
 
 impl Drill {
-    fn new() -> Self {
+    /// A site whose AppRoles may save and drill.
+    pub(crate) fn new() -> Self {
         Self::around(Site::new())
     }
 
@@ -49,7 +50,8 @@ impl Drill {
         output.stdout.trim().to_owned()
     }
 
-    fn saving(&self) -> Run {
+    /// `save` with a canary, to wherever the caller says.
+    pub(crate) fn saving(&self) -> Run {
         vault_snapshot(&[
             "save",
             "--canary",
@@ -62,7 +64,8 @@ impl Drill {
         .env("BAO_ADDR", self.site.server.address())
     }
 
-    fn drill(&self) -> Run {
+    /// A drill of the newest in the folder.
+    pub(crate) fn drill(&self) -> Run {
         self.drill_without_keys()
             .arg("--unseal-key-file")
             .arg(self.keys.join("shares"))

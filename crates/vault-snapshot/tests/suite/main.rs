@@ -7,6 +7,7 @@
 
 mod buckets;
 mod damaged;
+mod documentation;
 mod drilled;
 mod encrypted;
 mod killed;
