@@ -178,8 +178,9 @@ fn told(metadata: &Metadata, leader: &Leader, open: bool) {
             "{name} is restored; OpenBao at {address} serves it"
         ));
     } else {
+        // Until then it wants as many shares as it was initialised with: it keeps in mind what it has read of its seal.
         note(format_args!(
-            "{name} is restored; OpenBao at {address} is sealed: unseal it, and each other node, with the key shares of cluster `{}`",
+            "{name} is restored; OpenBao at {address} is sealed: restart it, then unseal it, and each other node, with the key shares of cluster `{}`",
             metadata.cluster_name
         ));
     }

@@ -5,7 +5,7 @@ use std::{
     io,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -29,6 +29,7 @@ const LINES: usize = 15;
 
 /// A server on loopback that is killed on `Drop`.
 pub(crate) struct Server {
+    command: Command,
     process: Child,
     client: Client,
     log: PathBuf,
@@ -68,6 +69,7 @@ impl Server {
         let mut settings = Settings::new(vec![address]);
         settings.request_timeout = arguments.wait;
         let mut server = Self {
+            command,
             process,
             client: Client::new(settings)?,
             log,
@@ -127,6 +129,7 @@ impl Server {
             (status.sealed || status.cluster_id == *id).then_some(status)
         })?;
         if status.sealed {
+            self.restart()?;
             self.unseal(shares)?;
         }
         self.wait_for("come up with the snapshot", |client| {
@@ -136,7 +139,25 @@ impl Server {
         self.wait_until_active()
     }
 
-    fn unseal(&mut self, shares: &[SecretString]) -> Result<(), Failure> {
+    /// Starts it again. Until then it would want as many shares as it was initialised with, for it keeps in mind what
+    /// it has read of its seal.
+    fn restart(&mut self) -> Result<(), Failure> {
+        self.end();
+        self.process = self.command.spawn().map_err(|cause| {
+            Failure::failed(format!(
+                "the throw-away server could not be started again: {cause}"
+            ))
+        })?;
+        self.wait_for("answer again", |client| sys::seal_status(client).ok())?;
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    fn unseal(&self, shares: &[SecretString]) -> Result<(), Failure> {
         unseal::reset(&self.client)?;
         for share in shares {
             match unseal::submit(&self.client, share) {
@@ -211,8 +232,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.end();
     }
 }
 

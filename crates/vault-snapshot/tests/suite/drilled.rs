@@ -246,6 +246,29 @@ fn what_is_missing_is_told() {
     drill.leaves_nothing();
 }
 
+/// The server that the snapshot is restored into was made with one share.
+#[test]
+fn key_shares_of_several_people() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    let server = &drill.site.server;
+    let wanted = json!({ "secret_shares": 5, "secret_threshold": 3 });
+    let begun = server.write("sys/rotate/root/init", &wanted).unwrap();
+    let given = json!({ "key": server.unseal_key(), "nonce": begun["nonce"] });
+    let made = server.write("sys/rotate/root/update", &given).unwrap();
+    let shares = made["keys_base64"].as_array().unwrap().iter();
+    let shares: Vec<_> = shares.map(|share| share.as_str().unwrap()).collect();
+    drill.saved();
+    let file = drill.keys.join("shares");
+    for (shares, code) in [(&shares[1..4], 0), (&shares[1..3], 1)] {
+        fs::write(&file, shares.join("\n")).unwrap();
+        let output = drill.drill().run();
+        assert_eq!(output.code(), Some(code), "{output}");
+        assert_eq!(output.stderr.contains("too few"), code == 1, "{output}");
+        drill.leaves_nothing();
+    }
+}
+
 #[test]
 fn damaged_snapshots_fail_it() {
     testkit::require_bao!();

@@ -56,7 +56,12 @@ fn another_cluster_only_by_force() {
     assert!(output.stderr.contains("--force"), "{output}");
     let output = restore(&new, &["--yes", "--force", &path]).run();
     assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("is sealed: unseal it"), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("is sealed: restart it, then unseal it"),
+        "{output}"
+    );
     new.open_as(&site.server);
     let secrets = new.list("secret/metadata/fill/");
     assert_eq!(secrets.len(), 1_000);
