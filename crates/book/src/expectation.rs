@@ -7,12 +7,12 @@ use regex::Regex;
 /// What later commands and prompts may use, by name.
 pub type Values = BTreeMap<String, String>;
 
-/// The end of the prompts at which `bao` takes a key share or a password.
-const PROMPT: &str = "(will be hidden): $";
+/// The ends of prompts: those at which `bao` takes a key share or a password, and that of `vault-snapshot restore`.
+const PROMPTS: [&str; 2] = ["(will be hidden): $", "to go on: $"];
 
 /// What somebody types at the prompts among the lines.
 pub fn typed(expected: &[String], values: &Values) -> String {
-    let names = expected.iter().filter_map(|line| line.split_once(PROMPT));
+    let names = expected.iter().filter_map(|line| prompt(line));
     names
         .map(|(_, name)| match values.get(name) {
             Some(value) => format!("{value}\n"),
@@ -43,13 +43,18 @@ pub fn found(expected: &[String], output: &str) -> Result<Values, String> {
 
 fn pattern(line: &str) -> Regex {
     // A prompt has no end: what comes next may stand in the same line.
-    let (line, end) = match line.split_once(PROMPT) {
+    let (line, end) = match prompt(line) {
         Some((prompt, _)) => (prompt, ""),
         None => (line, r"\s*$"),
     };
     let words: Vec<_> = line.split_whitespace().map(word).collect();
     let text = format!(r"^\s*{}{end}", words.join(r"\s+"));
     Regex::new(&text).unwrap_or_else(|error| panic!("`{line}`: {error}"))
+}
+
+/// What is asked, and the name of what is typed there.
+fn prompt(line: &str) -> Option<(&str, &str)> {
+    PROMPTS.iter().find_map(|end| line.split_once(end))
 }
 
 fn word(word: &str) -> String {
@@ -78,4 +83,7 @@ fn output_is_compared_as_people_do() {
     found(&typing, said).expect("the prompt is there, what was typed is not");
     let known = Values::from([("SHARE_1".to_owned(), "secret".to_owned())]);
     assert_eq!(typed(&typing, &known), "secret\n");
+    let asked = lines("Type the name to go on: $SHARE_1\ndone");
+    found(&asked, "Type the name to go on:\ndone").expect("that is a prompt, too");
+    assert_eq!(typed(&asked, &known), "secret\n");
 }

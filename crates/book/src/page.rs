@@ -5,7 +5,7 @@
 //! lines below a command are what it says, among others:
 //!
 //! - `…` stands for anything, and space for any space;
-//! - `$NAME` at the end of a prompt (`…(will be hidden): $SHARE_1`) is what somebody types there;
+//! - `$NAME` at the end of a prompt (`…(will be hidden): $SHARE_1`, `…to go on: $NAME`) is what somebody types there;
 //! - any other `$NAME` is a value that is remembered, and that later commands use.
 //!
 //! In `nix` blocks, `services.openbao.settings.listener.default.<name> = <value>;` is a setting that all

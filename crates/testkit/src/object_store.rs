@@ -122,9 +122,9 @@ impl ObjectStore {
             "{address}/backups/openbao?credentials={}",
             credentials.display()
         );
-        if let Some(certificates) = &self.certificates {
+        if let Some(authority) = self.ca_certificate() {
             url.push_str("&ca=");
-            url.push_str(&certificates.authority().display().to_string());
+            url.push_str(&authority.display().to_string());
         }
         url
     }
@@ -137,6 +137,11 @@ impl ObjectStore {
     /// The file with its key, as AWS's tools have it.
     pub fn credentials(&self) -> PathBuf {
         self.scratch.join("credentials")
+    }
+
+    /// The CA certificate that vouches for it; `None` without TLS.
+    pub fn ca_certificate(&self) -> Option<PathBuf> {
+        self.certificates.as_ref().map(Certificates::authority)
     }
 
     /// The folder that holds what is below the bucket's prefix `openbao`.

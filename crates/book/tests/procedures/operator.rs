@@ -1,11 +1,9 @@
 //! The operator's policy: on the page and in OpenTofu the same, enough, and not more.
 
-use std::{fs, path::PathBuf};
-
 use serde_json::{Value, json};
 use testkit::Server;
 
-use crate::site::Site;
+use crate::{site::Site, terraform};
 
 /// What the commands of this project ask for, beside what the policy `default` gives.
 const NEEDED: [(&str, &[&str]); 12] = [
@@ -102,18 +100,5 @@ fn an_operator_may_do_what_the_commands_need_and_no_more() {
 
 #[test]
 fn the_page_shows_the_policy_that_opentofu_makes() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../terraform/vault/operator.tf");
-    let text = fs::read_to_string(path).expect("the file is read");
-    let (_, rest) = text
-        .split_once("policy = <<-EOT\n")
-        .expect("the policy begins");
-    let (policy, _) = rest.split_once("  EOT\n").expect("the policy ends");
-    let policy: String = policy
-        .lines()
-        .flat_map(|line| [line.strip_prefix("    ").unwrap_or(line), "\n"])
-        .collect();
-    let policy = policy
-        .replace("${var.approle_mount}", "approle")
-        .replace("${var.kv_mount}", "secret");
-    assert_eq!(self::policy(), policy);
+    assert_eq!([policy()], terraform::policies("operator.tf")[..]);
 }

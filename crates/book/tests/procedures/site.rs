@@ -18,6 +18,8 @@ pub(crate) struct Site {
     shells: Shells,
     /// What comes behind the programs of this tree on `PATH`.
     folders: Vec<PathBuf>,
+    /// What stands on the operator's machine for places and addresses of the page.
+    stand_ins: Vec<(String, String)>,
 }
 
 impl Site {
@@ -36,6 +38,7 @@ impl Site {
             cluster,
             shells: Shells::new(values),
             folders: Vec::new(),
+            stand_ins: Vec::new(),
         }
     }
 
@@ -57,6 +60,16 @@ impl Site {
         self.shells.values.insert(name.to_owned(), value.to_owned());
     }
 
+    /// What the shells know by that name.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        &self.shells.values[name]
+    }
+
+    /// Lets something stand for a place or an address of the page on the operator's machine.
+    pub(crate) fn stand_in(&mut self, shown: &str, real: &str) {
+        self.stand_ins.push((shown.to_owned(), real.to_owned()));
+    }
+
     /// Gives the shells the programs of a folder.
     pub(crate) fn add_folder(&mut self, folder: &Path) {
         self.folders.push(folder.to_owned());
@@ -64,13 +77,18 @@ impl Site {
 
     /// Lays a folder of this repository where the operator works.
     pub(crate) fn check_out(&self, name: &str) {
-        std::os::unix::fs::symlink(book::root().join(name), self.shells.home("").join(name))
+        std::os::unix::fs::symlink(book::root().join(name), self.path(name))
             .expect("a folder is linked");
     }
 
     /// Writes a file where the operator works.
     pub(crate) fn write_file(&self, name: &str, text: &str) {
-        fs::write(self.shells.home("").join(name), text).expect("the operator's file is written");
+        fs::write(self.path(name), text).expect("the operator's file is written");
+    }
+
+    /// A place where the operator works.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.shells.home("").join(name)
     }
 
     /// Does what the page says, to its end.
@@ -129,13 +147,14 @@ impl Site {
             ("BAO_CACERT".to_owned(), authority.display().to_string()),
             ("PATH".to_owned(), path),
         ]);
-        let on_a_node = [("/var/lib/openbao/raft".to_owned(), storage)];
+        let stands_for = if place.is_empty() {
+            self.stand_ins.clone()
+        } else {
+            vec![("/var/lib/openbao/raft".to_owned(), storage)]
+        };
         Surroundings {
             variables,
-            stands_for: on_a_node
-                .into_iter()
-                .filter(|_| !place.is_empty())
-                .collect(),
+            stands_for,
             folder: None,
         }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Drill {
 }
 
 impl Drill {
-    /// A site whose AppRoles may save and drill.
+    /// A site with who may save and who may drill.
     pub(crate) fn new() -> Self {
         Self::around(Site::new())
     }
