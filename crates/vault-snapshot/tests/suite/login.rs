@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use testkit::{Run, Server, scratch_dir};
+use testkit::{Kubernetes, Output, Run, Server, scratch_dir, wait_for};
 
 use crate::site::{Site, description, vault_snapshot};
 
@@ -121,7 +121,7 @@ fn credentials_that_are_not_there_or_refused() {
     assert_eq!(output.code(), Some(2), "{output}");
 }
 
-/// Workload identity: a JWT that another party signed. Kubernetes' login takes the same two fields.
+/// Workload identity: a JWT that another party signed.
 #[test]
 fn a_workloads_token() {
     testkit::require_bao!();
@@ -158,6 +158,96 @@ fn a_workloads_token() {
         .run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("auth/other/login"), "{output}");
+}
+
+/// A pod's service account: OpenBao asks the API server whose token it is, and whether it still is.
+#[test]
+fn a_service_account() {
+    testkit::require_bao!();
+    testkit::require_kubernetes!();
+    let site = Site::new();
+    let kubernetes = Kubernetes::start();
+    kubernetes.add_namespace("backups");
+    for account in ["snapshot", "other"] {
+        kubernetes.add_service_account("backups", account);
+    }
+    let server = &site.server;
+    server.write("sys/policies/acl/snapshot", &json!({ "policy": POLICY }));
+    trust(server, &kubernetes);
+    server.write(
+        "auth/kubernetes/role/snapshot",
+        &json!({
+            "bound_service_account_names": ["snapshot"], "bound_service_account_namespaces": ["backups"],
+            "audience": "openbao", "token_policies": ["snapshot"], "token_type": "batch", "token_ttl": "10m",
+        }),
+    );
+    let folder = scratch_dir();
+    let file = folder.join("token");
+    let token = |account| kubernetes.token("backups", account, Some("openbao"));
+    let run = |token: &str| {
+        fs::write(&file, token).unwrap();
+        let run = save(&site).args(["--auth", "kubernetes", "--role", "snapshot", "--jwt-file"]);
+        run.arg(&file).run()
+    };
+    let good = token("snapshot");
+    let output = run(&good);
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(site.path(output.stdout.trim()).exists(), "{output}");
+
+    let other = token("other");
+    let for_the_api_server = kubernetes.token("backups", "snapshot", None);
+    for refused in [&other, &for_the_api_server] {
+        let output = run(refused);
+        is_refused(&output, refused);
+    }
+    kubernetes.get([
+        "delete",
+        "serviceaccount",
+        "--namespace",
+        "backups",
+        "snapshot",
+    ]);
+    // The API server remembers for ten seconds that a token was good.
+    let output = wait_for("the deleted account is refused", || {
+        let output = run(&good);
+        (output.code() != Some(0)).then_some(output)
+    });
+    is_refused(&output, &good);
+}
+
+/// Said once, by its name, and without the token.
+#[track_caller]
+fn is_refused(output: &Output, token: &str) {
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("OpenBao refused the login at `auth/kubernetes/login`"),
+        "{output}"
+    );
+    assert!(!output.stderr.contains("tries again"), "{output}");
+    assert!(!output.stderr.contains(token), "{output}");
+}
+
+/// Has OpenBao ask this API server, with the token of an account that may review others'.
+fn trust(server: &Server, kubernetes: &Kubernetes) {
+    kubernetes.add_service_account("backups", "reviewer");
+    kubernetes.get([
+        "create",
+        "clusterrolebinding",
+        "reviewer",
+        "--clusterrole=system:auth-delegator",
+        "--serviceaccount=backups:reviewer",
+    ]);
+    server.write("sys/auth/kubernetes", &json!({ "type": "kubernetes" }));
+    server.write(
+        "auth/kubernetes/config",
+        &json!({
+            "kubernetes_host": kubernetes.address(),
+            "kubernetes_ca_cert": fs::read_to_string(kubernetes.ca_certificate()).unwrap(),
+            "token_reviewer_jwt": kubernetes.token("backups", "reviewer", None),
+        }),
+    );
 }
 
 /// A public key (PEM), and a JWT that its private half signed.
