@@ -10,6 +10,7 @@ use crate::{
     encryption::Identities,
     inspection::{Trouble, inspect},
     metadata::Metadata,
+    moment::Moment,
     store::{Entry, Place, Stores},
 };
 
@@ -23,29 +24,17 @@ impl<'a> Chosen<'a> {
     /// The snapshot of this name, or else the newest one in any place that is not flawed at first sight.
     ///
     /// # Errors
-    /// There is none, or a place that cannot be listed while no other has it.
+    /// There is none, or a place that cannot be looked into while no other has it.
     pub(crate) fn find(stores: &'a Stores, name: Option<&str>) -> Result<Self, Failure> {
         let (mut best, mut first_failure): (Option<Self>, _) = (None, None);
         for place in &stores.places {
-            let entries = match place.list() {
-                Ok(entries) => entries,
+            let place = place.as_ref();
+            let newer_than = best.as_ref().map(|best| best.entry.listed.moment);
+            match Self::newest(place, name, newer_than) {
+                Ok(found) => best = found.or(best),
                 Err(failure) => {
                     first_failure.get_or_insert(failure);
-                    continue;
                 }
-            };
-            let wanted = entries
-                .into_iter()
-                .find(|entry| name.map_or(entry.flaw().is_none(), |name| entry.name == name));
-            if let Some(entry) = wanted
-                && best
-                    .as_ref()
-                    .is_none_or(|best| entry.moment() > best.entry.moment())
-            {
-                best = Some(Self {
-                    place: place.as_ref(),
-                    entry,
-                });
             }
         }
         match (best, first_failure) {
@@ -60,9 +49,26 @@ impl<'a> Chosen<'a> {
         }
     }
 
+    /// The one in this place. Descriptions are read from the newest on, and no further than needed.
+    fn newest(
+        place: &'a dyn Place,
+        name: Option<&str>,
+        newer_than: Option<Moment>,
+    ) -> Result<Option<Self>, Failure> {
+        let listed = place.list()?.into_iter();
+        let newer = listed.take_while(|listed| Some(listed.moment) > newer_than);
+        for listed in newer.filter(|listed| name.is_none_or(|name| listed.name == name)) {
+            let entry = place.entry(listed)?;
+            if name.is_some() || entry.flaw().is_none() {
+                return Ok(Some(Self { place, entry }));
+            }
+        }
+        Ok(None)
+    }
+
     /// How people know it.
     pub(crate) fn shown(&self) -> String {
-        format!("{} in {}", self.entry.name, self.place.shown())
+        format!("{} in {}", self.entry.listed.name, self.place.shown())
     }
 
     /// Its description.
@@ -103,7 +109,7 @@ impl<'a> Chosen<'a> {
         let bad = |why: &dyn std::fmt::Display| {
             Failure::failed(format!("{} is damaged: {why}", self.shown()))
         };
-        let mut stored = Digesting::new(self.place.open(&self.entry.name)?);
+        let mut stored = Digesting::new(self.place.open(&self.entry.listed.name)?);
         let (inspected, whole) = if !metadata.is_encrypted() {
             (Some(inspect(&mut stored, to)), None)
         } else if identities.is_empty() {

@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
     let stores = Stores::open(&arguments.places, false)?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for place in &stores.places {
-        match place.list() {
+        match place.entries() {
             Ok(entries) => found.push((place.shown(), entries)),
             Err(failure) => failures.push(failure),
         }
@@ -35,8 +35,9 @@ type Found = [(String, Vec<Entry>)];
 fn print_json(found: &Found) -> Result<(), Failure> {
     let entries = found.iter().flat_map(|(place, entries)| {
         entries.iter().map(move |entry| {
+            let listed = &entry.listed;
             json!({
-                "place": place, "name": entry.name, "taken_at": entry.moment(), "stored_size": entry.stored_size,
+                "place": place, "name": listed.name, "taken_at": listed.moment, "stored_size": listed.stored_size,
                 "flaw": entry.flaw(), "metadata": entry.metadata,
             })
         })
@@ -57,9 +58,9 @@ fn print_table(found: &Found) -> Result<(), Failure> {
 
 fn line(entry: &Entry) -> String {
     let mut words = vec![
-        entry.name.clone(),
-        format!("{} ago", entry.moment().age()),
-        format!("{} bytes", entry.stored_size),
+        entry.listed.name.clone(),
+        format!("{} ago", entry.listed.moment.age()),
+        format!("{} bytes", entry.listed.stored_size),
     ];
     if let Some(metadata) = &entry.metadata {
         words.push(format!("cluster {}", metadata.cluster_id));

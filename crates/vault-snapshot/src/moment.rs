@@ -21,6 +21,7 @@ impl Moment {
     }
 
     /// So many seconds after 1970 began.
+    #[cfg(test)]
     pub(crate) fn from_seconds(seconds: u64) -> Self {
         Self(seconds)
     }

@@ -48,7 +48,7 @@ fn prune(place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
 /// at first sight counts for nothing, and is left to people.
 fn by_cluster(place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure> {
     let mut clusters: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in place.list()? {
+    for entry in place.entries()? {
         match (&entry.metadata, entry.flaw()) {
             (Some(metadata), None) => {
                 let cluster = metadata.cluster_id.clone();
@@ -56,7 +56,7 @@ fn by_cluster(place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure
             }
             (_, flaw) => warn(format_args!(
                 "{} in {}: {}; it is left as it is",
-                entry.name,
+                entry.listed.name,
                 place.shown(),
                 flaw.unwrap_or_default()
             )),
@@ -71,21 +71,21 @@ fn prune_cluster(
     rule: Rule,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    let moments: Vec<Moment> = entries.iter().map(Entry::moment).collect();
+    let moments: Vec<Moment> = entries.iter().map(|entry| entry.listed.moment).collect();
     let stay = kept(&moments, rule);
     let go: Vec<_> = entries
         .iter()
-        .filter(|entry| !stay.contains(&entry.moment()))
+        .filter(|entry| !stay.contains(&entry.listed.moment))
         .collect();
     if go.is_empty() {
         return Ok(());
     }
     let good = newest_good(place, entries)?;
-    for entry in go.into_iter().filter(|entry| entry.name != good) {
+    for entry in go.into_iter().filter(|entry| entry.listed.name != good) {
         if !dry_run {
-            place.remove(&entry.name)?;
+            place.remove(&entry.listed.name)?;
         }
-        data(format_args!("{}: {}", place.shown(), entry.name))?;
+        data(format_args!("{}: {}", place.shown(), entry.listed.name))?;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ fn prune_cluster(
 /// The newest snapshot that is what it was: read to its end, for nothing goes before that is sure.
 fn newest_good(place: &dyn Place, entries: &[Entry]) -> Result<String, Failure> {
     for entry in entries {
-        let name = entry.name.clone();
+        let name = entry.listed.name.clone();
         let chosen = Chosen {
             place,
             entry: entry.clone(),

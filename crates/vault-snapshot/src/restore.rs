@@ -119,7 +119,7 @@ fn send(
     leader: &Leader,
 ) -> Result<(), Failure> {
     let total = Duration::from_secs(60 + metadata.archive_size / SLOWEST);
-    let stored = chosen.place.open(&chosen.entry.name)?;
+    let stored = chosen.place.open(&chosen.entry.listed.name)?;
     let mut archive = identities.archive(stored, metadata)?;
     let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
     sent.map_err(|error| {

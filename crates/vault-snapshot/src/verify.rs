@@ -7,7 +7,7 @@ use crate::{
     cli::Verify,
     encryption::Identities,
     failures::first,
-    store::{Entry, Place, Stores},
+    store::{Listed, Place, Stores},
 };
 
 /// Runs `vault-snapshot verify`.
@@ -20,15 +20,15 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let (mut failures, mut count) = (Vec::new(), 0);
     for place in &stores.places {
         let wanted = match place.list() {
-            Ok(entries) => wanted(arguments, entries),
+            Ok(listed) => wanted(arguments, listed),
             Err(failure) => {
                 failures.push(failure);
                 continue;
             }
         };
-        for entry in wanted {
+        for listed in wanted {
             count += 1;
-            failures.extend(verify(place.as_ref(), entry, &identities).err());
+            failures.extend(verify(place.as_ref(), listed, &identities).err());
         }
     }
     if count == 0 && failures.is_empty() {
@@ -37,22 +37,19 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     first(failures)
 }
 
-fn wanted(arguments: &Verify, entries: Vec<Entry>) -> Vec<Entry> {
+fn wanted(arguments: &Verify, listed: Vec<Listed>) -> impl Iterator<Item = Listed> {
     let count = if arguments.all || arguments.snapshot.is_some() {
         usize::MAX
     } else {
         1
     };
-    let named = |entry: &Entry| {
-        arguments
-            .snapshot
-            .as_ref()
-            .is_none_or(|name| entry.name == *name)
-    };
-    entries.into_iter().filter(named).take(count).collect()
+    let name = arguments.snapshot.as_ref();
+    let named = move |listed: &Listed| name.is_none_or(|name| listed.name == *name);
+    listed.into_iter().filter(named).take(count)
 }
 
-fn verify(place: &dyn Place, entry: Entry, identities: &Identities) -> Result<(), Failure> {
+fn verify(place: &dyn Place, listed: Listed, identities: &Identities) -> Result<(), Failure> {
+    let entry = place.entry(listed)?;
     let chosen = Chosen { place, entry };
     let deep = chosen.check(identities)?;
     let extent = if deep {

@@ -8,7 +8,7 @@ use std::{
 use cli::Failure;
 use s3::{Bucket, Error, Object};
 
-use super::{Entry, Place, location, newest_first};
+use super::{Listed, Place, location, newest_first};
 use crate::{
     draft::Draft,
     metadata::{self, ENDING, Metadata},
@@ -61,26 +61,6 @@ impl S3 {
             (!name.contains('/')).then_some((name, object))
         });
         Ok(named.collect())
-    }
-
-    /// The description beside a snapshot; nothing where it is missing or none.
-    fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
-        let key = self.key(&format!("{name}{ENDING}"));
-        let mut text = Vec::new();
-        match self.bucket.read(&key) {
-            Ok(reader) => {
-                let read = reader.take(LONGEST).read_to_end(&mut text);
-                read.map_err(|cause| {
-                    Failure::failed(format!(
-                        "`{key}` could not be read from {}: {cause}",
-                        self.shown()
-                    ))
-                })?;
-                Ok(serde_json::from_slice(&text).ok())
-            }
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(failed(&error)),
-        }
     }
 
     fn upload(&self, draft: &Draft, key: &str) -> Result<(), Failure> {
@@ -157,18 +137,29 @@ impl Place for S3 {
         .to_owned()
     }
 
-    fn list(&self) -> Result<Vec<Entry>, Failure> {
-        let mut found = Vec::new();
-        for (name, object) in self.objects()? {
-            if metadata::moment_of(&name).is_some() {
-                found.push(Entry {
-                    metadata: self.metadata(&name)?,
-                    stored_size: object.size,
-                    name,
-                });
+    fn list(&self) -> Result<Vec<Listed>, Failure> {
+        let objects = self.objects()?.into_iter();
+        let listed = objects.filter_map(|(name, object)| Listed::new(name, object.size));
+        Ok(newest_first(listed.collect()))
+    }
+
+    fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
+        let key = self.key(&format!("{name}{ENDING}"));
+        let mut text = Vec::new();
+        match self.bucket.read(&key) {
+            Ok(reader) => {
+                let read = reader.take(LONGEST).read_to_end(&mut text);
+                read.map_err(|cause| {
+                    Failure::failed(format!(
+                        "`{key}` could not be read from {}: {cause}",
+                        self.shown()
+                    ))
+                })?;
+                Ok(serde_json::from_slice(&text).ok())
             }
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(failed(&error)),
         }
-        Ok(newest_first(found))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {

@@ -8,7 +8,7 @@ use std::{
 
 use cli::Failure;
 
-use super::{Entry, Place, newest_first};
+use super::{Listed, Place, newest_first};
 use crate::{
     draft::{self, Draft},
     metadata::{self, ENDING, Metadata},
@@ -29,15 +29,7 @@ impl Folder {
         }
     }
 
-    /// The description beside a snapshot; nothing where it is missing or none.
-    fn metadata(&self, name: &str) -> Option<Metadata> {
-        let path = self.path.join(format!("{name}{ENDING}"));
-        let mut text = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
-        read.ok().and_then(|_| serde_json::from_slice(&text).ok())
-    }
-
-    fn entries(&self) -> io::Result<Vec<Entry>> {
+    fn listed(&self) -> io::Result<Vec<Listed>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -47,17 +39,12 @@ impl Folder {
             if metadata::moment_of(&name).is_none() {
                 continue;
             }
-            let about = match fs::metadata(entry.path()) {
-                Ok(about) if about.is_file() => about,
-                Ok(_) => continue,
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue, // just removed
+            match fs::metadata(entry.path()) {
+                Ok(about) if about.is_file() => found.extend(Listed::new(name, about.len())),
+                Ok(_) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {} // just removed
                 Err(cause) => return Err(cause),
-            };
-            found.push(Entry {
-                metadata: self.metadata(&name),
-                stored_size: about.len(),
-                name,
-            });
+            }
         }
         Ok(found)
     }
@@ -120,11 +107,19 @@ impl Place for Folder {
         self.path.display().to_string()
     }
 
-    fn list(&self) -> Result<Vec<Entry>, Failure> {
+    fn list(&self) -> Result<Vec<Listed>, Failure> {
         let found = self
-            .entries()
+            .listed()
             .map_err(|cause| self.failed("listed", &cause))?;
         Ok(newest_first(found))
+    }
+
+    fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
+        let path = self.path.join(format!("{name}{ENDING}"));
+        let mut text = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+        // One that cannot be read is as good as none.
+        Ok(read.ok().and_then(|_| serde_json::from_slice(&text).ok()))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {

@@ -12,7 +12,6 @@ use std::{
 };
 
 use cli::Failure;
-use serde::Serialize;
 
 use crate::{
     cli::Places,
@@ -24,23 +23,38 @@ use crate::{
 use bucket::S3;
 use folder::Folder;
 
-/// A snapshot that a place holds.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Entry {
+/// What a place's listing tells of a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
     /// Its name.
     pub(crate) name: String,
+    /// When it was taken, as its name says.
+    pub(crate) moment: Moment,
     /// How many bytes are there.
     pub(crate) stored_size: u64,
-    /// What stands beside it; nothing where that is missing or no description.
+}
+
+impl Listed {
+    /// Nothing where the name is not a snapshot's.
+    fn new(name: String, stored_size: u64) -> Option<Self> {
+        let moment = metadata::moment_of(&name)?;
+        Some(Self {
+            name,
+            moment,
+            stored_size,
+        })
+    }
+}
+
+/// A snapshot that a place holds, with what stands beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) listed: Listed,
+    /// Nothing where that is missing or no description.
     pub(crate) metadata: Option<Metadata>,
 }
 
 impl Entry {
-    /// When it was taken, as its name says.
-    pub(crate) fn moment(&self) -> Moment {
-        metadata::moment_of(&self.name).unwrap_or(Moment::from_seconds(0))
-    }
-
     /// What is wrong with it at first sight; only reading it tells more.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         match &self.metadata {
@@ -48,18 +62,20 @@ impl Entry {
             Some(metadata) if metadata.format != Metadata::FORMAT => {
                 Some("its description is of another version of vault-snapshot")
             }
-            Some(metadata) if metadata.name() != self.name => {
+            Some(metadata) if metadata.name() != self.listed.name => {
                 Some("its description is another snapshot's")
             }
-            Some(metadata) if metadata.size != self.stored_size => Some("not of the size it had"),
+            Some(metadata) if metadata.size != self.listed.stored_size => {
+                Some("not of the size it had")
+            }
             Some(_) => None,
         }
     }
 }
 
-fn newest_first(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_by(|one, other| (other.moment(), &other.name).cmp(&(one.moment(), &one.name)));
-    entries
+fn newest_first(mut listed: Vec<Listed>) -> Vec<Listed> {
+    listed.sort_by(|one, other| (other.moment, &other.name).cmp(&(one.moment, &one.name)));
+    listed
 }
 
 /// A place that holds snapshots.
@@ -71,7 +87,13 @@ pub(crate) trait Place: Send + Sync {
     ///
     /// # Errors
     /// A place that cannot be listed.
-    fn list(&self) -> Result<Vec<Entry>, Failure>;
+    fn list(&self) -> Result<Vec<Listed>, Failure>;
+
+    /// The description beside a snapshot; nothing where it is missing or none. Each may cost a request.
+    ///
+    /// # Errors
+    /// One that cannot be read now.
+    fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure>;
 
     /// The bytes of a snapshot.
     ///
@@ -99,6 +121,28 @@ pub(crate) trait Place: Send + Sync {
     /// # Errors
     /// A place that cannot be listed or changed.
     fn sweep(&self) -> Result<(), Failure>;
+}
+
+impl dyn Place + '_ {
+    /// A snapshot with what stands beside it.
+    ///
+    /// # Errors
+    /// As for [`Place::metadata`].
+    pub(crate) fn entry(&self, listed: Listed) -> Result<Entry, Failure> {
+        Ok(Entry {
+            metadata: self.metadata(&listed.name)?,
+            listed,
+        })
+    }
+
+    /// All that is there, newest first, each with what stands beside it.
+    ///
+    /// # Errors
+    /// As for [`Place::list`] and [`Place::metadata`].
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Failure> {
+        let listed = self.list()?.into_iter();
+        listed.map(|listed| self.entry(listed)).collect()
+    }
 }
 
 /// All places of one command.

@@ -122,6 +122,46 @@ fn a_large_one_goes_in_parts() {
     assert!(unfinished(&store).is_empty());
 }
 
+/// The others are no business of who wants the newest: there may be hundreds, and each costs a request.
+#[test]
+fn only_the_description_of_the_newest_is_read() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let newest = saved_to(&site, &store.location());
+    for day in 10..30 {
+        let day = format!("2026-01-{day}T00:00:00Z");
+        as_of(&store.objects(), &newest, &day);
+    }
+    let proxy = Proxy::to(&store.address());
+    let location = store.location_at(&proxy.address());
+    // Requests of a run that succeeds: all, and those for descriptions.
+    let requests = |run: Run| {
+        let before = proxy.requests().len();
+        let output = run.args(["--s3", &location]).run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        let asked = proxy.requests().split_off(before);
+        let of_descriptions = asked.iter().filter(|hit| hit.path.contains(".json"));
+        (asked.len(), of_descriptions.count())
+    };
+    // A listing, the description, the archive.
+    assert_eq!(requests(vault_snapshot(&["verify"])), (3, 1));
+    let restore = || {
+        vault_snapshot(&["restore", "--yes"])
+            .env("BAO_ADDR", site.server.address())
+            .env("BAO_TOKEN", site.server.root_token())
+    };
+    // The archive is read once to judge it, and once to send it.
+    assert_eq!(requests(restore()), (4, 1));
+    let named = vault_snapshot(&["verify", newest.as_str()]);
+    assert_eq!(requests(named), (3, 1));
+    assert_eq!(requests(vault_snapshot(&["list"])), (22, 21));
+
+    // Where the newest is flawed, the next one's is read, too.
+    fs::remove_file(store.objects().join(format!("{newest}.json"))).unwrap();
+    assert_eq!(requests(restore()), (5, 2));
+}
+
 /// What a store keeps of uploads that are not completed.
 fn unfinished(store: &ObjectStore) -> Vec<String> {
     let hidden = store.objects().parent().unwrap().join(".sgwtmp/multipart");
