@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     Address, Attempt, Authentication, Error, Refusal, Reply, Settings, Trouble,
-    exchange::{Answer, Limits, Message, NoAnswer, Opened, exchange},
+    exchange::{Answer, Message, Opened, exchange},
     path, reply,
     round::Round,
     scout,
+    transport::{Limits, NoAnswer},
 };
 
 /// What is asked of a path.

@@ -14,7 +14,7 @@ use rustls::{
 
 use crate::{
     Address, Attempt, Error, Trouble,
-    exchange::{explain_tls, plain},
+    transport::{explain_tls, plain},
 };
 
 /// The chain (DER) that a server shows, its own certificate first. It is verified with `roots` (DER), and
@@ -117,7 +117,7 @@ fn connect(address: &Address, patience: Duration) -> Result<TcpStream, Trouble> 
     let places = (address.host(), address.port())
         .to_socket_addrs()
         .map_err(failed)?;
-    let mut last = Trouble::Connect("the name has no address".to_owned());
+    let mut last = Trouble::Connect("its name has no address".to_owned());
     for place in places {
         match TcpStream::connect_timeout(&place, patience) {
             Ok(stream) => return Ok(stream),

@@ -28,6 +28,7 @@ pub mod snapshot;
 mod stream;
 pub mod sys;
 pub mod token;
+pub mod transport;
 mod trust;
 pub mod unseal;
 pub mod wrapping;

@@ -9,8 +9,9 @@ use ureq::Agent;
 
 use crate::{
     Address, Trouble,
-    exchange::{Answer, Limits, Message, exchange},
+    exchange::{Answer, Message, exchange},
     sys::SealStatus,
+    transport::Limits,
 };
 
 /// What was found out about one server.

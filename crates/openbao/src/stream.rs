@@ -15,7 +15,8 @@ use ureq::SendBody;
 
 use crate::{
     Client, Error, Request, Trouble,
-    exchange::{Limits, Opened, open, plain},
+    exchange::{Opened, open},
+    transport::{Limits, plain},
 };
 
 /// How much is taken from the connection at once, in bytes: a record of TLS holds no more.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use openbao::transport::{Limits, plain};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use ureq::{
@@ -87,15 +88,21 @@ impl Bucket {
         let limit = (self.settings.patience / 4 + needed)
             .min(left + needed)
             .max(Duration::from_millis(100));
+        let limits = Limits {
+            connect: limit.min(Duration::from_secs(10)),
+            answer: limit,
+            total: limit,
+        };
         let request = self.request(ask)?;
         let request = self
             .agent
             .configure_request(request)
-            .timeout_connect(Some(limit.min(Duration::from_secs(10))))
-            .timeout_recv_response(Some(limit))
-            .timeout_global(Some(limit).filter(|_| !ask.endless))
+            .timeout_connect(Some(limits.connect))
+            .timeout_recv_response(Some(limits.answer))
+            .timeout_global(Some(limits.total).filter(|_| !ask.endless))
             .build();
-        let response = self.agent.run(request).map_err(|error| transport(&error))?;
+        let response = self.agent.run(request);
+        let response = response.map_err(|error| transport(error, limits))?;
         let status = response.status().as_u16();
         if (200..300).contains(&status) {
             return Ok(response);
@@ -161,7 +168,7 @@ pub(crate) fn text(response: Response<Body>) -> Result<String, Trouble> {
     let mut reader = body.into_with_config().limit(LONGEST).reader();
     reader
         .read_to_string(&mut text)
-        .map_err(|cause| Trouble::Transport(format!("its answer broke off: {cause}")))?;
+        .map_err(|cause| Trouble::Transport(format!("its answer broke off: {}", plain(&cause))))?;
     Ok(text)
 }
 
@@ -169,15 +176,9 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
     quick_xml::de::from_str(text).map_err(|_| Trouble::BadReply("it is not S3's XML".to_owned()))
 }
 
-fn transport(error: &ureq::Error) -> Trouble {
-    Trouble::Transport(match error {
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::HostNotFound => "its name has no address".to_owned(),
-        error => {
-            // The number of the system call helps nobody.
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or(&text);
-            text.strip_prefix("io: ").unwrap_or(text).to_lowercase()
-        }
+fn transport(error: ureq::Error, limits: Limits) -> Trouble {
+    Trouble::Transport(match openbao::transport::trouble(error, limits) {
+        openbao::Trouble::BadReply(why) => format!("its answer makes no sense: {why}"),
+        trouble => trouble.to_string(),
     })
 }

@@ -70,11 +70,6 @@ fn it_is_put_there_listed_verified_and_pruned() {
         names(&store.objects()),
         [second.clone(), format!("{second}.json")]
     );
-    // Verified TLS: another authority is refused.
-    let without = location.split("&ca=").next().unwrap();
-    let output = save_to(&site, without).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("certificate"), "{output}");
 }
 
 #[test]
@@ -215,6 +210,39 @@ fn a_store_that_fails_for_good_gets_nothing_and_keeps_no_other_from_it() {
         6,
         "none replaced another"
     );
+}
+
+/// The same words as for OpenBao: one runbook for both.
+#[test]
+fn a_store_out_of_reach_is_told_as_openbao_is() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start_with_tls();
+    let refused = refused_address();
+    let hanging = Proxy::to(&store.address());
+    hanging.always(Trouble::Hang);
+    let without_authority = store.location();
+    let without_authority = without_authority.split("&ca=").next().unwrap();
+    for (location, told) in [
+        (
+            store.location_at(&refused.address()),
+            "no connection: connection refused",
+        ),
+        (
+            store.location_at("http://store.invalid"),
+            "no connection: failed to lookup address information",
+        ),
+        (store.location_at(&hanging.address()), "no answer within"),
+        (
+            without_authority.to_owned(),
+            "TLS failed: no CA certificate known here vouches for its certificate",
+        ),
+    ] {
+        let output = save_to(&site, &location).run();
+        assert_eq!(output.code(), Some(1), "{location}: {output}");
+        assert!(output.stderr.contains(told), "{location}: {output}");
+        assert!(!output.stderr.contains("os error"), "{output}");
+    }
 }
 
 #[test]
