@@ -11,7 +11,7 @@ let
   cfg = config.vault.server;
   unseal = cfg.unseal;
 
-  # The form that tools of this kind have; the keys come separately, never through the store.
+  # The keys come separately, never through the store.
   configuration = pkgs.writeText "vault-unseal.json" (
     builtins.toJSON {
       log_level = unseal.logLevel;
@@ -24,6 +24,9 @@ let
   keysOfInit = "${cfg.initialization.directory}/unseal.json";
   fromInit = unseal.keyFiles == [ ];
   once = unseal.mode == "with-openbao";
+  # With OpenBao, it stops and starts with it, however that comes about.
+  wantedBy = if once then [ "openbao.service" ] else [ "multi-user.target" ];
+  partOf = lib.optional once "openbao.service";
   hardening = import ../hardening.nix { };
 in
 {
@@ -96,14 +99,22 @@ in
   };
 
   config = lib.mkIf unseal.enable {
+    systemd.paths.vault-unseal = lib.mkIf fromInit {
+      description = "The key shares that vault-init keeps";
+      inherit wantedBy partOf;
+      pathConfig.PathChanged = keysOfInit;
+    };
+
     systemd.services.vault-unseal = {
       description = "Unseal OpenBao";
-      wantedBy = if once then [ "openbao.service" ] else [ "multi-user.target" ];
+      inherit wantedBy partOf;
       after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
       wants = [ "network-online.target" ];
-      # Stops and starts with it, however that comes about.
-      partOf = lib.mkIf once [ "openbao.service" ];
-      unitConfig.StartLimitIntervalSec = 0;
+      unitConfig = {
+        StartLimitIntervalSec = 0;
+        # Before the cluster is initialised there is nothing to unseal: the path unit starts it then.
+        ConditionPathExists = lib.mkIf fromInit keysOfInit;
+      };
       environment = lib.optionalAttrs (unseal.caCertificate != null) {
         BAO_CACERT = unseal.caCertificate;
       };

@@ -62,6 +62,8 @@ with subtest("a node with its own key share serves, and nobody has a root token"
     alone1.wait_until_succeeds("systemctl is-active openbao-init.service", timeout=60)
     kept = json.loads(alone1.succeed("cat /var/lib/openbao-init/unseal.json"))
     assert "root_token" not in kept, kept.keys()
+    unsealer = alone1.succeed("journalctl --unit=vault-unseal.service")
+    assert "Failed" not in unsealer and "error:" not in unsealer, unsealer
     alone1.fail("journalctl | grep -F -- " + shlex.quote(kept["unseal_keys_b64"][0]))
     print(f"measured: a node that unseals itself serves {rebooted(alone1):.1f} s after its reboot")
     alone1.succeed("systemctl restart openbao.service")

@@ -36,6 +36,9 @@ in
         lib.hasInfix "--create-authority" config.systemd.services.openbao-certs.serviceConfig.ExecStart;
       "that a switch does not restart it" = !config.systemd.services.openbao.restartIfChanged;
       "one share" = config.vault.server.initialization.shares == 1;
+      "that the unsealer starts with its key share" =
+        config.systemd.paths.vault-unseal.pathConfig.PathChanged
+        == config.systemd.services.vault-unseal.unitConfig.ConditionPathExists;
     };
   };
   "three nodes" = {
@@ -237,7 +240,10 @@ in
         keyFiles = [ "/run/secrets/unseal-1" ];
       };
     };
-    holds = config: { "that there is no OpenBao" = !config.services.openbao.enable; };
+    holds = config: {
+      "that there is no OpenBao" = !config.services.openbao.enable;
+      "that it waits for no file" = !(config.systemd.paths ? vault-unseal);
+    };
   };
   "an unsealer elsewhere that does not know what to unseal" = {
     config.vault = {
