@@ -11,9 +11,9 @@ use std::{
 };
 
 use crate::{
-    Server,
+    Server, port,
     process::{Process, bound_command},
-    steady,
+    steady, wait_for,
 };
 
 /// One run of a binary. Its environment is empty but for what the test sets.
@@ -165,6 +165,11 @@ impl Running {
     /// The id of its process.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The address on loopback of the one port that it listens on, once it does.
+    pub fn listens(&self) -> String {
+        wait_for("the program listens", || port::of_process(self.id()))
     }
 
     /// Whether it still runs.

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &[&str]) -> Run {
 impl Exporter {
     pub(crate) fn start(run: Run) -> Self {
         let process = run.args(["--listen", "127.0.0.1:0"]).start();
-        let address = testkit::wait_for("the exporter listens", || listening(process.id()));
+        let address = process.listens();
         Self { process, address }
     }
 
@@ -57,29 +57,6 @@ impl Exporter {
         stream.set_read_timeout(limit).unwrap();
         stream
     }
-}
-
-/// The address of the one port that a process listens on.
-fn listening(process: u32) -> Option<String> {
-    let sockets: Vec<_> = std::fs::read_dir(format!("/proc/{process}/fd"))
-        .ok()?
-        .flatten()
-        .filter_map(|entry| {
-            std::fs::read_link(entry.path())
-                .ok()?
-                .to_str()
-                .map(str::to_owned)
-        })
-        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
-    table.lines().find_map(|line| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let (local, state, socket) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        let is_ours = *state == "0A" && sockets.iter().any(|own| own == socket);
-        let port = u16::from_str_radix(local.split(':').nth(1)?, 16).ok()?;
-        is_ours.then(|| format!("127.0.0.1:{port}"))
-    })
 }
 
 /// What a scrape gave.
