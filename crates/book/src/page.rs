@@ -38,11 +38,19 @@ pub fn steps(text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut block = None;
     for (index, line) in text.lines().enumerate() {
-        match (line.strip_prefix("```"), block) {
-            (Some(kind), None) => block = Some(kind),
+        let text = line.trim_start();
+        match (text.strip_prefix("```"), block) {
+            // In a list, a block stands as far to the right as its text.
+            (Some(kind), None) => block = Some((&line[..line.len() - text.len()], kind)),
             (Some(_), Some(_)) => block = None,
-            (None, Some("console")) => console(&mut steps, index + 1, line),
-            (None, Some("nix")) => steps.extend(setting(line)),
+            (None, Some((space, "console"))) => {
+                console(
+                    &mut steps,
+                    index + 1,
+                    line.strip_prefix(space).unwrap_or(line),
+                );
+            }
+            (None, Some((_, "nix"))) => steps.extend(setting(line)),
             (None, _) => {}
         }
     }
@@ -112,7 +120,8 @@ fn setting(line: &str) -> Option<Step> {
 #[test]
 fn a_page_is_read_as_steps() {
     let text = "text\n```console\n$ one \\\n> two\nsaid\n[bao2]$ three\n```\n```text\n$ none\n```\n\
-                ```nix\n  services.openbao.settings.listener.default.a = true;\n```\n";
+                ```nix\n  services.openbao.settings.listener.default.a = true;\n```\n\
+                1. then\n\n   ```console\n   $ four\n   said\n   ```\n";
     let command = |line, place: &str, text: &str, expected: &[&str]| {
         Step::Run(Command {
             line,
@@ -125,6 +134,7 @@ fn a_page_is_read_as_steps() {
         command(3, "", "one \\\ntwo", &["said"]),
         command(6, "bao2", "three", &[]),
         Step::Configure("a".to_owned(), "true".to_owned()),
+        command(17, "", "four", &["said"]),
     ];
     assert_eq!(steps(text), expected);
 }

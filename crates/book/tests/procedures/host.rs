@@ -108,11 +108,51 @@ impl Host {
         self.disks.join("web01").join(name.trim_start_matches('/'))
     }
 
-    /// The certificate ended yesterday; OpenBao shows it, and its CA is trusted.
-    pub(crate) fn let_the_certificate_expire(&mut self) {
+    /// OpenBao shows a certificate that is so many days old, of the 30 that it is good for; its CA is trusted.
+    pub(crate) fn show_a_certificate_of(&mut self, days: u64) {
         fs::remove_file(self.disks.join("bao1/certs/chain.pem")).expect("a new one is due");
-        renew(&self.disks, 40 * 86_400);
+        renew(&self.disks, days * 86_400);
         self.server.reload();
+    }
+
+    /// Declares its secret, with keys that it must have, as the module writes it down.
+    pub(crate) fn declare(&self, required_keys: &[&str]) {
+        let declared = json!({
+            "hostname": "web01",
+            "openbao": {
+                "addresses": [self.server.address()], "namespace": null, "kv_mount": "secret",
+                "approle_mount": "approle", "ca_certificate": self.server.ca_certificate(),
+                "skip_verify": false, "approle_directory": self.place("/var/lib/vault/approle"),
+            },
+            "secrets": { "db": {
+                "secret_path": "hosts/web01/db", "output_directory": self.place("/run/secrets/db"),
+                "cache_directory": self.place("/var/lib/vault/cache/db"), "seal_cache": "auto",
+                "max_cache_age": null, "owner": rustix::process::geteuid().as_raw().to_string(),
+                "group": rustix::process::getegid().as_raw().to_string(), "mode": "0400",
+                "required_keys": required_keys, "templates": {}, "environment_file": null,
+                "services": [], "on_change": "restart", "rotation": "hourly",
+            } },
+        });
+        fs::write(self.place("/etc/secrets.json"), declared.to_string()).expect("it is declared");
+    }
+
+    /// `vault-secret-rotate-db.service`; whether it went well.
+    pub(crate) fn rotate(&self) -> bool {
+        let rotate = self.vault_secrets("rotate");
+        let output = Run::new("/bin/sh")
+            .args(["-c", &format!("exec {rotate} db")])
+            .env("PATH", programs::path())
+            .run();
+        output.code() == Some(0)
+    }
+
+    /// A command with the places that are the defaults on a real host.
+    fn vault_secrets(&self, command: &str) -> String {
+        format!(
+            "vault-secrets {command} --declarations {} --state-dir {}",
+            self.place("/etc/secrets.json").display(),
+            self.place("/run/vault").display()
+        )
     }
 
     /// Starts a unit's program, and keeps what it says. Whether it went well.
@@ -167,7 +207,11 @@ impl Host {
 
     /// Does what the page says, to its end.
     pub(crate) fn follow(&mut self, page: &str) {
-        let steps = book::steps(&book::read(page));
+        self.follow_steps(book::steps(&book::read(page)));
+    }
+
+    /// Does those of a page.
+    pub(crate) fn follow_steps(&mut self, steps: Vec<Step>) {
         assert!(!steps.is_empty(), "the page has no steps");
         for step in steps {
             let Step::Run(command) = step else {
@@ -227,13 +271,22 @@ impl Host {
         let mut folder = None;
         match place {
             "" => folder = Some(self.fleet.path().to_owned()),
-            "web01" => stands_for.extend(
-                PLACES.map(|name| (name.to_owned(), self.place(name).display().to_string())),
-            ),
-            "bao1" => stands_for.push((
-                "/var/log/openbao/audit.log".to_owned(),
-                self.server.folder().join("audit.log").display().to_string(),
-            )),
+            "web01" => {
+                let here = |name: &str| (name.to_owned(), self.place(name).display().to_string());
+                stands_for.extend(PLACES.map(here));
+                let commands = ["status", "rotate"]
+                    .map(|name| (format!("vault-secrets {name}"), self.vault_secrets(name)));
+                stands_for.extend(commands);
+            }
+            "bao1" => {
+                let here =
+                    |name: &str, place: PathBuf| (name.to_owned(), place.display().to_string());
+                let log = self.server.folder().join("audit.log");
+                stands_for.push(here("/var/log/openbao/audit.log", log));
+                let (_, certificates) = here("", self.disks.join("bao1/certs"));
+                let show = format!("vault-certs show --directory {certificates}");
+                stands_for.push(("vault-certs show".to_owned(), show));
+            }
             other => panic!("`{other}` is not here"),
         }
         let authority = self.server.ca_certificate().expect("it has TLS");

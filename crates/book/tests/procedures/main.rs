@@ -4,10 +4,12 @@
     reason = "a procedure whose surroundings cannot be made has failed"
 )]
 
+mod alerts;
 #[path = "../../../testkit/tests/kubernetes/declared.rs"]
 mod declared;
 mod host;
 mod kubernetes;
+mod machine;
 mod operator;
 mod programs;
 mod runbook;

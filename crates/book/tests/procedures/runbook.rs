@@ -90,7 +90,7 @@ fn node_sealed() {
 fn certificate_expired() {
     testkit::require_bao!();
     let mut host = with_a_copy();
-    host.let_the_certificate_expire();
+    host.show_a_certificate_of(40);
     testkit::wait_for("OpenBao shows it", || {
         assert!(host.start(FETCH), "the copy stands in");
         host.said(FETCH).contains("expired").then_some(())
@@ -125,7 +125,7 @@ fn with_a_copy() -> Host {
     host
 }
 
-/// Pages of alerts, named as these are (`VaultSomething.md`), are tested with the alerts.
+/// Pages of alerts, named as these are (`VaultSomething.md`): `alerts.rs`.
 #[test]
 fn every_failure_is_tried() {
     let this = include_str!("runbook.rs");

@@ -15,13 +15,14 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use testkit::{ScratchDir, scratch_dir};
 
 /// Commands that only look: what they show may take a moment to come about.
-const LOOKS: [&str; 6] = [
+const LOOKS: [&str; 7] = [
     "bao status",
     "bao operator raft list-peers",
     "bao operator raft autopilot state",
     "bao operator members",
     "bao kv get",
     "bao token lookup",
+    "vault-node status",
 ];
 const PATIENCE: Duration = Duration::from_secs(30);
 

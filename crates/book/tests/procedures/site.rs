@@ -18,7 +18,7 @@ pub(crate) struct Site {
     shells: Shells,
     /// What comes behind the programs of this tree on `PATH`.
     folders: Vec<PathBuf>,
-    /// What stands on the operator's machine for places and addresses of the page.
+    /// What stands here for places, addresses and programs of the page.
     stand_ins: Vec<(String, String)>,
 }
 
@@ -65,7 +65,7 @@ impl Site {
         &self.shells.values[name]
     }
 
-    /// Lets something stand for a place or an address of the page on the operator's machine.
+    /// Lets something stand for a place, an address or a program of the page, on all machines.
     pub(crate) fn stand_in(&mut self, shown: &str, real: &str) {
         self.stand_ins.push((shown.to_owned(), real.to_owned()));
     }
@@ -147,11 +147,10 @@ impl Site {
             ("BAO_CACERT".to_owned(), authority.display().to_string()),
             ("PATH".to_owned(), path),
         ]);
-        let stands_for = if place.is_empty() {
-            self.stand_ins.clone()
-        } else {
-            vec![("/var/lib/openbao/raft".to_owned(), storage)]
-        };
+        let mut stands_for = self.stand_ins.clone();
+        if !place.is_empty() {
+            stands_for.push(("/var/lib/openbao/raft".to_owned(), storage));
+        }
         Surroundings {
             variables,
             stands_for,

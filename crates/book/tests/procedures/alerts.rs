@@ -1,0 +1,199 @@
+//! The pages of the alerts: what each has one type, in a state like the alert's. What only a machine with systemd
+//! answers is held against the rendered units.
+
+use std::fs;
+
+use book::{Command, Outline, Step, Values, pages, steps};
+use serde_json::json;
+use testkit::{Run, ScratchDir, scratch_dir};
+
+use crate::{
+    host::{FETCH, Host},
+    machine, operator, programs,
+    shell::{Shells, Surroundings},
+    site::Site,
+};
+
+/// What a page has one type but for what only a machine answers.
+fn typed(name: &str) -> Vec<Step> {
+    let steps = steps(&book::read(&format!("runbook/{name}")));
+    let runs = |step: &Step| matches!(step, Step::Run(command) if !machine::answers(&command.text));
+    steps.into_iter().filter(runs).collect()
+}
+
+#[test]
+fn on_a_cluster() {
+    testkit::require_bao!();
+    let mut site = Site::new();
+    operator::log_in(&mut site);
+    know_the_nodes(&mut site);
+    site.follow(&typed("VaultRaftLag.md"));
+    let snapshots = a_damaged_snapshot(&mut site);
+    site.stand_in("/srv/snapshots", &snapshots.display().to_string());
+    site.follow(&typed("VaultDrillFailed.md"));
+    site.node("bao2").kill();
+    for page in [
+        "VaultNodeUnreachable.md",
+        "VaultQuorumAtRisk.md",
+        "VaultPeerUnhealthy.md",
+    ] {
+        site.follow(&typed(page));
+    }
+    site.node("bao2").power_on();
+    site.follow(&typed("VaultNodeSealed.md"));
+    site.node("bao3").kill();
+    for page in ["VaultNoLeader.md", "VaultSnapshotFailed.md"] {
+        site.follow(&typed(page));
+    }
+}
+
+#[test]
+fn where_the_exporter_runs() {
+    testkit::require_bao!();
+    if testkit::find("curl", "CURL").is_none() {
+        testkit::skip!("no curl on this machine");
+    }
+    let folder = scratch_dir();
+    fs::write(folder.join("metrics.prom"), "no metrics\n").expect("a file is damaged");
+    let nobody = testkit::refused_address();
+    let node = nobody.address();
+    let exporter = Run::new(programs::built().join("vault-exporter"))
+        .args(["--node", &node, "--listen", "127.0.0.1:0"])
+        .start();
+    let surroundings = Surroundings {
+        variables: Values::from([("PATH".to_owned(), programs::path())]),
+        stands_for: vec![
+            ("127.0.0.1:9410".to_owned(), exporter.listens()),
+            ("https://10.0.0.21:8200".to_owned(), node.clone()),
+            (
+                "/var/lib/vault-unseal".to_owned(),
+                folder.display().to_string(),
+            ),
+        ],
+        folder: None,
+    };
+    let mut shells = Shells::new(Values::new());
+    for page in ["VaultExporterMissing.md", "VaultTextfileDamaged.md"] {
+        for step in typed(page) {
+            shells.run(&run(step), &surroundings);
+        }
+    }
+}
+
+#[test]
+fn on_a_host_and_on_its_node() {
+    testkit::require_bao!();
+    let mut host = Host::new();
+    host.show_a_certificate_of(28);
+    for page in [
+        "VaultCertificateNotRenewed.md",
+        "VaultCertificateExpiresSoon.md",
+        "VaultAuthorityExpiresSoon.md",
+    ] {
+        host.follow_steps(typed(page));
+    }
+    host.enrol();
+    host.declare(&[]);
+    host.server.stop();
+    assert!(!host.start(FETCH));
+    host.follow_steps(typed("VaultSecretMissing.md"));
+    host.server.restart();
+    assert!(host.start(FETCH));
+    host.server.stop();
+    assert!(!host.rotate(), "OpenBao is down");
+    host.follow_steps(typed("VaultRotationFailed.md"));
+    assert!(host.start(FETCH), "the copy stands in");
+    host.follow_steps(typed("VaultSecretFromCache.md"));
+    host.server.restart();
+    assert!(host.rotate(), "the copy is confirmed");
+    host.declare(&["user"]);
+    let newer = json!({ "password": "battery staple" });
+    host.server.put_secret("hosts/web01/db", &newer);
+    assert!(!host.rotate(), "a key is missing");
+    host.declare(&[]);
+    host.follow_steps(typed("VaultVersionRejected.md"));
+    host.server.delete_role("web01");
+    assert!(!host.start(FETCH));
+    host.follow_steps(typed("VaultCredentialsRefused.md"));
+}
+
+/// Every page with something to run is followed above; the rest of each is right.
+#[test]
+fn every_command_of_every_page() {
+    let this = include_str!("alerts.rs");
+    let alerts = fs::read_to_string(book::root().join("monitoring/alerts.yml"));
+    let alerts = alerts.expect("there are alerts");
+    let mut count = 0;
+    for page in pages("runbook") {
+        let name = page.trim_start_matches("runbook/");
+        let alert = name.trim_end_matches(".md");
+        if !alerts.contains(&format!("- alert: {alert}\n")) {
+            continue;
+        }
+        count += 1;
+        assert!(
+            !steps(&book::read(&page)).is_empty(),
+            "`{page}` has no commands"
+        );
+        let followed = this.contains(&format!("\"{name}\""));
+        assert_eq!(
+            followed,
+            !typed(name).is_empty(),
+            "`{page}` is followed, or has nothing to run"
+        );
+        for code in Outline::of(&book::read(&page)).codes {
+            if ["systemctl ", "journalctl "]
+                .iter()
+                .any(|start| code.starts_with(start))
+            {
+                assert!(machine::answers(&code), "`{page}`: `{code}`");
+            }
+        }
+    }
+    assert_eq!(
+        count,
+        alerts.matches("- alert: ").count(),
+        "each alert has a page"
+    );
+}
+
+fn run(step: Step) -> Command {
+    match step {
+        Step::Run(command) => command,
+        Step::Configure(..) => panic!("nothing is configured here"),
+    }
+}
+
+/// Gives bao1 the list of nodes that the module writes to /etc.
+fn know_the_nodes(site: &mut Site) {
+    let names = ["bao1", "bao2", "bao3"];
+    let nodes: Values = names
+        .map(|name| (name.to_owned(), site.node(name).address()))
+        .into();
+    let cluster = json!({
+        "name": "main", "this_node": "bao1", "nodes": nodes,
+        "ca_certificate": site.node("bao1").ca_certificate(), "unit": "openbao.service",
+    });
+    site.write_file("nodes.json", &cluster.to_string());
+    let file = site.path("nodes.json");
+    let status = format!("vault-node --config {} status", file.display());
+    site.stand_in("vault-node status", &status);
+}
+
+/// A folder with a snapshot that was changed where it lies.
+fn a_damaged_snapshot(site: &mut Site) -> ScratchDir {
+    let folder = scratch_dir();
+    let node = site.node("bao1");
+    let saved = Run::new(programs::built().join("vault-snapshot"))
+        .args(["save".as_ref(), "--dir".as_ref(), folder.as_os_str()])
+        .server(node)
+        .env("BAO_TOKEN", node.root_token())
+        .run();
+    assert_eq!(saved.code(), Some(0), "{saved}");
+    let snapshot = folder.join(saved.stdout.trim());
+    let mut content = fs::read(&snapshot).expect("the snapshot is read");
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(&snapshot, content).expect("the snapshot is damaged");
+    folder
+}
