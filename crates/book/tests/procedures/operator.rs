@@ -98,6 +98,46 @@ fn an_operator_may_do_what_the_commands_need_and_no_more() {
     );
 }
 
+/// Whoever writes the policies and roles of hosts can have what the policy withholds, but for what needs key shares.
+#[test]
+fn an_operator_who_means_harm_may_do_anything_but_be_root() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.enable_approle();
+    let operator = token(&server);
+    let say = |token: &str, arguments: &[&str]| {
+        let mut command = server.bao_command(arguments);
+        let output = command.env("BAO_TOKEN", token).output();
+        let output = output.expect("`bao` runs");
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(said)
+    };
+    let all = r#"policy=path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }"#;
+    let role = "auth/approle/role/web01";
+    let (role_id, secret_id) = (format!("{role}/role-id"), format!("{role}/secret-id"));
+    say(&operator, &["write", "sys/policies/acl/host-web01", all]).expect("a host's policy");
+    say(&operator, &["write", role, "token_policies=host-web01"]).expect("a host's role");
+    let role_id = say(&operator, &["read", "-field=role_id", &role_id]).expect("its role id");
+    let secret_id = say(
+        &operator,
+        &["write", "-force", "-field=secret_id", &secret_id],
+    );
+    let credentials = [
+        format!("role_id={role_id}"),
+        format!("secret_id={}", secret_id.expect("a secret id")),
+    ];
+    let login = ["write", "-field=token", "auth/approle/login"];
+    let login = [&login[..], &credentials.each_ref().map(String::as_str)].concat();
+    let host = say("", &login).expect("a login as that host");
+    for path in FORBIDDEN {
+        assert!(
+            rights(&server, &host, path).contains(&"sudo".to_owned()),
+            "{path}"
+        );
+    }
+    assert_eq!(say(&host, &["token", "create", "-policy=root"]), None);
+}
+
 #[test]
 fn the_page_shows_the_policy_that_opentofu_makes() {
     assert_eq!([policy()], terraform::policies("operator.tf")[..]);
