@@ -90,9 +90,9 @@ in
         chip where there is one, and the key in `/var/lib/systemd/credential.secret`). `auto` does so
         where systemd can; `always` keeps no copy where it cannot.
 
-        Without a TPM2 chip the key lies on the same disk: that guards a backup or a copied folder,
-        not a stolen disk. Where the root file system is erased at boot, keep that file, or no copy
-        opens any more.
+        Without a TPM2 chip, or without `security.tpm2.enable`, which lets units use it, the key lies
+        on the same disk: that guards a backup or a copied folder, not a stolen disk. Where the root
+        file system is erased at boot, keep that file, or no copy opens any more.
       '';
     };
 
