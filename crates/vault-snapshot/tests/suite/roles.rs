@@ -1,4 +1,4 @@
-//! The AppRoles that `terraform/vault/snapshots.tf` makes are enough for a save and a drill, and good for nothing
+//! The roles that `terraform/vault/snapshots.tf` makes are enough for a save and a drill, and good for nothing
 //! else.
 
 use std::{
