@@ -13,9 +13,21 @@ pub struct Builder {
     pub(super) kept_elsewhere: Option<(ServerCertificate, PathBuf)>,
     pub(super) raft: Option<String>,
     pub(super) join: Option<String>,
-    pub(super) audit: bool,
+    pub(super) audit: Audit,
     pub(super) metrics: bool,
     pub(super) without_inline_auth: bool,
+}
+
+/// Where audit devices come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Audit {
+    /// There are none.
+    #[default]
+    None,
+    /// One of type file stands in the configuration.
+    Declared,
+    /// Administrators may add some.
+    ByApi,
 }
 
 /// Which certificate a server with TLS shows. The clients trust the server's
@@ -60,7 +72,14 @@ impl Builder {
     /// Writes each request to an audit device; see [`Server::audited`].
     #[must_use]
     pub fn audit(mut self) -> Self {
-        self.audit = true;
+        self.audit = Audit::Declared;
+        self
+    }
+
+    /// Lets administrators add audit devices, as before OpenBao 2.4.
+    #[must_use]
+    pub fn audit_by_api(mut self) -> Self {
+        self.audit = Audit::ByApi;
         self
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::Server;
+use super::{Server, builder::Audit};
 use crate::ServerCertificate;
 
 /// Writes `server.json` into the server's folder.
@@ -15,8 +15,9 @@ pub(super) fn write(server: &Server, shown: Option<&ServerCertificate>) {
         "api_addr": server.own_address(),
         "cluster_addr": format!("https://{}", server.ports.cluster.address()),
         "ui": false,
+        "unsafe_allow_api_audit_creation": server.builder.audit == Audit::ByApi,
     });
-    if server.builder.audit {
+    if server.builder.audit == Audit::Declared {
         let file = server.folder.join("audit.log");
         // Without a second key beside `options`, OpenBao's parser takes that for a label.
         let device = json!({ "description": "for the test", "options": { "file_path": file } });

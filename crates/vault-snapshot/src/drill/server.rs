@@ -34,6 +34,7 @@ pub(crate) struct Server {
     client: Client,
     log: PathBuf,
     wait: Duration,
+    has_network: bool,
 }
 
 impl Server {
@@ -74,6 +75,7 @@ impl Server {
             client: Client::new(settings)?,
             log,
             wait: arguments.wait,
+            has_network: arguments.with_network,
         };
         server.initialise()?;
         Ok(server)
@@ -217,16 +219,21 @@ impl Server {
         }
     }
 
-    /// With the end of its log, which vanishes with the folder.
+    /// With what helps, or the end of its log, which vanishes with the folder.
     fn failed(&self, failure: Failure) -> Failure {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().collect();
         if text.contains("failed to setup audit table") {
             return failure.hint("an audit device of the cluster cannot write on this machine: name its folder with `--hide`, for an empty one in its place");
         }
+        let lines: Vec<_> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
-        failure.hint(format!("its log ends so:\n  {end}"))
+        let end = format!("its log ends so:\n  {end}");
+        let cut_off = text.contains("Error configuring seal") && text.contains("dial tcp");
+        if cut_off && !self.has_network {
+            return failure.hint(format!("a drill leaves the network, and this seal is opened from there: `--with-network` stays, at the risk that `--help` tells; {end}"));
+        }
+        failure.hint(end)
     }
 }
 
@@ -253,6 +260,12 @@ fn prepare(folder: &Path) -> io::Result<(PathBuf, String)> {
         "api_addr": address,
         "cluster_addr": format!("https://{cluster}"),
         "log_level": "info",
+        // Of the cluster's own audit devices none may work here, as one that sends to a socket, and then OpenBao
+        // refuses every request. One that works is enough.
+        "audit": [{ "file": { "vault-snapshot-drill": {
+            "description": "Of a drill",
+            "options": { "file_path": folder.join("audit.log") },
+        } } }],
     });
     let path = folder.join("server.json");
     fs::write(&path, config.to_string())?;

@@ -1,6 +1,6 @@
 //! Drills: a snapshot is restored for the try.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, io, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, thread};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
@@ -326,7 +326,7 @@ fn a_drill_that_is_killed_leaves_no_server() {
     for milliseconds in [100, 600, 1_500, 3_000] {
         let running = drill.drill().start();
         let id = running.id();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        thread::sleep(std::time::Duration::from_millis(milliseconds));
         let servers = children(id);
         for server in &servers {
             // What OpenBao has begun to write must go with the folder.
@@ -406,6 +406,31 @@ fn a_seal_that_opens_by_itself() {
     drill.leaves_nothing();
 }
 
+/// What opens the seal is elsewhere, and a drill has no network.
+#[test]
+fn a_seal_out_of_reach_is_told() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    drill.saved();
+    let file = drill.keys.join("seal.json");
+    let transit = json!({
+        "address": "http://127.0.0.1:9", "token": "none", "key_name": "unseal", "mount_path": "transit/", "disable_renewal": "true",
+    });
+    fs::write(&file, json!({ "seal": { "transit": transit } }).to_string()).unwrap();
+    let run = || drill.drill_without_keys().arg("--seal-config").arg(&file);
+    let output = run().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("Error configuring seal"), "{output}");
+    assert!(output.stderr.contains("`--with-network` stays"), "{output}");
+    let output = run().arg("--with-network").run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        !output.stderr.contains("`--with-network` stays"),
+        "{output}"
+    );
+    drill.leaves_nothing();
+}
+
 /// OpenBao must be able to write to an audit device of the cluster, and must not write to the real one.
 #[test]
 fn audit_devices_are_hidden() {
@@ -419,5 +444,29 @@ fn audit_devices_are_hidden() {
     let output = hidden().run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!((fs::metadata(&log).unwrap().len(), opened(&log)), before);
+    drill.leaves_nothing();
+}
+
+/// Nothing listens where the cluster's only audit device sends to: OpenBao would refuse every request.
+#[test]
+fn audit_devices_out_of_reach_are_stood_in_for() {
+    testkit::require_bao!();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || io::copy(&mut stream.unwrap(), &mut io::sink()));
+        }
+    });
+    let server = Server::builder().raft().audit_by_api().start();
+    server.write(
+        "sys/audit/socket",
+        &json!({ "type": "socket", "options": { "address": address, "socket_type": "tcp" } }),
+    );
+    let drill = Drill::around(Site::around(server));
+    drill.saved();
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stdout.contains("its canary of 20"), "{output}");
     drill.leaves_nothing();
 }
