@@ -61,6 +61,9 @@ in
           cluster_address = "${cfg.listenAddress}:${toString node.clusterPort}";
           # Metrics tell no secret, and whoever scrapes them has no token.
           telemetry.unauthenticated_metrics_access = mkDefault true;
+          # How long a request may take to come in. A snapshot that is restored is one, and OpenBao's 30 s are some 3 GB on
+          # a network of 1 Gbit/s. Who sends no head is still cut off after 10 s.
+          http_read_timeout = mkDefault "10m";
         }
         // (
           if cfg.tls.enable then

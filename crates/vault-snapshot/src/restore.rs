@@ -7,7 +7,7 @@ use std::{
 };
 
 use cli::{Failure, note};
-use openbao::{Authentication, snapshot, sys};
+use openbao::{Attempt, Authentication, Trouble, snapshot, sys};
 
 use crate::{
     chosen::{Chosen, with_folder},
@@ -121,6 +121,7 @@ fn send(
     let total = Duration::from_secs(60 + metadata.archive_size / SLOWEST);
     let stored = chosen.place.open(&chosen.entry.listed.name)?;
     let mut archive = identities.archive(stored, metadata)?;
+    let began = Instant::now();
     let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
     sent.map_err(|error| {
         let hint = match &error {
@@ -132,11 +133,26 @@ fn send(
                 let path = if arguments.force { snapshot::PATH_FORCE } else { snapshot::PATH };
                 Some(format!("the token's policies must allow `update` on `{path}`, with `--force` also `sudo`"))
             }
+            openbao::Error::Unavailable { attempts } if attempts.iter().any(is_cut_off) => {
+                let took = began.elapsed().as_secs();
+                Some(format!("it went on for {took} s, and OpenBao gives an upload no more than its listener's `http_read_timeout`, which is 30 s by default: raise it there, or restore from a machine nearer to it"))
+            }
             _ => None,
         };
         let failure = Failure::from(error).context("nothing is restored");
         hint.into_iter().fold(failure, Failure::hint)
     })
+}
+
+/// Whether a server had enough of an upload: it says so, or just ends the connection.
+fn is_cut_off(attempt: &Attempt) -> bool {
+    match &attempt.trouble {
+        Trouble::Server { messages, .. } => {
+            messages.iter().any(|text| text.contains("i/o timeout"))
+        }
+        Trouble::Connect(why) => ["reset", "broken"].iter().any(|word| why.contains(word)),
+        _ => false,
+    }
 }
 
 /// OpenBao answers before it applies what it has read.

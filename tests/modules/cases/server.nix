@@ -36,6 +36,8 @@ in
         lib.hasInfix "--create-authority" config.systemd.services.openbao-certs.serviceConfig.ExecStart;
       "that a switch does not restart it" = !config.systemd.services.openbao.restartIfChanged;
       "one share" = config.vault.server.initialization.shares == 1;
+      "that a large snapshot can be restored" =
+        config.services.openbao.settings.listener.default.http_read_timeout == "10m";
       "that the unsealer starts with its key share" =
         config.systemd.paths.vault-unseal.pathConfig.PathChanged
         == config.systemd.services.vault-unseal.unitConfig.ConditionPathExists;

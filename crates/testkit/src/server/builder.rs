@@ -15,6 +15,7 @@ pub struct Builder {
     pub(super) join: Option<String>,
     pub(super) audit: Audit,
     pub(super) metrics: bool,
+    pub(super) read_timeout: Option<&'static str>,
     pub(super) without_inline_auth: bool,
 }
 
@@ -87,6 +88,13 @@ impl Builder {
     #[must_use]
     pub fn metrics(mut self) -> Self {
         self.metrics = true;
+        self
+    }
+
+    /// How long a request may take to come in, its body included, such as `1s`; 30 seconds by default.
+    #[must_use]
+    pub fn read_timeout(mut self, time: &'static str) -> Self {
+        self.read_timeout = Some(time);
         self
     }
 

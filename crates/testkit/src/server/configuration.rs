@@ -29,6 +29,9 @@ pub(super) fn write(server: &Server, shown: Option<&ServerCertificate>) {
         settings["listener"][0]["tcp"]["telemetry"] =
             json!({ "unauthenticated_metrics_access": true });
     }
+    if let Some(time) = server.builder.read_timeout {
+        settings["listener"][0]["tcp"]["http_read_timeout"] = json!(time);
+    }
     let text = serde_json::to_vec_pretty(&settings).expect("the configuration is JSON");
     fs::write(server.folder.join("server.json"), text).expect("the configuration is written");
 }

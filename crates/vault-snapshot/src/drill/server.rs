@@ -48,7 +48,7 @@ impl Server {
                 "the throw-away server could not be prepared: {cause}"
             ))
         };
-        let (config, address) = prepare(folder).map_err(failed)?;
+        let (config, address) = prepare(folder, arguments.wait).map_err(failed)?;
         let log = folder.join("log");
         let output = File::create(&log).map_err(failed)?;
         let program = found(&arguments.bao_program)?;
@@ -244,7 +244,7 @@ impl Drop for Server {
 }
 
 /// Writes the configuration; gives its path and the server's address.
-fn prepare(folder: &Path) -> io::Result<(PathBuf, String)> {
+fn prepare(folder: &Path, wait: Duration) -> io::Result<(PathBuf, String)> {
     let storage = folder.join("storage");
     fs::create_dir(&storage)?;
     // Held until both are known, so that they differ.
@@ -254,9 +254,15 @@ fn prepare(folder: &Path) -> io::Result<(PathBuf, String)> {
     ];
     let [api, cluster] = [ports[0].local_addr()?, ports[1].local_addr()?];
     let address = format!("http://{api}");
+    // OpenBao's 30 s would end a large archive.
+    let read_timeout = format!("{}s", wait.as_secs().max(30));
     let config = json!({
         "storage": { "raft": { "path": storage, "node_id": "drill" } },
-        "listener": [{ "tcp": { "address": api.to_string(), "tls_disable": true } }],
+        "listener": [{ "tcp": {
+            "address": api.to_string(),
+            "tls_disable": true,
+            "http_read_timeout": read_timeout,
+        } }],
         "api_addr": address,
         "cluster_addr": format!("https://{cluster}"),
         "log_level": "info",

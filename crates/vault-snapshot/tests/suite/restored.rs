@@ -1,6 +1,13 @@
 //! Snapshots that are put back.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
@@ -173,4 +180,43 @@ fn from_a_store() {
     testkit::wait_for("the old state is served", || {
         value(&site.server, "later").is_none().then_some(())
     });
+}
+
+/// OpenBao gives an archive as long to come in as any other request.
+#[test]
+fn an_upload_that_takes_too_long_is_told() {
+    testkit::require_bao!();
+    let site = Site::around(Server::builder().raft().read_timeout("1s").start());
+    site.saved();
+    let slow = slow_way_to(&site.server.address());
+    let output = restore(&site.server, &["--yes", "--dir", &site.dir()])
+        .env("BAO_ADDR", slow)
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("nothing is restored"), "{output}");
+    assert!(output.stderr.contains("`http_read_timeout`"), "{output}");
+}
+
+/// An address that leads to the server and takes half a megabyte a second.
+fn slow_way_to(address: &str) -> String {
+    let server = address.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect(&server).unwrap();
+            let (mut back, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut back, &mut to));
+            thread::spawn(move || {
+                let mut piece = [0; 10_000];
+                while let Ok(length @ 1..) = client.read(&mut piece)
+                    && server.write_all(&piece[..length]).is_ok()
+                {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    slow
 }
