@@ -87,6 +87,10 @@ let
       IPAddressDeny = "any";
       PrivateNetwork = true;
       RestrictAddressFamilies = "AF_UNIX";
+      # A fetch that was killed is noted here, beside its directory.
+      ReadWritePaths = map (place: "-${place}") (
+        lib.unique (map (secret: dirOf secret.outputDir) (lib.attrValues cfg.secrets))
+      );
     };
   };
 in

@@ -27,7 +27,7 @@ pub enum Reason {
     Gone,
     /// What OpenBao holds cannot become the files that are declared.
     Contents,
-    /// Something on the host: an owner that does not exist, a full disk.
+    /// Something on the host: an owner that does not exist, a full disk, or it was killed.
     Host,
 }
 
@@ -89,10 +89,19 @@ impl Failures {
         if matches!(error, Some(Error::Output { .. })) {
             return;
         }
+        Self::note_reason(target, error.map(Reason::of));
+    }
+
+    /// Notes an attempt that was killed: it could not say so itself.
+    pub fn note_killed(target: &Path) {
+        Self::note_reason(target, Some(Reason::Host));
+    }
+
+    fn note_reason(target: &Path, reason: Option<Reason>) {
         let mut failures = Self::of(target);
         let before = failures;
-        failures.last = error.map(Reason::of);
-        failures.count += u64::from(error.is_some());
+        failures.last = reason;
+        failures.count += u64::from(reason.is_some());
         if failures == before {
             return;
         }
@@ -140,6 +149,9 @@ mod tests {
         Failures::note(&target, None);
         let last = None;
         assert_eq!(Failures::of(&target), Failures { count: 2, last });
+        Failures::note_killed(&target);
+        let last = Some(Reason::Host);
+        assert_eq!(Failures::of(&target), Failures { count: 3, last });
         assert_eq!(fs::read_dir(folder.join("not/there")).unwrap().count(), 1);
         Failures::forget(&target).unwrap();
         Failures::forget(&target).unwrap();

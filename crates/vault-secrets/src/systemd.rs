@@ -75,6 +75,11 @@ impl Unit {
         self.is_loaded && self.sub == "auto-restart-queued" && !self.has_job
     }
 
+    /// Whether it failed without a word of its own: it took too long, or was killed.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.active == "failed" && !matches!(self.result.as_str(), "success" | "exit-code")
+    }
+
     /// Whether it had failed, and `systemctl reset-failed` made it look as if it had been stopped: it
     /// came to rest earlier than it took the state that it is in.
     pub(crate) fn was_set_back(&self) -> bool {

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use cli::{Failure, note};
-use delivery::{Declarations, DeclaredSecret};
+use delivery::{Declarations, DeclaredSecret, Failures};
 
 use self::waiting::Waiting;
 use crate::{
@@ -139,13 +139,16 @@ impl<'a> Retry<'a> {
             .collect()
     }
 
-    /// Notes who waits, and gives the unit that fetches.
+    /// Notes who waits, and that the fetch was killed; gives the unit that fetches.
     fn note_waiting(&self, waiting: &mut Waiting) -> Result<Unit, Failure> {
         let mut units: BTreeSet<_> = self.secret.services.iter().cloned().collect();
         units.insert(self.fetch.clone());
         let mut units = systemd::show(&units)?;
         let fetch = units.remove(&self.fetch).unwrap_or_default();
         waiting.look(&fetch, &units);
+        if waiting.sees_killed(&fetch) {
+            Failures::note_killed(&self.secret.output_directory);
+        }
         Ok(fetch)
     }
 }

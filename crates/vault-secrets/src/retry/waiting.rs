@@ -17,6 +17,8 @@ pub(crate) struct Waiting {
     pub(crate) services: BTreeSet<String>,
     /// When this program's last attempt began.
     own: Option<Duration>,
+    /// When the attempt began that was last seen to have been killed.
+    killed: Option<Duration>,
 }
 
 impl Waiting {
@@ -35,6 +37,15 @@ impl Waiting {
     /// The fetch was started by this program.
     pub(crate) fn attempted(&mut self, fetch: &Unit) {
         self.own = Some(fetch.started);
+    }
+
+    /// Whether the last fetch was killed, as where it took too long, and that was not seen before.
+    pub(crate) fn sees_killed(&mut self, fetch: &Unit) -> bool {
+        let is_new = fetch.was_killed() && self.killed != Some(fetch.started);
+        if is_new {
+            self.killed = Some(fetch.started);
+        }
+        is_new
     }
 
     /// Whether the last fetch was somebody else's.
@@ -92,6 +103,27 @@ mod tests {
         waiting.look(&fetch(100), &services);
         let expected = ["boot", "crashed", "restarted"].map(ToOwned::to_owned);
         assert_eq!(waiting.services, expected.into());
+    }
+
+    #[test]
+    fn each_fetch_that_was_killed_is_seen_once() {
+        let ended = |result: &str, started| Unit {
+            active: "failed".to_owned(),
+            result: result.to_owned(),
+            ..fetch(started)
+        };
+        let mut waiting = Waiting::default();
+        assert!(!waiting.sees_killed(&ended("exit-code", 90))); // it said so itself
+        for (started, result) in [(100, "timeout"), (101, "signal"), (102, "oom-kill")] {
+            assert!(waiting.sees_killed(&ended(result, started)));
+            assert!(!waiting.sees_killed(&ended(result, started)));
+        }
+        let goes_on = Unit {
+            active: "activating".to_owned(),
+            ..ended("timeout", 103)
+        };
+        assert!(!waiting.sees_killed(&goes_on));
+        assert!(!waiting.sees_killed(&fetch(104)));
     }
 
     #[test]
