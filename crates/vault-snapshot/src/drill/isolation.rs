@@ -17,7 +17,7 @@ use rustix::{
         AddressFamily, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, sendto,
         socket_with,
     },
-    process::{getegid, geteuid},
+    process::{DumpableBehavior, dumpable_behavior, getegid, geteuid, set_dumpable_behavior},
 };
 
 /// Leaves the network, unless there is none in reach already or `keep_network` says so, and puts an empty folder
@@ -97,13 +97,25 @@ fn leave_as_user(flags: CloneFlags) -> io::Result<()> {
             Err(nix::errno::Errno::EINVAL) => thread::sleep(Duration::from_millis(50)),
             Err(cause) => return Err(cause.into()),
             Ok(()) => {
-                fs::write("/proc/self/setgroups", "deny")?;
-                fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
-                return fs::write("/proc/self/gid_map", format!("{group} {group} 1"));
+                return with_own_proc(|| {
+                    fs::write("/proc/self/setgroups", "deny")?;
+                    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+                    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+                });
             }
         }
     }
     Err(nix::errno::Errno::EINVAL.into())
+}
+
+/// The files in `/proc` of a process that leaves no core dump are root's, and this one leaves none: but for the moment
+/// that `write` takes, they are its user's. Who could look in then has that user's files anyhow.
+fn with_own_proc(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let before = dumpable_behavior()?;
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    let written = write();
+    set_dumpable_behavior(before)?;
+    written
 }
 
 /// The message of rtnetlink(7) that sets the first interface, which is loopback, up.

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -55,7 +55,10 @@ impl Server {
         let mut command = tied::command(&program);
         command.args(["server", "-config"]).arg(config);
         if let Some(seal) = &arguments.seal_config {
-            command.arg("-config").arg(seal);
+            // The server has another folder.
+            command
+                .arg("-config")
+                .arg(path::absolute(seal).map_err(failed)?);
         }
         command
             .env_clear()

@@ -1,6 +1,12 @@
 //! Drills: a snapshot is restored for the try.
 
-use std::{fs, io, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, thread};
+use std::{
+    fs, io,
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt, chown},
+    path::Path,
+    thread,
+};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
@@ -397,10 +403,11 @@ fn a_seal_that_opens_by_itself() {
     let file = drill.keys.join("seal.json");
     let seal = drill.site.server.seal_configuration();
     fs::write(&file, seal.to_string()).unwrap();
+    // Named from where the person stands; the server has a folder of its own.
     let output = drill
         .drill_without_keys()
-        .arg("--seal-config")
-        .arg(&file)
+        .folder(&*drill.keys)
+        .args(["--seal-config", "seal.json"])
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
     drill.leaves_nothing();
@@ -429,6 +436,63 @@ fn a_seal_out_of_reach_is_told() {
         "{output}"
     );
     drill.leaves_nothing();
+}
+
+/// Who is not root leaves the network as root of a user namespace.
+#[test]
+fn it_needs_no_root() {
+    testkit::require_bao!();
+    let nobody = 65_534;
+    let Some(setpriv) = testkit::find("setpriv", "SETPRIV") else {
+        testkit::skip!("no setpriv on this machine");
+    };
+    let as_nobody = |program: &Path| {
+        let ids = [
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--no-new-privs",
+        ];
+        Run::new(&setpriv).args(ids).arg(program)
+    };
+    let namespaces = testkit::find("unshare", "UNSHARE").is_some_and(|unshare| {
+        let left = as_nobody(&unshare).args(["--user", "--net", "/bin/true"]);
+        left.run().code() == Some(0)
+    });
+    if !namespaces {
+        testkit::skip!("another user cannot be taken on here, or has no namespaces");
+    }
+    let drill = Drill::new();
+    drill.saved();
+    // Both may lie where only root comes to.
+    let program = drill.keys.join("vault-snapshot");
+    fs::copy(env!("CARGO_BIN_EXE_vault-snapshot"), &program).unwrap();
+    fs::copy(testkit::bao().unwrap(), drill.keys.join("bao")).unwrap();
+    for folder in [&drill.site.folder, &drill.keys, &drill.work] {
+        give_away(folder, nobody);
+    }
+    let output = as_nobody(&program)
+        .args(["drill", "--dir", &drill.site.dir(), "--wait", "30s"])
+        .args(["--approle-dir", "reader", "--unseal-key-file", "shares"])
+        .args(["--bao-program", "./bao", "--work"])
+        .arg(&*drill.work)
+        .folder(&*drill.keys)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stdout.contains("unsealed, and its canary"),
+        "{output}"
+    );
+    drill.leaves_nothing();
+}
+
+fn give_away(path: &Path, user: u32) {
+    chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give_away(&entry.unwrap().path(), user);
+        }
+    }
 }
 
 /// OpenBao must be able to write to an audit device of the cluster, and must not write to the real one.
