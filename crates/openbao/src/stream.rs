@@ -29,8 +29,14 @@ pub struct Download {
     pieces: Receiver<io::Result<Vec<u8>>>,
     current: Vec<u8>,
     taken: usize,
-    ended: bool,
+    end: Option<End>,
     silence: Duration,
+}
+
+/// How it ended. What broke off is no end for who asks again.
+enum End {
+    Whole,
+    BrokenOff(io::ErrorKind, String),
 }
 
 impl fmt::Debug for Download {
@@ -106,42 +112,74 @@ impl Download {
             pieces,
             current: Vec::new(),
             taken: 0,
-            ended: false,
+            end: None,
             silence,
         }
     }
 
-    fn next(&mut self) -> io::Result<()> {
+    fn next(&mut self) {
         self.taken = 0;
-        self.current = match self.pieces.recv_timeout(self.silence) {
-            Ok(piece) => piece.map_err(|cause| {
-                self.ended = true;
-                io::Error::new(cause.kind(), plain(&cause))
-            })?,
+        let next = match self.pieces.recv_timeout(self.silence) {
+            Ok(Ok(piece)) if !piece.is_empty() => Ok(piece),
+            Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => Err(End::Whole),
+            Ok(Err(cause)) => Err(End::BrokenOff(cause.kind(), plain(&cause))),
             Err(RecvTimeoutError::Timeout) => {
-                let waited = self.silence.as_secs();
-                self.ended = true;
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("nothing came for {waited} s"),
-                ));
+                let why = format!("nothing came for {} s", self.silence.as_secs());
+                Err(End::BrokenOff(io::ErrorKind::TimedOut, why))
             }
-            Err(RecvTimeoutError::Disconnected) => Vec::new(),
         };
-        self.ended = self.current.is_empty();
-        Ok(())
+        self.current = next.unwrap_or_else(|end| {
+            self.end = Some(end);
+            Vec::new()
+        });
     }
 }
 
 impl Read for Download {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.taken == self.current.len() && !self.ended {
-            self.next()?;
+        if self.taken == self.current.len() && self.end.is_none() {
+            self.next();
+        }
+        if let Some(End::BrokenOff(kind, why)) = &self.end {
+            return Err(io::Error::new(*kind, why.clone()));
         }
         let left = &self.current[self.taken..];
         let length = left.len().min(buffer.len());
         buffer[..length].copy_from_slice(&left[..length]);
         self.taken += length;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives three bytes, and then fails once: whoever asks it again is told that it has ended.
+    struct Breaks(u8);
+
+    impl Read for Breaks {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                1 => {
+                    buffer[..3].copy_from_slice(b"abc");
+                    Ok(3)
+                }
+                2 => Err(io::ErrorKind::ConnectionReset.into()),
+                _ => Ok(0),
+            }
+        }
+    }
+
+    #[test]
+    fn what_broke_off_never_ends_well() {
+        let mut download = Download::new(Breaks(0), Duration::from_secs(10));
+        let mut read = Vec::new();
+        for _ in 0..3 {
+            let cause = download.read_to_end(&mut read).unwrap_err();
+            assert_eq!(cause.kind(), io::ErrorKind::ConnectionReset);
+        }
+        assert_eq!(read, b"abc");
     }
 }

@@ -137,9 +137,12 @@ impl<'a> Chosen<'a> {
         if let Err(cause) = inspected.archive {
             return Err(bad(&cause));
         }
+        if let Some(Trouble::From(cause)) = inspected.trouble {
+            return Err(bad(&cause)); // the encryption is wrong behind all that was in it
+        }
         if whole.unwrap_or(stored).sha256 != metadata.archive_sha256 {
             return Err(bad(
-                &"what is encrypted in it is another archive than its description says",
+                &"OpenBao's archive in it is another one than its description says",
             ));
         }
         Ok(true)

@@ -2,6 +2,7 @@
 
 use std::{fs, time::Duration};
 
+use age::secrecy::ExposeSecret;
 use testkit::{ObjectStore, Proxy, Run, Tmpfs, Trouble, refused_address};
 
 use crate::site::{Site, as_of, fill, names, vault_snapshot};
@@ -305,6 +306,35 @@ fn wrong_keys_and_wrong_places_are_told() {
         let output = save_to(&site, location).run();
         assert_eq!(output.code(), Some(2), "{location}: {output}");
         assert!(output.stderr.contains(told), "{location}: {output}");
+    }
+}
+
+/// A connection that breaks off says nothing of what lies in the store.
+#[test]
+fn what_cannot_be_read_is_not_called_damaged() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let identity = age::x25519::Identity::generate();
+    let file = site.folder.join("identity");
+    fs::write(&file, identity.to_string().expose_secret()).unwrap();
+    for recipient in [None, Some(identity.to_public().to_string())] {
+        let encrypted = recipient.iter().flat_map(|to| ["--age-recipient", to]);
+        let saved = save_to(&site, &store.location()).args(encrypted).run();
+        assert_eq!(saved.code(), Some(0), "{saved}");
+        let proxy = Proxy::to(&store.address());
+        // Its description is shorter than that.
+        proxy.on(saved.stdout.trim(), Trouble::Truncate(1_000_000));
+        let location = store.location_at(&proxy.address());
+        let verify = || vault_snapshot(&["verify", "--s3", &location]);
+        for output in [
+            verify().run(),
+            verify().arg("--age-identity").arg(&file).run(),
+        ] {
+            assert_eq!(output.code(), Some(1), "{output}");
+            assert!(output.stderr.contains("could not be read"), "{output}");
+            assert!(!output.stderr.contains("damaged"), "{output}");
+        }
     }
 }
 
