@@ -45,11 +45,14 @@ fn prune(place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
 }
 
 /// The snapshots of each cluster, newest first: one cluster's are no reason to remove another's. What is flawed
-/// at first sight counts for nothing, and is left to people.
+/// at first sight counts for nothing, and is left to people; so is what a clock made that was wrong, which would be
+/// the newest for years, in the place of each that is taken from now on.
 fn by_cluster(place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure> {
     let mut clusters: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    let now = Moment::now();
     for entry in place.entries()? {
-        match (&entry.metadata, entry.flaw()) {
+        let to_come = (entry.listed.moment > now).then_some("its time has yet to come");
+        match (&entry.metadata, entry.flaw().or(to_come)) {
             (Some(metadata), None) => {
                 let cluster = metadata.cluster_id.clone();
                 clusters.entry(cluster).or_default().push(entry);

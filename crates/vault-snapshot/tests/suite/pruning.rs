@@ -79,6 +79,25 @@ fn the_newest_good_one_stays_when_newer_ones_are_damaged() {
     assert_eq!(snapshots(&site), left);
 }
 
+/// A clock that was wrong once would be the newest for years.
+#[test]
+fn one_that_is_yet_to_come_takes_no_others_place() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let newest = site.saved();
+    let old = as_of(&site.folder, &newest, "2026-03-01T09:00:00Z");
+    let to_come = as_of(&site.folder, &newest, "2199-01-01T00:00:00Z");
+    let pruned = prune(&site, &["--keep-last", "1", "--keep-daily", "1"]);
+    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    assert!(pruned.stderr.contains("has yet to come"), "{pruned}");
+    let left = snapshots(&site);
+    assert!(
+        left.contains(&newest) && left.contains(&to_come),
+        "{left:?}"
+    );
+    assert!(!left.contains(&old), "{left:?}");
+}
+
 #[test]
 fn one_cluster_is_no_reason_to_remove_anothers() {
     testkit::require_bao!();
