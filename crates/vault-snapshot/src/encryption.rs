@@ -18,6 +18,9 @@ use crate::{
     metadata::Metadata,
 };
 
+/// How age's secret keys begin.
+const IDENTITY: &str = "AGE-SECRET-KEY-";
+
 /// Whom a snapshot is encrypted to; nobody for an empty list.
 #[derive(Clone, Default)]
 pub(crate) struct Recipients {
@@ -31,6 +34,12 @@ impl Recipients {
     /// A text that is none.
     pub(crate) fn parse(texts: &[String]) -> Result<Self, Failure> {
         let keys = texts.iter().map(|text| {
+            if text.trim().to_ascii_uppercase().starts_with(IDENTITY) {
+                return Err(
+                    Failure::usage("what `--age-recipient` names is an age identity, which opens snapshots")
+                        .hint("name its recipient, which `age-keygen -y` prints; the identity has been seen by who reads commands"),
+                );
+            }
             text.trim().parse().map_err(|why| {
                 Failure::usage(format!("`{text}` is no age recipient: {why}"))
                     .hint("it begins with `age1`; `age-keygen` prints it")

@@ -8,11 +8,16 @@ use crate::site::vault_snapshot;
 fn wrong_usage_is_status_2() {
     let folder = scratch_dir();
     let dir = folder.display().to_string();
+    let secret = format!("age-secret-key-1{}", "q".repeat(58));
     for (arguments, told) in [
         (&["save"][..], "there is no place for snapshots"),
         (
             &["save", "--dir", &dir, "--age-recipient", "age1nobody"],
             "is no age recipient",
+        ),
+        (
+            &["save", "--dir", &dir, "--age-recipient", &secret],
+            "an age identity",
         ),
         (
             &["save", "--dir", &dir, "--canary", "secret"],
@@ -41,6 +46,7 @@ fn wrong_usage_is_status_2() {
             .run();
         assert_eq!(output.code(), Some(2), "{arguments:?}: {output}");
         assert!(output.stderr.contains(told), "{arguments:?}: {output}");
+        assert!(!output.stderr.contains(&secret), "{output}");
     }
 }
 
