@@ -354,7 +354,7 @@ fn canary(text: &str) -> Result<(String, String), String> {
 const EXAMPLES: &str = "\
 Examples:
   vault-snapshot save --dir /srv/snapshots --auth approle --approle-dir /run/credentials/approle
-  vault-snapshot save --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3' --age-recipient age1…
+  vault-snapshot save --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3' --work /var/lib/backup
   vault-snapshot list --dir /srv/snapshots
   vault-snapshot verify --all --dir /srv/snapshots
   vault-snapshot restore --dir /srv/snapshots --address https://bao1:8200
