@@ -26,6 +26,7 @@ mod restore;
 mod retention;
 mod save;
 mod store;
+mod usable;
 mod verify;
 
 pub use cli::Arguments;

@@ -78,8 +78,16 @@ fn read(file: &mut File) -> io::Result<Option<Moment>> {
     Ok(Moment::parse(&text))
 }
 
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let file = File::options()
+/// Whether this folder could be locked, were nobody else at work there.
+///
+/// # Errors
+/// It cannot be written to.
+pub(crate) fn can_be_locked(folder: &Path) -> Result<(), Failure> {
+    open(folder).map(drop)
+}
+
+fn open(folder: &Path) -> Result<File, Failure> {
+    File::options()
         .create(true)
         .truncate(false)
         .read(true)
@@ -87,7 +95,11 @@ fn lock(folder: &Path) -> Result<File, Failure> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(folder.join(LOCK))
-        .map_err(|cause| unusable(folder, &cause))?;
+        .map_err(|cause| unusable(folder, &cause))
+}
+
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let file = open(folder)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => Err(Failure::failed(format!(

@@ -27,7 +27,8 @@ use crate::{
     metrics,
     moment::Moment,
     reception::receive,
-    store::{Place, Stores},
+    store::{Place, Stores, made},
+    usable::usable,
 };
 
 /// Between two tries.
@@ -101,9 +102,12 @@ struct Saved {
 fn save(arguments: &Save) -> Result<Saved, Failure> {
     let recipients = Recipients::parse(&arguments.age_recipient)?;
     let settings = arguments.connection.settings(None)?;
-    let stores = Stores::open(&arguments.places, true)?;
+    let (places, mut missed) = usable(&arguments.places, made)?;
+    let stores = Stores::open(&places, true)?;
     let login = Login::read(&arguments.login)?;
-    refuse_same_disk(arguments, &stores)?;
+    if missed.is_empty() {
+        refuse_same_disk(arguments, &stores)?;
+    }
     let mut locked = stores.lock()?;
     let work = stores.work()?;
     let mut job = Job {
@@ -116,15 +120,16 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
         locked: &mut locked,
     };
     let (draft, metadata) = job.take()?;
-    let missed = put(&stores.places, &draft, &metadata);
-    if missed.len() < stores.places.len() {
+    let all = stores.places.len() + missed.len();
+    missed.extend(put(&stores.places, &draft, &metadata));
+    if missed.len() < all {
         note(format_args!(
             "saved {} of cluster {}: {} bytes, in {} of {} places",
             metadata.name(),
             metadata.cluster_name,
             metadata.size,
-            stores.places.len() - missed.len(),
-            stores.places.len(),
+            all - missed.len(),
+            all,
         ));
     }
     Ok(Saved { metadata, missed })

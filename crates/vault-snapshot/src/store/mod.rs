@@ -224,7 +224,7 @@ pub(crate) fn of_unit() -> Option<PathBuf> {
 }
 
 /// Makes a folder that is missing, for its owner only.
-fn made(path: &Path) -> Result<(), Failure> {
+pub(crate) fn made(path: &Path) -> Result<(), Failure> {
     let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

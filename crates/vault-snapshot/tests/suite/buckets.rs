@@ -59,9 +59,7 @@ fn it_is_put_there_listed_verified_and_pruned() {
         2,
         "{verified}"
     );
-    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location, "--work"])
-        .arg(site.folder.join("work"))
-        .run();
+    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location]).run();
     assert_eq!(pruned.code(), Some(0), "{pruned}");
     assert!(
         pruned.stdout.contains(&first) && !pruned.stdout.contains(&second),

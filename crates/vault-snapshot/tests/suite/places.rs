@@ -30,6 +30,25 @@ fn several_folders_get_the_same() {
 }
 
 #[test]
+fn a_folder_with_two_names_is_one_place() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let elsewhere = scratch_dir();
+    let other = elsewhere.join("other");
+    std::os::unix::fs::symlink(&*site.folder, &other).unwrap();
+    let twice = |run: testkit::Run| run.args(["--dir", &site.dir(), "--dir"]).arg(&other);
+    for _ in 0..2 {
+        let output = twice(site.save()).run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        assert!(output.stderr.contains("in 1 of 1 places"), "{output}");
+    }
+    let pruned = twice(vault_snapshot(&["prune", "--keep-last", "1"])).run();
+    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    assert_eq!(pruned.stdout.lines().count(), 1, "{pruned}");
+    assert_eq!(names(&site.folder).len(), 2);
+}
+
+#[test]
 fn a_place_that_fails_does_not_keep_the_others_from_it() {
     testkit::require_bao!();
     let site = Site::new();
@@ -50,10 +69,38 @@ fn a_place_that_fails_does_not_keep_the_others_from_it() {
         [""; 0],
         "nothing is left where it does not fit"
     );
-    // One that cannot be locked is no place at all.
-    let output = site.save().arg("--dir").arg(read_only.path()).run();
+    // Nor does one that cannot be written to at all, whichever comes first.
+    let file = site.path("file");
+    fs::write(&file, "").unwrap();
+    let metrics = site.path("metrics");
+    let output = vault_snapshot(&["save", "--dir"])
+        .arg(read_only.path())
+        .args(["--dir", &file.join("x").display().to_string()])
+        .args(["--dir", &site.dir(), "--metrics-file"])
+        .arg(&metrics)
+        .env("BAO_ADDR", site.server.address())
+        .env("BAO_TOKEN", site.server.root_token())
+        .run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("cannot be locked"), "{output}");
+    assert!(output.stderr.contains("could not be made"), "{output}");
+    assert!(output.stderr.contains("in 1 of 3 places"), "{output}");
+    assert_eq!(site.verify_all().stdout.lines().count(), 2);
+    let told = fs::read_to_string(metrics).unwrap();
+    assert!(told.contains("places_missed 2\n"), "{told}");
+    // The others are pruned all the same; no folder is made for it.
+    let missing = site.path("mistyped");
+    let output = vault_snapshot(&["prune", "--keep-last", "1", "--dir"])
+        .arg(read_only.path())
+        .args(["--dir", &missing.display().to_string()])
+        .args(["--dir", &site.dir()])
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("cannot be locked"), "{output}");
+    assert!(output.stdout.contains(".snap"), "{output}");
+    assert!(!missing.exists());
+    let alone = vault_snapshot(&["prune", "--keep-last", "1", "--dir"]).arg(&missing);
+    assert_eq!(alone.run().code(), Some(1));
 }
 
 #[test]
