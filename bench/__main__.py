@@ -29,19 +29,7 @@ def main() -> int:
 
 def read_arguments() -> argparse.Namespace:
     """What is asked for."""
-    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="of each way (default: 20)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument(
-        "--vault-fetch",
-        type=benchmark.program,
-        metavar="FILE",
-        help="measure this program, build none",
-    )
-    arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("`--rounds` takes a number from 1")
-    return arguments
+    return benchmark.parser("bench/run", __doc__, "vault-fetch", rounds=20).parse_args()
 
 
 def measure(arguments: argparse.Namespace) -> None:

@@ -1,18 +1,56 @@
 """What all benchmarks are as commands."""
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import processes
 import programs
 
+Way = TypeVar("Way")
 
-def program(given: str) -> Path:
-    """For a flag that names a program."""
+
+def parser(name: str, description: str, measured: str, rounds: int) -> argparse.ArgumentParser:
+    """The flags that all have: `measured` is the program of ours, `rounds` how many are usual."""
+    made = argparse.ArgumentParser(prog=name, description=description)
+    made.add_argument(
+        "--rounds", type=_positive, default=rounds, help=f"of each way (default: {rounds})"
+    )
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    made.add_argument(
+        f"--{measured}", type=_program, metavar="FILE", help="measure this program, build none"
+    )
+    return made
+
+
+def in_turn(ways: list[Way], number: int) -> list[Way]:
+    """All of them, another one first in each round: nobody always runs after the same one."""
+    first = number % len(ways)
+    return ways[first:] + ways[:first]
+
+
+def environment(folder: Path, authority: Path) -> dict[str, str]:
+    """What measured programs see of the environment, in a folder of their own."""
+    return {
+        "PATH": f"{Path(programs.need('bao')).parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "BAO_CACERT": str(authority),
+    }
+
+
+def _positive(given: str) -> int:
+    number = int(given)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"`{given}` is no number from 1")
+    return number
+
+
+def _program(given: str) -> Path:
     found = shutil.which(Path(given).absolute())
     if not found:
         raise argparse.ArgumentTypeError(f"`{given}` is no program")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import benchmark
 import processes
 from forwarder import Forwarder
 from openbao import Server
@@ -53,8 +54,7 @@ def compare(
         _count(rows[way.name], way, names, site, server)
         _weigh(rows[way.name], way, names, site)
     for number in range(rounds):
-        first = number % len(ways)  # nobody always runs after the same one
-        for way in ways[first:] + ways[:first]:
+        for way in benchmark.in_turn(ways, number):
             before = server.cpu()
             taken = _run(way, names, site, processes.timed)
             rows[way.name].server_cpu += (server.cpu() - before) / rounds

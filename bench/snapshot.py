@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 import benchmark
 import programs
@@ -26,8 +25,7 @@ def main() -> int:
 
 def read_arguments() -> argparse.Namespace:
     """What is asked for."""
-    parser = argparse.ArgumentParser(prog="bench/snapshot", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of each way (default: 5)")
+    parser = benchmark.parser("bench/snapshot", __doc__, "vault-snapshot", rounds=5)
     parser.add_argument(
         "--megabytes",
         type=int,
@@ -35,16 +33,7 @@ def read_arguments() -> argparse.Namespace:
         metavar="N",
         help="how much is in the cluster; as often as needed (default: 10 and 1000)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument(
-        "--vault-snapshot",
-        type=benchmark.program,
-        metavar="FILE",
-        help="measure this program, build none",
-    )
     arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("`--rounds` takes a number from 1")
     if any(megabytes < 1 for megabytes in arguments.megabytes or []):
         parser.error("`--megabytes` takes a number from 1")
     return arguments
@@ -78,8 +67,7 @@ def in_turn(ways: list[snapshot_ways.Way], site: snapshot_site.Site, rounds: int
         say(f"memory: {way.name}, load {load()}")
         snapshot_measures.weigh(way, site, rows[way])
     for number in range(rounds):
-        first = number % len(ways)
-        for way in ways[first:] + ways[:first]:
+        for way in benchmark.in_turn(ways, number):
             say(f"round {number + 1}: {way.name}, load {load()}")
             snapshot_measures.time_once(way, site, rows[way])
     return list(rows.values())

@@ -4,7 +4,6 @@ import base64
 import concurrent.futures
 import contextlib
 import json
-import os
 import secrets
 import subprocess
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import benchmark
 from openbao import Server
 from programs import need
 from snapshot_store import Store
@@ -39,12 +39,8 @@ class Site:
 
     def environment(self) -> dict[str, str]:
         """What all see of the environment."""
-        return {
-            "PATH": f"{Path(need('bao')).parent}:{os.environ['PATH']}",
-            "HOME": str(self.folder),
-            "BAO_ADDR": self.server.address,
-            "BAO_CACERT": str(self.server.authority),
-        }
+        shared = benchmark.environment(self.folder, self.server.authority)
+        return shared | {"BAO_ADDR": self.server.address}
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import random
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import benchmark
 import programs
@@ -36,8 +35,7 @@ def main() -> int:
 
 def read_arguments() -> argparse.Namespace:
     """What is asked for."""
-    parser = argparse.ArgumentParser(prog="bench/unseal", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of each way (default: 5)")
+    parser = benchmark.parser("bench/unseal", __doc__, "vault-unseal", rounds=5)
     parser.add_argument(
         "--window",
         type=float,
@@ -45,16 +43,7 @@ def read_arguments() -> argparse.Namespace:
         metavar="SECONDS",
         help="how long each is watched while nothing happens (default: 120)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument(
-        "--vault-unseal",
-        type=benchmark.program,
-        metavar="FILE",
-        help="measure this program, build none",
-    )
     arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("`--rounds` takes a number from 1")
     if arguments.window < INTERVAL:
         parser.error(f"`--window` takes seconds from {INTERVAL}")
     return arguments
@@ -124,8 +113,7 @@ def in_turn(
     number: int,
 ) -> None:
     """Each way once, beginning with another in each round."""
-    first = number % len(ways)
-    for way in ways[first:] + ways[:first]:
+    for way in benchmark.in_turn(ways, number):
         say(f"round {number + 1}, {name}: {way.name}, load {load()}")
         one(way, rows[way])
 

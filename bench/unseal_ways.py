@@ -1,11 +1,11 @@
 """What watches nodes and unseals them, each with the settings that its users would write."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import find, need
+import benchmark
+from programs import find
 
 INTERVAL = 5  # seconds between two looks at a node, the same for all: the shortest that all take
 
@@ -26,11 +26,7 @@ class Site:
 
     def environment(self) -> dict[str, str]:
         """All that it sees of the environment."""
-        return {
-            "PATH": f"{Path(need('bao')).parent}:{os.environ['PATH']}",
-            "HOME": str(self.folder),
-            "BAO_CACERT": str(self.authority),
-        }
+        return benchmark.environment(self.folder, self.authority)
 
     def settings(self, values: dict) -> str:
         """Writes a file of settings that only its owner can read; gives its path."""
