@@ -82,6 +82,15 @@ impl Bucket {
         })
     }
 
+    /// A list of which one page leads to itself.
+    pub(crate) fn endless(&self, what: String) -> Error {
+        Error {
+            what,
+            bucket: self.url(),
+            trouble: Trouble::BadReply("its list goes round in a circle".to_owned()),
+        }
+    }
+
     fn once(&self, ask: &Ask<'_>, left: Duration) -> Result<Response<Body>, Trouble> {
         // A try that hangs leaves time for others.
         let needed = Duration::from_secs(ask.body.len() as u64 / SLOWEST);

@@ -158,20 +158,23 @@ impl Bucket {
                     ("upload-id-marker", id.as_str()),
                 ]);
             }
+            let what = "listing uploads".to_owned();
             let page: Uploads = self.send_for(&Ask {
-                what: "listing uploads".to_owned(),
+                what: what.clone(),
                 method: "GET",
                 query: &query,
                 ..Ask::default()
             })?;
             all.extend(page.list);
-            match page
-                .next_key
-                .filter(|next| page.truncated && !next.is_empty())
-            {
-                Some(next) => (key, id) = (next, page.next_id.unwrap_or_default()),
-                None => return Ok(all),
+            let next_key = page.next_key.unwrap_or_default();
+            if !page.truncated || next_key.is_empty() {
+                return Ok(all);
             }
+            let next = (next_key, page.next_id.unwrap_or_default());
+            if next == (key, id) {
+                return Err(self.endless(what));
+            }
+            (key, id) = next;
         }
     }
 }

@@ -36,20 +36,22 @@ impl Bucket {
     /// A store that cannot be used, or that refuses.
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Error> {
         let mut all = Vec::new();
-        let mut token = None;
+        let mut token: Option<String> = None;
         loop {
             let mut query = vec![("list-type", "2"), ("prefix", prefix)];
             query.extend(token.as_deref().map(|token| ("continuation-token", token)));
+            let what = "listing".to_owned();
             let listing: Listing = self.send_for(&Ask {
-                what: "listing".to_owned(),
+                what: what.clone(),
                 method: "GET",
                 query: &query,
                 ..Ask::default()
             })?;
             all.extend(listing.contents);
-            token = listing.next.filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(all);
+            match listing.next.filter(|token| !token.is_empty()) {
+                None => return Ok(all),
+                next if next == token => return Err(self.endless(what)),
+                next => token = next,
             }
         }
     }

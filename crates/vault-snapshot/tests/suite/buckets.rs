@@ -336,6 +336,32 @@ fn what_cannot_be_read_is_not_called_damaged() {
     }
 }
 
+/// A store that does not know what a page is would be asked for ever.
+#[test]
+fn a_list_without_end_ends() {
+    require_store!();
+    let store = ObjectStore::start();
+    let site = Site::new();
+    let proxy = Proxy::to(&store.address());
+    let objects =
+        "<ListBucketResult><NextContinuationToken>x</NextContinuationToken></ListBucketResult>";
+    proxy.on("list-type=2", Trouble::Body(objects.to_owned()));
+    let location = store.location_at(&proxy.address());
+    let listed = vault_snapshot(&["list", "--s3", &location]).run();
+    assert_eq!(listed.code(), Some(1), "{listed}");
+    assert!(listed.stderr.contains("goes round"), "{listed}");
+    proxy.behave();
+    let uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker></ListMultipartUploadsResult>";
+    proxy.on("uploads=", Trouble::Body(uploads.to_owned()));
+    let saved = save_to(&site, &location).run();
+    assert_eq!(
+        saved.code(),
+        Some(0),
+        "it is there, and sweeping can wait: {saved}"
+    );
+    assert!(saved.stderr.contains("goes round"), "{saved}");
+}
+
 #[test]
 fn runs_that_are_killed_leave_nothing_half() {
     require_store!();
