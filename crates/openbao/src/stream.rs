@@ -15,7 +15,7 @@ use ureq::SendBody;
 
 use crate::{
     Client, Error, Request, Trouble,
-    exchange::{Opened, open},
+    exchange::{Message, Opened, open},
     transport::{Limits, plain},
 };
 
@@ -64,7 +64,8 @@ impl Client {
         ))
     }
 
-    /// Sends `body` to the preferred server, however long it is. All in all it may take `total`.
+    /// Sends `body` to the preferred server, however long it is, once that has said that it wants it: who is
+    /// refused in the middle would lose the answer with the connection. All in all it may take `total`.
     ///
     /// # Errors
     /// What [`Client::send`] gives; a `body` that cannot be read is [`Trouble::Connect`].
@@ -76,7 +77,15 @@ impl Client {
     ) -> Result<(), Error> {
         let limits = self.streaming(total, Some(total));
         self.at_preferred(request, |agent, message| {
-            open(agent, message, SendBody::from_reader(body), limits)
+            let mut headers = message.headers.to_vec();
+            headers.push(("expect", "100-continue".into()));
+            let message = Message {
+                method: message.method,
+                url: message.url.clone(),
+                headers: &headers,
+                body: &[],
+            };
+            open(agent, &message, SendBody::from_reader(body), limits)
         })
         .map(|_| ())
     }

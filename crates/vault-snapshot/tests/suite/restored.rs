@@ -45,6 +45,23 @@ fn the_cluster_is_what_it_was() {
     assert_eq!(value(server, "later"), None);
 }
 
+/// OpenBao refuses before it has read the archive; what it says must not be lost with the connection.
+#[test]
+fn who_may_not_is_told_so_however_large_the_snapshot_is() {
+    testkit::require_bao!();
+    let site = Site::new();
+    fill(&site.server, 60, 700_000);
+    site.saved();
+    for _ in 0..5 {
+        let output = vault_snapshot(&["restore", "--yes", "--dir", &site.dir()])
+            .env("BAO_ADDR", site.server.address())
+            .env("BAO_TOKEN", "s.nobody")
+            .run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.contains("must allow `update` on"), "{output}");
+    }
+}
+
 /// A lost cluster: a new one in its place gets all its secrets, and is then opened by the lost one's key.
 #[test]
 fn another_cluster_only_by_force() {
