@@ -297,7 +297,8 @@ pub(crate) struct Drill {
     pub(crate) with_network: bool,
 
     /// Show the throw-away server an empty folder in the place of this one, where audit devices of the cluster
-    /// write: it must be able to, and must not; as often as needed. `none` hides nothing
+    /// write: it must be able to, and must not; as often as needed. So also with the folder of a socket by which the
+    /// cluster comes to a database: no other network keeps it from that. `none` hides nothing
     #[arg(long, value_name = "DIR", default_value = "/var/log")]
     pub(crate) hide: Vec<PathBuf>,
 
