@@ -101,9 +101,10 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
         );
     }
     let scratch = Scratch::new(places.work.as_deref())?;
-    let archive = fetched::fetch(&chosen, &identities, scratch.path())?;
     let hidden = arguments.hide.iter().map(PathBuf::as_path);
     let hidden: Vec<_> = hidden.filter(|path| *path != Path::new("none")).collect();
+    refuse_to_hide(scratch.path(), &hidden)?;
+    let archive = fetched::fetch(&chosen, &identities, scratch.path())?;
     isolation::enter(arguments.with_network, &hidden)?;
     let mut server = Server::start(arguments, scratch.path())?;
     server.restore(&archive, &metadata, &shares)?;
@@ -118,4 +119,19 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
         note("no secret was read from it");
     }
     Ok(metadata)
+}
+
+/// What is in a folder that is hidden is out of reach for this program, too: the archive would stay behind.
+fn refuse_to_hide(scratch: &Path, hidden: &[&Path]) -> Result<(), Failure> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let scratch = real(scratch);
+    let holds = |folder: &&&Path| scratch.starts_with(real(folder));
+    let Some(folder) = hidden.iter().find(holds) else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "`{}` cannot be hidden: the drill itself works in it",
+        folder.display()
+    ))
+    .hint("name another folder for that with `--work`"))
 }

@@ -227,6 +227,11 @@ fn what_is_missing_is_told() {
     let output = with("/bin/false");
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("ended"), "{output}");
+    // What it works in itself.
+    let output = drill.drill().arg("--hide").arg(&*drill.work).run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(output.stderr.contains("cannot be hidden"), "{output}");
+    drill.leaves_nothing();
     // Who may not read the canary.
     drill
         .site
