@@ -439,11 +439,11 @@ in
             ]
           else
             true;
+        # No AF_UNIX: a network of its own keeps nobody from a database's socket in a folder.
         RestrictAddressFamilies = [
           "AF_INET"
           "AF_INET6"
           "AF_NETLINK"
-          "AF_UNIX"
         ];
         ReadOnlyPaths = snapshots.directories;
         # OpenBao does not come up where it cannot write to an audit device of the cluster, and must not write

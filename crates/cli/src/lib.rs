@@ -2,11 +2,13 @@
 //! went wrong ([`Failure`]), and the flags and variables that lead to OpenBao ([`ConnectionArgs`]).
 
 mod connection;
+mod duration;
 mod failure;
 mod generate;
 mod key_file;
 mod message;
 mod on_path;
+mod printable;
 mod program;
 mod signals;
 mod systemctl;
@@ -14,10 +16,12 @@ mod token;
 mod undelivered;
 
 pub use connection::{ConnectionArgs, system_trust};
+pub use duration::duration;
 pub use failure::{Failure, Status};
 pub use key_file::{KeyFile, unusable};
 pub use message::{data, note, warn};
 pub use on_path::on_path;
+pub use printable::printable_line;
 pub use program::main;
 pub use signals::Deaf;
 pub use systemctl::systemctl;

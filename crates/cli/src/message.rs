@@ -8,7 +8,7 @@ use std::{
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 
-use crate::Failure;
+use crate::{Failure, printable::printable};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -16,19 +16,20 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Tells a person something that needs no action.
 pub fn note(message: impl fmt::Display) {
-    eprintln!("{message}");
+    eprintln!("{}", printable(&message.to_string()));
 }
 
 /// Tells a person something that may need action, although the job goes on.
 pub fn warn(message: impl fmt::Display) {
+    let message = printable(&message.to_string());
     eprintln!("{WARNING}warning{WARNING:#}: {message}");
 }
 
 /// Tells a person why the job ends here.
 pub(crate) fn error(failure: &Failure) {
-    eprintln!("{ERROR}error{ERROR:#}: {}", failure.message());
+    eprintln!("{ERROR}error{ERROR:#}: {}", printable(failure.message()));
     if let Some(hint) = failure.hint_text() {
-        eprintln!("\n{HINT}hint{HINT:#}: {hint}");
+        eprintln!("\n{HINT}hint{HINT:#}: {}", printable(hint));
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Command {
         output: Option<PathBuf>,
 
         /// How long a CA signs before the next one does
-        #[arg(long, value_name = "TIME", default_value = "90days", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "90days", value_parser = ::cli::duration)]
         period: Duration,
     },
 
@@ -65,7 +65,7 @@ pub(crate) struct Renew {
     pub(crate) authority: PathBuf,
 
     /// Make the authority file where it is missing, with CAs that sign for so long: for a node that is alone
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = ::cli::duration)]
     pub(crate) create_authority: Option<Duration>,
 
     /// Where `chain.pem`, `key.pem` and `ca.pem` go
@@ -89,7 +89,7 @@ pub(crate) struct Renew {
     pub(crate) group: Option<String>,
 
     /// How long a certificate is good, at most as long as a CA signs; it is replaced when a third of that is over
-    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = ::cli::duration)]
     pub(crate) lifetime: Duration,
 
     /// Reload this unit when something changed

@@ -27,7 +27,7 @@ pub struct Arguments {
 
     /// A node that has not answered after so long counts as lost; keep it below Prometheus's
     /// scrape_timeout
-    #[arg(long, value_name = "TIME", default_value = "4s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "4s", value_parser = ::cli::duration)]
     pub timeout: Duration,
 
     /// Add the metrics in this folder's files *.prom, such as those of vault-snapshot and vault-unseal

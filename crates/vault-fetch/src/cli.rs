@@ -45,7 +45,7 @@ pub struct Arguments {
     pub seal_cache: SealCache,
 
     /// Do not use a copy that OpenBao confirmed longer ago than this, such as 7d
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "cache_dir")]
+    #[arg(long, value_name = "TIME", value_parser = ::cli::duration, requires = "cache_dir")]
     pub max_cache_age: Option<Duration>,
 
     /// Refuse the secret when this key is missing or empty; may be repeated
@@ -73,11 +73,11 @@ pub struct Arguments {
     pub mode: FileMode,
 
     /// Give up after this long when there is no cached copy
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ::cli::duration)]
     pub deadline: Duration,
 
     /// Turn to the cached copy after this long
-    #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = ::cli::duration)]
     pub cached_deadline: Duration,
 
     /// The mount of the KV version 2 engine

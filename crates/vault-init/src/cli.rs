@@ -44,7 +44,7 @@ pub struct Arguments {
     pub revoke_root_token: bool,
 
     /// Wait so long for the server to answer, and to be unsealed where that is needed
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = ::cli::duration)]
     pub wait: Duration,
 
     /// Another node of the cluster, as often as there are others: where one of them is initialised, this one

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// cluster, run it on one node after the other, the leader last.
     Restart {
         /// Wait so long for the other nodes before, and for this one afterwards
-        #[arg(long, value_name = "TIME", default_value = "5min", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "5min", value_parser = ::cli::duration)]
         timeout: Duration,
 
         /// Restart although other nodes do not serve

@@ -29,7 +29,7 @@ pub(crate) fn text(reports: &[Report]) -> String {
     }
     lines
         .iter()
-        .map(|line| printable(line))
+        .map(cli::printable_line)
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -110,19 +110,6 @@ fn total(reports: &[Report], kind: Kind) -> usize {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Names in OpenBao may hold what would steer a terminal.
-fn printable(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    for letter in line.chars() {
-        if letter.is_control() {
-            text.extend(letter.escape_default());
-        } else {
-            text.push(letter);
-        }
-    }
-    text
 }
 
 /// Everything, as `--help` describes it.

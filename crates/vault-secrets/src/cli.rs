@@ -87,7 +87,7 @@ pub struct Rotate {
     pub again: bool,
 
     /// A service has come up when it still runs after this long
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = ::cli::duration)]
     pub settle: Duration,
 
     /// Where metrics are written, as Prometheus's node exporter reads them [default: metrics.prom in the state directory]

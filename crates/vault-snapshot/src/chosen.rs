@@ -6,9 +6,9 @@ use cli::Failure;
 
 use crate::{
     cli::Places,
-    digest::Digesting,
+    digest::{Digest, Digesting},
     encryption::Identities,
-    inspection::{Trouble, inspect},
+    inspection::{Inspected, Trouble, inspect},
     metadata::Metadata,
     moment::Moment,
     store::{Entry, Place, Stores},
@@ -134,19 +134,31 @@ impl<'a> Chosen<'a> {
         let Some(inspected) = inspected else {
             return Ok(false);
         };
-        if let Err(cause) = inspected.archive {
-            return Err(bad(&cause));
+        match compare(inspected, &whole.unwrap_or(stored), metadata) {
+            Ok(()) => Ok(true),
+            Err(cause) => Err(bad(&cause)),
         }
-        if let Some(Trouble::From(cause)) = inspected.trouble {
-            return Err(bad(&cause)); // the encryption is wrong behind all that was in it
-        }
-        if whole.unwrap_or(stored).sha256 != metadata.archive_sha256 {
-            return Err(bad(
-                &"OpenBao's archive in it is another one than its description says",
-            ));
-        }
-        Ok(true)
     }
+}
+
+/// Whether the archive is whole, and the one that the description is of.
+fn compare(inspected: Inspected, whole: &Digest, metadata: &Metadata) -> io::Result<()> {
+    let archive = inspected.archive?;
+    if let Some(Trouble::From(cause)) = inspected.trouble {
+        return Err(cause); // the encryption is wrong behind all that was in it
+    }
+    let found = (archive.index, archive.term, whole.size, &whole.sha256);
+    let told = (
+        metadata.raft_index,
+        metadata.raft_term,
+        metadata.archive_size,
+        &metadata.archive_sha256,
+    );
+    if found == told {
+        return Ok(());
+    }
+    let other = "OpenBao's archive in it is another one than its description says";
+    Err(io::Error::new(io::ErrorKind::InvalidData, other))
 }
 
 /// Splits the path of a snapshot's file into the folder, which becomes a place, and its name; a name alone stays.

@@ -66,7 +66,7 @@ pub(crate) struct Places {
     pub(crate) s3: Vec<String>,
 
     /// Try so long for each request to a bucket, and for each part of a large snapshot
-    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = ::cli::duration)]
     pub(crate) s3_patience: Duration,
 
     /// Where a snapshot lies until it is complete; by default the first folder, else systemd's for the unit
@@ -140,11 +140,11 @@ pub(crate) struct Save {
     pub(crate) same_disk: bool,
 
     /// Try so long for a snapshot that is whole: leaders change
-    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = ::cli::duration)]
     pub(crate) wait: Duration,
 
     /// Take a server for gone that sends nothing for so long
-    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = ::cli::duration)]
     pub(crate) silence: Duration,
 
     /// Write figures for Prometheus to this file
@@ -307,7 +307,7 @@ pub(crate) struct Drill {
     pub(crate) bao_program: PathBuf,
 
     /// The longest that each step may take
-    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = ::cli::duration)]
     pub(crate) wait: Duration,
 
     /// Write figures for Prometheus to this file

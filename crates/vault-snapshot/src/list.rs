@@ -1,6 +1,6 @@
 //! What there is.
 
-use cli::{Failure, data};
+use cli::{Failure, data, printable_line};
 use serde_json::json;
 
 use crate::{
@@ -63,7 +63,7 @@ fn line(entry: &Entry) -> String {
         format!("{} bytes", entry.listed.stored_size),
     ];
     if let Some(metadata) = &entry.metadata {
-        words.push(format!("cluster {}", metadata.cluster_id));
+        words.push(format!("cluster {}", printable_line(&metadata.cluster_id)));
         if metadata.is_encrypted() {
             words.push("encrypted".to_owned());
         }

@@ -89,22 +89,28 @@ pub(crate) fn moment_of(name: &str) -> Option<Moment> {
         .strip_suffix(ENCRYPTED)
         .or_else(|| name.strip_suffix(PLAIN))?;
     let rest = stem.strip_prefix("openbao-")?;
-    let moment = rest.get(rest.len().checked_sub(20)?..)?;
+    let (cluster, moment) = rest.split_at_checked(rest.len().checked_sub(20)?)?;
+    if !cluster.chars().all(is_plain) {
+        return None;
+    }
     Moment::from_name(moment)
 }
 
 /// A cluster's name as a part of a file name: OpenBao takes any text for one.
 fn plain(text: &str) -> String {
-    let keep = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
     let letters = text.chars().take(100);
     let plain: String = letters
-        .map(|letter| if keep(letter) { letter } else { '_' })
+        .map(|letter| if is_plain(letter) { letter } else { '_' })
         .collect();
     if plain.is_empty() {
         "_".to_owned()
     } else {
         plain
     }
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "_.-".contains(letter)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub struct Arguments {
     pub approle_mount: String,
 
     /// Go on asking a server that cannot be used for this long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = ::cli::duration)]
     pub deadline: Duration,
 
     /// Report a failure, but end with status 0: a host must boot whatever happens

@@ -86,6 +86,8 @@ in
     holds = config: {
       "that it has no network" =
         config.systemd.services.vault-snapshot-drill.serviceConfig.PrivateNetwork;
+      "that the drill's server comes to no socket in a folder" =
+        !lib.elem "AF_UNIX" config.systemd.services.vault-snapshot-drill.serviceConfig.RestrictAddressFamilies;
     };
   };
   "a drill from a bucket" = {

@@ -3,10 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use cli::Failure;
+use rustix::{fs::OFlags, io::Errno};
 
 use super::{Listed, Place, newest_first};
 use crate::{
@@ -42,7 +44,7 @@ impl Folder {
             match fs::metadata(entry.path()) {
                 Ok(about) if about.is_file() => found.extend(Listed::new(name, about.len())),
                 Ok(_) => {}
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {} // just removed
+                Err(cause) if is_nothing(&cause) => {}
                 Err(cause) => return Err(cause),
             }
         }
@@ -54,7 +56,7 @@ impl Folder {
         let mut draft = draft::make(&self.path)?;
         draft.write_all(content)?;
         draft.as_file().sync_all()?;
-        draft.persist(self.path.join(name))?;
+        draft.persist_noclobber(self.path.join(name))?;
         Ok(())
     }
 
@@ -117,7 +119,12 @@ impl Place for Folder {
     fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
         let path = self.path.join(format!("{name}{ENDING}"));
         let mut text = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+        // A pipe that lies there in its place has nobody who writes.
+        let at_once = File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path);
+        let read = at_once.and_then(|file| file.take(LONGEST).read_to_end(&mut text));
         // One that cannot be read is as good as none.
         Ok(read.ok().and_then(|_| serde_json::from_slice(&text).ok()))
     }
@@ -134,14 +141,14 @@ impl Place for Folder {
         let name = metadata.name();
         let description = serde_json::to_vec_pretty(metadata).unwrap_or_default();
         let beside = format!("{name}{ENDING}");
-        let put = self
-            .put_small(&beside, &description)
-            .and_then(|()| self.put_archive(draft, &name));
-        put.map_err(|cause| {
+        let failed = |cause: &io::Error| self.failed("written to", cause);
+        self.put_small(&beside, &description)
+            .map_err(|cause| failed(&cause))?;
+        self.put_archive(draft, &name).map_err(|cause| {
             if !self.path.join(&name).exists() {
                 let _ = fs::remove_file(self.path.join(&beside)); // the next run would do it, too
             }
-            self.failed("written to", &cause)
+            failed(&cause)
         })
     }
 
@@ -167,6 +174,11 @@ impl Place for Folder {
         self.sweep_all()
             .map_err(|cause| self.failed("cleaned up", &cause))
     }
+}
+
+/// Just removed, or a link that leads nowhere.
+fn is_nothing(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::NotFound || Errno::from_io_error(cause) == Some(Errno::LOOP)
 }
 
 fn absent(removed: io::Result<()>) -> io::Result<()> {

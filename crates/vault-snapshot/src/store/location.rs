@@ -20,19 +20,20 @@ pub(crate) struct Location {
 /// # Errors
 /// One that makes no sense, credentials that are missing or cannot be read.
 pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> {
+    let (url, options) = text.split_once('?').unwrap_or((text, ""));
     let wrong = |why: &str| {
-        // What stands behind `?` names files; it holds no secret.
-        Failure::usage(format!("`{text}` is no place in a store: {why}"))
+        // Somebody's credentials may stand in it, where none belong.
+        let shown = if url.contains('@') { "…" } else { url };
+        Failure::usage(format!("`{shown}` is no place in a store: {why}"))
             .hint("`https://HOST[:PORT]/BUCKET[/PREFIX]`, and behind `?` what `--help` tells")
     };
-    let (url, options) = text.split_once('?').unwrap_or((text, ""));
     let (scheme, rest) = url
         .split_once("://")
         .filter(|(scheme, _)| ["http", "https"].contains(scheme))
         .ok_or_else(|| wrong("it does not begin with `https://`"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if host.contains('@') {
-        return Err(wrong("credentials stand in a file, not in the URL"));
+    if url.contains('@') {
+        return Err(wrong("it has an `@`; credentials stand in a file"));
     }
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
     if host.is_empty() || bucket.is_empty() {
@@ -59,7 +60,10 @@ pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> 
             Some(("credentials", file)) => credentials = Some(from_file(Path::new(file))?),
             Some(("style", "path")) => settings.path_style = true,
             Some(("style", "virtual-host")) => settings.path_style = false,
-            _ => return Err(wrong(&format!("`{option}` is unknown"))),
+            _ => {
+                let name = option.split('=').next().unwrap_or_default();
+                return Err(wrong(&format!("its option `{name}` is unknown")));
+            }
         }
     }
     settings.credentials = credentials.or_else(from_environment).ok_or_else(|| {

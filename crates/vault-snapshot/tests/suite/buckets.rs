@@ -294,16 +294,24 @@ fn wrong_keys_and_wrong_places_are_told() {
         ("ftp://host/bucket", "does not begin with"),
         ("https://host", "names no bucket"),
         (
-            "https://key:secret@host/bucket",
+            "https://key:top-secret@host/bucket",
             "credentials stand in a file",
         ),
-        ("https://host/bucket?color=red", "`color=red` is unknown"),
+        (
+            "https://key:top-secret/+@host/bucket",
+            "credentials stand in a file",
+        ),
+        (
+            "https://host/bucket?secret=top-secret",
+            "its option `secret` is unknown",
+        ),
         ("https://host/bucket/../x", "mean nothing in a store"),
         ("https://host/bucket", "there are no credentials"),
     ] {
         let output = save_to(&site, location).run();
         assert_eq!(output.code(), Some(2), "{location}: {output}");
         assert!(output.stderr.contains(told), "{location}: {output}");
+        assert!(!output.stderr.contains("top-secret"), "{output}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fs, io::Write};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use crate::site::{Site, vault_snapshot};
 
 #[test]
@@ -82,6 +84,48 @@ fn a_description_that_does_not_fit_is_no_excuse() {
     }
     fs::remove_file(&beside).unwrap();
     assert_eq!(site.verify_all().code(), Some(1));
+}
+
+/// What somebody who may write there puts beside a snapshot neither holds a run up nor steers a terminal.
+#[test]
+fn a_description_is_not_trusted() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let name = site.saved();
+    let beside = site.path(&format!("{name}.json"));
+    let good = fs::read_to_string(&beside).unwrap();
+    let about = crate::site::description(&site.path(&name));
+    for key in ["raft_index", "raft_term", "archive_size"] {
+        let number = about[key].as_u64().unwrap();
+        let other = good.replace(
+            &format!("\"{key}\": {number}"),
+            &format!("\"{key}\": {}", number + 1),
+        );
+        assert_ne!(other, good, "{key}");
+        fs::write(&beside, other).unwrap();
+        let verified = site.verify_all();
+        assert_eq!(verified.code(), Some(1), "{key}: {verified}");
+        assert!(
+            verified
+                .stderr
+                .contains("another one than its description says"),
+            "{verified}"
+        );
+    }
+    let id = about["cluster_id"].as_str().unwrap();
+    fs::write(&beside, good.replace(id, "\\u001b[31mred\\u009b")).unwrap();
+    let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
+    assert!(
+        listed.stdout.contains("cluster \\u{1b}[31mred\\u{9b}"),
+        "{listed}"
+    );
+    fs::remove_file(&beside).unwrap();
+    mkfifoat(CWD, &beside, Mode::RUSR).unwrap();
+    let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
+    assert!(
+        listed.stdout.contains("no description beside it"),
+        "{listed}"
+    );
 }
 
 /// Even a description made to fit does not make an archive whole: its own digests count.
