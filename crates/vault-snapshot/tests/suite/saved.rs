@@ -116,3 +116,15 @@ fn figures_tell_how_it_went() {
     );
     assert!(figure("vault_snapshot_last_run_timestamp_seconds") > success);
 }
+
+#[test]
+fn patience_of_any_length_is_taken() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let ages = "584000000000years";
+    let output = site
+        .save()
+        .args(["--silence", ages, "--wait", ages, "--s3-patience", ages])
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}

@@ -37,10 +37,6 @@ fn wrong_usage_is_status_2() {
             "role-id",
         ),
         (
-            &["save", "--dir", &dir, "--silence", "584000000000years"],
-            "more than a thousand years",
-        ),
-        (
             &["verify", "--dir", &dir, "--age-identity", "/dev/null"],
             "holds no age identity",
         ),
