@@ -4,8 +4,10 @@ import argparse
 import os
 import shutil
 import signal
+import statistics
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +15,25 @@ import processes
 import programs
 
 Way = TypeVar("Way")
+
+
+@dataclass
+class Times:
+    """How long one way took in each round, and how much CPU time; in seconds."""
+
+    name: str
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+
+    @property
+    def wall(self) -> float:
+        """In the middle."""
+        return statistics.median(self.walls)
+
+    @property
+    def cpu(self) -> float:
+        """In the middle."""
+        return statistics.median(self.cpus)
 
 
 def parser(name: str, description: str, measured: str, rounds: int) -> argparse.ArgumentParser:

@@ -1,13 +1,13 @@
 """Measures the ways side by side: every round runs each once, so that noise hits all alike."""
 
 import dataclasses
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import benchmark
 import processes
+from benchmark import Times
 from forwarder import Forwarder
 from openbao import Server
 from ways import Site, Way
@@ -18,12 +18,9 @@ Measured = TypeVar("Measured")
 
 
 @dataclass
-class Row:
+class Row(Times):
     """What one way took. Seconds and bytes."""
 
-    name: str
-    walls: list[float] = field(default_factory=list)
-    cpus: list[float] = field(default_factory=list)
     memory: int = 0  # the largest process at its peak
     memory_sum: int = 0  # all processes, each at its peak
     wire: int = 0  # both directions, TLS included, TCP and IP not
@@ -33,16 +30,6 @@ class Row:
     tokens_left: int = 0
     leases_left: int = 0
     writes: int = 0  # entries in the raft log
-
-    @property
-    def wall(self) -> float:
-        """In the middle."""
-        return statistics.median(self.walls)
-
-    @property
-    def cpu(self) -> float:
-        """In the middle."""
-        return statistics.median(self.cpus)
 
 
 def compare(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import processes
 from processes import Failed, die_with_parent
 from programs import need
 from relay import Relay
@@ -117,16 +118,20 @@ class Server:
         self.ask("POST", "sys/auth/approle", {"type": "approle"})
         self.ask("POST", f"sys/policies/acl/host-{HOST}", {"policy": POLICY})
         self.ask("POST", f"auth/approle/role/{HOST}", _ROLE)
-        credentials.mkdir(mode=0o700)
-        role = self.ask("GET", f"auth/approle/role/{HOST}/role-id")["data"]
-        (credentials / "role-id").write_text(role["role_id"])
-        issued = self.ask("POST", f"auth/approle/role/{HOST}/secret-id")["data"]
-        (credentials / "secret-id").write_text(issued["secret_id"])
+        self.issue(HOST, credentials)
         values = {f"s{number:02}": _secret(number) for number in range(1, count + 1)}
         for name, data in values.items():
             path = f"secret/data/hosts/{HOST}/{name}"
             self._until_ready(lambda path=path, data=data: self.ask("POST", path, {"data": data}))
         return values
+
+    def issue(self, role: str, credentials: Path) -> None:
+        """Makes a folder with a role's id, and a secret id for it."""
+        credentials.mkdir(mode=0o700)
+        about = self.ask("GET", f"auth/approle/role/{role}/role-id")["data"]
+        (credentials / "role-id").write_text(about["role_id"])
+        issued = self.ask("POST", f"auth/approle/role/{role}/secret-id")["data"]
+        (credentials / "secret-id").write_text(issued["secret_id"])
 
     def token(self) -> str:
         """A token of the host, for a program that cannot log in."""
@@ -169,8 +174,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU time it has used, user and system, in hundredths."""
-        numbers = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+        return processes.cpu(self._process.pid)
 
     def written(self) -> int:
         """Bytes it has written to files, the audit log among them."""
@@ -179,8 +183,7 @@ class Server:
 
     def memory(self) -> int:
         """Bytes of resident memory at its peak."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
+        return processes.peak(self._process.pid)
 
     def relay(self) -> Relay:
         """A relay to it that counts requests."""

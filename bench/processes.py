@@ -53,6 +53,18 @@ class Running:
             raise Failed(f"`{self.name}` did not go on:\n{_said(self.log)}")
 
 
+def cpu(pid: int) -> float:
+    """Seconds of CPU time that a process has used, user and system, in hundredths."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak(pid: int) -> int:
+    """Bytes of resident memory of a process at its peak."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
+
+
 @contextlib.contextmanager
 def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Running]:
     """Starts a process; it has ended when the block is left, and so has what it started.

@@ -3,37 +3,24 @@
 import gzip
 import hashlib
 import os
-import statistics
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import processes
+from benchmark import Times
 from snapshot_site import Site
 from snapshot_ways import Way
 
 
 @dataclass
-class Row:
-    """What one way took. Seconds and bytes."""
+class Row(Times):
+    """What one way took. Seconds and bytes; its CPU time with what runs all the time."""
 
-    name: str
-    walls: list[float] = field(default_factory=list)
-    cpus: list[float] = field(default_factory=list)  # with what runs all the time
     server_cpus: list[float] = field(default_factory=list)
     memory: int = 0  # the largest process at its peak
     beside: int = 0  # what runs all the time, at its peak
     size: int = 0  # of the snapshot
-
-    @property
-    def wall(self) -> float:
-        """In the middle."""
-        return statistics.median(self.walls)
-
-    @property
-    def cpu(self) -> float:
-        """In the middle."""
-        return statistics.median(self.cpus)
 
     @property
     def memory_sum(self) -> int:
@@ -98,14 +85,8 @@ def _check(snapshot: Path, name: str) -> None:
 
 
 def _cpu(beside: processes.Running | None) -> float:
-    if not beside:
-        return 0
-    numbers = Path(f"/proc/{beside.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+    return processes.cpu(beside.pid) if beside else 0
 
 
 def _peak(beside: processes.Running | None) -> int:
-    if not beside:
-        return 0
-    lines = Path(f"/proc/{beside.pid}/status").read_text().splitlines()
-    return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
+    return processes.peak(beside.pid) if beside else 0

@@ -77,15 +77,10 @@ def _fill(server: Server, size: int) -> None:
 def _approle(server: Server, folder: Path) -> Path:
     """A role for snapshots, and its credentials."""
     server.ask("POST", "sys/auth/approle", {"type": "approle"})
-    role = f"auth/approle/role/{ROLE}"
     shape = {"token_policies": [ROLE], "token_type": "batch", "token_ttl": 600}
-    server.ask("POST", role, shape)
+    server.ask("POST", f"auth/approle/role/{ROLE}", shape)
     credentials = folder / "approle"
-    credentials.mkdir(mode=0o700)
-    role_id = server.ask("GET", f"{role}/role-id")["data"]["role_id"]
-    secret_id = server.ask("POST", f"{role}/secret-id")["data"]["secret_id"]
-    (credentials / "role-id").write_text(role_id)
-    (credentials / "secret-id").write_text(secret_id)
+    server.issue(ROLE, credentials)
     return credentials
 
 

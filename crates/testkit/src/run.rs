@@ -3,10 +3,11 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt::Write as _,
-    fs::File,
+    fs::{self, File},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -205,6 +206,19 @@ impl Running {
         );
     }
 
+    /// Waits for its end, and gives besides the most memory that it had, in KiB; 0 where it was too quick to be seen.
+    ///
+    /// # Panics
+    /// As for [`Running::finish`].
+    pub fn finish_weighed(mut self) -> (Output, u64) {
+        let mut peak = 0;
+        while self.is_running() && self.started.elapsed() < self.limit {
+            peak = peak.max(peak_memory(self.id()));
+            thread::sleep(Duration::from_millis(1));
+        }
+        (self.finish(), peak)
+    }
+
     fn output(&mut self, status: ExitStatus) -> Output {
         let time = self.started.elapsed();
         Output {
@@ -214,6 +228,14 @@ impl Running {
             time,
         }
     }
+}
+
+/// The most memory that a process ever had, in KiB (`VmHWM`); 0 when it is gone.
+fn peak_memory(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 pub use rustix::process::Signal;

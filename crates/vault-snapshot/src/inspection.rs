@@ -2,14 +2,14 @@
 //! waits for the other. Memory stays flat whatever its size.
 
 use std::{
-    io::{self, ErrorKind, PipeWriter, Read, Write},
+    io::{self, PipeWriter, Read, Write},
     thread,
 };
 
 use crate::archive::{self, Archive};
 
 /// How much is handed on at a time, in bytes.
-const PIECE: usize = 64 << 10;
+const PIECE: u64 = 64 << 10;
 
 /// What became of an archive.
 pub(crate) struct Inspected {
@@ -52,30 +52,17 @@ fn hand_on(
     mut to: impl Write,
     mut beginning: PipeWriter,
 ) -> Result<(), Trouble> {
-    let mut piece = vec![0; PIECE];
+    let mut piece = Vec::new();
     loop {
-        let (length, ended) = fill(&mut source, &mut piece);
-        to.write_all(&piece[..length]).map_err(Trouble::To)?;
-        if beginning.write_all(&piece[..length]).is_err() {
+        piece.clear();
+        // Full pieces: small ones would wake the other thread for nothing. Before an error, what came is there.
+        let read = source.by_ref().take(PIECE).read_to_end(&mut piece);
+        to.write_all(&piece).map_err(Trouble::To)?;
+        if beginning.write_all(&piece).is_err() {
             return Ok(()); // nobody reads on: it is damaged
         }
-        if let Some(ended) = ended {
-            return ended.map_err(Trouble::From);
+        if read.map_err(Trouble::From)? == 0 {
+            return Ok(());
         }
     }
-}
-
-/// Reads until `piece` is full or the source has ended, and how that was: small pieces would wake the other thread
-/// for nothing.
-fn fill(source: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<()>>) {
-    let mut length = 0;
-    while length < piece.len() {
-        match source.read(&mut piece[length..]) {
-            Ok(0) => return (length, Some(Ok(()))),
-            Ok(more) => length += more,
-            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-            Err(cause) => return (length, Some(Err(cause))),
-        }
-    }
-    (length, None)
 }

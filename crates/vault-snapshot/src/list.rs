@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// A place that cannot be listed; the others are listed all the same.
 pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
-    let stores = Stores::open(&arguments.places, false)?;
+    let stores = Stores::open(&arguments.places)?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for place in &stores.places {
         match place.entries() {

@@ -1,19 +1,17 @@
 //! Removing what no rule keeps.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use cli::{Failure, data, warn};
 
 use crate::{
     chosen::Chosen,
-    cli::{Places, Prune},
-    draft,
+    cli::Prune,
     encryption::Identities,
     failures::first,
-    lock::Locked,
     moment::Moment,
     retention::{Rule, kept},
-    store::{Entry, Place, Stores, of_unit},
+    store::{Entry, Place, Stores},
     usable::usable,
 };
 
@@ -29,25 +27,17 @@ pub(crate) fn run(arguments: &Prune) -> Result<(), Failure> {
         ));
     }
     let (places, mut failures) = usable(&arguments.places, |_| Ok(()))?;
-    let stores = Stores::open(&places, false)?;
-    let _locked = lock(&places, arguments.dry_run)?;
+    let stores = Stores::open(&places)?;
+    // In a bucket other hosts may be at work anyhow.
+    let work = stores.earlier_work();
+    let _locked = stores.lock(work.as_deref())?;
+    if !arguments.dry_run {
+        stores.sweep_drafts(work.as_deref());
+    }
     for place in &stores.places {
         failures.extend(prune(place.as_ref(), rule, arguments.dry_run).err());
     }
     first(failures)
-}
-
-/// Locks the folders, and where this host's runs keep what is not complete. In a bucket other hosts may be at work
-/// anyhow.
-fn lock(places: &Places, dry_run: bool) -> Result<Locked, Failure> {
-    let work = places.work.clone().or_else(of_unit);
-    let work = work.filter(|folder| folder.is_dir());
-    let folders = || places.dir.iter().chain(&work).map(PathBuf::as_path);
-    let locked = Locked::all(folders())?;
-    if !dry_run {
-        folders().for_each(draft::sweep);
-    }
-    Ok(locked)
 }
 
 fn prune(place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {

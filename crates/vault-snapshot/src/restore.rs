@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
         None => cli::operator_token()?,
     };
     let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
-    let stores = Stores::open(&places, false)?;
+    let stores = Stores::open(&places)?;
     let chosen = Chosen::find(&stores, name.as_deref())?;
     let metadata = chosen.metadata()?.clone();
     needs_identity(&metadata, &identities)?;

@@ -103,13 +103,14 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
     let recipients = Recipients::parse(&arguments.age_recipient)?;
     let settings = arguments.connection.settings(None)?;
     let (places, mut missed) = usable(&arguments.places, made)?;
-    let stores = Stores::open(&places, true)?;
+    let stores = Stores::open(&places)?;
     let login = Login::read(&arguments.login)?;
     if missed.is_empty() {
         refuse_same_disk(arguments, &stores)?;
     }
-    let mut locked = stores.lock()?;
     let work = stores.work()?;
+    let mut locked = stores.lock(Some(&work))?;
+    stores.sweep_drafts(Some(&work));
     let mut job = Job {
         arguments,
         settings: &settings,

@@ -16,7 +16,7 @@ use crate::{
 /// One that is damaged or cannot be read; the others are verified all the same.
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
-    let stores = Stores::open(&arguments.places, false)?;
+    let stores = Stores::open(&arguments.places)?;
     let (mut failures, mut count) = (Vec::new(), 0);
     for place in &stores.places {
         let wanted = match place.list() {

@@ -89,7 +89,7 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
         .then(|| Reader::new(&arguments.approle_dir, &arguments.auth_mount))
         .transpose()?;
     let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
-    let stores = Stores::open(&places, false)?;
+    let stores = Stores::open(&places)?;
     let chosen = Chosen::find(&stores, name.as_deref())?;
     let metadata = chosen.metadata()?.clone();
     needs_identity(&metadata, &identities)?;

@@ -153,16 +153,13 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// The places that the arguments name. Folders that are missing are made where `make` says so.
+    /// The places that the arguments name.
     ///
     /// # Errors
     /// No place, or one that makes no sense.
-    pub(crate) fn open(arguments: &Places, make: bool) -> Result<Self, Failure> {
+    pub(crate) fn open(arguments: &Places) -> Result<Self, Failure> {
         let mut places: Vec<Box<dyn Place>> = Vec::new();
         for path in &arguments.dir {
-            if make {
-                made(path)?;
-            }
             places.push(Box::new(Folder::new(path)));
         }
         for url in &arguments.s3 {
@@ -202,18 +199,27 @@ impl Stores {
         Ok(folder)
     }
 
-    /// Locks all folders and the one for what is not complete, and removes the drafts of runs that were cut off.
+    /// Where earlier runs kept what was not complete, besides the folders, if anywhere.
+    pub(crate) fn earlier_work(&self) -> Option<PathBuf> {
+        let folder = self.work.clone().or_else(of_unit);
+        folder.filter(|folder| folder.is_dir())
+    }
+
+    /// Locks all folders, and `work`, which is for what is not complete.
     ///
     /// # Errors
     /// Another run is at work, or a folder cannot be written to.
-    pub(crate) fn lock(&self) -> Result<Locked, Failure> {
-        let work = self.work()?;
-        let folders = self.folders.iter().map(PathBuf::as_path);
-        let locked = Locked::all(folders.chain([work.as_path()]))?;
-        for folder in self.folders.iter().chain([&work]) {
-            draft::sweep(folder);
-        }
-        Ok(locked)
+    pub(crate) fn lock(&self, work: Option<&Path>) -> Result<Locked, Failure> {
+        Locked::all(self.with_work(work))
+    }
+
+    /// Removes the drafts of runs that were cut off. Only for who has locked the same.
+    pub(crate) fn sweep_drafts(&self, work: Option<&Path>) {
+        self.with_work(work).for_each(draft::sweep);
+    }
+
+    fn with_work<'a>(&'a self, work: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
+        self.folders.iter().map(PathBuf::as_path).chain(work)
     }
 }
 

@@ -12,7 +12,7 @@ use age::secrecy::ExposeSecret;
 use serde_json::json;
 use testkit::{ObjectStore, Run, ScratchDir, Server, scratch_dir, wait_for};
 
-use crate::site::{Site, description, names, vault_snapshot};
+use crate::site::{Site, approle, description, names, vault_snapshot, write_share};
 
 /// Who saves may write the canary, and who drills may read it.
 const SAVER: &str = r#"path "sys/storage/raft/snapshot" { capabilities = ["read"] }
@@ -36,12 +36,10 @@ impl Drill {
         site.server
             .write("sys/auth/approle", &json!({ "type": "approle" }));
         for (role, policy) in [("saver", SAVER), ("reader", READER)] {
-            credentials(&site, role, policy, &keys.join(role));
+            approle(&site.server, role, policy, &keys.join(role));
         }
         // With a seal that opens by itself there is none.
-        let shares = keys.join("shares");
-        fs::write(&shares, format!("{}\n", site.server.unseal_key())).unwrap();
-        fs::set_permissions(&shares, fs::Permissions::from_mode(0o600)).unwrap();
+        write_share(&site.server, &keys.join("shares"));
         Self {
             site,
             keys,
@@ -100,31 +98,6 @@ impl Drill {
     fn leaves_nothing(&self) {
         assert_eq!(names(&self.work), [""; 0]);
     }
-}
-
-fn credentials(site: &Site, role: &str, policy: &str, folder: &Path) {
-    let server = &site.server;
-    server.write(
-        &format!("sys/policies/acl/{role}"),
-        &json!({ "policy": policy }),
-    );
-    server.write(
-        &format!("auth/approle/role/{role}"),
-        &json!({ "token_policies": [role], "token_type": "batch", "token_no_default_policy": true, "token_ttl": "10m" }),
-    );
-    let id = server
-        .read(&format!("auth/approle/role/{role}/role-id"))
-        .unwrap();
-    let secret = server
-        .write(&format!("auth/approle/role/{role}/secret-id"), &json!({}))
-        .unwrap();
-    fs::create_dir(folder).unwrap();
-    fs::write(folder.join("role-id"), id["role_id"].as_str().unwrap()).unwrap();
-    fs::write(
-        folder.join("secret-id"),
-        secret["secret_id"].as_str().unwrap(),
-    )
-    .unwrap();
 }
 
 #[test]

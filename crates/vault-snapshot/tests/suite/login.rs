@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use testkit::{Kubernetes, Output, Run, Server, scratch_dir, wait_for};
 
-use crate::site::{Site, description, vault_snapshot};
+use crate::site::{self, Site, description, vault_snapshot};
 
 /// The policy that the documentation shows.
 const POLICY: &str = r#"path "sys/storage/raft/snapshot" { capabilities = ["read"] }"#;
@@ -14,23 +14,9 @@ const CANARY: &str =
 
 /// Makes the role, and gives the folder with its credentials.
 fn approle(server: &Server, policy: &str) -> testkit::ScratchDir {
-    server.write("sys/policies/acl/snapshot", &json!({ "policy": policy }));
     server.write("sys/auth/approle", &json!({ "type": "approle" }));
-    server.write(
-        "auth/approle/role/snapshot",
-        &json!({ "token_policies": ["snapshot"], "token_type": "batch", "token_no_default_policy": true, "token_ttl": "10m" }),
-    );
     let folder = scratch_dir();
-    let role = server.read("auth/approle/role/snapshot/role-id").unwrap();
-    let secret = server
-        .write("auth/approle/role/snapshot/secret-id", &json!({}))
-        .unwrap();
-    fs::write(folder.join("role-id"), role["role_id"].as_str().unwrap()).unwrap();
-    fs::write(
-        folder.join("secret-id"),
-        secret["secret_id"].as_str().unwrap(),
-    )
-    .unwrap();
+    site::approle(server, "snapshot", policy, &folder);
     folder
 }
 

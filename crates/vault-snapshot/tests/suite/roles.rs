@@ -3,16 +3,15 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
 
 use openbao::{AppRoleCredentials, Authentication, Error, Method, Request, approle};
 use serde_json::{Value, json};
-use testkit::{Fleet, OpenTofu, ScratchDir, Server, scratch_dir};
+use testkit::{Fleet, OpenTofu, Server, scratch_dir};
 
-use crate::site::{Site, vault_snapshot};
+use crate::site::{Site, issue, vault_snapshot, write_share};
 
 #[test]
 fn what_opentofu_makes_is_enough_and_no_more() {
@@ -33,8 +32,9 @@ fn what_opentofu_makes_is_enough_and_no_more() {
     let planned = run(&["plan", "-detailed-exitcode"]);
     assert_eq!(planned.status.code(), Some(0), "{planned:?}");
 
-    let saver = credentials(&site.server, "snapshots");
-    let drills = credentials(&site.server, "snapshot-drills");
+    let (saver, drills) = (scratch_dir(), scratch_dir());
+    issue(&site.server, "snapshots", &saver);
+    issue(&site.server, "snapshot-drills", &drills);
     let output = vault_snapshot(&["save", "--dir", &site.dir(), "--auth", "approle"])
         .args(["--canary", "secret/vault-snapshot/canary", "--approle-dir"])
         .arg(&*saver)
@@ -42,8 +42,7 @@ fn what_opentofu_makes_is_enough_and_no_more() {
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
     let shares = site.folder.join("shares");
-    fs::write(&shares, site.server.unseal_key()).unwrap();
-    fs::set_permissions(&shares, fs::Permissions::from_mode(0o600)).unwrap();
+    write_share(&site.server, &shares);
     let output = vault_snapshot(&["drill", "--dir", &site.dir(), "--unseal-key-file"])
         .arg(&shares)
         .arg("--approle-dir")
@@ -76,18 +75,6 @@ fn tofu_at(server: &Server, mut command: Command, arguments: &[&str]) -> Output 
         .env("VAULT_TOKEN", server.root_token())
         .output()
         .unwrap()
-}
-
-/// Issues the credentials as the page of the procedure does.
-fn credentials(server: &Server, role: &str) -> ScratchDir {
-    let folder = scratch_dir();
-    let id = server.read(&format!("auth/approle/role/{role}/role-id"));
-    let secret = server.write(&format!("auth/approle/role/{role}/secret-id"), &json!({}));
-    for (name, data) in [("role_id", id), ("secret_id", secret)] {
-        let value = data.unwrap()[name].as_str().unwrap().to_owned();
-        fs::write(folder.join(name.replace('_', "-")), value).unwrap();
-    }
-    folder
 }
 
 fn may(server: &Server, credentials: &Path, method: Method, path: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -79,6 +80,36 @@ pub(crate) fn fill(server: &Server, count: usize, size: usize) {
         let path = format!("secret/data/fill/{number}");
         server.write(&path, &json!({ "data": { "value": text } }));
     }
+}
+
+/// Makes a role with this policy and its name, and a folder with credentials of it.
+pub(crate) fn approle(server: &Server, role: &str, policy: &str, folder: &Path) {
+    server.write(
+        &format!("sys/policies/acl/{role}"),
+        &json!({ "policy": policy }),
+    );
+    server.write(
+        &format!("auth/approle/role/{role}"),
+        &json!({ "token_policies": [role], "token_type": "batch", "token_no_default_policy": true, "token_ttl": "10m" }),
+    );
+    issue(server, role, folder);
+}
+
+/// Makes a folder with credentials of a role.
+pub(crate) fn issue(server: &Server, role: &str, folder: &Path) {
+    let id = server.read(&format!("auth/approle/role/{role}/role-id"));
+    let secret = server.write(&format!("auth/approle/role/{role}/secret-id"), &json!({}));
+    fs::create_dir_all(folder).unwrap();
+    for (name, data) in [("role_id", id), ("secret_id", secret)] {
+        let value = data.unwrap()[name].as_str().unwrap().to_owned();
+        fs::write(folder.join(name.replace('_', "-")), value).unwrap();
+    }
+}
+
+/// Writes the key share of a server to a file that nobody else reads.
+pub(crate) fn write_share(server: &Server, file: &Path) {
+    fs::write(file, format!("{}\n", server.unseal_key())).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The names in a folder, sorted, without the lock's.
