@@ -81,7 +81,8 @@ def _program(given: str) -> Path:
 def run(measure: Callable[[], None]) -> int:
     """Gives the exit status: 1 where it could not measure; a goal that is missed is a result."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` begins it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         measure()
     except (processes.Failed, programs.Missing) as error:

@@ -88,7 +88,18 @@ class Container:
         if leader is None:
             raise RuntimeError(f"{self.name} does not run")
         variables = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
-        return ["nsenter", "-t", str(leader), "-a", "--", "env", "-i", *variables, *words]
+        return [
+            "nsenter",
+            "-t",
+            str(leader),
+            "-a",
+            "--",
+            "env",
+            "-i",
+            "--default-signal",
+            *variables,
+            *words,
+        ]
 
     def start_command(self, words: list[str]) -> None:
         """Runs a program inside and does not wait for it."""

@@ -52,10 +52,21 @@ class Demo(unittest.TestCase):
                 self.assertEqual(self.status_after(number), 128 + number)
                 self.assertEqual(list(self.temporary.iterdir()), [])
 
-    def status_after(self, number: signal.Signals) -> int:
-        """Ends the demo by a signal while its server runs and its first command waits."""
+    def test_a_signal_that_is_ignored_as_nohup_does_stays_so(self) -> None:
+        for number in (signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number.name):
+                ignoring = f"--ignore-signal={number.name.removeprefix('SIG')}"
+                status = self.status_after(number, signal.SIGTERM, ignoring=ignoring)
+                self.assertEqual(status, 128 + signal.SIGTERM)
+
+    def status_after(self, *numbers: signal.Signals, ignoring: str = "--default-signal") -> int:
+        """Ends the demo by signals while its server runs and its first command waits.
+
+        It ignores none at its start, but as `ignoring` says to env: this process may ignore some,
+        as a background job of a CI system does.
+        """
         with subprocess.Popen(
-            [DEMO],
+            ["env", "--default-signal", ignoring, DEMO],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -65,5 +76,6 @@ class Demo(unittest.TestCase):
             while not list(self.temporary.glob("secrets-demo-*/fleet/.git/refs/heads/main")):
                 self.assertLess(time.monotonic(), until)
                 time.sleep(0.02)
-            os.killpg(demo.pid, number)  # as a terminal does
+            for number in numbers:
+                os.killpg(demo.pid, number)  # as a terminal does
             return demo.wait(60)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -54,13 +55,13 @@ class Setup(unittest.TestCase):
         with (self.cache / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with subprocess.Popen(
-                [SETUP, "shellcheck"],
+                ["env", "--default-signal", SETUP, "shellcheck"],
                 env=self.environment,
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
             ) as second:
                 said = second.stderr.readline()
-                os.killpg(second.pid, 15)
+                os.killpg(second.pid, signal.SIGTERM)
         self.assertIn("another run is filling", said)
         self.assertEqual({path.name for path in self.cache.iterdir()}, {"lock", "bin"})

@@ -26,13 +26,13 @@ step() {
   setsid "$@" >"$work/log" 2>&1 9>&- </dev/null &
   child=$!
   # shellcheck disable=SC2064 # the child of now
-  trap "kill -- -$child 2>/dev/null; exit 130" INT TERM
+  trap "kill -- -$child 2>/dev/null; exit 130" INT TERM HUP
   while kill -0 "$child" 2>/dev/null; do
     show_seconds "$what" $((SECONDS - start))
     sleep 0.2
   done
   wait "$child" || status=$?
-  trap - INT TERM
+  trap - INT TERM HUP
   if [ "$status" -eq 0 ]; then
     [ ! -t 2 ] || printf '\r\033[K' >&2
     say "$what: done in $((SECONDS - start)) s"

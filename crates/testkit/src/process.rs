@@ -1,7 +1,9 @@
 //! Child processes that never outlive the tests.
 
 use std::{
+    ffi::OsString,
     fs, io,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{LazyLock, Mutex, PoisonError, mpsc},
     thread,
@@ -92,7 +94,7 @@ impl Process {
     }
 }
 
-fn is_stopped(thread: &std::path::Path) -> bool {
+fn is_stopped(thread: &Path) -> bool {
     let status = fs::read_to_string(thread.join("status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("State:\tT"))
 }
@@ -103,30 +105,55 @@ impl Drop for Process {
     }
 }
 
-/// A command whose process the kernel kills when this process dies, however it dies.
+/// A command whose process the kernel kills when this process dies, however it dies, and in which no signal
+/// is ignored, however the tests were started (`nohup`, a background job of a CI system).
 ///
 /// util-linux's `setpriv` sets the parent-death signal; doing that from here would need unsafe
 /// code between fork and exec. Where there is no `setpriv`, `Drop` alone ends the child.
-pub(crate) fn bound_command(program: &std::path::Path) -> Command {
-    static SETPRIV: LazyLock<Option<std::path::PathBuf>> = LazyLock::new(|| {
-        program::find("setpriv", "SETPRIV").filter(|path| knows_parent_death(path))
+pub(crate) fn bound_command(program: &Path) -> Command {
+    static WRAPPERS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
+        let mut words = works("setpriv", "SETPRIV", &["--pdeathsig", "KILL", "--"]);
+        if ignores_signals(&fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+            words.extend(works("env", "ENV", &["--default-signal"]));
+        }
+        words
     });
-    let Some(setpriv) = SETPRIV.as_deref() else {
-        return Command::new(program);
-    };
-    let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    let mut words = WRAPPERS
+        .iter()
+        .map(OsString::as_os_str)
+        .chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
     command
+}
+
+/// The words before a command that `name` runs in its own place; none where it is not here or refuses `flags`.
+fn works(name: &str, variable: &str, flags: &[&str]) -> Vec<OsString> {
+    let Some(path) = program::find(name, variable) else {
+        return Vec::new();
+    };
+    let tried = Command::new(&path).args(flags).arg("true").status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return Vec::new();
+    }
+    let flags = flags.iter().map(OsString::from);
+    std::iter::once(path.into_os_string())
+        .chain(flags)
+        .collect()
+}
+
+/// Whether a process ignores signals that its children would ignore as well. Rust's runtime ignores SIGPIPE,
+/// and gives children its default action back.
+fn ignores_signals(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & !(1 << (Signal::PIPE.as_raw() - 1)) != 0)
 }
 
 /// A command whose process serves a test from `folder`, which holds all that it writes, also what it leaves
 /// when it is killed; stdout and stderr go to the end of `log` in it. It has no more of this process's
 /// environment than it needs.
-pub(crate) fn server_command(
-    program: &std::path::Path,
-    folder: &std::path::Path,
-    log: &str,
-) -> Command {
+pub(crate) fn server_command(program: &Path, folder: &Path, log: &str) -> Command {
     let log = fs::File::options()
         .create(true)
         .append(true)
@@ -143,13 +170,6 @@ pub(crate) fn server_command(
         .stderr(log.try_clone().expect("a file handle is doubled"))
         .stdout(log);
     command
-}
-
-fn knows_parent_death(setpriv: &std::path::Path) -> bool {
-    Command::new(setpriv)
-        .args(["--pdeathsig", "KILL", "--", "true"])
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 type Order = (Command, mpsc::Sender<io::Result<Child>>);

@@ -1,8 +1,8 @@
 //! Folders, disks, fleets and runs of binaries.
 
-use std::{fs, io::ErrorKind, path::Path, time::Duration};
+use std::{fs, io::ErrorKind, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
-use testkit::{Fleet, ReadOnlyDir, Run, Tmpfs, scratch_dir, wait_for};
+use testkit::{Fleet, ReadOnlyDir, Run, Signal, Tmpfs, scratch_dir, wait_for};
 
 #[test]
 fn a_scratch_folder_vanishes() {
@@ -97,6 +97,34 @@ fn a_run_can_be_killed() {
     let id = running.id();
     assert_eq!(running.kill().code(), None);
     assert!(!Path::new(&format!("/proc/{id}")).exists());
+}
+
+/// The part of the next test that ignores signals.
+#[test]
+#[ignore = "run by a_runner_that_ignores_signals_starts_programs_that_do_not"]
+fn runs_and_interrupts() {
+    let mut running = Run::new("/bin/sh").args(["-c", "exec sleep 60"]).start();
+    wait_for("the program is the one that was asked for", || {
+        let name = fs::read_to_string(format!("/proc/{}/comm", running.id())).ok()?;
+        (name.trim() == "sleep").then_some(())
+    });
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().status.signal(), Some(2));
+}
+
+#[test]
+fn a_runner_that_ignores_signals_starts_programs_that_do_not() {
+    if testkit::find("env", "ENV").is_none() {
+        testkit::skip!("no env (coreutils) on this machine");
+    }
+    let output = Run::new("env")
+        .args(["--ignore-signal=HUP,INT,TERM", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "runs_and_interrupts"])
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stdout.contains("1 passed"), "{output}");
 }
 
 /// The part of the next test that is killed.

@@ -1,6 +1,7 @@
 //! The life of the program: one round, or until it is told to end.
 
 use std::{
+    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -53,15 +54,17 @@ pub(crate) fn once(arguments: &Arguments) -> Result<(), Failure> {
     )
 }
 
-/// Looks after all nodes until SIGTERM or SIGINT; SIGHUP has it read its configuration again.
+/// Looks after all nodes until SIGTERM or SIGINT; SIGHUP has it read its configuration again. SIGINT stays
+/// ignored where it was at the start.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "they are the whole program's"
 )]
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let signals: SigSet = [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]
-        .into_iter()
-        .collect();
+    let mut signals: SigSet = [Signal::SIGHUP, Signal::SIGTERM].into_iter().collect();
+    if !is_ignored(Signal::SIGINT) {
+        signals.add(Signal::SIGINT);
+    }
     // Before the first thread: only this one hears them.
     signals
         .thread_block()
@@ -86,6 +89,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// Returns whether the process was started with `signal` ignored, as shells do with SIGINT for background jobs.
+/// Blocking and waiting for a signal would end that.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal as u32 - 1)) != 0)
 }
 
 /// Another configuration takes the place of the one before, unless it is wrong.

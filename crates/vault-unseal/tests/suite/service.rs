@@ -14,7 +14,7 @@ fn ready_watchdog_reload_and_end() {
     let machine = Machine::new(&server);
     let socket = UnixDatagram::bind(machine.path("notify")).unwrap();
     socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let told = |what: &str| loop {
         let mut message = [0; 256];
@@ -57,4 +57,40 @@ fn ready_watchdog_reload_and_end() {
             .contains("goes on with the configuration of before"),
         "{output}"
     );
+}
+
+/// Shells start background jobs so, and Ctrl-C is not for these.
+#[test]
+fn an_interrupt_that_is_ignored_at_the_start_stays_so() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let machine = Machine::new(&server);
+    machine.configure(&configuration(&[server.address()], &[server.unseal_key()]));
+    let socket = UnixDatagram::bind(machine.path("notify")).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    for ignoring in [false, true] {
+        let how = if ignoring {
+            "--ignore-signal=INT"
+        } else {
+            "--default-signal"
+        };
+        let mut running = machine
+            .run_through(&["env", how], &[])
+            .env("NOTIFY_SOCKET", machine.path("notify"))
+            .start();
+        let mut message = [0; 256];
+        while !message.starts_with(b"READY=1") {
+            socket.recv(&mut message).unwrap();
+        }
+        running.signal(Signal::INT);
+        if ignoring {
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(running.is_running());
+            running.signal(Signal::TERM);
+        }
+        let output = running.finish();
+        assert_eq!(output.code(), Some(0), "{output}");
+    }
 }
