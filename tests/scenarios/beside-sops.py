@@ -6,7 +6,7 @@ The host's configuration has sops-nix's options; this script does on the host wh
 
 prepare_openbao()
 enrol(sops, db={"password": "from OpenBao"})
-sops.wait_for_unit("app.service")
+sops.wait_for_unit("app.service", timeout=120)
 
 with subtest("ours stands in a folder of its own"):
     assert sops.succeed("cat /run/vault-secrets/db/password") == "from OpenBao"

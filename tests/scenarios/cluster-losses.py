@@ -88,9 +88,7 @@ with subtest("without the authority file a node does not start, and starts once 
     machine = node(name)
     machine.succeed("mv /etc/openbao/authority /etc/openbao/authority.away")
     machine.succeed("systemctl stop openbao.service; systemctl start --no-block openbao.service")
-    machine.wait_until_succeeds(
-        "journalctl --boot --unit openbao-certs | grep -q authority", timeout=30
-    )
+    comes_to_say(machine, "--unit=openbao-certs.service", "authority")
     machine.fail("systemctl is-active openbao.service")
     machine.succeed("mv /etc/openbao/authority.away /etc/openbao/authority")
     serving(bao1, timeout=60)

@@ -30,7 +30,7 @@ with subtest("every request is in the audit log, which is begun anew and still w
         " logrotate --force --state /tmp/state $conf"
     )
     as_root("bao kv put -mount=secret audited n=2")
-    bao1.wait_until_succeeds(f"grep -q secret/data/audited {log}", timeout=10)
+    bao1.wait_until_succeeds(f"grep -q secret/data/audited {log}", timeout=60)
     assert bao1.succeed(f"stat -c %i {log}") != before
 
 with subtest("metrics need no token"):
@@ -40,7 +40,7 @@ with subtest("metrics need no token"):
 
 with subtest("what OpenBao cannot say of itself is told from outside, and follows its CA"):
     exporter = "curl --silent --fail http://127.0.0.1:9410/metrics"
-    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=30)
+    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=60)
     text = bao1.succeed(exporter)
     assert "vault_cluster_leaders 1\n" in text, text
     assert 'vault_node_sealed{node="bao3"} 0\n' in text, text
@@ -52,9 +52,9 @@ with subtest("what OpenBao cannot say of itself is told from outside, and follow
     bao1.succeed(f"cp -a {authorities} {authorities}.new && mv {authorities}.new {authorities}")
     bao1.wait_until_succeeds(
         f"[ $(systemctl show --property ExecMainPID vault-exporter.service) != {started.strip()} ]",
-        timeout=30,
+        timeout=60,
     )
-    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=30)
+    bao1.wait_until_succeeds(f"{exporter} | grep -x 'vault_cluster_serving_nodes 3'", timeout=60)
 
 with subtest("each node rebooted, one after the other"):
     for name in NODES:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 with subtest("a guest boots, and quickly"):
     began = time.monotonic()
-    alpha.wait_for_unit("multi-user.target")
+    alpha.wait_for_unit("multi-user.target", timeout=120)
     took = time.monotonic() - began
     print(f"measured: {'a guest boots':40} {took:6.2f} s")
     assert alpha.succeed("systemctl is-system-running --wait").strip() == "running"
-    alpha.wait_for_unit("kept.service")
+    alpha.wait_for_unit("kept.service", timeout=120)
     assert alpha.succeed("cat /run/kept/value") == "kept"
     assert alpha.succeed("hostname").strip() == "alpha"
 
@@ -26,7 +26,7 @@ with subtest("succeed, fail and execute"):
         lambda: alpha.succeed("echo $unset"),
         lambda: alpha.fail("true"),
         lambda: alpha.wait_until_succeeds("false", timeout=1),
-        lambda: alpha.wait_for_unit("absent.service"),
+        lambda: alpha.wait_for_unit("absent.service", timeout=120),
         lambda: alpha.require_unit_state("kept.service", "inactive"),
     ]:
         try:
@@ -58,7 +58,7 @@ with subtest("files of the host"):
     alpha.copy_from_host(f"{fleet_directory}/flake.nix", "/tmp/copied/flake.nix")
     there = alpha.succeed("cat /tmp/copied/terraform/vms.tf")
     assert there == Path(fleet_directory, "terraform/vms.tf").read_text()
-    alpha.wait_for_file("/tmp/copied/flake.nix")
+    alpha.wait_for_file("/tmp/copied/flake.nix", timeout=120)
 
 with subtest("files outlive a reboot, /run does not"):
     alpha.succeed("echo here > /root/kept; echo here > /run/lost")
@@ -66,7 +66,7 @@ with subtest("files outlive a reboot, /run does not"):
     alpha.reboot()
     assert alpha.succeed("cat /root/kept") == "here\n"
     alpha.fail("test -e /run/lost")
-    alpha.wait_for_unit("kept.service")
+    alpha.wait_for_unit("kept.service", timeout=120)
     assert alpha.succeed("cat /run/kept/starts") == "started\n"
 
 with subtest("and a power cut"):
@@ -79,7 +79,7 @@ with subtest("and a power cut"):
 with subtest("and being off; a guest that reboots by itself is found again"):
     alpha.shutdown()
     alpha.start()
-    alpha.wait_for_unit("kept.service")
+    alpha.wait_for_unit("kept.service", timeout=120)
     alpha.succeed("touch /run/before; systemctl reboot --no-block")
     alpha.wait_until_succeeds(
         "test ! -e /run/before && systemctl is-active kept.service", timeout=60

@@ -2,8 +2,8 @@
 
 start_all()
 beta.succeed("systemd-run --unit=listener nc -lk 8080")
-beta.wait_for_open_port(8080)
-alpha.wait_until_succeeds("nc -z beta 8080", timeout=10)
+beta.wait_for_open_port(8080, timeout=120)
+alpha.wait_until_succeeds("nc -z beta 8080", timeout=60)
 
 
 def outcome(address="beta", port=8080):
@@ -23,7 +23,7 @@ with subtest("a guest that is cut off says nothing at all, for longer than ARP l
     assert status == 124 and took > 3.5, (status, took)
     beta.succeed("true")  # the runner still reaches it
     beta.reboot()
-    beta.wait_for_unit("multi-user.target")
+    beta.wait_for_unit("multi-user.target", timeout=120)
     status, took = outcome()
     assert status == 124 and took > 3.5, (status, took)
     beta.unblock()
@@ -32,4 +32,4 @@ with subtest("a guest that is cut off says nothing at all, for longer than ARP l
 
 with subtest("nothing leads out"):
     assert outcome(address="1.1.1.1", port=53)[0] == 1
-    beta.fail("ip route | grep default")
+    assert "default" not in beta.succeed("ip route")

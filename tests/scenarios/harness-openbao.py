@@ -22,13 +22,13 @@ alpha.succeed(
     f"mkdir -p /var/lib/openbao; printf %s {shlex.quote(CONFIGURATION)} > /etc/bao.hcl",
     "systemd-run --unit=openbao bao server -config=/etc/bao.hcl",
 )
-alpha.wait_for_open_port(8200, timeout=30)
+alpha.wait_for_open_port(8200, timeout=60)
 environment = "export BAO_ADDR=https://alpha:8200 BAO_CACERT=/etc/bao.pem"
 shares = json.loads(
     alpha.succeed(f"{environment}; bao operator init -key-shares=1 -key-threshold=1 -format=json")
 )
 alpha.succeed(f"{environment}; bao operator unseal {shares['unseal_keys_b64'][0]} >&2")
 environment += f" BAO_TOKEN={shares['root_token']}"
-alpha.wait_until_succeeds(f"{environment}; bao secrets enable -version=2 kv >&2", timeout=30)
+alpha.wait_until_succeeds(f"{environment}; bao secrets enable -version=2 kv >&2", timeout=60)
 alpha.succeed(f"{environment}; bao kv put -mount=kv web password=x >&2")
 assert alpha.succeed(f"{environment}; bao kv get -mount=kv -field=password web").strip() == "x"

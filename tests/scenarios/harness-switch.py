@@ -3,7 +3,7 @@
 SERVICES = ["kept", "described", "changed", "scripted", "unmoved", "removed"]
 
 for name in SERVICES:
-    alpha.wait_for_unit(f"{name}.service")
+    alpha.wait_for_unit(f"{name}.service", timeout=120)
 alpha.switch("next")
 
 with subtest("what did not change, or only in its description, runs on"):
@@ -28,5 +28,5 @@ with subtest("files of /etc were exchanged"):
 
 with subtest("it is so after a reboot, too"):
     alpha.reboot()
-    alpha.wait_for_unit("added.service")
+    alpha.wait_for_unit("added.service", timeout=120)
     alpha.fail("systemctl cat removed.service")

@@ -8,7 +8,7 @@ ten.succeed("userdel ghost")
 enrol(ten, **{f"s{number}": {"value": f"v{number}"} for number in range(10)})
 
 for number in range(2, 10):
-    ten.wait_for_unit(f"s{number}.service")
+    ten.wait_for_unit(f"s{number}.service", timeout=120)
     assert value(ten, f"s{number}") == f"v{number}"
 
 ten.fail("systemctl is-active s0.service")

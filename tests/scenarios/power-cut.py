@@ -2,7 +2,7 @@
 
 prepare_openbao()
 enrol(web01, **WEB01 | {"db": {"username": "v0", "password": "v0"}})
-web01.wait_for_unit("app.service")
+web01.wait_for_unit("app.service", timeout=120)
 
 for cut in range(1, 6):
     put("hosts/web01/db", username=f"v{cut}", password=f"v{cut}")

@@ -3,7 +3,7 @@
 prepare_openbao()
 enrol(web01, **WEB01)
 for service in ["app", "proxy", "bind"]:
-    web01.wait_for_unit(f"{service}.service")
+    web01.wait_for_unit(f"{service}.service", timeout=120)
 
 with subtest("deleted: the service does not start, and nothing is left on the host"):
     operator("bao kv delete -mount=secret hosts/web01/zone")
@@ -22,7 +22,7 @@ with subtest("a service dies meanwhile, and systemd cannot bring it back"):
     web01.succeed("systemctl start bind.service")
     operator("bao kv metadata delete -mount=secret hosts/web01/zone")
     web01.succeed("systemctl kill --signal=KILL bind.service")
-    web01.wait_until_succeeds("systemctl is-active vault-secret-retry@zone.service", timeout=30)
+    web01.wait_until_succeeds("systemctl is-active vault-secret-retry@zone.service", timeout=60)
 
 with subtest("denied: not from the cache either"):
     operator("bao policy read host-web01 > /root/policy")

@@ -8,7 +8,7 @@ with units that require a common one which is restarted.
 prepare_openbao()
 enrol(web01, **WEB01)
 for service in ["app", "report", "proxy", "worker", "bind"]:
-    web01.wait_for_unit(f"{service}.service")
+    web01.wait_for_unit(f"{service}.service", timeout=120)
 
 with subtest("what the services read"):
     assert value(web01, "app") == "first"
@@ -30,7 +30,7 @@ with subtest("and leaves the other service alone"):
 with subtest("a service that dies and comes back by itself has it, too"):
     put("hosts/web01/zone", key="z2")
     web01.succeed("kill -KILL $(systemctl show --property=MainPID --value bind.service)")
-    web01.wait_until_succeeds('test "$(cat /run/bind/value)" = z2', timeout=30)
+    web01.wait_until_succeeds('test "$(cat /run/bind/value)" = z2', timeout=60)
 
 with subtest("systemd reads the environment file to the letter"):
     odd = "a b\"c\\d$e`f'g#h;i\nsecond line\ttab ü"

@@ -6,13 +6,13 @@ reboot.
 prepare_openbao()
 enrol(web01, **WEB01 | {"db": {"username": "app", "password": "good"}})
 for service in ["app", "report", "proxy", "worker"]:
-    web01.wait_for_unit(f"{service}.service")
+    web01.wait_for_unit(f"{service}.service", timeout=120)
 
 with subtest("the previous version is put back, and the failure is told"):
     put("hosts/web01/db", username="app", password="bad")
     put("hosts/web01/token", value="t2")
     web01.fail("systemctl start vault-secret-rotate-db.service")
-    web01.wait_for_unit("app.service")
+    web01.wait_for_unit("app.service", timeout=120)
     assert web01.succeed("cat /run/secrets/db/password") == "good"
     assert [value(web01, "app"), value(web01, "report")] == ["good", "good"]
     told = said(web01, "vault-secret-rotate-db.service")

@@ -6,7 +6,7 @@ One question to OpenBao tells whether anything is new; nothing is read where not
 prepare_openbao()
 enrol(web01, **WEB01 | {"db": {"username": "app", "password": "p1"}})
 for service in ["app", "report", "proxy", "worker", "bind"]:
-    web01.wait_for_unit(f"{service}.service")
+    web01.wait_for_unit(f"{service}.service", timeout=120)
 
 
 def rotate(name="db"):

@@ -64,7 +64,7 @@ with subtest("a node with its own key share serves, and nobody has a root token"
     assert "root_token" not in kept, kept.keys()
     unsealer = alone1.succeed("journalctl --unit=vault-unseal.service")
     assert "Failed" not in unsealer and "error:" not in unsealer, unsealer
-    alone1.fail("journalctl | grep -F -- " + shlex.quote(kept["unseal_keys_b64"][0]))
+    never_says(alone1, kept["unseal_keys_b64"][0])
     print(f"measured: a node that unseals itself serves {rebooted(alone1):.1f} s after its reboot")
     alone1.succeed("systemctl restart openbao.service")
     serves(alone1)
@@ -97,15 +97,13 @@ with subtest("a node that initialises itself: alice can log in, and nothing of i
     serves(static1)
     assert status(static1)["type"] == "static"
     login = "bao login -no-print -method=userpass username=alice password='correct horse'"
-    static1.wait_until_succeeds(f"{NODE_SHELL}; {login}", timeout=30)
+    static1.wait_until_succeeds(f"{NODE_SHELL}; {login}", timeout=60)
     on(static1, "bao kv put -mount=secret db n=1")
     static1.fail("grep -r 'correct horse' /nix/store/*openbao*")
-    static1.fail("journalctl | grep 'correct horse'")
+    never_says(static1, "correct horse")
 
 with subtest("the audit log is in the system's log"):
-    static1.wait_until_succeeds(
-        "journalctl --identifier=openbao-audit | grep -q secret/data/db", timeout=10
-    )
+    comes_to_say(static1, "--identifier=openbao-audit", "secret/data/db")
 
 with subtest("it serves by itself after a reboot"):
     print(f"measured: a node with a static seal serves {rebooted(static1):.1f} s after its reboot")
@@ -119,9 +117,7 @@ with subtest("its seal key replaced, and the old one then taken away"):
         static1.switch(generation)
         static1.succeed("systemctl restart openbao.service")
         serves(static1)
-        static1.wait_until_succeeds(
-            "journalctl --unit=openbao | grep -q 'upgrading stored keys'", timeout=30
-        )
+        comes_to_say(static1, "--unit=openbao.service", "upgrading stored keys")
         assert on(static1, "bao kv get -mount=secret -field=n db") == "1"
 
 prepare_openbao()
@@ -140,7 +136,7 @@ with subtest("a node that another OpenBao unseals"):
     serves(transit1)
     assert status(transit1)["type"] == "transit"
     kept = json.loads(transit1.succeed("cat /var/lib/openbao-init/unseal.json"))
-    transit1.fail("journalctl | grep -F -- " + shlex.quote(kept["root_token"]))
+    never_says(transit1, kept["root_token"])
     on(transit1, f"{ROOT_TOKEN} bao secrets enable -path=secret -version=2 kv")
     print(
         f"measured: a node with a transit seal serves {rebooted(transit1):.1f} s after its reboot"
@@ -151,7 +147,7 @@ with subtest("the other OpenBao is away while it boots: it serves when that one 
     transit1.reboot()
     # Until then its start does not end, and neither does that of multi-user.target.
     transit1.wait_until_succeeds(
-        "systemctl show --property=ActiveState openbao.service | grep -qx ActiveState=activating",
+        '[ "$(systemctl show --property=ActiveState --value openbao.service)" = activating ]',
         timeout=120,
     )
     transit1.fail(f"{NODE_SHELL}; bao status")

@@ -6,12 +6,12 @@ prepare_openbao()
 put("hosts/web01/extra", key="e1")
 enrol(web01, **WEB01)
 for service in ["app", "proxy", "worker", "bind"]:
-    web01.wait_for_unit(f"{service}.service")
+    web01.wait_for_unit(f"{service}.service", timeout=120)
 
 web01.switch("next")
 
 with subtest("a secret that was added is there, and its service runs"):
-    web01.wait_for_unit("extra.service")
+    web01.wait_for_unit("extra.service", timeout=120)
     assert value(web01, "extra") == "e1"
 
 with subtest("a changed one is as it is declared now, and its service was restarted"):
@@ -20,7 +20,7 @@ with subtest("a changed one is as it is declared now, and its service was restar
 
 with subtest("a removed one is gone: service, files, copy"):
     web01.fail("systemctl is-active proxy.service")
-    web01.wait_until_fails("test -e /run/secrets/tls", timeout=20)
+    web01.wait_until_fails("test -e /run/secrets/tls", timeout=60)
     web01.fail("test -e /run/secrets/.tls.vault-fetch")
     web01.fail("test -e /var/lib/vault/cache/tls")
 

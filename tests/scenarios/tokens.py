@@ -20,7 +20,7 @@ trust(bare)
 bare.succeed("echo VAULT_ADDR=https://openbao:8200 >> /etc/environment")
 
 with subtest("a host without any token boots"):
-    bare.wait_for_unit("multi-user.target")
+    bare.wait_for_unit("multi-user.target", timeout=120)
     bare.fail("systemctl is-active app.service")
 
 with subtest("expired"):
@@ -40,7 +40,7 @@ with subtest("intercepted: somebody else used it first"):
 
 with subtest("the host boots with it all the same"):
     bare.reboot()
-    bare.wait_for_unit("multi-user.target")
+    bare.wait_for_unit("multi-user.target", timeout=120)
 
 with subtest("a new token helps, and the waiting service starts"):
     offer(create_host("bare", "--force"))

@@ -8,8 +8,8 @@ ADDRESSES.update(addresses)
 operator("sed -i 's/^bind_cidr = .*/bind_cidr = true/' fleet.toml")
 enrol(web01, **WEB01 | {"db": {"username": "app", "password": "one"}})
 enrol(web02, db={"password": "two"})
-web01.wait_for_unit("app.service")
-web02.wait_for_unit("app.service")
+web01.wait_for_unit("app.service", timeout=120)
+web02.wait_for_unit("app.service", timeout=120)
 assert [value(web01, "app"), value(web02, "app")] == ["one", "two"]
 
 FETCH = "BAO_ADDR=https://openbao:8200 BAO_CACERT=/etc/openbao-ca.pem vault-fetch"

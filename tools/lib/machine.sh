@@ -40,7 +40,7 @@ apt_install() {
 }
 
 # at_least WANTED VERSION
-at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+at_least() { printf '%s\n%s\n' "$1" "$2" | sort --version-sort --check=quiet; }
 
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml"; }
 

@@ -99,7 +99,7 @@ def cluster_from_nothing(booted=None, **provisioning):
     bao1.wait_until_succeeds("vault-node status", timeout=120)
     took = time.monotonic() - began
     autopilot = "bao operator raft autopilot set-config -server-stabilization-time=1s"
-    bao1.wait_until_succeeds(f"{NODE_SHELL}; export {ROOT_TOKEN}; {autopilot}", timeout=30)
+    bao1.wait_until_succeeds(f"{NODE_SHELL}; export {ROOT_TOKEN}; {autopilot}", timeout=60)
     as_root("bao secrets enable -path=secret -version=2 kv; bao auth enable approle")
     voters()
     return took
@@ -172,7 +172,7 @@ def enrol_by_hand(host, machine, directory, ca="/var/lib/openbao-certs/ca.pem", 
         machine.wait_until_succeeds(
             f"BAO_ADDR=https://{name}:8200 BAO_CACERT={ca} vault-fetch hosts/{host}/db"
             f" /root/enrolled-{host}/db --approle-dir {directory}",
-            timeout=30,
+            timeout=60,
         )
 
 

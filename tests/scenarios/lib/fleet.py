@@ -25,7 +25,7 @@ WEB01 = {
 def prepare_openbao():
     """Initialises OpenBao, unseals it, and gives it AppRole and KV version 2."""
     openbao.start()
-    openbao.wait_for_open_port(8200)
+    openbao.wait_for_open_port(8200, timeout=120)
     server = "export BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem"
     openbao.succeed(f"mkdir -p {FLEET}; echo {shlex.quote(server)} > /root/operator")
     shares = json.loads(operator("bao operator init -key-shares=1 -key-threshold=1 -format=json"))
@@ -37,7 +37,7 @@ def prepare_openbao():
     )
     operator("bao operator unseal $(cat /var/lib/openbao/unseal-key)")
     openbao.wait_until_succeeds(
-        ". /root/operator; bao secrets enable -path=secret -version=2 kv", timeout=30
+        ". /root/operator; bao secrets enable -path=secret -version=2 kv", timeout=60
     )
     operator("bao auth enable approle")
     for part in ["fleet.toml", "flake.nix", "flake.lock", "hosts", "terraform"]:
@@ -91,7 +91,7 @@ def enrol(machine, **secrets):
         put(f"hosts/{machine.name}/{name}", **keys)
     token = create_host(machine.name)
     machine.start()
-    machine.wait_for_unit("multi-user.target")
+    machine.wait_for_unit("multi-user.target", timeout=120)
     trust(machine)
     hand_over(machine, token)
     machine.succeed("systemctl start vault-bootstrap.service")
@@ -109,6 +109,29 @@ def said(machine, unit, since="1970-01-01"):
     return machine.succeed(
         f"journalctl --sync; journalctl --boot --output=cat --since='{since}' --unit='{unit}'"
     )
+
+
+def comes_to_say(machine, source, text, timeout=60):
+    """Waits until the journal of this boot has a text; `source` is journalctl's option.
+
+    Counting reads to the end: where a reader ends early, as `grep -q` does, its writer fails.
+    """
+    command = f"journalctl --boot --output=cat {source} | grep --count --fixed-strings"
+    machine.wait_until_succeeds(f"{command} -- {shlex.quote(text)}", timeout=timeout)
+
+
+def never_says(machine, *texts):
+    """Fails where the journal, of all boots, has one of these texts."""
+    journal = machine.succeed("journalctl --sync; journalctl --output=cat")
+    assert "systemd" in journal
+    found = [number for number, text in enumerate(texts) if text in journal]
+    assert not found, f"the journal of {machine} has texts {found}"
+
+
+def comes_to_rest(machine, unit, timeout=120):
+    """Waits until a unit is neither active nor about to be."""
+    state = f"systemctl show --property=ActiveState --value {unit}"
+    machine.wait_until_succeeds(f"[[ $({state}) =~ ^(inactive|failed)$ ]]", timeout=timeout)
 
 
 def now(machine):
