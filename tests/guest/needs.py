@@ -87,8 +87,6 @@ def which(name: str) -> Path | None:
 
 def build(root: Path) -> Path:
     """Builds the project's programs, unoptimised, and gives their folder."""
-    present = [name for name in OURS if (root / "crates" / name / "src/main.rs").exists()]
-    packages = [word for name in present for word in ("--package", name)]
     path = subprocess.run(
         [root / "tools/setup", "--print-path", "rust"],
         stdout=subprocess.PIPE,
@@ -96,7 +94,9 @@ def build(root: Path) -> Path:
         check=True,
     ).stdout.strip()
     environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
-    cargo = ["cargo", "build", "--quiet", "--locked", "--bins", *packages]
+    # `--examples`, of which there are none, gives the dependencies the features they have in tests:
+    # with others all would be compiled once more.
+    cargo = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--examples"]
     subprocess.run(cargo, cwd=root, env=environment, check=True)
     metadata = subprocess.run(
         ["cargo", "metadata", "--format-version=1", "--no-deps", "--locked", "--offline"],

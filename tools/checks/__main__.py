@@ -1,4 +1,4 @@
-"""tools/test: runs the checks one after the other and says at the end what passed."""
+"""Runs the checks, quick ones first and some side by side, and says at the end what passed."""
 
 import argparse
 import os
@@ -8,47 +8,92 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import hygiene
 import stages
-from command import Interrupted, Runner
+from command import Children, Interrupted, Runner
 from report import Report
 
 
 def main() -> int:
     """Gives the exit status."""
-    wanted = groups_from_arguments()
-    signal.signal(signal.SIGTERM, interrupt)
+    quick, wanted = groups_from_arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup` begins a run with SIGHUP ignored
+            signal.signal(number, interrupt)
     hygiene.adopt_orphans()
     report = Report()
-    path = set_up(sorted({part for group in wanted for part in stages.PARTS[group]}), report)
-    # Short: the path of a Unix socket has 108 bytes.
+    chosen = stages.QUICK if quick else [s for s in stages.STAGES if s.group in wanted]
+    path = set_up(stages.parts_of(chosen, wanted), report)
+    children = Children()
     scratch = Path(tempfile.mkdtemp(prefix="zts-"))
-    scratch.chmod(0o711)  # some tests take on another user, who has a folder of its own in there
-    runner = Runner(stages.ROOT, environment(path, scratch))
+    variables = environment(path, scratch)
     try:
-        for stage in stages.STAGES:
-            if stage.group in wanted:
-                report.run(stage, runner, scratch)
+        for batch in stages.batches(chosen):
+            run_batch(batch, variables, children, report)
     except (Interrupted, KeyboardInterrupt):
-        hygiene.sweep(scratch, grace=0)
         print("error: interrupted", file=sys.stderr)
         return 130
     finally:
+        hygiene.end_children()
         shutil.rmtree(scratch, ignore_errors=True)
     return report.close()
 
 
-def groups_from_arguments() -> set[str]:
-    """The groups named on the command line, all of them when none is."""
+def run_batch(batch: list, variables: dict[str, str], children: Children, report: Report) -> None:
+    """Runs stages side by side to their end."""
+    with ThreadPoolExecutor(len(batch)) as pool:
+        try:
+            jobs = {}
+            for stage in batch:
+                runner = Runner(stages.ROOT, variables, children, stage.name)
+                jobs[pool.submit(report.run, stage, runner)] = stage.name
+            watch(jobs)
+        except BaseException:
+            # What follows must not be cut short by another signal.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            children.stop()
+            raise
+
+
+def watch(jobs: dict) -> None:
+    """Shows that stages go on, until all have ended; raises what one of them raised."""
+    terminal = sys.stderr.isatty()
+    started = shown = time.monotonic()
+    while left := [name for job, name in jobs.items() if not job.done()]:
+        wait(jobs, timeout=0.2 if len(jobs) == 1 else 1, return_when="ALL_COMPLETED")
+        now = time.monotonic()
+        if terminal:
+            line = f"{', '.join(left)}: {now - started:.0f} s"
+            print(f"\r\033[K{line[:78]}", end="", file=sys.stderr, flush=True)
+        elif now - shown >= 60:
+            shown = now
+            print(f"{', '.join(left)}: still at it after {now - started:.0f} s", file=sys.stderr)
+    for job in jobs:
+        job.result()
+
+
+def groups_from_arguments() -> tuple[bool, set[str]]:
+    """Whether `quick` was asked for, and the groups named, all of them when none is."""
     parser = argparse.ArgumentParser(prog="tools/test", description=__doc__)
-    parser.add_argument("group", nargs="*", metavar="GROUP", help="; ".join(stages.PARTS))
+    parser.add_argument(
+        "group",
+        nargs="*",
+        metavar="GROUP",
+        help=f"{'; '.join(stages.PARTS)}; or `quick` alone: what takes no more than three minutes",
+    )
     chosen = parser.parse_args().group
+    if chosen == ["quick"]:
+        return True, set()
     unknown = [group for group in chosen if group not in stages.PARTS]
     if unknown:
-        parser.error(f"unknown group `{unknown[0]}`\n\nhint: groups: {' '.join(stages.PARTS)}")
-    return set(chosen or stages.PARTS)
+        known = " ".join(stages.PARTS)
+        parser.error(f"unknown group `{unknown[0]}`\n\nhint: groups: {known}, or `quick` alone")
+    return False, set(chosen or stages.PARTS)
 
 
 def set_up(parts: list[str], report: Report) -> str:

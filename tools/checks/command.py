@@ -1,22 +1,22 @@
-"""Runs one command of a check: in its own process group, with a time limit, seen to be alive."""
+"""Runs the commands of a check: each in its own process group, with a time limit."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import hygiene
 
 # A check that takes longer than this hangs: the slowest takes a few minutes on two cold cores.
 TIME_LIMIT = 45 * 60
+CONTAINED = Path(__file__).with_name("contained.py")
 
 
 class Interrupted(Exception):
-    """The run was told to stop (SIGTERM)."""
+    """The run was told to stop."""
 
 
 @dataclass
@@ -27,35 +27,74 @@ class Finished:
     output: str
 
 
-class Runner:
-    """Runs commands in one environment, from one folder."""
+@dataclass
+class Children:
+    """The commands of all checks that run now."""
 
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+    running: set[subprocess.Popen] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopping: bool = False
+
+    def start(self, command: list[str], **more) -> subprocess.Popen:
+        """Starts one, unless the run was told to stop."""
+        with self.lock:
+            if self.stopping:
+                raise Interrupted
+            child = subprocess.Popen(command, **more)
+            self.running.add(child)
+            return child
+
+    def ended(self, child: subprocess.Popen) -> None:
+        """Forgets one."""
+        with self.lock:
+            self.running.discard(child)
+
+    def stop(self) -> None:
+        """Ends all, and lets no other start."""
+        with self.lock:
+            self.stopping = True
+            left = list(self.running)
+        end_groups(left)
+
+
+class Runner:
+    """Runs the commands of one check in one environment, from one folder."""
+
+    def __init__(
+        self, root: Path, environment: dict[str, str], children: Children, stage: str
+    ) -> None:
         self.root = root
         self.environment = environment
+        self.children = children
+        self.stage = stage
         self.logs = root / "target/checks"
-        self.stage = ""
+        self.tell = print  # shows the output of a failure while the check goes on
 
     def has(self, program: str) -> bool:
         """Whether PATH has that program."""
         folders = self.environment["PATH"].split(os.pathsep)
         return any(os.access(Path(folder, program), os.X_OK) for folder in folders if folder)
 
+    def log(self, part: str = "") -> Path:
+        """The file that keeps the output of the check, or of a part of it."""
+        name = "-".join([self.stage, part] if part else [self.stage])
+        return self.logs / (name.replace(" ", "-").replace("/", "-") + ".log")
+
     def run(
         self,
         command: Iterable[str | Path],
         *,
         folder: Path | None = None,
+        part: str = "",
         extra: dict[str, str] | None = None,
         time_limit: float = TIME_LIMIT,
     ) -> Finished:
-        """Runs a command to its end and keeps its output in the stage's log too."""
+        """Runs a command to its end, sees what it leaves behind, and keeps its output in a log."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        log = self.logs / (self.stage.replace(" ", "-") + ".log")
-        with log.open("a+b") as output:
+        with self.log(part).open("a+b") as output:
             start = output.tell()
-            child = subprocess.Popen(
-                [str(word) for word in command],
+            child = self.children.start(
+                [sys.executable, str(CONTAINED), *map(str, command)],
                 cwd=folder or self.root,
                 env=self.environment | (extra or {}),
                 stdin=subprocess.DEVNULL,
@@ -64,43 +103,36 @@ class Runner:
                 start_new_session=True,
             )
             try:
-                note = self._wait(child, time_limit)
-            except BaseException:
-                end_group(child)
-                raise
+                child.wait(time_limit)
+                note = ""
+            except subprocess.TimeoutExpired:
+                end_groups([child])
+                note = f"\nended after {time_limit:.0f} s: it hangs\n"
+            finally:
+                self.children.ended(child)
             output.seek(start)
             text = output.read().decode(errors="replace")
         return Finished(child.returncode, text + note)
 
-    def _wait(self, child: subprocess.Popen, time_limit: float) -> str:
-        started = time.monotonic()
-        shown = 0.0
-        while child.poll() is None:
-            time.sleep(0.05)
-            hygiene.reap_orphans(child.pid)
-            passed = time.monotonic() - started
-            if passed > time_limit:
-                end_group(child)
-                return f"\nended after {time_limit:.0f} s: it hangs\n"
-            if sys.stderr.isatty() and passed - shown >= 1:
-                shown = passed
-                print(f"\r\033[K{self.stage}: {passed:.0f} s", end="", file=sys.stderr, flush=True)
-            elif passed - shown >= 60:
-                shown = passed
-                print(f"{self.stage}: still at it after {passed:.0f} s", file=sys.stderr)
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-        return ""
 
-
-def end_group(child: subprocess.Popen) -> None:
-    """Asks the command and all it started in its group to end, then makes sure."""
+def end_groups(children: list[subprocess.Popen], patience: float = 6) -> None:
+    """Asks commands and all they started in their groups to end, then makes sure."""
+    until = time.monotonic() + patience
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sign)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            continue
+        for child in children:
+            try:
+                os.killpg(child.pid, sign)
+            except ProcessLookupError:
+                continue
+        while sign == signal.SIGTERM and time.monotonic() < until:
+            if all(has_ended(child.pid) for child in children):
+                break
+            time.sleep(0.05)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a child has ended, without taking its status from who waits for it."""
+    try:
+        return bool(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+    except ChildProcessError:
+        return True

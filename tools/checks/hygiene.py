@@ -16,15 +16,17 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def reap_orphans(child: int) -> None:
-    """Lets adopted processes that ended go, but not `child`, whose status somebody else wants.
+def wait(child: subprocess.Popen) -> None:
+    """Waits until a child ends, and lets adopted processes that end meanwhile go.
 
     Until then they are zombies, and a test that waits for one to be gone waits in vain.
     """
-    while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        if ended.si_pid == child:
+    while True:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT).si_pid
+        if ended == child.pid:
+            child.wait()
             return
-        os.waitpid(ended.si_pid, 0)
+        os.waitpid(ended, 0)
 
 
 def sweep(scratch: Path, grace: float = 2) -> list[str]:

@@ -1,11 +1,10 @@
 """Keeps count of what passed, failed and was skipped, and prints it for people."""
 
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import hygiene
 from command import Runner
 from counts import skip_lines
 
@@ -32,21 +31,32 @@ class Report:
     skipped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    printing: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, stage, runner: Runner, scratch: Path) -> None:
-        """Runs one stage, sees whether it left anything behind, and prints a line."""
+    def run(self, stage, runner: Runner) -> None:
+        """Runs one stage, and prints a line."""
         started = time.monotonic()
-        runner.stage = stage.name
-        (runner.logs / (stage.name.replace(" ", "-") + ".log")).unlink(missing_ok=True)
+        for old in runner.logs.glob(f"{runner.log().stem}*.log"):
+            old.unlink()
+        runner.tell = self.show
         try:
             outcome = stage.check(runner)
         except OSError as error:  # a program is missing or may not be run: the other checks go on
             outcome = Outcome(failed=1, output=f"{error.strerror}: `{error.filename}`")
-        left = hygiene.sweep(scratch)
-        if left:
-            outcome.failed += 1
-            outcome.output += "\n".join(["left behind:", *left, ""])
-        self.add(stage.name, outcome, time.monotonic() - started)
+        with self.printing:
+            self.add(stage.name, outcome, time.monotonic() - started)
+
+    def show(self, output: str) -> None:
+        """Prints what a stage that goes on has to say to a failure."""
+        with self.printing:
+            self._print(output)
+
+    def _print(self, output: str) -> None:
+        clear_line()
+        lines = output.rstrip().splitlines()
+        if len(lines) > SHOWN_LINES:
+            print(f"… {len(lines) - SHOWN_LINES} lines before these are in target/checks/")
+        print("\n".join(f"    {line}" for line in lines[-SHOWN_LINES:]), flush=True)
 
     def add(self, name: str, outcome: Outcome, seconds: float) -> None:
         """Counts an outcome in and prints its line."""
@@ -58,11 +68,9 @@ class Report:
             self.failures.append(name)
         else:
             word = "ok" if outcome.passed else "skipped"
-        if outcome.failed:
-            lines = outcome.output.rstrip().splitlines()
-            if len(lines) > SHOWN_LINES:
-                print(f"… {len(lines) - SHOWN_LINES} lines before these are in target/checks/")
-            print("\n".join(f"    {line}" for line in lines[-SHOWN_LINES:]))
+        if outcome.failed and outcome.output.strip():
+            self._print(outcome.output)
+        clear_line()
         figures = f"{outcome.passed} passed"
         if outcome.failed:
             figures += f", {outcome.failed} failed"
@@ -79,7 +87,7 @@ class Report:
 
     def close(self) -> int:
         """Prints the lists and the last line; gives the exit status."""
-        sys.stderr.flush()
+        clear_line()
         if self.skipped:
             print("\nskipped:")
             print("\n".join(f"  {line}" for line in self.skipped))
@@ -90,3 +98,10 @@ class Report:
             f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped", flush=True
         )
         return 1 if self.failed else 0
+
+
+def clear_line() -> None:
+    """Takes away the line on a terminal that says what goes on."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    sys.stderr.flush()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import counts
+import rust
 from command import Finished, Runner
 from files import nix_files, python_files, shell_scripts
 from opentofu import check_modules
@@ -38,11 +39,12 @@ PARTS = {
 
 @dataclass
 class Stage:
-    """One named check of a group."""
+    """One named check of a group; `beside` says that it runs beside the one before it."""
 
     group: str
     name: str
     check: Callable[[Runner], Outcome]
+    beside: bool = False
 
 
 def judge(finished: Finished) -> Outcome:
@@ -86,18 +88,6 @@ def advisories(runner: Runner) -> Outcome:
     )
 
 
-def rust_tests(runner: Runner) -> Outcome:
-    """All Rust tests; what they skip is in their captured output."""
-    finished = runner.run(
-        ["cargo", "test", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"]
-    )
-    passed, failed, skipped, complaints = counts.cargo(finished.output)
-    if finished.status and not failed:
-        complaints.append(f"cargo ended with status {finished.status}")
-    shown = counts.cargo_failures(finished.output) + "\n".join(complaints)
-    return Outcome(passed, failed + len(complaints), skipped, shown)
-
-
 def python_tests(folder: str) -> Callable[[Runner], Outcome]:
     """The tests in Python of what is in a folder."""
 
@@ -114,7 +104,9 @@ def python_tests(folder: str) -> Callable[[Runner], Outcome]:
 
 def demo(runner: Runner) -> Outcome:
     """README's first command, as a stranger runs it."""
-    finished = runner.run([ROOT / "tools/demo"])
+    # The folder that the tutorial's test builds the same programs in; others run those in `target`.
+    target = {"CARGO_TARGET_DIR": str(ROOT / "target/tutorial")}
+    finished = runner.run([ROOT / "tools/demo"], extra=target)
     outcome = judge(finished)
     outcome.skipped = counts.skip_lines(finished.output)
     return outcome
@@ -141,43 +133,90 @@ def nix(runner: Runner) -> Outcome:
     return judge(runner.run(["nix", *features, "flake", "check", "--no-build", f"path:{ROOT}"]))
 
 
-STAGES = [
+def batches(chosen: list[Stage]) -> list[list[Stage]]:
+    """What runs side by side, in order."""
+    found: list[list[Stage]] = []
+    for stage in chosen:
+        if stage.beside and found:
+            found[-1].append(stage)
+        else:
+            found.append([stage])
+    return found
+
+
+def parts_of(chosen: list[Stage], groups: set[str]) -> list[str]:
+    """What tools/setup is asked for."""
+    if not groups:
+        return QUICK_PARTS
+    return sorted({part for stage in chosen for part in PARTS[stage.group]})
+
+
+# Files and texts first, of which several take no time. Then what needs a compiler, which comes to
+# its own end sooner beside what only waits; last what runs the programs, on servers and on guests.
+FILES = [
     Stage("format", "format Rust", command("cargo fmt --all --check")),
-    Stage("format", "format Nix", command("nixfmt --check", on=nix_files)),
-    Stage("format", "format OpenTofu", command("tofu fmt -check -diff -recursive terraform")),
-    Stage("format", "format Python", command("ruff format --check", on=python_files)),
-    Stage("lint", "lint Python", command("ruff check", on=python_files)),
-    Stage("lint", "lint shell", command("shellcheck --check-sourced", on=shell_scripts)),
-    Stage("lint", "lint Nix, dead code", command("deadnix --fail", on=nix_files)),
-    Stage("lint", "lint Nix, style", each_nix_file),
-    Stage("tools", "tests of the tools", python_tests("tools/checks")),
-    Stage("terraform", "tests OpenTofu", check_modules),
-    Stage("nix", "flake evaluates", nix),
-    Stage("nix", "messages of the modules", counted("tests/modules/run")),
-    Stage("units", "rendered units", counted("tests/units/check")),
-    Stage("units", "tests of the renderer", python_tests("tests/units")),
+    Stage("format", "format Nix", command("nixfmt --check", on=nix_files), beside=True),
+    Stage(
+        "format",
+        "format OpenTofu",
+        command("tofu fmt -check -diff -recursive terraform"),
+        beside=True,
+    ),
+    Stage("format", "format Python", command("ruff format --check", on=python_files), beside=True),
+    Stage("lint", "lint Python", command("ruff check", on=python_files), beside=True),
+    Stage(
+        "lint", "lint shell", command("shellcheck --check-sourced", on=shell_scripts), beside=True
+    ),
+    Stage("lint", "lint Nix, dead code", command("deadnix --fail", on=nix_files), beside=True),
+    Stage("lint", "lint Nix, style", each_nix_file, beside=True),
+]
+LINT_RUST = Stage(
+    "lint",
+    "lint Rust",
+    command("cargo clippy --workspace --all-targets --locked -- -D warnings"),
+)
+TOOLS = Stage("tools", "tests of the tools", python_tests("tools/checks"), beside=True)
+RENDERED = [
+    Stage("units", "rendered units", counted("tests/units/check"), beside=True),
+    Stage("units", "tests of the renderer", python_tests("tests/units"), beside=True),
+]
+STAGES = [
+    *FILES,
+    LINT_RUST,
+    TOOLS,
+    *RENDERED,
+    Stage("terraform", "tests OpenTofu", check_modules, beside=True),
+    Stage("nix", "flake evaluates", nix, beside=True),
+    Stage("nix", "messages of the modules", counted("tests/modules/run"), beside=True),
     Stage(
         "licences",
         "licences and duplicates",
         command("cargo deny --locked check licenses bans sources"),
+        beside=True,
     ),
-    Stage("licences", "advisories", advisories),
-    Stage(
-        "lint",
-        "lint Rust",
-        command("cargo clippy --workspace --all-targets --locked -- -D warnings"),
-    ),
+    Stage("licences", "advisories", advisories, beside=True),
     Stage(
         "lint",
         "documentation Rust",
         # Links to private modules are for those who read the source: nothing here is published.
+        # `--examples`, of which there are none, gives the dependencies the features they have in
+        # tests: with others they would be compiled once more.
         command(
-            "cargo doc --workspace --no-deps --locked",
+            "cargo doc --workspace --no-deps --locked --lib --bins --examples",
             RUSTDOCFLAGS="-D warnings --allow rustdoc::private-intra-doc-links",
         ),
     ),
-    Stage("rust", "tests Rust", rust_tests),
-    Stage("guests", "scenarios on guests", counted("tests/guest/run")),
+    Stage("rust", "tests Rust", rust.check),
+    Stage("guests", "scenarios on guests", counted("tests/guest/run"), beside=True),
 ]
 if (ROOT / "tools/demo").exists():
-    STAGES.append(Stage("demo", "demo", demo))
+    STAGES.append(Stage("demo", "demo", demo, beside=True))
+# Before each commit, in less than three minutes where everything was built before.
+QUICK = [
+    *FILES,
+    LINT_RUST,
+    TOOLS,
+    *RENDERED,
+    Stage("rust", "tests Rust, the quick ones", lambda runner: rust.check(runner, quick=True)),
+]
+QUICK_PARTS = ["rust", "bao", "ruff", "shellcheck"]

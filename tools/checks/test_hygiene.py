@@ -2,8 +2,8 @@
 
 import os
 import subprocess
+import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
@@ -35,13 +35,10 @@ class Sweep(unittest.TestCase):
     def test_an_orphan_that_ended_is_let_go_and_the_child_is_not(self) -> None:
         said = subprocess.run(["sh", "-c", "true & echo $!"], stdout=subprocess.PIPE, check=True)
         orphan = int(said.stdout)
-        child = subprocess.Popen(["sh", "-c", "exit 7"])
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        for _ in range(100):
-            hygiene.reap_orphans(child.pid)
-            time.sleep(0.01)
+        child = subprocess.Popen(["sh", "-c", "sleep 0.3; exit 7"])
+        hygiene.wait(child)
         self.assertFalse(Path(f"/proc/{orphan}").exists())
-        self.assertEqual(child.wait(), 7)
+        self.assertEqual(child.returncode, 7)
 
     def test_files_are_named_and_removed(self) -> None:
         (self.scratch / "server").mkdir()
@@ -49,6 +46,27 @@ class Sweep(unittest.TestCase):
         left = hygiene.sweep(self.scratch, grace=0)
         self.assertEqual(left, ["temporary file server", "temporary file token"])
         self.assertEqual(list(self.scratch.iterdir()), [])
+
+    def contained(self, script: str) -> tuple[int, str]:
+        """Runs a shell script through contained.py."""
+        run = subprocess.run(
+            [sys.executable, Path(__file__).with_name("contained.py"), "sh", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return run.returncode, run.stdout
+
+    def test_a_command_that_leaves_nothing_ends_as_it_would(self) -> None:
+        self.assertEqual(self.contained("test -d $TMPDIR && exit 3"), (3, ""))
+        self.assertEqual(self.contained("kill -KILL $$"), (137, "ended by SIGKILL\n"))
+
+    def test_a_command_that_leaves_something_fails(self) -> None:
+        left = "touch $TMPDIR/a; setsid sleep 987 >&- 2>&- & touch $TMPDIR/a"
+        status, said = self.contained(left)
+        self.assertEqual(status, 1)
+        self.assertRegex(said, r"^left behind: process \d+: sleep 987\nleft behind: .* a\n$")
 
     @unittest.skipUnless(os.geteuid() == 0, "only root mounts")
     def test_a_mount_is_named_and_removed(self) -> None:

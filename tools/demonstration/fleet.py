@@ -28,7 +28,10 @@ def copy_to(folder: Path) -> None:
 
 def git(folder: Path, *words: str) -> str:
     """Runs git in the fleet, with none of the user's settings."""
-    settings = ["user.name=demo", "user.email=demo@example.internal", "commit.gpgsign=false"]
+    settings = [
+        *("user.name=demo", "user.email=demo@example.internal", "commit.gpgsign=false"),
+        "maintenance.auto=false",  # it would go on in the background
+    ]
     options = [word for setting in settings for word in ("-c", setting)]
     done = subprocess.run(
         ["git", *options, *words],

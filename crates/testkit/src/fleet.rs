@@ -81,7 +81,9 @@ impl Fleet {
             "-c",
             "user.email=test@example.org",
         ]);
-        command.args(["-c", "commit.gpgsign=false"]).args(arguments);
+        // Maintenance goes on in the background, when the folder may be gone.
+        command.args(["-c", "commit.gpgsign=false", "-c", "maintenance.auto=false"]);
+        command.args(arguments);
         command
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_SYSTEM", "/dev/null");

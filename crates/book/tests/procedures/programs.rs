@@ -41,10 +41,16 @@ pub(crate) fn built() -> &'static Path {
             .expect("it is below the target folder");
         let target = folder.parent().expect("it is below the target folder");
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["build", "--quiet", "--locked", "--bins"]);
-        for name in names() {
-            command.args(["--package", &name]);
-        }
+        // `--examples`, of which there are none, gives the dependencies the features they have in tests: with
+        // others all would be compiled once more, and replaced under the tests that run them.
+        command.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--bins",
+            "--examples",
+        ]);
         let status = command
             .current_dir(book::root())
             .env("CARGO_TARGET_DIR", target)

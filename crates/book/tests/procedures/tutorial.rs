@@ -79,7 +79,9 @@ fn surroundings() -> Surroundings {
     let target = programs::built()
         .parent()
         .expect("it is below the target folder");
-    variables.insert("CARGO_TARGET_DIR".to_owned(), target.display().to_string());
+    // A folder of its own: what is built there with other features must not replace what other tests run.
+    let target = target.join("tutorial").display().to_string();
+    variables.insert("CARGO_TARGET_DIR".to_owned(), target);
     Surroundings {
         variables,
         stands_for: vec![(ADDRESS.to_owned(), address)],

@@ -184,7 +184,7 @@ fn assert_copy_is_whole(host: &Host) {
         .cached()
         .address(refused.address())
         .to(&elsewhere);
-    let output = fetch.deadline("0s").run();
+    let output = fetch.deadline("2s").run();
     assert_eq!(output.code(), Some(0), "{output}");
     let versions = read_through_descriptor(&open(&elsewhere)).unwrap();
     assert_eq!(versions.len(), 1, "{versions:?}");

@@ -31,7 +31,7 @@ impl Down {
 
     fn fetch(&self) -> Output {
         let fetch = self.host.fetch().cached().address(self.server.address());
-        fetch.deadline("0s").run()
+        fetch.deadline("2s").run()
     }
 
     /// The copy is not used; gives what was said of it.
@@ -240,7 +240,7 @@ fn a_copy_of_another_secret_is_not_used() {
         .server
         .put_secret("hosts/another/web", &json!({ "password": "other" }));
     let fetch = down.host.fetch_of("hosts/another/web").cached();
-    let output = fetch.address(down.server.address()).deadline("500ms").run();
+    let output = fetch.address(down.server.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
@@ -259,7 +259,7 @@ fn a_copy_of_the_same_path_elsewhere_is_not_used() {
     let down = Down::new("elsewhere");
     for (flag, value) in [("--namespace", "team"), ("--kv-mount", "kv")] {
         let fetch = down.host.fetch().cached().args([flag, value]);
-        let output = fetch.address(down.server.address()).deadline("0s").run();
+        let output = fetch.address(down.server.address()).deadline("2s").run();
         assert_eq!(output.code(), Some(1), "{flag}: {output}");
         assert!(
             output.stderr.contains("is of another secret"),
@@ -330,7 +330,7 @@ fn a_copy_that_is_too_old_is_not_used() {
     let confirmed = SystemTime::now() - Duration::from_secs(8 * 86_400);
     copy.set_modified(confirmed).unwrap();
     let fetch = || down.host.fetch().cached().args(["--max-cache-age", "7d"]);
-    let output = fetch().address(down.server.address()).deadline("0s").run();
+    let output = fetch().address(down.server.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----

@@ -133,7 +133,7 @@ fn secrets_whose_paths_differ_by_case_are_two() {
     assert_eq!(host.files(), files([("password", "upper")]));
     let refused = testkit::refused_address();
     let fetch = host.fetch_of("hosts/case/db").cached();
-    let output = fetch.address(refused.address()).deadline("1ms").run();
+    let output = fetch.address(refused.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----

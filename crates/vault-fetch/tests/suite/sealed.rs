@@ -235,7 +235,7 @@ fn a_plain_copy_does_not_stand_in_where_copies_are_always_sealed() {
     sealing.fetch("never").succeed();
     let refused = testkit::refused_address();
     let fetch = sealing.fetch("always").address(refused.address());
-    let output = fetch.deadline("0s").run();
+    let output = fetch.deadline("2s").run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("is not sealed"), "{output}");
 }
@@ -277,7 +277,7 @@ fn what_stands_in_clear_cannot_be_exchanged() {
     fs::write(sealing.host.cached_copy(), forged).unwrap();
     let refused = testkit::refused_address();
     let fetch = sealing.fetch("always").address(refused.address());
-    insta::assert_snapshot!(fetch.deadline("0s").run(), @"
+    insta::assert_snapshot!(fetch.deadline("2s").run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -296,7 +296,7 @@ fn a_copy_of_another_machine_is_told_and_replaced() {
     fs::remove_file(sealing.host.path("machine.key")).unwrap();
     let refused = testkit::refused_address();
     let fetch = sealing.fetch("always").address(refused.address());
-    let without_a_key = fetch.deadline("0s").run();
+    let without_a_key = fetch.deadline("2s").run();
     assert_eq!(without_a_key.code(), Some(1), "{without_a_key}");
     let run = Run::new(SYSTEMD_CREDS.as_deref().unwrap()).arg("setup");
     let key = sealing.host.path("machine.key");
@@ -305,7 +305,7 @@ fn a_copy_of_another_machine_is_told_and_replaced() {
         Some(0)
     );
     let fetch = sealing.fetch("always").address(refused.address());
-    insta::assert_snapshot!(fetch.deadline("0s").run(), @"
+    insta::assert_snapshot!(fetch.deadline("2s").run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----

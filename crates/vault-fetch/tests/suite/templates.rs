@@ -203,7 +203,7 @@ fn a_copy_without_a_required_key_is_refused_too() {
     let host = Host::new("required-cached").with_cached(&json!({ "password": "hunter2" }));
     let refused = testkit::refused_address();
     let fetch = host.fetch().cached().args(["--require", "user"]);
-    let output = fetch.address(refused.address()).deadline("500ms").run();
+    let output = fetch.address(refused.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----

@@ -160,7 +160,7 @@ fn a_server_that_speaks_no_tls_is_told() {
         .fetch()
         .address(https)
         .env("BAO_SKIP_VERIFY", "1")
-        .deadline("1s")
+        .deadline("3s")
         .run();
     insta::assert_snapshot!(output, @"
     exit status: 1
@@ -179,7 +179,7 @@ fn a_server_that_speaks_only_tls_is_told() {
     let host =
         host_with(Certificate::Good, "tls-server").with_cached(&json!({ "password": "hunter2" }));
     let http = host.server.address().replace("https:", "http:");
-    insta::assert_snapshot!(host.fetch().address(&http).deadline("1s").run(), @"
+    insta::assert_snapshot!(host.fetch().address(&http).deadline("3s").run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -208,7 +208,7 @@ fn without_a_bundle_the_systems_authorities_count() {
     testkit::require_bao!();
     let host = Host::new("system-roots");
     let tls = Server::builder().tls(Certificate::Good).start();
-    let output = host.fetch().address(tls.address()).deadline("1s").run();
+    let output = host.fetch().address(tls.address()).deadline("3s").run();
     assert!(matches!(output.code(), Some(1 | 2)), "{output}");
     drop(shared_server());
 }

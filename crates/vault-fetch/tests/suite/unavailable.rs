@@ -258,7 +258,7 @@ fn with_a_cache_the_second_server_gets_its_share_of_the_short_deadline() {
     let hole = BlackHole::open();
     let order = format!("{},{}", hole.address(), host.server.address());
     let fetch = host.fetch().cached().args(["--cached-deadline", "4s"]);
-    fetch.address(order).succeed();
+    fetch.address(order).succeed_within_its_time();
     assert_eq!(host.files(), files([("password", "a-newer-one")]));
 }
 
