@@ -57,4 +57,4 @@ pub use server::{
 };
 pub use skip::report_skipped;
 pub use steady::steady;
-pub use wait::wait_for;
+pub use wait::{busy, wait_for};

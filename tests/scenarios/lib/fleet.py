@@ -6,6 +6,7 @@ fleet.
 """
 
 import json
+import os
 import re
 import shlex
 import time
@@ -153,6 +154,13 @@ def seconds(machine, command):
     """How long a command takes on a machine, without the time it takes to get there."""
     script = f"t=$(date +%s%N); {command} >&2 || exit 1; echo $(( ($(date +%s%N) - t) / 1000000 ))"
     return int(machine.succeed(script).split()[-1]) / 1000
+
+
+def busy(idle):
+    """How many seconds something may take here and now that takes no longer than `idle` where
+    nothing else runs: as many times more as there are processes for each processor.
+    """
+    return idle * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def requests(path):

@@ -1,6 +1,7 @@
 //! Servers that are of no use cost the time of one of them, however many they are.
 
 use std::{
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -15,14 +16,14 @@ use testkit::{BlackHole, Proxy, Server, SilentAddress, Trouble};
 use crate::client::shared_server;
 
 /// The connect timeout of the tests' clients.
-const CONNECT: Duration = Duration::from_millis(700);
+static CONNECT: LazyLock<Duration> = LazyLock::new(|| testkit::busy(Duration::from_millis(700)));
 
 /// A client with more time than other tests have: here it is measured, and much else may run.
 fn client(addresses: &[&str]) -> Client {
     let list = Address::parse_list(&addresses.join(",")).unwrap();
     let mut settings = Settings::new(list);
-    settings.connect_timeout = CONNECT;
-    settings.request_timeout = 2 * CONNECT;
+    settings.connect_timeout = *CONNECT;
+    settings.request_timeout = 2 * *CONNECT;
     Client::new(settings).unwrap()
 }
 
@@ -53,7 +54,7 @@ fn reads_in_time(client: &Client, path: &str) -> Duration {
     let started = Instant::now();
     kv::read(client, "secret", path).unwrap();
     let time = started.elapsed();
-    assert!(time < 2 * CONNECT, "{time:?}");
+    assert!(time < 2 * *CONNECT, "{time:?}");
     time
 }
 
@@ -87,7 +88,7 @@ fn any_number_of_them_costs_one_connect_timeout() {
         reads_in_time(&client, "behind/the-dead");
         assert_eq!(client.address().to_string(), server.address());
         let again = reads_in_time(&client, "behind/the-dead");
-        assert!(again < CONNECT, "nothing for the second: {again:?}");
+        assert!(again < *CONNECT, "nothing for the second: {again:?}");
     });
 }
 
@@ -102,7 +103,7 @@ fn sealed_ones_are_left_at_once() {
     let addresses = [first.address(), second.address(), server.address()];
     let client = root_client(&server, &joined(&addresses));
     let time = reads_in_time(&client, "behind/the-sealed");
-    assert!(time < CONNECT, "{time:?}");
+    assert!(time < *CONNECT, "{time:?}");
     assert_eq!(first.requests().len(), 1);
     assert_eq!(client.address().to_string(), server.address());
 }
@@ -130,7 +131,7 @@ fn a_scout_carries_no_credentials_and_leaves_its_connection_for_the_question() {
     let refused = testkit::refused_address();
     let proxies: [_; 2] = std::array::from_fn(|_| Proxy::to(&server.address()));
     // so that the answer of the first comes later than the second's
-    proxies[0].on("seal-status", Trouble::Delay(CONNECT / 2));
+    proxies[0].on("seal-status", Trouble::Delay(*CONNECT / 2));
     let mut client = client(&[
         &refused.address(),
         &proxies[0].address(),
@@ -189,7 +190,7 @@ fn one_that_is_only_slow_gets_its_time_where_no_other_answers() {
     let server = shared_server();
     server.put_secret("only/slow", &json!({ "a": 1 }));
     let slow = Proxy::to(&server.address());
-    slow.always(Trouble::Delay(CONNECT * 3 / 2));
+    slow.always(Trouble::Delay(*CONNECT * 3 / 2));
     all_at_once([1, 2, 4], |count| {
         let dead: Vec<_> = (0..count).map(|_| testkit::refused_address()).collect();
         let mut addresses = vec![slow.address()];
@@ -210,7 +211,7 @@ fn when_all_are_dead_that_is_known_in_time_and_each_is_named() {
     let request = Request::new(Method::Get, "secret/data/a");
     let error = client.send::<serde_json::Value>(&request).unwrap_err();
     let time = started.elapsed();
-    assert!(time < 3 * CONNECT, "{time:?}");
+    assert!(time < 3 * *CONNECT, "{time:?}");
     let Error::Unavailable { attempts } = error else {
         panic!("{error}");
     };

@@ -125,7 +125,11 @@ fn a_server_that_sends_byte_by_byte_keeps_nobody_from_the_next() {
     let slow = trickle();
     let output = fleet.fetch("client/ca.pem", &[&slow, &server.address()], &[]);
     said(&output, "changed");
-    assert!(output.time < Duration::from_secs(8), "{:?}", output.time);
+    assert!(
+        output.time < testkit::busy(Duration::from_secs(8)),
+        "{:?}",
+        output.time
+    );
     assert!(output.stderr.contains("warning"), "{output}");
 }
 

@@ -76,6 +76,7 @@ fn a_full_disk_under_the_cache_keeps_the_old_copy_and_the_job_is_done() {
     let cache = disk.path().join("cache");
     let cached = || {
         host.fetch()
+            .args(["--cached-deadline", "5s"])
             .args(["--cache-dir".as_ref(), cache.as_os_str()])
     };
     host.put(&json!({ "password": "hunter2" }));

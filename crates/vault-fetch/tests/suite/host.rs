@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -233,15 +234,17 @@ impl Fetch<'_> {
         self
     }
 
-    /// With the host's cache.
+    /// With the host's cache, which it turns to after the default time.
     pub(crate) fn cached(self) -> Self {
-        let cache = self.host.cache();
-        self.args(["--cache-dir".as_ref(), cache.as_os_str()])
+        self.cached_after(Duration::from_millis(800))
     }
 
-    /// Turns to the cached copy late, when a busy machine would have answered.
-    pub(crate) fn patient(self) -> Self {
-        self.args(["--cached-deadline", "20s"])
+    /// With the host's cache, which it turns to after this time where the machine has nothing else to do.
+    pub(crate) fn cached_after(self, time: Duration) -> Self {
+        let cache = self.host.cache();
+        let time = format!("{}ms", testkit::busy(time).as_millis());
+        self.args(["--cached-deadline", &time])
+            .args(["--cache-dir".as_ref(), cache.as_os_str()])
     }
 
     /// Gives up after this long.
@@ -257,13 +260,8 @@ impl Fetch<'_> {
         output
     }
 
-    /// Runs it to its good end without a word: fresh, however long a busy machine takes for the answer.
+    /// Runs it to its good end without a word.
     pub(crate) fn succeed(self) {
-        self.patient().succeed_within_its_time();
-    }
-
-    /// Runs it to its good end without a word, within the deadlines that it was given.
-    pub(crate) fn succeed_within_its_time(self) {
         let output = self.run();
         let quiet = output.stdout.is_empty() && output.stderr.is_empty();
         assert!(output.code() == Some(0) && quiet, "{output}");

@@ -143,8 +143,8 @@ fn with_a_copy_many_dead_nodes_leave_time_for_the_one_that_lives() {
     let mut addresses = silent.each_ref().map(SilentAddress::address).to_vec();
     addresses.push(host.server.address());
     // the default would do where nothing else runs
-    let fetch = host.fetch().cached().args(["--cached-deadline", "4s"]);
-    fetch.address(addresses.join(",")).succeed_within_its_time();
+    let fetch = host.fetch().cached_after(Duration::from_secs(4));
+    fetch.address(addresses.join(",")).succeed();
     assert_eq!(host.files(), files([("password", "a-newer-one")]));
 }
 

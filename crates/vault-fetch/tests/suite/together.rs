@@ -15,9 +15,7 @@ fn thirty_two_at_once_on_one_directory_all_succeed() {
     host.fetch().cached().succeed();
     let values = json!({ "a": "second", "b": "second" });
     host.put(&values);
-    let runs: Vec<_> = (0..32)
-        .map(|_| host.fetch().cached().patient().start())
-        .collect();
+    let runs: Vec<_> = (0..32).map(|_| host.fetch().cached().start()).collect();
     for run in runs {
         let output = run.finish();
         assert_eq!(output.code(), Some(0), "{output}");

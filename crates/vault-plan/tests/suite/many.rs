@@ -41,7 +41,10 @@ fn ten_thousand_secrets_in_a_folder_are_told_briefly() {
             .ends_with("1 host, 1 secret: 9999 undeclared\n"),
         "{output}"
     );
-    assert!(output.time < Duration::from_secs(10), "{output}");
+    assert!(
+        output.time < testkit::busy(Duration::from_secs(10)),
+        "{output}"
+    );
     let json = ends(plan(&server, &declared).args(["--json"]), 0);
     assert_eq!(json.stdout.matches("\"undeclared\",\n").count(), 2 * 9999);
 }

@@ -35,7 +35,7 @@ fn three_that_were_restarted_and_one_that_hangs() {
     let began = Instant::now();
     cluster.nodes()[1..].iter().for_each(wait_until_unsealed);
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(4), "{took:?}"); // one look at the first alone takes five
+    assert!(took < testkit::busy(Duration::from_secs(4)), "{took:?}"); // one look at the first alone takes five
     cluster.nodes()[0].resume();
     wait_until_unsealed(&cluster.nodes()[0]);
     shares.assert_unsaid(&running.kill());
@@ -54,14 +54,14 @@ fn ones_that_never_answer_delay_no_other() {
     let began = Instant::now();
     wait_until_unsealed(&server);
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < testkit::busy(Duration::from_secs(2)), "{took:?}");
     // Its threads wait for an answer; it ends all the same.
     let began = Instant::now();
     running.signal(testkit::Signal::TERM);
     let output = running.finish();
     assert_eq!(output.code(), Some(0), "{output}");
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < testkit::busy(Duration::from_secs(1)), "{took:?}");
 }
 
 #[test]

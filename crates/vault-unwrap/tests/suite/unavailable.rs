@@ -11,7 +11,11 @@ use crate::host::{NewHost, Unwrap};
 fn gives_up(host: &NewHost, run: Unwrap<'_>) -> Output {
     let output = run.deadline("700ms").run();
     assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.time < Duration::from_secs(4), "{:?}", output.time);
+    assert!(
+        output.time < testkit::busy(Duration::from_secs(4)),
+        "{:?}",
+        output.time
+    );
     assert_eq!(host.stored(), None);
     output
 }
