@@ -51,7 +51,12 @@ pub(crate) fn judge(error: Error, client: &Client) -> Refusal {
 }
 
 pub(crate) fn worth_another_try(error: &Error, has_copy: bool) -> bool {
-    let busy = |trouble: &Trouble| matches!(trouble, Trouble::RateLimited | Trouble::Server { .. });
+    let busy = |trouble: &Trouble| {
+        matches!(
+            trouble,
+            Trouble::RateLimited | Trouble::Standby { .. } | Trouble::Server { .. }
+        )
+    };
     match error {
         Error::Unavailable { attempts } if has_copy => {
             attempts.iter().any(|attempt| busy(&attempt.trouble))

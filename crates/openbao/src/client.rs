@@ -1,17 +1,20 @@
 //! A client of one OpenBao cluster.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use secrecy::SecretString;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use ureq::Agent;
-use zeroize::Zeroizing;
 
 use crate::{
-    Address, Attempt, Authentication, Error, Refusal, Reply, Settings, Trouble,
+    Address, Attempt, Authentication, Error, Method, Refusal, Reply, Request, Settings, Trouble,
+    active::{ActiveNode, standby},
     exchange::{Answer, Message, Opened, exchange},
     path, reply,
     round::Round,
@@ -19,89 +22,18 @@ use crate::{
     transport::{Limits, NoAnswer},
 };
 
-/// What is asked of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Read.
-    Get,
-    /// List the keys below a path.
-    List,
-    /// Create or update.
-    Post,
-    /// Delete.
-    Delete,
-}
-
-/// One request to the API, built step by step.
-#[derive(Debug)]
-pub struct Request<'a> {
-    method: Method,
-    path: &'a str,
-    body: Zeroizing<Vec<u8>>,
-    headers: Vec<(&'static str, SecretString)>,
-    authentication: Option<Authentication>,
-    repeatable: bool,
-}
-
-impl<'a> Request<'a> {
-    /// A request for `path`, which comes without `/v1/`. A read and a listing may be asked of the
-    /// next server when one does not answer; a write only when it surely was not carried out.
-    pub fn new(method: Method, path: &'a str) -> Self {
-        Self {
-            method,
-            path,
-            body: Zeroizing::default(),
-            headers: Vec::new(),
-            authentication: None,
-            repeatable: matches!(method, Method::Get | Method::List),
-        }
-    }
-
-    /// With `body` as JSON.
-    ///
-    /// # Errors
-    /// A body that JSON cannot say.
-    pub fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
-        let bytes = serde_json::to_vec(body).map_err(|error| Error::Request {
-            path: self.path.to_owned(),
-            reason: error.to_string(),
-        })?;
-        self.body = Zeroizing::new(bytes);
-        Ok(self)
-    }
-
-    /// With one more header.
-    #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<SecretString>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// With another proof of who asks than the client's own.
-    #[must_use]
-    pub fn authentication(mut self, authentication: Authentication) -> Self {
-        self.authentication = Some(authentication);
-        self
-    }
-
-    /// Says that carrying this write out twice does no harm.
-    #[must_use]
-    pub fn repeatable(mut self) -> Self {
-        self.repeatable = true;
-        self
-    }
-}
-
 /// A client of one OpenBao cluster. It keeps its connection open and asks the server that answered
 /// last first. However many of the others are dead, silent or sealed: a request that may be repeated
 /// waits for them no longer than one connect timeout.
 #[derive(Debug)]
 pub struct Client {
-    agent: Agent,
+    agent: Mutex<Agent>,
     settings: Settings,
     authentication: Authentication,
-    deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     preferred: AtomicUsize,
+    /// The way to the active node, for a client that speaks to no other.
+    pub(crate) active: Option<ActiveNode>,
 }
 
 impl Client {
@@ -113,25 +45,42 @@ impl Client {
         if settings.addresses.is_empty() {
             Address::parse_list("")?;
         }
-        let needs_tls = settings.addresses.iter().any(Address::is_encrypted);
-        let config = Agent::config_builder()
-            .tls_config(settings.trust.tls_config(needs_tls)?)
-            .http_status_as_error(false)
-            .max_redirects(0) // followed here, so that no header goes where it should not
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("zero-touch-secrets/", env!("CARGO_PKG_VERSION")))
-            .input_buffer_size(16 << 10)
-            .output_buffer_size(16 << 10)
-            .allow_non_standard_methods(true)
-            .build();
         Ok(Self {
-            agent: config.into(),
+            agent: Mutex::new(new_agent(&settings)?),
             settings,
             authentication: Authentication::None,
             deadline: None,
             preferred: AtomicUsize::new(0),
+            active: None,
         })
+    }
+
+    /// A client like this one, with the same open connections, that speaks to any node.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            agent: Mutex::new(self.agent()),
+            settings: self.settings.clone(),
+            authentication: self.authentication.clone(),
+            deadline: self.deadline,
+            preferred: AtomicUsize::new(self.preferred.load(Ordering::Relaxed)),
+            active: None,
+        }
+    }
+
+    fn lock_agent(&self) -> MutexGuard<'_, Agent> {
+        self.agent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the open connections: behind a balancer, new ones may lead to other nodes.
+    pub(crate) fn renew_connections(&self) {
+        if let Ok(agent) = new_agent(&self.settings) {
+            *self.lock_agent() = agent;
+        }
+    }
+
+    /// The agent, which shares its connections.
+    fn agent(&self) -> Agent {
+        self.lock_agent().clone()
     }
 
     /// Proves with `authentication` from now on who asks.
@@ -165,19 +114,31 @@ impl Client {
         &self,
         request: &Request<'_>,
     ) -> Result<Option<Reply<T>>, Error> {
-        self.each_server(request, |body| reply::parse(body))
+        self.route_and_send(request, |answer| reply::parse(&answer.body))
+    }
+
+    /// Sends `request` to the active node where this client speaks to no other, else to any.
+    fn route_and_send<R>(
+        &self,
+        request: &Request<'_>,
+        parse: impl Fn(&Answer) -> Result<R, Trouble>,
+    ) -> Result<Option<R>, Error> {
+        match &self.active {
+            Some(active) => self.at_active(active, request, || self.each_server(request, &parse)),
+            None => self.each_server(request, parse),
+        }
     }
 
     /// Asks one server after the other until one answers; `None` for an answer without a body.
-    fn each_server<R>(
+    pub(crate) fn each_server<R>(
         &self,
         request: &Request<'_>,
-        parse: impl Fn(&[u8]) -> Result<R, Trouble>,
+        parse: impl Fn(&Answer) -> Result<R, Trouble>,
     ) -> Result<Option<R>, Error> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut round = Round::new(&self.settings.addresses, first);
         let scout =
-            |servers: Vec<_>| scout::send(&self.agent, servers.into_iter(), self.scouting());
+            |servers: Vec<_>| scout::send(&self.agent(), servers.into_iter(), self.scouting());
         while let Some(index) = round
             .next(scout)
             .or_else(|| round.again(self.longest_wait(request)))
@@ -240,7 +201,7 @@ impl Client {
 
     /// Like [`Client::send`], for the few endpoints that answer without the envelope.
     pub(crate) fn send_bare<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Error> {
-        self.each_server(request, |body| reply::parse_bare(body))?
+        self.route_and_send(request, |answer| reply::parse_bare(&answer.body))?
             .ok_or_else(|| self.incomplete("the answer"))
     }
 
@@ -292,7 +253,7 @@ impl Client {
         address: &Address,
         request: &Request<'_>,
         limits: Limits,
-        parse: impl Fn(&[u8]) -> Result<R, Trouble>,
+        parse: impl Fn(&Answer) -> Result<R, Trouble>,
     ) -> Result<Result<Option<R>, NoAnswer>, Error> {
         let answer = match self.exchange(address, request, limits)? {
             Ok(answer) => answer,
@@ -304,7 +265,7 @@ impl Client {
         if answer.body.is_empty() {
             return Ok(Ok(None));
         }
-        let reply = parse(&answer.body);
+        let reply = parse(&answer);
         Ok(reply.map(Some).map_err(|trouble| NoAnswer {
             trouble,
             may_have_acted: true,
@@ -334,7 +295,7 @@ impl Client {
                 headers: &headers,
                 body: &request.body,
             };
-            let answer = match exchange(&self.agent, &message, limits) {
+            let answer = match exchange(&self.agent(), &message, limits) {
                 Ok(answer) => answer,
                 Err(Ok(no_answer)) => return Ok(Err(no_answer)),
                 Err(Err(reason)) => {
@@ -346,6 +307,9 @@ impl Client {
             };
             if !matches!(answer.status, 307 | 308) {
                 return Ok(Ok(answer));
+            }
+            if self.active.is_some() {
+                return Ok(Err(not_forwarded(&answer)));
             }
             match standby_points_to(address, &answer) {
                 Some(location) => url = location,
@@ -372,7 +336,7 @@ impl Client {
             headers: &self.headers(request),
             body: &request.body,
         };
-        match carry(&self.agent, &message) {
+        match carry(&self.agent(), &message) {
             Ok(Opened::Answer(answer)) if matches!(answer.status, 307 | 308) => {
                 Err(self.unusable(astray("it is not the active server").trouble))
             }
@@ -411,20 +375,51 @@ impl Client {
             .headers();
         // asks OpenBao to refuse what a web page could have made a browser send
         headers.push(("X-Vault-Request", "true".into()));
-        if let Some(namespace) = &self.settings.namespace {
+        let namespace = self.settings.namespace.as_ref();
+        if let Some(namespace) = namespace.filter(|_| !request.in_root_namespace) {
             headers.push(("X-Vault-Namespace", namespace.as_str().into()));
         }
         if !request.body.is_empty() {
             headers.push(("Content-Type", "application/json".into()));
         }
         headers.extend(request.headers.iter().cloned());
+        headers.extend(self.active.iter().flat_map(ActiveNode::headers));
         headers
     }
+}
+
+/// An agent without open connections.
+fn new_agent(settings: &Settings) -> Result<Agent, Error> {
+    let needs_tls = settings.addresses.iter().any(Address::is_encrypted);
+    let config = Agent::config_builder()
+        .tls_config(settings.trust.tls_config(needs_tls)?)
+        .http_status_as_error(false)
+        .max_redirects(0) // followed here, so that no header goes where it should not
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .user_agent(concat!("zero-touch-secrets/", env!("CARGO_PKG_VERSION")))
+        .input_buffer_size(16 << 10)
+        .output_buffer_size(16 << 10)
+        .allow_non_standard_methods(true)
+        .build();
+    Ok(config.into())
 }
 
 fn astray(reason: &str) -> NoAnswer {
     NoAnswer {
         trouble: Trouble::BadReply(reason.to_owned()),
+        may_have_acted: false,
+    }
+}
+
+/// A standby that cannot reach the active node points to it. Its address was named by no person.
+fn not_forwarded(answer: &Answer) -> NoAnswer {
+    let location = answer.location.as_deref().unwrap_or_default();
+    let origin = location
+        .split_once("/v1/")
+        .map_or(location, |(origin, _)| origin);
+    NoAnswer {
+        trouble: standby(origin),
         may_have_acted: false,
     }
 }

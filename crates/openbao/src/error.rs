@@ -153,6 +153,15 @@ pub enum Trouble {
     /// The server was never initialised.
     #[error("it is not initialised")]
     NotInitialized,
+    /// A standby, where only the active node will do.
+    #[error("it is a standby{}", match leader {
+        Some(leader) => format!(", and the active node `{leader}` is not reached through it"),
+        None => ", and no node of the cluster is active".to_owned(),
+    })]
+    Standby {
+        /// The active node's own address, where the standby knows one.
+        leader: Option<Address>,
+    },
     /// A rate limit (HTTP 429).
     #[error("it limits the rate of requests (HTTP status 429)")]
     RateLimited,

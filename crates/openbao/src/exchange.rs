@@ -21,6 +21,9 @@ use crate::{
 /// option `max_request_size`), so a secret is not larger than that.
 const LARGEST_ANSWER: u64 = 64 << 20;
 
+/// The header with an index of the storage, in requests and in answers.
+pub(crate) const INDEX_HEADER: &str = "X-Vault-Index";
+
 /// A request as HTTP needs it.
 pub(crate) struct Message<'a> {
     pub(crate) method: &'a str,
@@ -34,6 +37,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) inline_login_failed: bool,
     pub(crate) location: Option<String>,
+    /// The index of the storage that the answer is from (OpenBao 2.7 and later).
+    pub(crate) index: Option<String>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
@@ -112,10 +117,13 @@ fn read(response: Response<Body>, limits: Limits) -> Result<Answer, NoAnswer> {
     })?;
     match trouble_of(status, &body) {
         Some(trouble) => {
-            // sealed and limited servers refuse before they act
+            // sealed and limited servers refuse before they act, and so does a standby without a leader
             let may_have_acted = !matches!(
                 trouble,
-                Trouble::Sealed | Trouble::NotInitialized | Trouble::RateLimited
+                Trouble::Sealed
+                    | Trouble::NotInitialized
+                    | Trouble::RateLimited
+                    | Trouble::Standby { .. }
             );
             Err(NoAnswer {
                 trouble,
@@ -126,6 +134,7 @@ fn read(response: Response<Body>, limits: Limits) -> Result<Answer, NoAnswer> {
             status,
             inline_login_failed: header(&head.headers, "X-Vault-Inline-Auth-Failed").is_some(),
             location: header(&head.headers, LOCATION.as_str()),
+            index: header(&head.headers, INDEX_HEADER),
             body,
         }),
     }
@@ -181,6 +190,7 @@ fn trouble_of(status: u16, body: &[u8]) -> Option<Trouble> {
     Some(match status {
         503 if said("sealed") => Trouble::Sealed,
         503 | 501 if said("not initialized") => Trouble::NotInitialized,
+        500 if said("active cluster node not found") => Trouble::Standby { leader: None },
         _ => Trouble::Server { status, messages },
     })
 }

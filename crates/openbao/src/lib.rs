@@ -7,6 +7,7 @@
 //!
 //! The library reads no environment variable, prints nothing and ends no process.
 
+mod active;
 mod address;
 pub mod approle;
 mod authentication;
@@ -19,6 +20,7 @@ pub mod jwt;
 pub mod kv;
 mod path;
 mod reply;
+mod request;
 mod retry;
 mod round;
 mod scout;
@@ -35,9 +37,10 @@ pub mod wrapping;
 
 pub use address::{Address, ParseAddressError};
 pub use authentication::{AppRoleCredentials, Authentication};
-pub use client::{Client, Method, Request};
+pub use client::Client;
 pub use error::{Attempt, Error, Refusal, Trouble};
 pub use reply::Reply;
+pub use request::{Method, Request};
 pub use retry::{deadline_in, retry_until};
 pub use secret_map::{SecretMap, SecretValue};
 pub use settings::Settings;

@@ -44,7 +44,7 @@ pub use documented::assert_documented;
 pub use fleet::Fleet;
 pub use kubernetes::{Kubernetes, external_secrets_crds, missing_of_kubernetes, shared_kubernetes};
 pub use mount::{ReadOnlyDir, Tmpfs};
-pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble};
+pub use network::{BlackHole, Hit, Proxy, SilentAddress, Trouble, Turn};
 pub use object_store::{ObjectStore, versitygw};
 pub use opentofu::OpenTofu;
 pub use port::{RefusedAddress, refused_address};

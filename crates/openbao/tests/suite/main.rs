@@ -6,6 +6,7 @@
 
 mod client;
 
+mod active;
 mod addresses;
 mod approle;
 mod dead;

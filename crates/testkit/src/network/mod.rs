@@ -9,6 +9,6 @@ mod silent;
 mod stream;
 
 pub use listener::BlackHole;
-pub use proxy::{Hit, Proxy};
+pub use proxy::{Hit, Proxy, Turn};
 pub use rules::Trouble;
 pub use silent::SilentAddress;

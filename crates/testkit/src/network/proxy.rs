@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -40,10 +40,21 @@ pub struct Hit {
     pub headers: Vec<(String, String)>,
 }
 
+/// How often a [`Proxy`] before several servers picks the next of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// For each connection, as balancers of TCP do.
+    Connection,
+    /// For each request, as balancers of HTTP do.
+    Request,
+}
+
 /// What the proxy's connections and the test share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) server: SocketAddr,
+    servers: Vec<SocketAddr>,
+    pub(super) turn: Turn,
+    turns: AtomicUsize,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) rules: Mutex<Vec<Rule>>,
     pub(super) hits: Mutex<Vec<Hit>>,
@@ -54,29 +65,34 @@ pub(super) struct Shared {
 impl Proxy {
     /// A proxy before the server at `address` (`http://127.0.0.1:8200` or `https://…`).
     pub fn to(address: &str) -> Self {
-        Self::start(address, None)
+        Self::start(&[address.to_owned()], Turn::Connection, None)
+    }
+
+    /// A load balancer before the servers at `addresses`, which picks one after the other, at each `turn`.
+    pub fn balancer(addresses: &[String], turn: Turn) -> Self {
+        Self::start(addresses, turn, None)
     }
 
     /// A proxy that takes TLS, showing `certificate`, and passes plain HTTP on to the server at
     /// `address`, as many a reverse proxy does.
     pub fn with_tls(address: &str, certificate: &ServerCertificate) -> Self {
-        Self::start(address, Some(tls_config(certificate)))
+        let addresses = [address.to_owned()];
+        Self::start(&addresses, Turn::Connection, Some(tls_config(certificate)))
     }
 
-    fn start(address: &str, tls: Option<Arc<ServerConfig>>) -> Self {
-        let (scheme, server) = address
-            .split_once("://")
-            .expect("an address begins with its scheme");
-        let passes_tls = scheme == "https";
+    fn start(addresses: &[String], turn: Turn, tls: Option<Arc<ServerConfig>>) -> Self {
+        let passes_tls = addresses
+            .iter()
+            .any(|address| address.starts_with("https:"));
         assert!(
             !passes_tls || tls.is_none(),
             "a proxy that ends TLS passes plain HTTP on"
         );
         let encrypted = passes_tls || tls.is_some();
         let shared = Arc::new(Shared {
-            server: server
-                .parse()
-                .expect("a proxied server has a numeric address"),
+            servers: addresses.iter().map(|address| socket(address)).collect(),
+            turn,
+            turns: AtomicUsize::new(0),
             tls,
             rules: Mutex::default(),
             hits: Mutex::default(),
@@ -175,6 +191,23 @@ impl Proxy {
     pub fn bytes_to_clients(&self) -> u64 {
         self.shared.bytes_to_client.load(Ordering::SeqCst)
     }
+}
+
+impl Shared {
+    /// The server whose turn it is.
+    pub(super) fn next_server(&self) -> SocketAddr {
+        let turn = self.turns.fetch_add(1, Ordering::SeqCst);
+        self.servers[turn % self.servers.len()]
+    }
+}
+
+fn socket(address: &str) -> SocketAddr {
+    let (_, server) = address
+        .split_once("://")
+        .expect("an address begins with its scheme");
+    server
+        .parse()
+        .expect("a proxied server has a numeric address")
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use std::{
 use super::{
     http::{self, Message},
     listener::State,
-    proxy::{Hit, Shared, lock},
+    proxy::{Hit, Shared, Turn, lock},
     rules::{Trouble, draw},
     stream::{Stream, client_side, opens_with_tls},
 };
@@ -29,7 +29,13 @@ pub(super) fn serve(shared: &Arc<Shared>, stream: TcpStream, state: &State) -> i
         stream: client_side(stream, shared.tls.as_ref())?,
         shared: Arc::clone(shared),
     };
+    let mut server = shared.next_server();
+    let mut is_first = true;
     while let Some(request) = http::read_request(&mut client)? {
+        if shared.turn == Turn::Request && !is_first {
+            server = shared.next_server();
+        }
+        is_first = false;
         let path = request.word(1).to_owned();
         let hit = Hit {
             method: request.word(0).to_owned(),
@@ -39,7 +45,7 @@ pub(super) fn serve(shared: &Arc<Shared>, stream: TcpStream, state: &State) -> i
         let place = format!("{} {}", hit.method, hit.path);
         let troubles = draw(&mut lock(&shared.rules), &place);
         lock(&shared.hits).push(hit);
-        if !answer(shared, request, &troubles, &mut client, state)? {
+        if !answer(server, request, &troubles, &mut client, state)? {
             break;
         }
     }
@@ -78,7 +84,7 @@ impl Write for Counted {
 
 /// Answers one request; false when the connection ends with it.
 fn answer(
-    shared: &Shared,
+    server: SocketAddr,
     mut request: Message,
     troubles: &[Trouble],
     client: &mut dyn Stream,
@@ -102,7 +108,7 @@ fn answer(
     }
     let reply = match invented {
         Some(reply) => reply,
-        None => http::ask(shared.server, &request).unwrap_or_else(|_| bad_gateway()),
+        None => http::ask(server, &request).unwrap_or_else(|_| bad_gateway()),
     };
     send(client, &reply, troubles, state).map(|whole| whole && !closes)
 }
@@ -192,7 +198,7 @@ fn pass_through(shared: &Arc<Shared>, client: &TcpStream, state: &State) -> io::
             _ => {}
         }
     }
-    let server = TcpStream::connect(shared.server)?;
+    let server = TcpStream::connect(shared.next_server())?;
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let counted = Arc::clone(shared);
     thread::spawn(move || {

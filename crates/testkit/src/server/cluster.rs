@@ -86,6 +86,15 @@ impl Cluster {
             .join(",")
     }
 
+    /// The addresses of all nodes, the active one's last.
+    pub fn standbys_first(&mut self) -> Vec<String> {
+        let leader = self.leader_index();
+        let mut addresses: Vec<_> = self.nodes.iter().map(Server::address).collect();
+        let active = addresses.remove(leader);
+        addresses.push(active);
+        addresses
+    }
+
     fn leader_index(&self) -> usize {
         wait_for("the cluster has a leader", || {
             let running = self
