@@ -14,7 +14,8 @@ use std::{
 use crate::{
     Server, port,
     process::{Process, bound_command},
-    steady, wait_for,
+    steady,
+    wait::{busy, wait_for},
 };
 
 /// One run of a binary. Its environment is empty but for what the test sets.
@@ -43,7 +44,7 @@ impl Run {
             environment: Vec::new(),
             folder: None,
             input: Vec::new(),
-            limit: Duration::from_secs(60),
+            limit: busy(Duration::from_secs(60)),
         }
     }
 
@@ -92,7 +93,7 @@ impl Run {
         self
     }
 
-    /// For at most `limit`, 60 seconds otherwise: a binary that hangs fails its test.
+    /// For at most `limit`, 60 seconds otherwise, more on a busy machine: a binary that hangs fails its test.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;

@@ -12,7 +12,7 @@ use testkit::{Certificate, HostCredentials, Server};
 
 fn settings(server: &Server) -> Settings {
     let mut settings = Settings::new(vec![server.address().parse().unwrap()]);
-    settings.request_timeout = Duration::from_secs(3);
+    settings.request_timeout = testkit::busy(Duration::from_secs(3));
     if let Some(authority) = server.ca_certificate() {
         settings.trust = Trust::Bundle(authority);
     }

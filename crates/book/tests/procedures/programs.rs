@@ -1,30 +1,29 @@
 //! The programs that the pages speak of.
 
 use std::{
-    env,
+    env, fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
 };
 
-use testkit::{ScratchDir, scratch_dir};
-
 /// `PATH` for a page's shells: the programs of this tree, `bao`, and what the machine has but OpenTofu, whose
 /// provider few machines have.
 pub(crate) fn path() -> String {
-    static BAO: OnceLock<ScratchDir> = OnceLock::new();
+    static BAO: OnceLock<PathBuf> = OnceLock::new();
     let bao = BAO.get_or_init(|| {
-        let folder = scratch_dir();
-        let program = testkit::bao().expect("there is a `bao`");
-        symlink(program, folder.join("bao")).expect("a link to `bao` is made");
+        // Not a scratch folder: a static is never dropped, and would leave it behind.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bao");
+        let link = folder.join("bao");
+        fs::create_dir_all(&folder).expect("a folder is made");
+        let _ = fs::remove_file(&link);
+        symlink(testkit::bao().expect("there is a `bao`"), link).expect("a link to `bao` is made");
         folder
     });
     let found = env::var_os("PATH").unwrap_or_default();
     let others = env::split_paths(&found).filter(|folder| !folder.join("tofu").exists());
-    let folders = [built().to_owned(), bao.to_path_buf()]
-        .into_iter()
-        .chain(others);
+    let folders = [built().to_owned(), bao.clone()].into_iter().chain(others);
     let path = env::join_paths(folders).expect("folders without a colon");
     path.into_string().expect("`PATH` is text")
 }
@@ -41,8 +40,8 @@ pub(crate) fn built() -> &'static Path {
             .expect("it is below the target folder");
         let target = folder.parent().expect("it is below the target folder");
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // `--examples`, of which there are none, gives the dependencies the features they have in tests: with
-        // others all would be compiled once more, and replaced under the tests that run them.
+        // With examples, dependencies have the features they have in tests: with others all would be compiled
+        // once more, and replaced under the tests that run them.
         command.args([
             "build",
             "--quiet",

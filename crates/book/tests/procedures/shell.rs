@@ -25,6 +25,8 @@ const LOOKS: [&str; 7] = [
     "vault-node status",
 ];
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a command may take, a build of the programs as well.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What is particular to a shell's machine.
 #[derive(Default)]
@@ -95,7 +97,7 @@ impl Shells {
                 Err(line) => format!("it did not say `{line}`"),
             };
             assert!(
-                looks && start.elapsed() < PATIENCE,
+                looks && start.elapsed() < testkit::busy(PATIENCE),
                 "line {}: `{}`: {complaint}:\n{output}",
                 command.line,
                 command.text
@@ -120,7 +122,8 @@ impl Shells {
              {text}\nstatus=$?\nexport -p > ~/environment\nexit $status\n"
         );
         let output = Process::new("timeout")
-            .args(["300", "bash", "-c", &script])
+            .arg(testkit::busy(LIMIT).as_secs().to_string())
+            .args(["bash", "-c", &script])
             .env_clear()
             .envs(&self.values)
             .envs(&surroundings.variables)

@@ -10,8 +10,8 @@ pub(crate) use testkit::shared_server;
 pub(crate) fn client(addresses: &[&str]) -> Client {
     let list = Address::parse_list(&addresses.join(",")).unwrap();
     let mut settings = Settings::new(list);
-    settings.connect_timeout = Duration::from_millis(300);
-    settings.request_timeout = Duration::from_millis(600);
+    settings.connect_timeout = testkit::busy(Duration::from_millis(300));
+    settings.request_timeout = testkit::busy(Duration::from_millis(600));
     Client::new(settings).unwrap()
 }
 

@@ -39,7 +39,7 @@ fn uncertain() -> [Trouble; 6] {
         Trouble::Truncate(5),
         Trouble::Html,
         Trouble::Status(500),
-        Trouble::Delay(Duration::from_secs(2)),
+        Trouble::Delay(testkit::busy(Duration::from_secs(2))),
     ]
 }
 
