@@ -94,8 +94,8 @@ def build(root: Path) -> Path:
         check=True,
     ).stdout.strip()
     environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
-    # `--examples`, of which there are none, gives the dependencies the features they have in tests:
-    # with others all would be compiled once more.
+    # With examples, dependencies have the features they have in tests: with others all would be
+    # compiled once more.
     cargo = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--examples"]
     subprocess.run(cargo, cwd=root, env=environment, check=True)
     metadata = subprocess.run(

@@ -30,6 +30,7 @@ def main() -> int:
     path = set_up(stages.parts_of(chosen, wanted), report)
     children = Children()
     scratch = Path(tempfile.mkdtemp(prefix="zts-"))
+    scratch.chmod(0o711)  # as contained.py's in it: some tests take on another user
     variables = environment(path, scratch)
     try:
         for batch in stages.batches(chosen):

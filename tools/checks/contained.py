@@ -29,7 +29,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupt)
     hygiene.adopt_orphans()
     # Short: the path of a Unix socket has 108 bytes.
-    scratch = Path(tempfile.mkdtemp(prefix="zts-"))
+    scratch = Path(tempfile.mkdtemp(prefix=""))
     scratch.chmod(0o711)  # some tests take on another user, who has a folder of its own in there
     try:
         return run(sys.argv[1:], scratch)

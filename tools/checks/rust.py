@@ -26,6 +26,7 @@ SLOW = [
     "vault-node suite",
     "documentation",
 ]
+PROCESSORS = os.cpu_count() or 1
 BUILD = ["cargo", "test", "--workspace", "--locked", "--no-run"]
 DOCUMENTATION = ["cargo", "test", "--workspace", "--locked", "--doc", "--", "--show-output"]
 
@@ -53,8 +54,7 @@ def check(runner: Runner, quick: bool = False) -> Outcome:
     programs = [*programs_of(built.output), documentation(runner.root)]
     wanted = [program for program in programs if not (quick and program.name in SLOW)]
     output, complaints = "", []
-    # Most tests wait more than they compute.
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(PROCESSORS) as pool:
         jobs = {
             pool.submit(run, runner, program): program
             for program in sorted(wanted, key=Program.place)
@@ -77,7 +77,11 @@ def run(runner: Runner, program: Program) -> Finished:
         program.command,
         folder=program.folder,
         part=program.name,
-        extra={"CARGO_MANIFEST_DIR": str(program.folder)},
+        # Most tests wait more than they compute.
+        extra={
+            "CARGO_MANIFEST_DIR": str(program.folder),
+            "RUST_TEST_THREADS": str(2 * PROCESSORS),
+        },
     )
 
 

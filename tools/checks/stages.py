@@ -199,8 +199,8 @@ STAGES = [
         "lint",
         "documentation Rust",
         # Links to private modules are for those who read the source: nothing here is published.
-        # `--examples`, of which there are none, gives the dependencies the features they have in
-        # tests: with others they would be compiled once more.
+        # With examples, dependencies have the features they have in tests: with others they would
+        # be checked once more.
         command(
             "cargo doc --workspace --no-deps --locked --lib --bins --examples",
             RUSTDOCFLAGS="-D warnings --allow rustdoc::private-intra-doc-links",
