@@ -15,6 +15,7 @@ impl From<Error> for Failure {
             Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ \"{{\" }}`"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
             Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require` and by the templates"),
+            Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
             Error::Taken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
             Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
             Error::Declarations { .. } | Error::Declared { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
@@ -22,6 +23,18 @@ impl From<Error> for Failure {
             Error::OpenBao(cause) => explain(cause),
             _ => Self::failed(&error),
         }
+    }
+}
+
+/// Says how a version without keys comes about, and which command ends it.
+fn without_keys(mount: &str, path: &str, version: u64) -> String {
+    let comes = "`bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there";
+    let secret = format!("-mount={mount} {path}");
+    match version.checked_sub(1).filter(|before| *before > 0) {
+        Some(before) => format!(
+            "{comes}; put the keys again, or version {before} as it was: `bao kv rollback -version={before} {secret}`"
+        ),
+        None => format!("{comes}; put the keys again: `bao kv put {secret} KEY=VALUE`"),
     }
 }
 

@@ -121,16 +121,20 @@ impl Cache {
     }
 
     /// Keeps `secret`. A copy of the same version is only marked as confirmed now, without waiting
-    /// for the disk or starting a program.
+    /// for the disk or starting a program. Of a version without keys no copy is kept: it is never
+    /// put in place.
     ///
     /// # Errors
     /// A place that cannot or must not be written to, what the system refuses, and a copy that must
     /// be sealed and cannot.
     pub fn keep(&self, secret: &kv::Secret) -> Result<Kept, Error> {
+        let (Ok(values), version) = (&secret.values, &secret.metadata) else {
+            return Ok(Kept::AsAsked);
+        };
         let folder = private_file::folder(&self.folder)?;
         self.lock(&folder)?;
         let same = match self.look() {
-            Found::Copy(copy, _) if copy.is_same(secret) => Some(copy),
+            Found::Copy(copy, _) if copy.is_same(version, values) => Some(copy),
             _ => None,
         };
         let to_be_sealed = self.seal != Seal::Never;
@@ -142,10 +146,10 @@ impl Cache {
             return Ok(Kept::AsAsked);
         }
         if !to_be_sealed {
-            self.write(&Copy::plain(&self.identity, secret), &folder)?;
+            self.write(&Copy::plain(&self.identity, version, values), &folder)?;
             return Ok(Kept::AsAsked);
         }
-        match Copy::sealed(&self.identity, secret) {
+        match Copy::sealed(&self.identity, version, values) {
             Ok(copy) => self.write(&copy, &folder).map(|()| Kept::AsAsked),
             Err(cause) if self.seal == Seal::Always => {
                 self.remove_unsealed()?;
@@ -154,7 +158,7 @@ impl Cache {
             // why it is not sealed was told when it was written
             Err(_) if same.is_some() && self.confirm() => Ok(Kept::AsAsked),
             Err(cause) => {
-                self.write(&Copy::plain(&self.identity, secret), &folder)?;
+                self.write(&Copy::plain(&self.identity, version, values), &folder)?;
                 Ok(Kept::Unsealed(cause))
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openbao::{SecretMap, SecretValue};
+use openbao::{SecretMap, SecretValue, kv};
 use zeroize::Zeroizing;
 
 use crate::{Template, environment_file, error::Error, names};
@@ -70,6 +70,22 @@ impl Contents {
             files.insert(name.clone(), template.render(values));
         }
         Ok(files)
+    }
+
+    /// The files of what OpenBao gave of the secret `path` in the KV mount `mount`.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`], and what [`Contents::files`] gives.
+    pub fn files_of(&self, mount: &str, path: &str, given: &kv::Secret) -> Result<Files, Error> {
+        match &given.values {
+            Ok(values) => self.files(path, values),
+            Err(found) => Err(Error::NoKeys {
+                mount: mount.to_owned(),
+                path: path.to_owned(),
+                version: given.metadata.version,
+                found: *found,
+            }),
+        }
     }
 
     /// The names of the files that are no keys', and what they are.

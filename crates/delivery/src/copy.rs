@@ -1,7 +1,7 @@
 //! A copy of a secret: what the cache's file says.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use openbao::{SecretMap, kv};
+use openbao::{SecretMap, kv::VersionMetadata};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -34,23 +34,30 @@ struct Whole<'a> {
 
 impl Copy {
     /// A copy of what OpenBao gave; `secret` says in full which one it is.
-    pub(crate) fn plain(secret: &str, given: &kv::Secret) -> Self {
+    pub(crate) fn plain(secret: &str, given: &VersionMetadata, values: &SecretMap) -> Self {
         Self {
             secret: secret.to_owned(),
-            version: given.metadata.version,
-            created_time: given.metadata.created_time.clone(),
-            values: Some(given.values.clone()),
+            version: given.version,
+            created_time: given.created_time.clone(),
+            values: Some(values.clone()),
             sealed: None,
         }
     }
 
     /// The same, sealed to this machine.
-    pub(crate) fn sealed(secret: &str, given: &kv::Secret) -> Result<Self, SealError> {
+    pub(crate) fn sealed(
+        secret: &str,
+        given: &VersionMetadata,
+        values: &SecretMap,
+    ) -> Result<Self, SealError> {
         let mut copy = Self {
+            secret: secret.to_owned(),
+            version: given.version,
+            created_time: given.created_time.clone(),
             values: None,
-            ..Self::plain(secret, given)
+            sealed: None,
         };
-        let values = serde_json::to_vec(&given.values).map(Zeroizing::new);
+        let values = serde_json::to_vec(values).map(Zeroizing::new);
         let values = values.map_err(|_| SealError::Mismatch)?;
         copy.sealed = Some(Sealed::new(&values, &copy.about())?);
         Ok(copy)
@@ -67,14 +74,13 @@ impl Copy {
     }
 
     /// Whether it is of this version.
-    pub fn is_of(&self, version: &kv::VersionMetadata) -> bool {
+    pub fn is_of(&self, version: &VersionMetadata) -> bool {
         self.version == version.version && self.created_time == version.created_time
     }
 
     /// Whether it says the same as OpenBao; of a sealed one, whether it is of the same version.
-    pub(crate) fn is_same(&self, given: &kv::Secret) -> bool {
-        let differs = |values: &SecretMap| *values != given.values;
-        self.is_of(&given.metadata) && !self.values.as_ref().is_some_and(differs)
+    pub(crate) fn is_same(&self, given: &VersionMetadata, values: &SecretMap) -> bool {
+        self.is_of(given) && self.values.as_ref().is_none_or(|kept| kept == values)
     }
 
     /// Its keys and values. Of a sealed copy, this runs systemd-creds.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use openbao::kv::NoKeys;
+
 use crate::SealError;
 
 /// Whether these words are all that OpenBao said: nobody logged in. A policy's refusal has others
@@ -106,6 +108,18 @@ pub enum Error {
         missing: Vec<String>,
         /// The keys that are there, and have no value.
         empty: Vec<String>,
+    },
+    /// A version that holds something else than keys with values.
+    #[error("`{path}` has no keys: version {version} of it is {found}")]
+    NoKeys {
+        /// The mount of the KV engine.
+        mount: String,
+        /// The secret's path.
+        path: String,
+        /// The version's number.
+        version: u64,
+        /// What it holds.
+        found: NoKeys,
     },
     /// A key that would be the same file as a template or the environment file.
     #[error("{what} cannot be named `{name}`: a key of `{secret}` has that name")]

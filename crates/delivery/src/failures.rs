@@ -40,6 +40,7 @@ impl Reason {
             Error::NoCache { .. } => Self::Unavailable,
             Error::Key { .. }
             | Error::Incomplete { .. }
+            | Error::NoKeys { .. }
             | Error::Taken { .. }
             | Error::Variable { .. } => Self::Contents,
             Error::OpenBao(cause) => match cause {

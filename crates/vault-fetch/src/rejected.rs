@@ -44,7 +44,7 @@ impl Job {
         } else if let Some(version) = standing {
             self.tell(rejection, format_args!("version {version} stays in place"));
         } else {
-            let files = self.files(&rejected.values)?;
+            let files = self.files_of_given(rejected)?;
             self.put(&self.given(rejected), &files)?;
             self.tell(
                 rejection,

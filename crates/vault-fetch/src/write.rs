@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use cli::warn;
 use delivery::{Copy, Error, Files, Kept, Standing, Workplace, directory};
-use openbao::{SecretMap, kv};
+use openbao::kv;
 
 use crate::job::{Job, in_words};
 
 impl Job {
     /// Writes what OpenBao gave.
     pub(crate) fn write(&self, secret: &kv::Secret) -> Result<(), Error> {
-        let files = self.files(&secret.values)?;
+        let files = self.files_of_given(secret)?;
         let Some(locked) = self.put(&self.given(secret), &files)? else {
             return Ok(());
         };
@@ -61,9 +61,11 @@ impl Job {
         Ok(())
     }
 
-    /// The files that the secret becomes.
-    pub(crate) fn files(&self, values: &SecretMap) -> Result<Files, Error> {
-        self.contents.files(self.arguments.secret.as_str(), values)
+    /// The files that the version becomes which OpenBao gave.
+    pub(crate) fn files_of_given(&self, secret: &kv::Secret) -> Result<Files, Error> {
+        let (mount, path) = (&self.arguments.kv_mount, &self.arguments.secret);
+        self.contents
+            .files_of(mount.as_str(), path.as_str(), secret)
     }
 
     /// The files that the copy becomes; nothing, with a warning, where it is no good.
@@ -80,7 +82,7 @@ impl Job {
                 return None;
             }
         };
-        let files = self.files(&values);
+        let files = self.contents.files(self.arguments.secret.as_str(), &values);
         files.map_err(|error| refuse(error.to_string())).ok()
     }
 

@@ -130,7 +130,12 @@ impl Storm {
 /// Reads a secret, which must be the one that was meant.
 fn read(client: &Client, number: usize, secret: usize) -> Result<(), Error> {
     let read = kv::read(client, fleet::MOUNT, &fleet::path(number, secret))?;
-    let username = read.values.get("username").map(SecretValue::to_bytes);
+    let username = read
+        .values
+        .as_ref()
+        .ok()
+        .and_then(|values| values.get("username"))
+        .map(SecretValue::to_bytes);
     let meant = fleet::username(number, secret);
     assert!(
         username.is_some_and(|found| *found == meant.as_bytes()),

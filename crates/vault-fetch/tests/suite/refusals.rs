@@ -3,7 +3,7 @@
 use openbao::sys;
 use serde_json::json;
 
-use crate::host::{Host, files};
+use crate::host::{Host, files, on_both};
 
 /// A host that has fetched its secret into directory and cache.
 fn settled(name: &str) -> Host {
@@ -76,10 +76,11 @@ fn a_secret_id_that_was_destroyed() {
 #[test]
 fn a_path_that_the_policy_does_not_allow() {
     testkit::require_bao!();
-    let host = settled("path-denied");
-    let none = r#"path "secret/data/other" { capabilities = ["read"] }"#;
-    sys::write_policy(&host.server.client(), "host-path-denied", none).unwrap();
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    on_both("path-denied", |host| {
+        let host = host.with_cached(&json!({ "password": "hunter2" }));
+        let none = r#"path "secret/data/other" { capabilities = ["read"] }"#;
+        sys::write_policy(&host.server.client(), "host-path-denied", none).unwrap();
+        insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -87,9 +88,9 @@ fn a_path_that_the_policy_does_not_allow() {
 
     hint: the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`
     ");
-    assert_kept(&host);
-    let login = host.fetch().cached().args(["--authentication", "login"]);
-    insta::assert_snapshot!(login.run(), @"
+        assert_kept(&host);
+        let login = host.fetch().cached().args(["--authentication", "login"]);
+        insta::assert_snapshot!(login.run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -97,7 +98,8 @@ fn a_path_that_the_policy_does_not_allow() {
 
     hint: the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`
     ");
-    assert_kept(&host);
+        assert_kept(&host);
+    });
 }
 
 #[test]
@@ -120,8 +122,8 @@ fn another_hosts_secret() {
 #[test]
 fn a_secret_that_was_never_written() {
     testkit::require_bao!();
-    let host = Host::new("never-written");
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    on_both("never-written", |host| {
+        insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -129,15 +131,17 @@ fn a_secret_that_was_never_written() {
 
     hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
     ");
-    assert!(!host.output().exists());
+        assert!(!host.output().exists());
+    });
 }
 
 #[test]
 fn a_secret_whose_metadata_was_deleted_leaves_the_host() {
     testkit::require_bao!();
-    let host = settled("absent");
-    host.server.delete_metadata(&host.secret());
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    on_both("absent", |host| {
+        let host = host.with_cached(&json!({ "password": "hunter2" }));
+        host.server.delete_metadata(&host.secret());
+        insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -145,15 +149,17 @@ fn a_secret_whose_metadata_was_deleted_leaves_the_host() {
 
     hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
     ");
-    assert_gone(&host);
+        assert_gone(&host);
+    });
 }
 
 #[test]
 fn a_deleted_version_leaves_the_host_and_comes_back_when_undeleted() {
     testkit::require_bao!();
-    let host = settled("deleted");
-    host.server.delete_version(&host.secret());
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    on_both("deleted", |host| {
+        let host = host.with_cached(&json!({ "password": "hunter2" }));
+        host.server.delete_version(&host.secret());
+        insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -161,21 +167,23 @@ fn a_deleted_version_leaves_the_host_and_comes_back_when_undeleted() {
 
     hint: `bao kv undelete` brings it back; `bao kv put` writes a new version
     ");
-    assert_gone(&host);
-    let undelete = format!("secret/undelete/{}", host.secret());
-    host.server.write(&undelete, &json!({ "versions": [1] }));
-    host.fetch().cached().succeed();
-    assert_kept(&host);
+        assert_gone(&host);
+        let undelete = format!("secret/undelete/{}", host.secret());
+        host.server.write(&undelete, &json!({ "versions": [1] }));
+        host.fetch().cached().succeed();
+        assert_kept(&host);
+    });
 }
 
 #[test]
 fn a_destroyed_version_leaves_the_host() {
     testkit::require_bao!();
-    let host = settled("destroyed");
-    host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
-    host.fetch().cached().succeed(); // so that a replaced set is kept, too
-    host.server.destroy_version(&host.secret(), 2);
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    on_both("destroyed", |host| {
+        let host = host.with_cached(&json!({ "password": "hunter2" }));
+        host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
+        host.fetch().cached().succeed(); // so that a replaced set is kept, too
+        host.server.destroy_version(&host.secret(), 2);
+        insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -183,7 +191,54 @@ fn a_destroyed_version_leaves_the_host() {
 
     hint: write a new version with `bao kv put`
     ");
-    assert_gone(&host);
+        assert_gone(&host);
+    });
+}
+
+#[test]
+fn a_version_of_null_is_this_secrets_own_failure_and_never_the_copy() {
+    testkit::require_bao!();
+    let host = settled("null");
+    host.server.put_secret(&host.secret(), &json!(null));
+    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/null/db` was not written: `hosts/null/db` has no keys: version 2 of it is `null`
+
+    hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again, or version 1 as it was: `bao kv rollback -version=1 -mount=secret hosts/null/db`
+    ");
+    assert_kept(&host);
+    let last = Some(delivery::Reason::Contents);
+    assert_eq!(delivery::Failures::of(&host.output()).last, last);
+    host.put(&json!({ "password": "hunter2" }));
+    host.fetch().cached().succeed();
+    let first = Host::new("null-first");
+    first.server.put_secret(&first.secret(), &json!(null));
+    insta::assert_snapshot!(first.fetch().cached().run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/null-first/db` was not written: `hosts/null-first/db` has no keys: version 1 of it is `null`
+
+    hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again: `bao kv put -mount=secret hosts/null-first/db KEY=VALUE`
+    ");
+    assert!(!first.output().exists() && !first.cached_copy().exists());
+}
+
+#[test]
+fn values_of_null_are_values() {
+    testkit::require_bao!();
+    let host = Host::new("null-values");
+    host.put(&json!({ "a": null, "b": { "c": null }, "n": 1e300, "e": "" }));
+    host.fetch().cached().succeed();
+    let expected = [
+        ("a", "null"),
+        ("b", r#"{"c":null}"#),
+        ("e", ""),
+        ("n", "1e+300"),
+    ];
+    assert_eq!(host.files(), files(expected));
 }
 
 #[test]

@@ -45,9 +45,7 @@ fn other_json_than_openbaos() {
         "[]",
         r#"{"data":null}"#,
         r#"{"data":{}}"#,
-        r#"{"data":{"data":null,"metadata":{"version":1,"created_time":""}}}"#,
         r#"{"data":{"data":{"password":"x"}}}"#,
-        r#"{"data":{"data":["password"],"metadata":{"version":1,"created_time":""}}}"#,
         r#"{"data":{"data":{"password":"x"},"metadata":{"version":-1,"created_time":""}}}"#,
     ] {
         let proxy = through_a_bad_proxy(&host, Trouble::Body(body.to_owned()));
@@ -70,15 +68,29 @@ fn other_json_than_openbaos() {
         OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: `data` is missing; no cache available
     {"data":{}}
         OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 10); no cache available
-    {"data":{"data":null,"metadata":{"version":1,"created_time":""}}}
-        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 20); no cache available
     {"data":{"data":{"password":"x"}}}
         OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 33); no cache available
-    {"data":{"data":["password"],"metadata":{"version":1,"created_time":""}}}
-        OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 16); no cache available
     {"data":{"data":{"password":"x"},"metadata":{"version":-1,"created_time":""}}}
         OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 57); no cache available
     "#);
+}
+
+/// OpenBao itself gives no list here. What it says of the version is right, so it is this secret's trouble.
+#[test]
+fn a_version_that_holds_no_object_is_its_own_trouble() {
+    testkit::require_bao!();
+    let host = Host::new("no-object").with_cached(&json!({ "password": "hunter2" }));
+    for data in [r#"["password"]"#, "7", r#""hunter2""#, "true"] {
+        let body =
+            format!(r#"{{"data":{{"data":{data},"metadata":{{"version":2,"created_time":""}}}}}}"#);
+        let proxy = Proxy::to(&host.server.address());
+        proxy.always(Trouble::Body(body));
+        let output = host.fetch().cached().through(&proxy).run();
+        assert_eq!(output.code(), Some(1), "{data}: {output}");
+        let why = "has no keys: version 2 of it is no JSON object";
+        assert!(output.stderr.contains(why), "{data}: {output}");
+        assert_eq!(host.files(), files([("password", "hunter2")]));
+    }
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Whether the declared secrets are there.
 
 use delivery::DeclaredSecret;
-use openbao::{Error, kv, sys::Mount};
+use openbao::{
+    Error,
+    kv::{self, NoKeys},
+    sys::Mount,
+};
 
 use super::{asker::Asker, keys};
 use crate::{
@@ -31,7 +35,18 @@ pub(super) fn findings(
         let path = &secret.secret_path;
         let answer = patiently(|| kv::read(client, mount, path));
         match denied.note("read", answer) {
-            Ok(Some(found)) => findings.extend(keys::findings(host, name, secret, found.values)),
+            Ok(Some(found)) => match found.values {
+                Ok(values) => findings.extend(keys::findings(host, name, secret, values)),
+                Err(held) => {
+                    findings.push(without_keys(
+                        host,
+                        name,
+                        secret,
+                        found.metadata.version,
+                        held,
+                    ));
+                }
+            },
             Ok(None) => {}
             Err(Error::NotFound { refusal, .. }) if says_unmounted(&refusal) => {
                 return Ok(vec![no_mount(mount)]);
@@ -53,14 +68,9 @@ fn gone(host: &Host, name: &str, secret: &DeclaredSecret, error: Error) -> Resul
                 ..Details::default()
             })
     };
-    let put = || {
-        let keys = keys::needed(secret);
-        let keys = advice::values(keys.iter().map(String::as_str));
-        advice::kv(host, "put", path, &keys)
-    };
     Ok(match error {
         Error::NotFound { refusal, .. } if refusal.messages.is_empty() => {
-            finding("absent", "is not in OpenBao".to_owned(), None, None).advice(put())
+            finding("absent", "is not in OpenBao".to_owned(), None, None).advice(put(host, secret))
         }
         Error::Deleted {
             version,
@@ -74,10 +84,36 @@ fn gone(host: &Host, name: &str, secret: &DeclaredSecret, error: Error) -> Resul
         }
         Error::Destroyed { version, .. } => {
             let what = format!("was destroyed: version {version}");
-            finding("destroyed", what, Some(version), None).advice(put())
+            finding("destroyed", what, Some(version), None).advice(put(host, secret))
         }
         error => return Err(error),
     })
+}
+
+/// A version that holds something else than keys, such as `null`.
+fn without_keys(
+    host: &Host,
+    name: &str,
+    secret: &DeclaredSecret,
+    version: u64,
+    held: NoKeys,
+) -> Finding {
+    let path = &secret.secret_path;
+    let message = format!("`{path}` has no keys: version {version} of it is {held}");
+    Finding::new(Kind::Missing, "no-keys", path, message)
+        .of(name)
+        .details(Details {
+            version: Some(version),
+            ..Details::default()
+        })
+        .advice(put(host, secret))
+}
+
+/// The command that writes the keys that the host needs.
+fn put(host: &Host, secret: &DeclaredSecret) -> String {
+    let keys = keys::needed(secret);
+    let keys = advice::values(keys.iter().map(String::as_str));
+    advice::kv(host, "put", &secret.secret_path, &keys)
 }
 
 fn no_mount(mount: &str) -> Finding {

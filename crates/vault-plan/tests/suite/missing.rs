@@ -33,6 +33,21 @@ fn a_host_that_finds_everything_has_one_line() {
 }
 
 #[test]
+fn vault_is_compared_as_openbao_is() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("in-vault");
+    server.put_secret("hosts/in-vault/db", &json!({ "key": "hunter2" }));
+    let secrets = ["db", "tls"].map(|name| {
+        let rotated = json!({ "rotation": "hourly" });
+        (name, secret(&format!("hosts/in-vault/{name}"), &rotated))
+    });
+    let relay = testkit::Proxy::vault(&server.address());
+    let run = plan(&server, &declarations("in-vault", &secrets)).env("BAO_ADDR", relay.address());
+    assert_eq!(told(run), ["missing absent hosts/in-vault/tls"]);
+}
+
+#[test]
 fn absent_deleted_and_destroyed_secrets_are_told_apart() {
     testkit::require_bao!();
     let server = shared_server();
@@ -64,6 +79,34 @@ fn absent_deleted_and_destroyed_secrets_are_told_apart() {
     1 host, 4 secrets: 3 missing
     ----- stderr -----
     error: 3 findings of the kinds `missing` and `keys`
+    ");
+}
+
+#[test]
+fn a_version_of_null_is_a_finding_and_the_fleet_goes_on() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("null");
+    server.put_secret("hosts/null/db", &json!(null));
+    server.put_secret("hosts/null/web", &json!({ "key": "hunter2" }));
+    let needs = json!({ "required_keys": ["password"] });
+    let secrets = ["db", "web"].map(|name| {
+        let changes = if name == "db" {
+            needs.clone()
+        } else {
+            json!({})
+        };
+        (name, secret(&format!("hosts/null/{name}"), &changes))
+    });
+    insta::assert_snapshot!(ends(plan(&server, &declarations("null", &secrets)), 1), @"
+    exit status: 1
+    ----- stdout -----
+    null: 2 secrets
+      missing: db: `hosts/null/db` has no keys: version 1 of it is `null`; bao kv put -mount=secret hosts/null/db password=…
+
+    1 host, 2 secrets: 1 missing
+    ----- stderr -----
+    error: 1 finding of the kinds `missing` and `keys`
     ");
 }
 

@@ -1,9 +1,9 @@
-//! Asking OpenBao what is new: one listing a folder, and a read of what differs.
+//! Asking OpenBao what is new: one listing a folder, else each secret's metadata, and a read of what differs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use delivery::{
-    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Login, Patience, Refusal,
+    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Logins, Patience, Refusal,
     Rejection, Standing, credentials,
 };
 use openbao::{
@@ -41,13 +41,15 @@ pub(crate) enum News {
     Gone(Error),
     /// It could not be looked after.
     Failed(Error),
-    /// OpenBao cannot be used.
+    /// OpenBao cannot be used, or not by this host: its login was refused.
     Unavailable(Error),
 }
 
 /// Asks OpenBao, each folder once.
 pub(crate) struct Asker<'a> {
     conversation: Conversation<'a>,
+    /// The KV mount.
+    mount: &'a str,
     /// What stands in each folder; nothing where it may not or cannot be listed.
     listings: BTreeMap<String, Option<BTreeMap<String, SecretMetadata>>>,
 }
@@ -56,19 +58,21 @@ impl<'a> Asker<'a> {
     pub(crate) fn new(
         openbao: &'a DeclaredOpenBao,
         settings: &Settings,
-        last_answer: Option<LastAnswer>,
+        output: Option<&Path>,
     ) -> Result<Self, Error> {
         let access = Access {
             settings: settings.clone(),
             credentials: credentials::read(&openbao.approle_directory)?,
-            login: Login::Auto,
+            login: openbao.authentication,
             kv_mount: &openbao.kv_mount,
             approle_mount: &openbao.approle_mount,
-            last_answer,
+            last_answer: output.and_then(LastAnswer::beside),
+            logins: output.and_then(Logins::beside),
         };
         let conversation = access.open(PATIENCE).map_err(cause)?;
         Ok(Self {
             conversation,
+            mount: &openbao.kv_mount,
             listings: BTreeMap::new(),
         })
     }
@@ -77,7 +81,13 @@ impl<'a> Asker<'a> {
     pub(crate) fn look(&mut self, secret: &Secret<'_>) -> News {
         self.try_look(secret)
             .unwrap_or_else(|refusal| match refusal {
+                // the next secret may be answered well, and asking for it costs no waiting
+                Refusal::Unavailable(error) if error.is_bad_reply() => News::Failed(error.into()),
                 Refusal::Unavailable(error) => News::Unavailable(error.into()),
+                // the credentials are the host's: each further question could only be refused, too
+                Refusal::Other(error @ openbao::Error::LoginRefused { .. }) => {
+                    News::Unavailable(error.into())
+                }
                 Refusal::Gone(error) => News::Gone(error.into()),
                 Refusal::Other(error) => News::Failed(error.into()),
             })
@@ -121,7 +131,7 @@ impl<'a> Asker<'a> {
         }
         let files = recipe
             .contents
-            .files(&secret.declared.secret_path, &given.values);
+            .files_of(self.mount, &secret.declared.secret_path, &given);
         Ok(match files {
             Err(error) => News::Bad(given.metadata, error),
             Ok(files) => News::New(Box::new(Fresh {
@@ -145,7 +155,8 @@ impl<'a> Asker<'a> {
         if !self.listings.contains_key(folder) {
             let listing = match self.conversation.list(folder) {
                 Ok(listing) => Some(listing),
-                // an older policy allows no listing, and an empty folder has none: each secret is read
+                // an older policy allows no listing, an empty folder has none, and Vault knows none: each
+                // secret's metadata is asked for
                 Err(
                     Refusal::Gone(_)
                     | Refusal::Other(openbao::Error::Denied { .. } | openbao::Error::NotFound { .. }),
@@ -154,10 +165,25 @@ impl<'a> Asker<'a> {
             };
             self.listings.insert(folder.to_owned(), listing);
         }
-        let listing = self.listings.get(folder).and_then(Option::as_ref);
-        let newest = listing.and_then(|listing| listing.get(name)?.newest());
+        let newest = match self.listings.get(folder).and_then(Option::as_ref) {
+            Some(listing) => listing.get(name).and_then(SecretMetadata::newest),
+            None => self.newest_of_one(path)?,
+        };
         // one that is deleted, or is going to be, is read: the server knows what that means
         Ok(newest.filter(|version| !version.destroyed && version.deletion_time.is_empty()))
+    }
+
+    /// The newest version by the secret's own metadata, for servers that list none (HashiCorp Vault).
+    fn newest_of_one(&mut self, path: &str) -> Result<Option<VersionMetadata>, Refusal> {
+        match self.conversation.metadata(path) {
+            Ok(metadata) => Ok(metadata.newest()),
+            // the policy allows no metadata, or there is none: the secret itself is read
+            Err(
+                Refusal::Gone(_)
+                | Refusal::Other(openbao::Error::Denied { .. } | openbao::Error::NotFound { .. }),
+            ) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
     }
 }
 

@@ -1,21 +1,22 @@
 //! Versions that are not good enough, and secrets that are gone.
 
 use serde_json::json;
+use testkit::{Proxy, Server, Trouble};
 
-use crate::host::{Host, done, failed, names};
+use crate::host::{Host, done, failed, names, on_both};
 
 #[test]
 fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
     testkit::require_bao!();
-    let host = Host::new("lacking");
-    host.declare("db", &json!({ "required_keys": ["password"] }))
-        .put("db", "one");
-    done(&host.rotate("db"));
-    let path = host.secret("db");
-    host.server.put_secret(&path, &json!({ "user": "u" }));
-    let output = host.rotate("db");
-    assert_eq!(output.code(), Some(1));
-    insta::assert_snapshot!(output, @"
+    on_both("lacking", |host| {
+        host.declare("db", &json!({ "required_keys": ["password"] }))
+            .put("db", "one");
+        done(&host.rotate("db"));
+        let path = host.secret("db");
+        host.server.put_secret(&path, &json!({ "user": "u" }));
+        let output = host.rotate("db");
+        assert_eq!(output.code(), Some(1));
+        insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -23,20 +24,74 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
 
     hint: add the keys with `bao kv patch`; they are asked for by `--require` and by the templates
     ");
-    assert_eq!(
-        (host.value("db"), host.copied("db")),
-        ("one".to_owned(), Some(1))
-    );
-    let read = host.asked("data");
-    failed(&host.rotate("db"), "version 2 is not used, it was rejected");
-    assert_eq!(host.asked("data"), read);
-    host.put("db", "three");
-    done(&host.rotate("db"));
-    assert_eq!(
-        (host.value("db"), host.copied("db")),
-        ("three".to_owned(), Some(3))
-    );
-    assert!(!host.metrics().contains("vault_secret_rejected_version{"));
+        assert_eq!(
+            (host.value("db"), host.copied("db")),
+            ("one".to_owned(), Some(1))
+        );
+        let read = host.asked("data");
+        failed(&host.rotate("db"), "version 2 is not used, it was rejected");
+        assert_eq!(host.asked("data"), read);
+        host.put("db", "three");
+        done(&host.rotate("db"));
+        assert_eq!(
+            (host.value("db"), host.copied("db")),
+            ("three".to_owned(), Some(3))
+        );
+        assert!(!host.metrics().contains("vault_secret_rejected_version{"));
+    });
+}
+
+#[test]
+fn a_version_of_null_is_one_secrets_failure_and_the_others_are_rotated() {
+    testkit::require_bao!();
+    on_both("null", |host| {
+        for name in ["a", "b", "c"] {
+            host.declare(name, &json!({})).put(name, "one");
+        }
+        done(&host.rotate("a"));
+        host.server.put_secret(&host.secret("b"), &json!(null));
+        host.put("a", "two").put("c", "two");
+        insta::assert_snapshot!(host.rotate("b"), @"
+        exit status: 1
+        ----- stdout -----
+        ----- stderr -----
+        `a`: version 2 is in place
+        `c`: version 2 is in place
+        error: `b`: version 2 is not used: `hosts/null/b` has no keys: version 2 of it is `null`
+
+        hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again, or version 1 as it was: `bao kv rollback -version=1 -mount=secret hosts/null/b`
+        ");
+        let values = ["a", "b", "c"].map(|name| host.value(name));
+        assert_eq!(values, ["two", "one", "two"]);
+        done(&host.rotate("c"));
+        host.put("b", "three");
+        done(&host.rotate("b"));
+        assert_eq!(host.value("b"), "three");
+    });
+}
+
+/// A proxy stands in for data that no server of today gives.
+#[test]
+fn an_odd_answer_to_one_secret_is_its_own_trouble() {
+    testkit::require_bao!();
+    let host = Host::new("odd-answer");
+    for name in ["a", "b", "c"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    let proxy = Proxy::to(&host.server.address());
+    for body in [
+        r#"{"data":{"data":[1],"metadata":{"version":1,"created_time":""}}}"#,
+        "{}",
+        "<html>",
+    ] {
+        proxy
+            .behave()
+            .on("/data/hosts/odd-answer/b", Trouble::Body(body.to_owned()));
+        let output = host.rotate_at("b", &proxy.address());
+        assert_eq!(output.code(), Some(1), "{body}: {output}");
+        let values = ["a", "b", "c"].map(|name| host.value(name));
+        assert_eq!(values, ["one", "", "one"], "{body}: {output}");
+    }
 }
 
 #[test]
@@ -68,57 +123,83 @@ fn an_empty_key_of_a_template_refuses_the_version_too() {
 #[test]
 fn a_deleted_secret_leaves_the_host_and_the_others_go_on() {
     testkit::require_bao!();
-    let host = Host::new("deleted");
-    host.declare("db", &json!({})).put("db", "one");
-    host.declare("tls", &json!({})).put("tls", "one");
-    done(&host.rotate("db"));
-    host.server.delete_version(&host.secret("db"));
-    host.put("tls", "two");
-    failed(&host.rotate("db"), "was deleted on the server");
-    assert_eq!(
-        (host.output("db").exists(), host.copied("db")),
-        (false, None)
-    );
-    assert_eq!(host.value("tls"), "two");
-    let output = host.rotate("tls");
-    done(&output);
-    assert!(
-        output.stderr.contains("`db`"),
-        "it is told all the same: {output}"
-    );
+    on_both("deleted", |host| {
+        host.declare("db", &json!({})).put("db", "one");
+        host.declare("tls", &json!({})).put("tls", "one");
+        done(&host.rotate("db"));
+        host.server.delete_version(&host.secret("db"));
+        host.put("tls", "two");
+        failed(&host.rotate("db"), "was deleted on the server");
+        assert_eq!(
+            (host.output("db").exists(), host.copied("db")),
+            (false, None)
+        );
+        assert_eq!(host.value("tls"), "two");
+        let output = host.rotate("tls");
+        done(&output);
+        assert!(
+            output.stderr.contains("`db`"),
+            "it is told all the same: {output}"
+        );
+    });
 }
 
 #[test]
 fn a_destroyed_or_absent_secret_leaves_the_host_too() {
     testkit::require_bao!();
-    let host = Host::new("destroyed");
-    for name in ["db", "tls"] {
-        host.declare(name, &json!({})).put(name, "one");
-    }
-    done(&host.rotate("db"));
-    host.server.destroy_version(&host.secret("db"), 1);
-    host.server.delete_metadata(&host.secret("tls"));
-    failed(&host.rotate("db"), "was destroyed on the server");
-    failed(&host.rotate("tls"), "OpenBao has nothing at");
-    for name in ["db", "tls"] {
-        assert_eq!(
-            (host.output(name).exists(), host.copied(name)),
-            (false, None)
-        );
-    }
+    on_both("destroyed", |host| {
+        for name in ["db", "tls"] {
+            host.declare(name, &json!({})).put(name, "one");
+        }
+        done(&host.rotate("db"));
+        host.server.destroy_version(&host.secret("db"), 1);
+        host.server.delete_metadata(&host.secret("tls"));
+        failed(&host.rotate("db"), "was destroyed on the server");
+        failed(&host.rotate("tls"), "OpenBao has nothing at");
+        for name in ["db", "tls"] {
+            assert_eq!(
+                (host.output(name).exists(), host.copied(name)),
+                (false, None)
+            );
+        }
+    });
 }
 
 #[test]
 fn a_denied_secret_stays_as_it_is() {
     testkit::require_bao!();
-    let host = Host::new("denied");
-    host.declare("db", &json!({})).put("db", "one");
-    done(&host.rotate("db"));
-    let policy = json!({ "policy": "path \"secret/data/none\" { capabilities = [\"read\"] }" });
-    host.server.write("sys/policies/acl/host-denied", &policy);
-    failed(&host.rotate("db"), "OpenBao denied");
-    assert_eq!(
-        (host.value("db"), host.copied("db")),
-        ("one".to_owned(), Some(1))
-    );
+    on_both("denied", |host| {
+        host.declare("db", &json!({})).put("db", "one");
+        done(&host.rotate("db"));
+        let policy = json!({ "policy": "path \"secret/data/none\" { capabilities = [\"read\"] }" });
+        host.server.write("sys/policies/acl/host-denied", &policy);
+        failed(&host.rotate("db"), "OpenBao denied");
+        assert_eq!(
+            (host.value("db"), host.copied("db")),
+            ("one".to_owned(), Some(1))
+        );
+    });
+}
+
+/// However many secrets there are, and however often a timer comes.
+#[test]
+fn refused_credentials_are_tried_twice_and_no_more() {
+    testkit::require_bao!();
+    let host = Host::on(Server::dev(), "locked-out");
+    host.server.lock_out();
+    for name in ["a", "b", "c", "d", "e", "f", "g"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    done(&host.rotate("a"));
+    let old = host.replace_credentials();
+    for _ in 0..4 {
+        failed(&host.rotate("a"), "invalid role or secret ID");
+    }
+    assert_eq!(host.value("g"), "one");
+    host.put("g", "two");
+    let anew = host.server.issue_secret_id("locked-out");
+    anew.write_to(&host.path("approle"));
+    assert_ne!(anew, old);
+    done(&host.rotate("a"));
+    assert_eq!(host.value("g"), "two");
 }
