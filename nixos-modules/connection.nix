@@ -84,6 +84,21 @@ in
       description = "The mount of the AppRole auth method.";
     };
 
+    authentication = mkOption {
+      type = types.enum [
+        "auto"
+        "inline"
+        "login"
+      ];
+      default = "auto";
+      example = "login";
+      description = ''
+        How this host logs in. `inline`: inside each request (OpenBao 2.4 and later). `login`: with a login
+        before, as HashiCorp Vault needs it, which makes two requests of each fetch. `auto`: inline, and where
+        the server takes no notice of that, with a login, which is remembered for a day.
+      '';
+    };
+
     appRoleDirectory = mkOption {
       type = folder;
       default = "/var/lib/vault/approle";

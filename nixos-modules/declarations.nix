@@ -38,6 +38,7 @@ in
           inherit (cfg) namespace;
           kv_mount = cfg.kvMount;
           approle_mount = cfg.appRoleMount;
+          inherit (cfg) authentication;
           ca_certificate = lib.mapNullable (file: "${file}") cfg.tls.caCertificate;
           skip_verify = cfg.tls.skipVerify;
           approle_directory = cfg.appRoleDirectory;

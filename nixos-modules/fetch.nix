@@ -37,7 +37,8 @@ let
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)
     ++ flag "approle-dir" cfg.appRoleDirectory
     ++ flag "kv-mount" cfg.kvMount
-    ++ flag "approle-mount" cfg.appRoleMount;
+    ++ flag "approle-mount" cfg.appRoleMount
+    ++ lib.optionals (cfg.authentication != "auto") (flag "authentication" cfg.authentication);
 
   # `%` and `$` mean something to systemd, also in arguments.
   escape = lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ];

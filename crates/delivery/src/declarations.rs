@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{Contents, Error, FileMode, Ownership, Seal, Template, Workplace};
+use crate::{Contents, Error, FileMode, Login, Ownership, Seal, Template, Workplace};
 
 /// Where the NixOS module puts the file.
 pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
@@ -38,6 +38,9 @@ pub struct DeclaredOpenBao {
     pub kv_mount: String,
     /// The mount of the AppRole auth method.
     pub approle_mount: String,
+    /// How the host logs in; `auto` in declarations of older modules.
+    #[serde(default)]
+    pub authentication: Login,
     /// The CA bundle; the system's root certificates where there is none.
     pub ca_certificate: Option<PathBuf>,
     /// Whether certificates are not verified.

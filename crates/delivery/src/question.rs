@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use openbao::{Client, Error, Trouble, sys};
+use serde::Deserialize;
 
 /// How to log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Login {
     /// Inside the request; a server that does not know that gets a login first.
+    #[default]
     Auto,
     /// Inside the request only (OpenBao 2.4 and later).
     Inline,
     /// With a login first: two requests.
+    #[serde(rename = "login")]
     First,
 }
 

@@ -44,29 +44,28 @@ pub struct WrapInfo {
     pub creation_time: String,
 }
 
-#[derive(Deserialize)]
-struct Errors {
-    #[serde(default)]
-    errors: Vec<String>,
+/// The parts of a refusal. HTTP errors have `errors`; an engine that does not know a path answers with
+/// the envelope of every reply: `request_id`, `"data": null`, and the reason among its `warnings`.
+#[derive(Default, Deserialize)]
+struct Refused {
+    errors: Option<Vec<String>>,
+    warnings: Option<Vec<String>>,
+    request_id: Option<String>,
+    data: Option<IgnoredAny>,
 }
 
-/// OpenBao's `errors` array, empty where the body is none of OpenBao's.
+/// The server's words: its `errors`, else its `warnings`; none where the body is not OpenBao's.
 pub(crate) fn messages(body: &[u8]) -> Vec<String> {
-    serde_json::from_slice::<Errors>(body)
-        .map(|parsed| parsed.errors)
-        .unwrap_or_default()
+    let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
+    refused.errors.or(refused.warnings).unwrap_or_default()
 }
 
 /// Whether a refusal is in OpenBao's words, rather than those of something in between: a load
 /// balancer without a server behind it says 404, too.
 pub(crate) fn is_openbaos(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Refusal {
-        errors: Option<Vec<IgnoredAny>>,
-        data: Option<IgnoredAny>,
-    }
-    serde_json::from_slice::<Refusal>(body)
-        .is_ok_and(|parsed| parsed.errors.is_some() || parsed.data.is_some())
+    serde_json::from_slice::<Refused>(body).is_ok_and(|refused| {
+        refused.errors.is_some() || refused.data.is_some() || refused.request_id.is_some()
+    })
 }
 
 /// The answer in `body`.

@@ -7,6 +7,7 @@ mod relay;
 mod rules;
 mod silent;
 mod stream;
+mod vault;
 
 pub use listener::BlackHole;
 pub use proxy::{Hit, Proxy, Turn};

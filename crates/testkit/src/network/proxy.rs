@@ -80,6 +80,15 @@ impl Proxy {
         Self::start(&addresses, Turn::Connection, Some(tls_config(certificate)))
     }
 
+    /// A relay that makes the OpenBao at `address` answer as HashiCorp Vault does: no inline
+    /// authentication, no `detailed-metadata`, tokens that begin with `hvs.`, its version and its
+    /// `sys/health`. Everything else is the real server's work.
+    pub fn vault(address: &str) -> Self {
+        let proxy = Self::to(address);
+        proxy.always(Trouble::AsVault);
+        proxy
+    }
+
     fn start(addresses: &[String], turn: Turn, tls: Option<Arc<ServerConfig>>) -> Self {
         let passes_tls = addresses
             .iter()

@@ -17,6 +17,7 @@ use super::{
     proxy::{Hit, Shared, Turn, lock},
     rules::{Trouble, draw},
     stream::{Stream, client_side, opens_with_tls},
+    vault,
 };
 
 /// Serves one connection until either side ends it.
@@ -103,13 +104,17 @@ fn answer(
             Trouble::StripHeaders(prefix) => request
                 .headers
                 .retain(|(name, _)| !name.starts_with(prefix)),
+            Trouble::AsVault => vault::request(&mut request),
             other => invented = invent(other).or(invented),
         }
     }
-    let reply = match invented {
+    let mut reply = match invented {
         Some(reply) => reply,
         None => http::ask(server, &request).unwrap_or_else(|_| bad_gateway()),
     };
+    if troubles.contains(&Trouble::AsVault) {
+        vault::reply(&request, &mut reply);
+    }
     send(client, &reply, troubles, state).map(|whole| whole && !closes)
 }
 

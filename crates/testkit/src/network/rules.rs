@@ -30,6 +30,8 @@ pub enum Trouble {
     /// Without `x-vault-inline-auth-`, OpenBao answers as it did before it knew inline
     /// authentication.
     StripHeaders(String),
+    /// Answers as HashiCorp Vault does; see [`crate::Proxy::vault`].
+    AsVault,
 }
 
 impl Trouble {

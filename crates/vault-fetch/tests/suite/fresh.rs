@@ -5,21 +5,22 @@ use std::{fs, os::unix::fs::MetadataExt};
 use serde_json::json;
 use testkit::{Certificate, Proxy, Server, Trouble};
 
-use crate::host::{Host, files, is_root, mode};
+use crate::host::{Host, files, is_root, mode, on_both};
 
 #[test]
 fn each_key_becomes_a_file() {
     testkit::require_bao!();
-    let host = Host::new("each-key");
-    host.put(&json!({ "username": "app", "password": "hunter2" }));
-    host.fetch().succeed();
-    assert_eq!(
-        host.files(),
-        files([("password", "hunter2"), ("username", "app")])
-    );
-    assert_eq!(mode(&host.output().join("password")), "0400");
-    let of_directory = if is_root() { "0500" } else { "0700" };
-    assert_eq!(mode(&host.output()), of_directory);
+    on_both("each-key", |host| {
+        host.put(&json!({ "username": "app", "password": "hunter2" }));
+        host.fetch().succeed();
+        assert_eq!(
+            host.files(),
+            files([("password", "hunter2"), ("username", "app")])
+        );
+        assert_eq!(mode(&host.output().join("password")), "0400");
+        let of_directory = if is_root() { "0500" } else { "0700" };
+        assert_eq!(mode(&host.output()), of_directory);
+    });
 }
 
 #[test]
@@ -91,6 +92,31 @@ fn a_server_without_inline_authentication_gets_a_login() {
     let read = "/v1/secret/data/hosts/login-first/db";
     assert_eq!(paths, [read, "/v1/auth/approle/login", read]);
     assert_eq!(proxy.connections(), 1, "all on one connection");
+}
+
+/// The first fetch finds out that the server takes no notice of inline authentication; that is remembered.
+#[test]
+fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
+    testkit::require_bao!();
+    let host = Host::new("vault-requests").on_vault();
+    host.put(&json!({ "password": "hunter2" }));
+    let read = "GET /v1/secret/data/hosts/vault-requests/db";
+    let login = "POST /v1/auth/approle/login";
+    for expected in [&[read, login, read][..], &[login, read], &[login, read]] {
+        let before = host.asked_vault().len();
+        host.fetch().cached().succeed();
+        assert_eq!(host.asked_vault()[before..], *expected);
+    }
+    // a note of a day ago counts no longer: the server may be another by now
+    let note = host.path("secrets/.vault-server");
+    let noted = fs::read_to_string(&note).unwrap();
+    let mut noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    let since = noted["login_since"]["secs_since_epoch"].as_u64().unwrap();
+    noted["login_since"]["secs_since_epoch"] = (since - 90_000).into();
+    fs::write(&note, noted.to_string()).unwrap();
+    let before = host.asked_vault().len();
+    host.fetch().cached().succeed();
+    assert_eq!(host.asked_vault()[before..], [read, login, read]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) credentials: HostCredentials,
     folder: ScratchDir,
+    /// What the host asks in place of the server.
+    relay: Option<Proxy>,
     /// What no run may ever say.
     secrets: Mutex<Vec<String>>,
 }
@@ -43,8 +45,23 @@ impl Host {
             name: name.to_owned(),
             credentials,
             folder,
+            relay: None,
             secrets: Mutex::new(secrets),
         }
+    }
+
+    /// The same host, on a server that answers as HashiCorp Vault does.
+    pub(crate) fn on_vault(mut self) -> Self {
+        self.relay = Some(Proxy::vault(&self.server.address()));
+        self
+    }
+
+    /// The method and path of each request to the server that answers as HashiCorp Vault does.
+    pub(crate) fn asked_vault(&self) -> Vec<String> {
+        let hits = self.relay.as_ref().unwrap().requests();
+        hits.iter()
+            .map(|hit| format!("{} {}", hit.method, hit.path))
+            .collect()
     }
 
     /// The path of its secret.
@@ -108,6 +125,10 @@ impl Host {
             .args(["--approle-dir".as_ref(), self.path("approle").as_os_str()])
             .arg(secret)
             .server(&self.server);
+        let run = match &self.relay {
+            Some(relay) => run.env("BAO_ADDR", relay.address()),
+            None => run,
+        };
         Fetch {
             host: self,
             run,
@@ -270,6 +291,15 @@ impl Fetch<'_> {
     /// Starts it and goes on.
     pub(crate) fn start(self) -> Running {
         self.run.arg(self.output).start()
+    }
+}
+
+/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the same
+/// name, so that what is said of both is the same.
+pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
+    insta::allow_duplicates! {
+        test(Host::new(name));
+        test(Host::on(Server::dev(), name).on_vault());
     }
 }
 

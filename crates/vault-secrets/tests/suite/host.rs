@@ -9,13 +9,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{Output, Run, Running, ScratchDir, Server, shared_server};
+use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server, shared_server};
 
 /// A host with its role on a server, and a folder in place of its disk.
 pub(crate) struct Host {
     pub(crate) server: Arc<Server>,
     name: String,
     folder: ScratchDir,
+    /// What the host asks in place of the server.
+    relay: Option<Proxy>,
     secrets: Mutex<BTreeMap<String, Value>>,
 }
 
@@ -34,8 +36,28 @@ impl Host {
             server,
             name: name.to_owned(),
             folder,
+            relay: None,
             secrets: Mutex::default(),
         }
+    }
+
+    /// The same host, on a server that answers as HashiCorp Vault does.
+    pub(crate) fn on_vault(mut self) -> Self {
+        self.relay = Some(Proxy::vault(&self.server.address()));
+        self
+    }
+
+    /// The method and path of each request to the server that answers as HashiCorp Vault does.
+    pub(crate) fn asked_vault(&self) -> Vec<String> {
+        let hits = self.relay.as_ref().unwrap().requests();
+        hits.iter()
+            .map(|hit| format!("{} {}", hit.method, hit.path))
+            .collect()
+    }
+
+    fn address(&self) -> String {
+        let own = || self.server.address();
+        self.relay.as_ref().map_or_else(own, Proxy::address)
     }
 
     /// Declares a secret that is rotated every hour, but for what `otherwise` says.
@@ -74,7 +96,7 @@ impl Host {
         let declarations = json!({
             "hostname": self.name,
             "openbao": {
-                "addresses": [self.server.address()],
+                "addresses": [self.address()],
                 "namespace": null,
                 "kv_mount": "secret",
                 "approle_mount": "approle",
@@ -85,6 +107,17 @@ impl Host {
             "secrets": *self.secrets.lock().unwrap(),
         });
         fs::write(self.path("secrets.json"), declarations.to_string()).unwrap();
+    }
+
+    /// Puts credentials in place that OpenBao refuses, and gives the good ones.
+    pub(crate) fn replace_credentials(&self) -> HostCredentials {
+        let good = self.server.issue_secret_id(&self.name);
+        let wrong = HostCredentials {
+            secret_id: "wrong".to_owned(),
+            ..good.clone()
+        };
+        wrong.write_to(&self.path("approle"));
+        good
     }
 
     /// Writes a new version of a secret.
@@ -180,6 +213,15 @@ impl Host {
 
     pub(crate) fn metrics(&self) -> String {
         fs::read_to_string(self.path("state/metrics.prom")).unwrap()
+    }
+}
+
+/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the same
+/// name, so that what is said of both is the same.
+pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
+    insta::allow_duplicates! {
+        test(Host::new(name));
+        test(Host::on(Server::builder().audit().start(), name).on_vault());
     }
 }
 

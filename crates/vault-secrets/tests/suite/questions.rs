@@ -145,3 +145,27 @@ fn a_silent_server_is_waited_for_once_not_for_each_secret() {
     let metrics = host.metrics();
     assert_eq!(metrics.matches("rotation_failed{").count(), 4, "{metrics}");
 }
+
+/// The listing is not known there, so the versions are asked for one by one, and nothing is read in vain.
+#[test]
+fn vault_is_asked_for_the_metadata_of_each_secret() {
+    testkit::require_bao!();
+    let host = Host::new("vault").on_vault();
+    for name in ["a", "b"] {
+        host.declare(name, &json!({})).put(name, "one");
+    }
+    done(&host.rotate("a"));
+    host.put("b", "two");
+    let before = host.asked_vault().len();
+    done(&host.rotate("a"));
+    assert_eq!(host.value("b"), "two");
+    let path = |kind: &str, name: &str| format!("GET /v1/secret/{kind}/hosts/vault/{name}");
+    let expected = [
+        "POST /v1/auth/approle/login".to_owned(),
+        path("detailed-metadata", "?list=true"),
+        path("metadata", "a"),
+        path("metadata", "b"),
+        path("data", "b"),
+    ];
+    assert_eq!(host.asked_vault()[before..], expected);
+}

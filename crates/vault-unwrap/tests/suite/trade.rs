@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use openbao::{Method, Request};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use testkit::{Certificate, Proxy, Run, Server};
 
 use crate::host::{NewHost, entries, mode};
@@ -247,4 +250,30 @@ fn the_token_is_no_argument_and_in_no_url() {
         );
     }
     drop(running);
+}
+
+/// Vault's tokens have another beginning, and its answers another version.
+#[test]
+fn a_token_of_vaults_is_traded() {
+    testkit::require_bao!();
+    let host = NewHost::new("vaults-token");
+    let relay = Proxy::vault(&host.server.address());
+    let payload =
+        json!({ "role_id": host.credentials.role_id, "secret_id": host.credentials.secret_id });
+    let request =
+        Request::new(Method::Post, "sys/wrapping/wrap").header("X-Vault-Wrap-TTL", "600s");
+    let reply = host
+        .server
+        .client()
+        .send::<Value>(&request.json(&payload).unwrap());
+    let token = reply.unwrap().unwrap().wrap_info.unwrap().token;
+    let token = token.expose_secret().replacen("s.", "hvs.", 1);
+    host.with_token(&token).through(&relay).succeed();
+    host.assert_has_its_credentials();
+    let output = host.with_token(&token).through(&relay).run();
+    assert_eq!(
+        output.code(),
+        Some(0),
+        "the credentials are there: {output}"
+    );
 }
