@@ -158,6 +158,8 @@ in
         {
           kv = { path = "sys/mounts/secret"; data = { type = "kv"; options.version = "2"; }; };
           approle = { path = "sys/auth/approle"; data.type = "approle"; };
+          # nobody can lock a host out by logins with a wrong secret id
+          approle-without-lockout = { path = "sys/auth/approle/tune"; data.user_lockout_config.lockout_disable = true; };
         }
       '';
       description = ''

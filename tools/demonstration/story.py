@@ -124,6 +124,8 @@ def start_openbao(story: Story, keep: bool) -> None:
     story.server.start(outlives_demo=keep)
     fleet.copy_to(story.fleet)
     story.operator("bao", "auth", "enable", "approle")
+    # nobody can lock a host out by logins with a wrong secret id
+    story.operator("bao", "auth", "tune", "-user-lockout-disable=true", "approle/")
     story.operator("bao", "kv", "put", "-mount=secret", "hosts/web01/db", "-", given=SECRET)
 
 

@@ -127,6 +127,10 @@ fn trouble_hint(trouble: &Trouble) -> Option<&'static str> {
         }
         Trouble::Sealed => "unseal it with `bao operator unseal`",
         Trouble::NotInitialized => "initialise it with `bao operator init`",
+        Trouble::LockedOut => {
+            "`bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from \
+             locking it again; `approle/` is the mount"
+        }
         Trouble::BadReply(_) => {
             "is this OpenBao's address, and nothing in between that answers in its place?"
         }

@@ -1,6 +1,9 @@
 //! Several questions to OpenBao over one connection, each within a deadline.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use openbao::{
     Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, deadline_in, kv,
@@ -8,13 +11,18 @@ use openbao::{
 };
 
 use crate::{
-    LastAnswer, Login, Patience, Refusal,
+    LastAnswer, Login, Logins, Patience, Refusal,
     error::says_denied,
+    last_answer::Noted,
+    logins::Turn,
     question::{judge, worth_another_try},
 };
 
 /// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
+
+/// The longest time that a process waits for another one's login.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// How a host gets at its secrets.
 pub struct Access<'a> {
@@ -30,6 +38,8 @@ pub struct Access<'a> {
     pub approle_mount: &'a str,
     /// Where it is noted which server answered last.
     pub last_answer: Option<LastAnswer>,
+    /// Where it is noted how logins went.
+    pub logins: Option<Logins>,
 }
 
 impl<'a> Access<'a> {
@@ -39,18 +49,22 @@ impl<'a> Access<'a> {
     /// No address, or root certificates that cannot be loaded.
     pub fn open(self, patience: Patience) -> Result<Conversation<'a>, Refusal> {
         let mut client = Client::new(self.settings.clone()).map_err(Refusal::Other)?;
-        if self.login != Login::First {
+        let noted = self.last_answer.as_ref().and_then(LastAnswer::read);
+        let must_log_in = self.login == Login::First
+            || self.login == Login::Auto && noted.as_ref().is_some_and(Noted::needs_login);
+        if !must_log_in {
             client.authenticate(Authentication::Inline {
                 mount: self.approle_mount.to_owned(),
                 credentials: self.credentials.clone(),
             });
         }
-        if let Some(address) = self.last_answer.as_ref().and_then(LastAnswer::read) {
-            client.prefer(&address);
+        if let Some(noted) = &noted {
+            client.prefer(noted.address());
         }
         Ok(Conversation {
             noted: client.address().clone(),
-            must_log_in: self.login == Login::First,
+            must_log_in,
+            knows_no_inline: false,
             has_token: false,
             access: self,
             client,
@@ -68,6 +82,8 @@ pub struct Conversation<'a> {
     noted: Address,
     /// Before the next question.
     must_log_in: bool,
+    /// Whether this conversation found that the server takes no notice of inline authentication.
+    knows_no_inline: bool,
     has_token: bool,
 }
 
@@ -79,6 +95,15 @@ impl Conversation<'_> {
     pub fn read(&mut self, secret: &str) -> Result<kv::Secret, Refusal> {
         let mount = self.access.kv_mount;
         self.ask(|client| kv::read(client, mount, secret))
+    }
+
+    /// The versions of one secret.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn metadata(&mut self, secret: &str) -> Result<kv::SecretMetadata, Refusal> {
+        let mount = self.access.kv_mount;
+        self.ask(|client| kv::metadata(client, mount, secret))
     }
 
     /// What there is in a folder of secrets, with the versions of each.
@@ -101,44 +126,81 @@ impl Conversation<'_> {
         answer.map_err(|error| judge(error, &self.client))
     }
 
-    /// Notes which server answered, where that is another than before.
+    /// Notes which server answered, where that is another than before, and that it needs a login, where
+    /// that was found out now.
     fn note(&mut self) {
         let answered = self.client.address();
-        if self.noted == *answered {
+        if self.noted == *answered && !self.knows_no_inline {
             return;
         }
         self.noted = answered.clone();
         if let Some(note) = &self.access.last_answer {
-            note.write(answered);
+            let noted = Noted::new(answered.clone());
+            note.write(&if self.knows_no_inline {
+                noted.with_login(SystemTime::now())
+            } else {
+                noted
+            });
         }
+        self.knows_no_inline = false;
     }
 
     fn ask_once<T>(&mut self, question: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {
         if self.must_log_in {
             self.log_in()?;
         }
-        match question(&self.client) {
-            Err(Error::Denied { refusal, .. })
+        if self.has_token {
+            return question(&self.client);
+        }
+        let turn = self.turn()?;
+        let result = question(&self.client);
+        match result {
+            Err(Error::Denied { ref refusal, .. })
                 // a server before 2.4 does not know the headers of inline authentication
-                if self.access.login == Login::Auto && !self.has_token && says_denied(&refusal) =>
+                if self.access.login == Login::Auto && says_denied(refusal) =>
             {
+                drop(turn); // nobody has logged in
                 self.must_log_in = true;
                 self.log_in()?;
-                question(&self.client)
+                let result = question(&self.client);
+                // a token that is bound to another address is denied in the same words
+                self.knows_no_inline = !matches!(&result, Err(Error::Denied { .. }));
+                result
             }
-            result => result,
+            result => {
+                turn.end(&result);
+                result
+            }
         }
     }
 
     fn log_in(&mut self) -> Result<(), Error> {
+        let turn = self.turn()?;
         let Access {
             approle_mount,
             credentials,
             ..
         } = &self.access;
-        let token = approle::login(&self.client, approle_mount, credentials)?;
-        self.client.authenticate(Authentication::Token(token));
+        let token = approle::login(&self.client, approle_mount, credentials);
+        turn.end(&token);
+        self.client.authenticate(Authentication::Token(token?));
         (self.must_log_in, self.has_token) = (false, true);
         Ok(())
+    }
+
+    /// Waits until this host may try its credentials.
+    fn turn(&self) -> Result<Turn, Error> {
+        let Access {
+            logins: Some(logins),
+            credentials,
+            approle_mount,
+            ..
+        } = &self.access
+        else {
+            return Ok(Turn::default());
+        };
+        let path = format!("auth/{approle_mount}/login");
+        let patience = (self.patience.deadline / 4).min(LONGEST_TURN);
+        logins.begin(credentials, &path, self.client.address(), patience)
     }
 }

@@ -19,6 +19,7 @@ mod environment_file;
 mod error;
 mod failures;
 mod last_answer;
+mod logins;
 mod names;
 mod ownership;
 mod place;
@@ -41,6 +42,7 @@ pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecr
 pub use error::{Error, says_denied};
 pub use failures::{Failures, Reason};
 pub use last_answer::LastAnswer;
+pub use logins::Logins;
 pub use names::{SecretPath, identity};
 pub use ownership::{FileMode, Ownership};
 pub use place::changeable_by_others;

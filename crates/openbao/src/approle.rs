@@ -30,7 +30,8 @@ pub fn login(
     let request = Request::new(Method::Post, &path)
         .json(&body)?
         .authentication(Authentication::None)
-        .repeatable();
+        .repeatable()
+        .login();
     client.login(&request)
 }
 

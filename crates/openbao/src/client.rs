@@ -16,7 +16,7 @@ use crate::{
     Address, Attempt, Authentication, Error, Method, Refusal, Reply, Request, Settings, Trouble,
     active::{ActiveNode, standby},
     exchange::{Answer, Message, Opened, exchange},
-    path, reply,
+    lockout, path, reply,
     round::Round,
     scout,
     transport::{Limits, NoAnswer},
@@ -260,6 +260,15 @@ impl Client {
             Err(no_answer) => return Ok(Err(no_answer)),
         };
         if answer.status >= 300 {
+            let own = &self.authentication;
+            let authentication = request.authentication.as_ref().unwrap_or(own);
+            let ask = |login: &Request<'_>| self.exchange(address, login, limits);
+            if lockout::is_locked_out(request, authentication, &answer, ask) {
+                return Ok(Err(NoAnswer {
+                    trouble: Trouble::LockedOut,
+                    may_have_acted: false,
+                }));
+            }
             return Err(refusal(address, request.path, &answer));
         }
         if answer.body.is_empty() {

@@ -95,6 +95,26 @@ impl Error {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// Whether a server has locked the role that logged in, and none could be used.
+    pub fn is_locked_out(&self) -> bool {
+        let Self::Unavailable { attempts } = self else {
+            return false;
+        };
+        attempts
+            .iter()
+            .any(|attempt| matches!(attempt.trouble, Trouble::LockedOut))
+    }
+
+    /// Whether every server that was asked answered, and none of the answers was OpenBao's.
+    pub fn is_bad_reply(&self) -> bool {
+        let Self::Unavailable { attempts } = self else {
+            return false;
+        };
+        attempts
+            .iter()
+            .all(|attempt| matches!(attempt.trouble, Trouble::BadReply(_)))
+    }
+
     /// What went wrong, for a reader who knows which one server was asked.
     pub fn without_address(&self) -> String {
         match self {
@@ -105,14 +125,15 @@ impl Error {
         }
     }
 
-    /// Whether asking again soon may help: false for a certificate that is not trusted.
+    /// Whether asking again soon may help: false for a certificate that is not trusted, and for a role
+    /// that is locked.
     pub fn is_transient(&self) -> bool {
         let Self::Unavailable { attempts } = self else {
             return false;
         };
         attempts
             .iter()
-            .any(|attempt| !matches!(attempt.trouble, Trouble::Tls(_)))
+            .any(|attempt| !matches!(attempt.trouble, Trouble::Tls(_) | Trouble::LockedOut))
     }
 }
 
@@ -162,6 +183,9 @@ pub enum Trouble {
         /// The active node's own address, where the standby knows one.
         leader: Option<Address>,
     },
+    /// The server has locked the role after refused logins, and looks at no credentials of it for a while.
+    #[error("it has locked this role after refused logins, for 15 minutes at most by default")]
+    LockedOut,
     /// A rate limit (HTTP 429).
     #[error("it limits the rate of requests (HTTP status 429)")]
     RateLimited,

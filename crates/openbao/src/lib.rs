@@ -18,6 +18,7 @@ pub mod handshake;
 pub mod init;
 pub mod jwt;
 pub mod kv;
+mod lockout;
 mod path;
 mod reply;
 mod request;

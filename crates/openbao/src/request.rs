@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub(crate) authentication: Option<Authentication>,
     pub(crate) repeatable: bool,
     pub(crate) in_root_namespace: bool,
+    /// Whether it is a login by AppRole, whose role a server may have locked.
+    pub(crate) is_login: bool,
 }
 
 impl<'a> Request<'a> {
@@ -43,6 +45,7 @@ impl<'a> Request<'a> {
             authentication: None,
             repeatable: matches!(method, Method::Get | Method::List),
             in_root_namespace: false,
+            is_login: false,
         }
     }
 
@@ -77,6 +80,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// Says that this is a login by AppRole.
+    #[must_use]
+    pub(crate) fn login(mut self) -> Self {
+        self.is_login = true;
         self
     }
 

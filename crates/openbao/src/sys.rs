@@ -45,6 +45,28 @@ pub struct Mount {
     /// Its options; for `kv`, `version` tells 1 from 2.
     #[serde(default)]
     pub options: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    config: MountConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct MountConfig {
+    #[serde(default)]
+    user_lockout_config: UserLockout,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct UserLockout {
+    #[serde(default)]
+    user_lockout_disable: bool,
+}
+
+impl Mount {
+    /// Whether the auth method was tuned so that refused logins lock nobody out. The server's own
+    /// configuration may say the same, which does not show here.
+    pub fn locks_nobody_out(&self) -> bool {
+        self.config.user_lockout_config.user_lockout_disable
+    }
 }
 
 /// What the token may do on each of `paths`: `read`, `create`, `root`, `deny` and so on.
@@ -81,6 +103,19 @@ pub struct VisibleMounts {
     pub secret: BTreeMap<String, Mount>,
     /// Auth methods, without `auth/` before them.
     pub auth: BTreeMap<String, Mount>,
+}
+
+/// Tunes an auth method so that refused logins lock nobody out (API page `sys/auth`, "Tune auth method").
+/// The configuration that a mount is made with cannot say so.
+///
+/// # Errors
+/// What [`Client::send`] gives; it takes `sudo` on the path.
+pub fn lock_nobody_out(client: &Client, mount: &str) -> Result<(), Error> {
+    let path = format!("sys/auth/{mount}/tune");
+    let request = Request::new(Method::Post, &path)
+        .json(&json!({ "user_lockout_config": { "lockout_disable": true } }))?
+        .repeatable();
+    client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
 }
 
 /// A server's state; needs no token.

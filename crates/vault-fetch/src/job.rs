@@ -7,7 +7,7 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Copy, Error, Failures, Found, LastAnswer, Ownership, Patience,
+    Access, Cache, Contents, Copy, Error, Failures, Found, LastAnswer, Logins, Ownership, Patience,
     Refusal, Source, Standing, Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
@@ -108,6 +108,7 @@ impl Job {
             kv_mount: self.arguments.kv_mount.as_str(),
             approle_mount: self.arguments.approle_mount.as_str(),
             last_answer: LastAnswer::beside(&self.arguments.output),
+            logins: Logins::beside(&self.arguments.output),
         }
     }
 

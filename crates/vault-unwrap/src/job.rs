@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use cli::{Deaf, Failure, Status, note, warn};
+use delivery::Logins;
 use openbao::{AppRoleCredentials, Client, Settings, approle, deadline_in};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -15,6 +16,9 @@ use crate::{
     token::{self, VARIABLE},
     trade,
 };
+
+/// The longest time that this program waits for another one's login.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// Runs the program.
 ///
@@ -88,7 +92,7 @@ fn judge(arguments: &Arguments, settings: Settings, credentials: &AppRoleCredent
         client.set_deadline(Some(deadline_in(
             arguments.deadline.min(Duration::from_secs(2)),
         )));
-        approle::login(&client, &arguments.approle_mount, credentials)
+        log_in(arguments, &client, credentials)
     });
     match tried {
         Ok(_) => Verdict::Keep {
@@ -100,9 +104,31 @@ fn judge(arguments: &Arguments, settings: Settings, credentials: &AppRoleCredent
             );
             Verdict::Replace
         }
+        // a trade needs no login, and replaces nothing unless it succeeds
+        Err(error) if error.is_locked_out() => {
+            note(
+                "OpenBao has locked this host's role, so whether its credentials are good is not known; \
+                 the wrapping token is going to replace them",
+            );
+            Verdict::Replace
+        }
         Err(_) => Verdict::Keep {
             token_is_spare: false,
         },
+    }
+}
+
+/// Tries the credentials, unless OpenBao refused them a moment ago: too many refusals lock the role.
+fn log_in(
+    arguments: &Arguments,
+    client: &Client,
+    credentials: &AppRoleCredentials,
+) -> Result<SecretString, openbao::Error> {
+    let mount = &arguments.approle_mount;
+    let login = || approle::login(client, mount, credentials);
+    match Logins::beside(&arguments.approle_dir.join("role-id")) {
+        Some(logins) => logins.limit(credentials, mount, client, LONGEST_TURN, login),
+        None => login(),
     }
 }
 

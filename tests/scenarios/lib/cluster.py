@@ -101,6 +101,7 @@ def cluster_from_nothing(booted=None, **provisioning):
     autopilot = "bao operator raft autopilot set-config -server-stabilization-time=1s"
     bao1.wait_until_succeeds(f"{NODE_SHELL}; export {ROOT_TOKEN}; {autopilot}", timeout=60)
     as_root("bao secrets enable -path=secret -version=2 kv; bao auth enable approle")
+    as_root("bao auth tune -user-lockout-disable=true approle/")
     voters()
     return took
 

@@ -41,6 +41,7 @@ def prepare_openbao():
         ". /root/operator; bao secrets enable -path=secret -version=2 kv", timeout=60
     )
     operator("bao auth enable approle")
+    operator("bao auth tune -user-lockout-disable=true approle/")
     for part in ["fleet.toml", "flake.nix", "flake.lock", "hosts", "terraform"]:
         openbao.copy_from_host(f"{fleet_directory}/{part}", f"{FLEET}/{part}")
     openbao.succeed(f"chmod -R u+w {FLEET}")

@@ -3,6 +3,7 @@
 use std::{fs, thread, time::Duration};
 
 use book::steps;
+use serde_json::json;
 use testkit::Server;
 
 use crate::{
@@ -56,6 +57,36 @@ fn credentials_refused() {
     host.server.delete_role("web01");
     assert!(!host.start(FETCH));
     host.follow("runbook/credentials-refused.md");
+}
+
+/// A mount that nobody has tuned, as it was before this was written.
+#[test]
+fn credentials_refused_on_a_mount_that_locks_roles() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.server.lock_out();
+    let role = "auth/approle/role/web01";
+    for accessor in host.server.list(&format!("{role}/secret-id")) {
+        let accessor = json!({ "secret_id_accessor": accessor });
+        host.server
+            .write(&format!("{role}/secret-id-accessor/destroy"), &accessor);
+    }
+    for _ in 0..8 {
+        assert!(!host.start(FETCH));
+    }
+    host.follow("runbook/credentials-refused.md");
+}
+
+#[test]
+fn role_locked() {
+    testkit::require_bao!();
+    let mut host = with_a_copy();
+    host.server.lock_out();
+    let role_id = fs::read_to_string(host.place("/var/lib/vault/approle/role-id"));
+    host.server
+        .lock_role(&role_id.expect("the host has credentials"));
+    assert!(host.start(FETCH), "the copy stands in");
+    host.follow("runbook/role-locked.md");
 }
 
 #[test]

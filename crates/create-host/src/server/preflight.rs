@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cli::Failure;
-use openbao::{Error, sys, sys::VisibleMounts, token};
+use cli::{Failure, warn};
+use openbao::{
+    Error,
+    sys::{self, Mount, VisibleMounts},
+    token,
+};
 
 use super::{Server, api};
 use crate::host::HostName;
@@ -52,7 +56,10 @@ pub(crate) fn check(
         needs.push((format!("{mount}/tune"), reading));
     }
     check_rights(server, name, &needs)?;
-    check_approle(server)?;
+    let approle = check_approle(server)?;
+    if task != Task::Remove && !approle.locks_nobody_out() {
+        warn_of_lockout(&server.approle);
+    }
     let mut held = if task == Task::IssueOnly {
         Held {
             policy: None,
@@ -172,15 +179,23 @@ fn mounts(server: &Server) -> Result<VisibleMounts, Failure> {
     Ok(sys::visible_mounts(&server.client)?)
 }
 
-fn check_approle(server: &Server) -> Result<(), Failure> {
+/// Anybody who reaches OpenBao and knows a role id can lock that host out.
+fn warn_of_lockout(mount: &str) {
+    warn(format_args!(
+        "at `auth/{mount}/`, five refused logins lock a host out for 15 minutes, whoever tries them; \
+         `bao auth tune -user-lockout-disable=true {mount}/` turns that off"
+    ));
+}
+
+fn check_approle(server: &Server) -> Result<Mount, Failure> {
     let mount = &server.approle;
-    let kind = mounts(server)?
-        .auth
-        .remove(&format!("{mount}/"))
-        .map(|mount| mount.kind);
-    let what = match kind.as_deref() {
-        Some("approle") => return Ok(()),
-        Some(other) => format!("`auth/{mount}/` is the auth method `{other}`, not AppRole"),
+    let found = mounts(server)?.auth.remove(&format!("{mount}/"));
+    let what = match found {
+        Some(found) if found.kind == "approle" => return Ok(found),
+        Some(other) => format!(
+            "`auth/{mount}/` is the auth method `{}`, not AppRole",
+            other.kind
+        ),
         None => format!("AppRole is not mounted at `auth/{mount}/`"),
     };
     Err(Failure::failed(format_args!("{what}, in OpenBao at `{}`", server.client.address())).hint(format!(

@@ -293,3 +293,21 @@ fn apply_none_waits_for_the_role_then_issues() {
     ");
     assert!(site.role().is_some() && site.accessors().is_empty());
 }
+
+/// Whoever knows a role id could stop the host: the command that turns that off is told, and does so.
+#[test]
+fn a_mount_that_locks_roles_is_told() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.lock_out();
+    let site = Site::on(server, "lockable");
+    let output = site.create().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let warning = "warning: at `auth/approle/`, five refused logins lock a host out for 15 minutes, whoever \
+                   tries them; `bao auth tune -user-lockout-disable=true approle/` turns that off";
+    assert!(output.stderr.contains(warning), "{output}");
+    openbao::sys::lock_nobody_out(&site.server().client(), "approle").unwrap();
+    let output = site.create().args(["--force"]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(!output.stderr.contains("lock"), "{output}");
+}

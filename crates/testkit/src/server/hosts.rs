@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
-use openbao::{Method, Request, approle, kv, sys, wrapping};
+use openbao::{AppRoleCredentials, Method, Request, approle, kv, sys, wrapping};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -40,11 +40,31 @@ impl HostCredentials {
 }
 
 impl Server {
-    /// Mounts AppRole at `approle/`, unless it is there.
+    /// Mounts AppRole at `approle/` as the documentation says, unless it is there: nobody is locked out.
     pub fn enable_approle(&self) {
         let mounts = sys::visible_mounts(&self.client()).expect("the mounts are listed");
         if !mounts.auth.contains_key("approle/") {
             self.write("sys/auth/approle", &json!({ "type": "approle" }));
+            sys::lock_nobody_out(&self.client(), "approle").expect("the mount is tuned");
+        }
+    }
+
+    /// Has AppRole lock roles out after five refused logins, as a mount does that nobody has tuned.
+    pub fn lock_out(&self) {
+        self.enable_approle();
+        let locking = json!({ "user_lockout_config": { "lockout_disable": false } });
+        self.write("sys/auth/approle/tune", &locking);
+    }
+
+    /// Locks a host's role out, as anybody can who knows its role id.
+    pub fn lock_role(&self, role_id: &str) {
+        let client = self.anonymous_client();
+        let wrong = AppRoleCredentials {
+            role_id: role_id.into(),
+            secret_id: "wrong".into(),
+        };
+        for _ in 0..5 {
+            approle::login(&client, "approle", &wrong).expect_err("the secret id is wrong");
         }
     }
 

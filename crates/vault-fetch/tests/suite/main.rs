@@ -17,6 +17,7 @@ mod environment;
 mod environment_file;
 mod fresh;
 mod keys;
+mod lockout;
 mod nodes;
 mod output;
 mod ownership;

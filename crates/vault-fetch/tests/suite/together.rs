@@ -31,6 +31,8 @@ fn thirty_two_at_once_on_one_directory_all_succeed() {
 fn a_slow_run_does_not_put_an_older_version_back() {
     testkit::require_bao!();
     let host = Host::new("overtaken");
+    host.put(&json!({ "password": "first-one" }));
+    host.fetch().succeed(); // so that no run waits for the login of another
     host.put(&json!({ "password": "older-one" }));
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Trouble::Trickle(Duration::from_millis(2)));

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
 use cli::Failure;
-use delivery::{Change, Declarations, LastAnswer, Trial, Workplace};
+use delivery::{Change, Declarations, Trial, Workplace};
 use openbao::Settings;
 
 use super::{
@@ -67,7 +68,7 @@ impl<'a> Transaction<'a> {
         taken: &mut BTreeMap<String, Duration>,
     ) -> Result<Outcomes, Failure> {
         let openbao = &self.declarations.openbao;
-        let asker = Asker::new(openbao, self.settings, self.last_answer());
+        let asker = Asker::new(openbao, self.settings, self.any_output());
         let mut asker = asker.inspect_err(|error| self.note_of_all(error, ""))?;
         let leftover = self.resume();
         self.scope.extend(leftover.keys());
@@ -105,10 +106,10 @@ impl<'a> Transaction<'a> {
         Ok(self.outcomes)
     }
 
-    /// The note that the fetches of these secrets keep.
-    fn last_answer(&self) -> Option<LastAnswer> {
+    /// A directory beside which the fetches of these secrets keep their notes.
+    fn any_output(&self) -> Option<&'a Path> {
         let any = self.scope.first()?;
-        LastAnswer::beside(&self.secrets.get(any)?.declared.output_directory)
+        Some(&self.secrets.get(any)?.declared.output_directory)
     }
 
     /// The trials that killed runs left, with everything where it belongs.

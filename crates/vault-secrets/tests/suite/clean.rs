@@ -27,7 +27,10 @@ fn a_secret_that_is_no_longer_declared_leaves_nothing() {
     let host = host("removed");
     host.forget("tls");
     done(&host.clean());
-    assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
+    assert_eq!(
+        names(&host.path("secrets")),
+        [".db.vault-fetch", ".vault-logins", "db"]
+    );
     assert_eq!(names(&host.path("cache")), ["db"]);
     let output = host.clean();
     done(&output);
@@ -41,7 +44,10 @@ fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
     let elsewhere = json!({ "output_directory": host.path("elsewhere/tls") });
     host.declare("tls", &elsewhere);
     done(&host.clean());
-    assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
+    assert_eq!(
+        names(&host.path("secrets")),
+        [".db.vault-fetch", ".vault-logins", "db"]
+    );
     assert_eq!(names(&host.path("cache")), ["db", "tls"]);
     // under another name, in the same place
     host.forget("db");
@@ -108,7 +114,7 @@ fn one_bad_place_does_not_keep_the_others() {
     host.forget("db");
     host.forget("tls");
     failed(&host.clean(), "holds files");
-    assert!(names(&host.path("secrets")).is_empty());
+    assert_eq!(names(&host.path("secrets")), [".vault-logins"]);
     assert_eq!(names(&host.path("cache")), ["db"]);
 }
 

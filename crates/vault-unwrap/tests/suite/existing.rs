@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
-use testkit::{HostCredentials, Proxy};
+use testkit::{HostCredentials, Proxy, Server};
 
 use crate::host::{NewHost, entries};
 
@@ -168,4 +168,40 @@ fn files_and_folder_that_were_too_open_are_closed() {
     assert_eq!(host.unwrap().run().code(), Some(0));
     assert_eq!(crate::host::mode(&host.approle()), "0700");
     assert_eq!(crate::host::mode(&host.approle().join("secret-id")), "0600");
+}
+
+/// Credentials that OpenBao refuses, and a token that cannot replace them: however often the unit starts.
+#[test]
+fn refused_credentials_never_lock_the_role() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.lock_out();
+    let host = NewHost::on(server, "never-locked");
+    let good = host.credentials.clone();
+    let host = host.with_credentials(&pair(&good.role_id, "wrong"));
+    for _ in 0..8 {
+        let output = host.with_token("s.used").deadline("1s").run();
+        assert_eq!(output.code(), Some(1), "{output}");
+    }
+    good.write_to(&host.approle());
+    assert!(host.can_log_in());
+}
+
+/// The server says nothing of the credentials, and somebody gave the host a token.
+#[test]
+fn a_locked_role_does_not_keep_a_new_token_from_its_use() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    server.lock_out();
+    let host = NewHost::on(server, "locked-role");
+    let good = host.credentials.clone();
+    let host = host.with_credentials(&pair(&good.role_id, "old"));
+    host.server.lock_role(&good.role_id);
+    let output = host.unwrap().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("has locked this host's role"),
+        "{output}"
+    );
+    assert_eq!(host.stored().unwrap().1, good.secret_id);
 }

@@ -18,7 +18,10 @@ fn of_several_at_once_one_uses_the_token_and_the_others_find_the_credentials() {
         }
         host.assert_has_its_credentials();
         let left = entries(&host.approle());
-        assert_eq!(left, ["role-id", "secret-id", "tried-token"]);
+        assert_eq!(
+            left,
+            [".vault-logins", "role-id", "secret-id", "tried-token"]
+        );
         std::fs::remove_dir_all(host.approle()).unwrap();
     }
 }
