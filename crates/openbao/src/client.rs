@@ -361,6 +361,21 @@ impl Client {
         }
     }
 
+    /// Whether the server that is asked first answers `request` itself, in place of pointing to the active one.
+    pub(crate) fn answers_itself(&self, request: &Request<'_>) -> Result<bool, Error> {
+        let limits = self.limits(request, 1);
+        let mut points_elsewhere = false;
+        let answered = self.at_preferred(request, |agent, message| {
+            let answer = exchange(agent, message, limits)?;
+            points_elsewhere = matches!(answer.status, 307 | 308);
+            Ok(Opened::Answer(answer))
+        });
+        if points_elsewhere {
+            return Ok(false);
+        }
+        answered.map(|_| true)
+    }
+
     /// The error for the server that is asked first.
     pub(crate) fn unusable(&self, trouble: Trouble) -> Error {
         Error::Unavailable {

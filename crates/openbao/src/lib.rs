@@ -15,6 +15,7 @@ mod client;
 mod error;
 mod exchange;
 pub mod handshake;
+pub mod identity;
 pub mod init;
 pub mod jwt;
 pub mod kv;

@@ -1,7 +1,9 @@
 //! The system backend (API pages `sys/…`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -36,12 +38,27 @@ pub struct SealStatus {
     pub cluster_id: String,
 }
 
+impl SealStatus {
+    /// Whether standbys of this version answer reads, where nothing is in the way (OpenBao 2.5 and later).
+    pub fn has_standby_reads(&self) -> bool {
+        let mut numbers = self.version.split('.').map(str::parse);
+        let version: (Option<u32>, Option<u32>) = (
+            numbers.next().and_then(Result::ok),
+            numbers.next().and_then(Result::ok),
+        );
+        version >= (Some(2), Some(5))
+    }
+}
+
 /// A mounted secrets engine or auth method.
 #[derive(Debug, Deserialize)]
 pub struct Mount {
     /// Which engine or method: `kv`, `approle`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Names this very mount; of an auth method, where identities have their aliases.
+    #[serde(default)]
+    pub accessor: String,
     /// Its options; for `kv`, `version` tells 1 from 2.
     #[serde(default)]
     pub options: Option<BTreeMap<String, String>>,
@@ -80,8 +97,33 @@ pub fn capabilities_self(
     let request = Request::new(Method::Post, "sys/capabilities-self")
         .json(&json!({ "paths": paths }))?
         .repeatable();
-    let mut all: BTreeMap<String, serde_json::Value> = client.data(&request)?;
-    all.retain(|path, _| paths.contains(&path.as_str()));
+    capabilities_of(client, &request, paths)
+}
+
+/// What another token may do on each of `paths`: `read`, `list`, `root`, `deny` and so on.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn capabilities(
+    client: &Client,
+    token: &SecretString,
+    paths: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let request = Request::new(Method::Post, "sys/capabilities")
+        .json(&json!({ "token": token.expose_secret(), "paths": paths }))?
+        .repeatable();
+    capabilities_of(client, &request, paths)
+}
+
+/// Beside the paths, an answer has what every answer has.
+fn capabilities_of(
+    client: &Client,
+    request: &Request<'_>,
+    paths: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut all: BTreeMap<String, serde_json::Value> = client.data(request)?;
+    let paths: BTreeSet<_> = paths.iter().copied().collect();
+    all.retain(|path, _| paths.contains(path.as_str()));
     let lists = all.into_iter();
     Ok(lists
         .filter_map(|(path, list)| Some((path, serde_json::from_value(list).ok()?)))
@@ -97,7 +139,7 @@ pub fn visible_mounts(client: &Client) -> Result<VisibleMounts, Error> {
 }
 
 /// What is mounted (API page `sys/internal/ui/mounts`): needs no right but some on the mount itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct VisibleMounts {
     /// Secrets engines.
     pub secret: BTreeMap<String, Mount>,
@@ -178,6 +220,42 @@ pub fn leader(client: &Client) -> Result<Leader, Error> {
 /// What [`Client::send`] gives.
 pub fn is_up_to_date(client: &Client) -> Result<bool, Error> {
     leader(client).map(|leader| leader.is_active())
+}
+
+/// Whether the server that is asked first is active, or reaches the one that is. Needs no token.
+///
+/// A standby that has lost its leader answers reads for good, and may go on naming it; so this sends it a
+/// request that only the leader can answer: one for data that is newer than any (concepts page "Eventual
+/// consistency"), which the standby passes on.
+///
+/// # Errors
+/// What [`Client::send`] gives: nothing is known then.
+pub fn has_leader(client: &Client) -> Result<bool, Error> {
+    let leader = leader(client)?;
+    if leader.is_active() || leader.leader_address.is_empty() {
+        return Ok(leader.is_active());
+    }
+    let status = seal_status(client)?;
+    let newer = json!({ "cluster": status.cluster_id, "value": u64::MAX.to_string() });
+    let request = Request::new(Method::Get, "sys/internal/ui/mounts")
+        .authentication(Authentication::None)
+        .header("X-Vault-Index", BASE64_STANDARD.encode(newer.to_string()))
+        .header("X-Vault-Inconsistent", "forward-active-node");
+    let answer = client.send::<serde::de::IgnoredAny>(&request);
+    Ok(!matches!(answer, Err(Error::Unavailable { .. })))
+}
+
+/// Whether the server that is asked first, a standby, answers reads itself. One that does not passes each on
+/// to the active server: so is one before OpenBao 2.5, one with `disable_standby_reads`, and one whose storage
+/// and configuration differ in what it must not differ in, such as its audit devices. Needs no token.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn answers_reads(client: &Client) -> Result<bool, Error> {
+    let request = Request::new(Method::Get, "sys/internal/ui/mounts")
+        .authentication(Authentication::None)
+        .header("X-Vault-No-Request-Forwarding", "true");
+    client.answers_itself(&request)
 }
 
 /// The text of an ACL policy.

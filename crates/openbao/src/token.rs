@@ -1,6 +1,8 @@
-//! The token that asks (API page "Token auth method").
+//! Tokens: the one that asks, and others (API page "Token auth method").
 
+use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{Client, Error, Method, Request};
 
@@ -28,4 +30,106 @@ pub fn lookup_self(client: &Client) -> Result<TokenInfo, Error> {
 pub fn revoke_self(client: &Client) -> Result<(), Error> {
     let request = Request::new(Method::Post, "auth/token/revoke-self").repeatable();
     client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
+}
+
+/// What tokens may be made by a token role (API page "Token auth method", `auth/token/roles`).
+#[derive(Debug, Deserialize)]
+pub struct TokenRole {
+    /// Policies that they may have.
+    #[serde(default)]
+    pub allowed_policies: Vec<String>,
+    /// The same, with `*` for anything.
+    #[serde(default)]
+    pub allowed_policies_glob: Vec<String>,
+    /// `batch`, `service` or what the mount has by default.
+    #[serde(default)]
+    pub token_type: String,
+}
+
+impl TokenRole {
+    /// Whether its tokens may have this policy.
+    pub fn allows(&self, policy: &str) -> bool {
+        let mut globs = self.allowed_policies_glob.iter();
+        self.allowed_policies
+            .iter()
+            .any(|allowed| allowed == policy)
+            || globs.any(|glob| matches_glob(glob, policy))
+    }
+}
+
+/// Reads a token role.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none of this name, and what [`Client::send`] gives.
+pub fn read_role(client: &Client, name: &str) -> Result<TokenRole, Error> {
+    client.data(&Request::new(
+        Method::Get,
+        &format!("auth/token/roles/{name}"),
+    ))
+}
+
+/// Makes a token of a token role that makes batch tokens: these are stored nowhere. It is good for a minute.
+///
+/// # Errors
+/// [`Error::Refused`] where the role does not allow the policies, and what [`Client::send`] gives.
+pub fn create_batch(
+    client: &Client,
+    role: &str,
+    policies: &[&str],
+    with_default: bool,
+) -> Result<SecretString, Error> {
+    let path = format!("auth/token/create/{role}");
+    let body = json!({ "policies": policies, "no_default_policy": !with_default, "ttl": "60s" });
+    let request = Request::new(Method::Post, &path).json(&body)?.repeatable();
+    let reply = client.send::<serde::de::IgnoredAny>(&request)?;
+    let login = reply.and_then(|reply| reply.auth);
+    login
+        .map(|login| login.client_token)
+        .ok_or_else(|| client.incomplete("auth"))
+}
+
+/// `*` stands for anything, also for nothing.
+fn matches_glob(glob: &str, text: &str) -> bool {
+    let Some((start, rest)) = glob.split_once('*') else {
+        return glob == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts: Vec<_> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        match text.split_once(part) {
+            Some((_, behind)) => text = behind,
+            None => return false,
+        }
+    }
+    text.ends_with(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_allows_policies_by_name_and_by_glob() {
+        let role = TokenRole {
+            allowed_policies: vec!["shared".to_owned()],
+            allowed_policies_glob: vec!["host-*".to_owned(), "a*b*c".to_owned()],
+            token_type: "batch".to_owned(),
+        };
+        for (policy, allowed) in [
+            ("shared", true),
+            ("shared2", false),
+            ("host-web01", true),
+            ("host-", true),
+            ("ghost-web01", false),
+            ("abc", true),
+            ("a1b2b3c", true),
+            ("acb", false),
+            ("ab", false),
+        ] {
+            assert_eq!(role.allows(policy), allowed, "{policy}");
+        }
+    }
 }

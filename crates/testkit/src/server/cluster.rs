@@ -25,6 +25,11 @@ impl Cluster {
         Self::build(count, &Builder::default().tls(Certificate::Good))
     }
 
+    /// Starts `count` nodes that declare the same audit device with a path of its own each, as no cluster should.
+    pub fn start_with_audit_that_differs(count: usize) -> Self {
+        Self::build(count, &Builder::default().audit())
+    }
+
     fn build(count: usize, options: &Builder) -> Self {
         let certificates = options.tls.map(|_| Arc::new(Certificates::new()));
         let node = |number: usize, join: Option<String>| Builder {

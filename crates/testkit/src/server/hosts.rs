@@ -40,12 +40,26 @@ impl HostCredentials {
 }
 
 impl Server {
-    /// Mounts AppRole at `approle/` as the documentation says, unless it is there: nobody is locked out.
+    /// Makes the token role with which `vault-plan` asks, as `terraform/vault/operator.tf` does; it allows policies
+    /// `more-…`, too.
+    fn allow_tokens_of_hosts(&self) {
+        let role = json!({
+            "allowed_policies_glob": ["host-*", "more-*"],
+            "token_type": "batch",
+            "orphan": true,
+            "renewable": false,
+        });
+        self.write("auth/token/roles/vault-plan", &role);
+    }
+
+    /// Mounts AppRole at `approle/` as the documentation says, unless it is there: nobody is locked out. And lets an
+    /// operator make tokens of hosts.
     pub fn enable_approle(&self) {
         let mounts = sys::visible_mounts(&self.client()).expect("the mounts are listed");
         if !mounts.auth.contains_key("approle/") {
             self.write("sys/auth/approle", &json!({ "type": "approle" }));
             sys::lock_nobody_out(&self.client(), "approle").expect("the mount is tuned");
+            self.allow_tokens_of_hosts();
         }
     }
 

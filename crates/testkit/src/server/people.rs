@@ -24,12 +24,24 @@ impl Cluster {
     /// # Panics
     /// Where the cluster does not come about.
     pub fn of_people() -> (Self, Vec<String>) {
+        Self::of_people_with(&Builder::default())
+    }
+
+    /// The same, but for audit devices, which each node declares with a path of its own, as no node should.
+    ///
+    /// # Panics
+    /// Where the cluster does not come about.
+    pub fn of_people_with_audit_that_differs() -> (Self, Vec<String>) {
+        Self::of_people_with(&Builder::default().audit())
+    }
+
+    fn of_people_with(options: &Builder) -> (Self, Vec<String>) {
         let certificates = std::sync::Arc::new(Certificates::new());
         let node = |name: &str| Builder {
             tls: Some(Certificate::Good),
             certificates: Some(certificates.clone()),
             raft: Some(name.to_owned()),
-            ..Builder::default()
+            ..options.clone()
         };
         let mut nodes = ["bao1", "bao2", "bao3"].map(|name| node(name).prepare());
         introduce(&nodes);
