@@ -11,9 +11,10 @@ use openbao::{
 };
 
 use crate::{
-    LastAnswer, Login, Logins, Patience, Refusal,
+    LastAnswer, Leaderless, Login, Logins, Patience, Refusal,
     error::says_denied,
     last_answer::Noted,
+    leader,
     logins::Turn,
     question::{judge, worth_another_try},
 };
@@ -65,6 +66,7 @@ impl<'a> Access<'a> {
             noted: client.address().clone(),
             must_log_in,
             knows_no_inline: false,
+            went_on: false,
             has_token: false,
             access: self,
             client,
@@ -80,6 +82,8 @@ pub struct Conversation<'a> {
     patience: Patience,
     /// The server that the next process begins with.
     noted: Address,
+    /// Whether the server that was asked first was of no use.
+    went_on: bool,
     /// Before the next question.
     must_log_in: bool,
     /// Whether this conversation found that the server takes no notice of inline authentication.
@@ -115,6 +119,14 @@ impl Conversation<'_> {
         self.ask(|client| kv::list_detailed(client, mount, folder))
     }
 
+    /// Whether the server that answered serves without a leader, so that what it gave may be old. Costs no
+    /// request where a leader was seen a moment ago and the server that was asked first is the one that answered.
+    pub fn leaderless(&mut self) -> Option<Leaderless> {
+        let last_answer = self.access.last_answer.as_ref();
+        let note = last_answer.map(LastAnswer::of_leader);
+        leader::missing(&mut self.client, note.as_deref(), self.went_on)
+    }
+
     /// Asks again with growing pauses while no server can be used.
     fn ask<T>(&mut self, question: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Refusal> {
         let deadline = deadline_in(self.patience.deadline);
@@ -133,6 +145,7 @@ impl Conversation<'_> {
         if self.noted == *answered && !self.knows_no_inline {
             return;
         }
+        self.went_on |= self.noted != *answered;
         self.noted = answered.clone();
         if let Some(note) = &self.access.last_answer {
             let noted = Noted::new(answered.clone());

@@ -14,7 +14,7 @@ use std::{
 use openbao::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::{private_file, remark};
+use crate::{leader, private_file, remark};
 
 /// A server that needed a login is asked for inline authentication again after this time: it may have been
 /// replaced by one that knows it.
@@ -46,6 +46,11 @@ impl LastAnswer {
             Ok(text) => Noted::parse(text),
             Err(_) => Some(Noted::new(text.parse().ok()?)), // as older versions wrote it: the address alone
         }
+    }
+
+    /// Where it is noted that the servers have a leader.
+    pub(crate) fn of_leader(&self) -> PathBuf {
+        leader::beside(&self.path)
     }
 
     /// Notes a server, or does not: a fetch that works is worth more than its note.

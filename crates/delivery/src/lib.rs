@@ -19,6 +19,7 @@ mod environment_file;
 mod error;
 mod failures;
 mod last_answer;
+mod leader;
 mod logins;
 mod names;
 mod ownership;
@@ -42,6 +43,7 @@ pub use declarations::{DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredSecr
 pub use error::{Error, says_denied};
 pub use failures::{Failures, Reason};
 pub use last_answer::LastAnswer;
+pub use leader::Leaderless;
 pub use logins::Logins;
 pub use names::{SecretPath, identity};
 pub use ownership::{FileMode, Ownership};

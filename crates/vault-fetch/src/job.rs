@@ -7,8 +7,8 @@ use std::{
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Copy, Error, Failures, Found, LastAnswer, Logins, Ownership, Patience,
-    Refusal, Source, Standing, Workplace, credentials, identity,
+    Access, Cache, Contents, Conversation, Copy, Error, Failures, Found, LastAnswer, Logins,
+    Ownership, Patience, Refusal, Source, Standing, Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
 
@@ -70,10 +70,11 @@ impl Job {
 
     fn run(&self, settings: &Settings) -> Result<(), Error> {
         let credentials = credentials::read(&self.arguments.approle_dir)?;
-        let ask = |has_copy| {
-            self.access(settings, &credentials)
-                .open(self.patience(has_copy))?
-                .read(self.arguments.secret.as_str())
+        let mut conversation = None;
+        let mut ask = |has_copy| {
+            let access = self.access(settings, &credentials);
+            let opened = conversation.insert(access.open(self.patience(has_copy))?);
+            opened.read(self.arguments.secret.as_str())
         };
         let mut copy = self.copy();
         let mut answer = ask(copy.is_some());
@@ -87,7 +88,11 @@ impl Job {
             }
         }
         match answer {
-            Ok(secret) => self.accept(&secret, copy.map(|(copy, _)| copy)),
+            Ok(secret) => {
+                self.accept(&secret, copy.map(|(copy, _)| copy))?;
+                self.warn_without_leader(conversation, secret.metadata.version);
+                Ok(())
+            }
             Err(Refusal::Unavailable(cause)) => {
                 self.tell_of_age();
                 Err(Error::NoCache { cause })
@@ -124,6 +129,17 @@ impl Job {
             *deadline
         };
         Patience { deadline, has_copy }
+    }
+
+    /// What a standby gives that has lost its leader is the newest that it knows of.
+    fn warn_without_leader(&self, conversation: Option<Conversation<'_>>, version: u64) {
+        let leaderless = conversation.and_then(|mut conversation| conversation.leaderless());
+        if let Some(leaderless) = leaderless {
+            let name = &self.arguments.secret;
+            warn(format_args!(
+                "{leaderless}: there may be newer versions of `{name}` than {version}"
+            ));
+        }
     }
 
     /// The copy that may stand in for OpenBao.

@@ -66,7 +66,7 @@ fn verdict(states: &BTreeMap<&str, State>) -> Result<(), Failure> {
         Role::NotInitialised => {
             "it has not joined the cluster: `journalctl -u openbao` on it says why"
         }
-        Role::NoLeader => "more than half of the nodes must run and be unsealed to elect a leader",
+        Role::NoLeader => "more than half of the nodes must run and be unsealed to elect a leader; until then nothing can be written",
         _ => "`systemctl status openbao` on that node, and the network between",
     }))
 }

@@ -33,9 +33,13 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
     host.fetch().through(&proxy).cached().succeed();
 
     assert_eq!(proxy.connections(), 1);
-    let requests = proxy.requests();
-    assert_eq!(requests.len(), 1, "{requests:?}");
-    assert_eq!(requests[0].path, "/v1/secret/data/hosts/one-request/db");
+    let asked = || -> Vec<_> {
+        let requests = proxy.requests().into_iter();
+        requests.map(|request| request.path).collect()
+    };
+    let read = "/v1/secret/data/hosts/one-request/db";
+    let once = [read, "/v1/sys/leader"]; // the first in a while also looks for the leader, on the same connection
+    assert_eq!(asked(), once);
     let audited = host.server.audited();
     let audited: Vec<_> = audited[seen..]
         .iter()
@@ -47,6 +51,9 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
     ];
     assert_eq!(audited, expected, "the login is part of the request");
     assert_eq!(host.server.left_behind(), before);
+
+    host.fetch().through(&proxy).cached().succeed();
+    assert_eq!(asked(), [&once[..], &[read]].concat());
 }
 
 #[test]
@@ -90,7 +97,10 @@ fn a_server_without_inline_authentication_gets_a_login() {
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let paths: Vec<_> = proxy.requests().into_iter().map(|hit| hit.path).collect();
     let read = "/v1/secret/data/hosts/login-first/db";
-    assert_eq!(paths, [read, "/v1/auth/approle/login", read]);
+    assert_eq!(
+        paths,
+        [read, "/v1/auth/approle/login", read, "/v1/sys/leader"]
+    );
     assert_eq!(proxy.connections(), 1, "all on one connection");
 }
 
@@ -144,7 +154,11 @@ fn a_login_can_be_asked_for() {
     fetch.args(["--authentication", "login"]).succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let methods: Vec<_> = proxy.requests().into_iter().map(|hit| hit.method).collect();
-    assert_eq!(methods, ["POST", "GET"]);
+    assert_eq!(
+        methods,
+        ["POST", "GET", "GET"],
+        "the last looks for the leader"
+    );
     assert_eq!(proxy.connections(), 1);
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use cli::warn;
 use delivery::{
     Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Logins, Patience, Refusal,
     Rejection, Standing, credentials,
@@ -75,6 +76,13 @@ impl<'a> Asker<'a> {
             mount: &openbao.kv_mount,
             listings: BTreeMap::new(),
         })
+    }
+
+    /// Warns where a server answered that has lost its leader: it tells of nothing that came after that.
+    pub(crate) fn warn_without_leader(&mut self) {
+        if let Some(leaderless) = self.conversation.leaderless() {
+            warn(format_args!("{leaderless}: there may be newer versions"));
+        }
     }
 
     /// What there is to say of `secret`. Changes nothing but the time a copy was confirmed at.

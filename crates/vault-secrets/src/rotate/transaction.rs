@@ -75,6 +75,7 @@ impl<'a> Transaction<'a> {
         let Some(mut found) = self.survey(&mut asker, &leftover) else {
             return Ok(self.outcomes); // OpenBao cannot be used: nothing changes
         };
+        asker.warn_without_leader();
         let units = self.units()?;
         let wanted = self.wanted(&found, &units)?;
         let fresh = found.fresh.keys().copied().collect();
