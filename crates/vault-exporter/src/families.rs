@@ -39,6 +39,10 @@ pub(crate) const NODE_SERVING: Family = Family::gauge(
     "vault_node_serving",
     "Whether the node serves requests: unsealed, and the leader or a standby of one that answered as such.",
 );
+pub(crate) const ANSWERS_READS: Family = Family::gauge(
+    "vault_node_answers_reads",
+    "Whether the node answers reads itself; 0 for a standby that passes them on although its version could. Looked at every five minutes.",
+);
 pub(crate) const COMMITTED: Family = Family::gauge(
     "vault_node_raft_committed_index",
     "The last entry of the raft log that the node knows to be committed.",

@@ -12,6 +12,9 @@ use crate::{
     nodes::{Node, Nodes},
 };
 
+/// A standby is not asked to read at each look, for its audit log has a line of each.
+const BETWEEN_READS: Duration = Duration::from_secs(300);
+
 /// What a look at one node gave.
 #[derive(Debug)]
 pub(crate) struct Look<'a> {
@@ -20,6 +23,8 @@ pub(crate) struct Look<'a> {
     pub(crate) status: Option<sys::SealStatus>,
     /// What it knows of its cluster; none where it is sealed or lost.
     pub(crate) leader: Option<sys::Leader>,
+    /// Whether it answers reads itself, as it was seen last; none where its version could not as a standby.
+    pub(crate) answers_reads: Option<bool>,
     /// What it shows, or showed last.
     pub(crate) validity: Option<Validity>,
     /// Why something of this is missing that should be there.
@@ -74,9 +79,11 @@ fn one<'a>(nodes: &Nodes, node: &'a Node) -> Look<'a> {
         let leader = leader(&client, &status);
         (leader, shown.join().unwrap_or_default())
     });
+    let answers_reads = reads(&client, node, &status, leader.as_ref().ok());
     Look {
         node,
         trouble: leader.as_ref().err().copied(),
+        answers_reads,
         status: Some(status),
         leader: leader.unwrap_or_default(),
         validity: node.remember(shown),
@@ -96,6 +103,23 @@ fn leader(client: &Client, status: &sys::SealStatus) -> Result<Option<sys::Leade
     }
 }
 
+/// Whether it answers reads itself: a leader does, a standby is asked.
+fn reads(
+    client: &Client,
+    node: &Node,
+    status: &sys::SealStatus,
+    leader: Option<&Option<sys::Leader>>,
+) -> Option<bool> {
+    let leader = leader?.as_ref()?;
+    if leader.is_active() {
+        return Some(true);
+    }
+    if !status.has_standby_reads() {
+        return None;
+    }
+    node.reads_within(BETWEEN_READS, || sys::answers_reads(client).ok())
+}
+
 fn validity(nodes: &Nodes, node: &Node) -> Option<Validity> {
     if !node.address.is_encrypted() || *nodes.trust() == Trust::SkipVerify {
         return None;
@@ -111,6 +135,7 @@ fn lost<'a>(node: &'a Node, trouble: &'static str) -> Look<'a> {
         node,
         status: None,
         leader: None,
+        answers_reads: None,
         validity: node.remember(None),
         trouble: Some(trouble),
         took: Duration::ZERO,

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cli::{ConnectionArgs, Failure};
@@ -25,6 +25,8 @@ pub(crate) struct Node {
     pub(crate) address: Address,
     /// What it showed last.
     shown: Mutex<Option<Validity>>,
+    /// Whether it answered reads when it was asked last, and when that was.
+    reads: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Nodes {
@@ -111,6 +113,7 @@ impl Node {
             name: name.unwrap_or(place).to_owned(),
             address: address.clone(),
             shown: Mutex::default(),
+            reads: Mutex::default(),
         }
     }
 
@@ -119,6 +122,20 @@ impl Node {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         *shown = now.or(*shown);
         *shown
+    }
+
+    /// Whether it answers reads: as it was seen within `time`, else as `ask` says.
+    pub(crate) fn reads_within(
+        &self,
+        time: Duration,
+        ask: impl FnOnce() -> Option<bool>,
+    ) -> Option<bool> {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |(when, _): &(Instant, bool)| when.elapsed() < time;
+        if !reads.as_ref().is_some_and(fresh) {
+            *reads = ask().map(|answers| (Instant::now(), answers));
+        }
+        reads.map(|(_, answers)| answers)
     }
 }
 

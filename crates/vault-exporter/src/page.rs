@@ -7,9 +7,9 @@ use exposition::{Family, Page, flag, number};
 use crate::{
     certificate::last_end,
     families::{
-        ANSWER_SECONDS, APPLIED, AUTHORITIES, BUILD, COMMITTED, INFO, INITIALIZED, LAG, LEADER,
-        LEADERS, NEXT_CA, NODE_SERVING, NODES, NOT_AFTER, NOT_BEFORE, SCRAPE_SECONDS, SEALED,
-        SERVING, TOLERANCE, TROUBLE, UNSEAL_PROGRESS, UNSEAL_THRESHOLD, UP,
+        ANSWER_SECONDS, ANSWERS_READS, APPLIED, AUTHORITIES, BUILD, COMMITTED, INFO, INITIALIZED,
+        LAG, LEADER, LEADERS, NEXT_CA, NODE_SERVING, NODES, NOT_AFTER, NOT_BEFORE, SCRAPE_SECONDS,
+        SEALED, SERVING, TOLERANCE, TROUBLE, UNSEAL_PROGRESS, UNSEAL_THRESHOLD, UP,
     },
     look::Look,
     nodes::Nodes,
@@ -30,6 +30,9 @@ pub(crate) fn nodes(page: &mut Page, looks: &[Look<'_>], nodes: &Nodes) {
     });
     of_each(page, looks, &NODE_SERVING, |look| {
         Some(flag(look.serves(looks)))
+    });
+    of_each(page, looks, &ANSWERS_READS, |look| {
+        Some(flag(look.answers_reads?))
     });
     raft(page, looks);
     certificates(page, looks, nodes);

@@ -29,7 +29,8 @@ pub struct Arguments {
 pub(crate) enum Command {
     /// One line for each node: leader, standby, sealed, not initialised, or out of reach
     ///
-    /// Ends with 1 where one of them does not serve.
+    /// Ends with 1 where one of them does not serve. Warns of a standby that passes reads on to the leader
+    /// although its version could answer them.
     Status {
         /// As JSON
         #[arg(long)]

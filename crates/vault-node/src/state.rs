@@ -54,12 +54,22 @@ pub(crate) struct State {
     /// OpenBao's version, where it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
+    /// Whether it answers reads itself, where it is a standby of a version that could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answers_reads: Option<bool>,
     /// Why it is out of reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
     /// What it said of its leader, where it is unsealed.
     #[serde(skip)]
     leader: Option<sys::Leader>,
+}
+
+impl State {
+    /// Whether it is a standby that could answer reads and passes them on.
+    pub(crate) fn passes_reads_on(&self) -> bool {
+        self.role == Role::Standby && self.answers_reads == Some(false)
+    }
 }
 
 /// Asks all nodes at once; one that hangs delays the others by nothing.
@@ -110,19 +120,27 @@ pub(crate) fn of(client: &Client) -> State {
         Ok(status) => status,
         Err(error) => return lost(error.without_address()),
     };
+    let mut answers_reads = None;
     let (role, leader) = if !status.initialized {
         (Role::NotInitialised, None)
     } else if status.sealed {
         (Role::Sealed, None)
     } else {
         match sys::leader(client) {
-            Ok(leader) => (role_of(&leader), Some(leader)),
+            Ok(leader) => {
+                let role = role_of(&leader);
+                if role == Role::Standby && status.has_standby_reads() {
+                    answers_reads = sys::answers_reads(client).ok();
+                }
+                (role, Some(leader))
+            }
             Err(error) => return lost(error.without_address()),
         }
     };
     State {
         role,
         version: Some(status.version),
+        answers_reads,
         trouble: None,
         leader,
     }
@@ -142,6 +160,7 @@ fn lost(trouble: String) -> State {
     State {
         role: Role::OutOfReach,
         version: None,
+        answers_reads: None,
         trouble: Some(trouble),
         leader: None,
     }

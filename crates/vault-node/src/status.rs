@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cli::{Failure, data};
+use cli::{Failure, data, warn};
 use serde_json::json;
 
 use crate::{
@@ -19,6 +19,7 @@ pub(crate) fn show(cluster: &Cluster, as_json: bool) -> Result<(), Failure> {
     } else {
         data(table(cluster, &states).trim_end())?;
     }
+    warn_of_reads(&states);
     verdict(&states)
 }
 
@@ -38,9 +39,27 @@ fn table(cluster: &Cluster, states: &BTreeMap<&str, State>) -> String {
         let more = state.trouble.as_ref().or(state.version.as_ref());
         let more = more.map_or("", String::as_str);
         let role = state.role;
-        format!("{here} {name:names$}  {address:addresses$}  {role:15}  {more}\n")
+        let reads = if state.passes_reads_on() {
+            "  passes reads on"
+        } else {
+            ""
+        };
+        format!("{here} {name:names$}  {address:addresses$}  {role:15}  {more}{reads}\n")
     };
     states.iter().map(line).collect()
+}
+
+/// Hosts get their answers all the same, but from the leader alone.
+fn warn_of_reads(states: &BTreeMap<&str, State>) {
+    let passing = states.iter().filter(|(_, state)| state.passes_reads_on());
+    let names: Vec<_> = passing.map(|(name, _)| format!("`{name}`")).collect();
+    if !names.is_empty() {
+        warn(format_args!(
+            "reads are passed on to the leader by {}: `journalctl -u openbao | grep read-only` there says why; \
+             audit devices, for one, must be declared alike on all nodes",
+            names.join(", ")
+        ));
+    }
 }
 
 /// A failure where a node does not serve, with what to do.

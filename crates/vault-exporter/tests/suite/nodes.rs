@@ -207,3 +207,29 @@ fn usage_that_makes_no_sense_is_refused() {
         assert!(output.stderr.contains(said), "{arguments:?}: {output}");
     }
 }
+
+#[test]
+fn standbys_that_pass_every_read_on_are_told_from_others() {
+    testkit::require_bao!();
+    for (mut cluster, expected) in [
+        (Cluster::start_with_audit_that_differs(2), 0),
+        (Cluster::start_with_tls(2), 1),
+    ] {
+        let nodes = nodes(&mut cluster);
+        let authority = cluster.nodes()[0].ca_certificate();
+        wait_for("the standby is as it is for good", || {
+            // an exporter of its own each time, for one remembers what it saw
+            let arguments: Vec<_> = nodes.iter().map(String::as_str).collect();
+            let mut once = run(&arguments).args(["--once"]);
+            if let Some(authority) = &authority {
+                once = once.env("BAO_CACERT", authority);
+            }
+            let output = once.run();
+            let said = |node: &str, answers: u8| {
+                let line = format!("vault_node_answers_reads{{node=\"{node}\"}} {answers}\n");
+                output.stdout.contains(&line)
+            };
+            (said("n1", 1) && said("n2", expected)).then_some(())
+        });
+    }
+}

@@ -72,3 +72,27 @@ fn one_that_never_began_is_not_initialised() {
     assert_eq!(shown.code(), Some(1), "{shown}");
     assert!(shown.stdout.contains("not initialised"), "{shown}");
 }
+
+/// Nodes that declare their audit devices differently never open their storage for reading.
+#[test]
+fn standbys_that_pass_every_read_on_are_named() {
+    testkit::require_bao!();
+    let mut cluster = Cluster::start_with_audit_that_differs(3);
+    let machine = Machine::of(&mut cluster);
+    let shown = machine.run(&["status"]);
+    assert_eq!(shown.code(), Some(0), "clients are served: {shown}");
+    let standbys = shown.stdout.lines().filter(|line| line.contains("standby"));
+    let passing = standbys.filter(|line| line.ends_with("passes reads on"));
+    assert_eq!(passing.count(), 2, "{shown}");
+    let named = "warning: reads are passed on to the leader by `node2`, `node3`: ";
+    assert!(shown.stderr.starts_with(named), "{shown}");
+
+    let mut cluster = Cluster::start(3);
+    let machine = Machine::of(&mut cluster);
+    testkit::wait_for("all standbys answer reads", || {
+        let shown = machine.run(&["status", "--json"]);
+        let nodes: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let answers = |name: &str| nodes["nodes"][name]["answers_reads"] == Value::Bool(true);
+        (answers("node2") && answers("node3") && shown.stderr.is_empty()).then_some(())
+    });
+}
