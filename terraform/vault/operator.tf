@@ -12,6 +12,16 @@ import {
   id       = each.value
 }
 
+# By it vault-plan asks OpenBao what the policies of a host allow. Its tokens are stored nowhere; an operator, who
+# writes the policies of hosts, gets nothing by them that is not theirs already.
+resource "vault_token_auth_backend_role" "vault_plan" {
+  role_name             = "vault-plan"
+  allowed_policies_glob = var.host_policies
+  token_type            = "batch"
+  orphan                = true
+  renewable             = false
+}
+
 resource "vault_policy" "operator" {
   name   = "operator"
   policy = <<-EOT
@@ -61,12 +71,28 @@ resource "vault_policy" "operator" {
       capabilities = ["list", "read"]
     }
 
-    # What roles may do: vault-plan reads the policies that they name.
+    # What hosts may do: vault-plan reads the policies of their roles, entities and groups, and has OpenBao
+    # tell what these allow, of batch tokens that the token role below makes.
     path "sys/policies/acl/" {
       capabilities = ["list"]
     }
     path "sys/policies/acl/+" {
       capabilities = ["read"]
+    }
+    path "identity/lookup/entity" {
+      capabilities = ["update"]
+    }
+    path "identity/group/id/+" {
+      capabilities = ["read"]
+    }
+    path "auth/token/roles/vault-plan" {
+      capabilities = ["read"]
+    }
+    path "auth/token/create/vault-plan" {
+      capabilities = ["update"]
+    }
+    path "sys/capabilities" {
+      capabilities = ["update"]
     }
 
     # The cluster: how it is, another leader, a node that is gone for good.

@@ -22,6 +22,17 @@ variable "adopt_mounts" {
   default     = []
 }
 
+variable "host_policies" {
+  description = "Policies that hosts have, with `*` for anything: of these vault-plan can tell what they allow. An operator may have tokens with them."
+  type        = set(string)
+  default     = ["host-*"]
+
+  validation {
+    condition     = !contains(var.host_policies, "*")
+    error_message = "`*` would give operators every policy."
+  }
+}
+
 variable "kubernetes_clusters" {
   description = "Kubernetes clusters whose workloads read secrets (docs/how-to/kubernetes.md). The name is the path of the auth method and the folder of the cluster's secrets; `namespaces` are those that may log in; raise `reviewer_token_version` with each new reviewer's token."
   type = map(object({

@@ -1,5 +1,7 @@
 //! The envelope of OpenBao's answers.
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
 use serde::{
     Deserialize,
@@ -29,6 +31,9 @@ fn none<T>() -> Option<T> {
 pub struct Login {
     /// The token.
     pub client_token: SecretString,
+    /// Its policies.
+    #[serde(default)]
+    pub policies: Option<BTreeSet<String>>,
 }
 
 /// A wrapping token and what the server says of it (API page `sys/wrapping/wrap`).

@@ -1,10 +1,12 @@
 //! Tokens: the one that asks, and others (API page "Token auth method").
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Client, Error, Method, Request};
+use crate::{Client, Error, Method, Request, Trouble};
 
 /// What the server keeps of a token.
 #[derive(Debug, Deserialize)]
@@ -83,9 +85,17 @@ pub fn create_batch(
     let request = Request::new(Method::Post, &path).json(&body)?.repeatable();
     let reply = client.send::<serde::de::IgnoredAny>(&request)?;
     let login = reply.and_then(|reply| reply.auth);
-    login
-        .map(|login| login.client_token)
-        .ok_or_else(|| client.incomplete("auth"))
+    let login = login.ok_or_else(|| client.incomplete("auth"))?;
+    let default = with_default.then_some("default");
+    let asked: BTreeSet<_> = policies.iter().copied().chain(default).collect();
+    let given = login.policies.unwrap_or_default();
+    // a role with `allowed_policies` gives them all to whoever asks for none
+    if !given.iter().map(String::as_str).eq(asked) {
+        let given: Vec<_> = given.into_iter().collect();
+        let reason = format!("the token has the policies {given:?}, which were not asked for");
+        return Err(client.unusable(Trouble::BadReply(reason)));
+    }
+    Ok(login.client_token)
 }
 
 /// `*` stands for anything, also for nothing.

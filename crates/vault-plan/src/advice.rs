@@ -4,10 +4,7 @@ use crate::host::Host;
 
 /// `bao kv <verb> -mount=<mount> … <path>` for a secret of this host.
 pub(crate) fn kv(host: &Host, verb: &str, path: &str, rest: &[String]) -> String {
-    let mut words = vec!["bao kv".to_owned(), verb.to_owned()];
-    if let Some(namespace) = host.namespace() {
-        words.push(format!("-namespace={}", word(namespace)));
-    }
+    let mut words = vec![format!("bao kv {verb}{}", namespace(host.namespace()))];
     words.push(format!("-mount={}", word(host.kv_mount())));
     let (flags, values): (Vec<_>, Vec<_>) = rest.iter().partition(|text| text.starts_with('-'));
     words.extend(flags.into_iter().cloned());
@@ -28,8 +25,14 @@ pub(crate) fn values<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<String>
     values
 }
 
+/// ` -namespace=…`, where there is one.
+pub(crate) fn namespace(name: Option<&str>) -> String {
+    name.map(|name| format!(" -namespace={}", word(name)))
+        .unwrap_or_default()
+}
+
 /// The text as one word of a shell.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "_-./:@%+,".contains(letter);
     if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
         return text.to_owned();

@@ -44,12 +44,15 @@ const AFTER: &str = "\
 Findings:
   missing     a declared secret is not in OpenBao, or was deleted or destroyed
   keys        a secret lacks a key that the host needs, or has one that it cannot use
-  denied      the host's policies do not let it read the secret
+  denied      the host cannot log in, or its policies do not let it read the secret
   undeclared  a secret below hosts/<hostname>/ that no host declares
   unused      a grant of the policy host-<hostname> that no declared secret uses
   note        worth knowing, or what cannot be told from here; no reason to fail
 
-Of rights, the policies of the host's role are looked at; not what an identity or its groups add.
+OpenBao itself tells what a host may read: of a batch token, which is stored nowhere, with the
+policies of the host's role, of its entity and of the entity's groups. A token role makes it:
+  bao write auth/token/roles/vault-plan allowed_policies_glob='host-*' token_type=batch \\
+    orphan=true renewable=false
 
 Examples:
   vault-plan                                     every host of the flake in this folder
@@ -62,8 +65,10 @@ Examples:
 \"needed_by\", \"policy\" } ] } ], \"summary\": { \"hosts\", \"secrets\", and the number of each kind } }.
 
 The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. It needs
-`read` on the secrets, on the AppRole roles of the hosts and on their policies, and `list` on the
-metadata below hosts/. A host that declares no namespace is looked for in yours.
+`read` on the secrets, on the AppRole roles of the hosts, their role ids and their policies, and
+`list` on their secret ids and on the metadata below hosts/; `read` on auth/token/roles/vault-plan and
+identity/group/id/+, `update` on auth/token/create/vault-plan, sys/capabilities and
+identity/lookup/entity. A host that declares no namespace is looked for in yours.
 
-Exit status: 0 all is there; 1 something is missing or lacks keys (with --strict: any finding but
-notes), or a question could not be answered; 2 wrong usage or configuration.";
+Exit status: 0 all is there; 1 something is missing, lacks keys or is denied (with --strict: any
+finding but notes), or a question could not be answered; 2 wrong usage or configuration.";

@@ -72,9 +72,9 @@ impl Kind {
         }
     }
 
-    /// Whether a service would not find what it needs.
+    /// Whether a service would not get what it needs.
     pub(crate) fn stops_a_switch(self) -> bool {
-        matches!(self, Self::Missing | Self::Keys)
+        matches!(self, Self::Missing | Self::Keys | Self::Denied)
     }
 }
 

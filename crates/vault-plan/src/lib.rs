@@ -2,7 +2,7 @@
 //!
 //! [`run`] is the whole program. The hosts come from the flake or from files ([`source`]); each is
 //! looked into with the operator's token ([`inspect`]), several at once ([`side_by_side`]); what its
-//! policies allow is worked out as OpenBao does it ([`policy`]). The result is a list of findings for
+//! policies allow is asked of OpenBao, and which grants nobody uses is found in them ([`policy`]). The result is a list of findings for
 //! each host ([`finding`]), written for people or as JSON ([`report`]).
 
 mod advice;

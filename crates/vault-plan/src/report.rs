@@ -139,7 +139,7 @@ pub(crate) fn judge(reports: &[Report], strict: bool) -> Result<(), Failure> {
     let what = if strict {
         "any kind"
     } else {
-        "the kinds `missing` and `keys`"
+        "the kinds `missing`, `keys` and `denied`"
     };
     Err(Failure::failed(format_args!(
         "{} of {what}",

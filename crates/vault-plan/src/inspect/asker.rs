@@ -8,8 +8,10 @@ use std::{
 use openbao::{
     Client, Error,
     sys::{self, Mount, VisibleMounts},
+    token::TokenRole,
 };
 
+use super::TokenRoles;
 use crate::{
     denied::Denied,
     host::Host,
@@ -33,20 +35,22 @@ pub(super) enum Held {
 #[derive(Debug)]
 pub(super) struct Asker<'a> {
     server: &'a Server,
+    token_roles: &'a TokenRoles,
     namespaces: BTreeMap<Option<String>, Namespace>,
 }
 
 #[derive(Debug)]
 struct Namespace {
     client: Client,
-    mounts: Option<Mounts>,
+    mounts: Option<VisibleMounts>,
     policies: BTreeMap<String, Held>,
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn new(server: &'a Server) -> Self {
+    pub(super) fn new(server: &'a Server, token_roles: &'a TokenRoles) -> Self {
         Self {
             server,
+            token_roles,
             namespaces: BTreeMap::new(),
         }
     }
@@ -58,13 +62,33 @@ impl<'a> Asker<'a> {
 
     /// The secrets engines that the operator sees in the host's namespace.
     pub(super) fn mounts(&mut self, host: &Host, denied: &mut Denied) -> Result<&Mounts, Error> {
+        Ok(&self.visible(host, denied)?.secret)
+    }
+
+    /// What names the host's auth mount to identities, where the operator sees that.
+    pub(super) fn accessor(
+        &mut self,
+        host: &Host,
+        denied: &mut Denied,
+    ) -> Result<Option<String>, Error> {
+        let mount = format!("{}/", host.declared.openbao.approle_mount);
+        let visible = self.visible(host, denied)?;
+        Ok(visible.auth.get(&mount).map(|mount| mount.accessor.clone()))
+    }
+
+    fn visible(&mut self, host: &Host, denied: &mut Denied) -> Result<&VisibleMounts, Error> {
         let Namespace { client, mounts, .. } = self.namespace(host)?;
         if mounts.is_none() {
             let answer = patiently(|| sys::visible_mounts(client));
-            let visible = denied.note("read", answer)?;
-            *mounts = visible.map(|VisibleMounts { secret, .. }| secret);
+            *mounts = denied.note("read", answer)?;
         }
         Ok(mounts.get_or_insert_default())
+    }
+
+    /// The token role of the host's namespace; `None` where the operator may not read it.
+    pub(super) fn token_role(&self, host: &Host) -> Option<&'a TokenRole> {
+        let namespace = host.namespace().map(ToOwned::to_owned);
+        self.token_roles.get(&namespace)
     }
 
     /// The policy `name` in the host's namespace; `None` where the operator may not read it.

@@ -19,9 +19,8 @@ pub(super) fn findings(
     });
     let used: Vec<String> = twins.flat_map(used_paths).collect();
     let is_unused = |rule: &&Rule| {
-        let grants = rule.rights.any && !rule.rights.deny;
         let is_used = used.iter().any(|path| rule.pattern.matches(path));
-        grants && !is_used && is_for_secrets(rule, host, mounts)
+        rule.grants && !is_used && is_for_secrets(rule, host, mounts)
     };
     let unused = policy.rules.iter().filter(is_unused);
     unused.map(|rule| finding(host, rule)).collect()

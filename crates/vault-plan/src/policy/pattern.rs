@@ -1,4 +1,4 @@
-//! Which paths a rule is for, and which of several rules a path follows (OpenBao's `vault/acl.go`).
+//! Which paths a rule is for (OpenBao's `vault/acl.go`).
 
 /// A rule's path, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +18,6 @@ pub(crate) enum Pattern {
     /// the last of them.
     Templated { before: String, behind: String },
 }
-
-/// Which of several patterns that match is followed: the greatest. Where the first `+` or `*` stands;
-/// whether it goes to the end of the path; how many segments are free (fewer is better); how long it
-/// is; its letters.
-pub(super) type Priority<'a> = (usize, bool, isize, usize, &'a str);
 
 impl Pattern {
     pub(crate) fn parse(path: &str) -> Self {
@@ -47,6 +42,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it depends on who logs in.
+    pub(crate) fn is_templated(&self) -> bool {
+        matches!(self, Self::Templated { .. })
+    }
+
     /// Whether the rule is for `path`; with a template in it, whether it may be.
     pub(crate) fn matches(&self, path: &str) -> bool {
         match self {
@@ -63,24 +63,6 @@ impl Pattern {
             Self::Exact(text) | Self::Prefix(text) => text,
             Self::Segments { text, .. } => until_free_segment(text),
             Self::Templated { before, .. } => until_free_segment(before),
-        }
-    }
-
-    /// `None` for what takes no part in the choice.
-    pub(super) fn priority(&self) -> Option<Priority<'_>> {
-        match self {
-            Self::Exact(_) | Self::Templated { .. } => None,
-            Self::Prefix(text) => Some((text.len(), false, 0, text.len(), text)),
-            Self::Segments { text, is_prefix } => {
-                let free = text.split('/').filter(|part| *part == "+").count();
-                Some((
-                    text.find('+').unwrap_or(text.len()),
-                    !is_prefix,
-                    -isize::try_from(free).unwrap_or(isize::MAX),
-                    text.len(),
-                    text,
-                ))
-            }
         }
     }
 }

@@ -43,7 +43,7 @@ fn keys_of_templates_and_required_ones_must_be_there_and_not_empty() {
 
     1 host, 1 secret: 6 keys
     ----- stderr -----
-    error: 6 findings of the kinds `missing` and `keys`
+    error: 6 findings of the kinds `missing`, `keys` and `denied`
     ");
 }
 
@@ -83,7 +83,7 @@ fn what_the_host_would_refuse_is_told_before_it_does() {
 
     1 host, 1 secret: 5 keys
     ----- stderr -----
-    error: 5 findings of the kinds `missing` and `keys`
+    error: 5 findings of the kinds `missing`, `keys` and `denied`
     "#);
 }
 

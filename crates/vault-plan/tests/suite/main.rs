@@ -9,6 +9,7 @@ mod site;
 mod capabilities;
 mod flake;
 mod grants;
+mod identity;
 mod keys;
 mod many;
 mod missing;

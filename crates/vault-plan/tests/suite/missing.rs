@@ -78,7 +78,7 @@ fn absent_deleted_and_destroyed_secrets_are_told_apart() {
 
     1 host, 4 secrets: 3 missing
     ----- stderr -----
-    error: 3 findings of the kinds `missing` and `keys`
+    error: 3 findings of the kinds `missing`, `keys` and `denied`
     ");
 }
 

@@ -35,6 +35,12 @@ fn server() -> Server {
     sys::write_policy(&team, "host-web01", rule).unwrap();
     let settings = json!({ "token_policies": ["host-web01"] });
     approle::write_role(&team, "approle", "web01", &settings).unwrap();
+    post(&team, "auth/approle/role/web01/secret-id", &json!({}));
+    let tokens = json!({
+        "allowed_policies_glob": ["host-*"], "token_type": "batch", "orphan": true, "renewable": false,
+    });
+    post(&team, "auth/token/roles/vault-plan", &tokens);
+    server.enable_approle();
     kv::write(
         &team,
         "secret",
@@ -87,6 +93,6 @@ fn commands_name_the_namespace() {
 
     1 host, 1 secret: 1 missing, 1 undeclared
     ----- stderr -----
-    error: 1 finding of the kinds `missing` and `keys`
+    error: 1 finding of the kinds `missing`, `keys` and `denied`
     ");
 }

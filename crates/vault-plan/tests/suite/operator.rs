@@ -17,6 +17,22 @@ fn token(server: &Server, name: &str, policy: &str) -> String {
     reply.auth.unwrap().client_token.expose_secret().to_owned()
 }
 
+/// Has the host log in once, and puts it into a group.
+fn in_a_group(server: &Server, host: &str) {
+    let credentials = server.issue_secret_id(host);
+    let login = json!({ "role_id": credentials.role_id, "secret_id": credentials.secret_id });
+    let request = Request::new(Method::Post, "auth/approle/login");
+    let request = request.json(&login).unwrap();
+    let reply = server.anonymous_client().send::<Value>(&request).unwrap();
+    let token = reply.unwrap().auth.unwrap().client_token;
+    let looked_up = server.write(
+        "auth/token/lookup",
+        &json!({ "token": token.expose_secret() }),
+    );
+    let group = json!({ "name": host, "member_entity_ids": [looked_up.unwrap()["entity_id"]] });
+    server.write("identity/group", &group);
+}
+
 fn rules(rules: &[(&str, &str)]) -> String {
     let rules = rules
         .iter()
@@ -24,10 +40,17 @@ fn rules(rules: &[(&str, &str)]) -> String {
     rules.collect()
 }
 
-const ENOUGH: [(&str, &str); 4] = [
+const ENOUGH: [(&str, &str); 11] = [
     ("secret/data/*", "read"),
     ("auth/approle/role/+", "read"),
+    ("auth/approle/role/+/role-id", "read"),
+    ("auth/approle/role/+/secret-id/", "list"),
     ("sys/policies/acl/+", "read"),
+    ("identity/lookup/entity", "update"),
+    ("identity/group/id/+", "read"),
+    ("auth/token/roles/vault-plan", "read"),
+    ("auth/token/create/vault-plan", "update"),
+    ("sys/capabilities", "update"),
     ("secret/metadata/hosts/*", "list"),
 ];
 
@@ -56,11 +79,14 @@ fn every_right_that_is_missing_is_named_in_one_error() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the OpenBao token has not all the rights that this takes; it lacks `read` on `auth/approle/role/hidden`, `read` on `secret/data/hosts/hidden/db`, `list` on `secret/metadata/hosts/hidden/`
+    error: the OpenBao token has not all the rights that this takes; it lacks `read` on `auth/approle/role/hidden`, `read` on `auth/token/roles/vault-plan`, `read` on `secret/data/hosts/hidden/db`, `list` on `secret/metadata/hosts/hidden/`
 
     hint: work with a token that has a policy with rules such as:
 
     path "auth/approle/role/hidden" {
+      capabilities = ["read"]
+    }
+    path "auth/token/roles/vault-plan" {
       capabilities = ["read"]
     }
     path "secret/data/hosts/hidden/db" {
@@ -70,6 +96,7 @@ fn every_right_that_is_missing_is_named_in_one_error() {
       capabilities = ["list"]
     }
     "#);
+    in_a_group(&server, "hidden");
     for missing in 0..ENOUGH.len() {
         let mut some = ENOUGH.to_vec();
         let (_, right) = some.remove(missing);
@@ -95,4 +122,27 @@ fn a_token_that_is_none_is_called_so() {
 
     hint: run `bao login`, or set `BAO_TOKEN`
     ");
+}
+
+/// As an operator has them whose policy is of an older version of this program.
+#[test]
+fn rights_that_only_the_answer_on_rights_takes_are_named_together() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("older");
+    server.put_secret("hosts/older/db", &json!({ "key": "hunter2" }));
+    let declared = declarations("older", &[("db", secret("hosts/older/db", &json!({})))]);
+    let older = ENOUGH.into_iter().filter(|(path, _)| {
+        path.starts_with("secret/") || path.starts_with("sys/policies") || path.ends_with("role/+")
+    });
+    let token = token(&server, "older", &rules(&older.collect::<Vec<_>>()));
+    let output = ends(plan(&server, &declared).env("BAO_TOKEN", token), 1);
+    for path in [
+        "auth/approle/role/older/role-id",
+        "auth/approle/role/older/secret-id/",
+        "auth/token/create/vault-plan",
+        "auth/token/roles/vault-plan",
+    ] {
+        assert!(output.stderr.contains(&format!("on `{path}`")), "{output}");
+    }
 }

@@ -105,7 +105,7 @@ fn json_has_everything_and_no_value() {
       }
     }
     ----- stderr -----
-    error: 2 findings of the kinds `missing` and `keys`
+    error: 2 findings of the kinds `missing`, `keys` and `denied`
     "#);
     let nothing = ends(plan(&server, &json!({})).args(["--json"]), 0);
     let nothing: Value = serde_json::from_str(&nothing.stdout).unwrap();

@@ -1,9 +1,13 @@
 //! What is told of a host's role and policies.
 
+use openbao::token::TokenRole;
+
+use super::token::TOKEN_ROLE;
 use crate::{
+    advice,
     finding::{Details, Finding, Kind},
     host::Host,
-    policy::Source,
+    policy::Rule,
 };
 
 pub(super) fn no_mount(host: &Host) -> Finding {
@@ -41,26 +45,57 @@ pub(super) fn no_policy(host: &Host, policy: &str) -> Finding {
     finding.advice("write it with `bao policy write`, or take it out of the role")
 }
 
+/// OpenBao answers a login of such an identity: `entity is disabled`, or no more than `permission denied`.
+pub(super) fn disabled(host: &Host) -> Finding {
+    let path = role_path(host);
+    let message = format!("the entity of the role `{path}` is disabled: the host cannot log in");
+    Finding::new(Kind::Denied, "entity", &path, message)
+        .advice("enable it with `bao write identity/entity/id/… disabled=false`")
+}
+
+pub(super) fn no_secret_id(host: &Host) -> Finding {
+    let path = role_path(host);
+    let message = format!("the role `{path}` has no secret id: the host cannot log in");
+    let name = &host.declared.hostname;
+    Finding::new(Kind::Denied, "secret-id", &path, message).advice(format!(
+        "issue one with `create-host --hostname {name} --force`"
+    ))
+}
+
 pub(super) fn not_understood(policy: &str, reason: &str) -> Finding {
     let message = format!(
-        "whether the host may read its secrets cannot be told: the policy `{policy}` is not understood here: {reason}"
+        "whether the policy `{policy}` grants what nobody uses, or has templates, cannot be told: it is not understood here: {reason}"
     );
     Finding::new(Kind::Note, "policy", &policy_path(policy), message).details(of_policy(policy))
 }
 
-pub(super) fn no_read(path: &str, source: Option<Source>) -> Finding {
-    let finding = |why: String| {
-        let message = format!("the host may not read `{path}`: {why}");
-        Finding::new(Kind::Denied, "read", path, message)
-            .advice("give a policy of its role `read` on this path")
+/// No token with these policies can be made.
+pub(super) fn beyond(host: &Host, role: &TokenRole, policies: &[&str]) -> Finding {
+    let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "whether the host may read its secrets cannot be told: it has the policies {}, which the token role `{TOKEN_ROLE}` does not allow",
+        shown.join(", ")
+    );
+    let globs = role.allowed_policies_glob.iter().map(String::as_str);
+    let globs: Vec<_> = globs.chain(policies.iter().copied()).collect();
+    let path = format!("auth/token/roles/{TOKEN_ROLE}");
+    Finding::new(Kind::Note, "token-role", &path, message).advice(format!(
+        "bao write{} {path} allowed_policies_glob={}",
+        advice::namespace(host.namespace()),
+        advice::word(&globs.join(","))
+    ))
+}
+
+pub(super) fn no_read(path: &str, policies: &[&str]) -> Finding {
+    let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
+    let why = match shown.as_slice() {
+        [] => "it has no policy".to_owned(),
+        [one] => format!("its policy {one} does not allow it"),
+        several => format!("its policies {} do not allow it", several.join(", ")),
     };
-    match source {
-        None => finding("none of its policies has a rule for it".to_owned()),
-        Some(Source { policy, path: rule }) => finding(format!(
-            "it follows the rule `{rule}` of the policy `{policy}`"
-        ))
-        .details(of_policy(&policy)),
-    }
+    let message = format!("the host may not read `{path}`: {why}");
+    Finding::new(Kind::Denied, "read", path, message)
+        .advice("give a policy of its role `read` on this path")
 }
 
 pub(super) fn no_list(path: &str) -> Finding {
@@ -70,12 +105,13 @@ pub(super) fn no_list(path: &str) -> Finding {
         .advice("give a policy of its role `list` on this path")
 }
 
-pub(super) fn cannot_be_told(right: &str, path: &str, source: Source, why: &str) -> Finding {
-    let Source { policy, path: rule } = source;
+/// A template may come to this very path, once OpenBao knows who logs in.
+pub(super) fn depends(path: &str, right: &str, rule: &Rule) -> Finding {
     let message = format!(
-        "whether the host may {right} `{path}` cannot be told: the rule `{rule}` of the policy `{policy}` may be for it, and {why}"
+        "whether the host may {right} `{path}` cannot be told: the rule `{}` of one of its policies may be for it, and depends on who logs in",
+        rule.path
     );
-    Finding::new(Kind::Note, "rule", path, message).details(of_policy(&policy))
+    Finding::new(Kind::Note, "template", path, message)
 }
 
 fn role_path(host: &Host) -> String {
