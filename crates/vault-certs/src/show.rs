@@ -3,7 +3,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use cli::{Failure, data};
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{ASN1Time, Validity, X509Certificate};
 
 use crate::bundle::{Bundle, parsed};
 
@@ -39,10 +39,22 @@ fn line(what: &str, certificate: &X509Certificate<'_>) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         line,
-        "{what:4}  {:40}  from {}  until {}",
+        "{what:4}  {:40}  from {}  until {}{}",
         certificate.subject(),
         validity.not_before,
-        validity.not_after
+        validity.not_after,
+        if what == "node" && is_overdue(validity) {
+            "  overdue"
+        } else {
+            ""
+        }
     );
     line
+}
+
+/// A node's certificate is replaced when a third of its life is over; half of it is too much.
+fn is_overdue(validity: &Validity) -> bool {
+    let [from, until, now] =
+        [&validity.not_before, &validity.not_after, &ASN1Time::now()].map(ASN1Time::timestamp);
+    until - now < (until - from) / 2
 }

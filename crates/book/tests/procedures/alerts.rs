@@ -12,7 +12,37 @@ use crate::{
     machine, operator, programs,
     shell::{Shells, Surroundings},
     site::Site,
+    symptoms,
 };
+
+/// Pages whose symptom is looked for on a cluster that is well, too.
+const OF_A_CLUSTER: [&str; 8] = [
+    "VaultDrillFailed.md",
+    "VaultNodeUnreachable.md",
+    "VaultQuorumAtRisk.md",
+    "VaultPeerUnhealthy.md",
+    "VaultNodeSealed.md",
+    "VaultNoLeader.md",
+    "VaultSnapshotFailed.md",
+    "VaultStandbyPassesReadsOn.md",
+];
+/// The same on a host that is well, and on its node.
+const OF_A_HOST: [&str; 7] = [
+    "VaultCertificateNotRenewed.md",
+    "VaultCertificateExpiresSoon.md",
+    "VaultSecretMissing.md",
+    "VaultRotationFailed.md",
+    "VaultSecretFromCache.md",
+    "VaultVersionRejected.md",
+    "VaultCredentialsRefused.md",
+];
+/// The same where an exporter runs that is well.
+const OF_AN_EXPORTER: [&str; 2] = ["VaultExporterMissing.md", "VaultTextfileDamaged.md"];
+
+/// What a page shows while something is wrong.
+fn symptom(name: &str) -> Vec<Step> {
+    symptoms::of(&format!("runbook/{name}"))
+}
 
 /// What a page has one type but for what only a machine answers.
 fn typed(name: &str) -> Vec<Step> {
@@ -26,10 +56,16 @@ fn on_a_cluster() {
     testkit::require_bao!();
     let mut site = Site::new();
     operator::log_in(&mut site);
-    know_the_nodes(&mut site);
-    site.follow(&typed("VaultRaftLag.md"));
-    let snapshots = a_damaged_snapshot(&mut site);
+    let snapshots = a_snapshot(&mut site);
     site.stand_in("/srv/snapshots", &snapshots.display().to_string());
+    for page in OF_A_CLUSTER {
+        assert!(
+            !site.shows(&symptom(page)),
+            "`{page}` is for a cluster that is well"
+        );
+    }
+    site.follow(&typed("VaultRaftLag.md"));
+    damage(&snapshots);
     site.follow(&typed("VaultDrillFailed.md"));
     site.node("bao2").kill();
     for page in [
@@ -48,13 +84,21 @@ fn on_a_cluster() {
 }
 
 #[test]
+fn on_a_cluster_whose_audit_devices_differ() {
+    testkit::require_bao!();
+    let mut site = Site::on(testkit::Cluster::of_people_with_audit_that_differs());
+    site.follow(&typed("VaultStandbyPassesReadsOn.md"));
+}
+
+#[test]
 fn where_the_exporter_runs() {
     testkit::require_bao!();
     if testkit::find("curl", "CURL").is_none() {
         testkit::skip!("no curl on this machine");
     }
     let folder = scratch_dir();
-    fs::write(folder.join("metrics.prom"), "no metrics\n").expect("a file is damaged");
+    let metrics = folder.join("metrics.prom");
+    fs::write(&metrics, "unsealer_figure 1\n").expect("a file is written");
     let nobody = testkit::refused_address();
     let node = nobody.address();
     let exporter = Run::new(programs::built().join("vault-exporter"))
@@ -73,7 +117,14 @@ fn where_the_exporter_runs() {
         folder: None,
     };
     let mut shells = Shells::new(Values::new());
-    for page in ["VaultExporterMissing.md", "VaultTextfileDamaged.md"] {
+    for page in OF_AN_EXPORTER {
+        let mut looks = symptom(page).into_iter().map(run);
+        let all = looks.all(|look| shells.shows(&look, &surroundings));
+        assert!(!all, "`{page}` is for an exporter that is well");
+    }
+    drop(exporter);
+    fs::write(metrics, "no metrics\n").expect("a file is damaged");
+    for page in OF_AN_EXPORTER {
         for step in typed(page) {
             shells.run(&run(step), &surroundings);
         }
@@ -84,6 +135,19 @@ fn where_the_exporter_runs() {
 fn on_a_host_and_on_its_node() {
     testkit::require_bao!();
     let mut host = Host::new();
+    host.enrol();
+    host.declare(&[]);
+    host.server.stop();
+    assert!(!host.start(FETCH));
+    host.follow_steps(typed("VaultSecretMissing.md"));
+    host.server.restart();
+    assert!(host.start(FETCH));
+    for page in OF_A_HOST {
+        assert!(
+            !host.shows(&symptom(page)),
+            "`{page}` is for a host that is well"
+        );
+    }
     host.show_a_certificate_of(28);
     for page in [
         "VaultCertificateNotRenewed.md",
@@ -92,13 +156,6 @@ fn on_a_host_and_on_its_node() {
     ] {
         host.follow_steps(typed(page));
     }
-    host.enrol();
-    host.declare(&[]);
-    host.server.stop();
-    assert!(!host.start(FETCH));
-    host.follow_steps(typed("VaultSecretMissing.md"));
-    host.server.restart();
-    assert!(host.start(FETCH));
     host.server.stop();
     assert!(!host.rotate(), "OpenBao is down");
     host.follow_steps(typed("VaultRotationFailed.md"));
@@ -141,6 +198,15 @@ fn every_command_of_every_page() {
             !typed(name).is_empty(),
             "`{page}` is followed, or has nothing to run"
         );
+        let weighed = symptoms::TO_BE_WEIGHED
+            .iter()
+            .any(|(page, _)| *page == name);
+        let mut differ = OF_A_CLUSTER.iter().chain(&OF_A_HOST).chain(&OF_AN_EXPORTER);
+        assert_eq!(
+            followed,
+            weighed || differ.any(|page| *page == name),
+            "nobody looks whether `{page}` shows the same where all is well"
+        );
         for code in Outline::of(&book::read(&page)).codes {
             if ["systemctl ", "journalctl "]
                 .iter()
@@ -164,24 +230,8 @@ fn run(step: Step) -> Command {
     }
 }
 
-/// Gives bao1 the list of nodes that the module writes to /etc.
-fn know_the_nodes(site: &mut Site) {
-    let names = ["bao1", "bao2", "bao3"];
-    let nodes: Values = names
-        .map(|name| (name.to_owned(), site.node(name).address()))
-        .into();
-    let cluster = json!({
-        "name": "main", "this_node": "bao1", "nodes": nodes,
-        "ca_certificate": site.node("bao1").ca_certificate(), "unit": "openbao.service",
-    });
-    site.write_file("nodes.json", &cluster.to_string());
-    let file = site.path("nodes.json");
-    let status = format!("vault-node --config {} status", file.display());
-    site.stand_in("vault-node status", &status);
-}
-
-/// A folder with a snapshot that was changed where it lies.
-fn a_damaged_snapshot(site: &mut Site) -> ScratchDir {
+/// A folder with a snapshot.
+fn a_snapshot(site: &mut Site) -> ScratchDir {
     let folder = scratch_dir();
     let node = site.node("bao1");
     let saved = Run::new(programs::built().join("vault-snapshot"))
@@ -190,10 +240,18 @@ fn a_damaged_snapshot(site: &mut Site) -> ScratchDir {
         .env("BAO_TOKEN", node.root_token())
         .run();
     assert_eq!(saved.code(), Some(0), "{saved}");
-    let snapshot = folder.join(saved.stdout.trim());
+    folder
+}
+
+/// Changes the snapshot where it lies.
+fn damage(folder: &ScratchDir) {
+    let files = fs::read_dir(&**folder)
+        .expect("the folder is read")
+        .flatten();
+    let mut archives = files.filter(|file| !file.file_name().to_string_lossy().ends_with(".json"));
+    let snapshot = archives.next().expect("there is a snapshot").path();
     let mut content = fs::read(&snapshot).expect("the snapshot is read");
     let middle = content.len() / 2;
     content[middle] ^= 1;
     fs::write(&snapshot, content).expect("the snapshot is damaged");
-    folder
 }

@@ -224,6 +224,21 @@ impl Host {
         }
     }
 
+    /// Whether all that these commands, which only look, show on the page is to be seen here now.
+    pub(crate) fn shows(&self, steps: &[Step]) -> bool {
+        assert!(!steps.is_empty(), "the page has nothing to look at");
+        steps.iter().all(|step| {
+            let Step::Run(command) = step else {
+                panic!("nothing is configured here")
+            };
+            if let Some(unit) = command.text.strip_prefix("journalctl -u ") {
+                return found(&command.expected, &self.journal[unit]).is_ok();
+            }
+            let surroundings = self.surroundings(&command.place);
+            self.shells.shows(command, &surroundings)
+        })
+    }
+
     /// What stands for systemd.
     fn systemctl(&mut self, command: &Command) -> bool {
         let words: Vec<_> = command.text.split_whitespace().collect();
@@ -274,7 +289,7 @@ impl Host {
             "web01" => {
                 let here = |name: &str| (name.to_owned(), self.place(name).display().to_string());
                 stands_for.extend(PLACES.map(here));
-                let commands = ["status", "rotate"]
+                let commands = ["status", "rotate", "metrics"]
                     .map(|name| (format!("vault-secrets {name}"), self.vault_secrets(name)));
                 stands_for.extend(commands);
             }

@@ -17,6 +17,7 @@ mod shell;
 mod site;
 mod snapshots;
 mod statuses;
+mod symptoms;
 mod terraform;
 mod tutorial;
 

@@ -6,7 +6,7 @@ use testkit::Server;
 use crate::{site::Site, terraform};
 
 /// What the commands of this project ask for, beside what the policy `default` gives.
-const NEEDED: [(&str, &[&str]); 12] = [
+const NEEDED: [(&str, &[&str]); 17] = [
     (
         "auth/approle/role/web01",
         &["create", "read", "update", "delete"],
@@ -26,6 +26,11 @@ const NEEDED: [(&str, &[&str]); 12] = [
     ("sys/policies/acl/default", &["read"]),
     ("sys/mounts/auth/approle", &["read"]),
     ("sys/mounts/auth/approle/tune", &["read"]),
+    ("identity/lookup/entity", &["update"]),
+    ("identity/group/id/x", &["read"]),
+    ("auth/token/roles/vault-plan", &["read"]),
+    ("auth/token/create/vault-plan", &["update"]),
+    ("sys/capabilities", &["update"]),
     ("secret/metadata/hosts/", &["list"]),
     ("secret/data/hosts/web01/db", &["create", "read", "update"]),
 ];

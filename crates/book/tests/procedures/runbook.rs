@@ -9,6 +9,7 @@ use testkit::Server;
 use crate::{
     host::{BOOTSTRAP, FETCH, Host},
     site::Site,
+    symptoms,
 };
 
 #[test]
@@ -134,10 +135,30 @@ fn quorum_lost() {
     testkit::require_bao!();
     let mut site = Site::new();
     crate::operator::log_in(&mut site);
+    let symptom = symptoms::of("runbook/quorum-lost.md");
+    for look in symptom.chunks(1) {
+        assert!(!site.shows(look), "the cluster is whole: {look:?}");
+    }
     for lost in ["bao2", "bao3"] {
         site.node(lost).stop();
     }
     site.follow(&steps(&book::read("runbook/quorum-lost.md")));
+}
+
+#[test]
+fn on_a_host_that_is_well_no_symptom_is_to_be_seen() {
+    testkit::require_bao!();
+    let host = with_a_copy();
+    let of_hosts = book::pages("runbook").into_iter().filter(|page| {
+        let name = page.trim_start_matches("runbook/");
+        let of_an_alert = name.starts_with(|first: char| first.is_ascii_uppercase());
+        !of_an_alert && !["README.md", "quorum-lost.md"].contains(&name)
+    });
+    for page in of_hosts {
+        for look in symptoms::of(&page).chunks(1) {
+            assert!(!host.shows(look), "`{page}`: the host is well: {look:?}");
+        }
+    }
 }
 
 /// Somebody has the token, and `bao`.
@@ -153,6 +174,7 @@ fn with_a_copy() -> Host {
     let mut host = Host::new();
     host.enrol();
     assert!(host.start(FETCH));
+    assert_eq!(host.said(FETCH), "", "all is well");
     host
 }
 

@@ -106,6 +106,12 @@ impl Shells {
         }
     }
 
+    /// Whether it says now what the page shows.
+    pub(crate) fn shows(&self, command: &Command, surroundings: &Surroundings) -> bool {
+        let (good, output) = self.say(command, surroundings);
+        good && found(&command.expected, &output).is_ok()
+    }
+
     /// Runs it in a shell, with a terminal where somebody types. Whether it went as the page says: `bao
     /// status` ends with 2 where the server is sealed, and an `Error` that is shown is a failure.
     fn say(&self, command: &Command, surroundings: &Surroundings) -> (bool, String) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use book::{Command, Step, Values};
+use serde_json::json;
 use testkit::{Cluster, Server};
 
 use crate::{
@@ -24,7 +25,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let (mut cluster, shares) = Cluster::of_people();
+        Self::on(Cluster::of_people())
+    }
+
+    /// On a cluster with its key shares.
+    pub(crate) fn on((mut cluster, shares): (Cluster, Vec<String>)) -> Self {
         let mut values = Values::new();
         for (number, share) in (1..).zip(&shares) {
             values.insert(format!("SHARE_{number}"), share.clone());
@@ -34,12 +39,42 @@ impl Site {
             values.insert(format!("BAO{number}_CLUSTER_ADDR"), node.cluster_address());
         }
         values.insert("PASSWORD_OF_ALICE".to_owned(), "correct horse".to_owned());
-        Self {
+        let mut site = Self {
             cluster,
             shells: Shells::new(values),
             folders: Vec::new(),
             stand_ins: Vec::new(),
-        }
+        };
+        site.know_the_nodes();
+        site
+    }
+
+    /// Gives bao1 the list of nodes that the module writes to /etc.
+    fn know_the_nodes(&mut self) {
+        let names = ["bao1", "bao2", "bao3"];
+        let nodes: Values = names
+            .map(|name| (name.to_owned(), self.node(name).address()))
+            .into();
+        let cluster = json!({
+            "name": "main", "this_node": "bao1", "nodes": nodes,
+            "ca_certificate": self.node("bao1").ca_certificate(), "unit": "openbao.service",
+        });
+        self.write_file("nodes.json", &cluster.to_string());
+        let file = self.path("nodes.json");
+        let status = format!("vault-node --config {} status", file.display());
+        self.stand_in("vault-node status", &status);
+    }
+
+    /// Whether all that these commands, which only look, show on the page is to be seen here now.
+    pub(crate) fn shows(&mut self, steps: &[Step]) -> bool {
+        assert!(!steps.is_empty(), "the page has nothing to look at");
+        steps.iter().all(|step| {
+            let Step::Run(command) = step else {
+                panic!("nothing is configured here")
+            };
+            let surroundings = self.surroundings(&command.place);
+            self.shells.shows(command, &surroundings)
+        })
     }
 
     /// The node of that name.
