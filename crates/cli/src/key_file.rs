@@ -32,10 +32,48 @@ impl fmt::Debug for KeyFile {
     }
 }
 
-/// The keys of `bao operator init -format=json` that hold shares.
-#[derive(Deserialize)]
+/// The keys that hold shares: as `bao operator init -format=json` and `vault-init` write them, and as
+/// the API answers (`sys/init`, `sys/rotate/root/update`). Each list has its twin in another encoding.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Initialised {
     unseal_keys_b64: Vec<SecretString>,
+    unseal_keys_hex: Vec<SecretString>,
+    keys_base64: Vec<SecretString>,
+    keys: Vec<SecretString>,
+    data: Option<Box<Initialised>>,
+}
+
+impl Initialised {
+    /// The shares in the first encoding that is there.
+    fn shares(self) -> Option<Vec<SecretString>> {
+        let lists = [
+            self.unseal_keys_b64,
+            self.keys_base64,
+            self.unseal_keys_hex,
+            self.keys,
+        ];
+        let first = lists.into_iter().find(|list| !list.is_empty());
+        first.or_else(|| self.data?.shares())
+    }
+}
+
+/// The shares in a text: one a line, or JSON.
+fn shares_in(text: &str) -> Result<Vec<SecretString>, &'static str> {
+    if text.trim_start().starts_with('{') {
+        // serde's message could show a part of the file
+        let parsed: Initialised = serde_json::from_str(text)
+            .map_err(|_| "it is no JSON, or its lists of key shares are none")?;
+        return parsed.shares().ok_or(
+            "it is JSON, and has key shares in none of `unseal_keys_b64`, `unseal_keys_hex`, \
+             `keys_base64` and `keys`",
+        );
+    }
+    let lines = text.lines().map(str::trim);
+    Ok(lines
+        .filter(|line| !line.is_empty())
+        .map(SecretString::from)
+        .collect())
 }
 
 impl KeyFile {
@@ -78,25 +116,15 @@ impl KeyFile {
             )))
     }
 
-    /// The shares: one a line, or as `bao operator init -format=json` and `vault-init` have them. May be
-    /// none; what a share looks like is not judged.
+    /// The shares: one a line, or as `bao operator init -format=json`, `vault-init` and the API have them.
+    /// May be none; what a share looks like is not judged.
     ///
     /// # Errors
     /// It is no text, or JSON of another kind.
     pub fn shares(&self) -> Result<Vec<SecretString>, Failure> {
         let text =
             std::str::from_utf8(&self.content).map_err(|_| self.unusable("it is no text"))?;
-        if text.trim_start().starts_with('{') {
-            // The message could show a part of the file.
-            let parsed: Initialised = serde_json::from_str(text)
-                .map_err(|_| self.unusable("it is JSON, but has no list `unseal_keys_b64`"))?;
-            return Ok(parsed.unseal_keys_b64);
-        }
-        let lines = text.lines().map(str::trim);
-        Ok(lines
-            .filter(|line| !line.is_empty())
-            .map(SecretString::from)
-            .collect())
+        shares_in(text).map_err(|why| self.unusable(why))
     }
 
     /// Why it cannot be used, for whoever named it.
@@ -116,4 +144,92 @@ fn open(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, u32)> {
 /// Why the file at `path` cannot be used, for whoever named it.
 pub fn unusable(path: &Path, why: impl fmt::Display) -> Failure {
     Failure::usage(format!("`{}` cannot be used: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn plain(shares: &[SecretString]) -> Vec<&str> {
+        shares.iter().map(ExposeSecret::expose_secret).collect()
+    }
+
+    /// Any JSON, with the parser's own keys in it often enough.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,20}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            Just("keys".to_owned()),
+            Just("keys_base64".to_owned()),
+            Just("unseal_keys_b64".to_owned()),
+            Just("data".to_owned()),
+            ".{0,8}",
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC*") {
+            let _ = shares_in(&text);
+        }
+
+        #[test]
+        fn any_json_is_read_or_refused(value in any_json()) {
+            let _ = shares_in(&value.to_string());
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let folder = tempfile::tempdir()?;
+            let path = folder.path().join("shares");
+            std::fs::write(&path, bytes)?;
+            let file = KeyFile::read(&path).map_err(|failure| TestCaseError::fail(failure.message().to_owned()))?;
+            let _ = file.shares();
+        }
+
+        #[test]
+        fn what_each_program_writes_is_read(
+            shares in prop::collection::vec("[A-Za-z0-9+/]{22,44}", 1..6),
+            form in 0_usize..6,
+        ) {
+            let text = match form {
+                0 => json!({ "unseal_keys_b64": shares, "unseal_keys_hex": ["00"], "root_token": "s.x" }).to_string(),
+                1 => json!({ "keys": ["00"], "keys_base64": shares, "root_token": "s.x" }).to_string(),
+                2 => json!({ "keys": shares }).to_string(),
+                3 => json!({ "data": { "keys": ["00"], "keys_base64": shares, "complete": true } }).to_string(),
+                4 => shares.join("\r\n\r\n"),
+                _ => format!("\n  {}\n", shares.join("\n")),
+            };
+            let found = shares_in(&text).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(plain(&found), shares);
+        }
+    }
+
+    #[test]
+    fn json_without_shares_is_refused() {
+        for text in [
+            "{",
+            "{}",
+            r#"{"keys":"abc"}"#,
+            r#"{"keys":[1]}"#,
+            r#"{"data":{}}"#,
+        ] {
+            assert!(shares_in(text).is_err(), "{text}");
+        }
+    }
 }

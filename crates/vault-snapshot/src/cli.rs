@@ -278,10 +278,15 @@ pub(crate) struct Drill {
     /// The snapshot's name, or the path of its file; without one, the newest of all places
     pub(crate) snapshot: Option<String>,
 
-    /// A file with key shares of the cluster, one a line, or as `bao operator init -format=json` prints them; as
-    /// often as needed
+    /// A file with key shares of the cluster, one a line, or as `bao operator init -format=json` and the API print
+    /// them; as often as needed
     #[arg(long, value_name = "FILE")]
     pub(crate) unseal_key_file: Vec<PathBuf>,
+
+    /// Take key shares also from files that others than their owner may read: where a mount of
+    /// Kubernetes or Nomad decides the mode, and who may enter the mount
+    #[arg(long)]
+    pub(crate) allow_readable_key_files: bool,
 
     /// A file of `OpenBao`'s configuration with the cluster's `seal`, where it opens by itself
     #[arg(long, value_name = "FILE", conflicts_with = "unseal_key_file")]

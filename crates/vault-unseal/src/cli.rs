@@ -20,10 +20,15 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// Key shares from this file: one a line, or the JSON of `bao operator init` and `vault-init`.
+    /// Key shares from this file: one a line, or the JSON of `bao operator init`, `vault-init` or the API.
     /// Files named unseal-key… in $CREDENTIALS_DIRECTORY are read besides
     #[arg(long, value_name = "FILE")]
     pub unseal_key_file: Vec<PathBuf>,
+
+    /// Take key shares also from files that others than their owner may read: where a mount of
+    /// Kubernetes or Nomad decides the mode, and who may enter the mount
+    #[arg(long)]
+    pub allow_readable_key_files: bool,
 
     /// Look once, unseal what is sealed, and end: with 0 where all nodes are unsealed
     #[arg(long)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::{
     Arguments,
     log::Level,
-    shares::{READERS, Shares},
+    shares::{Shares, refuse_readers},
 };
 
 /// How long one request to a node may take, and its connection.
@@ -58,8 +58,8 @@ impl Configuration {
         let path = &arguments.config;
         let on_disk = KeyFile::read(path)?;
         let file = parse(path, on_disk.content())?;
-        if !file.unseal_keys.is_empty() {
-            on_disk.refuse_readers(READERS)?;
+        if !file.unseal_keys.is_empty() && !arguments.allow_readable_key_files {
+            refuse_readers(&on_disk)?;
         }
         if file.nodes.is_empty() {
             return Err(unusable(path, "`nodes` is empty").hint("name at least one node's URL"));
@@ -74,6 +74,7 @@ impl Configuration {
             file.unseal_keys,
             path,
             &arguments.unseal_key_file,
+            arguments.allow_readable_key_files,
             std::env::var_os("CREDENTIALS_DIRECTORY").as_deref(),
         )?;
         Ok(Self {
@@ -94,11 +95,18 @@ fn parse(path: &Path, text: &[u8]) -> Result<File, Failure> {
     })
 }
 
-/// What is wrong with the text, never what stands there: that may be a key share in the wrong place.
+/// The longest name of a key that is repeated in a message: shorter than any key share.
+const LONGEST_NAME: usize = 20;
+
+/// What is wrong with the text, never what stands there: that may be a key share in the wrong place,
+/// also as the name of a key.
 fn explain(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
     let about_names = ["unknown field", "missing field", "duplicate field"];
-    if !cause.is_data() || about_names.iter().any(|start| text.starts_with(start)) {
+    let name = text.split('`').nth(1).unwrap_or_default();
+    if !cause.is_data()
+        || name.len() <= LONGEST_NAME && about_names.iter().any(|start| text.starts_with(start))
+    {
         return text;
     }
     let (line, column) = (cause.line(), cause.column());
@@ -135,4 +143,57 @@ fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failur
         ..common.clone()
     };
     Ok(list.into_iter().map(settings).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    const SHARE: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
+
+    /// A configuration with a key share where none belongs: as a value, in a list, or as a key.
+    fn misplaced() -> impl Strategy<Value = Value> {
+        let keys = [
+            "log_level",
+            "probe_interval",
+            "nodes",
+            "unseal_keys",
+            "other",
+        ];
+        let value = prop_oneof![
+            Just(json!(SHARE)),
+            Just(json!([[SHARE]])),
+            Just(json!({ SHARE: SHARE })),
+            Just(json!([{ "key": SHARE }])),
+            any::<i64>().prop_map(Value::from),
+            ".{0,10}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            prop::sample::select(keys.to_vec()).prop_map(str::to_owned),
+            Just(SHARE.to_owned()),
+        ];
+        prop::collection::vec((key, value), 0..6)
+            .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>()))
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_shows_a_key_share(configuration in misplaced(), cut in 0_usize..400) {
+            let text = configuration.to_string();
+            let end = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            for text in [&text, &text[..end.unwrap_or(0)]] {
+                if let Err(failure) = parse(Path::new("config.json"), text.as_bytes()) {
+                    prop_assert!(!failure.message().contains("c0ffee"), "{}", failure.message());
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(Path::new("config.json"), &bytes);
+        }
+    }
 }

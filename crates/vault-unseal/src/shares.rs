@@ -16,7 +16,7 @@ use crate::log::{Level, say};
 /// How systemd credentials with key shares are named.
 const CREDENTIAL: &str = "unseal-key";
 /// The bits of a mode that let others than the owner do anything.
-pub(crate) const READERS: u32 = 0o077;
+const READERS: u32 = 0o077;
 /// How many bytes OpenBao takes: a barrier key, or a share of one, which has one byte more.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=33;
 
@@ -46,6 +46,7 @@ impl Shares {
         configured: Vec<SecretString>,
         configuration: &Path,
         files: &[PathBuf],
+        allow_readers: bool,
         credentials: Option<&OsStr>,
     ) -> Result<Self, Failure> {
         let mut all = Self { list: Vec::new() };
@@ -53,7 +54,9 @@ impl Shares {
         all.add(configured, configuration, &mut number)?;
         for path in files {
             let file = KeyFile::read(path)?;
-            file.refuse_readers(READERS)?;
+            if !allow_readers {
+                refuse_readers(&file)?;
+            }
             all.add(file.shares()?, path, &mut number)?;
         }
         for path in credential_files(credentials) {
@@ -164,6 +167,20 @@ impl Shares {
     }
 }
 
+/// Refuses a file with key shares that others than its owner may read.
+///
+/// # Errors
+/// Others may read it.
+pub(crate) fn refuse_readers(file: &KeyFile) -> Result<(), Failure> {
+    file.refuse_readers(READERS).map_err(|failure| {
+        let hint = failure.hint_text().unwrap_or_default();
+        let hint = format!(
+            "{hint}; where a mount of Kubernetes or Nomad decides the mode: `--allow-readable-key-files`"
+        );
+        failure.hint(hint)
+    })
+}
+
 /// The credentials with key shares, by name.
 fn credential_files(folder: Option<&OsStr>) -> Vec<PathBuf> {
     let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
@@ -201,7 +218,7 @@ mod tests {
 
     fn collect(texts: &[&str]) -> Result<Shares, Failure> {
         let shares = texts.iter().map(|text| SecretString::from(*text)).collect();
-        Shares::collect(shares, Path::new("/config.json"), &[], None)
+        Shares::collect(shares, Path::new("/config.json"), &[], false, None)
     }
 
     #[test]

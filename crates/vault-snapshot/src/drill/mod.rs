@@ -80,7 +80,10 @@ pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
 
 fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
-    let shares = shares::read(&arguments.unseal_key_file)?;
+    let shares = shares::read(
+        &arguments.unseal_key_file,
+        arguments.allow_readable_key_files,
+    )?;
     if shares.is_empty() && arguments.seal_config.is_none() {
         return Err(Failure::usage("nothing would unseal what is restored")
             .hint("`--unseal-key-file`, or `--seal-config` for a seal that opens by itself"));

@@ -9,21 +9,23 @@ use secrecy::SecretString;
 /// user's group, which is nobody else.
 const READERS: u32 = 0o037;
 
-/// The shares of all files, in their order.
+/// The shares of all files, in their order; `allow_readers` takes files that others can read, too.
 ///
 /// # Errors
 /// A file that cannot be read, that others can read, or that holds no shares.
-pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<SecretString>, Failure> {
+pub(crate) fn read(files: &[PathBuf], allow_readers: bool) -> Result<Vec<SecretString>, Failure> {
     let mut all = Vec::new();
     for path in files {
-        all.extend(of_file(path)?);
+        all.extend(of_file(path, allow_readers)?);
     }
     Ok(all)
 }
 
-fn of_file(path: &Path) -> Result<Vec<SecretString>, Failure> {
+fn of_file(path: &Path, allow_readers: bool) -> Result<Vec<SecretString>, Failure> {
     let file = KeyFile::read(path)?;
-    file.refuse_readers(READERS)?;
+    if !allow_readers {
+        file.refuse_readers(READERS)?;
+    }
     let shares = file.shares()?;
     if shares.is_empty() {
         return Err(file.unusable("it holds no key shares"));

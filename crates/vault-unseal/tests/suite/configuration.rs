@@ -46,6 +46,8 @@ fn each_says_what_is_wrong() {
     let levels = "`error`, `warn`, `info`, `debug` or `trace`";
     for (configuration, said) in [
         (with("unseal_key", json!([])), "unknown field `unseal_key`"),
+        // A share as the name of a key.
+        (with(&share(), json!([])), "the value that ends at"),
         (with("log_level", json!("loud")), levels),
         (with("probe_interval", json!(0)), "`probe_interval` is 0"),
         (
@@ -127,6 +129,24 @@ fn files_with_shares_that_others_can_read() {
         readable.stderr.contains("shares` cannot be used"),
         "{readable}"
     );
+    assert!(
+        readable.stderr.contains("`--allow-readable-key-files`"),
+        "{readable}"
+    );
+}
+
+#[test]
+fn files_that_others_can_read_on_purpose() {
+    let machine = machine();
+    machine.configure(&with("probe_interval", json!(5)));
+    set_mode(&machine.path("config.json"), 0o644);
+    let shares = machine.write("shares", &share());
+    set_mode(&shares, 0o644);
+    let file = ["--unseal-key-file", shares.to_str().unwrap()];
+    let arguments = [&file[..], &["--once", "--allow-readable-key-files"]].concat();
+    let output = machine.run(&arguments).run();
+    assert_eq!(output.code(), Some(1), "nobody answers there: {output}");
+    assert!(output.stderr.contains("1 of 1 nodes"), "{output}");
 }
 
 #[test]
@@ -136,10 +156,10 @@ fn files_with_shares_that_are_none() {
     let file = machine.write("shares", "");
     for (text, said) in [
         ("", "there are no key shares"),
-        ("{}", "no list `unseal_keys_b64`"),
+        ("{}", "has key shares in none of `unseal_keys_b64`"),
         (
             "{\"unseal_keys_b64\": [\"c0ffee\", 5]}",
-            "no list `unseal_keys_b64`",
+            "its lists of key shares are none",
         ),
         ("c0ffee", "key share 1 is neither hex nor base64"),
     ] {

@@ -186,3 +186,27 @@ fn after_a_rotation_a_reload_brings_the_new_ones() {
     let output = running.kill();
     assert!(output.stderr.contains(said), "{output}");
 }
+
+#[test]
+fn the_answers_of_the_api_are_taken_as_they_are() {
+    testkit::require_bao!();
+    for form in ["keys", "keys_base64", "both", "data"] {
+        let (server, shares) = sealed();
+        let machine = Machine::new(&server);
+        machine.configure(&json!({ "nodes": [server.address()] }));
+        let both = json!({ "keys": shares.hex, "keys_base64": shares.base64, "root_token": "s.x" });
+        let answer = match form {
+            "keys" => json!({ "keys": shares.hex }),
+            "keys_base64" => json!({ "keys_base64": shares.base64 }),
+            "both" => both,
+            _ => json!({ "data": both }),
+        };
+        let file = machine.write("init.json", &answer.to_string());
+        let output = machine
+            .run(&["--once", "--unseal-key-file", file.to_str().unwrap()])
+            .run();
+        assert_eq!(output.code(), Some(0), "{form}: {output}");
+        assert!(!is_sealed(&server), "{form}");
+        shares.assert_unsaid(&output);
+    }
+}
