@@ -1,6 +1,6 @@
 //! What a node has, for people.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs, iter, path::Path};
 
 use cli::{Failure, data};
 use x509_parser::prelude::{ASN1Time, Validity, X509Certificate};
@@ -10,7 +10,7 @@ use crate::bundle::{Bundle, parsed};
 /// Prints a line for the node's certificate and for each CA of the bundle.
 ///
 /// # Errors
-/// Files that are missing or damaged.
+/// Files that are missing or damaged, and certificates that are good no longer or not yet.
 pub(crate) fn print(directory: &Path) -> Result<(), Failure> {
     let chain = directory.join("chain.pem");
     let shown = chain.display();
@@ -18,19 +18,44 @@ pub(crate) fn print(directory: &Path) -> Result<(), Failure> {
         .map_err(|cause| Failure::failed(format!("`{shown}` could not be read: {cause}")))?;
     let chain = Bundle::parse(&text)
         .map_err(|why| Failure::failed(format!("`{shown}` cannot be used: {why}")))?;
-    let own = chain.certificates().first();
-    let bundle = Bundle::read(&directory.join("ca.pem"))?.unwrap_or_default();
+    let own = chain.certificates().first().ok_or_else(|| {
+        Failure::failed(format!(
+            "`{shown}` cannot be used: there is no certificate in it"
+        ))
+    })?;
+    let authorities = directory.join("ca.pem");
+    let bundle = Bundle::read(&authorities)?;
+    let cas = bundle.iter().flat_map(|bundle| bundle.certificates());
     let mut table = String::new();
-    for (what, der) in own
-        .map(|own| ("node", own))
-        .into_iter()
-        .chain(bundle.certificates().iter().map(|der| ("CA", der)))
-    {
+    for (what, der) in iter::once(("node", own)).chain(cas.map(|der| ("CA", der))) {
         if let Some(certificate) = parsed(der) {
             table += &line(what, &certificate);
         }
     }
-    data(table.trim_end())
+    data(table.trim_end())?;
+    if bundle.is_none() {
+        return Err(Failure::failed(format!(
+            "the CA certificates `{}` are not there",
+            authorities.display()
+        ))
+        .hint("`systemctl start openbao-certs` makes them"));
+    }
+    check_validity(own)
+}
+
+/// CAs of other periods are good no longer or not yet; the node's certificate must be good now.
+fn check_validity(own: &[u8]) -> Result<(), Failure> {
+    let Some(certificate) = parsed(own).filter(|own| !own.validity().is_valid()) else {
+        return Ok(());
+    };
+    let validity = certificate.validity();
+    let why = if validity.not_before > ASN1Time::now() {
+        format!("is not good before {}", validity.not_before)
+    } else {
+        format!("was good until {}", validity.not_after)
+    };
+    Err(Failure::failed(format!("the node's certificate {why}"))
+        .hint("`systemctl start openbao-certs` renews it; is the clock right (`timedatectl`)?"))
 }
 
 fn line(what: &str, certificate: &X509Certificate<'_>) -> String {

@@ -3,9 +3,10 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{DAY, Fleet, NOW, PERIOD, said};
+use crate::{DAY, Fleet, NOW, PERIOD, run, said};
 
 #[test]
 fn nodes_that_never_spoke_have_the_same_cas_byte_for_byte() {
@@ -147,4 +148,38 @@ fn a_reload_that_failed_is_made_up_for() {
     }
     said(&fleet.renew("a", NOW, &more), "unchanged");
     said(&without_systemctl(), "unchanged");
+}
+
+#[test]
+fn what_is_missing_or_over_is_shown_and_fails() {
+    let fleet = Fleet::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let show = |node: &str| {
+        let directory = fleet.path(node);
+        run(&["show", "--directory", directory.to_str().unwrap()])
+    };
+    let renewed = fleet.renew("bao1", now.as_secs(), &[]);
+    assert_eq!(renewed.code(), Some(0), "{renewed}");
+    let shown = show("bao1");
+    assert_eq!(shown.code(), Some(0), "{shown}");
+    fs::remove_file(fleet.path("bao1").join("ca.pem")).unwrap();
+    let shown = show("bao1");
+    assert_eq!(shown.code(), Some(1), "{shown}");
+    assert!(shown.stdout.starts_with("node"), "{shown}");
+    assert!(shown.stderr.contains("ca.pem` are not there"), "{shown}");
+    fs::write(fleet.path("bao1").join("chain.pem"), "").unwrap();
+    let shown = show("bao1");
+    assert!(shown.stderr.contains("there is no certificate"), "{shown}");
+    assert_eq!(shown.code(), Some(1), "{shown}");
+
+    for (node, at, said) in [
+        ("past", now.as_secs() - 2 * PERIOD, "was good until"),
+        ("future", now.as_secs() + 2 * PERIOD, "is not good before"),
+    ] {
+        let renewed = fleet.renew(node, at, &[]);
+        assert_eq!(renewed.code(), Some(0), "{renewed}");
+        let shown = show(node);
+        assert_eq!(shown.code(), Some(1), "{shown}");
+        assert!(shown.stderr.contains(said), "{shown}");
+    }
 }
