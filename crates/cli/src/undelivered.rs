@@ -18,6 +18,8 @@ impl From<Error> for Failure {
             Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
             Error::Taken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
             Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
+            Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
+            Error::TooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
             Error::Declarations { .. } | Error::Declared { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
             Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
             Error::OpenBao(cause) => explain(cause),

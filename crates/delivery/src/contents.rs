@@ -19,7 +19,12 @@ pub struct Contents {
     pub templates: BTreeMap<String, Template>,
     /// The name of the file for systemd's `EnvironmentFile=`.
     pub environment_file: Option<String>,
+    /// The name in `LoadCredential=`, where the files are handed over as systemd credentials.
+    pub credential: Option<String>,
 }
+
+/// How many bytes systemd takes as credentials of one service: contents and names.
+const MOST_CREDENTIALS: usize = 1 << 20;
 
 impl Contents {
     /// Every key that must be there: the required ones, and those that templates name.
@@ -36,6 +41,7 @@ impl Contents {
     pub fn check(&self) -> Result<(), Error> {
         for (what, name) in self.names() {
             let reason = names::not_a_file_name(name);
+            let reason = reason.or_else(|| self.not_a_credential(name));
             let taken = what == ENVIRONMENT_FILE && self.templates.contains_key(name);
             if let Some(reason) = reason.or(taken.then_some("a template has that name")) {
                 return Err(Error::Name {
@@ -52,11 +58,12 @@ impl Contents {
     /// cannot be made, so that nothing of it is ever written.
     ///
     /// # Errors
-    /// [`Error::Name`], [`Error::Key`], [`Error::Incomplete`], [`Error::Taken`] and
-    /// [`Error::Variable`].
+    /// [`Error::Name`], [`Error::Key`], [`Error::Incomplete`], [`Error::Taken`],
+    /// [`Error::Variable`], [`Error::Credential`] and [`Error::TooLarge`].
     pub fn files(&self, secret: &str, values: &SecretMap) -> Result<Files, Error> {
         self.check()?;
         check_keys(secret, values)?;
+        self.check_credentials(secret, values)?;
         self.check_complete(secret, values)?;
         self.check_apart(secret, values)?;
         let mut files: Files = values
@@ -69,6 +76,7 @@ impl Contents {
         for (name, template) in &self.templates {
             files.insert(name.clone(), template.render(values));
         }
+        self.check_size(secret, &files)?;
         Ok(files)
     }
 
@@ -85,6 +93,41 @@ impl Contents {
                 version: given.metadata.version,
                 found: *found,
             }),
+        }
+    }
+
+    fn not_a_credential(&self, name: &str) -> Option<&'static str> {
+        names::not_a_credential(self.credential.as_deref()?, name)
+    }
+
+    fn check_credentials(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let refused = values
+            .keys()
+            .find_map(|key| Some((key, self.not_a_credential(key)?)));
+        refused.map_or(Ok(()), |(key, reason)| {
+            Err(Error::Credential {
+                secret: secret.to_owned(),
+                key: key.clone(),
+                reason,
+            })
+        })
+    }
+
+    /// Other credentials of a service count, too; those are not known here.
+    fn check_size(&self, secret: &str, files: &Files) -> Result<(), Error> {
+        let Some(id) = &self.credential else {
+            return Ok(());
+        };
+        let sizes = files
+            .iter()
+            .map(|(name, content)| id.len() + 1 + name.len() + content.len());
+        match sizes.sum() {
+            bytes if bytes > MOST_CREDENTIALS => Err(Error::TooLarge {
+                secret: secret.to_owned(),
+                bytes,
+                most: MOST_CREDENTIALS,
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -172,7 +215,41 @@ mod tests {
             required_keys: required.iter().map(|key| (*key).to_owned()).collect(),
             templates: templates.iter().map(parsed).collect(),
             environment_file: environment.map(ToOwned::to_owned),
+            credential: None,
         }
+    }
+
+    fn as_credential(contents: Contents) -> Contents {
+        Contents {
+            credential: Some("db".to_owned()),
+            ..contents
+        }
+    }
+
+    #[test]
+    fn what_systemd_takes_as_no_credential_is_refused_by_name() {
+        let contents = as_credential(contents(&[], &[], None));
+        for key in [".env", "schlüssel", "a:b", &"x".repeat(253)] {
+            let secret = values(&format!(r#"{{"{key}":"hunter2"}}"#));
+            let error = contents.files("s", &secret).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        for (templates, environment) in [(&[(".conf", "")][..], None), (&[], Some(".env"))] {
+            let contents = as_credential(self::contents(&[], templates, environment));
+            let error = contents.check().unwrap_err();
+            assert!(matches!(error, Error::Name { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_have_a_mebibyte_together_with_their_names() {
+        let contents = as_credential(contents(&[], &[], None));
+        let secret = |length: usize| values(&format!(r#"{{"k":"{}"}}"#, "x".repeat(length)));
+        let most = MOST_CREDENTIALS - "db_k".len();
+        assert!(contents.files("s", &secret(most)).is_ok());
+        let error = contents.files("s", &secret(most + 1)).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct DeclaredSecret {
     pub templates: BTreeMap<String, String>,
     /// The name of the file for systemd's `EnvironmentFile=`.
     pub environment_file: Option<String>,
+    /// Whether services get the files as systemd credentials.
+    #[serde(default)]
+    pub as_credential: bool,
     /// The units that use the secret, such as `postgresql.service`.
     pub services: Vec<String>,
     /// What a new version does to them.
@@ -134,9 +137,15 @@ impl DeclaredSecret {
             required_keys: self.required_keys.clone(),
             templates: templates.collect::<Result<_, Error>>()?,
             environment_file: self.environment_file.clone(),
+            credential: self.credential(name),
         };
         contents.check()?;
         Ok(contents)
+    }
+
+    /// Returns the secret's name in `LoadCredential=`, where it has one; `name` is its name on the host.
+    pub fn credential(&self, name: &str) -> Option<String> {
+        self.as_credential.then(|| name.to_owned())
     }
 
     /// Who may read the files.

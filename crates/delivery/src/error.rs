@@ -141,6 +141,28 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// A key that systemd does not take as the name of a credential.
+    #[error("the key {key:?} of `{secret}` cannot be a systemd credential: {reason}")]
+    Credential {
+        /// The secret's path.
+        secret: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// More than systemd hands to a service as credentials.
+    #[error(
+        "`{secret}` has {bytes} bytes with the names of its files, and systemd takes {most} as credentials of a service"
+    )]
+    TooLarge {
+        /// The secret's path.
+        secret: String,
+        /// How many there are.
+        bytes: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A host's declarations that cannot be understood.
     #[error("`{}` does not hold a host's declarations: {cause}", path.display())]
     Declarations {

@@ -42,7 +42,9 @@ impl Reason {
             | Error::Incomplete { .. }
             | Error::NoKeys { .. }
             | Error::Taken { .. }
-            | Error::Variable { .. } => Self::Contents,
+            | Error::Variable { .. }
+            | Error::Credential { .. }
+            | Error::TooLarge { .. } => Self::Contents,
             Error::OpenBao(cause) => match cause {
                 From::LoginRefused { .. } => Self::Credentials,
                 From::NotFound { .. } | From::Deleted { .. } | From::Destroyed { .. } => Self::Gone,

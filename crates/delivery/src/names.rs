@@ -59,6 +59,23 @@ pub(crate) fn not_a_file_name(key: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns why systemd takes no file of this name as the credential `id_name`, or `None` where it
+/// does. A directory in `LoadCredential=` hands over each file in it, but those that begin with a dot;
+/// one name that is not valid fails the whole service (systemd's `credential_name_valid`).
+pub(crate) fn not_a_credential(id: &str, name: &str) -> Option<&'static str> {
+    let is_taken = |byte: u8| (b' '..127).contains(&byte) && byte != b':';
+    match name {
+        _ if name.starts_with('.') => Some("it begins with a dot, and systemd leaves it out"),
+        _ if !name.bytes().all(is_taken) => {
+            Some("systemd takes printable ASCII characters, and no `:`")
+        }
+        _ if id.len() + 1 + name.len() > LONGEST_FILE_NAME => {
+            Some("with the secret's name and `_` before it, it is longer than 255 bytes")
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +103,26 @@ mod tests {
             assert!(not_a_file_name(key).is_some(), "{key}");
         }
         assert!(not_a_file_name(&"ü".repeat(128)).is_some());
+    }
+
+    #[test]
+    fn systemd_takes_fewer_names_as_credentials() {
+        for name in ["password", "tls.crt", "a b", "-rf", "~", "x~", "$HOME"] {
+            assert_eq!(not_a_credential("db", name), None, "{name}");
+        }
+        for name in [
+            ".env",
+            "...",
+            "ü",
+            "a:b",
+            "tab\there",
+            "line\nbreak",
+            "\x7f",
+        ] {
+            assert!(not_a_credential("db", name).is_some(), "{name:?}");
+        }
+        assert_eq!(not_a_credential("db", &"x".repeat(252)), None);
+        assert!(not_a_credential("db", &"x".repeat(253)).is_some());
     }
 
     #[test]

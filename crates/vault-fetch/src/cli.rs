@@ -60,6 +60,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub environment_file: Option<String>,
 
+    /// Refuse what systemd does not take where services get the files as `LoadCredential=ID:OUTPUT_DIR`
+    #[arg(long, value_name = "ID")]
+    pub as_credential: Option<String>,
+
     /// Who owns the files: a name or a number [default: whoever runs this]
     #[arg(long, value_name = "USER")]
     pub owner: Option<String>,

@@ -28,6 +28,7 @@ pub(crate) fn of(arguments: &Arguments) -> Result<Contents, Failure> {
         required_keys: arguments.require.clone(),
         templates,
         environment_file: arguments.environment_file.clone(),
+        credential: arguments.as_credential.clone(),
     };
     contents.check()?;
     Ok(contents)

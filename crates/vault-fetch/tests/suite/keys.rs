@@ -144,3 +144,30 @@ fn secrets_whose_paths_differ_by_case_are_two() {
     hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
     ");
 }
+
+#[test]
+fn what_systemd_takes_as_no_credential_is_refused_before_the_service_fails() {
+    testkit::require_bao!();
+    let host = Host::new("as-credential");
+    let longest = "x".repeat(253);
+    for key in [".env", "schlüssel", "a:b", &longest] {
+        host.put(&json!({ key: "hunter2" }));
+        host.fetch().succeed();
+        let output = host.fetch().args(["--as-credential", "db"]).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        let said =
+            format!("the key {key:?} of `hosts/as-credential/db` cannot be a systemd credential");
+        assert!(output.stderr.contains(&said), "{output}");
+    }
+    host.put(&json!({ "large": "x".repeat(1 << 20) }));
+    let output = host.fetch().args(["--as-credential", "db"]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("systemd takes 1048576"), "{output}");
+    host.put(&json!({ "a key": "hunter2", "tls.crt": "hunter2" }));
+    host.fetch().args(["--as-credential", "db"]).succeed();
+    let output = host
+        .fetch()
+        .args(["--as-credential", "db", "--environment-file", ".env"])
+        .run();
+    assert_eq!(output.code(), Some(2), "{output}");
+}

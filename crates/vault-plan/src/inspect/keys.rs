@@ -38,7 +38,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let subject = Subject { host, name, secret };
     let mut findings = subject.templates();
-    let mut contents = contents(secret);
+    let mut contents = contents(name, secret);
     let mut unusable = BTreeSet::new();
     while let Err(error) = contents.files(&secret.secret_path, &values) {
         match error {
@@ -48,7 +48,9 @@ pub(super) fn findings(
                 findings.extend(empty.iter().map(|key| subject.has_empty(key)));
                 contents.required_keys.clear();
             }
-            Error::Key { ref key, .. } | Error::Variable { ref key, .. } => {
+            Error::Key { ref key, .. }
+            | Error::Variable { ref key, .. }
+            | Error::Credential { ref key, .. } => {
                 findings.push(subject.refused(Some(key), &error));
                 values.remove(key);
                 unusable.insert(key.clone());
@@ -68,7 +70,7 @@ pub(super) fn findings(
 }
 
 /// As on the host, but that nothing is rendered.
-fn contents(secret: &DeclaredSecret) -> Contents {
+fn contents(name: &str, secret: &DeclaredSecret) -> Contents {
     let templates = secret.templates.keys();
     let unrendered = templates.filter_map(|name| {
         let nothing = Template::parse(name, "").ok()?;
@@ -78,6 +80,7 @@ fn contents(secret: &DeclaredSecret) -> Contents {
         required_keys: needed(secret).into_iter().collect(),
         templates: unrendered.collect(),
         environment_file: secret.environment_file.clone(),
+        credential: secret.credential(name),
     }
 }
 

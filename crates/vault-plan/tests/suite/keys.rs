@@ -103,3 +103,31 @@ fn json_tells_what_needs_a_key() {
     assert_eq!(found[0]["key"], "password");
     assert_eq!(found[0]["needed_by"], json!(["required", "a", "b"]));
 }
+
+#[test]
+fn what_systemd_takes_as_no_credential_is_told_before_the_service_fails() {
+    testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("handed");
+    let values = json!({ ".env": "hunter2", "a:b": "hunter2", "good": "hunter2" });
+    server.put_secret("hosts/handed/app", &values);
+    for (as_credential, count) in [(true, 2), (false, 0)] {
+        let declared = declarations(
+            "handed",
+            &[(
+                "app",
+                secret(
+                    "hosts/handed/app",
+                    &json!({ "as_credential": as_credential }),
+                ),
+            )],
+        );
+        let output = ends(plan(&server, &declared), i32::from(as_credential));
+        let said = output
+            .stdout
+            .matches("cannot be a systemd credential")
+            .count();
+        assert_eq!(said, count, "{output}");
+        assert!(!output.stdout.contains("hunter2"), "{output}");
+    }
+}
