@@ -42,6 +42,10 @@ pub enum Command {
     },
 
     /// Remove what earlier declarations put on this host and the present ones do not
+    ///
+    /// Also takes over what another program left in the declared places: plain files of root's or of the
+    /// secret's owner, one a key. Those in an output directory stay until the next fetch replaces them, those
+    /// in a cache folder become a copy. Anything else is refused.
     Clean {
         /// Where the declared places are kept for the next time
         #[arg(
@@ -117,4 +121,4 @@ Examples:
   vault-secrets rotate db --again      # also a version that was rejected
 
 Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-it; 2 wrong usage or configuration.";
+it, for `status` where a declared secret is not in place; 2 wrong usage or configuration.";

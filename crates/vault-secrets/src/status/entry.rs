@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use delivery::{Cache, Change, DeclaredSecret, Found, Rejection, Source, Standing, Trial};
+use delivery::{
+    Age, Cache, Change, DeclaredSecret, Failures, Found, Reason, Rejection, Source, Standing,
+    Trial, Workplace,
+};
 use serde::{Serialize, Serializer};
 
 use crate::systemd::{Unit, Units};
@@ -14,6 +17,10 @@ use crate::systemd::{Unit, Units};
 #[derive(Serialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
+    /// Whether its files are there.
+    pub(crate) in_place: bool,
+    /// Why the last attempt to get it failed; none where it did not.
+    pub(crate) last_failure: Option<Reason>,
     /// The version in place.
     pub(crate) version: Option<u64>,
     /// Where it came from.
@@ -36,9 +43,9 @@ pub(crate) struct Copied {
     pub(crate) version: u64,
     /// How long ago OpenBao confirmed it.
     #[serde(rename = "confirmed_seconds_ago", serialize_with = "whole_seconds")]
-    pub(crate) age: Duration,
+    pub(crate) age: Age,
     pub(crate) is_sealed: bool,
-    /// Whether it is older than it may be.
+    /// Whether it is older than it may be, or may be so.
     pub(crate) is_too_old: bool,
 }
 
@@ -77,6 +84,8 @@ impl Entry {
         let services = secret.services.iter();
         Self {
             name: name.to_owned(),
+            in_place: output.is_dir() && Workplace::is_there(output),
+            last_failure: Failures::of(output).last,
             version: standing.as_ref().map(|standing| standing.version),
             source: standing.as_ref().map(|standing| standing.source),
             changed: change.map(|change| change.at),
@@ -116,18 +125,17 @@ fn copy(secret: &DeclaredSecret, standing: Option<&Standing>) -> (Option<Copied>
         return (None, None);
     };
     let identity = standing.map(|standing| standing.secret.clone());
-    let cache = Cache::new(folder.clone(), identity.unwrap_or_default());
-    match cache.read() {
+    let mut cache = Cache::new(folder.clone(), identity.unwrap_or_default());
+    let found = cache.read();
+    let most = secret.max_cache_age.as_deref();
+    cache.max_age = most.and_then(|most| humantime::parse_duration(most).ok());
+    match found {
         Found::Copy(copy, age) => {
-            let most = secret
-                .max_cache_age
-                .as_deref()
-                .map(humantime::parse_duration);
             let copied = Copied {
                 version: copy.version,
                 age,
                 is_sealed: copy.is_sealed(),
-                is_too_old: matches!(most, Some(Ok(most)) if age > most),
+                is_too_old: cache.is_too_old(age),
             };
             (Some(copied), None)
         }
@@ -145,8 +153,9 @@ fn seconds_of<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, 
     since_epoch(time).serialize(serializer)
 }
 
-fn whole_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    time.as_secs().serialize(serializer)
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn whole_seconds<S: Serializer>(age: &Age, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs()).serialize(serializer)
 }
 
 fn since_epoch(time: &SystemTime) -> u64 {

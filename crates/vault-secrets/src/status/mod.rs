@@ -9,7 +9,7 @@ use cli::{Failure, data};
 use delivery::{Declarations, Workplace};
 
 use self::entry::Entry;
-use crate::{rotate::state::State, systemd};
+use crate::{rotate::state::State, systemd, words};
 
 pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Result<(), Failure> {
     check_rights(declarations)?;
@@ -26,12 +26,31 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
         .collect();
     if json {
         let text = serde_json::to_string_pretty(&entries);
-        return data(text.map_err(|cause| Failure::failed(cause.to_string()))?);
+        data(text.map_err(|cause| Failure::failed(cause.to_string()))?)?;
+    } else if entries.is_empty() {
+        data("no secrets are declared")?;
+    } else {
+        data(table::text(&entries))?;
     }
-    if entries.is_empty() {
-        return data("no secrets are declared");
-    }
-    data(table::text(&entries))
+    fail_for_missing(&entries)
+}
+
+/// Fails where a declared secret is not in place.
+fn fail_for_missing(entries: &[Entry]) -> Result<(), Failure> {
+    let missing = entries.iter().filter(|entry| !entry.in_place);
+    let missing: Vec<_> = missing.map(|entry| entry.name.as_str()).collect();
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    let (count, all) = (missing.len(), entries.len());
+    Err(Failure::failed(format!(
+        "{count} of {all} declared secrets are not in place: {}",
+        words::list(&missing)
+    ))
+    .hint(format!(
+        "`systemctl start vault-secret-{first}` fetches it; `journalctl -u vault-secret-{first}` says \
+         why it cannot be fetched"
+    )))
 }
 
 /// The notes beside secrets are root's alone, and none at all would look like nothing in place.

@@ -1,6 +1,6 @@
 //! The table, and below it what needs a sentence.
 
-use delivery::Source;
+use delivery::{Reason, Source};
 
 use super::entry::{Entry, Service};
 use crate::words;
@@ -38,7 +38,9 @@ fn row(entry: &Entry) -> [String; 6] {
             .changed
             .map_or_else(none, |time| format!("{} ago", words::ago(time))),
         entry.copy.as_ref().map_or_else(none, |copy| {
-            format!("{}, {} old", copy.version, words::age(copy.age))
+            let age = copy.age.map(|age| format!("{} old", words::age(age)));
+            let age = age.unwrap_or_else(|| "of unknown age".to_owned());
+            format!("{}, {age}", copy.version)
         }),
         if services.is_empty() {
             none()
@@ -74,9 +76,28 @@ fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
+fn why_missing(entry: &Entry) -> &'static str {
+    match entry.last_failure {
+        None => "it was not fetched since the boot, or its directory is not vault-fetch's",
+        Some(Reason::Unavailable) => "OpenBao could not be used, and no copy could stand in",
+        Some(Reason::Credentials) => "this host has no credentials, or OpenBao refused them",
+        Some(Reason::Denied) => "the host's policy does not allow it",
+        Some(Reason::Gone) => "OpenBao does not have it, or no longer",
+        Some(Reason::Contents) => "what OpenBao has cannot become the files that are declared",
+        Some(Reason::Host) => "something on this host failed",
+    }
+}
+
 fn sentences(entry: &Entry) -> Vec<String> {
     let name = &entry.name;
     let mut told = Vec::new();
+    if !entry.in_place {
+        told.push(format!("`{name}` is not in place: {}", why_missing(entry)));
+    } else if entry.version.is_none() {
+        told.push(format!(
+            "`{name}`: which version stands in its directory is not known"
+        ));
+    }
     if let Some(rejected) = &entry.rejected {
         told.push(format!(
             "`{name}`: version {} was rejected {} ago: {}; `vault-secrets rotate {name} --again` tries it again",

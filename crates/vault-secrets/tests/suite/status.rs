@@ -1,5 +1,7 @@
 //! What a person is shown.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::host::{Host, done};
@@ -24,9 +26,9 @@ fn a_table_for_people() {
     testkit::require_bao!();
     let host = host("table");
     let output = host.run(["status"]).run();
-    done(&output);
+    assert_eq!(output.code(), Some(1), "{output}");
     insta::with_settings!({ filters => [(r"\b\d+s\b", "[n]s")] }, {
-        insta::assert_snapshot!(output.stdout, @"
+        insta::assert_snapshot!(output, @"
         SECRET  VERSION  FROM     CHANGED  COPY       SERVICES
         db      1        OpenBao  [n]s ago   1, [n]s old  -
         none    -        -        -        -          -
@@ -41,7 +43,7 @@ fn json_for_programs() {
     testkit::require_bao!();
     let host = host("json");
     let output = host.run(["status", "--json"]).run();
-    done(&output);
+    assert_eq!(output.code(), Some(1), "{output}");
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();
     let entry = &entries[0];
     assert_eq!(entry["name"], "db");
@@ -50,6 +52,10 @@ fn json_for_programs() {
     assert_eq!(entry["copy"]["version"], 1);
     assert_eq!(entry["rejected"]["version"], 2);
     assert!(entries[1]["version"].is_null());
+    assert_eq!(
+        [&entry["in_place"], &entries[1]["in_place"]],
+        [&json!(true), &json!(false)]
+    );
     assert!(!output.stdout.contains("hunter"));
 }
 
@@ -59,7 +65,7 @@ fn no_server_is_asked() {
     let host = host("offline");
     let asked = host.server.audited().len();
     let run = host.run(["status"]).env("BAO_ADDR", "http://127.0.0.1:1");
-    done(&run.run());
+    assert_eq!(run.run().code(), Some(1)); // `none` is not in place
     let asked_since: Vec<_> = host.server.audited()[asked..]
         .iter()
         .filter(|request| request.path.contains("hosts/offline"))
@@ -77,4 +83,24 @@ fn a_host_without_secrets() {
     let output = host.run(["status"]).run();
     done(&output);
     assert_eq!(output.stdout, "no secrets are declared\n");
+}
+
+#[test]
+fn a_secret_that_is_not_there_says_why() {
+    testkit::require_bao!();
+    let host = Host::new("not-there");
+    host.declare("db", &json!({}));
+    host.rotate("db"); // nobody has written it
+    let output = host.run(["status"]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let said = "`db` is not in place: OpenBao does not have it, or no longer";
+    assert!(output.stdout.contains(said), "{output}");
+    let output = host.run(["status", "--json"]).run();
+    let entries: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(entries[0]["last_failure"], "gone");
+    host.put("db", "hunter2");
+    done(&host.rotate("db"));
+    done(&host.run(["status"]).run());
+    fs::remove_dir_all(host.output("db")).unwrap();
+    assert_eq!(host.run(["status"]).run().code(), Some(1));
 }
