@@ -28,6 +28,14 @@ const COPY: &str = "secret.json";
 /// The largest file that is read: OpenBao's largest answer, with each character escaped.
 const LARGEST_COPY: u64 = 256 << 20;
 
+/// How far ahead of the clock a copy may be dated and still count as confirmed just now: clocks are
+/// adjusted by seconds all the time.
+const CLOCK_ADJUSTMENT: Duration = Duration::from_secs(60);
+
+/// How long ago OpenBao confirmed a copy. `None` where the copy is dated in the future, because the
+/// clock was wrong then or is wrong now: its age is unknown.
+pub type Age = Option<Duration>;
+
 /// Where one secret's copy is kept.
 pub struct Cache {
     folder: PathBuf,
@@ -43,11 +51,11 @@ pub struct Cache {
 #[derive(Debug)]
 pub enum Found {
     /// A copy, and how long ago OpenBao confirmed it.
-    Copy(Copy, Duration),
+    Copy(Copy, Age),
     /// Nothing.
     Nothing,
-    /// A copy that OpenBao confirmed longer ago than it may have, and how long.
-    TooOld(Duration),
+    /// A copy that OpenBao confirmed longer ago than it may have, or at an unknown time, and how long.
+    TooOld(Age),
     /// Something that must not be used, and why.
     Unusable(String),
     /// A copy of another secret.
@@ -83,15 +91,19 @@ impl Cache {
     /// is sealed stays so until its values are asked for.
     pub fn read(&self) -> Found {
         match self.look() {
-            Found::Copy(_, age) if self.max_age.is_some_and(|most| age > most) => {
-                Found::TooOld(age)
-            }
+            Found::Copy(_, age) if self.is_too_old(age) => Found::TooOld(age),
             // whoever can write to the disk could have put it there
             Found::Copy(copy, _) if self.seal == Seal::Always && !copy.is_sealed() => {
                 Found::Unusable(format!("`{}` is not sealed", self.file().display()))
             }
             found => found,
         }
+    }
+
+    /// Returns whether a copy of this age may not stand in. An unknown age may be any.
+    pub fn is_too_old(&self, age: Age) -> bool {
+        self.max_age
+            .is_some_and(|most| age.is_none_or(|age| age > most))
     }
 
     fn look(&self) -> Found {
@@ -113,10 +125,7 @@ impl Cache {
                 path.display(),
                 copy.secret
             )),
-            Some(copy) => {
-                let age = SystemTime::now().duration_since(content.modified);
-                Found::Copy(copy, age.unwrap_or_default())
-            }
+            Some(copy) => Found::Copy(copy, age_since(content.modified)),
         }
     }
 
@@ -194,6 +203,27 @@ impl Cache {
         private_file::remove(&path)
     }
 
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files that a copy and its notes may have in `folder`.
+    pub(crate) fn own_files(folder: &Path) -> Vec<PathBuf> {
+        let names = [COPY].into_iter().chain(rejection::FILES);
+        names
+            .flat_map(|name| [folder.join(name), private_file::draft(&folder.join(name))])
+            .collect()
+    }
+
+    /// Dates the copy as confirmed at `time`.
+    pub(crate) fn date(&self, time: SystemTime) -> Result<(), Error> {
+        let path = self.file();
+        File::open(&path)
+            .and_then(|file| file.set_modified(time))
+            .map_err(|cause| Error::io("date", &path, cause))
+    }
+
     /// Removes the whole folder, where nothing but a copy and its notes is in it; whether there was one.
     ///
     /// # Errors
@@ -207,11 +237,7 @@ impl Cache {
         let opened = open_private(folder)?;
         flock(&opened, FlockOperation::LockExclusive)
             .map_err(|cause| Error::io("lock", folder, cause))?;
-        let ours: Vec<_> = [COPY]
-            .into_iter()
-            .chain(rejection::FILES)
-            .flat_map(|name| [folder.join(name), private_file::draft(&folder.join(name))])
-            .collect();
+        let ours = Self::own_files(folder);
         let entries =
             fs::read_dir(folder).map_err(|cause| Error::io("look into", folder, cause))?;
         for entry in entries {
@@ -250,5 +276,13 @@ impl Cache {
     fn lock(&self, folder: &File) -> Result<(), Error> {
         flock(folder, FlockOperation::LockExclusive)
             .map_err(|cause| Error::io("lock", &self.folder, cause))
+    }
+}
+
+/// Returns how long ago `confirmed` was, as far as the clock tells.
+fn age_since(confirmed: SystemTime) -> Age {
+    match SystemTime::now().duration_since(confirmed) {
+        Ok(age) => Some(age),
+        Err(ahead) => (ahead.duration() <= CLOCK_ADJUSTMENT).then_some(Duration::ZERO),
     }
 }

@@ -91,6 +91,59 @@ impl Standing {
     }
 }
 
+/// What an output directory held at some moment.
+///
+/// A run takes this before it queries OpenBao. If the directory holds something else when the answer
+/// is about to be written, another run has written meanwhile, and its answer may be the newer one. No
+/// clock is compared, because a clock can be set back, and no version number alone, because a
+/// secret that is deleted and created again starts at 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployed {
+    note: Option<Standing>,
+    is_there: bool,
+}
+
+impl Deployed {
+    /// Reads what the output directory `target` holds. Takes no lock.
+    pub fn of(target: &Path) -> Self {
+        let folder = Workplace::folder_of(target);
+        Self {
+            note: folder.as_deref().and_then(Standing::read),
+            is_there: target.is_dir(),
+        }
+    }
+
+    /// Returns whether the directory held the same version in `other`. A version that was confirmed
+    /// meanwhile is the same; a directory that was removed twice is not.
+    fn is_same(&self, other: &Self) -> bool {
+        let (Some(now), Some(before)) = (&self.note, &other.note) else {
+            return self == other;
+        };
+        let confirmed = self.is_there && other.is_there;
+        self == other || confirmed && now.is_same(before) && now.instead_of == before.instead_of
+    }
+
+    /// Returns whether writing `mine` would undo what another run wrote since `before`.
+    pub(crate) fn overtakes(&self, mine: &Standing, before: &Self) -> bool {
+        if self.is_same(before) {
+            return false;
+        }
+        let Some(now) = self.note.as_ref().filter(|now| now.secret == mine.secret) else {
+            return false;
+        };
+        match mine.source {
+            Source::OpenBao => !(self.is_there && now.is_same(mine)),
+            // the other run has an answer of OpenBao's, and this one has none
+            Source::Cache => !self.is_there || now.source == Source::OpenBao,
+        }
+    }
+
+    /// Returns whether another run has put files there since `before`.
+    pub(crate) fn is_newer_than(&self, before: &Self) -> bool {
+        self.is_there && !self.is_same(before)
+    }
+}
+
 /// When files changed last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {

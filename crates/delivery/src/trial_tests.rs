@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fs};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::Source;
+use crate::{Deployed, Source};
 
 const SECRET: &str = "/secret/hosts/web01/db";
 
@@ -91,12 +91,12 @@ fn a_trial_that_ends_well() {
 #[test]
 fn taken_back_and_put_again() {
     let place = Place::on_trial();
+    let before = Deployed::of(&place.0.join("db"));
     place.open().take_back().unwrap();
     place.holds("one", 1);
     assert!(!place.open().is_on_trial(2));
-    let since = SystemTime::UNIX_EPOCH;
     assert!(
-        place.open().was_overtaken(SECRET, 2, since),
+        place.open().was_overtaken(&note(2), &before),
         "a fetch that read it before does not bring it back"
     );
     place.open().put_again().unwrap();

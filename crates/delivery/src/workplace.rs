@@ -18,7 +18,9 @@ use std::{
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{Standing, error::Error, place::changeable_by_others, private_file, standing, trial};
+use crate::{
+    Deployed, Standing, error::Error, place::changeable_by_others, private_file, standing, trial,
+};
 
 /// The folder, locked until this is dropped.
 pub struct Workplace {
@@ -112,6 +114,11 @@ impl Workplace {
     /// # Errors
     /// A place that cannot or must not be written to, and what the system refuses.
     pub fn clear(&self) -> Result<(), Error> {
+        // a run that has an older answer must see that something happened
+        if let Some(standing) = self.standing() {
+            let at = SystemTime::now();
+            self.note(&Standing { at, ..standing })?;
+        }
         let gone = self.folder.join("new");
         remove(&gone)?;
         match fs::rename(&self.target, &gone) {
@@ -139,14 +146,16 @@ impl Workplace {
         fs::remove_dir(&self.folder).map_err(|cause| Error::io("remove", &self.folder, cause))
     }
 
-    /// Whether another run wrote a newer version of `secret` after `since`, so that this run's would
-    /// put an older one back; or took back this very version meanwhile.
-    pub fn was_overtaken(&self, secret: &str, version: u64, since: SystemTime) -> bool {
-        self.standing().is_some_and(|standing| {
-            standing.secret == secret
-                && standing.at >= since
-                && (standing.version > version || standing.instead_of == Some(version))
-        })
+    /// Returns whether writing `mine` would undo what another run wrote since this one saw `before`:
+    /// another version, the removal of a deleted secret, or the rollback of this very version.
+    pub fn was_overtaken(&self, mine: &Standing, before: &Deployed) -> bool {
+        Deployed::of(&self.target).overtakes(mine, before)
+    }
+
+    /// Returns whether another run has put files there since this one saw `before`, so that a secret
+    /// that was gone then may be back.
+    pub fn was_written_since(&self, before: &Deployed) -> bool {
+        Deployed::of(&self.target).is_newer_than(before)
     }
 
     /// Whether the output directory was last written from another secret than `secret`.

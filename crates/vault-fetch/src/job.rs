@@ -1,18 +1,21 @@
 //! The job from end to end: ask, then write, fall back to the copy, or remove.
 
 use std::{
-    path::PathBuf,
-    time::{Duration, SystemTime},
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use cli::{Failure, warn};
 use delivery::{
-    Access, Cache, Contents, Conversation, Copy, Error, Failures, Found, LastAnswer, Logins,
-    Ownership, Patience, Refusal, Source, Standing, Workplace, credentials, identity,
+    Access, Age, Cache, Contents, Conversation, Copy, Deployed, Error, Failures, Found, LastAnswer,
+    Logins, Ownership, Patience, Refusal, Source, Standing, Workplace, credentials, identity,
 };
 use openbao::{AppRoleCredentials, Settings, kv};
 
 use crate::{Arguments, contents};
+
+/// How often OpenBao is asked where each time another run writes another version meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Runs the program.
 ///
@@ -21,14 +24,33 @@ use crate::{Arguments, contents};
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.connection.settings(None)?;
     let secret = arguments.secret.clone();
+    let has_cache = arguments.cache_dir.is_some();
     let done = contents::of(&arguments).and_then(|contents| {
         let output = arguments.output.clone();
         let job = Job::new(arguments, contents, &settings);
         let done = job.and_then(|job| job.run(&settings));
         Failures::note(&output, done.as_ref().err());
-        Ok(done?)
+        done.map_err(|error| explain(error, has_cache, &output))
     });
     done.map_err(|failure| failure.context(format!("`{secret}` was not written")))
+}
+
+/// Without `--cache-dir`, no copy is looked for. A person who writes to `/run`, which a reboot empties, by
+/// hand may not know of it.
+fn explain(error: Error, has_cache: bool, output: &Path) -> Failure {
+    let is_without = matches!(error, Error::NoCache { .. }) && !has_cache;
+    let failure = Failure::from(error);
+    let name = output.file_name().filter(|_| output.starts_with("/run"));
+    let (true, Some(name)) = (is_without, name) else {
+        return failure;
+    };
+    let folder = Path::new("/var/lib/vault/cache").join(name);
+    let cache = format!(
+        "`--cache-dir {}` uses the copy that is kept there, and keeps one",
+        folder.display()
+    );
+    let hint = failure.hint_text().map(|hint| format!("{hint}; {cache}"));
+    failure.hint(hint.unwrap_or(cache))
 }
 
 pub(crate) struct Job {
@@ -37,8 +59,19 @@ pub(crate) struct Job {
     pub(crate) identity: String,
     pub(crate) cache: Option<Cache>,
     pub(crate) ownership: Ownership,
-    /// When it began.
-    pub(crate) since: SystemTime,
+    /// What the output directory held before OpenBao was asked.
+    pub(crate) seen: Deployed,
+}
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an answer that another run overtook is not written"]
+pub(crate) enum Attempt {
+    /// The secret is in place.
+    Done,
+    /// Another run has changed the output directory meanwhile. Which of the two answers is newer only
+    /// OpenBao can tell, so it is asked again.
+    Overtaken,
 }
 
 impl Job {
@@ -64,19 +97,38 @@ impl Job {
             identity,
             cache,
             ownership,
-            since: SystemTime::now(),
+            seen: Deployed::default(),
         })
     }
 
-    fn run(&self, settings: &Settings) -> Result<(), Error> {
+    fn run(mut self, settings: &Settings) -> Result<(), Error> {
         let credentials = credentials::read(&self.arguments.approle_dir)?;
+        for number in 0..ATTEMPTS {
+            self.seen = Deployed::of(&self.arguments.output);
+            let copy = if number == 0 { self.copy() } else { None };
+            match self.attempt(settings, &credentials, copy) {
+                Ok(Attempt::Overtaken) => {}
+                Ok(Attempt::Done) => return Ok(()),
+                // the other run has an answer that came after this one began
+                Err(Error::NoCache { .. }) if number > 0 => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(()) // each time, another run had a newer answer
+    }
+
+    fn attempt(
+        &self,
+        settings: &Settings,
+        credentials: &AppRoleCredentials,
+        mut copy: Option<(Copy, Age)>,
+    ) -> Result<Attempt, Error> {
         let mut conversation = None;
         let mut ask = |has_copy| {
-            let access = self.access(settings, &credentials);
+            let access = self.access(settings, credentials);
             let opened = conversation.insert(access.open(self.patience(has_copy))?);
             opened.read(self.arguments.secret.as_str())
         };
-        let mut copy = self.copy();
         let mut answer = ask(copy.is_some());
         if let Err(Refusal::Unavailable(cause)) = &answer
             && let Some(found) = copy.take()
@@ -89,18 +141,20 @@ impl Job {
         }
         match answer {
             Ok(secret) => {
-                self.accept(&secret, copy.map(|(copy, _)| copy))?;
-                self.warn_without_leader(conversation, secret.metadata.version);
-                Ok(())
+                let attempt = self.accept(&secret, copy.map(|(copy, _)| copy))?;
+                if attempt == Attempt::Done {
+                    self.warn_without_leader(conversation, secret.metadata.version);
+                }
+                Ok(attempt)
             }
             Err(Refusal::Unavailable(cause)) => {
                 self.tell_of_age();
                 Err(Error::NoCache { cause })
             }
-            Err(Refusal::Gone(cause)) => {
-                self.remove();
-                Err(cause.into())
-            }
+            Err(Refusal::Gone(cause)) => match self.remove() {
+                Attempt::Overtaken => Ok(Attempt::Overtaken),
+                Attempt::Done => Err(cause.into()),
+            },
             Err(Refusal::Other(cause)) => Err(cause.into()),
         }
     }
@@ -143,7 +197,7 @@ impl Job {
     }
 
     /// The copy that may stand in for OpenBao.
-    fn copy(&self) -> Option<(Copy, Duration)> {
+    fn copy(&self) -> Option<(Copy, Age)> {
         match self.cache.as_ref()?.read() {
             Found::Copy(copy, age) => Some((copy, age)),
             Found::Nothing | Found::TooOld(_) => None,
@@ -159,14 +213,14 @@ impl Job {
         let found = self.cache.as_ref().map(Cache::read);
         if let (Some(Found::TooOld(age)), Some(most)) = (found, self.arguments.max_cache_age) {
             warn(format_args!(
-                "the cached copy is not used: OpenBao confirmed it {} ago, and `--max-cache-age` is {}",
-                in_words(age),
+                "the cached copy is not used: OpenBao confirmed it {}, and `--max-cache-age` is {}",
+                when(age),
                 humantime::format_duration(most)
             ));
         }
     }
 
-    fn accept(&self, secret: &kv::Secret, copy: Option<Copy>) -> Result<(), Error> {
+    fn accept(&self, secret: &kv::Secret, copy: Option<Copy>) -> Result<Attempt, Error> {
         match self.rejection_of(&secret.metadata) {
             Some(rejection) => self.write_another(secret, &rejection, copy),
             None => self.write(secret),
@@ -194,6 +248,14 @@ impl Job {
         let cache = self.arguments.cache_dir.clone();
         cache.or_else(|| Workplace::folder_of(&self.arguments.output))
     }
+}
+
+/// When OpenBao confirmed a copy of this age.
+pub(crate) fn when(age: Age) -> String {
+    age.map_or_else(
+        || "at an unknown time (it is dated in the future: the clock was or is wrong)".to_owned(),
+        |age| format!("{} ago", in_words(age)),
+    )
 }
 
 /// A time that passed, in whole seconds.

@@ -6,7 +6,7 @@ use cli::warn;
 use delivery::{Copy, Error, Rejection, Workplace};
 use openbao::kv::{Secret, VersionMetadata};
 
-use crate::job::{Job, in_words};
+use crate::job::{Attempt, Job, in_words};
 
 impl Job {
     /// The note that this version was rejected here.
@@ -30,13 +30,16 @@ impl Job {
         rejected: &Secret,
         rejection: &Rejection,
         copy: Option<Copy>,
-    ) -> Result<(), Error> {
+    ) -> Result<Attempt, Error> {
         let standing = self
             .standing()?
             .filter(|version| *version != rejection.version);
         let copy =
             copy.filter(|copy| !copy.is_of(&rejected.metadata) && Some(copy.version) >= standing);
-        if let Some(version) = copy.and_then(|copy| self.put_copy(copy)).transpose()? {
+        if let Some((version, attempt)) = copy.and_then(|copy| self.put_copy(copy)).transpose()? {
+            if attempt == Attempt::Overtaken {
+                return Ok(attempt);
+            }
             self.tell(
                 rejection,
                 format_args!("version {version} comes from the cache"),
@@ -45,20 +48,26 @@ impl Job {
             self.tell(rejection, format_args!("version {version} stays in place"));
         } else {
             let files = self.files_of_given(rejected)?;
-            self.put(&self.given(rejected), &files)?;
+            if self.put(&self.given(rejected), &files)?.is_none() {
+                return Ok(Attempt::Overtaken);
+            }
             self.tell(
                 rejection,
                 format_args!("it is written all the same, for there is no other"),
             );
         }
-        Ok(())
+        Ok(Attempt::Done)
     }
 
     /// Puts the copy in place and gives its version; nothing, with a warning, where it is no good.
-    fn put_copy(&self, copy: Copy) -> Option<Result<u64, Error>> {
+    fn put_copy(&self, copy: Copy) -> Option<Result<(u64, Attempt), Error>> {
         let version = self.copied(&copy);
         let files = self.files_of(copy)?;
-        Some(self.put(&version, &files).map(|_| version.version))
+        let put = self.put(&version, &files).map(|locked| match locked {
+            Some(_) => Attempt::Done,
+            None => Attempt::Overtaken,
+        });
+        Some(put.map(|attempt| (version.version, attempt)))
     }
 
     /// Which version of the secret stands in the output directory.

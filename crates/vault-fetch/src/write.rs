@@ -1,25 +1,23 @@
 //! Puts a version's files in place, and keeps a copy of what OpenBao gave.
 
-use std::time::Duration;
-
 use cli::warn;
-use delivery::{Copy, Error, Files, Kept, Standing, Workplace, directory};
+use delivery::{Age, Copy, Error, Files, Kept, Standing, Workplace, directory};
 use openbao::kv;
 
-use crate::job::{Job, in_words};
+use crate::job::{Attempt, Job, when};
 
 impl Job {
     /// Writes what OpenBao gave.
-    pub(crate) fn write(&self, secret: &kv::Secret) -> Result<(), Error> {
+    pub(crate) fn write(&self, secret: &kv::Secret) -> Result<Attempt, Error> {
         let files = self.files_of_given(secret)?;
         let Some(locked) = self.put(&self.given(secret), &files)? else {
-            return Ok(());
+            return Ok(Attempt::Overtaken);
         };
         // while a version is on trial, the copy is the one that services are known to come up with
         if !locked.is_on_trial(secret.metadata.version) && self.keep(secret) {
             self.forget_rejection_before(secret.metadata.version);
         }
-        Ok(())
+        Ok(Attempt::Done)
     }
 
     /// Keeps a copy where one is wanted; whether there is nothing left to do.
@@ -48,17 +46,17 @@ impl Job {
         cause: &openbao::Error,
         version: &Standing,
         files: &Files,
-        age: Duration,
-    ) -> Result<(), Error> {
+        age: Age,
+    ) -> Result<Attempt, Error> {
         if self.put(version, files)?.is_none() {
-            return Ok(());
+            return Ok(Attempt::Done); // another run has what OpenBao gave: that is better than a copy
         }
         let version = version.version;
-        let (name, age) = (&self.arguments.secret, in_words(age));
+        let (name, when) = (&self.arguments.secret, when(age));
         warn(format_args!(
-            "{cause}; `{name}` comes from the cache: version {version}, confirmed {age} ago"
+            "{cause}; `{name}` comes from the cache: version {version}, confirmed {when}"
         ));
-        Ok(())
+        Ok(Attempt::Done)
     }
 
     /// The files that the version becomes which OpenBao gave.
@@ -87,14 +85,14 @@ impl Job {
     }
 
     /// Puts a version's files in place and gives the lock under which that was done; `None` where
-    /// another run has put a newer version there since this one began.
+    /// another run has changed what is there since this one asked.
     pub(crate) fn put(
         &self,
         version: &Standing,
         files: &Files,
     ) -> Result<Option<Workplace>, Error> {
         let workplace = Workplace::open(&self.arguments.output)?;
-        if workplace.was_overtaken(&self.identity, version.version, self.since) {
+        if workplace.was_overtaken(version, &self.seen) {
             return Ok(None);
         }
         directory::publish(&workplace, files, self.ownership)?;

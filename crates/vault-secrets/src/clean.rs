@@ -1,4 +1,5 @@
-//! Removes what earlier declarations put on the host and the present ones do not.
+//! Removes what earlier declarations put on the host and the present ones do not, and takes over what
+//! another program left in the places of those that are declared.
 
 use std::{
     collections::BTreeSet,
@@ -7,10 +8,16 @@ use std::{
 };
 
 use cli::{Failure, note, warn};
-use delivery::{Cache, Declarations, Failures, Workplace};
+use delivery::{
+    Cache, Declarations, DeclaredOpenBao, DeclaredSecret, Error, Failures, Kept, TakenCopy,
+    Workplace, identity,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::file::{self, unwritable};
+use crate::{
+    file::{self, unwritable},
+    words,
+};
 
 /// Places of secrets on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +37,85 @@ pub(crate) fn run(state: &Path, declarations: &Declarations) -> Result<(), Failu
     write(state, &earlier.and(&present))?;
     let left = earlier.remove_but(&present);
     write(state, &present.and(&left))?;
-    if left == Places::default() {
+    let taken = take_over(declarations);
+    if left != Places::default() {
+        return Err(
+            Failure::failed("not everything that is no longer declared could be removed")
+                .hint("remove the folders that are named above, or what is wrong with them"),
+        );
+    }
+    taken
+}
+
+/// Takes over the places of all secrets; one that is refused keeps no other from it.
+fn take_over(declarations: &Declarations) -> Result<(), Failure> {
+    let mut refused = Vec::new();
+    for (name, secret) in &declarations.secrets {
+        for taken in [
+            take_over_output(name, secret),
+            take_over_cache(name, secret, &declarations.openbao),
+        ] {
+            if let Err(error) = taken {
+                warn(format_args!("the secret `{name}`: {error}"));
+                refused.push(name.as_str());
+            }
+        }
+    }
+    if refused.is_empty() {
         return Ok(());
     }
-    Err(
-        Failure::failed("not everything that is no longer declared could be removed")
-            .hint("remove the folders that are named above, or what is wrong with them"),
-    )
+    refused.dedup();
+    Err(Failure::failed(format!(
+        "places of {} hold what vault-fetch did not write, and were not taken over",
+        words::list(refused)
+    ))
+    .hint("move away what is named above; a secret needs a folder of its own"))
+}
+
+fn take_over_output(name: &str, secret: &DeclaredSecret) -> Result<(), Error> {
+    let output = &secret.output_directory;
+    let owner = secret.ownership(name)?.user;
+    if let Some(files) = delivery::take_over_output(output, owner)? {
+        note(format_args!(
+            "took over `{}`: the next fetch replaces {files} files that vault-fetch did not write",
+            output.display()
+        ));
+    }
+    Ok(())
+}
+
+fn take_over_cache(
+    name: &str,
+    secret: &DeclaredSecret,
+    openbao: &DeclaredOpenBao,
+) -> Result<(), Error> {
+    let Some(folder) = &secret.cache_directory else {
+        return Ok(());
+    };
+    let namespace = openbao.namespace.as_deref();
+    let identity = identity(namespace, &openbao.kv_mount, &secret.secret_path);
+    let mut cache = Cache::new(folder.clone(), identity);
+    cache.seal = secret.seal(name)?;
+    let Some(TakenCopy { files, kept }) = cache.take_over()? else {
+        return Ok(());
+    };
+    let place = folder.display();
+    match kept {
+        None => note(format_args!(
+            "took over `{place}`: removed {files} plain files, beside which there is a copy"
+        )),
+        Some(kept) => {
+            note(format_args!(
+                "took over `{place}`: {files} plain files became a copy, and were removed"
+            ));
+            if let Kept::Unsealed(cause) = kept {
+                warn(format_args!(
+                    "the copy of `{name}` is kept unsealed: {cause}"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(state: &Path, places: &Places) -> Result<(), Failure> {

@@ -28,7 +28,7 @@ struct Known<'a> {
     name: &'a str,
     standing: Option<Standing>,
     failures: Failures,
-    /// How long ago OpenBao confirmed the copy.
+    /// How long ago OpenBao confirmed the copy, where that is known.
     copy: Option<Duration>,
     rejection: Option<Rejection>,
     looked: Option<&'a Looked>,
@@ -162,7 +162,7 @@ impl<'a> Known<'a> {
         let copy = secret.cache_directory.as_ref().and_then(|folder| {
             let identity = standing.as_ref().map(|standing| standing.secret.clone());
             match Cache::new(folder.clone(), identity.unwrap_or_default()).read() {
-                Found::Copy(_, age) | Found::TooOld(age) => Some(age),
+                Found::Copy(_, age) | Found::TooOld(age) => age,
                 _ => None,
             }
         });

@@ -369,3 +369,39 @@ fn without_a_copy_that_is_young_enough_openbao_is_waited_for() {
     let fetch = down.host.fetch().cached().through(&proxy);
     fetch.args(["--max-cache-age", "1s"]).succeed();
 }
+
+#[test]
+fn a_copy_that_is_dated_in_the_future_has_no_age() {
+    testkit::require_bao!();
+    let down = Down::new("future-copy");
+    let copy = File::open(down.host.cached_copy()).unwrap();
+    let ahead = |seconds| {
+        let confirmed = SystemTime::now() + Duration::from_secs(seconds);
+        copy.set_modified(confirmed).unwrap();
+    };
+    ahead(365 * 86_400);
+    let fetch = || down.host.fetch().cached().address(down.server.address());
+    let output = fetch().args(["--max-cache-age", "7d"]).deadline("0s").run();
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    warning: the cached copy is not used: OpenBao confirmed it at an unknown time (it is dated in the future: the clock was or is wrong), and `--max-cache-age` is 7days
+    error: `hosts/future-copy/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
+
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    ");
+    assert!(!down.host.output().exists());
+    let output = fetch().run(); // any age is young enough
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("at an unknown time"), "{output}");
+
+    ahead(5); // clocks are adjusted by seconds
+    let output = fetch().args(["--max-cache-age", "7d"]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    ahead(365 * 86_400);
+    let again = down.host.fetch().cached();
+    again.args(["--max-cache-age", "7d"]).succeed(); // OpenBao confirms it
+    let output = fetch().args(["--max-cache-age", "7d"]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+}

@@ -216,3 +216,38 @@ fn a_redirect_in_a_circle_ends() {
     hint: is this OpenBao's address, and nothing in between that answers in its place?
     ");
 }
+
+/// The memory that the unit of a fetch may take, as the NixOS module renders it.
+fn memory_of_the_unit() -> u64 {
+    let unit = "../../tests/units/web01/units/vault-secret-db.service";
+    let unit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(unit);
+    let text = std::fs::read_to_string(unit).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemoryMax="));
+    let gibibytes: u64 = line.unwrap().strip_suffix('G').unwrap().parse().unwrap();
+    gibibytes << 30
+}
+
+#[test]
+fn the_largest_answer_fits_into_the_memory_of_a_unit() {
+    testkit::require_bao!();
+    let host = Host::new("largest");
+    let largest = 64 << 20;
+    let metadata = r#"{"version":1,"created_time":"2026-11-28T20:00:00Z"}"#;
+    let value = "x".repeat(largest - 200);
+    let body = format!(r#"{{"data":{{"data":{{"k":"{value}"}},"metadata":{metadata}}}}}"#);
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::Body(body));
+    let (output, peak) = host
+        .fetch()
+        .cached()
+        .through(&proxy)
+        .start()
+        .finish_weighed();
+    assert_eq!(output.code(), Some(0), "{output}");
+    // of files in /run, the set in place and the one before it count, too
+    let held = (peak << 10) + 2 * largest as u64;
+    println!("measured: {} MiB, files included", held >> 20);
+    assert!(held < memory_of_the_unit(), "{held} bytes");
+}

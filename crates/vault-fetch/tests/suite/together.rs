@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{BlackHole, Proxy, Trouble};
 
 use crate::host::{Host, files};
@@ -79,4 +79,75 @@ fn a_secret_that_was_made_anew_may_have_a_lower_version() {
     host.put(&json!({ "password": "a-new-life" }));
     host.fetch().cached().succeed();
     assert_eq!(host.files(), files([("password", "a-new-life")]));
+}
+
+/// What a run leaves when the clock is set back afterwards: a note that is dated in the future.
+fn set_the_clock_back(host: &Host) {
+    let note = host.path("secrets/.db.vault-fetch/written");
+    let mut written: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+    let at = &mut written["at"]["secs_since_epoch"];
+    *at = json!(at.as_u64().unwrap() + 365 * 86_400);
+    fs::write(note, written.to_string()).unwrap();
+}
+
+#[test]
+fn a_lower_version_is_taken_also_after_the_clock_was_set_back() {
+    testkit::require_bao!();
+    let host = Host::new("clock-set-back");
+    for number in 1..4 {
+        host.put(&json!({ "password": format!("number-{number}") }));
+    }
+    host.fetch().cached().succeed();
+    set_the_clock_back(&host);
+    host.server.delete_metadata(&host.secret());
+    host.put(&json!({ "password": "a-new-life" }));
+    host.fetch().cached().succeed();
+    assert_eq!(host.files(), files([("password", "a-new-life")]));
+}
+
+/// A run that has read the version there is, and comes to write it only after `meanwhile`.
+fn slow_run(host: &Host, meanwhile: impl FnOnce()) -> testkit::Output {
+    let proxy = Proxy::to(&host.server.address());
+    proxy.first(1, Trouble::Trickle(Duration::from_millis(10)));
+    let slow = host.fetch().cached().through(&proxy).start();
+    testkit::wait_for("the slow run has its answer begun", || {
+        (proxy.bytes_to_clients() > 0).then_some(())
+    });
+    meanwhile();
+    slow.finish()
+}
+
+#[test]
+fn a_slow_run_does_not_bring_back_what_was_made_anew_meanwhile() {
+    testkit::require_bao!();
+    let host = Host::new("anew-meanwhile");
+    for number in 1..4 {
+        host.put(&json!({ "password": format!("number-{number}") }));
+    }
+    host.fetch().cached().succeed();
+    let output = slow_run(&host, || {
+        host.server.delete_metadata(&host.secret());
+        host.put(&json!({ "password": "a-new-life" }));
+        host.fetch().cached().succeed();
+    });
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "a-new-life")]));
+}
+
+#[test]
+fn a_slow_run_does_not_bring_back_what_was_deleted_meanwhile() {
+    testkit::require_bao!();
+    let host = Host::new("deleted-meanwhile");
+    host.put(&json!({ "password": "deleted-one" }));
+    host.fetch().cached().succeed();
+    set_the_clock_back(&host);
+    let output = slow_run(&host, || {
+        host.server.delete_version(&host.secret());
+        let output = host.fetch().cached().run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(!host.output().exists());
+    });
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(!host.output().exists(), "{output}");
+    assert!(!host.cached_copy().exists());
 }

@@ -311,3 +311,21 @@ fn a_proxy_in_the_environment_is_not_asked() {
     fetch.env("ALL_PROXY", refused.address()).succeed();
     drop(shared_server());
 }
+
+#[test]
+fn without_a_cache_folder_the_error_names_the_flag() {
+    testkit::require_bao!();
+    let host = Host::new("by-hand").with_cached(&json!({ "password": "hunter2" }));
+    let nobody = "http://127.0.0.1:1";
+    let by_hand = || host.fetch().address(nobody).deadline("0s");
+    // nothing is written there but a note of the failure
+    let folder = format!("/run/vault-fetch-by-hand-{}", std::process::id());
+    let output = by_hand().to(format!("{folder}/db")).run();
+    let _ = std::fs::remove_dir_all(folder); // only root has made it
+    assert_eq!(output.code(), Some(1), "{output}");
+    let flag = "`--cache-dir /var/lib/vault/cache/db` uses the copy";
+    assert!(output.stderr.contains(flag), "{output}");
+    let output = by_hand().cached().run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(!output.stderr.contains(flag), "{output}");
+}

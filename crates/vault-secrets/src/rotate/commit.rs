@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::SystemTime};
 
 use cli::{Failure, warn};
-use delivery::{Error, Kept, Rejection, Source, Standing, Trial, Workplace};
+use delivery::{Cache, Deployed, Error, Kept, Rejection, Source, Standing, Trial, Workplace};
 use openbao::kv;
 
 use crate::{host::Secret, words};
@@ -166,19 +166,22 @@ pub(crate) fn keep(secret: &Secret<'_>, given: &kv::Secret) {
 }
 
 /// Takes away what is left of a secret that is gone from the server. What another secret left in its
-/// place stays.
-pub(crate) fn remove(secret: &Secret<'_>) -> Result<(), Error> {
-    if let Some(cache) = secret.recipe()?.cache {
-        cache.forget()?;
-    }
+/// place stays, and what another run has written since this one saw `before`: the secret may be back.
+pub(crate) fn remove(secret: &Secret<'_>, before: &Deployed) -> Result<(), Error> {
+    let cache = secret.recipe()?.cache;
+    let forget = || cache.as_ref().map_or(Ok(()), Cache::forget);
     let output = &secret.declared.output_directory;
     if !Workplace::is_there(output) {
-        return Ok(());
+        return forget();
     }
     let workplace = Workplace::open(output)?;
     if workplace.is_of_another(&secret.identity) {
+        return forget();
+    }
+    if workplace.was_written_since(before) {
         return Ok(());
     }
     workplace.clear()?;
-    Workplace::folder_of(output).map_or(Ok(()), |folder| Rejection::forget(&folder))
+    Workplace::folder_of(output).map_or(Ok(()), |folder| Rejection::forget(&folder))?;
+    forget()
 }

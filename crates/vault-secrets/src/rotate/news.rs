@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cli::warn;
 use delivery::{
-    Access, Conversation, DeclaredOpenBao, Error, Files, LastAnswer, Logins, Patience, Refusal,
-    Rejection, Standing, credentials,
+    Access, Conversation, DeclaredOpenBao, Deployed, Error, Files, LastAnswer, Logins, Patience,
+    Refusal, Rejection, Standing, credentials,
 };
 use openbao::{
     Settings,
@@ -24,6 +24,8 @@ const PATIENCE: Patience = Patience {
 /// A version that is not in place yet.
 pub(crate) struct Fresh {
     pub(crate) secret: kv::Secret,
+    /// What the output directory held before OpenBao was asked.
+    pub(crate) seen: Deployed,
     pub(crate) files: Files,
     pub(crate) recipe: Recipe,
 }
@@ -38,8 +40,8 @@ pub(crate) enum News {
     Bad(VersionMetadata, Error),
     /// There is a new version.
     New(Box<Fresh>),
-    /// It is gone from the server.
-    Gone(Error),
+    /// It is gone from the server; and what the output directory held before OpenBao was asked.
+    Gone(Error, Deployed),
     /// It could not be looked after.
     Failed(Error),
     /// OpenBao cannot be used, or not by this host: its login was refused.
@@ -87,6 +89,7 @@ impl<'a> Asker<'a> {
 
     /// What there is to say of `secret`. Changes nothing but the time a copy was confirmed at.
     pub(crate) fn look(&mut self, secret: &Secret<'_>) -> News {
+        let seen = Deployed::of(&secret.declared.output_directory);
         self.try_look(secret)
             .unwrap_or_else(|refusal| match refusal {
                 // the next secret may be answered well, and asking for it costs no waiting
@@ -96,7 +99,7 @@ impl<'a> Asker<'a> {
                 Refusal::Other(error @ openbao::Error::LoginRefused { .. }) => {
                     News::Unavailable(error.into())
                 }
-                Refusal::Gone(error) => News::Gone(error.into()),
+                Refusal::Gone(error) => News::Gone(error.into(), seen),
                 Refusal::Other(error) => News::Failed(error.into()),
             })
     }
@@ -123,6 +126,7 @@ impl<'a> Asker<'a> {
     }
 
     fn read(&mut self, secret: &Secret<'_>, recipe: Recipe) -> Result<News, Refusal> {
+        let seen = Deployed::of(&secret.declared.output_directory);
         let given = self.conversation.read(&secret.declared.secret_path)?;
         let standing = Standing::of(&secret.declared.output_directory);
         let rejection = secret.declared.home().as_deref().and_then(Rejection::read);
@@ -144,6 +148,7 @@ impl<'a> Asker<'a> {
             Err(error) => News::Bad(given.metadata, error),
             Ok(files) => News::New(Box::new(Fresh {
                 secret: given,
+                seen,
                 files,
                 recipe,
             })),

@@ -1,9 +1,6 @@
 //! Puts new versions in place: all are made ready first, then swapped in one right after the other.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::SystemTime,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::{Error, Source, Standing, Workplace, directory};
 
@@ -18,7 +15,7 @@ pub(crate) enum Placed {
     First,
     /// It has the same files as the one in place.
     Equal,
-    /// Another run has put a newer one in place meanwhile.
+    /// Another run has put another one in place meanwhile, or removed the secret.
     Overtaken,
     /// It could not be put in place; what was there is.
     Failed(Error),
@@ -32,12 +29,11 @@ pub(crate) type Versions<'a> = BTreeMap<&'a str, (Secret<'a>, Box<Fresh>)>;
 pub(crate) fn all<'a>(
     versions: &Versions<'a>,
     triers: &BTreeMap<&str, BTreeSet<String>>,
-    since: SystemTime,
 ) -> BTreeMap<&'a str, Placed> {
     let mut staged = Vec::new();
     let mut placed = BTreeMap::new();
     for (name, (secret, fresh)) in versions {
-        match stage(secret, fresh, since) {
+        match stage(secret, fresh) {
             Ok(Staged::Ready(workplace)) => staged.push((*name, secret, fresh, workplace)),
             Ok(Staged::Done(done)) => drop(placed.insert(*name, done)),
             Err(error) => drop(placed.insert(*name, Placed::Failed(error))),
@@ -65,11 +61,10 @@ enum Staged {
     Done(Placed),
 }
 
-fn stage(secret: &Secret<'_>, fresh: &Fresh, since: SystemTime) -> Result<Staged, Error> {
-    let version = fresh.secret.metadata.version;
+fn stage(secret: &Secret<'_>, fresh: &Fresh) -> Result<Staged, Error> {
     let ownership = fresh.recipe.ownership;
     let workplace = Workplace::open(&secret.declared.output_directory)?;
-    if workplace.was_overtaken(&secret.identity, version, since) {
+    if workplace.was_overtaken(&note(secret, fresh), &fresh.seen) {
         return Ok(Staged::Done(Placed::Overtaken));
     }
     if directory::is_published(&workplace, &fresh.files, ownership) {

@@ -69,7 +69,10 @@ impl<'a> Transaction<'a> {
                     let done = format!("version {version} has the same files as the one before");
                     self.outcomes.done(name, done);
                 }
-                Placed::Overtaken => {}
+                Placed::Overtaken => {
+                    let done = format!("version {version} was overtaken by another run");
+                    self.outcomes.done(name, done);
+                }
                 Placed::Failed(error) => {
                     let failure = Failure::failed(format!(
                         "version {version} could not be put in place: {error}"

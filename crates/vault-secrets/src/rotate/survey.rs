@@ -53,9 +53,9 @@ impl<'a> Transaction<'a> {
                 News::Bad(version, error) => {
                     self.note_bad(&secret, version, error);
                 }
-                News::Gone(error) => {
+                News::Gone(error, seen) => {
                     found.lost.insert(name);
-                    if let Err(error) = commit::remove(&secret) {
+                    if let Err(error) = commit::remove(&secret, &seen) {
                         warn(format_args!(
                             "what is left of `{name}` could not be removed: {error}"
                         ));
@@ -124,7 +124,7 @@ impl<'a> Transaction<'a> {
                 News::Same(_) | News::Rejected(_) | News::Unavailable(_) => {}
                 News::New(fresh) => drop(found.fresh.insert(name, fresh)),
                 News::Bad(version, error) => self.note_bad(&secret, version, error),
-                News::Gone(_) | News::Failed(_) => drop(found.lost.insert(name)),
+                News::Gone(..) | News::Failed(_) => drop(found.lost.insert(name)),
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Transaction<'a> {
 fn note(secret: &Secret<'_>, news: &News) {
     let error = match news {
         News::Same(_) | News::New(_) | News::Rejected(_) | News::Bad(..) => None,
-        News::Gone(error) | News::Failed(error) | News::Unavailable(error) => Some(error),
+        News::Gone(error, _) | News::Failed(error) | News::Unavailable(error) => Some(error),
     };
     Failures::note(&secret.declared.output_directory, error);
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use cli::Failure;
@@ -34,7 +34,6 @@ pub(crate) struct Transaction<'a> {
     pub(super) scope: BTreeSet<&'a str>,
     pub(super) uses: Vec<Use<'a>>,
     pub(super) outcomes: Outcomes,
-    since: SystemTime,
 }
 
 impl<'a> Transaction<'a> {
@@ -58,7 +57,6 @@ impl<'a> Transaction<'a> {
             scope: group.names.clone(),
             uses: uses(declarations),
             outcomes: Outcomes::default(),
-            since: SystemTime::now(),
         }
     }
 
@@ -89,7 +87,7 @@ impl<'a> Transaction<'a> {
             .into_iter()
             .map(|(name, fresh)| (name, (self.secrets[name].clone(), fresh)))
             .collect();
-        let placed = place::all(&versions, &self.triers(&needs), self.since);
+        let placed = place::all(&versions, &self.triers(&needs));
         let at = delivery::uptime();
         let fresh = self.sort(&placed, &versions);
         let mut needs = self.needs(fresh, &units, taken, &wanted);

@@ -1,6 +1,10 @@
 //! What earlier declarations left goes, and nothing else.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
 
 use serde_json::json;
 
@@ -152,4 +156,92 @@ fn where_a_reboot_took_everything_there_is_nothing_to_say() {
     let output = host.clean();
     done(&output);
     assert_eq!(output.stderr, "");
+}
+
+/// What a host's scripts left before: one plain file a key, in both places.
+fn with_scripts_files(host: &Host, name: &str) {
+    for folder in [host.output(name), host.cache(name)] {
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("value"), "scripted").unwrap();
+        fs::write(folder.join("user"), "app\n").unwrap();
+    }
+}
+
+#[test]
+fn files_of_a_script_are_taken_over_and_replaced_by_the_next_fetch() {
+    testkit::require_bao!();
+    let host = Host::new("scripted");
+    host.declare("db", &json!({}));
+    with_scripts_files(&host, "db");
+    let output = host.clean();
+    done(&output);
+    for place in [host.output("db"), host.cache("db")] {
+        let said = format!("took over `{}`", place.display());
+        assert!(output.stderr.contains(&said), "{output}");
+    }
+    assert_eq!(names(&host.output("db")), ["user", "value"], "still there");
+    assert_eq!(names(&host.cache("db")), ["secret.json"]);
+    let mode = fs::metadata(host.cache("db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let again = host.clean();
+    done(&again);
+    assert_eq!(again.stderr, "", "there is nothing left to take over");
+
+    host.put("db", "fresh");
+    done(&host.rotate("db"));
+    assert_eq!(host.value("db"), "fresh");
+    let copy = fs::read_to_string(host.cache("db").join("secret.json")).unwrap();
+    assert!(
+        copy.contains("fresh") && !copy.contains("scripted"),
+        "{copy}"
+    );
+}
+
+#[test]
+fn plain_files_beside_a_copy_go() {
+    testkit::require_bao!();
+    let host = host("beside-a-copy");
+    fs::write(host.cache("db").join("value"), "scripted").unwrap();
+    let copy = fs::read(host.cache("db").join("secret.json")).unwrap();
+    let output = host.clean();
+    done(&output);
+    assert!(
+        output.stderr.contains("beside which there is a copy"),
+        "{output}"
+    );
+    assert_eq!(names(&host.cache("db")), ["secret.json"]);
+    assert_eq!(
+        fs::read(host.cache("db").join("secret.json")).unwrap(),
+        copy
+    );
+}
+
+#[test]
+fn what_has_another_shape_is_not_taken_over() {
+    testkit::require_bao!();
+    for (shape, make) in [
+        (
+            "folder",
+            (|place| fs::create_dir(place).unwrap()) as fn(&Path),
+        ),
+        ("link", |place| symlink("/etc/passwd", place).unwrap()),
+    ] {
+        let host = Host::new(&format!("odd-{shape}"));
+        host.declare("db", &json!({})).declare("tls", &json!({}));
+        with_scripts_files(&host, "db");
+        with_scripts_files(&host, "tls");
+        make(&host.output("db").join("odd"));
+        make(&host.cache("db").join("odd"));
+        let output = host.clean();
+        failed(
+            &output,
+            "places of `db` hold what vault-fetch did not write",
+        );
+        let named = format!("`{}`", host.output("db").join("odd").display());
+        assert!(output.stderr.contains(&named), "{output}");
+        assert_eq!(names(&host.output("db")), ["odd", "user", "value"]);
+        assert_eq!(names(&host.cache("db")), ["odd", "user", "value"]);
+        assert!(!is_there(&host.workplace("db")), "{output}");
+        assert_eq!(names(&host.cache("tls")), ["secret.json"], "another secret");
+    }
 }
