@@ -7,6 +7,9 @@ let
   names = lib.filter isProgram (lib.attrNames (builtins.readDir ../crates));
   programs = lib.genAttrs names (pname: pkgs.pkgsStatic.callPackage ./package.nix { inherit pname; });
 
+  # Which programs a package of several brings; the tests' guests read it, too.
+  parts = lib.importJSON ./programs.json;
+
   # Several of them as one package.
   joined =
     name: mainProgram: description: parts:
@@ -22,18 +25,8 @@ programs
 // {
   vault-host =
     joined "vault-host" "vault-secrets" "The programs of a host that gets its secrets from OpenBao"
-      [
-        "vault-certs"
-        "vault-fetch"
-        "vault-secrets"
-        "vault-unwrap"
-      ];
-  vault-server = joined "vault-server" "vault-node" "The programs of a node of an OpenBao cluster" [
-    "vault-certs"
-    "vault-exporter"
-    "vault-init"
-    "vault-node"
-    "vault-snapshot"
-    "vault-unseal"
-  ];
+      parts.vault-host;
+  vault-server =
+    joined "vault-server" "vault-node" "The programs of a node of an OpenBao cluster"
+      parts.vault-server;
 }

@@ -31,7 +31,7 @@ in
       default = (import ../nix/packages.nix { inherit pkgs; }).vault-host;
       defaultText = lib.literalMD "the `vault-host` of this flake";
       example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-host";
-      description = "The package that brings `vault-fetch`, `vault-unwrap` and `vault-secrets`.";
+      description = "The package that brings `vault-fetch`, `vault-unwrap`, `vault-secrets` and `vault-certs`, for units and for a shell on the host.";
     };
 
     address = mkOption {
@@ -140,6 +140,8 @@ in
       description = "Environment of the units that ask OpenBao.";
     };
   };
+
+  config.environment.systemPackages = lib.mkIf cfg.enable [ cfg.package ];
 
   config.vault.unitEnvironment =
     lib.optionalAttrs (cfg.address != [ ]) { BAO_ADDR = lib.concatStringsSep "," ordered; }

@@ -14,6 +14,7 @@ TMPFILES = Path("etc/tmpfiles.d/00-nixos.conf")
 def install(rendered: Rendered, root: Path) -> None:
     """Everything but starting it."""
     store.provide(rendered, root)
+    store.put_on_path(rendered, root)
     accounts.ensure(rendered, root)
     for name, text in rendered.etc.items():
         write(root / "etc" / name, text)
@@ -29,6 +30,7 @@ def install(rendered: Rendered, root: Path) -> None:
 
 def remove(rendered: Rendered, root: Path) -> None:
     """Takes away what another generation may not have; accounts stay."""
+    store.take_off_path(rendered, root)
     for name in rendered.etc:
         (root / "etc" / name).unlink(missing_ok=True)
     for name in [*rendered.units, *(link for link, _ in links(rendered))]:

@@ -73,9 +73,7 @@ def programs(root: Path, folder: Path | None) -> list[tuple[str, str]]:
     ours = [(folder / name, f"{store.OURS}/{name}") for name in OURS]
     extra = [(which(name), f"{store.EXTRA}/{name}") for name in EXTRA]
     found = [(path, target) for path, target in ours + extra if path and path.exists()]
-    # Also on PATH, as environment.systemPackages puts them on NixOS.
-    on_path = [(path, f"/usr/local/bin/{path.name}") for path, _ in found]
-    return [(str(path.resolve()), target) for path, target in found + on_path]
+    return [(str(path.resolve()), target) for path, target in found]
 
 
 def which(name: str) -> Path | None:

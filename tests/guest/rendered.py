@@ -21,6 +21,7 @@ class Rendered:
     groups: dict[str, dict]
     tmpfiles: list[str]
     etc: dict[str, str]
+    path: list[str]
     store: dict[str, dict]
 
     def texts(self) -> dict[str, str]:
@@ -47,5 +48,5 @@ def load(folder: Path) -> Rendered:
         if path.is_file()
     }
     manifest = json.loads((folder / "manifest.json").read_text())
-    parts = ["links", "users", "groups", "tmpfiles", "etc", "store"]
+    parts = ["links", "users", "groups", "tmpfiles", "etc", "path", "store"]
     return Rendered(folder.name, units, **{part: manifest[part] for part in parts})

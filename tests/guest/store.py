@@ -4,6 +4,7 @@ A store path's folder has the programs of the Debian packages that stand for it 
 unit that uses a program which is not on its PATH fails here as it does on NixOS.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -40,14 +41,21 @@ DEBIAN = {
     "util-linux": ["util-linux", "mount", "bsdextrautils"],
     "util-linux-minimal": ["util-linux", "mount", "bsdextrautils"],
 }
+# Packages of the project, and of others that Debian does not have: each with its programs.
 OUR_PACKAGES = {
-    "vault-host",
-    "vault-server",
-    "create-host",
-    "vault-exporter",
-    "vault-plan",
+    "create-host": ["create-host"],
+    "vault-exporter": ["vault-exporter"],
+    "vault-plan": ["vault-plan"],
+    **json.loads((Path(__file__).resolve().parents[2] / "nix/programs.json").read_text()),
 }
-EXTRA_PACKAGES = {"etcd", "kubectl", "kubernetes", "openbao", "opentofu"}
+EXTRA_PACKAGES = {
+    "etcd": ["etcd"],
+    "kubectl": ["kubectl"],
+    "kubernetes": ["kube-apiserver"],
+    "openbao": ["bao"],
+    "opentofu": ["tofu"],
+}
+ON_PATH = Path("usr/local/bin")
 # Programs that a package of Nix has, and Debian has in another one.
 BESIDES = {"coreutils": {"kill": "/usr/bin/kill"}, "bash": {"sh": "bash"}}
 # Data that Debian has elsewhere, or programs do without.
@@ -96,11 +104,11 @@ def package_name(name: str) -> str:
 def make_package(root: Path, name: str) -> None:
     """Makes a package's folder where one is known."""
     package, folder = package_name(name), root / "nix/store" / name
-    if package in OUR_PACKAGES or package in EXTRA_PACKAGES:
-        folder.mkdir(exist_ok=True)
-        if not (folder / "bin").is_symlink():
-            (folder / "bin").symlink_to(OURS if package in OUR_PACKAGES else EXTRA)
-            (folder / "sbin").symlink_to("bin")
+    if bound := bound_programs(package):
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        for program in bound:
+            link(folder / "bin" / Path(program).name, program)
+        link(folder / "sbin", "bin")
     elif package in DATA:
         folder.symlink_to(DATA[package])
     elif package in DEBIAN and not folder.exists():
@@ -112,6 +120,36 @@ def make_package(root: Path, name: str) -> None:
             (folder / "bin" / Path(program).name).symlink_to(program)
         for program, target in BESIDES.get(package, {}).items():
             (folder / "bin" / program).symlink_to(target)
+
+
+def bound_programs(package: str) -> list[str]:
+    """The programs of a package that the runner binds into each guest."""
+    ours = [f"{OURS}/{name}" for name in OUR_PACKAGES.get(package, [])]
+    return ours + [f"{EXTRA}/{name}" for name in EXTRA_PACKAGES.get(package, [])]
+
+
+def put_on_path(rendered: Rendered, root: Path) -> None:
+    """What environment.systemPackages does, for programs that the image does not have already."""
+    for program in on_path(rendered):
+        link(root / ON_PATH / Path(program).name, program)
+
+
+def take_off_path(rendered: Rendered, root: Path) -> None:
+    """Undoes `put_on_path`."""
+    for program in on_path(rendered):
+        (root / ON_PATH / Path(program).name).unlink(missing_ok=True)
+
+
+def on_path(rendered: Rendered) -> list[str]:
+    """The programs that the node's configuration puts on PATH."""
+    return [program for package in rendered.path for program in bound_programs(package)]
+
+
+def link(path: Path, target: str) -> None:
+    """Makes a symbolic link, unless it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
 
 
 def programs(root: Path, packages: list[str]) -> set[str]:

@@ -33,8 +33,5 @@ in
     file = "${config.vault.secrets.db.path}/password";
   };
 
-  environment.systemPackages = [
-    config.vault.package
-    pkgs.jq
-  ];
+  environment.systemPackages = [ pkgs.jq ];
 }

@@ -26,8 +26,10 @@ in
   networking.firewall.allowedTCPPorts = [ 8200 ];
 
   environment.systemPackages = [
+    (import ../../nix/packages.nix { inherit pkgs; }).create-host # it is the operator's machine, too
     pkgs.gitMinimal
     pkgs.openbao
+    pkgs.openssl
     pkgs.opentofu
   ];
 

@@ -14,7 +14,7 @@ DEPENDENCY = re.compile(
     r"^(?:Wants|Requires|BindsTo|PartOf|OnFailure|OnSuccess)=(.+)$", re.MULTILINE
 )
 ACCOUNT = re.compile(r"^(User|Group)=(.+)$", re.MULTILINE)
-SECTIONS = ["etc", "groups", "links", "packages", "store", "tmpfiles", "users", "warnings"]
+SECTIONS = ["etc", "groups", "links", "packages", "path", "store", "tmpfiles", "users", "warnings"]
 
 
 @dataclass

@@ -77,6 +77,10 @@ let
     lib.trim "'${entry.type}' '${path}' '${entry.mode}' '${entry.user}' '${entry.group}' '${entry.age}' ${entry.argument}";
   tmpfiles = subtractLists (tmpfilesOf baseline) (tmpfilesOf config);
 
+  # What a shell finds, as far as this machine has more of it.
+  namesOf = machine: map lib.getName machine.environment.systemPackages;
+  path = lib.naturalSort (lib.unique (subtractLists (namesOf baseline) (namesOf config)));
+
   texts = attrValues added ++ attrValues etc ++ tmpfiles;
   files = lib.mergeAttrsList (map store.files texts);
   ownName = file: lib.head (lib.splitString "/" file);
@@ -112,6 +116,7 @@ else
       etc = mapAttrs (_: store.plain) etc;
       store = files;
       packages = lib.naturalSort (lib.unique packages);
+      inherit path;
       inherit (config) warnings;
     };
   }

@@ -8,7 +8,6 @@
 let
   inherit (lib) fileset;
   scenarios = ../scenarios;
-  programs = self.packages.${pkgs.stdenv.hostPlatform.system};
 
   # What create-host works on.
   fleet = fileset.toSource {
@@ -48,10 +47,6 @@ let
       configuration.imports = [ (../nodes + "/${name}.${generation}.nix") ];
     });
 
-    environment.systemPackages = lib.mkIf (name == "openbao") [
-      pkgs.openssl
-      programs.create-host
-    ];
     virtualisation.memorySize = if name == "openbao" || name == "kube" then 2048 else 1024;
   };
 in

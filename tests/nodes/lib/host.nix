@@ -1,5 +1,5 @@
 # What the hosts of the tests have in common: the module, and where OpenBao is.
-{ config, pkgs, ... }:
+{ pkgs, ... }:
 {
   vault = {
     enable = true;
@@ -9,8 +9,5 @@
     rotation.spread = "1s";
   };
 
-  environment.systemPackages = [
-    config.vault.package
-    pkgs.jq
-  ];
+  environment.systemPackages = [ pkgs.jq ];
 }

@@ -1,5 +1,5 @@
 # What the nodes of the tests' OpenBao cluster have in common.
-{ config, pkgs, ... }:
+{ config, ... }:
 {
   vault.server = {
     enable = true;
@@ -15,8 +15,6 @@
     openFirewall = true;
   };
 
-  environment.systemPackages = [
-    pkgs.openbao
-    config.vault.server.package
-  ];
+  # The scenarios fetch in a loop on a node, as a host would.
+  environment.systemPackages = [ config.vault.package ];
 }

@@ -7,9 +7,5 @@
     performanceMultiplier = 1;
   };
 
-  environment.systemPackages = [
-    pkgs.jq
-    pkgs.openbao
-    config.vault.server.package
-  ];
+  environment.systemPackages = [ pkgs.jq ];
 }
