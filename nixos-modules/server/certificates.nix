@@ -39,8 +39,19 @@ in
         defaultText = lib.literalExpression "config.vault.server.tls.enable";
         example = false;
         description = ''
-          Let `vault-certs` make the certificates. Without it, somebody else keeps `chain.pem`, `key.pem` and
-          `ca.pem` in `vault.server.certificates.directory`, and reloads `openbao.service`.
+          Let `vault-certs` make the certificates. Without it, somebody else keeps them in
+          `vault.server.certificates.directory`, and reloads `openbao.service` when they change; NixOS's own
+          ACME client does, with
+
+          ```nix
+          security.acme.certs."bao1.example.org".reloadServices = [ "openbao" ];
+          vault.server.certificates = {
+            enable = false;
+            directory = "/var/lib/acme/bao1.example.org";
+            group = "acme";
+            # caFile = "/etc/our-ca.pem"; # where the CA is not one of the system's
+          };
+          ```
         '';
       };
 
@@ -58,8 +69,35 @@ in
       directory = mkOption {
         type = folder;
         default = "/var/lib/openbao-certs";
-        example = "/var/lib/acme/openbao";
-        description = "Where `chain.pem`, `key.pem` and `ca.pem` are.";
+        example = "/var/lib/acme/bao1.example.org";
+        description = "Where the certificate, its key and, where `vault-certs` makes them, the CA certificates are.";
+      };
+
+      chainFile = mkOption {
+        type = folder;
+        default = "${certs.directory}/${if certs.enable then "chain.pem" else "fullchain.pem"}";
+        defaultText = lib.literalMD "`chain.pem` in `directory`; `fullchain.pem`, as ACME clients call it, where `enable` is off";
+        example = "/var/lib/acme/bao1.example.org/fullchain.pem";
+        description = "The node's certificate, and behind it those of the CAs between it and the root (PEM).";
+      };
+
+      keyFile = mkOption {
+        type = folder;
+        default = "${certs.directory}/key.pem";
+        defaultText = lib.literalMD "`key.pem` in `directory`";
+        example = "/run/secrets/openbao/key.pem";
+        description = "The private key (PEM).";
+      };
+
+      caFile = mkOption {
+        type = types.nullOr folder;
+        default = if certs.enable then "${certs.directory}/ca.pem" else null;
+        defaultText = lib.literalMD "`ca.pem` in `directory`; none where `enable` is off";
+        example = "/etc/our-ca.pem";
+        description = ''
+          The CA certificates that vouch for the nodes (PEM), for the other nodes, `vault-unseal` and whatever else
+          on this host asks OpenBao; without, the system's root certificates count.
+        '';
       };
 
       group = mkOption {
@@ -127,7 +165,7 @@ in
         "cloud-init-network.service"
       ];
       unitConfig.StartLimitIntervalSec = 0;
-      serviceConfig = import ../hardening.nix { } // {
+      serviceConfig = import ../hardening.nix { memory = "256M"; } // {
         Type = "oneshot";
         ExecStart = lib.escapeShellArgs (
           [

@@ -132,7 +132,7 @@ in
       type = types.nullOr types.str;
       internal = true;
       readOnly = true;
-      description = "The CA certificates of this cluster on a node; none without TLS, or where this host is no node.";
+      description = "The CA certificates of this cluster on a node; none without TLS, where this host is no node, or where the system's count.";
     };
 
     clusterAddresses = mkOption {
@@ -150,7 +150,7 @@ in
     in
     {
       inherit members;
-      caFile = if cfg.enable && cfg.tls.enable then "${cfg.certificates.directory}/ca.pem" else null;
+      caFile = if cfg.enable && cfg.tls.enable then cfg.certificates.caFile else null;
       clusterName = lib.head (members ++ [ "" ]);
       node =
         nodes.${cfg.nodeName} or {

@@ -10,7 +10,6 @@ let
   cfg = config.vault.server;
   inherit (cfg) node;
   others = removeAttrs cfg.addresses [ cfg.nodeName ];
-  certificates = cfg.certificates.directory;
 
   join =
     address:
@@ -68,8 +67,8 @@ in
         // (
           if cfg.tls.enable then
             {
-              tls_cert_file = "${certificates}/chain.pem";
-              tls_key_file = "${certificates}/key.pem";
+              tls_cert_file = cfg.certificates.chainFile;
+              tls_key_file = cfg.certificates.keyFile;
               tls_min_version = mkDefault "tls12";
             }
           else
