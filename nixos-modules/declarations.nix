@@ -13,6 +13,7 @@ let
     required_keys = secret.requiredKeys;
     templates = lib.mapAttrs (_: template: template.content) secret.templates;
     environment_file = secret.environmentFile;
+    as_credential = secret.asCredential;
     services = map (service: "${service}.service") secret.services;
     on_change = secret.onChange;
     rotation = if lib.elem name cfg.rotation.secrets then secret.restartInterval else null;

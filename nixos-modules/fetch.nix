@@ -32,6 +32,7 @@ let
     ++ lib.optionals (secret.cacheDir != null) (
       flag "max-cache-age" secret.maxCacheAge ++ flag "seal-cache" secret.sealCache
     )
+    ++ lib.optionals secret.asCredential (flag "as-credential" name)
     ++ flag "environment-file" secret.environmentFile
     ++ lib.concatMap (flag "require") secret.requiredKeys
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)
@@ -79,7 +80,7 @@ let
     restartIfChanged = false;
     unitConfig.StartLimitIntervalSec = 0;
     path = [ config.systemd.package ];
-    serviceConfig = import ./hardening.nix { } // {
+    serviceConfig = import ./hardening.nix { memory = "256M"; } // {
       Type = "exec";
       ExecStart = "${cfg.package}/bin/vault-secrets retry %i";
       Restart = "on-failure";

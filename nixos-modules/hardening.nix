@@ -2,6 +2,9 @@
 {
   # Whether the unit may use the machine's TPM2 chip, for systemd-creds.
   tpm2 ? false,
+  # How much memory the unit may take, so that a program gone wrong ends before the machine suffers.
+  # This suffices for the largest answers of OpenBao that are read (64 MiB), and for the files made of one.
+  memory ? "1G",
   # Which numbers of users and groups the unit knows: `identity` those up to 65535.
   users ? "identity",
 }:
@@ -20,6 +23,7 @@
   LimitCORE = 0;
   LockPersonality = true;
   MemoryDenyWriteExecute = true;
+  MemoryMax = memory;
   NoNewPrivileges = true;
   PrivateDevices = true;
   PrivateMounts = true;

@@ -216,6 +216,10 @@ in
       description = ''
         Hand the files to the services as systemd credentials (`LoadCredential=`), for those that run
         as a dynamic user: key `password` of secret `db` is `$CREDENTIALS_DIRECTORY/db_password`.
+
+        systemd takes fewer names than a directory does: printable ASCII without `:`, no dot at the beginning,
+        255 bytes with the secret's name; and 1 MiB for all credentials of a service. A version that breaks these
+        rules is refused when it is fetched, with the name of the key.
       '';
     };
 

@@ -1,9 +1,10 @@
 # The folders that secrets stand in, and vault-setup.service, which takes away what an earlier
-# configuration left.
+# configuration left, and takes over what other programs left in the same places.
 { config, lib, ... }:
 let
   cfg = config.vault;
   secrets = lib.attrValues cfg.secrets;
+  unit = import ./unit.nix { inherit config lib; };
 
   own = {
     ${cfg.secretsDirectory}.d.mode = "0711";
@@ -33,13 +34,13 @@ in
     systemd.tmpfiles.settings.vault = own // others;
 
     systemd.services.vault-setup = {
-      description = "Remove what secrets left that are no longer declared";
+      description = "Remove and take over what is in the places of secrets";
       wantedBy = [ "multi-user.target" ];
       after = [ "local-fs.target" ];
       # A switch to other declarations runs it again.
       restartTriggers = [ (builtins.hashString "sha256" (builtins.toJSON cfg.declarations)) ];
       path = [ config.systemd.package ];
-      serviceConfig = import ./hardening.nix { } // {
+      serviceConfig = unit.sandbox secrets // {
         Type = "oneshot";
         RemainAfterExit = true;
         # Makes the machine's key for systemd-creds, where there is none yet.

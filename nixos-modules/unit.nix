@@ -18,8 +18,18 @@ let
     isLarge (idOf secret.owner (config.users.users.${secret.owner} or { }).uid or null)
     || isLarge (idOf secret.group (config.users.groups.${secret.group} or { }).gid or null);
   allUsers = if lib.versionAtLeast config.systemd.package.version "258" then "full" else false;
+
+  # For what writes the files of these secrets.
+  sandbox =
+    secrets:
+    import ./hardening.nix {
+      tpm2 = config.security.tpm2.enable;
+      users = if lib.any needsLargeIds secrets then allUsers else "identity";
+    };
 in
 {
+  inherit sandbox;
+
   # Asks OpenBao: after the network, in the sandbox, with this host's way to OpenBao.
   asking =
     {
@@ -41,10 +51,7 @@ in
       after = [ "network-online.target" ] ++ wants ++ after;
       environment = cfg.unitEnvironment;
       serviceConfig =
-        import ./hardening.nix {
-          tpm2 = config.security.tpm2.enable;
-          users = if lib.any needsLargeIds secrets then allUsers else "identity";
-        }
+        sandbox secrets
         // fromCloudInit
         // {
           Type = "oneshot";

@@ -11,12 +11,25 @@ let
 
   # As vault-fetch takes it in `--template NAME=FILE`.
   isFileName = file: builtins.match "[^/=[:cntrl:]]+" file != null && file != "." && file != "..";
+
+  # As systemd takes it in a directory of `LoadCredential=`. A text of Nix counts in bytes.
+  isCredential =
+    name: file:
+    builtins.match "[ -9;-~]*" file != null
+    && !lib.hasPrefix "." file
+    && lib.stringLength "${name}_${file}" <= 255;
 in
 {
   config.assertions = lib.mkIf cfg.enable (
     perSecret (
       name: secret:
       let
+        # Keys that only OpenBao knows, vault-fetch and vault-plan look at.
+        named =
+          lib.attrNames secret.templates
+          ++ lib.optional (secret.environmentFile != null) secret.environmentFile
+          ++ secret.requiredKeys;
+        noCredentials = lib.filter (file: secret.asCredential && !isCredential name file) named;
         odd = lib.filter (file: !isFileName file) (lib.attrNames secret.templates);
       in
       refuse (
@@ -32,6 +45,9 @@ in
       ++
         refuse (secret.environmentFile != null && secret.templates ? ${secret.environmentFile})
           "${option name}: the environment file and a template are both named `${toString secret.environmentFile}`."
+      ++
+        refuse (noCredentials != [ ])
+          "${option name}.asCredential is set, and systemd takes no credential named ${quoted noCredentials}: printable ASCII without `:`, no dot at the beginning, 255 bytes with the secret's name and `_` before it."
       ++ refuse (lib.elem "" secret.requiredKeys) "${option name}.requiredKeys has an empty key."
     )
   );

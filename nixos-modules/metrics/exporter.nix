@@ -159,7 +159,7 @@ in
 
     systemd.services.vault-exporter-ca = lib.mkIf hasAuthority {
       description = "Give vault-exporter the CA certificates of today";
-      serviceConfig = import ../hardening.nix { } // {
+      serviceConfig = import ../hardening.nix { memory = "64M"; } // {
         Type = "oneshot";
         ExecStart = "${config.systemd.package}/bin/systemctl try-restart vault-exporter.service";
         CapabilityBoundingSet = "";

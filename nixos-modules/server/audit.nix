@@ -102,7 +102,7 @@ in
 
     systemd.services.openbao-audit-rotate = lib.mkIf (cfg.audit.device == "file") {
       description = "Begin a new audit log of OpenBao where it is time";
-      serviceConfig = import ../hardening.nix { } // {
+      serviceConfig = import ../hardening.nix { memory = "256M"; } // {
         Type = "oneshot";
         ExecStart = "${pkgs.logrotate}/bin/logrotate --state /var/lib/openbao-audit/state ${rotation}";
         StateDirectory = "openbao-audit";

@@ -201,7 +201,7 @@ in
       }
       // lib.optionalAttrs (cfg.caFile != null) { BAO_CACERT = cfg.caFile; };
       path = [ config.systemd.package ];
-      serviceConfig = import ../hardening.nix { } // {
+      serviceConfig = import ../hardening.nix { memory = "256M"; } // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = lib.escapeShellArgs (

@@ -27,7 +27,7 @@ let
   # With OpenBao, it stops and starts with it, however that comes about.
   wantedBy = if once then [ "openbao.service" ] else [ "multi-user.target" ];
   partOf = lib.optional once "openbao.service";
-  hardening = import ../hardening.nix { };
+  hardening = import ../hardening.nix { memory = "256M"; };
 in
 {
   options.vault.server.unseal = {
@@ -99,6 +99,8 @@ in
   };
 
   config = lib.mkIf unseal.enable {
+    environment.systemPackages = [ cfg.package ];
+
     systemd.paths.vault-unseal = lib.mkIf fromInit {
       description = "The key shares that vault-init keeps";
       inherit wantedBy partOf;

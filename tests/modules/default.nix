@@ -40,6 +40,8 @@ let
       wantedBy = [ "multi-user.target" ];
       serviceConfig.ExecStart = "/bin/app";
     };
+    # The manual is a package of every host's, and takes long.
+    documentation.enable = false;
     system.stateVersion = lib.trivial.release;
   };
 

@@ -1,5 +1,5 @@
 # What a secret's folder holds, and how.
-{ ... }:
+{ lib, ... }:
 let
   template = name: { ${name}.content = "password = {{ password }}"; };
   odd = name: "vault.secrets.db.templates: `${name}` must be plain file names, without `/` and `=`.";
@@ -72,6 +72,47 @@ in
       "that vault-fetch is not told of it" =
         builtins.match ".*--max-cache-age.*" config.systemd.services.vault-secret-db.serviceConfig.ExecStart
         == null;
+    };
+  };
+
+  "names that systemd takes for no credentials" = {
+    config.vault.secrets.db = {
+      asCredential = true;
+      services = [ "app" ];
+      environmentFile = ".env";
+      requiredKeys = [
+        "schlüssel"
+        "a:b"
+        "good key~"
+      ];
+      templates."app.conf".content = "{{ password }}";
+    };
+    failed = [
+      "vault.secrets.db.asCredential is set, and systemd takes no credential named `.env`, `schlüssel`, `a:b`: printable ASCII without `:`, no dot at the beginning, 255 bytes with the secret's name and `_` before it."
+    ];
+  };
+  "names that systemd takes" = {
+    config.vault.secrets.db = {
+      asCredential = true;
+      services = [ "app" ];
+      requiredKeys = [ (lib.concatStrings (lib.genList (_: "x") 252)) ];
+    };
+    holds = config: {
+      "that vault-fetch is told of it" = lib.hasInfix "--as-credential=db" (
+        config.systemd.services.vault-secret-db.serviceConfig.ExecStart
+      );
+    };
+  };
+  "the programs on PATH" = {
+    config = { };
+    holds = config: {
+      "that they are" = lib.elem config.vault.package config.environment.systemPackages;
+    };
+  };
+  "no program on the PATH of a host without secrets" = {
+    config.vault.enable = false;
+    holds = config: {
+      "that there is none" = !(lib.elem config.vault.package config.environment.systemPackages);
     };
   };
 }

@@ -233,6 +233,42 @@ in
       "vault.server.unseal is enabled, but the seal `static` opens by itself: there are no key shares to submit."
     ];
   };
+  "the certificates of NixOS's ACME client" = {
+    config = server {
+      certificates = {
+        enable = false;
+        directory = "/var/lib/acme/web01";
+        group = "acme";
+      };
+    };
+    holds =
+      config:
+      let
+        inherit (config.services.openbao.settings.listener) default;
+      in
+      {
+        "the chain with the certificate" = default.tls_cert_file == "/var/lib/acme/web01/fullchain.pem";
+        "the key" = default.tls_key_file == "/var/lib/acme/web01/key.pem";
+        "the system's root certificates" =
+          config.vault.server.caFile == null && !(config.environment.variables ? BAO_CACERT);
+        "that nothing else makes certificates" = !(config.systemd.services ? openbao-certs);
+      };
+  };
+  "certificates of somebody else" = {
+    config = server {
+      certificates = {
+        enable = false;
+        chainFile = "/etc/openbao/chain.pem";
+        keyFile = "/etc/openbao/key.pem";
+        caFile = "/etc/openbao/ca.pem";
+      };
+    };
+    holds = config: {
+      "the chain" =
+        config.services.openbao.settings.listener.default.tls_cert_file == "/etc/openbao/chain.pem";
+      "the CA" = config.environment.variables.BAO_CACERT == "/etc/openbao/ca.pem";
+    };
+  };
   "an unsealer elsewhere" = {
     config.vault = {
       enable = false;
@@ -245,6 +281,8 @@ in
     holds = config: {
       "that there is no OpenBao" = !config.services.openbao.enable;
       "that it waits for no file" = !(config.systemd.paths ? vault-unseal);
+      "that the programs are on PATH" =
+        lib.elem config.vault.server.package config.environment.systemPackages;
     };
   };
   "an unsealer elsewhere that does not know what to unseal" = {

@@ -1,0 +1,5 @@
+# The same host with the module.
+{
+  imports = [ ./legacy.nix ];
+  test.withModule = true;
+}
