@@ -172,7 +172,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 /// Whether there was one. A directory without vault-fetch's hidden folder beside it is somebody else's.
-fn remove_output(output: &Path) -> Result<bool, delivery::Error> {
+fn remove_output(output: &Path) -> Result<bool, Error> {
     Failures::forget(output)?;
     let is_there = Workplace::is_there(output);
     if is_there {
@@ -182,7 +182,7 @@ fn remove_output(output: &Path) -> Result<bool, delivery::Error> {
 }
 
 /// Whether nothing is left.
-fn tell(place: &Path, removed: Result<bool, delivery::Error>) -> bool {
+fn tell(place: &Path, removed: Result<bool, Error>) -> bool {
     match removed {
         Ok(true) => note(format_args!("removed `{}`", place.display())),
         Ok(false) => {}

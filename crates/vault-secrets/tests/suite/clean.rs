@@ -170,7 +170,7 @@ fn with_scripts_files(host: &Host, name: &str) {
 #[test]
 fn files_of_a_script_are_taken_over_and_replaced_by_the_next_fetch() {
     testkit::require_bao!();
-    let host = Host::new("scripted");
+    let host = Host::new("taken-over");
     host.declare("db", &json!({}));
     with_scripts_files(&host, "db");
     let output = host.clean();

@@ -29,11 +29,18 @@ fn a_table_for_people() {
     assert_eq!(output.code(), Some(1), "{output}");
     insta::with_settings!({ filters => [(r"\b\d+s\b", "[n]s")] }, {
         insta::assert_snapshot!(output, @"
+        exit status: 1
+        ----- stdout -----
         SECRET  VERSION  FROM     CHANGED  COPY       SERVICES
-        db      1        OpenBao  [n]s ago   1, [n]s old  -
+        db      1        OpenBao  [duration] ago   1, [duration] old  -
         none    -        -        -        -          -
 
-        `db`: version 2 was rejected [n]s ago: `hosts/table/db` has no key `password`; `vault-secrets rotate db --again` tries it again
+        `db`: version 2 was rejected [duration] ago: `hosts/table/db` has no key `password`; `vault-secrets rotate db --again` tries it again
+        `none` is not in place: it was not fetched since the boot, or its directory is not vault-fetch's
+        ----- stderr -----
+        error: 1 of 2 declared secrets are not in place: `none`
+
+        hint: `systemctl start vault-secret-none` fetches it; `journalctl -u vault-secret-none` says why it cannot be fetched
         ");
     });
 }
