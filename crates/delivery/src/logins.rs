@@ -316,9 +316,9 @@ mod tests {
     }
 
     /// One login that ends so; whether the server was asked.
-    fn log_in(logins: &Logins, secret_id: &str, outcome: Result<(), Error>) -> bool {
+    fn log_in(logins: &Logins, secret_id: &str, outcome: &Result<(), Error>) -> bool {
         let turn = logins.begin(&credentials(secret_id), "p", &address(), Duration::ZERO);
-        turn.map(|turn| turn.end(&outcome)).is_ok()
+        turn.map(|turn| turn.end(outcome)).is_ok()
     }
 
     #[test]
@@ -326,11 +326,11 @@ mod tests {
         let folder = testkit::scratch_dir();
         let logins = Logins::beside(&folder.join("db")).unwrap();
         let refused = || Err(refusal("invalid role or secret ID"));
-        let asked = [(); 4].map(|()| log_in(&logins, "old", refused()));
+        let asked = [(); 4].map(|()| log_in(&logins, "old", &refused()));
         assert_eq!(asked, [true, true, false, false]);
-        assert!(log_in(&logins, "new", refused()));
-        assert!(log_in(&logins, "new", Ok(())));
-        let asked = [(); 3].map(|()| log_in(&logins, "new", refused()));
+        assert!(log_in(&logins, "new", &refused()));
+        assert!(log_in(&logins, "new", &Ok(())));
+        let asked = [(); 3].map(|()| log_in(&logins, "new", &refused()));
         assert_eq!(
             asked,
             [true, true, false],
@@ -356,7 +356,7 @@ mod tests {
             };
             write(&mut logins.open().unwrap(), &noted).unwrap();
             assert_eq!(
-                log_in(&logins, "a", Err(refusal("permission denied"))),
+                log_in(&logins, "a", &Err(refusal("permission denied"))),
                 asked
             );
         }
@@ -368,7 +368,7 @@ mod tests {
         let logins = Logins::beside(&folder.join("db")).unwrap();
         let unauthorized = "source address \"::1\" unauthorized by CIDR restrictions on the role";
         for text in ["permission denied", unauthorized] {
-            let asked = [(); 4].map(|()| log_in(&logins, "a", Err(refusal(text))));
+            let asked = [(); 4].map(|()| log_in(&logins, "a", &Err(refusal(text))));
             assert_eq!(asked, [true; 4]);
         }
     }
@@ -379,10 +379,10 @@ mod tests {
         let logins = Logins::beside(&folder.join("db")).unwrap();
         for damaged in [&b""[..], b"\xff", b"{}", b"{\"refused\":-1}", &[b'1'; 9000]] {
             fs::write(&logins.path, damaged).unwrap();
-            assert!(log_in(&logins, "a", Ok(())));
+            assert!(log_in(&logins, "a", &Ok(())));
             fs::remove_file(&logins.path).unwrap();
         }
-        assert!(log_in(&logins, "a", Ok(())));
+        assert!(log_in(&logins, "a", &Ok(())));
         let mode = || fs::metadata(&logins.path).unwrap().permissions().mode();
         assert_eq!(mode() & 0o777, 0o600);
         fs::set_permissions(&logins.path, fs::Permissions::from_mode(0o666)).unwrap();

@@ -152,7 +152,7 @@ pub fn list_detailed(
 }
 
 /// The metadata of the secret `path`, with its versions: what [`list_detailed`] tells of it, for servers
-/// without `detailed-metadata` (HashiCorp Vault, OpenBao before 2.1).
+/// without `detailed-metadata` (HashiCorp Vault, OpenBao before 2.2).
 ///
 /// # Errors
 /// What [`Client::send`] gives; [`Error::NotFound`] where there is no such secret.

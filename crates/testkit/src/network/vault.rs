@@ -92,16 +92,16 @@ fn health(body: &mut Value) {
 
 fn openbaos(token: &str) -> String {
     let known = TOKENS.iter();
-    let renamed =
+    let mut renamed =
         known.filter_map(|(own, vaults)| Some(format!("{own}{}", token.strip_prefix(vaults)?)));
-    renamed.last().unwrap_or_else(|| token.to_owned())
+    renamed.next().unwrap_or_else(|| token.to_owned())
 }
 
 fn vaults(token: &str) -> String {
     let known = TOKENS.iter();
-    let renamed =
+    let mut renamed =
         known.filter_map(|(own, vaults)| Some(format!("{vaults}{}", token.strip_prefix(own)?)));
-    renamed.last().unwrap_or_else(|| token.to_owned())
+    renamed.next().unwrap_or_else(|| token.to_owned())
 }
 
 /// Changes a body that is a JSON object; any other stays as it is.
