@@ -72,7 +72,7 @@ enum Place {
 
 impl ReadOnlyDir {
     /// Lets `prepare` put something into the folder, then makes it read-only: a read-only mount
-    /// for root, whom no permission stops, and mode 0500 for everybody else.
+    /// for root, whom no permission stops, and modes without `w` for everybody else.
     pub fn new(prepare: impl FnOnce(&Path)) -> Self {
         if let Some(tmpfs) = Tmpfs::mount(16 << 20) {
             prepare(tmpfs.path());
@@ -84,7 +84,7 @@ impl ReadOnlyDir {
         }
         let scratch = scratch_dir();
         prepare(&scratch);
-        set_mode(&scratch, 0o500);
+        for_each_folder(&scratch, 0o500);
         Self {
             place: Place::Permissions(scratch),
         }
@@ -102,7 +102,7 @@ impl ReadOnlyDir {
 impl Drop for ReadOnlyDir {
     fn drop(&mut self) {
         if let Place::Permissions(scratch) = &self.place {
-            set_mode(scratch, 0o700); // or its contents could not be removed
+            for_each_folder(scratch, 0o700); // or its contents could not be removed
         }
     }
 }
@@ -110,6 +110,17 @@ impl Drop for ReadOnlyDir {
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .expect("the mode of our own folder is set");
+}
+
+/// Sets the mode of a folder and of those in it.
+fn for_each_folder(folder: &Path, mode: u32) {
+    let entries = fs::read_dir(folder).expect("our own folder is listed");
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            for_each_folder(&entry.path(), mode);
+        }
+    }
+    set_mode(folder, mode);
 }
 
 /// Unmounts everything that is mounted below `folder`.

@@ -1,7 +1,6 @@
 //! Ports that no parallel test takes.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddrV4},
     os::fd::OwnedFd,
 };
@@ -76,26 +75,4 @@ impl RefusedAddress {
     pub fn address(&self) -> String {
         format!("http://{}", self.0.address())
     }
-}
-
-/// The address of the one port that a process listens on (proc(5), `/proc/net/tcp`).
-pub(crate) fn of_process(process: u32) -> Option<String> {
-    let handles = fs::read_dir(format!("/proc/{process}/fd")).ok()?;
-    let links = handles
-        .flatten()
-        .filter_map(|handle| fs::read_link(handle.path()).ok());
-    let sockets: Vec<_> = links
-        .filter_map(|link| {
-            let socket = link.to_str()?.strip_prefix("socket:[")?;
-            Some(socket.strip_suffix(']')?.to_owned())
-        })
-        .collect();
-    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
-    table.lines().find_map(|line| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let (local, state, socket) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        let is_ours = *state == "0A" && sockets.iter().any(|own| own == socket);
-        let port = u16::from_str_radix(local.split(':').nth(1)?, 16).ok()?;
-        is_ours.then(|| format!("127.0.0.1:{port}"))
-    })
 }

@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io::{Read, Seek, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     thread,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    Server, port,
+    Server,
     process::{Process, bound_command},
     steady,
     wait::{busy, wait_for},
@@ -169,9 +170,16 @@ impl Running {
         self.process.id()
     }
 
-    /// The address on loopback of the one port that it listens on, once it does.
+    /// The address that it says on stderr it listens on, once it does.
     pub fn listens(&self) -> String {
-        wait_for("the program listens", || port::of_process(self.id()))
+        wait_for("the program says where it listens", || {
+            let mut bytes = [0; 4096];
+            // Read in place: the offset of the file is shared with the program.
+            let length = self.stderr.read_at(&mut bytes, 0).ok()?;
+            let said = str::from_utf8(&bytes[..length]).ok()?;
+            let (address, _) = said.split_once("listens on ")?.1.split_once('\n')?;
+            Some(address.trim_matches('`').to_owned())
+        })
     }
 
     /// Whether it still runs.

@@ -144,7 +144,9 @@ fn garbage_is_no_answer_and_is_said_once() {
     let output = running.kill();
     let count = |start: &str| {
         let lines = output.stderr.lines();
-        lines.filter(|line| line.starts_with(start)).count()
+        // Not everybody may lock memory, and that is said, too.
+        let of_nodes = lines.filter(|line| !line.contains("memory is not locked"));
+        of_nodes.filter(|line| line.starts_with(start)).count()
     };
     assert_eq!((count("warn: "), count("info: ")), (1, 1), "{output}");
 }
@@ -179,7 +181,8 @@ fn another_authority_is_taken_from_the_file() {
     wait_until_unsealed(&server);
     assert!(running.is_running());
     let output = running.kill();
-    assert_eq!(output.stderr.matches("warn: ").count(), 1, "{output}");
+    let told = output.stderr.matches("warn: https://").count();
+    assert_eq!(told, 1, "{output}");
     assert!(output.stderr.contains("TLS failed"), "{output}");
 }
 
