@@ -121,6 +121,15 @@ fn trouble_hint(trouble: &Trouble) -> Option<&'static str> {
         Trouble::Connect(_) | Trouble::Timeout(_) => {
             "check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between"
         }
+        Trouble::Closed(_) => {
+            "the log of the server at that address says why, or that of what is in between"
+        }
+        Trouble::Standby { leader: Some(_) } => {
+            "name each node of the cluster, with commas between: `--address` or `BAO_ADDR`"
+        }
+        Trouble::Standby { leader: None } => {
+            "the cluster has lost its quorum, or elects a leader just now: `vault-node status` on a node tells"
+        }
         Trouble::Tls(_) => {
             "give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, \
              and an address that its certificate names"

@@ -135,7 +135,23 @@ impl Conversation<'_> {
         let worth = |error: &Error| worth_another_try(error, has_copy);
         let answer = retry_until(deadline, PAUSES, worth, || self.ask_once(&question));
         self.note();
-        answer.map_err(|error| judge(error, &self.client))
+        match answer {
+            Err(error) if error.says_absent() => self.ask_active(error, &question),
+            answer => answer.map_err(judge),
+        }
+    }
+
+    /// Asks the active node for what another did not have: a standby may lag behind.
+    fn ask_active<T>(
+        &self,
+        absent: Error,
+        question: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Refusal> {
+        match question(&self.client.active()) {
+            Ok(answer) => Ok(answer),
+            Err(error) if error.says_absent() => Err(judge(error)),
+            Err(_) => Err(Refusal::Other(absent)),
+        }
     }
 
     /// Notes which server answered, where that is another than before, and that it needs a login, where

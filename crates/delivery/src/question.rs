@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openbao::{Client, Error, Trouble, sys};
+use openbao::{Error, Trouble};
 use serde::Deserialize;
 
 /// How to log in.
@@ -39,17 +39,12 @@ pub struct Patience {
     pub has_copy: bool,
 }
 
-pub(crate) fn judge(error: Error, client: &Client) -> Refusal {
+pub(crate) fn judge(error: Error) -> Refusal {
     match &error {
         Error::Unavailable { .. } => Refusal::Unavailable(error),
         Error::Deleted { .. } | Error::Destroyed { .. } => Refusal::Gone(error),
-        // with words, it is the mount that is missing, and maybe by mistake; and a standby that
-        // lags behind does not know a new secret yet
-        Error::NotFound { refusal, .. }
-            if refusal.messages.is_empty() && sys::is_up_to_date(client).unwrap_or(false) =>
-        {
-            Refusal::Gone(error)
-        }
+        // with words, it is the mount that is missing, and maybe by mistake
+        Error::NotFound { refusal, .. } if refusal.messages.is_empty() => Refusal::Gone(error),
         _ => Refusal::Other(error),
     }
 }

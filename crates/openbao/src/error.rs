@@ -115,6 +115,14 @@ impl Error {
             .all(|attempt| matches!(attempt.trouble, Trouble::BadReply(_)))
     }
 
+    /// Whether a server said that there is nothing, or nothing any more. Only the active node knows for sure.
+    pub fn says_absent(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Deleted { .. } | Self::Destroyed { .. }
+        )
+    }
+
     /// What went wrong, for a reader who knows which one server was asked.
     pub fn without_address(&self) -> String {
         match self {
@@ -162,6 +170,9 @@ pub enum Trouble {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The connection ended before the answer.
+    #[error("it closed the connection without an answer ({0})")]
+    Closed(String),
     /// No connection or no answer in time.
     #[error("no answer within {}", Seconds(*.0))]
     Timeout(Duration),

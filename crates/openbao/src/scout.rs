@@ -72,7 +72,7 @@ fn look(agent: &Agent, address: &Address, limits: Limits) -> Option<Trouble> {
 fn is_silence(trouble: &Trouble) -> bool {
     matches!(
         trouble,
-        Trouble::Connect(_) | Trouble::Timeout(_) | Trouble::Tls(_)
+        Trouble::Connect(_) | Trouble::Closed(_) | Trouble::Timeout(_) | Trouble::Tls(_)
     )
 }
 

@@ -213,15 +213,6 @@ pub fn leader(client: &Client) -> Result<Leader, Error> {
     client.send_bare(&request)
 }
 
-/// Whether the server that is asked first holds the newest data: it is active, or alone. A standby
-/// answers reads by itself and may lag behind (concepts page "Eventual consistency"). Needs no token.
-///
-/// # Errors
-/// What [`Client::send`] gives.
-pub fn is_up_to_date(client: &Client) -> Result<bool, Error> {
-    leader(client).map(|leader| leader.is_active())
-}
-
 /// Whether the server that is asked first is active, or reaches the one that is. Needs no token.
 ///
 /// A standby that has lost its leader answers reads for good, and may go on naming it; so this sends it a

@@ -78,8 +78,19 @@ fn no_transport(error: &io::Error) -> NoAnswer {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::AddrNotAvailable
     );
+    let closed = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    );
     NoAnswer {
-        trouble: Trouble::Connect(plain(error)),
+        trouble: if closed {
+            Trouble::Closed(plain(error))
+        } else {
+            Trouble::Connect(plain(error))
+        },
         may_have_acted: !never_sent,
     }
 }

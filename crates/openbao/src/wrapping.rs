@@ -12,7 +12,10 @@ use crate::{Authentication, Client, Error, Method, Request, reply::WrapInfo};
 /// Puts `payload` behind a single-use token that lives for `ttl`.
 ///
 /// The token is asked for as a signed JWT (header `X-Vault-Wrap-Format`), which carries its own
-/// expiry: whoever finds it refused can tell an expired token from a used one ([`expiry`]).
+/// expiry: a refused token that has expired differs from a used one ([`expiry`]). Its claim `jti` is the plain
+/// token. Wrapping twice does no harm: the token of a lost answer expires unseen.
+///
+/// Standbys fail at this request (HTTP 500): take a client of [`Client::active`].
 ///
 /// # Errors
 /// What [`Client::send`] gives.
@@ -20,7 +23,8 @@ pub fn wrap(client: &Client, payload: &impl Serialize, ttl: Duration) -> Result<
     let request = Request::new(Method::Post, "sys/wrapping/wrap")
         .json(payload)?
         .header("X-Vault-Wrap-TTL", format!("{}s", ttl.as_secs()))
-        .header("X-Vault-Wrap-Format", "jwt");
+        .header("X-Vault-Wrap-Format", "jwt")
+        .repeatable();
     let reply = client.send::<serde::de::IgnoredAny>(&request)?;
     reply
         .and_then(|reply| reply.wrap_info)
@@ -36,12 +40,21 @@ pub struct WrappingInfo {
     pub creation_time: String,
 }
 
-/// Looks a wrapping token up; it stays unused.
+/// Looks a wrapping token up in its plain form; it stays unused. A JWT crashes the request on a standby
+/// (OpenBao 2.7).
 ///
 /// # Errors
 /// [`Error::Refused`] with status 400 for a token that was used, has expired or never existed:
-/// the server does not tell which.
+/// the server does not tell which. A standby that lags behind says so, too.
 pub fn lookup(client: &Client, token: &SecretString) -> Result<WrappingInfo, Error> {
+    lookup_as_given(client, &plain(token))
+}
+
+/// Looks a wrapping token up as it is: of a JWT, the active node verifies the signature.
+///
+/// # Errors
+/// As [`lookup`], and [`Error::Denied`] for a JWT that another cluster signed.
+pub fn lookup_as_given(client: &Client, token: &SecretString) -> Result<WrappingInfo, Error> {
     let body = json!({ "token": token.expose_secret() });
     client.data(
         &without_token("sys/wrapping/lookup")
@@ -56,7 +69,7 @@ pub fn lookup(client: &Client, token: &SecretString) -> Result<WrappingInfo, Err
 /// As [`lookup`]. When the connection breaks after the request was sent, the token may be used up.
 pub fn unwrap<T: DeserializeOwned>(client: &Client, token: &SecretString) -> Result<T, Error> {
     let request = Request::new(Method::Post, "sys/wrapping/unwrap");
-    client.data(&request.authentication(Authentication::Token(token.clone())))
+    client.data(&request.authentication(Authentication::Token(plain(token))))
 }
 
 fn without_token(path: &str) -> Request<'_> {
@@ -66,14 +79,42 @@ fn without_token(path: &str) -> Request<'_> {
 /// When a wrapping token in JWT format expires, by its own word: enough to explain a refusal, no
 /// proof of anything. `None` for a plain token.
 pub fn expiry(token: &SecretString) -> Option<SystemTime> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: u64,
+    let seconds = claims(token)?.exp?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Whether a token begins as a JWT does, and is not whole.
+pub fn is_damaged(token: &SecretString) -> bool {
+    is_jwt(token) && claims(token).is_none_or(|claims| claims.jti.is_none())
+}
+
+/// The form that each node takes: the plain token, which a JWT carries in its claim `jti`.
+fn plain(token: &SecretString) -> SecretString {
+    let inner = claims(token).and_then(|claims| claims.jti);
+    inner.unwrap_or_else(|| token.clone())
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Option<u64>,
+    jti: Option<SecretString>,
+}
+
+/// A JWT begins with the Base64 of `{"`. Plain tokens begin with their type and a dot.
+fn is_jwt(token: &SecretString) -> bool {
+    token.expose_secret().starts_with("eyJ")
+}
+
+fn claims(token: &SecretString) -> Option<Claims> {
+    let parts: Vec<_> = token.expose_secret().split('.').collect();
+    let [_, payload, signature] = parts.as_slice() else {
+        return None;
+    };
+    if !is_jwt(token) || signature.is_empty() {
+        return None;
     }
-    let payload = token.expose_secret().split('.').nth(1)?;
     let json = zeroize::Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?);
-    let claims: Claims = serde_json::from_slice(&json).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp))
+    serde_json::from_slice(&json).ok()
 }
 
 #[cfg(test)]
@@ -96,5 +137,36 @@ mod tests {
         for token in ["", "s.w2EcqJLUZWb6HNYTeK0NorZq", "a.b.c", "hvs.CAES.x"] {
             assert_eq!(expiry(&token.into()), None, "{token}");
         }
+    }
+
+    #[test]
+    fn a_jwt_is_sent_in_its_plain_form_and_other_tokens_as_they_are() {
+        let claims =
+            BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":1,"jti":"s.x.ns1","type":"wrapping"}"#);
+        let jwt = SecretString::from(format!("eyJ.{claims}.sig"));
+        assert_eq!(plain(&jwt).expose_secret(), "s.x.ns1");
+        for token in ["s.w2EcqJLUZWb6HNYTeK0NorZq", "s.abc.ns1", "a.b.c", ""] {
+            assert_eq!(plain(&token.into()).expose_secret(), token);
+            assert!(!is_damaged(&token.into()), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_jwt_that_is_not_whole_is_noticed() {
+        let encode = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
+        let whole = encode(r#"{"exp":1,"jti":"s.x"}"#);
+        for token in [
+            "eyJ".to_owned(),
+            format!("eyJ.{whole}"),
+            format!("eyJ.{whole}."),
+            format!("eyJ.{whole}.sig.more"),
+            format!("eyJ.{}.sig", &whole[..whole.len() - 3]),
+            format!("eyJ.{}.sig", encode("[]")),
+            format!("eyJ.{}.sig", encode(r#"{"exp":1}"#)),
+            format!("eyJ.{}.sig", encode(r#"{"jti":7}"#)),
+        ] {
+            assert!(is_damaged(&token.as_str().into()), "{token}");
+        }
+        assert!(!is_damaged(&format!("eyJ.{whole}.sig").into()));
     }
 }

@@ -233,6 +233,8 @@ fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<
     let mut client = Client::new(settings)?;
     wait_until_unsealed(&client, arguments.wait)?;
     client.authenticate(Authentication::Token(root_token));
+    // a standby that lags behind does not know the token yet
+    let client = client.active();
     let ask = || token::revoke_self(&client);
     match retry_until(
         deadline_in(arguments.wait),

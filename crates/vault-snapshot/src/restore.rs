@@ -150,7 +150,7 @@ fn is_cut_off(attempt: &Attempt) -> bool {
         Trouble::Server { messages, .. } => {
             messages.iter().any(|text| text.contains("i/o timeout"))
         }
-        Trouble::Connect(why) => ["reset", "broken"].iter().any(|word| why.contains(word)),
+        Trouble::Closed(_) => true,
         _ => false,
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Error {
         "the wrapping token was made at `{found}`, not at `{expected}`: it is not one of create-host's, and was not used"
     )]
     WrongCreationPath { found: String, expected: String },
+    #[error("the wrapping token was not signed by this OpenBao, and was not used")]
+    NotThisClusters,
     #[error("the wrapping token expired at {} by its own word (this host's clock says {})", time(*.at), time(*.now))]
     Expired { at: SystemTime, now: SystemTime },
     #[error(
@@ -99,6 +101,9 @@ impl From<Error> for Failure {
             Error::WrongCreationPath { .. } => {
                 Self::failed(&error).hint("find out who put it there; `--creation-path` names another path that is right")
             }
+            Error::NotThisClusters => Self::failed(&error).hint(
+                "is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`",
+            ),
             Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(ALARM),
             Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_ANEW),
             Error::Interrupted { cause } => {

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use openbao::wrapping;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -65,5 +66,12 @@ fn check(text: &str, source_name: String) -> Result<SecretString, Error> {
             reason: "has a character that no token has",
         });
     }
-    Ok(token.into())
+    let token = SecretString::from(token);
+    if wrapping::is_damaged(&token) {
+        return Err(Error::BadToken {
+            source_name,
+            reason: "is a JWT that is not whole",
+        });
+    }
+    Ok(token)
 }

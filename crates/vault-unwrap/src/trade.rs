@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use openbao::{AppRoleCredentials, Client, Error as From, retry_until, wrapping};
+use openbao::{
+    AppRoleCredentials, Client, Error as From, Refusal, retry_until,
+    wrapping::{self, WrappingInfo},
+};
 use secrecy::SecretString;
 
 use crate::{credentials::Pair, failure::Error};
@@ -18,7 +21,7 @@ pub(crate) fn inspect(
     expected: &str,
     deadline: Instant,
 ) -> Result<(), Error> {
-    let look_up = || wrapping::lookup(client, token);
+    let look_up = || look_up(client, token);
     let info = retry_until(deadline, PAUSES, From::is_transient, look_up)
         .map_err(|error| explain(error, token))?;
     if info.creation_path.trim_matches('/') == expected.trim_matches('/') {
@@ -30,13 +33,28 @@ pub(crate) fn inspect(
     })
 }
 
-/// Uses the token up. Asked once: a second time could only be refused.
+/// A refusal counts only when it is the active node's: it raises an alarm, and a standby may lag behind. The
+/// active node also verifies the signature of a JWT, which tells another cluster's token.
+fn look_up(client: &Client, token: &SecretString) -> Result<WrappingInfo, From> {
+    match wrapping::lookup(client, token) {
+        Err(From::Refused { status: 400, .. }) => {
+            wrapping::lookup_as_given(&client.active(), token)
+        }
+        result => result,
+    }
+}
+
+/// Uses the token up. Asked once: a second time could only be refused. Only a node that did not know the token
+/// is no end of it: a standby forwards what it knows.
 pub(crate) fn redeem(client: &Client, token: &SecretString) -> Result<AppRoleCredentials, Error> {
-    let payload: serde_json::Value =
-        wrapping::unwrap(client, token).map_err(|error| match error {
-            cause @ From::Unavailable { .. } => Error::Interrupted { cause },
-            error => explain(error, token),
-        })?;
+    let unwrapped = match wrapping::unwrap(client, token) {
+        Err(From::Refused { status: 400, .. }) => wrapping::unwrap(&client.active(), token),
+        result => result,
+    };
+    let payload: serde_json::Value = unwrapped.map_err(|error| match error {
+        cause @ From::Unavailable { .. } => Error::Interrupted { cause },
+        error => explain(error, token),
+    })?;
     let pair = serde_json::from_value::<Pair>(payload).ok();
     let pair = pair.filter(Pair::is_plausible).ok_or(Error::WrongPayload)?;
     Ok(pair.into())
@@ -45,20 +63,18 @@ pub(crate) fn redeem(client: &Client, token: &SecretString) -> Result<AppRoleCre
 /// OpenBao says the same of a used, an expired and an unknown token; what the token says of itself
 /// tells them apart.
 fn explain(error: From, token: &SecretString) -> Error {
-    let From::Refused {
-        status: 400,
-        refusal,
-        ..
-    } = &error
-    else {
-        return error.into();
-    };
-    if !refusal
-        .messages
-        .iter()
-        .any(|text| text.contains("wrapping token"))
-    {
-        return error.into();
+    let says =
+        |refusal: &Refusal, text: &str| refusal.messages.iter().any(|said| said.contains(text));
+    match &error {
+        From::Denied { refusal, .. } if says(refusal, "wrapping token") => {
+            return Error::NotThisClusters;
+        }
+        From::Refused {
+            status: 400,
+            refusal,
+            ..
+        } if says(refusal, "wrapping token") => {}
+        _ => return error.into(),
     }
     let now = SystemTime::now();
     match wrapping::expiry(token) {

@@ -86,7 +86,7 @@ fn what_goes_wrong_on_the_way() {
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 1)
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: the JSON ends too early (line 1, column 1)
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it ends too early (peer disconnected)
-    OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: peer disconnected
+    OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is larger than 64 MiB
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent
     ");

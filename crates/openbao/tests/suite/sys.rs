@@ -57,8 +57,8 @@ fn a_seal_is_seen_without_a_token() {
 }
 
 #[test]
-fn a_server_without_a_cluster_is_up_to_date() {
+fn a_server_without_a_cluster_is_active() {
     testkit::require_bao!();
     let server = shared_server();
-    assert!(sys::is_up_to_date(&client(&[&server.address()])).unwrap());
+    client(&[&server.address()]).find_active().unwrap();
 }

@@ -113,9 +113,9 @@ fn an_answer_that_ends_too_early() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: peer disconnected; no cache available
+    error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected); no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: the log of the server at that address says why, or that of what is in between
     ");
 }
 

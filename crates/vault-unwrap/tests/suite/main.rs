@@ -8,6 +8,7 @@
 mod host;
 
 mod best_effort;
+mod cluster;
 mod disk;
 mod environment_file;
 mod existing;

@@ -110,6 +110,44 @@ fn a_token_that_never_existed() {
 }
 
 #[test]
+fn a_token_of_another_openbao() {
+    testkit::require_bao!();
+    let host = NewHost::new("another-openbao");
+    let other = testkit::Server::dev();
+    let token = other.wrap_credentials(&host.credentials, LONG);
+    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the wrapping token was not signed by this OpenBao, and was not used
+
+    hint: is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`
+    ");
+    assert!(is_unused(&other, &token));
+}
+
+#[test]
+fn a_jwt_of_which_a_part_is_missing() {
+    testkit::require_bao!();
+    let host = NewHost::new("cut-off");
+    let (most, _signature) = host.token.rsplit_once('.').unwrap();
+    let half = &host.token[..host.token.len() / 4];
+    for cut in [most, half] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(host.with_token(cut).run(), @"
+            exit status: 2
+            ----- stdout -----
+            ----- stderr -----
+            error: the wrapping token from VAULT_WRAPPED_TOKEN is a JWT that is not whole
+
+            hint: give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN
+            ");
+        }
+    }
+    assert!(host.token_is_unused());
+}
+
+#[test]
 fn garbage_in_place_of_a_token() {
     testkit::require_bao!();
     let host = NewHost::new("garbage");

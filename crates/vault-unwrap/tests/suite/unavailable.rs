@@ -99,6 +99,23 @@ fn a_page_of_html() {
 }
 
 #[test]
+fn a_server_that_ends_the_connection() {
+    testkit::require_bao!();
+    let host = NewHost::new("empty-reply");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Trouble::Close);
+    insta::assert_snapshot!(host.unwrap().through(&proxy).deadline("1s").run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)
+
+    hint: the log of the server at that address says why, or that of what is in between
+    ");
+    assert!(host.token_is_unused());
+}
+
+#[test]
 fn a_server_that_comes_up_late() {
     testkit::require_bao!();
     let host = NewHost::new("late");
