@@ -26,7 +26,8 @@ impl Server {
         })
     }
 
-    /// A client for this namespace, or for the operator's own.
+    /// A client for this namespace, or for the operator's own. It speaks to the active node: hosts are
+    /// compared right after they were made.
     pub(crate) fn client(&self, namespace: Option<&str>) -> Result<Client, Error> {
         let mut settings = self.settings.clone();
         if let Some(namespace) = namespace {
@@ -34,7 +35,7 @@ impl Server {
         }
         let mut client = Client::new(settings)?;
         client.authenticate(Authentication::Token(self.token.clone()));
-        Ok(client)
+        Ok(client.active())
     }
 }
 

@@ -75,6 +75,18 @@ impl OpenTofu {
         })
     }
 
+    /// Adds what to do where the provider may have read from a standby.
+    fn explain(failure: Failure, server: &Server) -> Failure {
+        if server.is_at_active() {
+            return failure;
+        }
+        failure::and_then(
+            failure,
+            "where it misses what it has just made, give the addresses of the nodes themselves (`--address URL,URL`): its \
+             provider reads from whichever node answers",
+        )
+    }
+
     /// Brings the host's own policy and role, and nothing else of the folder, to what the files say.
     pub(crate) fn apply(
         &self,
@@ -92,13 +104,15 @@ impl OpenTofu {
             "-lock-timeout=60s",
         ]);
         command.args(RESOURCES.map(|resource| format!("-target={resource}[\"{name}\"]")));
-        let status = if verbose {
-            command.stdout(std::io::stderr()).status()
+        let applied = if verbose {
+            let status = command.stdout(std::io::stderr()).status();
+            status
+                .map_err(|cause| failure::io("run", &self.program, cause))
+                .and_then(|status| self.judge(status))
         } else {
-            return self.quietly(command);
+            self.quietly(command)
         };
-        let status = status.map_err(|cause| failure::io("run", &self.program, cause))?;
-        self.judge(status)
+        applied.map_err(|failure| Self::explain(failure, server))
     }
 
     /// Runs it behind a progress bar, and shows what it said when it fails.
@@ -151,7 +165,7 @@ impl OpenTofu {
         ] {
             command.env_remove(name);
         }
-        command.env("VAULT_ADDR", server.client.address().to_string());
+        command.env("VAULT_ADDR", server.active_address().to_string());
         command.env("VAULT_TOKEN", server.token.expose_secret());
         match &server.connection.trust {
             Trust::System => {}

@@ -7,6 +7,7 @@
 
 mod site;
 
+mod cluster;
 mod credentials;
 mod dry_run;
 mod edits;

@@ -1,0 +1,160 @@
+//! Clusters of three, whichever node answers.
+
+use std::time::Duration;
+
+use openbao::{AppRoleCredentials, approle, wrapping};
+use secrecy::SecretString;
+use serde::Deserialize;
+use testkit::{Cluster, Proxy, Trouble, Turn};
+
+use crate::site::{Call, IP, Site};
+
+/// How OpenBao is named to the program.
+enum Address {
+    Variable(String),
+    FleetToml(String),
+}
+
+struct Hosted {
+    cluster: Cluster,
+    root_token: String,
+}
+
+impl Hosted {
+    fn start() -> Self {
+        let mut cluster = Cluster::start(3);
+        let leader = cluster.leader();
+        leader.enable_approle();
+        let root_token = leader.root_token().to_owned();
+        Self {
+            cluster,
+            root_token,
+        }
+    }
+
+    fn create<'a>(&self, site: &'a Site, address: &Address) -> Call<'a> {
+        let call = site
+            .bare()
+            .args(["--hostname", &site.host, "--ip", IP, "--apply", "api"]);
+        let call = call.token(&self.root_token);
+        match address {
+            Address::Variable(list) => call.env("BAO_ADDR", list),
+            Address::FleetToml(list) => {
+                let text = site.fleet.text("fleet.toml");
+                let named = "https://openbao.example.internal:8200";
+                site.fleet.write("fleet.toml", &text.replace(named, list));
+                call
+            }
+        }
+    }
+
+    /// The accessors of the secret ids that the active node knows of.
+    fn accessors(&mut self, host: &str) -> Vec<String> {
+        let client = self.cluster.leader().client();
+        approle::secret_id_accessors(&client, "approle", host).unwrap()
+    }
+
+    /// The token in `vms.tf` is the identity of the host.
+    fn assert_complete(&mut self, site: &Site) {
+        #[derive(Deserialize)]
+        struct Pair {
+            role_id: SecretString,
+            secret_id: SecretString,
+        }
+        let client = self.cluster.leader().anonymous_client();
+        let token = SecretString::from(site.token().unwrap());
+        let Pair { role_id, secret_id } = wrapping::unwrap(&client, &token).unwrap();
+        let credentials = AppRoleCredentials { role_id, secret_id };
+        assert!(approle::login(&client, "approle", &credentials).is_ok());
+        assert_eq!(self.accessors(&site.host).len(), 1);
+    }
+}
+
+#[test]
+fn twelve_runs_of_twelve_succeed_whichever_node_answers() {
+    testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let nodes = hosted.cluster.standbys_first();
+    let by_connection = Proxy::balancer(&nodes, Turn::Connection);
+    let by_request = Proxy::balancer(&nodes, Turn::Request);
+    let ways = [
+        ("variable", Address::Variable(nodes.join(","))),
+        ("fleet-toml", Address::FleetToml(nodes.join(","))),
+        ("standby", Address::Variable(nodes[0].clone())),
+        ("by-connection", Address::Variable(by_connection.address())),
+        ("by-request", Address::Variable(by_request.address())),
+    ];
+    for (way, address) in &ways {
+        for run in 0..12 {
+            let site = Site::without_server(&format!("{way}-{run}"));
+            hosted.create(&site, address).succeed();
+            hosted.assert_complete(&site);
+        }
+        // new credentials, and none: both begin with what was just written
+        let site = Site::without_server(&format!("{way}-again"));
+        hosted.create(&site, address).succeed();
+        hosted.create(&site, address).args(["--force"]).succeed();
+        hosted.assert_complete(&site);
+        let remove = ["--hostname", &site.host, "--remove", "--apply", "api"];
+        let Address::Variable(list) = address else {
+            continue;
+        };
+        let run = site.bare().token(&hosted.root_token).env("BAO_ADDR", list);
+        run.args(remove).succeed();
+        assert!(hosted.accessors(&site.host).is_empty());
+        let role = format!("auth/approle/role/{}", site.host);
+        assert!(hosted.cluster.leader().read(&role).is_none());
+    }
+}
+
+#[test]
+fn a_run_that_fails_behind_a_standby_leaves_no_secret_id() {
+    testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let nodes = hosted.cluster.standbys_first();
+    for turn in [Turn::Connection, Turn::Request] {
+        for trouble in [Trouble::Status(500), Trouble::Close, Trouble::Truncate(20)] {
+            let site = Site::without_server("fails");
+            let balancer = Proxy::balancer(&nodes, turn);
+            let address = Address::Variable(balancer.address());
+            balancer.on("sys/wrapping/wrap", trouble.clone());
+            let output = hosted.create(&site, &address).run();
+            assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
+            assert!(
+                hosted.accessors("fails").is_empty(),
+                "{trouble:?}: {output}"
+            );
+
+            balancer.behave().once_on(
+                "POST /v1/auth/approle/role/fails/secret-id",
+                Trouble::Truncate(20),
+            );
+            let output = hosted.create(&site, &address).run();
+            assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
+            assert!(
+                hosted.accessors("fails").is_empty(),
+                "{trouble:?}: {output}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_leader_that_goes_in_the_middle_is_followed_by_the_next() {
+    testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let nodes = hosted.cluster.standbys_first();
+    let first = Proxy::to(&nodes[0]);
+    first.on("sys/wrapping/wrap", Trouble::Delay(Duration::from_secs(1)));
+    let site = Site::without_server("midway");
+    let address = Address::Variable(format!("{},{}", first.address(), nodes[1]));
+    let running = hosted.create(&site, &address).start();
+    testkit::wait_for("the secret id is issued", || {
+        let mut hits = first.requests().into_iter();
+        hits.find(|hit| hit.path.ends_with("sys/wrapping/wrap"))
+    });
+    hosted.cluster.leader().kill();
+    let output = running.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    hosted.assert_complete(&site);
+}
