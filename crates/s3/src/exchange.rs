@@ -18,8 +18,16 @@ use crate::{
     signature::{self, Signed},
 };
 
-/// Longer than any answer but an object.
-const LONGEST: u64 = 16 << 20;
+/// Longer than any answer but an object: a page of a listing has at most 1,000 keys of 1,024 bytes.
+const LONGEST: u64 = 8 << 20;
+/// How much is read of an error's description, in bytes.
+const LONGEST_REFUSAL: u64 = 16 << 10;
+/// How much is shown of it, in letters.
+const SHOWN: usize = 500;
+/// The longest tag of an answer, in bytes: each of its attributes is looked at.
+const LONGEST_TAG: usize = 4 << 10;
+/// How deep an answer's elements may lie in each other.
+const DEEPEST: usize = 32;
 /// How slow a store may be, in bytes a second, before a request counts as stuck.
 const SLOWEST: u64 = 256 << 10;
 /// Between two tries.
@@ -82,12 +90,12 @@ impl Bucket {
         })
     }
 
-    /// A list of which one page leads to itself.
-    pub(crate) fn endless(&self, what: String) -> Error {
+    /// An answer to `what` that makes no sense, and why.
+    pub(crate) fn bad_reply(&self, what: &str, why: String) -> Error {
         Error {
-            what,
+            what: what.to_owned(),
             bucket: self.url(),
-            trouble: Trouble::BadReply("its list goes round in a circle".to_owned()),
+            trouble: Trouble::BadReply(why),
         }
     }
 
@@ -116,13 +124,7 @@ impl Bucket {
         if (200..300).contains(&status) {
             return Ok(response);
         }
-        let said = text(response).unwrap_or_default();
-        let refusal: Refusal = parse(&said).unwrap_or_default();
-        Err(Trouble::Refused {
-            status,
-            code: refusal.code,
-            message: refusal.message,
-        })
+        Err(refused(response))
     }
 
     fn request<'a>(&self, ask: &Ask<'a>) -> Result<Request<&'a [u8]>, Trouble> {
@@ -171,18 +173,77 @@ fn now() -> String {
     time.replace(['-', ':'], "")
 }
 
+/// Returns what a store says when it refuses. A description that is too long says nothing.
+fn refused(response: Response<Body>) -> Trouble {
+    let status = response.status().as_u16();
+    let mut said = Vec::new();
+    let body = response.into_body().into_with_config().limit(u64::MAX);
+    let read = body.reader().take(LONGEST_REFUSAL).read_to_end(&mut said);
+    let said = read.map_or(String::new(), |_| {
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    parse::<Refusal>(&said)
+        .unwrap_or_default()
+        .into_trouble(status)
+}
+
+impl Refusal {
+    /// Returns the error that it describes, with as much of its words as a person reads, on one line.
+    pub(crate) fn into_trouble(self, status: u16) -> Trouble {
+        let shown = |text: &str| -> String {
+            let plain = text.split(|letter: char| letter.is_control() || letter == ' ');
+            let words: Vec<_> = plain.filter(|word| !word.is_empty()).collect();
+            words.join(" ").chars().take(SHOWN).collect()
+        };
+        Trouble::Refused {
+            status,
+            code: shown(&self.code),
+            message: shown(&self.message),
+        }
+    }
+}
+
 pub(crate) fn text(response: Response<Body>) -> Result<String, Trouble> {
-    let mut text = String::new();
-    let body = response.into_body();
-    let mut reader = body.into_with_config().limit(LONGEST).reader();
-    reader
-        .read_to_string(&mut text)
+    let mut text = Vec::new();
+    let body = response.into_body().into_with_config().limit(u64::MAX);
+    body.reader()
+        .take(LONGEST + 1)
+        .read_to_end(&mut text)
         .map_err(|cause| Trouble::Transport(format!("its answer broke off: {}", plain(&cause))))?;
-    Ok(text)
+    if text.len() as u64 > LONGEST {
+        return Err(Trouble::BadReply(
+            "it is longer than S3's can be".to_owned(),
+        ));
+    }
+    String::from_utf8(text).map_err(|_| Trouble::BadReply("it is no text".to_owned()))
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Trouble> {
+    if !is_simple(text) {
+        return Err(Trouble::BadReply("its XML is no answer of S3's".to_owned()));
+    }
     quick_xml::de::from_str(text).map_err(|_| Trouble::BadReply("it is not S3's XML".to_owned()))
+}
+
+/// Whether the tags of an XML text are short and not deep in each other, as all of S3's are.
+fn is_simple(text: &str) -> bool {
+    let mut depth = 0_usize;
+    // What stands between two tags may hold a `>`, but no `<`.
+    for tag in text.split('<').skip(1) {
+        let Some(length) = tag.find('>').filter(|length| *length <= LONGEST_TAG) else {
+            return false;
+        };
+        let tag = &tag[..length];
+        if tag.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else if !tag.ends_with('/') && !tag.starts_with(['?', '!']) {
+            depth += 1;
+        }
+        if depth > DEEPEST {
+            return false;
+        }
+    }
+    true
 }
 
 fn transport(error: ureq::Error, limits: Limits) -> Trouble {
@@ -190,4 +251,94 @@ fn transport(error: ureq::Error, limits: Limits) -> Trouble {
         openbao::Trouble::BadReply(why) => format!("its answer makes no sense: {why}"),
         trouble => trouble.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{multipart::Uploads, objects::Listing};
+
+    /// What answers, and those that only look like one, are made of.
+    const PIECES: [&str; 24] = [
+        "<ListBucketResult>",
+        "</ListBucketResult>",
+        "<Contents>",
+        "</Contents>",
+        "<Key>",
+        "</Key>",
+        "<Size>",
+        "</Size>",
+        "<Upload>",
+        "</Upload>",
+        "<Error>",
+        "<Code>",
+        "</Code>",
+        "<a b=\"\" b='c'>",
+        "<Key/>",
+        "</",
+        "<![CDATA[",
+        "]]>",
+        "<!-- ",
+        "-->",
+        "&amp;",
+        "&#0;",
+        "&#x110000;",
+        "12345678901234567890123",
+    ];
+
+    #[test]
+    fn what_is_not_simple_is_not_parsed() {
+        let tag = |length: usize| format!("<Error {}></Error>", "a".repeat(length));
+        assert!(is_simple(&tag(100)) && !is_simple(&tag(LONGEST_TAG)));
+        let deep = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(is_simple(&deep(DEEPEST)) && !is_simple(&deep(DEEPEST + 1)));
+        assert!(is_simple(&"<a/><b></b>".repeat(1_000)) && !is_simple("<Error"));
+    }
+
+    #[test]
+    fn a_refusals_words_are_one_short_line() {
+        let refusal = Refusal {
+            code: "A\u{1b}[31m\n\tB".to_owned(),
+            message: "wort ".repeat(10_000),
+        };
+        let Trouble::Refused { code, message, .. } = refusal.into_trouble(403) else {
+            panic!("it is refused");
+        };
+        assert_eq!(
+            (code.as_str(), message.chars().count()),
+            ("A [31m B", SHOWN)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_gives_its_keys_back(
+            keys in prop::collection::vec(("[^\\p{C}\\p{Z}]{1,40}", any::<u64>()), 0..20),
+        ) {
+            let entries: Vec<_> = keys
+                .iter()
+                .map(|(key, size)| {
+                    let key = quick_xml::escape::escape(key);
+                    format!("<Contents><Key>{key}</Key><Size>{size}</Size></Contents>")
+                })
+                .collect();
+            let text = format!("<ListBucketResult>{}</ListBucketResult>", entries.concat());
+            let listing: Listing = parse(&text).unwrap();
+            let found = listing.contents.into_iter().map(|object| (object.key, object.size));
+            prop_assert_eq!(found.collect::<Vec<_>>(), keys);
+        }
+
+        #[test]
+        fn anything_else_is_refused_or_parsed(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40), text in ".{0,200}",
+        ) {
+            for text in [pieces.concat(), text] {
+                let _ = parse::<Listing>(&text);
+                let _ = parse::<Uploads>(&text);
+                let _ = parse::<Refusal>(&text);
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod error;
 mod exchange;
 mod multipart;
 mod objects;
+mod pages;
 mod signature;
 
 pub use bucket::{Bucket, Credentials, Settings};

@@ -7,7 +7,11 @@ use serde::Deserialize;
 use crate::{
     Bucket, Error, Trouble,
     exchange::{Ask, Refusal, parse},
+    pages::Pages,
 };
+
+/// The longest id of an upload and tag of a part, in bytes.
+const LONGEST_ID: usize = 1_024;
 
 /// An object of which parts are there.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +40,7 @@ struct Begun {
 }
 
 #[derive(Deserialize)]
-struct Uploads {
+pub(crate) struct Uploads {
     #[serde(rename = "Upload", default)]
     list: Vec<Upload>,
     #[serde(rename = "NextKeyMarker", default)]
@@ -60,6 +64,9 @@ impl Bucket {
             query: &[("uploads", "")],
             ..Ask::default()
         })?;
+        if begun.id.len() > LONGEST_ID {
+            return Err(self.bad_reply("writing", "the id of an upload is too long".to_owned()));
+        }
         Ok(Upload {
             key: key.to_owned(),
             id: begun.id,
@@ -86,7 +93,8 @@ impl Bucket {
         self.repeat(&ask, |response| {
             let tag = response.headers().get("etag");
             let tag = tag.and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
-            tag.ok_or_else(|| Trouble::BadReply("a part has no tag".to_owned()))
+            tag.filter(|tag| tag.len() <= LONGEST_ID)
+                .ok_or_else(|| Trouble::BadReply("a part has no tag".to_owned()))
         })
     }
 
@@ -116,11 +124,7 @@ impl Bucket {
                 return Ok(());
             }
             let refusal: Refusal = parse(&text)?;
-            Err(Trouble::Refused {
-                status: 500,
-                code: refusal.code,
-                message: refusal.message,
-            })
+            Err(refusal.into_trouble(500))
         })
     }
 
@@ -148,8 +152,10 @@ impl Bucket {
     /// # Errors
     /// As for [`Bucket::begin`].
     pub fn uploads(&self, prefix: &str) -> Result<Vec<Upload>, Error> {
+        let what = "listing uploads";
         let mut all = Vec::new();
         let (mut key, mut id) = (String::new(), String::new());
+        let mut pages = Pages::new(self.settings.patience);
         loop {
             let mut query = vec![("uploads", ""), ("prefix", prefix)];
             if !key.is_empty() {
@@ -158,23 +164,27 @@ impl Bucket {
                     ("upload-id-marker", id.as_str()),
                 ]);
             }
-            let what = "listing uploads".to_owned();
             let page: Uploads = self.send_for(&Ask {
-                what: what.clone(),
+                what: what.to_owned(),
                 method: "GET",
                 query: &query,
                 ..Ask::default()
             })?;
+            (key, id) = (
+                page.next_key.filter(|_| page.truncated).unwrap_or_default(),
+                page.next_id.unwrap_or_default(),
+            );
+            let ends = key.is_empty();
+            let next = [key.as_str(), id.as_str()];
+            let of_page = page.list.iter();
+            let texts = of_page.flat_map(|upload| [upload.key.as_str(), upload.id.as_str()]);
+            pages
+                .take(texts, (!ends).then_some(next.as_slice()))
+                .map_err(|why| self.bad_reply(what, why))?;
             all.extend(page.list);
-            let next_key = page.next_key.unwrap_or_default();
-            if !page.truncated || next_key.is_empty() {
+            if ends {
                 return Ok(all);
             }
-            let next = (next_key, page.next_id.unwrap_or_default());
-            if next == (key, id) {
-                return Err(self.endless(what));
-            }
-            (key, id) = next;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{io::Read, time::Duration};
 use openbao::Download;
 use serde::Deserialize;
 
-use crate::{Bucket, Error, exchange::Ask};
+use crate::{Bucket, Error, exchange::Ask, pages::Pages};
 
 /// How long a store may be silent in the middle of an object.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -22,9 +22,9 @@ pub struct Object {
 }
 
 #[derive(Deserialize)]
-struct Listing {
+pub(crate) struct Listing {
     #[serde(rename = "Contents", default)]
-    contents: Vec<Object>,
+    pub(crate) contents: Vec<Object>,
     #[serde(rename = "NextContinuationToken", default)]
     next: Option<String>,
 }
@@ -35,23 +35,27 @@ impl Bucket {
     /// # Errors
     /// A store that cannot be used, or that refuses.
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Error> {
-        let mut all = Vec::new();
-        let mut token: Option<String> = None;
+        let what = "listing";
+        let (mut all, mut token) = (Vec::new(), None::<String>);
+        let mut pages = Pages::new(self.settings.patience);
         loop {
             let mut query = vec![("list-type", "2"), ("prefix", prefix)];
             query.extend(token.as_deref().map(|token| ("continuation-token", token)));
-            let what = "listing".to_owned();
             let listing: Listing = self.send_for(&Ask {
-                what: what.clone(),
+                what: what.to_owned(),
                 method: "GET",
                 query: &query,
                 ..Ask::default()
             })?;
+            token = listing.next.filter(|token| !token.is_empty());
+            let keys = listing.contents.iter().map(|object| object.key.as_str());
+            let next = token.as_deref().map(|token| [token]);
+            pages
+                .take(keys, next.as_ref().map(<[_; 1]>::as_slice))
+                .map_err(|why| self.bad_reply(what, why))?;
             all.extend(listing.contents);
-            match listing.next.filter(|token| !token.is_empty()) {
-                None => return Ok(all),
-                next if next == token => return Err(self.endless(what)),
-                next => token = next,
+            if token.is_none() {
+                return Ok(all);
             }
         }
     }
