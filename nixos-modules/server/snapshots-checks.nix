@@ -29,6 +29,9 @@ in
         ++ refuse (
           cfg.auth.method != "approle" && cfg.auth.jwtFile == null
         ) "vault.snapshots.auth.method is `${cfg.auth.method}`, which needs vault.snapshots.auth.jwtFile."
+        ++
+          refuse (cfg.signing.publicKeyFiles != [ ] && cfg.signing.keyFile == null)
+            "vault.snapshots.signing.publicKeyFiles asks for signatures, and vault.snapshots.signing.keyFile, which would make them, is not set."
       )
       ++ lib.optionals drill.enable (
         refuse (
@@ -46,6 +49,9 @@ in
       lib.optional (
         cfg.enable && lib.all (count: count == 0) (lib.attrValues cfg.keep)
       ) "vault.snapshots.keep keeps nothing in particular: no snapshot is ever removed."
+      ++ lib.optional (
+        cfg.signing.keyFile != null && cfg.signing.publicKeyFiles == [ ]
+      ) "vault.snapshots.signing.keyFile signs snapshots, and without vault.snapshots.signing.publicKeyFiles nothing verifies it."
       ++ lib.optional (
         drill.enable && cfg.canary == null
       ) "vault.snapshots.canary is null: drills unseal what they restore, and read nothing.";

@@ -54,6 +54,7 @@ let
         "--role=${snapshots.auth.role}"
         "--jwt-file=${saving}/jwt"
       ];
+  verified = map (file: "--verification-key=${file}") snapshots.signing.publicKeyFiles;
   keep = lib.mapAttrsToList (name: count: "--keep-${name}=${toString count}") snapshots.keep;
 
   save = [
@@ -66,6 +67,7 @@ let
   ++ login
   ++ map (recipient: "--age-recipient=${recipient}") snapshots.ageRecipients
   ++ lib.optional (snapshots.canary != null) "--canary=${snapshots.canary}"
+  ++ lib.optional (snapshots.signing.keyFile != null) "--signing-key=${saving}/signing-key"
   ++ lib.optional snapshots.sameDisk "--same-disk"
   ++ [
     "--wait=${snapshots.patience}"
@@ -76,6 +78,7 @@ let
     "prune"
   ]
   ++ places saving
+  ++ verified
   ++ keep;
 
   shares = numbered "unseal-key" drill.keyFiles;
@@ -85,6 +88,7 @@ let
     "drill"
   ]
   ++ places drilling
+  ++ verified
   ++ map (share: "--unseal-key-file=${drilling}/${share.name}") shares
   ++ map (identity: "--age-identity=${drilling}/${identity.name}") identities
   ++ lib.optional (drill.sealConfigFile != null) "--seal-config=${drilling}/seal-config"
@@ -257,6 +261,29 @@ in
       '';
     };
 
+    signing = {
+      keyFile = mkOption {
+        type = types.nullOr folder;
+        default = null;
+        example = "/run/secrets/openbao-snapshots/signing-key";
+        description = ''
+          The file with the private key that signs each snapshot (Ed25519, PEM), as `openssl genpkey -algorithm
+          ed25519` writes it. Whoever can write to the places then cannot forge a snapshot.
+        '';
+      };
+
+      publicKeyFiles = mkOption {
+        type = types.listOf folder;
+        default = [ ];
+        example = [ "/etc/openbao-snapshots.pub" ];
+        description = ''
+          Files with the public keys of which one must have signed a snapshot, as `openssl pkey -pubout` writes them.
+          What none of them signed is neither tried by drills nor counted or removed by pruning. Empty: signatures
+          are not looked at.
+        '';
+      };
+    };
+
     canary = mkOption {
       type = types.nullOr (types.strMatching "[^/]+/.+");
       default = "secret/vault-snapshot/canary";
@@ -389,6 +416,9 @@ in
         ++ lib.optional (lib.any (n: n > 0) (lib.attrValues snapshots.keep)) (command prune);
         LoadCredential = loaded (
           bucketFiles
+          // lib.optionalAttrs (snapshots.signing.keyFile != null) {
+            signing-key = snapshots.signing.keyFile;
+          }
           // (
             if snapshots.auth.method == "approle" then
               approleFiles snapshots.auth

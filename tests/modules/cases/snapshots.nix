@@ -100,6 +100,40 @@ in
         ];
     };
   };
+  "signed ones" = {
+    config = drill {
+      signing.keyFile = "/run/secrets/signing-key";
+      signing.publicKeyFiles = [ "/etc/snapshots.pub" ];
+    };
+    holds =
+      config:
+      let
+        services = config.systemd.services;
+        save = services.vault-snapshot.serviceConfig;
+        verified = lib.hasInfix "--verification-key=/etc/snapshots.pub";
+      in
+      {
+        "that the key comes as a credential" =
+          lib.hasInfix "--signing-key=/run/credentials/vault-snapshot.service/signing-key" (saves config)
+          && lib.elem "signing-key:/run/secrets/signing-key" save.LoadCredential;
+        "that only signed ones are counted by prune" = verified (lib.last save.ExecStart);
+        "that only signed ones are tried" =
+          verified services.vault-snapshot-drill.serviceConfig.ExecStart
+          && !lib.any (lib.hasPrefix "signing-key:") services.vault-snapshot-drill.serviceConfig.LoadCredential;
+      };
+  };
+  "signatures that nothing makes" = {
+    config = snapshots { signing.publicKeyFiles = [ "/etc/snapshots.pub" ]; };
+    failed = [
+      "vault.snapshots.signing.publicKeyFiles asks for signatures, and vault.snapshots.signing.keyFile, which would make them, is not set."
+    ];
+  };
+  "signatures that nothing verifies" = {
+    config = snapshots { signing.keyFile = "/run/secrets/signing-key"; };
+    warned = [
+      "vault.snapshots.signing.keyFile signs snapshots, and without vault.snapshots.signing.publicKeyFiles nothing verifies it."
+    ];
+  };
   "no place" = {
     config = snapshots { directories = lib.mkForce [ ]; };
     failed = [
