@@ -96,6 +96,11 @@ impl KeyFile {
         &self.content
     }
 
+    /// Its mode: who may read it.
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
     /// Key shares in a file that others can read are no secret: refuses it where its mode has one of
     /// the bits of `forbidden`.
     ///

@@ -126,6 +126,10 @@ pub(crate) struct Save {
     #[arg(long, value_name = "RECIPIENT")]
     pub(crate) age_recipient: Vec<String>,
 
+    /// The file with a private key (Ed25519, PEM) that signs the snapshot's description
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+
     /// Write this secret (KV version 2, `mount/path`) just before, for a drill to read from the snapshot
     #[arg(long, value_name = "PATH", value_parser = canary)]
     pub(crate) canary: Option<(String, String)>,
@@ -168,12 +172,15 @@ pub(crate) struct List {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) verification: VerificationArgs,
 }
 
 /// Verifying.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// The snapshot's name; without one, the newest of each place
+    /// The snapshot's name, or the path of its file; without one, the newest of each place
     pub(crate) snapshot: Option<String>,
 
     /// All of them
@@ -185,6 +192,9 @@ pub(crate) struct Verify {
 
     #[command(flatten)]
     pub(crate) identities: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) verification: VerificationArgs,
 }
 
 /// Who can read encrypted snapshots.
@@ -193,6 +203,15 @@ pub(crate) struct IdentityArgs {
     /// The file with an age identity that opens encrypted snapshots; as often as needed
     #[arg(long, value_name = "FILE")]
     pub(crate) age_identity: Vec<PathBuf>,
+}
+
+/// Whose signature a snapshot must have.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct VerificationArgs {
+    /// The file with a public key (Ed25519, PEM): snapshots that it did not sign count for nothing; as often as
+    /// needed, of which one must have signed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verification_key: Vec<PathBuf>,
 }
 
 /// Pruning.
@@ -225,6 +244,9 @@ pub(crate) struct Prune {
 
     #[command(flatten)]
     pub(crate) places: Places,
+
+    #[command(flatten)]
+    pub(crate) verification: VerificationArgs,
 }
 
 impl Prune {
@@ -266,6 +288,9 @@ pub(crate) struct Restore {
 
     #[command(flatten)]
     pub(crate) identities: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) verification: VerificationArgs,
 
     /// How to reach OpenBao
     #[command(flatten)]
@@ -324,6 +349,9 @@ pub(crate) struct Drill {
 
     #[command(flatten)]
     pub(crate) identities: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) verification: VerificationArgs,
 
     /// The folder with `role-id` and `secret-id` of an `AppRole` that may read the canary
     #[arg(

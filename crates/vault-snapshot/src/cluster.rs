@@ -5,6 +5,9 @@ use std::str::FromStr;
 use cli::Failure;
 use openbao::{Address, Client, Error, Settings, sys};
 
+/// How much is kept of what a server says of itself, in letters: it goes into descriptions and messages.
+const LONGEST: usize = 200;
+
 /// The active server.
 pub(crate) struct Leader {
     pub(crate) client: Client,
@@ -39,11 +42,12 @@ pub(crate) fn leader(settings: &Settings) -> Result<Leader, Missing> {
             may_pass: true,
         });
     }
+    let bounded = |text: String| text.chars().take(LONGEST).collect();
     Ok(Leader {
         client,
-        cluster_name: status.cluster_name,
-        cluster_id: status.cluster_id,
-        version: status.version,
+        cluster_name: bounded(status.cluster_name),
+        cluster_id: bounded(status.cluster_id),
+        version: bounded(status.version),
     })
 }
 

@@ -39,6 +39,11 @@ impl<T> Digesting<T> {
         (self.inner, digest)
     }
 
+    /// Returns the SHA-256 (hex) of what flowed by so far.
+    fn sha256(&self) -> String {
+        hex(self.context.clone().finish().as_ref())
+    }
+
     fn note(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
         self.size += bytes.len() as u64;
@@ -65,6 +70,65 @@ impl<T: Write> Write for Digesting<T> {
     }
 }
 
+/// How much [`Attested`] reads at a time, in bytes.
+const PIECE: u64 = 64 << 10;
+
+/// Reads what has a known digest, and withholds the last piece of anything else. A receiver that needs the whole
+/// never gets one that was replaced after it was checked.
+pub(crate) struct Attested<R> {
+    source: Digesting<R>,
+    expected: Digest,
+    piece: Vec<u8>,
+    taken: usize,
+}
+
+impl<R: Read> Attested<R> {
+    /// Returns a reader of `source`, which must have the digest `expected`.
+    pub(crate) fn new(source: R, expected: Digest) -> Self {
+        Self {
+            source: Digesting::new(source),
+            expected,
+            piece: Vec::new(),
+            taken: 0,
+        }
+    }
+
+    fn next_piece(&mut self) -> io::Result<()> {
+        self.taken = 0;
+        self.piece.clear();
+        let left = self.expected.size - self.source.size;
+        if left == 0 {
+            return Ok(());
+        }
+        let mut piece = Vec::new();
+        (&mut self.source)
+            .take(left.min(PIECE))
+            .read_to_end(&mut piece)?;
+        let complete = self.source.size == self.expected.size;
+        if piece.is_empty() || complete && self.source.sha256() != self.expected.sha256 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is no longer what it was when it was checked",
+            ));
+        }
+        self.piece = piece;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Attested<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.piece.len() {
+            self.next_piece()?;
+        }
+        let left = &self.piece[self.taken..];
+        let length = left.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&left[..length]);
+        self.taken += length;
+        Ok(length)
+    }
+}
+
 /// The SHA-256 (hex) of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(ring::digest::digest(&SHA256, bytes).as_ref())
@@ -77,4 +141,38 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_replaced_is_not_given_whole() {
+        for size in [0, 1, 65_535, 65_536, 65_537, 200_000] {
+            let content = vec![7; size];
+            let expected = Digest {
+                size: size as u64,
+                sha256: sha256(&content),
+            };
+            let read = |content: &[u8]| {
+                let mut given = Vec::new();
+                let read = Attested::new(content, expected.clone()).read_to_end(&mut given);
+                (read.is_ok(), given)
+            };
+            assert_eq!(read(&content), (true, content.clone()));
+            let longer = [content.as_slice(), b"more"].concat();
+            assert_eq!(read(&longer), (true, content.clone()));
+            for place in [0, size / 2, size.saturating_sub(1)] {
+                let mut other = content.clone();
+                let Some(byte) = other.get_mut(place) else {
+                    continue;
+                };
+                *byte = 8;
+                let (whole, given) = read(&other);
+                assert!(!whole && given.len() < size, "{size} {place}");
+                assert!(!read(&content[..place]).0);
+            }
+        }
+    }
 }

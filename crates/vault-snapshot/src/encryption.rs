@@ -1,9 +1,11 @@
 //! Snapshots encrypted to people with age, before they leave the host.
 
 use std::{
+    cell::Cell,
     fs::File,
-    io::{self, Read, Write},
+    io::{self, BufReader, Read, Write},
     path::Path,
+    rc::Rc,
 };
 
 use age::{
@@ -13,13 +15,15 @@ use age::{
 };
 use cli::Failure;
 
-use crate::{
-    digest::{Digest, Digesting},
-    metadata::Metadata,
-};
+use crate::digest::{Digest, Digesting};
 
 /// How age's secret keys begin.
 const IDENTITY: &str = "AGE-SECRET-KEY-";
+
+/// How many recipients a snapshot may have.
+pub(crate) const MOST_RECIPIENTS: usize = 50;
+/// The longest header of an encrypted snapshot, in bytes: each recipient takes some 100.
+const LONGEST_HEADER: usize = 8 << 10;
 
 /// Whom a snapshot is encrypted to; nobody for an empty list.
 #[derive(Clone, Default)]
@@ -48,6 +52,13 @@ impl Recipients {
         let mut keys: Vec<x25519::Recipient> = keys.collect::<Result<_, _>>()?;
         keys.sort_by_key(ToString::to_string);
         keys.dedup_by_key(|key| key.to_string());
+        if keys.len() > MOST_RECIPIENTS {
+            return Err(Failure::usage(format!(
+                "there are {} age recipients, and a snapshot can have {MOST_RECIPIENTS}",
+                keys.len()
+            ))
+            .hint("let several people share an identity"));
+        }
         Ok(Self { keys })
     }
 
@@ -102,6 +113,38 @@ impl Write for Sink<'_> {
     }
 }
 
+/// A reader of what is encrypted in a file.
+pub(crate) type Opened<R> = StreamReader<BufReader<Headed<R>>>;
+
+/// Reads an encrypted file, whose header must end within some kilobytes: age reads a header whole, and parses it anew
+/// for each line.
+pub(crate) struct Headed<R> {
+    inner: R,
+    left: usize,
+    ended: Rc<Cell<bool>>,
+}
+
+impl<R: Read> Read for Headed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended.get() {
+            return self.inner.read(buffer);
+        }
+        let most = buffer.len().min(self.left);
+        if most == 0 && !buffer.is_empty() {
+            let why = "its header is longer than that of any snapshot";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let length = self.inner.read(&mut buffer[..most])?;
+        self.left -= length;
+        Ok(length)
+    }
+}
+
+/// Whether an encrypted file begins so.
+pub(crate) fn is_encrypted(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"age-encryption.org/")
+}
+
 /// Who can read encrypted snapshots.
 #[derive(Default)]
 pub(crate) struct Identities {
@@ -133,9 +176,9 @@ impl Identities {
     pub(crate) fn archive<'a>(
         &self,
         stored: impl Read + 'a,
-        metadata: &Metadata,
+        encrypted: bool,
     ) -> Result<Box<dyn Read + 'a>, Failure> {
-        Ok(if metadata.is_encrypted() {
+        Ok(if encrypted {
             Box::new(self.open(stored)?)
         } else {
             Box::new(stored)
@@ -146,7 +189,7 @@ impl Identities {
     ///
     /// # Errors
     /// None of the identities opens it.
-    pub(crate) fn open<R: Read>(&self, encrypted: R) -> Result<StreamReader<R>, Failure> {
+    pub(crate) fn open<R: Read>(&self, encrypted: R) -> Result<Opened<R>, Failure> {
         let failed = |cause: age::DecryptError| {
             match cause {
             age::DecryptError::NoMatchingKeys => {
@@ -158,9 +201,15 @@ impl Identities {
         }
         };
         let keys = self.keys.iter().map(|key| key as &dyn Identity);
-        Decryptor::new(encrypted)
-            .and_then(|decryptor| decryptor.decrypt(keys))
-            .map_err(failed)
+        let header_ended = Rc::new(Cell::new(false));
+        let headed = Headed {
+            inner: encrypted,
+            left: LONGEST_HEADER,
+            ended: Rc::clone(&header_ended),
+        };
+        let decryptor = Decryptor::new_buffered(BufReader::new(headed)).map_err(failed)?;
+        header_ended.set(true);
+        decryptor.decrypt(keys).map_err(failed)
     }
 }
 

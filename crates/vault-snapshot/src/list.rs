@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::{
     cli::List,
     failures::first,
-    store::{Entry, Stores},
+    moment::Moment,
+    store::{Entry, Flaw, Place, Stores},
 };
 
 /// Runs `vault-snapshot list`.
@@ -14,11 +15,11 @@ use crate::{
 /// # Errors
 /// A place that cannot be listed; the others are listed all the same.
 pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
-    let stores = Stores::open(&arguments.places)?;
+    let stores = Stores::open(&arguments.places)?.verified_by(&arguments.verification)?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for place in &stores.places {
-        match place.entries() {
-            Ok(entries) => found.push((place.shown(), entries)),
+        match look(place.as_ref(), &stores) {
+            Ok(seen) => found.push(seen),
             Err(failure) => failures.push(failure),
         }
     }
@@ -30,15 +31,30 @@ pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
     first(failures)
 }
 
-type Found = [(String, Vec<Entry>)];
+/// What a place holds.
+struct Seen {
+    place: String,
+    entries: Vec<Entry>,
+    /// Files that look like snapshots of other programs.
+    foreign: Vec<String>,
+}
 
-fn print_json(found: &Found) -> Result<(), Failure> {
-    let entries = found.iter().flat_map(|(place, entries)| {
-        entries.iter().map(move |entry| {
+fn look(place: &dyn Place, stores: &Stores) -> Result<Seen, Failure> {
+    Ok(Seen {
+        place: place.shown(),
+        entries: place.entries(&stores.keys)?,
+        foreign: place.foreign()?,
+    })
+}
+
+fn print_json(found: &[Seen]) -> Result<(), Failure> {
+    let entries = found.iter().flat_map(|seen| {
+        let place = &seen.place;
+        seen.entries.iter().map(move |entry| {
             let listed = &entry.listed;
             json!({
                 "place": place, "name": listed.name, "taken_at": listed.moment, "stored_size": listed.stored_size,
-                "flaw": entry.flaw(), "metadata": entry.metadata,
+                "flaw": entry.flaw.map(|flaw| flaw.to_string()), "ahead": listed.moment.is_ahead(), "metadata": entry.metadata,
             })
         })
     });
@@ -46,20 +62,36 @@ fn print_json(found: &Found) -> Result<(), Failure> {
     data(format_args!("{:#}", json!(list)))
 }
 
-fn print_table(found: &Found) -> Result<(), Failure> {
-    for (place, entries) in found {
-        data(format_args!("{place}: {} snapshots", entries.len()))?;
-        for entry in entries {
+fn print_table(found: &[Seen]) -> Result<(), Failure> {
+    for seen in found {
+        data(format_args!(
+            "{}: {} snapshots",
+            seen.place,
+            seen.entries.len()
+        ))?;
+        for entry in &seen.entries {
             data(format_args!("  {}", line(entry)))?;
+        }
+        for name in &seen.foreign {
+            let name = printable_line(name);
+            data(format_args!(
+                "  {name}, of another program, without a description: `verify`, `restore` and `drill` take it by its path"
+            ))?;
         }
     }
     Ok(())
 }
 
 fn line(entry: &Entry) -> String {
+    let moment = entry.listed.moment;
+    let when = if moment.is_ahead() {
+        format!("DATED AHEAD of this clock, {}", Moment::now())
+    } else {
+        format!("{} ago", moment.age())
+    };
     let mut words = vec![
         entry.listed.name.clone(),
-        format!("{} ago", entry.listed.moment.age()),
+        when,
         format!("{} bytes", entry.listed.stored_size),
     ];
     if let Some(metadata) = &entry.metadata {
@@ -70,7 +102,15 @@ fn line(entry: &Entry) -> String {
         if metadata.canary.is_some() {
             words.push("with a canary".to_owned());
         }
+        if metadata.signature.is_some() {
+            words.push("signed".to_owned());
+        }
     }
-    words.extend(entry.flaw().map(|flaw| format!("FLAWED: {flaw}")));
+    words.extend(entry.flaw.map(|flaw| match flaw {
+        Flaw::NoDescription => {
+            format!("FLAWED: {flaw}; `verify`, `restore` and `drill` take it by its path")
+        }
+        _ => format!("FLAWED: {flaw}"),
+    }));
     words.join(", ")
 }

@@ -1,5 +1,7 @@
 //! What stands beside a snapshot: enough to list, judge and keep it without opening it.
 
+use std::io::{self, Read};
+
 use serde::{Deserialize, Serialize};
 
 use crate::moment::Moment;
@@ -10,6 +12,9 @@ pub(crate) const ENDING: &str = ".json";
 const PLAIN: &str = ".snap";
 /// And one that is.
 const ENCRYPTED: &str = ".snap.age";
+
+/// The longest description in bytes: with as many recipients as a snapshot may have.
+const LONGEST: u64 = 16 << 10;
 
 /// How snapshots' names end.
 pub(crate) const ENDINGS: [&str; 2] = [PLAIN, ENCRYPTED];
@@ -45,6 +50,12 @@ pub(crate) struct Metadata {
     /// The secret that was written just before.
     #[serde(default)]
     pub(crate) canary: Option<Canary>,
+    /// Why that was not written, where it was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) without_canary: Option<String>,
+    /// The signature (base64) of all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signature: Option<String>,
 }
 
 /// A secret that was written just before a snapshot, to be read from what is restored of it.
@@ -61,6 +72,14 @@ pub(crate) struct Canary {
 impl Metadata {
     /// The form that this program writes and reads.
     pub(crate) const FORMAT: u32 = 1;
+
+    /// Reads a description; nothing where it is none.
+    pub(crate) fn read(file: impl Read) -> io::Result<Option<Self>> {
+        let mut text = Vec::new();
+        file.take(LONGEST + 1).read_to_end(&mut text)?;
+        let parsed = serde_json::from_slice(&text).ok();
+        Ok(parsed.filter(|_| text.len() as u64 <= LONGEST))
+    }
 
     /// The snapshot's name: of one cluster, they sort by time.
     pub(crate) fn name(&self) -> String {

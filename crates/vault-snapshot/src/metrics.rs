@@ -1,8 +1,11 @@
 //! Figures for Prometheus, in a file that `node_exporter` reads.
 
-use std::{fs, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 use exposition::{Family, Page};
+
+/// Longer than any file of figures, in bytes.
+const LONGEST: u64 = 64 << 10;
 
 /// Name, meaning, value.
 pub(crate) type Figure = (&'static str, &'static str, f64);
@@ -11,7 +14,11 @@ pub(crate) type Figure = (&'static str, &'static str, f64);
 /// file cannot be written, the job is not undone: a warning tells.
 pub(crate) fn write(path: Option<&Path>, figures: &[Figure]) {
     let Some(path) = path else { return };
-    let before = fs::read_to_string(path).unwrap_or_default();
+    let mut before = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut before));
+    if read.is_err() {
+        before.clear();
+    }
     if let Err(cause) = exposition::write(path, &page(figures, &before)) {
         cli::warn(format_args!(
             "the metrics are not written to `{}`: {cause}",

@@ -8,6 +8,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 const DAY: u64 = 24 * 60 * 60;
+/// How far two clocks that are right may be apart, in seconds.
+const SKEW: u64 = 5 * 60;
 
 /// A second, counted from 1970 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +18,7 @@ pub(crate) struct Moment(u64);
 impl Moment {
     /// Now. A clock that stands before 1970 says 1970.
     pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(since.unwrap_or_default().as_secs())
+        Self::from(SystemTime::now())
     }
 
     /// So many seconds after 1970 began.
@@ -34,6 +35,11 @@ impl Moment {
     /// So many seconds later.
     pub(crate) fn after(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds))
+    }
+
+    /// Whether it has yet to come, by this machine's clock: a wrong clock said it, there or here.
+    pub(crate) fn is_ahead(self) -> bool {
+        self > Self::now().after(SKEW)
     }
 
     /// How long ago that was, as people write it; a moment to come is no time ago.
@@ -91,6 +97,13 @@ impl Moment {
         let text = self.to_string();
         let digits = text.bytes().take(7).filter(u8::is_ascii_digit);
         digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH);
+        Self(since.unwrap_or_default().as_secs())
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Prune) -> Result<(), Failure> {
         ));
     }
     let (places, mut failures) = usable(&arguments.places, |_| Ok(()))?;
-    let stores = Stores::open(&places)?;
+    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
     // In a bucket other hosts may be at work anyhow.
     let work = stores.earlier_work();
     let _locked = stores.lock(work.as_deref())?;
@@ -35,16 +35,16 @@ pub(crate) fn run(arguments: &Prune) -> Result<(), Failure> {
         stores.sweep_drafts(work.as_deref());
     }
     for place in &stores.places {
-        failures.extend(prune(place.as_ref(), rule, arguments.dry_run).err());
+        failures.extend(prune(&stores, place.as_ref(), rule, arguments.dry_run).err());
     }
     first(failures)
 }
 
-fn prune(place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
+fn prune(stores: &Stores, place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
     if !dry_run {
         place.sweep()?;
     }
-    for entries in by_cluster(place)?.into_values() {
+    for entries in by_cluster(stores, place)?.into_values() {
         prune_cluster(place, &entries, rule, dry_run)?;
     }
     Ok(())
@@ -53,12 +53,13 @@ fn prune(place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
 /// The snapshots of each cluster, newest first: one cluster's are no reason to remove another's. What is flawed
 /// at first sight counts for nothing, and is left to people; so is what a clock made that was wrong, which would be
 /// the newest for years, in the place of each that is taken from now on.
-fn by_cluster(place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure> {
+fn by_cluster(stores: &Stores, place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure> {
     let mut clusters: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    let now = Moment::now();
-    for entry in place.entries()? {
-        let to_come = (entry.listed.moment > now).then_some("its time has yet to come");
-        match (&entry.metadata, entry.flaw().or(to_come)) {
+    for entry in place.entries(&stores.keys)? {
+        let ahead = entry.listed.moment.is_ahead();
+        let flaw = entry.flaw.map(|flaw| flaw.to_string());
+        let to_come = ahead.then(|| "its time has yet to come".to_owned());
+        match (&entry.metadata, flaw.or(to_come)) {
             (Some(metadata), None) => {
                 let cluster = metadata.cluster_id.clone();
                 clusters.entry(cluster).or_default().push(entry);
@@ -106,6 +107,7 @@ fn newest_good(place: &dyn Place, entries: &[Entry]) -> Result<String, Failure> 
         let chosen = Chosen {
             place,
             entry: entry.clone(),
+            undescribed_is_fine: false,
         };
         match chosen.check(&Identities::default()) {
             Ok(_) => return Ok(name),

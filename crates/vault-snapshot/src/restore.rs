@@ -10,9 +10,10 @@ use cli::{Failure, note};
 use openbao::{Attempt, Authentication, Trouble, snapshot, sys};
 
 use crate::{
-    chosen::{Chosen, with_folder},
+    chosen::{Checked, Chosen, with_folder},
     cli::Restore,
     cluster::{self, Leader},
+    digest::Attested,
     encryption::Identities,
     login,
     metadata::Metadata,
@@ -38,28 +39,25 @@ pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
         None => cli::operator_token()?,
     };
     let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
-    let stores = Stores::open(&places)?;
+    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
     let chosen = Chosen::find(&stores, name.as_deref())?;
-    let metadata = chosen.metadata()?.clone();
-    needs_identity(&metadata, &identities)?;
-    chosen.check(&identities)?;
+    let metadata = chosen.metadata()?;
+    chosen.needs_identity(metadata.is_some_and(Metadata::is_encrypted), &identities)?;
+    let checked = chosen.check(&identities)?;
     let mut leader = cluster::leader(&settings).map_err(|missing| missing.failure)?;
-    refuse_another(arguments, &metadata, &leader)?;
+    match metadata {
+        Some(metadata) => refuse_another(arguments, metadata, &leader)?,
+        None => note(format_args!(
+            "{} has no description beside it: which cluster it is of, only OpenBao's keys tell",
+            chosen.shown()
+        )),
+    }
     if !arguments.yes {
-        ask(&chosen, &metadata, &leader)?;
+        ask(&chosen, metadata, &leader)?;
     }
     leader.client.authenticate(Authentication::Token(token));
-    send(arguments, &chosen, &metadata, &identities, &leader)?;
-    wait_until_applied(&metadata, &leader)
-}
-
-/// What is encrypted needs somebody who can read it.
-pub(crate) fn needs_identity(metadata: &Metadata, identities: &Identities) -> Result<(), Failure> {
-    if metadata.is_encrypted() && identities.is_empty() {
-        return Err(Failure::usage(format!("{} is encrypted", metadata.name()))
-            .hint("name the file with an age identity that opens it with `--age-identity`"));
-    }
-    Ok(())
+    send(arguments, &chosen, checked, &identities, &leader)?;
+    wait_until_applied(&chosen, metadata, &leader)
 }
 
 fn refuse_another(
@@ -82,19 +80,25 @@ fn refuse_another(
     .hint("for a new cluster in the place of a lost one: `--force`; it is then unsealed with the key shares of the lost one"))
 }
 
-fn ask(chosen: &Chosen<'_>, metadata: &Metadata, leader: &Leader) -> Result<(), Failure> {
+fn ask(chosen: &Chosen<'_>, metadata: Option<&Metadata>, leader: &Leader) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
             "restoring needs a yes, and nobody is at a terminal to give it",
         )
         .hint("`--yes` gives it"));
     }
+    let about = match metadata {
+        Some(metadata) => format!(
+            "taken {} ({} ago) of cluster `{}`",
+            metadata.taken_at,
+            metadata.taken_at.age(),
+            metadata.cluster_name
+        ),
+        None => "taken at a time and of a cluster that are not known".to_owned(),
+    };
     note(format_args!(
-        "{}\n  taken {} ({} ago) of cluster `{}`\n  goes in the place of all that cluster `{}` at {} holds now\nType the name of that cluster to go on:",
+        "{}\n  {about}\n  goes in the place of all that cluster `{}` at {} holds now\nType the name of that cluster to go on:",
         chosen.shown(),
-        metadata.taken_at,
-        metadata.taken_at.age(),
-        metadata.cluster_name,
         leader.cluster_name,
         leader.client.address(),
     ));
@@ -114,13 +118,14 @@ fn ask(chosen: &Chosen<'_>, metadata: &Metadata, leader: &Leader) -> Result<(), 
 fn send(
     arguments: &Restore,
     chosen: &Chosen<'_>,
-    metadata: &Metadata,
+    checked: Checked,
     identities: &Identities,
     leader: &Leader,
 ) -> Result<(), Failure> {
-    let total = Duration::from_secs(60 + metadata.archive_size / SLOWEST);
+    let total = Duration::from_secs(60 + checked.stored.size / SLOWEST);
     let stored = chosen.place.open(&chosen.entry.listed.name)?;
-    let mut archive = identities.archive(stored, metadata)?;
+    let stored = Attested::new(stored, checked.stored);
+    let mut archive = identities.archive(stored, checked.encrypted)?;
     let began = Instant::now();
     let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
     sent.map_err(|error| {
@@ -156,14 +161,20 @@ fn is_cut_off(attempt: &Attempt) -> bool {
 }
 
 /// OpenBao answers before it applies what it has read.
-fn wait_until_applied(metadata: &Metadata, leader: &Leader) -> Result<(), Failure> {
+fn wait_until_applied(
+    chosen: &Chosen<'_>,
+    metadata: Option<&Metadata>,
+    leader: &Leader,
+) -> Result<(), Failure> {
+    let is_its = |id: &str| metadata.is_none_or(|metadata| metadata.cluster_id == id);
+
     let until = Instant::now() + APPLYING;
     let mut settled_since = None;
     while Instant::now() < until {
         let status = sys::seal_status(&leader.client);
         let now = match status {
             Ok(status) if status.sealed => Some(false),
-            Ok(status) if status.cluster_id == metadata.cluster_id => {
+            Ok(status) if is_its(&status.cluster_id) => {
                 let active = sys::leader(&leader.client).is_ok_and(|answer| answer.is_active());
                 active.then_some(true)
             }
@@ -174,7 +185,7 @@ fn wait_until_applied(metadata: &Metadata, leader: &Leader) -> Result<(), Failur
         if let Some((open, since)) = settled_since
             && since.elapsed() >= SETTLED
         {
-            told(metadata, leader, open);
+            told(chosen, metadata, leader, open);
             return Ok(());
         }
         thread::sleep(Duration::from_millis(100));
@@ -187,17 +198,19 @@ fn wait_until_applied(metadata: &Metadata, leader: &Leader) -> Result<(), Failur
     .hint("its log says why"))
 }
 
-fn told(metadata: &Metadata, leader: &Leader, open: bool) {
-    let (name, address) = (metadata.name(), leader.client.address());
+fn told(chosen: &Chosen<'_>, metadata: Option<&Metadata>, leader: &Leader, open: bool) {
+    let (name, address) = (&chosen.entry.listed.name, leader.client.address());
     if open {
         note(format_args!(
             "{name} is restored; OpenBao at {address} serves it"
         ));
     } else {
         // Until then it wants as many shares as it was initialised with: it keeps in mind what it has read of its seal.
+        let cluster = metadata.map_or("that it is of".to_owned(), |metadata| {
+            format!("`{}`", metadata.cluster_name)
+        });
         note(format_args!(
-            "{name} is restored; OpenBao at {address} is sealed: restart it, then unseal it, and each other node, with the key shares of cluster `{}`",
-            metadata.cluster_name
+            "{name} is restored; OpenBao at {address} is sealed: restart it, then unseal it, and each other node, with the key shares of cluster {cluster}"
         ));
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     metrics,
     moment::Moment,
     reception::receive,
+    signature::SigningKey,
     store::{Place, Stores, made},
     usable::usable,
 };
@@ -80,6 +81,25 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
                 about.map_or(unknown, |about| number(about.size)),
             ),
             (
+                "vault_snapshot_newest_timestamp_seconds",
+                "When the newest snapshot was taken, as it says itself",
+                about.map_or(unknown, |about| number(about.taken_at.seconds())),
+            ),
+            (
+                "vault_snapshot_dated_ahead",
+                "Snapshots in the places that are dated ahead of this clock",
+                saved
+                    .as_ref()
+                    .ok()
+                    .and_then(|saved| saved.dated_ahead)
+                    .map_or(unknown, number),
+            ),
+            (
+                "vault_snapshot_without_canary",
+                "Whether OpenBao did not take the canary of the last snapshot",
+                about.map_or(unknown, |about| flag(about.without_canary.is_some())),
+            ),
+            (
                 "vault_snapshot_places_missed",
                 "Places that the last snapshot could not be put into",
                 saved
@@ -97,6 +117,8 @@ pub(crate) fn run(arguments: &Save) -> Result<(), Failure> {
 struct Saved {
     metadata: Metadata,
     missed: Vec<Failure>,
+    /// How many in the places a wrong clock dated; nothing where they cannot be listed.
+    dated_ahead: Option<u64>,
 }
 
 fn save(arguments: &Save) -> Result<Saved, Failure> {
@@ -105,6 +127,8 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
     let (places, mut missed) = usable(&arguments.places, made)?;
     let stores = Stores::open(&places)?;
     let login = Login::read(&arguments.login)?;
+    let signing_key = arguments.signing_key.as_deref().map(SigningKey::read);
+    let signing_key = signing_key.transpose()?;
     if missed.is_empty() {
         refuse_same_disk(arguments, &stores)?;
     }
@@ -116,6 +140,7 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
         settings: &settings,
         login: &login,
         recipients: &recipients,
+        signing_key: signing_key.as_ref(),
         work: &work,
         stores: &stores,
         locked: &mut locked,
@@ -133,7 +158,20 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
             all,
         ));
     }
-    Ok(Saved { metadata, missed })
+    Ok(Saved {
+        metadata,
+        missed,
+        dated_ahead: dated_ahead(&stores),
+    })
+}
+
+fn dated_ahead(stores: &Stores) -> Option<u64> {
+    let places = stores.places.iter();
+    let counts = places.map(|place| {
+        let listed = place.list().ok()?.into_iter();
+        Some(listed.filter(|listed| listed.moment.is_ahead()).count() as u64)
+    });
+    counts.sum()
 }
 
 /// All that one snapshot needs.
@@ -142,6 +180,7 @@ struct Job<'a> {
     settings: &'a Settings,
     login: &'a Login,
     recipients: &'a Recipients,
+    signing_key: Option<&'a SigningKey>,
     work: &'a Path,
     stores: &'a Stores,
     locked: &'a mut Locked,
@@ -181,12 +220,14 @@ impl Job<'_> {
     fn with_login(&mut self, leader: &Leader) -> Result<(Draft, Metadata), Missing> {
         let taken_at = free_moment(self.locked, self.stores, &leader.cluster_name)?;
         let canary = self.arguments.canary.as_ref();
-        let canary = canary
-            .map(|(mount, path)| write_canary(leader, mount, path, taken_at))
-            .transpose()?;
+        let canary = canary.map(|(mount, path)| write_canary(leader, mount, path, taken_at));
+        let (canary, without_canary) = match canary.transpose()? {
+            Some(Err(why)) => (None, Some(why)),
+            written => (written.and_then(Result::ok), None),
+        };
         let archive = snapshot::save(&leader.client, self.arguments.silence).map_err(denied)?;
         let draft = receive(archive, self.recipients, self.work)?;
-        let metadata = Metadata {
+        let mut metadata = Metadata {
             format: Metadata::FORMAT,
             cluster_name: leader.cluster_name.clone(),
             cluster_id: leader.cluster_id.clone(),
@@ -200,7 +241,12 @@ impl Job<'_> {
             archive_sha256: draft.whole.sha256.clone(),
             encrypted_to: self.recipients.texts(),
             canary,
+            without_canary,
+            signature: None,
         };
+        if let Some(key) = self.signing_key {
+            key.sign(&mut metadata);
+        }
         Ok((draft, metadata))
     }
 }
@@ -227,13 +273,14 @@ fn free_moment(locked: &mut Locked, stores: &Stores, cluster: &str) -> Result<Mo
     )))
 }
 
-/// Writes a secret that nobody could guess, and gives what is told of it.
+/// Writes a secret that nobody could guess, and gives what is told of it. Where OpenBao does not take it, the snapshot
+/// is good all the same: a warning says so, and the reason is given.
 fn write_canary(
     leader: &Leader,
     mount: &str,
     path: &str,
     taken_at: Moment,
-) -> Result<Canary, Missing> {
+) -> Result<Result<Canary, String>, Missing> {
     let mut random = [0_u8; 32];
     SystemRandom::new().fill(&mut random).map_err(|_| Missing {
         failure: Failure::failed("the system gives no random numbers"),
@@ -241,21 +288,27 @@ fn write_canary(
     })?;
     let value = digest::hex(&random);
     let secret = json!({ "value": value, "written_at": taken_at });
-    kv::write(&leader.client, mount, path, &secret).map_err(|error| {
-        let denied = matches!(error, openbao::Error::Denied { .. });
-        let mut missing = cluster::missing(error);
-        if denied {
-            missing.failure = missing.failure.hint(format!(
-                "the policy must allow `create` and `update` on `{mount}/data/{path}`"
+    match kv::write(&leader.client, mount, path, &secret) {
+        Ok(()) => Ok(Ok(Canary {
+            mount: mount.to_owned(),
+            path: path.to_owned(),
+            sha256: digest::sha256(value.as_bytes()),
+        })),
+        Err(error) if error.is_transient() => Err(cluster::missing(error)),
+        Err(error) => {
+            let denied = matches!(error, openbao::Error::Denied { .. });
+            let why: String = Failure::from(error).message().chars().take(300).collect();
+            let hint = if denied {
+                "its policy must allow `create` and `update`"
+            } else {
+                "it must be a secret of KV version 2"
+            };
+            warn(format_args!(
+                "the snapshot is saved without its canary, so a drill can read nothing from it: {why} ({hint} on `{mount}/data/{path}`)"
             ));
+            Ok(Err(why))
         }
-        missing
-    })?;
-    Ok(Canary {
-        mount: mount.to_owned(),
-        path: path.to_owned(),
-        sha256: digest::sha256(value.as_bytes()),
-    })
+    }
 }
 
 fn denied(error: openbao::Error) -> Missing {

@@ -1,13 +1,13 @@
 //! Whether snapshots are what they were.
 
-use cli::{Failure, data};
+use cli::{Failure, data, note};
 
 use crate::{
-    chosen::{Chosen, nothing},
+    chosen::{Chosen, nothing, past, with_folder},
     cli::Verify,
     encryption::Identities,
     failures::first,
-    store::{Listed, Place, Stores},
+    store::{Place, Stores},
 };
 
 /// Runs `vault-snapshot verify`.
@@ -16,19 +16,17 @@ use crate::{
 /// One that is damaged or cannot be read; the others are verified all the same.
 pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
-    let stores = Stores::open(&arguments.places)?;
+    let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
+    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
     let (mut failures, mut count) = (Vec::new(), 0);
     for place in &stores.places {
-        let wanted = match place.list() {
-            Ok(listed) => wanted(arguments, listed),
-            Err(failure) => {
-                failures.push(failure);
-                continue;
+        match wanted(&stores, place.as_ref(), name.as_deref(), arguments.all) {
+            Ok(wanted) => {
+                count += wanted.len();
+                let verified = wanted.iter().map(|chosen| verify(chosen, &identities));
+                failures.extend(verified.filter_map(Result::err));
             }
-        };
-        for listed in wanted {
-            count += 1;
-            failures.extend(verify(place.as_ref(), listed, &identities).err());
+            Err(failure) => failures.push(failure),
         }
     }
     if count == 0 && failures.is_empty() {
@@ -37,25 +35,46 @@ pub(crate) fn run(arguments: &Verify) -> Result<(), Failure> {
     first(failures)
 }
 
-fn wanted(arguments: &Verify, listed: Vec<Listed>) -> impl Iterator<Item = Listed> {
-    let count = if arguments.all || arguments.snapshot.is_some() {
-        usize::MAX
-    } else {
-        1
+fn wanted<'a>(
+    stores: &Stores,
+    place: &'a dyn Place,
+    name: Option<&str>,
+    all: bool,
+) -> Result<Vec<Chosen<'a>>, Failure> {
+    if let Some(name) = name {
+        return Ok(Chosen::named(stores, place, name)?.into_iter().collect());
+    }
+    let mut listed = place.list()?;
+    if !all {
+        listed = past(place, listed)?;
+        listed.truncate(1);
+    }
+    let chosen = |listed| {
+        Ok(Chosen {
+            place,
+            entry: place.entry(listed, &stores.keys)?,
+            undescribed_is_fine: false,
+        })
     };
-    let name = arguments.snapshot.as_ref();
-    let named = move |listed: &Listed| name.is_none_or(|name| listed.name == *name);
-    listed.into_iter().filter(named).take(count)
+    listed.into_iter().map(chosen).collect()
 }
 
-fn verify(place: &dyn Place, listed: Listed, identities: &Identities) -> Result<(), Failure> {
-    let entry = place.entry(listed)?;
-    let chosen = Chosen { place, entry };
-    let deep = chosen.check(identities)?;
-    let extent = if deep {
-        "as it was saved, and whole by OpenBao's own digests"
-    } else {
-        "as it was saved (what is encrypted is not looked into without `--age-identity`)"
+fn verify(chosen: &Chosen<'_>, identities: &Identities) -> Result<(), Failure> {
+    let described = chosen.metadata()?.is_some();
+    let checked = chosen.check(identities)?;
+    let extent = match &checked.archive {
+        Some(_) if described => "as it was saved, and whole by OpenBao's own digests".to_owned(),
+        Some(archive) => format!(
+            "whole by OpenBao's own digests, at raft index {}",
+            archive.index
+        ),
+        None => "as it was saved (what is encrypted is not looked into without `--age-identity`)"
+            .to_owned(),
     };
+    if !described {
+        note(
+            "there is no description beside it: when it was taken, and of which cluster, is not known",
+        );
+    }
     data(format_args!("{}: {extent}", chosen.shown()))
 }

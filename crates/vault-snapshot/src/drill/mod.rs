@@ -26,7 +26,6 @@ use crate::{
     metadata::Metadata,
     metrics,
     moment::Moment,
-    restore::needs_identity,
     store::Stores,
 };
 use canary::Reader;
@@ -66,7 +65,9 @@ pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
                 "When the snapshot was taken that the last good drill restored",
                 drilled
                     .as_ref()
-                    .map_or(f64::NAN, |metadata| seconds(metadata.taken_at)),
+                    .ok()
+                    .and_then(|taken_at| *taken_at)
+                    .map_or(f64::NAN, seconds),
             ),
             (
                 "vault_snapshot_drill_duration_seconds",
@@ -78,7 +79,8 @@ pub(crate) fn run(arguments: &Drill) -> Result<(), Failure> {
     drilled.map(|_| ())
 }
 
-fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
+/// Gives when the snapshot was taken, where that is known.
+fn drill(arguments: &Drill) -> Result<Option<Moment>, Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
     let shares = shares::read(
         &arguments.unseal_key_file,
@@ -88,21 +90,16 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
         return Err(Failure::usage("nothing would unseal what is restored")
             .hint("`--unseal-key-file`, or `--seal-config` for a seal that opens by itself"));
     }
-    let reader = (!arguments.without_canary)
-        .then(|| Reader::new(&arguments.approle_dir, &arguments.auth_mount))
-        .transpose()?;
     let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
-    let stores = Stores::open(&places)?;
+    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
     let chosen = Chosen::find(&stores, name.as_deref())?;
-    let metadata = chosen.metadata()?.clone();
-    needs_identity(&metadata, &identities)?;
-    let canary = metadata.canary.clone();
-    if reader.is_some() && canary.is_none() {
-        return Err(
-            Failure::failed(format!("{} was saved without a canary", metadata.name()))
-                .hint("`vault-snapshot save --canary`; or be content with `--without-canary`"),
-        );
-    }
+    let metadata = chosen.metadata()?;
+    chosen.needs_identity(metadata.is_some_and(Metadata::is_encrypted), &identities)?;
+    let wanted = metadata.filter(|_| !arguments.without_canary);
+    let canary = wanted.and_then(|metadata| metadata.canary.as_ref());
+    let reader = canary
+        .map(|_| Reader::new(&arguments.approle_dir, &arguments.auth_mount))
+        .transpose()?;
     let scratch = Scratch::new(places.work.as_deref())?;
     let hidden = arguments.hide.iter().map(PathBuf::as_path);
     let hidden: Vec<_> = hidden.filter(|path| *path != Path::new("none")).collect();
@@ -110,18 +107,37 @@ fn drill(arguments: &Drill) -> Result<Metadata, Failure> {
     let archive = fetched::fetch(&chosen, &identities, scratch.path())?;
     isolation::enter(arguments.with_network, &hidden)?;
     let mut server = Server::start(arguments, scratch.path())?;
-    server.restore(&archive, &metadata, &shares)?;
+    let cluster_id = metadata.map(|metadata| metadata.cluster_id.as_str());
+    server.restore(&archive, cluster_id, &shares)?;
     let name = chosen.shown();
     if let Some((reader, canary)) = reader.zip(canary) {
-        let written = reader.read(server.client(), &canary)?;
+        let written = reader.read(server.client(), canary)?;
         data(format_args!(
             "{name}: restored, unsealed, and its canary of {written} read"
         ))?;
+    } else if let Some(metadata) = wanted {
+        return Err(without_canary(&name, metadata));
     } else {
         data(format_args!("{name}: restored and unsealed"))?;
-        note("no secret was read from it");
+        note(if metadata.is_some() {
+            "no secret was read from it"
+        } else {
+            "no secret was read from it: there is no description beside it that names one"
+        });
     }
-    Ok(metadata)
+    Ok(metadata.map(|metadata| metadata.taken_at))
+}
+
+/// It came up, but nothing shows that what was written last is in it.
+fn without_canary(name: &str, metadata: &Metadata) -> Failure {
+    let why = match &metadata.without_canary {
+        Some(why) => format!("it was saved without its canary ({why})"),
+        None => "it was saved without a canary".to_owned(),
+    };
+    Failure::failed(format!(
+        "{name}: restored and unsealed, but no secret was read from it: {why}"
+    ))
+    .hint("`vault-snapshot save --canary`, with a policy that allows it; or be content with `--without-canary`")
 }
 
 /// What is in a folder that is hidden is out of reach for this program, too: the archive would stay behind.

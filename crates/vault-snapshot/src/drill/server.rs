@@ -20,12 +20,14 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::tied;
-use crate::{cli::Drill, metadata::Metadata};
+use crate::cli::Drill;
 
 /// Between two looks at the server.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of the server's log is shown when it fails.
 const LINES: usize = 15;
+/// And of each line, in letters.
+const LONGEST_LINE: usize = 500;
 
 /// A server on loopback that is killed on `Drop`.
 pub(crate) struct Server {
@@ -116,7 +118,7 @@ impl Server {
     pub(crate) fn restore(
         &mut self,
         archive: &Path,
-        metadata: &Metadata,
+        cluster_id: Option<&str>,
         shares: &[SecretString],
     ) -> Result<(), Failure> {
         let mut file = File::open(archive).map_err(|cause| {
@@ -125,13 +127,18 @@ impl Server {
                 archive.display()
             ))
         })?;
+        let own = sys::seal_status(&self.client)?.cluster_id;
+        // Where the cluster's is not known, it is another one than that of the throw-away server.
+        let is_its = |id: &str| match cluster_id {
+            Some(expected) => id == expected,
+            None => !id.is_empty() && id != own,
+        };
         snapshot::restore(&self.client, &mut file, true, self.wait).map_err(|error| {
             self.failed(Failure::from(error).context("OpenBao does not restore the snapshot"))
         })?;
-        let id = &metadata.cluster_id;
         let status = self.wait_for("apply the snapshot", |client| {
             let status = sys::seal_status(client).ok()?;
-            (status.sealed || status.cluster_id == *id).then_some(status)
+            (status.sealed || is_its(&status.cluster_id)).then_some(status)
         })?;
         if status.sealed {
             self.restart()?;
@@ -139,7 +146,7 @@ impl Server {
         }
         self.wait_for("come up with the snapshot", |client| {
             let status = sys::seal_status(client).ok()?;
-            (status.cluster_id == *id).then_some(())
+            (!status.sealed && is_its(&status.cluster_id)).then_some(())
         })?;
         self.wait_until_active()
     }
@@ -230,7 +237,9 @@ impl Server {
             return failure.hint("an audit device of the cluster cannot write on this machine: name its folder with `--hide`, for an empty one in its place");
         }
         let lines: Vec<_> = text.lines().collect();
-        let end = lines[lines.len().saturating_sub(LINES)..].join("\n  ");
+        let last = lines[lines.len().saturating_sub(LINES)..].iter();
+        let last = last.map(|line| line.chars().take(LONGEST_LINE).collect::<String>());
+        let end = last.collect::<Vec<_>>().join("\n  ");
         let end = format!("its log ends so:\n  {end}");
         let cut_off = text.contains("Error configuring seal") && text.contains("dial tcp");
         if cut_off && !self.has_network {

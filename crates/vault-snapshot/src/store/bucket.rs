@@ -8,7 +8,7 @@ use std::{
 use cli::Failure;
 use s3::{Bucket, Error, Object};
 
-use super::{Listed, Place, location, newest_first};
+use super::{Listed, Place, is_foreign, location, newest_first};
 use crate::{
     draft::Draft,
     metadata::{self, ENDING, Metadata},
@@ -19,8 +19,6 @@ use crate::{
 const PART: u64 = 16 << 20;
 /// S3 takes no more parts than 10,000.
 const MOST_PARTS: u64 = 9_000;
-/// Longer than any description.
-const LONGEST: u64 = 1 << 20;
 /// Another host may be at work in the same bucket: what is younger may be its.
 const SETTLED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -143,20 +141,26 @@ impl Place for S3 {
         Ok(newest_first(listed.collect()))
     }
 
+    fn named(&self, name: &str) -> Result<Option<Listed>, Failure> {
+        let mut objects = self.objects()?.into_iter();
+        let found = objects.find(|(other, _)| other == name);
+        Ok(found.map(|(name, object)| Listed::of_any_name(name, object.size, Moment::now())))
+    }
+
+    fn foreign(&self) -> Result<Vec<String>, Failure> {
+        let names = self.objects()?.into_iter().map(|(name, _)| name);
+        Ok(names.filter(|name| is_foreign(name)).collect())
+    }
+
     fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
         let key = self.key(&format!("{name}{ENDING}"));
-        let mut text = Vec::new();
         match self.bucket.read(&key) {
-            Ok(reader) => {
-                let read = reader.take(LONGEST).read_to_end(&mut text);
-                read.map_err(|cause| {
-                    Failure::failed(format!(
-                        "`{key}` could not be read from {}: {cause}",
-                        self.shown()
-                    ))
-                })?;
-                Ok(serde_json::from_slice(&text).ok())
-            }
+            Ok(reader) => Metadata::read(reader).map_err(|cause| {
+                Failure::failed(format!(
+                    "`{key}` could not be read from {}: {cause}",
+                    self.shown()
+                ))
+            }),
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(failed(&error)),
         }

@@ -10,14 +10,12 @@ use std::{
 use cli::Failure;
 use rustix::{fs::OFlags, io::Errno};
 
-use super::{Listed, Place, newest_first};
+use super::{Listed, Place, is_foreign, newest_first};
 use crate::{
     draft::{self, Draft},
     metadata::{self, ENDING, Metadata},
+    moment::Moment,
 };
-
-/// Longer than any description: `/dev/zero` has no end.
-const LONGEST: u64 = 1 << 20;
 
 /// A folder with snapshots.
 pub(crate) struct Folder {
@@ -116,17 +114,41 @@ impl Place for Folder {
         Ok(newest_first(found))
     }
 
+    fn named(&self, name: &str) -> Result<Option<Listed>, Failure> {
+        match fs::metadata(self.path.join(name)) {
+            Ok(about) if about.is_file() => {
+                let written = about.modified().map_or(Moment::now(), Moment::from);
+                let listed = Listed::of_any_name(name.to_owned(), about.len(), written);
+                Ok(Some(listed))
+            }
+            Ok(_) => Ok(None),
+            Err(cause) if is_nothing(&cause) => Ok(None),
+            Err(cause) => Err(self.failed("looked into", &cause)),
+        }
+    }
+
+    fn foreign(&self) -> Result<Vec<String>, Failure> {
+        let unlisted = |cause: io::Error| self.failed("listed", &cause);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(unlisted)? {
+            let entry = entry.map_err(unlisted)?;
+            let file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            let name = entry.file_name().into_string().ok();
+            names.extend(name.filter(|name| file && is_foreign(name)));
+        }
+        names.sort();
+        Ok(names)
+    }
+
     fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
         let path = self.path.join(format!("{name}{ENDING}"));
-        let mut text = Vec::new();
         // A pipe that lies there in its place has nobody who writes.
         let at_once = File::options()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(path);
-        let read = at_once.and_then(|file| file.take(LONGEST).read_to_end(&mut text));
         // One that cannot be read is as good as none.
-        Ok(read.ok().and_then(|_| serde_json::from_slice(&text).ok()))
+        Ok(at_once.and_then(Metadata::read).ok().flatten())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {

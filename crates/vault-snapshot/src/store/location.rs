@@ -1,12 +1,15 @@
 //! A bucket's URL with what else leads to it.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{env, fs::File, io::Read, path::Path, time::Duration};
 
 use cli::Failure;
 use openbao::Trust;
 use s3::{Credentials, Settings};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
+
+/// Longer than any file with credentials, in bytes: `/dev/zero` has no end.
+const LONGEST: u64 = 64 << 10;
 
 /// Where in a store snapshots are.
 pub(crate) struct Location {
@@ -103,8 +106,9 @@ fn from_environment() -> Option<Credentials> {
 /// Reads a file as AWS's tools have it: `aws_access_key_id = …` and so on, of one profile.
 fn from_file(path: &Path) -> Result<Credentials, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)
+        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
         .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));

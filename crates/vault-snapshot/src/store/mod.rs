@@ -14,11 +14,12 @@ use std::{
 use cli::Failure;
 
 use crate::{
-    cli::Places,
+    cli::{Places, VerificationArgs},
     draft::{self, Draft},
     lock::Locked,
     metadata::{self, Metadata},
     moment::Moment,
+    signature::VerificationKeys,
 };
 use bucket::S3;
 use folder::Folder;
@@ -44,6 +45,39 @@ impl Listed {
             stored_size,
         })
     }
+
+    /// One of any name, of which `written` is known where the name does not say when it was taken.
+    fn of_any_name(name: String, stored_size: u64, written: Moment) -> Self {
+        Self {
+            moment: metadata::moment_of(&name).unwrap_or(written),
+            name,
+            stored_size,
+        }
+    }
+}
+
+/// Whether a name looks like that of a snapshot, and is none that this program gives.
+fn is_foreign(name: &str) -> bool {
+    let snapshot = [".snap", ".snap.gz", ".snap.age"];
+    let ending = snapshot.iter().any(|ending| name.ends_with(ending));
+    ending && metadata::moment_of(name).is_none()
+}
+
+/// What is wrong with a snapshot at first sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Flaw {
+    #[error("no description beside it")]
+    NoDescription,
+    #[error("its description is of another version of vault-snapshot")]
+    OtherVersion,
+    #[error("its description is another snapshot's")]
+    OtherSnapshot,
+    #[error("not of the size it had")]
+    OtherSize,
+    #[error("nobody signed it")]
+    Unsigned,
+    #[error("none of the verification keys signed it")]
+    ForeignSignature,
 }
 
 /// A snapshot that a place holds, with what stands beside it.
@@ -52,24 +86,33 @@ pub(crate) struct Entry {
     pub(crate) listed: Listed,
     /// Nothing where that is missing or no description.
     pub(crate) metadata: Option<Metadata>,
+    /// What is wrong with it at first sight; only reading it tells more.
+    pub(crate) flaw: Option<Flaw>,
 }
 
 impl Entry {
-    /// What is wrong with it at first sight; only reading it tells more.
-    pub(crate) fn flaw(&self) -> Option<&'static str> {
-        match &self.metadata {
-            None => Some("no description beside it"),
-            Some(metadata) if metadata.format != Metadata::FORMAT => {
-                Some("its description is of another version of vault-snapshot")
-            }
-            Some(metadata) if metadata.name() != self.listed.name => {
-                Some("its description is another snapshot's")
-            }
-            Some(metadata) if metadata.size != self.listed.stored_size => {
-                Some("not of the size it had")
-            }
-            Some(_) => None,
+    fn new(listed: Listed, metadata: Option<Metadata>, keys: &VerificationKeys) -> Self {
+        let flaw = flaw(&listed, metadata.as_ref(), keys);
+        Self {
+            listed,
+            metadata,
+            flaw,
         }
+    }
+}
+
+fn flaw(listed: &Listed, metadata: Option<&Metadata>, keys: &VerificationKeys) -> Option<Flaw> {
+    let Some(metadata) = metadata else {
+        return Some(Flaw::NoDescription);
+    };
+    if metadata.format != Metadata::FORMAT {
+        Some(Flaw::OtherVersion)
+    } else if metadata.name() != listed.name {
+        Some(Flaw::OtherSnapshot)
+    } else if metadata.size != listed.stored_size {
+        Some(Flaw::OtherSize)
+    } else {
+        keys.flaw(metadata)
     }
 }
 
@@ -88,6 +131,18 @@ pub(crate) trait Place: Send + Sync {
     /// # Errors
     /// A place that cannot be listed.
     fn list(&self) -> Result<Vec<Listed>, Failure>;
+
+    /// The file of this name, whether or not it is one that this program gives.
+    ///
+    /// # Errors
+    /// A place that cannot be looked into.
+    fn named(&self, name: &str) -> Result<Option<Listed>, Failure>;
+
+    /// The names of what looks like snapshots of other programs.
+    ///
+    /// # Errors
+    /// A place that cannot be listed.
+    fn foreign(&self) -> Result<Vec<String>, Failure>;
 
     /// The description beside a snapshot; nothing where it is missing or none. Each may cost a request.
     ///
@@ -128,26 +183,26 @@ impl dyn Place + '_ {
     ///
     /// # Errors
     /// As for [`Place::metadata`].
-    pub(crate) fn entry(&self, listed: Listed) -> Result<Entry, Failure> {
-        Ok(Entry {
-            metadata: self.metadata(&listed.name)?,
-            listed,
-        })
+    pub(crate) fn entry(&self, listed: Listed, keys: &VerificationKeys) -> Result<Entry, Failure> {
+        let metadata = self.metadata(&listed.name)?;
+        Ok(Entry::new(listed, metadata, keys))
     }
 
     /// All that is there, newest first, each with what stands beside it.
     ///
     /// # Errors
     /// As for [`Place::list`] and [`Place::metadata`].
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Failure> {
+    pub(crate) fn entries(&self, keys: &VerificationKeys) -> Result<Vec<Entry>, Failure> {
         let listed = self.list()?.into_iter();
-        listed.map(|listed| self.entry(listed)).collect()
+        listed.map(|listed| self.entry(listed, keys)).collect()
     }
 }
 
 /// All places of one command.
 pub(crate) struct Stores {
     pub(crate) places: Vec<Box<dyn Place>>,
+    /// Who must have signed what is taken from the places.
+    pub(crate) keys: VerificationKeys,
     folders: Vec<PathBuf>,
     work: Option<PathBuf>,
 }
@@ -171,9 +226,19 @@ impl Stores {
         }
         Ok(Self {
             places,
+            keys: VerificationKeys::default(),
             folders: arguments.dir.clone(),
             work: arguments.work.clone(),
         })
+    }
+
+    /// The same places, of which only what one of these keys signed counts.
+    ///
+    /// # Errors
+    /// A file that holds no key.
+    pub(crate) fn verified_by(mut self, arguments: &VerificationArgs) -> Result<Self, Failure> {
+        self.keys = VerificationKeys::read(&arguments.verification_key)?;
+        Ok(self)
     }
 
     /// Whether all places are folders of this machine, and which.

@@ -79,6 +79,16 @@ impl Drill {
         self.drill_with(&testkit::bao().unwrap())
     }
 
+    /// A drill of a file.
+    pub(crate) fn drill_of(&self, path: &str) -> Run {
+        vault_snapshot(&["drill", path, "--wait", "30s", "--unseal-key-file"])
+            .arg(self.keys.join("shares"))
+            .arg("--bao-program")
+            .arg(testkit::bao().unwrap())
+            .arg("--work")
+            .arg(&*self.work)
+    }
+
     fn drill_with(&self, program: &Path) -> Run {
         vault_snapshot(&[
             "drill",
@@ -228,6 +238,69 @@ fn what_is_missing_is_told() {
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(output.stderr.contains("no secret was read"), "{output}");
     drill.leaves_nothing();
+}
+
+/// The snapshot is good, and worth more than the canary.
+#[test]
+fn a_canary_that_is_denied_costs_no_snapshot() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    let server = &drill.site.server;
+    let policy = json!({ "policy": SAVER.lines().next().unwrap() });
+    server.write("sys/policies/acl/saver", &policy);
+    let metrics = drill.keys.join("save.prom");
+    let saving = |canary: &str| {
+        vault_snapshot(&["save", "--canary", canary, "--dir", &drill.site.dir()])
+            .args(["--auth", "approle", "--approle-dir"])
+            .arg(drill.keys.join("saver"))
+            .arg("--metrics-file")
+            .arg(&metrics)
+            .env("BAO_ADDR", server.address())
+            .run()
+    };
+    let output = saving("secret/vault-snapshot/canary");
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("saved without its canary"),
+        "{output}"
+    );
+    assert!(
+        output
+            .stderr
+            .contains("must allow `create` and `update` on `secret/data/vault-snapshot/canary`"),
+        "{output}"
+    );
+    let about = description(&drill.site.path(output.stdout.trim()));
+    assert!(
+        about["canary"].is_null() && about["without_canary"].is_string(),
+        "{about}"
+    );
+    let told = fs::read_to_string(&metrics).unwrap();
+    assert!(
+        told.contains("\nvault_snapshot_without_canary 1\n"),
+        "{told}"
+    );
+    assert!(told.contains("\nvault_snapshot_success 1\n"), "{told}");
+    let output = drill.drill().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("restored and unsealed, but no secret was read"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("denied"), "{output}");
+    drill.leaves_nothing();
+    // Nor one whose mount is not there.
+    let everything =
+        json!({ "policy": "path \"*\" { capabilities = [\"create\", \"read\", \"update\"] }" });
+    server.write("sys/policies/acl/saver", &everything);
+    let output = saving("no-such-mount/canary");
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("saved without its canary"),
+        "{output}"
+    );
 }
 
 /// The server that the snapshot is restored into was made with one share.

@@ -7,9 +7,11 @@
 
 mod buckets;
 mod damaged;
+mod dated;
 mod documentation;
 mod drilled;
 mod encrypted;
+mod hostile;
 mod killed;
 mod login;
 mod many;
@@ -18,6 +20,8 @@ mod pruning;
 mod restored;
 mod roles;
 mod saved;
+mod signed;
 mod site;
+mod undescribed;
 mod usage;
 mod wavering;

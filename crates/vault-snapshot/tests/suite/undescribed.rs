@@ -1,0 +1,204 @@
+//! Archives without a description: another program's, or one whose description is lost.
+
+use std::fs;
+
+use age::secrecy::ExposeSecret;
+use serde_json::json;
+use testkit::{ObjectStore, scratch_dir};
+
+use crate::{
+    drilled::Drill,
+    site::{Site, vault_snapshot},
+};
+
+/// Saves with OpenBao's own program.
+fn saved_by_bao(site: &Site) -> String {
+    let path = site.path("monday.snap").display().to_string();
+    let mut command = site
+        .server
+        .bao_command(&["operator", "raft", "snapshot", "save", &path]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    path
+}
+
+fn restore(site: &Site, snapshot: &str, arguments: &[&str]) -> testkit::Output {
+    site.server
+        .put_secret("later", &json!({ "value": "newer" }));
+    vault_snapshot(&["restore", "--yes", snapshot])
+        .args(arguments)
+        .env("BAO_ADDR", site.server.address())
+        .env("BAO_TOKEN", site.server.root_token())
+        .run()
+}
+
+fn is_restored(site: &Site) {
+    testkit::wait_for("the old state is served", || {
+        site.server
+            .read("secret/data/later")
+            .is_none()
+            .then_some(())
+    });
+}
+
+#[test]
+fn another_programs_is_taken_by_its_path() {
+    testkit::require_bao!();
+    let drill = Drill::new();
+    let path = saved_by_bao(&drill.site);
+    let listed = vault_snapshot(&["list", "--dir", &drill.site.dir()]).run();
+    assert!(
+        listed.stdout.contains("monday.snap, of another program"),
+        "{listed}"
+    );
+    let verified = vault_snapshot(&["verify", &path]).run();
+    assert_eq!(verified.code(), Some(0), "{verified}");
+    assert!(
+        verified.stdout.contains("whole by OpenBao's own digests"),
+        "{verified}"
+    );
+    assert!(!verified.stdout.contains("as it was saved"), "{verified}");
+    assert!(
+        verified.stderr.contains("no description beside it"),
+        "{verified}"
+    );
+    let output = drill.drill_of(&path).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stdout.contains("restored and unsealed"), "{output}");
+    assert!(
+        output.stderr.contains("no secret was read from it"),
+        "{output}"
+    );
+    let output = restore(&drill.site, &path, &[]);
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("no description beside it"),
+        "{output}"
+    );
+    assert!(
+        output.stderr.contains("monday.snap is restored"),
+        "{output}"
+    );
+    is_restored(&drill.site);
+    // A damaged one is none the less.
+    let mut spoilt = fs::read(&path).unwrap();
+    spoilt[100_000] ^= 1;
+    fs::write(&path, spoilt).unwrap();
+    for output in [
+        vault_snapshot(&["verify", &path]).run(),
+        restore(&drill.site, &path, &["--force"]),
+    ] {
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.contains("is damaged"), "{output}");
+    }
+}
+
+#[test]
+fn one_whose_description_is_lost_is_taken_where_it_is_named() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let identity = age::x25519::Identity::generate();
+    let keys = scratch_dir();
+    let key = keys.join("identity");
+    fs::write(&key, identity.to_string().expose_secret()).unwrap();
+    let key = key.display().to_string();
+    let recipient = identity.to_public().to_string();
+    let saved = site.save().args(["--age-recipient", &recipient]).run();
+    let name = saved.stdout.trim();
+    let beside = site.path(&format!("{name}.json"));
+    let good = fs::read(&beside).unwrap();
+    fs::remove_file(&beside).unwrap();
+    let path = site.path(name).display().to_string();
+    // Not the newest of all, where nobody names it.
+    let bare = vault_snapshot(&["verify", "--dir", &site.dir()]).run();
+    assert_eq!(bare.code(), Some(1), "{bare}");
+    assert!(bare.stderr.contains("name it or its file"), "{bare}");
+    let closed = vault_snapshot(&["verify", &path]).run();
+    assert_eq!(closed.code(), Some(2), "{closed}");
+    assert!(closed.stderr.contains("is encrypted"), "{closed}");
+    let verified = vault_snapshot(&["verify", &path, "--age-identity", &key]).run();
+    assert_eq!(verified.code(), Some(0), "{verified}");
+    let output = restore(&site, name, &["--dir", &site.dir(), "--age-identity", &key]);
+    assert_eq!(output.code(), Some(0), "{output}");
+    is_restored(&site);
+    // A description that is another's is not left out without a word.
+    let other = String::from_utf8(good).unwrap();
+    fs::write(
+        &beside,
+        other.replace("taken_at\": \"20", "taken_at\": \"21"),
+    )
+    .unwrap();
+    let output = restore(&site, &path, &["--age-identity", &key]);
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains(&format!("move `{name}.json` away")),
+        "{output}"
+    );
+}
+
+#[test]
+fn another_place_may_have_the_description() {
+    testkit::require_bao!();
+    if testkit::versitygw().is_none() {
+        testkit::skip!("no versitygw on this machine");
+    }
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let saved = site.save().args(["--s3", &store.location()]).run();
+    let name = saved.stdout.trim();
+    fs::remove_file(site.path(&format!("{name}.json"))).unwrap();
+    let places = ["--dir", &site.dir(), "--s3", &store.location()];
+    let output = restore(&site, name, &places);
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(!output.stderr.contains("no description"), "{output}");
+    is_restored(&site);
+    fs::remove_file(store.objects().join(format!("{name}.json"))).unwrap();
+    let output = restore(&site, name, &["--s3", &store.location()]);
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("no description"), "{output}");
+    is_restored(&site);
+}
+
+/// Between the look at it and its upload, somebody may put another one there.
+#[test]
+fn one_that_is_replaced_after_the_look_at_it_is_not_restored() {
+    testkit::require_bao!();
+    let site = Site::new();
+    let path = saved_by_bao(&site);
+    // The program reads the file twice: first it looks at it, and then waits for a yes.
+    if std::process::Command::new("script")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        testkit::skip!("no script(1) on this machine");
+    }
+    let typed = format!("sleep 3; cat {}", site.path("cluster").display());
+    let about = site.saved();
+    let about = crate::site::description(&site.path(&about));
+    let cluster = about["cluster_name"].as_str().unwrap();
+    fs::write(site.path("cluster"), format!("{cluster}\n")).unwrap();
+    let command = format!(
+        "({typed}) | script -qec '{} restore {path}' /dev/null",
+        env!("CARGO_BIN_EXE_vault-snapshot")
+    );
+    let running = testkit::Run::new("/bin/sh")
+        .args(["-c", &command])
+        .env("BAO_ADDR", site.server.address())
+        .env("BAO_TOKEN", site.server.root_token())
+        .env("PATH", "/usr/bin:/bin")
+        .start();
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    site.server
+        .put_secret("later", &json!({ "value": "newer" }));
+    saved_by_bao(&site);
+    let output = running.finish();
+    assert!(output.stdout.contains("nothing is restored"), "{output}");
+    assert!(
+        output
+            .stdout
+            .contains("no longer what it was when it was checked"),
+        "{output}"
+    );
+    assert!(site.server.read("secret/data/later").is_some());
+}
