@@ -7,7 +7,7 @@ use crate::{
     cli::List,
     failures::first,
     moment::Moment,
-    store::{Entry, Flaw, Place, Stores},
+    store::{Entry, Flaw, Look, Place, Stores},
 };
 
 /// Runs `vault-snapshot list`.
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
     let stores = Stores::open(&arguments.places)?.verified_by(&arguments.verification)?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for place in &stores.places {
-        match look(place.as_ref(), &stores) {
+        match seen(place.as_ref(), &stores) {
             Ok(seen) => found.push(seen),
             Err(failure) => failures.push(failure),
         }
@@ -39,11 +39,14 @@ struct Seen {
     foreign: Vec<String>,
 }
 
-fn look(place: &dyn Place, stores: &Stores) -> Result<Seen, Failure> {
+fn seen(place: &dyn Place, stores: &Stores) -> Result<Seen, Failure> {
+    let Look { snapshots, foreign } = place.look()?;
+    let entries = snapshots.into_iter();
+    let entries = entries.map(|listed| place.entry(listed, &stores.keys));
     Ok(Seen {
         place: place.shown(),
-        entries: place.entries(&stores.keys)?,
-        foreign: place.foreign()?,
+        entries: entries.collect::<Result<_, _>>()?,
+        foreign,
     })
 }
 

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cli::Failure;
+use cli::{Failure, warn};
 use s3::{Bucket, Error, Object};
 
-use super::{Listed, Place, is_foreign, location, newest_first};
+use super::{Listed, Look, Place, location};
 use crate::{
     draft::Draft,
     metadata::{self, ENDING, Metadata},
@@ -35,6 +35,11 @@ impl S3 {
     /// A value that makes no sense, files that cannot be read.
     pub(crate) fn open(text: &str, patience: Duration) -> Result<Self, Failure> {
         let location = location::read(text, patience)?;
+        if let Some(host) = without_tls(&location.settings.endpoint) {
+            warn(format_args!(
+                "the store at `{host}` is reached without TLS: whoever listens sees what is stored there, and can change it"
+            ));
+        }
         let bucket = Bucket::new(location.settings).map_err(|cause| {
             Failure::usage(cause).hint("name the store's CA certificate with `ca=FILE` behind `?`")
         })?;
@@ -135,21 +140,15 @@ impl Place for S3 {
         .to_owned()
     }
 
-    fn list(&self) -> Result<Vec<Listed>, Failure> {
+    fn look(&self) -> Result<Look, Failure> {
         let objects = self.objects()?.into_iter();
-        let listed = objects.filter_map(|(name, object)| Listed::new(name, object.size));
-        Ok(newest_first(listed.collect()))
+        Ok(Look::of(objects.map(|(name, object)| (name, object.size))))
     }
 
     fn named(&self, name: &str) -> Result<Option<Listed>, Failure> {
         let mut objects = self.objects()?.into_iter();
         let found = objects.find(|(other, _)| other == name);
         Ok(found.map(|(name, object)| Listed::of_any_name(name, object.size, Moment::now())))
-    }
-
-    fn foreign(&self) -> Result<Vec<String>, Failure> {
-        let names = self.objects()?.into_iter().map(|(name, _)| name);
-        Ok(names.filter(|name| is_foreign(name)).collect())
     }
 
     fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
@@ -232,6 +231,13 @@ impl Place for S3 {
         }
         self.sweep_uploads().map_err(|error| failed(&error))
     }
+}
+
+/// The host of an endpoint that is neither reached with TLS nor on this machine.
+fn without_tls(endpoint: &str) -> Option<&str> {
+    let host = endpoint.strip_prefix("http://")?;
+    let here = ["127.", "[::1]", "localhost"];
+    (!here.iter().any(|here| host.starts_with(here))).then_some(host)
 }
 
 fn failed(error: &Error) -> Failure {

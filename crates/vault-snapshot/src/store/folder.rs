@@ -10,7 +10,7 @@ use std::{
 use cli::Failure;
 use rustix::{fs::OFlags, io::Errno};
 
-use super::{Listed, Place, is_foreign, newest_first};
+use super::{Listed, Look, Place, is_foreign};
 use crate::{
     draft::{self, Draft},
     metadata::{self, ENDING, Metadata},
@@ -29,18 +29,19 @@ impl Folder {
         }
     }
 
-    fn listed(&self) -> io::Result<Vec<Listed>> {
+    /// The names and sizes of files that are snapshots by their names.
+    fn files(&self) -> io::Result<Vec<(String, u64)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else {
                 continue; // no name that this program gives
             };
-            if metadata::moment_of(&name).is_none() {
+            if metadata::moment_of(&name).is_none() && !is_foreign(&name) {
                 continue;
             }
             match fs::metadata(entry.path()) {
-                Ok(about) if about.is_file() => found.extend(Listed::new(name, about.len())),
+                Ok(about) if about.is_file() => found.push((name, about.len())),
                 Ok(_) => {}
                 Err(cause) if is_nothing(&cause) => {}
                 Err(cause) => return Err(cause),
@@ -107,11 +108,11 @@ impl Place for Folder {
         self.path.display().to_string()
     }
 
-    fn list(&self) -> Result<Vec<Listed>, Failure> {
-        let found = self
-            .listed()
-            .map_err(|cause| self.failed("listed", &cause))?;
-        Ok(newest_first(found))
+    fn look(&self) -> Result<Look, Failure> {
+        let files = self.files();
+        files
+            .map(Look::of)
+            .map_err(|cause| self.failed("listed", &cause))
     }
 
     fn named(&self, name: &str) -> Result<Option<Listed>, Failure> {
@@ -125,19 +126,6 @@ impl Place for Folder {
             Err(cause) if is_nothing(&cause) => Ok(None),
             Err(cause) => Err(self.failed("looked into", &cause)),
         }
-    }
-
-    fn foreign(&self) -> Result<Vec<String>, Failure> {
-        let unlisted = |cause: io::Error| self.failed("listed", &cause);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(unlisted)? {
-            let entry = entry.map_err(unlisted)?;
-            let file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            let name = entry.file_name().into_string().ok();
-            names.extend(name.filter(|name| file && is_foreign(name)));
-        }
-        names.sort();
-        Ok(names)
     }
 
     fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {

@@ -116,9 +116,32 @@ fn flaw(listed: &Listed, metadata: Option<&Metadata>, keys: &VerificationKeys) -
     }
 }
 
-fn newest_first(mut listed: Vec<Listed>) -> Vec<Listed> {
-    listed.sort_by(|one, other| (other.moment, &other.name).cmp(&(one.moment, &one.name)));
-    listed
+/// What one look at a place shows.
+#[derive(Default)]
+pub(crate) struct Look {
+    /// The snapshots, newest first.
+    pub(crate) snapshots: Vec<Listed>,
+    /// The names of what looks like snapshots of other programs, sorted.
+    pub(crate) foreign: Vec<String>,
+}
+
+impl Look {
+    /// Sorts files, by their names and sizes, into snapshots and others.
+    fn of(files: impl IntoIterator<Item = (String, u64)>) -> Self {
+        let mut look = Self::default();
+        for (name, size) in files {
+            if is_foreign(&name) {
+                look.foreign.push(name);
+            } else {
+                look.snapshots.extend(Listed::new(name, size));
+            }
+        }
+        look.foreign.sort();
+        let order = |listed: &Listed| (listed.moment, listed.name.clone());
+        look.snapshots
+            .sort_by_cached_key(|listed| std::cmp::Reverse(order(listed)));
+        look
+    }
 }
 
 /// A place that holds snapshots.
@@ -126,23 +149,17 @@ pub(crate) trait Place: Send + Sync {
     /// How people know it.
     fn shown(&self) -> String;
 
-    /// What is there, newest first.
+    /// What is there.
     ///
     /// # Errors
     /// A place that cannot be listed.
-    fn list(&self) -> Result<Vec<Listed>, Failure>;
+    fn look(&self) -> Result<Look, Failure>;
 
     /// The file of this name, whether or not it is one that this program gives.
     ///
     /// # Errors
     /// A place that cannot be looked into.
     fn named(&self, name: &str) -> Result<Option<Listed>, Failure>;
-
-    /// The names of what looks like snapshots of other programs.
-    ///
-    /// # Errors
-    /// A place that cannot be listed.
-    fn foreign(&self) -> Result<Vec<String>, Failure>;
 
     /// The description beside a snapshot; nothing where it is missing or none. Each may cost a request.
     ///
@@ -179,6 +196,14 @@ pub(crate) trait Place: Send + Sync {
 }
 
 impl dyn Place + '_ {
+    /// The snapshots that are there, newest first.
+    ///
+    /// # Errors
+    /// As for [`Place::look`].
+    pub(crate) fn list(&self) -> Result<Vec<Listed>, Failure> {
+        Ok(self.look()?.snapshots)
+    }
+
     /// A snapshot with what stands beside it.
     ///
     /// # Errors
@@ -191,7 +216,7 @@ impl dyn Place + '_ {
     /// All that is there, newest first, each with what stands beside it.
     ///
     /// # Errors
-    /// As for [`Place::list`] and [`Place::metadata`].
+    /// As for [`Place::look`] and [`Place::metadata`].
     pub(crate) fn entries(&self, keys: &VerificationKeys) -> Result<Vec<Entry>, Failure> {
         let listed = self.list()?.into_iter();
         listed.map(|listed| self.entry(listed, keys)).collect()

@@ -426,3 +426,25 @@ fn a_redirect_is_not_followed() {
     }
     assert_eq!(other.asked.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn a_store_without_tls_is_told() {
+    let folder = scratch_dir();
+    let key = folder.join("key");
+    fs::write(&key, "aws_access_key_id = a\naws_secret_access_key = b\n").unwrap();
+    for (scheme, told) in [("http", true), ("https", false)] {
+        let place = format!(
+            "{scheme}://store.invalid/bucket?credentials={}",
+            key.display()
+        );
+        let output = vault_snapshot(&["list", "--s3", &place, "--s3-patience", "1s"]).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert_eq!(
+            output
+                .stderr
+                .contains("`store.invalid` is reached without TLS"),
+            told,
+            "{output}"
+        );
+    }
+}
