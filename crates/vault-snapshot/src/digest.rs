@@ -1,8 +1,10 @@
 //! SHA-256 of what flows by.
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     io::{self, Read, Write},
+    rc::Rc,
 };
 
 use ring::digest::{Context, SHA256};
@@ -80,6 +82,7 @@ pub(crate) struct Attested<R> {
     expected: Digest,
     piece: Vec<u8>,
     taken: usize,
+    replaced: Rc<Cell<bool>>,
 }
 
 impl<R: Read> Attested<R> {
@@ -90,7 +93,13 @@ impl<R: Read> Attested<R> {
             expected,
             piece: Vec::new(),
             taken: 0,
+            replaced: Rc::default(),
         }
+    }
+
+    /// Returns what becomes true when the source turns out to be something else.
+    pub(crate) fn replaced(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.replaced)
     }
 
     fn next_piece(&mut self) -> io::Result<()> {
@@ -106,6 +115,7 @@ impl<R: Read> Attested<R> {
             .read_to_end(&mut piece)?;
         let complete = self.source.size == self.expected.size;
         if piece.is_empty() || complete && self.source.sha256() != self.expected.sha256 {
+            self.replaced.set(true);
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it is no longer what it was when it was checked",

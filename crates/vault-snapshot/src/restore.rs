@@ -125,10 +125,18 @@ fn send(
     let total = Duration::from_secs(60 + checked.stored.size / SLOWEST);
     let stored = chosen.place.open(&chosen.entry.listed.name)?;
     let stored = Attested::new(stored, checked.stored);
+    let replaced = stored.replaced();
     let mut archive = identities.archive(stored, checked.encrypted)?;
     let began = Instant::now();
     let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
     sent.map_err(|error| {
+        if replaced.get() {
+            return Failure::failed(format!(
+                "nothing is restored: {} is no longer what it was when it was checked",
+                chosen.shown()
+            ))
+            .hint("find out who replaces it, and start again");
+        }
         let hint = match &error {
             openbao::Error::Refused { refusal, .. } => {
                 let seal = refusal.messages.iter().any(|text| text.contains("snapshot-force"));

@@ -16,8 +16,9 @@ use crate::{
 };
 
 /// Pages whose symptom is looked for on a cluster that is well, too.
-const OF_A_CLUSTER: [&str; 8] = [
+const OF_A_CLUSTER: [&str; 9] = [
     "VaultDrillFailed.md",
+    "VaultSnapshotDatedAhead.md",
     "VaultNodeUnreachable.md",
     "VaultQuorumAtRisk.md",
     "VaultPeerUnhealthy.md",
@@ -67,6 +68,8 @@ fn on_a_cluster() {
     site.follow(&typed("VaultRaftLag.md"));
     damage(&snapshots);
     site.follow(&typed("VaultDrillFailed.md"));
+    date_ahead(&snapshots);
+    site.follow(&typed("VaultSnapshotDatedAhead.md"));
     site.node("bao2").kill();
     for page in [
         "VaultNodeUnreachable.md",
@@ -228,6 +231,30 @@ fn run(step: Step) -> Command {
         Step::Run(command) => command,
         Step::Configure(..) => panic!("nothing is configured here"),
     }
+}
+
+/// Makes the snapshot in a folder one that a wrong clock dated.
+fn date_ahead(folder: &ScratchDir) {
+    let files = fs::read_dir(&**folder).expect("the folder is listed");
+    let names = files.flatten().map(|entry| entry.file_name());
+    let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+    let description = names.iter().find(|name| name.ends_with(".snap.json"));
+    let description = description.expect("there is a snapshot");
+    let snapshot = description.trim_end_matches(".json");
+    let text = fs::read_to_string(folder.join(description)).expect("it is described");
+    let taken_at = text
+        .split("\"taken_at\": \"")
+        .nth(1)
+        .expect("it has a time");
+    let (year, later) = (&taken_at[..4], "2199");
+    let ahead = snapshot.replace(&format!("-{year}-"), &format!("-{later}-"));
+    fs::rename(folder.join(snapshot), folder.join(&ahead)).expect("it is renamed");
+    let text = text.replace(
+        &format!("\"taken_at\": \"{year}"),
+        &format!("\"taken_at\": \"{later}"),
+    );
+    fs::write(folder.join(format!("{ahead}.json")), text).expect("it is described anew");
+    fs::remove_file(folder.join(description)).expect("the old description is gone");
 }
 
 /// A folder with a snapshot.

@@ -1,10 +1,10 @@
 //! Archives without a description: another program's, or one whose description is lost.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
-use testkit::{ObjectStore, scratch_dir};
+use testkit::{ObjectStore, Proxy, Trouble, scratch_dir};
 
 use crate::{
     drilled::Drill,
@@ -165,38 +165,26 @@ fn one_that_is_replaced_after_the_look_at_it_is_not_restored() {
     testkit::require_bao!();
     let site = Site::new();
     let path = saved_by_bao(&site);
-    // The program reads the file twice: first it looks at it, and then waits for a yes.
-    if std::process::Command::new("script")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        testkit::skip!("no script(1) on this machine");
-    }
-    let typed = format!("sleep 3; cat {}", site.path("cluster").display());
-    let about = site.saved();
-    let about = crate::site::description(&site.path(&about));
-    let cluster = about["cluster_name"].as_str().unwrap();
-    fs::write(site.path("cluster"), format!("{cluster}\n")).unwrap();
-    let command = format!(
-        "({typed}) | script -qec '{} restore {path}' /dev/null",
-        env!("CARGO_BIN_EXE_vault-snapshot")
-    );
-    let running = testkit::Run::new("/bin/sh")
-        .args(["-c", &command])
-        .env("BAO_ADDR", site.server.address())
+    let proxy = Proxy::to(&site.server.address());
+    // What is asked of OpenBao first, once the file was looked at.
+    proxy.on("/sys/leader", Trouble::Delay(Duration::from_secs(4)));
+    let running = vault_snapshot(&["restore", "--yes", &path])
+        .env("BAO_ADDR", proxy.address())
         .env("BAO_TOKEN", site.server.root_token())
-        .env("PATH", "/usr/bin:/bin")
         .start();
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    testkit::wait_for("the file was looked at", || {
+        (!proxy.requests().is_empty()).then_some(())
+    });
     site.server
         .put_secret("later", &json!({ "value": "newer" }));
     saved_by_bao(&site);
+    proxy.behave();
     let output = running.finish();
-    assert!(output.stdout.contains("nothing is restored"), "{output}");
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("nothing is restored"), "{output}");
     assert!(
         output
-            .stdout
+            .stderr
             .contains("no longer what it was when it was checked"),
         "{output}"
     );
