@@ -25,7 +25,7 @@ pub(crate) fn print(directory: &Path) -> Result<(), Failure> {
     })?;
     let authorities = directory.join("ca.pem");
     let bundle = Bundle::read(&authorities)?;
-    let cas = bundle.iter().flat_map(|bundle| bundle.certificates());
+    let cas = bundle.iter().flat_map(Bundle::certificates);
     let mut table = String::new();
     for (what, der) in iter::once(("node", own)).chain(cas.map(|der| ("CA", der))) {
         if let Some(certificate) = parsed(der) {

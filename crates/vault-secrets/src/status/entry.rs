@@ -153,7 +153,6 @@ fn seconds_of<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, 
     since_epoch(time).serialize(serializer)
 }
 
-#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn whole_seconds<S: Serializer>(age: &Age, serializer: S) -> Result<S::Ok, S::Error> {
     age.map(|age| age.as_secs()).serialize(serializer)
 }
