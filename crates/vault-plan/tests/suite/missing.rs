@@ -106,7 +106,7 @@ fn a_version_of_null_is_a_finding_and_the_fleet_goes_on() {
 
     1 host, 2 secrets: 1 missing
     ----- stderr -----
-    error: 1 finding of the kinds `missing` and `keys`
+    error: 1 finding of the kinds `missing`, `keys` and `denied`
     ");
 }
 
