@@ -110,7 +110,9 @@ impl Job {
                 Ok(Attempt::Overtaken) => {}
                 Ok(Attempt::Done) => return Ok(()),
                 // the other run has an answer that came after this one began
-                Err(Error::NoCache { .. }) if number > 0 => return Ok(()),
+                Err(Error::NoCache { .. }) if number > 0 && self.arguments.output.is_dir() => {
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }

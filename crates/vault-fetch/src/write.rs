@@ -49,7 +49,13 @@ impl Job {
         age: Age,
     ) -> Result<Attempt, Error> {
         if self.put(version, files)?.is_none() {
-            return Ok(Attempt::Done); // another run has what OpenBao gave: that is better than a copy
+            // another run has what OpenBao gave, which is better than a copy; or has found the secret gone
+            let is_there = self.arguments.output.is_dir();
+            return Ok(if is_there {
+                Attempt::Done
+            } else {
+                Attempt::Overtaken
+            });
         }
         let version = version.version;
         let (name, when) = (&self.arguments.secret, when(age));
