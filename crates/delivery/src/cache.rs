@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     private_file::{self, Unusable},
     rejection::{self, Rejection},
-    workplace::{self, open_private, refuse_others},
+    workplace::{self, open_private},
 };
 
 /// The file's name.
@@ -233,7 +233,6 @@ impl Cache {
         {
             return Ok(false);
         }
-        refuse_others(folder)?;
         let opened = open_private(folder)?;
         flock(&opened, FlockOperation::LockExclusive)
             .map_err(|cause| Error::io("lock", folder, cause))?;

@@ -1,9 +1,10 @@
 //! The host's AppRole credentials, as vault-unwrap left them.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use openbao::AppRoleCredentials;
 use secrecy::SecretString;
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -23,12 +24,14 @@ pub fn read(directory: &Path) -> Result<AppRoleCredentials, Error> {
 }
 
 fn read_one(path: &Path) -> Result<SecretString, Error> {
-    let bytes = Zeroizing::new(fs::read(path).map_err(|cause| match cause.kind() {
-        io::ErrorKind::NotFound => Error::NoCredentials {
-            path: path.to_owned(),
+    let bytes = Zeroizing::new(read_bounded(path, LARGEST_TEXT).map_err(
+        |cause| match cause.kind() {
+            io::ErrorKind::NotFound => Error::NoCredentials {
+                path: path.to_owned(),
+            },
+            _ => Error::io("read", path, cause),
         },
-        _ => Error::io("read", path, cause),
-    })?);
+    )?);
     let refuse = |reason| Error::BadCredentials {
         path: path.to_owned(),
         reason,

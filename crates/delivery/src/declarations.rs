@@ -4,11 +4,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    fs,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use serde::Deserialize;
 
 use crate::{Contents, Error, FileMode, Login, Ownership, Seal, Template, Workplace};
@@ -104,7 +104,8 @@ impl Declarations {
     /// # Errors
     /// [`Error::Io`], and [`Error::Declarations`] with the place in the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read(path).map_err(|cause| Error::io("read", path, cause))?;
+        let text =
+            read_bounded(path, LARGEST_TEXT).map_err(|cause| Error::io("read", path, cause))?;
         serde_json::from_slice(&text).map_err(|cause| Error::Declarations {
             path: path.to_owned(),
             cause,

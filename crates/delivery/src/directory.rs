@@ -1,7 +1,7 @@
 //! The output directory: written beside its place, then swapped in all at once.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::{
         fd::AsFd,
@@ -11,10 +11,11 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, RenameFlags, chmod, chown, fchmod, fchown, renameat_with},
+    fs::{CWD, Mode, OFlags, RenameFlags, fchmod, fchown, renameat_with},
     io::Errno,
     process::{getegid, geteuid},
 };
+use secure_fs::remove_acls;
 use zeroize::Zeroizing;
 
 use crate::{contents::Files, error::Error, ownership::Ownership, workplace::Workplace};
@@ -47,6 +48,7 @@ pub(crate) fn write_set(path: &Path, files: &Files, ownership: Ownership) -> Res
     DirBuilder::new()
         .mode(0o700)
         .create(path)
+        .and_then(|()| remove_acls(File::open(path)?)) // what is made in it would inherit them
         .map_err(|cause| Error::io("make", path, cause))?;
     write_all(path, files, ownership)
 }
@@ -55,10 +57,20 @@ fn write_all(directory: &Path, files: &Files, ownership: Ownership) -> Result<()
     for (name, content) in files {
         write_file(&directory.join(name), content, ownership)?;
     }
-    chown(directory, None, ownership.group)
+    let opened = open_directory(directory)?;
+    fchown(&opened, None, ownership.group)
         .map_err(|cause| Error::io("change the owner of", directory, cause))?;
-    chmod(directory, ownership.directory_mode())
+    fchmod(&opened, ownership.directory_mode())
         .map_err(|cause| Error::io("change the mode of", directory, cause))
+}
+
+fn open_directory(path: &Path) -> Result<File, Error> {
+    let only = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(only.bits().cast_signed())
+        .open(path)
+        .map_err(|cause| Error::io("open", path, cause))
 }
 
 fn write_file(path: &Path, content: &[u8], ownership: Ownership) -> Result<(), Error> {

@@ -205,6 +205,15 @@ pub enum Error {
     OpenBao(#[from] openbao::Error),
 }
 
+impl From<secure_fs::Error> for Error {
+    fn from(error: secure_fs::Error) -> Self {
+        match error {
+            secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
+            secure_fs::Error::Refused { path, reason } => Self::Output { path, reason },
+        }
+    }
+}
+
 /// What is wrong with a secret that must have these keys, in words.
 fn lacks(missing: &[String], empty: &[String]) -> String {
     let missing = (!missing.is_empty()).then(|| format!("has no key {}", listed(missing)));

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::Error,
-    workplace::{make_private, open_private, refuse_others},
+    workplace::{make_shared, parent_of},
 };
 
 /// What a file holds, and when it was changed last.
@@ -66,11 +66,9 @@ pub(crate) fn read(path: &Path, largest: u64) -> Result<Content, Unusable> {
 
 /// Opens `path`, and makes it before where there is nothing.
 pub(crate) fn folder(path: &Path) -> Result<File, Error> {
-    refuse_others(path)?;
-    let io_error = |cause| Error::io("make", path, cause);
-    fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(io_error)?;
-    make_private(path).map_err(io_error)?;
-    open_private(path)
+    let parent = make_shared(parent_of(path))?;
+    let name = path.file_name().unwrap_or_default();
+    Ok(parent.private(name)?.file()?)
 }
 
 /// What is written before it becomes the file.

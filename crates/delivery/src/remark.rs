@@ -8,7 +8,9 @@ use std::{
     process,
 };
 
-use crate::{changeable_by_others, workplace::make_shared};
+use secure_fs::{Error, Folder, Guard};
+
+use crate::workplace::parent_of;
 
 /// Puts `text` into the file at `path`, whole or not at all and for this user only; or does not, and says
 /// nothing of it. The folder is made where it is missing: the first note may come before the first secret.
@@ -18,14 +20,14 @@ pub(crate) fn write(path: &Path, text: &[u8]) {
 }
 
 fn try_to_write(path: &Path, text: &[u8]) -> io::Result<()> {
-    if changeable_by_others(path)?.is_some() {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        make_shared(folder)?;
-    }
+    let folder = match Folder::make(parent_of(path), Guard::Strict, 0o711, 0o711) {
+        Err(Error::Refused { .. }) => return Ok(()),
+        folder => folder?,
+    };
+    let name = path.file_name().unwrap_or_default();
+    let path = folder.within(name);
     // of this process alone: several may note something at once
-    let mut draft = path.to_owned().into_os_string();
+    let mut draft = path.clone().into_os_string();
     draft.push(format!(".{}", process::id()));
     let draft = PathBuf::from(draft);
     let _ = fs::remove_file(&draft); // of a killed process that had this number

@@ -8,6 +8,7 @@ use std::{
 
 use openbao::kv::VersionMetadata;
 use rustix::time::{ClockId, clock_gettime};
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Workplace, error::Error, private_file};
@@ -186,7 +187,7 @@ pub fn uptime() -> Duration {
 }
 
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&read_bounded(path, LARGEST_TEXT).ok()?).ok()
 }
 
 /// Writes a note whole or not at all. It need not outlive a power cut: what it is about is the same

@@ -9,18 +9,17 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
+use secure_fs::{Folder, Guard, remove_acls};
 
-use crate::{
-    Deployed, Standing, error::Error, place::changeable_by_others, private_file, standing, trial,
-};
+use crate::{Deployed, Standing, error::Error, private_file, standing, trial};
 
 /// The folder, locked until this is dropped.
 pub struct Workplace {
@@ -43,14 +42,12 @@ impl Workplace {
             reason,
         };
         let folder = beside(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
-        refuse_others(target)?;
+        let parent = make_shared(parent_of(&folder))?;
         if holds_something(target)? && !folder.exists() {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
-        let parent = folder.parent().unwrap_or(Path::new("."));
-        make_shared(parent).map_err(|cause| Error::io("make", parent, cause))?;
-        make_private(&folder).map_err(|cause| Error::io("make", &folder, cause))?;
-        let lock = open_private(&folder)?;
+        let name = folder.file_name().unwrap_or_default();
+        let lock = parent.private(name)?.file()?;
         flock(&lock, FlockOperation::LockExclusive)
             .map_err(|cause| Error::io("lock", &folder, cause))?;
         Ok(Self {
@@ -90,6 +87,7 @@ impl Workplace {
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
+            .and_then(|()| remove_acls(File::open(&path)?)) // what is made in it would inherit them
             .map_err(|cause| Error::io("make", &path, cause))?;
         Ok(path)
     }
@@ -216,56 +214,25 @@ fn holds_something(target: &Path) -> Result<bool, Error> {
     Ok(entries.next().is_some())
 }
 
-/// Refuses a place that another user could exchange for a link to elsewhere while root works on it.
-pub(crate) fn refuse_others(path: &Path) -> Result<(), Error> {
-    let found = changeable_by_others(path)
-        .map_err(|cause| Error::io("look at the folders above", path, cause))?;
-    found.map_or(Ok(()), |folder| {
-        Err(Error::Output {
-            path: folder,
-            reason: "may be changed by another user while root writes to it",
-        })
-    })
+/// The folder that `path` is in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
-/// Makes a folder, and those above it, in which others find what they know the name of, unless it is
-/// there.
-pub(crate) fn make_shared(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o711).create(folder)
-}
-
-/// Makes a folder that only this user may enter, unless it is there.
-pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    }
+/// Opens a folder in which others find what they know the name of; makes it, and those above it, where
+/// they are missing.
+pub(crate) fn make_shared(folder: &Path) -> Result<Folder, Error> {
+    Ok(Folder::make(folder, Guard::Strict, 0o711, 0o711)?)
 }
 
 /// Opens a folder that holds secrets, and refuses one that another user may change.
 pub(crate) fn open_private(folder: &Path) -> Result<File, Error> {
-    let directory = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(directory)
-        .open(folder);
-    let opened = opened.map_err(|cause| Error::io("open", folder, cause))?;
-    let metadata = opened
-        .metadata()
-        .map_err(|cause| Error::io("look at", folder, cause))?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::Output {
-            path: folder.to_owned(),
-            reason: "belongs to another user",
-        });
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(Error::Output {
-            path: folder.to_owned(),
-            reason: "may be changed by other users",
-        });
-    }
-    Ok(opened)
+    let name = folder.file_name().unwrap_or_default();
+    let parent = Folder::open(parent_of(folder), Guard::Strict)?;
+    Ok(parent.existing_private(name)?.file()?)
 }
 
 /// Removes a set of files, or a file, where it is; never what a link leads to.

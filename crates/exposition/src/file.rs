@@ -7,24 +7,28 @@ use std::{
     path::Path,
 };
 
+use secure_fs::{Folder, Guard};
+
 use crate::Page;
 
 /// Writes `page` to `file`: whole or not at all, and readable for everybody, for there is nothing
-/// secret in it. The draft beside it does not end in `.prom`, so nobody reads it.
+/// secret in it. The draft beside it does not end in `.prom`, so nobody reads it. The folder may be a
+/// service's, which may not lead root out of it.
 ///
 /// # Errors
 /// What the system refuses.
 pub fn write(file: &Path, page: &Page) -> io::Result<()> {
     let folder = file.parent().filter(|name| !name.as_os_str().is_empty());
+    let folder = Folder::open(folder.unwrap_or(Path::new(".")), Guard::Links)?;
     let mut draft = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        .tempfile_in(folder.within(""))?;
     draft.write_all(page.as_str().as_bytes())?;
     // whatever the umask was
     draft
         .as_file()
         .set_permissions(Permissions::from_mode(0o644))?;
-    draft.persist(file)?;
+    draft.persist(folder.within(file.file_name().unwrap_or_default()))?;
     Ok(())
 }
 

@@ -44,6 +44,16 @@ impl Tmpfs {
         &self.mounted
     }
 
+    /// Lets nobody write to it any more, or again.
+    pub fn set_read_only(&self, read_only: bool) {
+        let flags = if read_only {
+            MountFlags::RDONLY
+        } else {
+            MountFlags::empty()
+        };
+        rustix::mount::mount_remount(&self.mounted, flags, c"").expect("the tmpfs is remounted");
+    }
+
     /// Writes a file until not one byte more fits.
     pub fn fill_up(&self) {
         let (path, block) = (self.mounted.join("filler"), [0_u8; 4096]);

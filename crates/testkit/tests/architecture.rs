@@ -9,17 +9,25 @@ use std::{env, fs};
 use serde_json::Value;
 
 /// What a binary may use of this workspace outside its tests.
-const SHARED: [&str; 6] = [
+const SHARED: [&str; 7] = [
     "cli",
     "delivery",
     "exposition",
     "infra-edit",
     "openbao",
     "s3",
+    "secure-fs",
 ];
 
 /// Libraries that know nothing of the process they run in.
-const PURE: [&str; 5] = ["delivery", "exposition", "infra-edit", "openbao", "s3"];
+const PURE: [&str; 6] = [
+    "delivery",
+    "exposition",
+    "infra-edit",
+    "openbao",
+    "s3",
+    "secure-fs",
+];
 
 /// What would tie such a library to a command line, an environment or an exit status.
 const OF_A_PROCESS: [&str; 6] = [
@@ -117,9 +125,11 @@ fn broken_uses(packages: &[Package]) -> Vec<String> {
 }
 
 /// Whether a library of [`PURE`] must not use that: a command line, or another library, but that
-/// `delivery` asks OpenBao, and `s3` trusts and streams as `openbao` does.
+/// `delivery` asks OpenBao, and `s3` trusts and streams as `openbao` does, and that files are written
+/// by `secure-fs`.
 fn is_beyond(library: &str, used: &str) -> bool {
-    let allowed = used == "openbao" && ["delivery", "s3"].contains(&library);
+    let allowed = used == "openbao" && ["delivery", "s3"].contains(&library)
+        || used == "secure-fs" && ["delivery", "exposition"].contains(&library);
     used.starts_with("clap") || SHARED.contains(&used) && !allowed
 }
 

@@ -13,6 +13,7 @@ use ring::{
     digest, hkdf,
     rand::{SecureRandom, SystemRandom},
 };
+use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use zeroize::Zeroizing;
 
 use crate::{calendar::Period, file};
@@ -93,7 +94,7 @@ impl Authorities {
             write_new(path, &new_line(period)?)?;
         }
         let shown = path.display();
-        let text = fs::read_to_string(path)
+        let text = read_text_bounded(path, LARGEST_TEXT)
             .map(Zeroizing::new)
             .map_err(|cause| {
                 Failure::usage(format!(

@@ -1,9 +1,10 @@
 //! CA certificates in PEM.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use cli::Failure;
 use pem::Pem;
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 const TAG: &str = "CERTIFICATE";
@@ -43,7 +44,7 @@ impl Bundle {
                 path.display()
             ))
         };
-        let text = match fs::read(path) {
+        let text = match read_bounded(path, LARGEST_TEXT) {
             Ok(text) => text,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(unusable(cause.to_string())),

@@ -1,6 +1,7 @@
 //! Files that are written whole or not at all.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
@@ -8,6 +9,7 @@ use std::{
 };
 
 use cli::Failure;
+use secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded, remove_acls};
 use tempfile::NamedTempFile;
 
 /// How the names of drafts begin; a run that was killed leaves one behind.
@@ -26,11 +28,11 @@ pub(crate) fn put(
     if is_so(path, content, mode, group) {
         return Ok(false);
     }
-    let replaced =
-        draft(path, content, mode, group).and_then(|draft| draft.persist(path).map_err(Into::into));
-    replaced
-        .and_then(|_| flush(folder(path)))
-        .map_err(|cause| unwritable(path, &cause))?;
+    let replaced = open(folder(path)).and_then(|folder| {
+        draft(&folder, content, mode, group)?.persist(folder.within(name(path)))?;
+        Ok(folder.flush()?)
+    });
+    replaced.map_err(|cause| unwritable(path, &cause))?;
     Ok(true)
 }
 
@@ -40,7 +42,7 @@ pub(crate) fn is_so(path: &Path, content: &[u8], mode: u32, group: Option<u32>) 
         metadata.permissions().mode() & 0o777 == mode
             && group.is_none_or(|group| metadata.gid() == group)
     });
-    same_owner && fs::read(path).is_ok_and(|there| there == content)
+    same_owner && read_bounded(path, LARGEST_TEXT).is_ok_and(|there| there == content)
 }
 
 /// Makes a file that is not there yet, for its owner only: whole, or not at all.
@@ -48,19 +50,31 @@ pub(crate) fn is_so(path: &Path, content: &[u8], mode: u32, group: Option<u32>) 
 /// # Errors
 /// One that is there ([`io::ErrorKind::AlreadyExists`]), or cannot be written.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
-    draft(path, content, 0o600, None)?.persist_noclobber(path)?;
-    flush(folder(path))
+    let folder = open(folder(path))?;
+    draft(&folder, content, 0o600, None)?.persist_noclobber(folder.within(name(path)))?;
+    Ok(folder.flush()?)
 }
 
-fn draft(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> io::Result<NamedTempFile> {
+/// Opens a folder where no other user can lead root elsewhere.
+fn open(folder: &Path) -> io::Result<Folder> {
+    Ok(Folder::open(folder, Guard::Strict)?)
+}
+
+fn draft(
+    folder: &Folder,
+    content: &[u8],
+    mode: u32,
+    group: Option<u32>,
+) -> io::Result<NamedTempFile> {
     let mut draft = tempfile::Builder::new()
         .prefix(DRAFT)
         .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder(path))?;
+        .tempfile_in(folder.within(""))?;
     draft.write_all(content)?;
     if group.is_some() {
         fchown(draft.as_file(), None, group)?;
     }
+    remove_acls(draft.as_file())?; // the folder's would come into force with the mode
     // Only now may others read it.
     draft
         .as_file()
@@ -93,6 +107,10 @@ fn folder(path: &Path) -> &Path {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 /// What a person is told.

@@ -1,8 +1,8 @@
 //! A node's files: made where they are missing, replaced where they are due.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, File},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -11,6 +11,7 @@ use std::{
 use cli::{Failure, data, note};
 use nix::unistd::Group;
 use rustix::fs::{FlockOperation, flock};
+use secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded, read_text_bounded};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -126,11 +127,8 @@ impl Trusted {
 
 impl Files {
     fn below(directory: &Path) -> Result<Self, Failure> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(directory)
-            .map_err(|cause| file::unwritable(directory, &cause))?;
+        Folder::make(directory, Guard::Strict, 0o755, 0o755)
+            .map_err(|error| Failure::failed(&error))?;
         Ok(Self {
             chain: directory.join("chain.pem"),
             key: directory.join("key.pem"),
@@ -211,10 +209,12 @@ impl Files {
     }
 
     fn current(&self) -> Option<Issued> {
-        let chain = Bundle::parse(&fs::read(&self.chain).ok()?).ok()?;
+        let chain = Bundle::parse(&read_bounded(&self.chain, LARGEST_TEXT).ok()?).ok()?;
         Some(Issued {
             certificate: chain.certificates().first()?.clone(),
-            key: fs::read_to_string(&self.key).map(Zeroizing::new).ok()?,
+            key: read_text_bounded(&self.key, LARGEST_TEXT)
+                .map(Zeroizing::new)
+                .ok()?,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! What a node has, for people.
 
-use std::{fmt::Write, fs, iter, path::Path};
+use std::{fmt::Write, iter, path::Path};
 
 use cli::{Failure, data};
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use x509_parser::prelude::{ASN1Time, Validity, X509Certificate};
 
 use crate::bundle::{Bundle, parsed};
@@ -14,7 +15,7 @@ use crate::bundle::{Bundle, parsed};
 pub(crate) fn print(directory: &Path) -> Result<(), Failure> {
     let chain = directory.join("chain.pem");
     let shown = chain.display();
-    let text = fs::read(&chain)
+    let text = read_bounded(&chain, LARGEST_TEXT)
         .map_err(|cause| Failure::failed(format!("`{shown}` could not be read: {cause}")))?;
     let chain = Bundle::parse(&text)
         .map_err(|why| Failure::failed(format!("`{shown}` cannot be used: {why}")))?;

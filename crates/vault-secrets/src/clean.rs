@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -30,9 +29,6 @@ struct Places {
 pub(crate) fn run(state: &Path, declarations: &Declarations) -> Result<(), Failure> {
     let earlier: Places = file::read(state);
     let present = Places::declared(declarations);
-    if let Some(folder) = state.parent() {
-        fs::create_dir_all(folder).map_err(|cause| unwritable(folder, cause))?;
-    }
     // both, before anything is removed: a run that is killed leaves nothing that nobody knows of
     write(state, &earlier.and(&present))?;
     let left = earlier.remove_but(&present);

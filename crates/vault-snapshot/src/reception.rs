@@ -32,7 +32,10 @@ pub(crate) fn receive(
         )),
         may_pass: false,
     };
-    let file = draft::make(work).map_err(|cause| unwritable(&cause))?;
+    let checked = secure_fs::check(work, secure_fs::Guard::Links).map_err(io::Error::from);
+    let file = checked
+        .and_then(|()| draft::make(work))
+        .map_err(|cause| unwritable(&cause))?;
     let mut sink = Sink::open(file.as_file(), recipients).map_err(|cause| unwritable(&cause))?;
     let mut archive = Digesting::new(archive);
     let inspected = inspect(&mut archive, &mut sink).map_err(|cause| unwritable(&cause))?;

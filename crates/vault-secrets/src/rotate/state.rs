@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, SystemTime},
 };
 
 use cli::Failure;
 use delivery::{Declarations, uptime};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcomes;
@@ -47,18 +47,14 @@ pub(crate) struct Looked {
 /// Waits until no other rotation runs on this host, and keeps others from it until this is dropped.
 pub(crate) fn lock(folder: &Path) -> Result<File, Failure> {
     let path = folder.join("rotate.lock");
-    let mut builder = DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o755)
-        .create(folder)
-        .map_err(|cause| unwritable(folder, cause))?;
+    let opened = file::folder_of(&path)?;
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(&path)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(opened.within("rotate.lock"))
         .map_err(|cause| unwritable(&path, cause))?;
     flock(&file, FlockOperation::LockExclusive).map_err(|cause| unwritable(&path, cause))?;
     Ok(file)

@@ -4,6 +4,7 @@ use std::{env, fs, os::fd::OwnedFd, path::Path};
 
 use cli::Failure;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use secure_fs::{Folder, Guard};
 use tempfile::TempDir;
 
 use crate::store::of_unit;
@@ -33,7 +34,7 @@ impl Scratch {
                 parent.display()
             ))
         };
-        fs::create_dir_all(&parent).map_err(|cause| failed(&cause))?;
+        Folder::make(&parent, Guard::Links, 0o755, 0o700).map_err(|cause| failed(&cause))?;
         sweep(&parent);
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)

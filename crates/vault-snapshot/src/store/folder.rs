@@ -9,6 +9,7 @@ use std::{
 
 use cli::Failure;
 use rustix::{fs::OFlags, io::Errno};
+use secure_fs::Guard;
 
 use super::{Listed, Look, Place, is_foreign};
 use crate::{
@@ -52,44 +53,47 @@ impl Folder {
 
     /// Puts a file there whole; it does not replace another.
     fn put_small(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let mut draft = draft::make(&self.path)?;
+        let folder = self.opened()?;
+        let mut draft = draft::make(&folder.within(""))?;
         draft.write_all(content)?;
         draft.as_file().sync_all()?;
-        draft.persist_noclobber(self.path.join(name))?;
+        draft.persist_noclobber(folder.within(name))?;
         Ok(())
     }
 
     fn put_archive(&self, draft: &Draft, name: &str) -> io::Result<()> {
-        let place = self.path.join(name);
+        let folder = self.opened()?;
+        let place = folder.within(name);
         // Another name for the same bytes, where the draft is on this file system: at once, and whole.
         match fs::hard_link(draft.path(), &place) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(cause),
-            Ok(()) => return self.flush(),
+            Ok(()) => return Ok(folder.flush()?),
             Err(_) => {}
         }
-        let mut copy = draft::make(&self.path)?;
+        let mut copy = draft::make(&folder.within(""))?;
         io::copy(&mut draft.open()?, copy.as_file_mut())?;
         copy.as_file().sync_all()?;
         copy.persist_noclobber(&place)?;
-        self.flush()
+        Ok(folder.flush()?)
     }
 
-    /// What was renamed or linked in the folder is on the disk only when the folder is.
-    fn flush(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+    /// The folder, which may be a service's: no other user can lead root out of it.
+    fn opened(&self) -> io::Result<secure_fs::Folder> {
+        Ok(secure_fs::Folder::open(&self.path, Guard::Links)?)
     }
 
     fn sweep_all(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
+        let folder = self.opened()?;
+        for entry in fs::read_dir(folder.within(""))? {
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
             };
             let of = name.strip_suffix(ENDING);
             let alone = of.is_some_and(|snapshot| {
-                metadata::moment_of(snapshot).is_some() && !self.path.join(snapshot).exists()
+                metadata::moment_of(snapshot).is_some() && !folder.within(snapshot).exists()
             });
             if alone {
-                absent(fs::remove_file(self.path.join(&name)))?;
+                absent(fs::remove_file(folder.within(&name)))?;
             }
         }
         Ok(())
@@ -164,15 +168,17 @@ impl Place for Folder {
 
     fn remove(&self, name: &str) -> Result<(), Failure> {
         let path = self.path.join(name);
-        absent(fs::remove_file(&path))
-            .and_then(|()| self.flush())
-            .and_then(|()| absent(fs::remove_file(self.path.join(format!("{name}{ENDING}")))))
-            .map_err(|cause| {
-                Failure::failed(format!(
-                    "`{}` could not be removed: {cause}",
-                    path.display()
-                ))
-            })
+        let removed = self.opened().and_then(|folder| {
+            absent(fs::remove_file(folder.within(name)))?;
+            folder.flush()?;
+            absent(fs::remove_file(folder.within(format!("{name}{ENDING}"))))
+        });
+        removed.map_err(|cause| {
+            Failure::failed(format!(
+                "`{}` could not be removed: {cause}",
+                path.display()
+            ))
+        })
     }
 
     fn holds(&self, stem: &str) -> bool {

@@ -5,13 +5,13 @@ mod folder;
 mod location;
 
 use std::{
-    env, fs,
+    env,
     io::Read,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use cli::Failure;
+use secure_fs::Guard;
 
 use crate::{
     cli::{Places, VerificationArgs},
@@ -321,11 +321,9 @@ pub(crate) fn of_unit() -> Option<PathBuf> {
 
 /// Makes a folder that is missing, for its owner only.
 pub(crate) fn made(path: &Path) -> Result<(), Failure> {
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path);
-    made.map_err(|cause| {
-        Failure::failed(format!("`{}` could not be made: {cause}", path.display()))
-    })
+    secure_fs::Folder::make(path, Guard::Links, 0o700, 0o700)
+        .map(drop)
+        .map_err(|cause| {
+            Failure::failed(format!("`{}` could not be made: {cause}", path.display()))
+        })
 }
