@@ -16,13 +16,13 @@ mod token;
 mod undelivered;
 
 pub use connection::{ConnectionArgs, system_trust};
-pub use duration::duration;
+pub use duration::{duration, utc, utc_seconds};
 pub use failure::{Failure, Status};
 pub use key_file::{KeyFile, unusable};
 pub use message::{data, note, warn};
 pub use on_path::on_path;
 pub use printable::printable_line;
 pub use program::main;
-pub use signals::Deaf;
+pub use signals::{Held, SignalBlock, with_signals};
 pub use systemctl::systemctl;
 pub use token::operator_token;

@@ -1,28 +1,78 @@
 //! Signals that ask a program to end, at a moment when it must not.
 
-use nix::sys::signal::{SigSet, Signal};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
-/// While this lives, the process does not end where it is only asked to: whoever stops the unit
-/// between an answer that OpenBao gives once and the disk would lose what was in it.
+use nix::sys::signal::{SigSet, Signal, raise};
+
+/// Blocks the signals that ask the process to end, in this thread and in those that it starts later, and
+/// ends the process in their stead, but not while they are held ([`SignalBlock::hold`]).
+///
+/// It must begin before the program's first thread: a thread that was started earlier takes the signal,
+/// and the process ends between an answer that OpenBao gives once and the disk.
 #[derive(Debug)]
-pub struct Deaf {
-    to: SigSet,
+pub struct SignalBlock {
+    held: Arc<Mutex<()>>,
 }
 
-impl Deaf {
-    /// Deaf from now on: this thread, and those that it starts.
+impl SignalBlock {
+    /// Blocks the signals, and starts the thread that waits for them.
     pub fn begin() -> Self {
-        let to: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-            .into_iter()
-            .collect();
-        let _ = to.thread_block();
-        Self { to }
+        let signals = ending();
+        let held = Arc::new(Mutex::new(()));
+        let watched = Arc::clone(&held);
+        let _ = signals.thread_block();
+        let started = thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || wait(signals, &watched));
+        if started.is_err() {
+            let _ = signals.thread_unblock(); // `hold` blocks them in this thread at least
+        }
+        Self { held }
+    }
+
+    /// Keeps the process from ending until this is dropped; a signal that came meanwhile counts then.
+    pub fn hold(&self) -> Held<'_> {
+        let _ = ending().thread_block();
+        Held {
+            _guard: self.held.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
-impl Drop for Deaf {
-    /// What came meanwhile counts now.
-    fn drop(&mut self) {
-        let _ = self.to.thread_unblock();
+/// While this lives, a signal does not end the process.
+#[derive(Debug)]
+pub struct Held<'a> {
+    _guard: MutexGuard<'a, ()>,
+}
+
+/// Runs `work`, such as the start of another program, with the signals unblocked: a child inherits what
+/// is blocked, and would not end where it is asked to.
+pub fn with_signals<T>(work: impl FnOnce() -> T) -> T {
+    let signals = ending();
+    let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_UNBLOCK);
+    let result = work();
+    if let Ok(before) = before {
+        let _ = before.thread_set_mask();
+    }
+    result
+}
+
+fn ending() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect()
+}
+
+/// Lets each signal do what it would have done. One that is ignored, as `nohup` does, changes nothing.
+fn wait(signals: SigSet, held: &Mutex<()>) {
+    while let Ok(signal) = signals.wait() {
+        let _guard = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let one: SigSet = [signal].into_iter().collect();
+        let _ = raise(signal);
+        let _ = one.thread_unblock(); // the process ends here
+        let _ = one.thread_block();
     }
 }

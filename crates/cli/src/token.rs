@@ -1,8 +1,9 @@
 //! The token of the person or pipeline that runs a command.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, path::PathBuf};
 
 use secrecy::SecretString;
+use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use zeroize::Zeroizing;
 
 use crate::{Failure, connection::variable};
@@ -30,5 +31,5 @@ pub fn operator_token() -> Result<SecretString, Failure> {
 /// What OpenBao's command line keeps of its last login (documentation page "Token helpers").
 fn saved() -> Option<String> {
     let home = PathBuf::from(env::var_os("HOME")?);
-    fs::read_to_string(home.join(".vault-token")).ok()
+    read_text_bounded(&home.join(".vault-token"), LARGEST_TEXT).ok()
 }

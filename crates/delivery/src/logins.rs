@@ -25,7 +25,10 @@ use rustix::{
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use crate::{changeable_by_others, error::says_denied, workplace::make_shared};
+use crate::{
+    error::says_denied,
+    workplace::{make_shared, parent_of},
+};
 
 /// How many refused logins in a row a host may cause. OpenBao locks a role after five, and vault-unwrap or
 /// a person may try, too.
@@ -154,10 +157,7 @@ impl Logins {
     }
 
     fn open(&self) -> Option<File> {
-        if changeable_by_others(&self.path).ok()?.is_some() {
-            return None;
-        }
-        make_shared(self.path.parent()?).ok()?;
+        let folder = make_shared(parent_of(&self.path)).ok()?;
         let no_surprise = OFlags::NOFOLLOW | OFlags::NONBLOCK; // no link, and no pipe to wait for
         let file = OpenOptions::new()
             .read(true)
@@ -166,7 +166,7 @@ impl Logins {
             .truncate(false)
             .mode(0o600)
             .custom_flags(no_surprise.bits().cast_signed())
-            .open(&self.path)
+            .open(folder.within(self.path.file_name()?))
             .ok()?;
         let about = file.metadata().ok()?;
         let is_ours = about.uid() == geteuid().as_raw() && about.mode() & 0o022 == 0;

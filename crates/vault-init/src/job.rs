@@ -1,12 +1,12 @@
 //! The job from end to end: wait, look, initialise, keep, and revoke where that is wanted.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use cli::{Deaf, Failure, note};
+use cli::{Failure, SignalBlock, note, utc_seconds};
 use openbao::{
     Address, Authentication, Client, Error, Settings, deadline_in, init, retry_until, sys, token,
 };
@@ -32,6 +32,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200); 2];
     reason = "`cli::main` hands the arguments over"
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let signals = SignalBlock::begin(); // before the first request, which may start threads
     let protection = Protection::read(&arguments)?;
     let mut settings = arguments.connection.settings(None)?;
     settings.namespace = None; // initialising is the root namespace's, and so is the root token
@@ -42,16 +43,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let folder = Folder::open(&arguments.directory)?;
     let client = Client::new(settings.clone())?;
     let state = wait_for_answer(&client, arguments.wait)?;
-    let kept = folder.kept()?;
+    let job = Job {
+        arguments: &arguments,
+        protection: &protection,
+        folder: &folder,
+        settings: &settings,
+        signals: &signals,
+    };
     if state.initialized {
-        if kept.is_empty() {
-            without_keys(&arguments, &protection, &folder, &client, &settings, &state)?;
-        }
-        folder.forget_start()?; // somebody put the keys there by hand
+        job.find_keys(&client, &state)?;
     } else if is_another_ones(&arguments, &settings)? {
         return Ok(());
     } else {
-        initialise(&arguments, &protection, &folder, &settings, &state, &kept)?;
+        job.initialise(&state, &folder.kept()?)?;
     }
     if arguments.revoke_root_token {
         revoke(&arguments, &folder, settings)?;
@@ -98,42 +102,145 @@ fn wait_for_answer(client: &Client, wait: Duration) -> Result<sys::SealStatus, F
     )?)
 }
 
-fn initialise(
-    arguments: &Arguments,
-    protection: &Protection,
-    folder: &Folder,
-    settings: &Settings,
-    state: &sys::SealStatus,
-    kept: &[String],
-) -> Result<(), Failure> {
-    if !kept.is_empty() {
-        return Err(Failure::failed(format!(
-            "OpenBao is not initialised, but `{}` holds keys: {}",
-            arguments.directory.display(),
-            kept.join(", ")
-        ))
-        .hint("they are of another cluster, or of one whose storage is gone: move them away if nothing needs them any more"));
+/// What each step needs.
+struct Job<'a> {
+    arguments: &'a Arguments,
+    protection: &'a Protection,
+    folder: &'a Folder,
+    settings: &'a Settings,
+    signals: &'a SignalBlock,
+}
+
+impl Job<'_> {
+    fn initialise(&self, state: &sys::SealStatus, kept: &[String]) -> Result<(), Failure> {
+        let (arguments, folder) = (self.arguments, self.folder);
+        let begun = folder.begun()?;
+        if !begun.is_empty() {
+            return Err(half_written(&begun));
+        }
+        if !kept.is_empty() {
+            return Err(Failure::failed(format!(
+                "OpenBao is not initialised, but `{}` holds keys: {}",
+                arguments.directory.display(),
+                kept.join(", ")
+            ))
+            .hint("they are of another cluster, or of one whose storage is gone: move them away if nothing needs them any more"));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let started = Started {
+            address: self.settings.addresses[0].to_string(),
+            at: now.map_or(0, |since| since.as_secs()),
+        };
+        folder.prepare(&self.protection.names(arguments), &started)?;
+        let client = patient(self.settings)?;
+        let opens_itself = state.kind != "shamir";
+        let _held = self.signals.hold(); // until everything is on the disk
+        let request = self.protection.request(arguments, opens_itself);
+        let answer = match init::initialise(&client, &request) {
+            Ok(answer) => answer,
+            Err(error) => return Err(refused(error, folder, &client)),
+        };
+        let lacks = Protection::lacks(arguments, &answer);
+        if let Some(lacks) = &lacks {
+            folder.note_incomplete(lacks);
+        }
+        folder.keep(&self.protection.files(arguments, &answer)?);
+        if let Some(lacks) = lacks {
+            return Err(incomplete(arguments, &lacks));
+        }
+        let directory = arguments.directory.display();
+        note(format_args!(
+            "OpenBao is initialised; its keys are in `{directory}`"
+        ));
+        Ok(())
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let started = Started {
-        address: settings.addresses[0].to_string(),
-        at: now.map_or(0, |since| since.as_secs()),
-    };
-    let names = protection.names(arguments);
-    folder.prepare(&names, &started)?;
-    let client = patient(settings)?;
-    let opens_itself = state.kind != "shamir";
-    let _deaf = Deaf::begin(); // until everything is on the disk
-    let answer = match init::initialise(&client, &protection.request(arguments, opens_itself)) {
-        Ok(answer) => answer,
-        Err(error) => return Err(refused(error, folder, &client)),
-    };
-    folder.keep(&protection.files(arguments, &answer)?)?;
+
+    /// OpenBao is initialised: its keys are here, or somewhere else, or were lost on their way.
+    fn find_keys(&self, client: &Client, state: &sys::SealStatus) -> Result<(), Failure> {
+        if self.folder.kept()?.is_empty() {
+            if self.folder.recover()? {
+                note(format_args!(
+                    "the keys that an earlier run wrote and could not name are in `{}`",
+                    self.arguments.directory.display()
+                ));
+            } else {
+                self.without_keys(client, state)?;
+            }
+        }
+        if let Some(lacks) = self.folder.incomplete()? {
+            return Err(incomplete(self.arguments, &lacks));
+        }
+        self.folder.forget_start() // somebody put the keys there by hand
+    }
+
+    /// Initialised, and no keys here: somewhere else, or they were lost on their way.
+    fn without_keys(&self, client: &Client, state: &sys::SealStatus) -> Result<(), Failure> {
+        let (arguments, folder) = (self.arguments, self.folder);
+        let Some(started) = folder.started()? else {
+            note("OpenBao is initialised already, and its keys are not here: nothing to do");
+            return Ok(());
+        };
+        let has_shares = state.kind == "shamir";
+        if has_shares && !state.sealed {
+            note("OpenBao is initialised and unsealed: somebody else has its keys");
+            return folder.forget_start();
+        }
+        let begun = folder.begun()?;
+        if !begun.is_empty() {
+            return Err(half_written(&begun));
+        }
+        let (Some(storage), Some(unit)) =
+            (&arguments.start_over_storage, &arguments.start_over_unit)
+        else {
+            return Err(lost(arguments, &started));
+        };
+        if !has_shares {
+            // It opened by itself, and may be in use: whose root token that is, nobody can tell from here.
+            return Err(lost(arguments, &started));
+        }
+        if was_opened(storage)? {
+            note("OpenBao is initialised, and was unsealed before: somebody else has its keys");
+            return folder.forget_start();
+        }
+        start_over(storage, unit)?;
+        folder.forget_start()?;
+        let state = wait_for_answer(client, arguments.wait)?;
+        if state.initialized {
+            return Err(Failure::failed(format!(
+                "OpenBao was started on an empty storage, and is initialised all the same: `{}` is not where it keeps its data",
+                storage.display()
+            )));
+        }
+        if is_another_ones(arguments, self.settings)? {
+            return Ok(());
+        }
+        self.initialise(&state, &[])
+    }
+}
+
+/// Fewer keys than OpenBao was asked for: with too few, nobody can unseal it.
+fn incomplete(arguments: &Arguments, lacks: &str) -> Failure {
     let directory = arguments.directory.display();
-    note(format_args!(
-        "OpenBao is initialised; its keys are in `{directory}`"
-    ));
-    Ok(())
+    Failure::failed(format!(
+        "OpenBao was initialised, and {lacks}: what it answered is in `{directory}`, and may not be enough to unseal it"
+    ))
+    .hint(format!(
+        "see what answers at that address, which is not OpenBao's own answer; then begin with an empty storage, or, where the keys \
+         do unseal it, `rm {directory}/incomplete.txt`"
+    ))
+}
+
+/// Drafts that hold a part of the keys: not whole, and not to be thrown away.
+fn half_written(drafts: &[PathBuf]) -> Failure {
+    let names: Vec<_> = drafts
+        .iter()
+        .map(|draft| format!("`{}`", draft.display()))
+        .collect();
+    Failure::failed(format!(
+        "an earlier run was ended while it wrote the keys of OpenBao: what it had written stands in {}",
+        names.join(", ")
+    ))
+    .hint("try to unseal OpenBao with what is there; only where that is not enough, remove these files and run this again")
 }
 
 /// A request that surely was not carried out leaves no note behind; any other may have been. OpenBao refuses
@@ -159,51 +266,6 @@ fn was_not_carried_out(error: &Error, client: &Client) -> bool {
         || sys::seal_status(client).is_ok_and(|state| !state.initialized)
 }
 
-/// Initialised, and no keys here: somewhere else, or they were lost on their way.
-fn without_keys(
-    arguments: &Arguments,
-    protection: &Protection,
-    folder: &Folder,
-    client: &Client,
-    settings: &Settings,
-    state: &sys::SealStatus,
-) -> Result<(), Failure> {
-    let Some(started) = folder.started()? else {
-        note("OpenBao is initialised already, and its keys are not here: nothing to do");
-        return Ok(());
-    };
-    let has_shares = state.kind == "shamir";
-    if has_shares && !state.sealed {
-        note("OpenBao is initialised and unsealed: somebody else has its keys");
-        return folder.forget_start();
-    }
-    let (Some(storage), Some(unit)) = (&arguments.start_over_storage, &arguments.start_over_unit)
-    else {
-        return Err(lost(arguments, &started));
-    };
-    if !has_shares {
-        // It opened by itself, and may be in use: whose root token that is, nobody can tell from here.
-        return Err(lost(arguments, &started));
-    }
-    if was_opened(storage)? {
-        note("OpenBao is initialised, and was unsealed before: somebody else has its keys");
-        return folder.forget_start();
-    }
-    start_over(storage, unit)?;
-    folder.forget_start()?;
-    let state = wait_for_answer(client, arguments.wait)?;
-    if state.initialized {
-        return Err(Failure::failed(format!(
-            "OpenBao was started on an empty storage, and is initialised all the same: `{}` is not where it keeps its data",
-            storage.display()
-        )));
-    }
-    if is_another_ones(arguments, settings)? {
-        return Ok(());
-    }
-    initialise(arguments, protection, folder, settings, &state, &[])
-}
-
 fn lost(arguments: &Arguments, started: &Started) -> Failure {
     let storage = arguments.start_over_storage.as_deref();
     let storage = storage
@@ -212,11 +274,10 @@ fn lost(arguments: &Arguments, started: &Started) -> Failure {
     let unit = arguments.start_over_unit.as_deref();
     let unit = unit.unwrap_or("openbao.service");
     let seconds = started.at;
-    let time = UNIX_EPOCH + Duration::from_secs(seconds);
     Failure::failed(format!(
         "the initialisation of `{}` at {} was cut off before its keys were kept: nobody has them, and nothing was stored with them",
         started.address,
-        humantime::format_rfc3339_seconds(time)
+        utc_seconds(seconds)
     ))
     .hint(format!(
         "begin anew: `systemctl stop {unit} && mv {storage} {storage}.lost-{seconds} && install -d -m 0700 -o openbao -g openbao {storage} && systemctl start {unit}`, then run this again; \

@@ -1,16 +1,20 @@
 //! The folder that keeps the keys.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    process,
 };
 
-use cli::Failure;
+use cli::{Failure, warn};
 use rustix::{
-    fs::{FallocateFlags, FlockOperation, fallocate, flock},
+    fs::{FlockOperation, flock},
     io::Errno,
+};
+use secure_fs::{
+    Guard, insist, overwrite, overwrite_or_move, read_bounded, read_text_bounded, reserve,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -22,6 +26,10 @@ const STARTED: &str = "started.json";
 /// The same note once the answer is on the disk, while its files get their names: what bears the name of a
 /// draft then is no place-holder but keys.
 const ANSWERED: &str = "answered.json";
+/// There where OpenBao answered fewer keys than it was asked for, until somebody has looked at it.
+const INCOMPLETE: &str = "incomplete.txt";
+/// Longer than any file in the folder.
+const LONGEST: u64 = 1 << 20;
 /// Larger than an encrypted share: with PGP that is some kilobytes.
 const ROOM: usize = 16 << 10;
 /// Larger than 255 shares in one file, which make 40 KB.
@@ -50,15 +58,14 @@ impl Folder {
     /// # Errors
     /// A folder that cannot be made, locked or written to, or that another user may change.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|cause| unusable(path, "be made", &cause))?;
-        refuse_others(path)?;
+        let opened = secure_fs::Folder::make(path, Guard::Strict, 0o700, 0o700)
+            .map_err(|error| refused(&error))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .open(path.join(".lock"))
+            .open(opened.within(".lock"))
             .map_err(|cause| unusable(path, "be written to", &cause))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             cli::note("another vault-init is at work: waits for it");
@@ -103,7 +110,7 @@ impl Folder {
     /// # Errors
     /// A note that cannot be read. One that is cut short is a note all the same.
     pub(crate) fn started(&self) -> Result<Option<Started>, Failure> {
-        match fs::read(self.file(STARTED)) {
+        match read_bounded(&self.file(STARTED), LONGEST) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text).unwrap_or_default())),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(unusable(&self.file(STARTED), "be read", &cause)),
@@ -116,6 +123,8 @@ impl Folder {
     /// A disk that is full, or that cannot be written to.
     pub(crate) fn prepare(&self, names: &[String], started: &Started) -> Result<(), Failure> {
         self.forget_start()?; // an earlier run may have had other names
+        absent(fs::remove_file(self.file(INCOMPLETE)))
+            .map_err(|cause| unusable(&self.path, "be written to", &cause))?;
         for name in names {
             let draft = self.draft(name);
             let room = if name == IN_CLEAR {
@@ -133,35 +142,109 @@ impl Folder {
         noted.map_err(|cause| unusable(&self.path, "be written to", &cause))
     }
 
-    /// Puts the keys on the disk, each file whole, all before the note is taken away.
-    ///
-    /// # Errors
-    /// A disk that cannot be written to, in spite of the room that was taken.
-    pub(crate) fn keep(&self, files: &[Kept]) -> Result<(), Failure> {
-        self.keep_all(files)
-            .map_err(|cause| unusable(&self.path, "keep the keys", &cause))
+    /// Puts the keys on the disk, each file whole, all before the note is taken away. OpenBao does not
+    /// repeat them: where the disk refuses them, they are kept in memory until it takes them.
+    pub(crate) fn keep(&self, files: &[Kept]) {
+        insist(
+            || self.keep_all(files),
+            |cause| self.report_unwritten(cause),
+        );
+    }
+
+    fn report_unwritten(&self, cause: &io::Error) {
+        let path = self.path.display();
+        warn(format_args!(
+            "OpenBao is initialised, and `{path}` does not take its keys: {cause}; process {} keeps them in memory and \
+             tries again until it does\n\nhint: make room there (`df -h {path}`); do not end this process or the \
+             machine before that",
+            process::id()
+        ));
     }
 
     fn keep_all(&self, files: &[Kept]) -> io::Result<()> {
         for (name, content) in files {
-            overwrite(&self.draft(name), content)?;
+            overwrite_or_move(&self.draft(name), content)?;
         }
-        fs::rename(self.file(STARTED), self.file(ANSWERED))?;
+        if self.file(STARTED).exists() {
+            fs::rename(self.file(STARTED), self.file(ANSWERED))?;
+        }
         self.flush()?;
         self.name_all()
     }
 
-    /// Gives the keys that are on the disk their names, where that is not done.
+    /// Gives the keys that are on the disk their names, where that is not done. Room that was reserved
+    /// for a key which OpenBao did not answer is given back.
     fn name_all(&self) -> io::Result<()> {
         if !self.file(ANSWERED).exists() {
             return Ok(());
         }
         for draft in self.drafts()? {
-            fs::rename(&draft, draft.with_extension(""))?;
+            if is_reserved(&draft)? {
+                fs::remove_file(draft)?;
+            } else {
+                fs::rename(&draft, draft.with_extension(""))?;
+            }
         }
         self.flush()?;
         fs::remove_file(self.file(ANSWERED))?;
         self.flush()
+    }
+
+    /// Takes drafts for the answer where a run was ended before it could note that they are whole: after
+    /// an error of the disk, for instance. Whether there was a whole set of them.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or written to.
+    pub(crate) fn recover(&self) -> Result<bool, Failure> {
+        let fail = |cause| unusable(&self.path, "be read", &cause);
+        let drafts = self.drafts().map_err(fail)?;
+        let mut whole = 0;
+        for draft in &drafts {
+            whole += usize::from(is_whole(draft).map_err(fail)?);
+        }
+        if whole == 0 || whole < drafts.len() || !self.file(STARTED).exists() {
+            return Ok(false);
+        }
+        fs::rename(self.file(STARTED), self.file(ANSWERED))
+            .and_then(|()| self.flush())
+            .and_then(|()| self.name_all())
+            .map_err(|cause| unusable(&self.path, "keep the keys", &cause))?;
+        Ok(true)
+    }
+
+    /// The drafts in which something stands, although not a whole set of keys.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub(crate) fn begun(&self) -> Result<Vec<PathBuf>, Failure> {
+        let fail = |cause| unusable(&self.path, "be read", &cause);
+        let mut begun = Vec::new();
+        for draft in self.drafts().map_err(fail)? {
+            if !is_reserved(&draft).map_err(fail)? {
+                begun.push(draft);
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Notes that OpenBao answered fewer keys than it was asked for.
+    pub(crate) fn note_incomplete(&self, why: &str) {
+        let attempt =
+            || overwrite(&self.file(INCOMPLETE), why.as_bytes()).and_then(|()| self.flush());
+        insist(attempt, |cause| self.report_unwritten(cause));
+    }
+
+    /// What [`Folder::note_incomplete`] noted, by any run.
+    ///
+    /// # Errors
+    /// A note that cannot be read.
+    pub(crate) fn incomplete(&self) -> Result<Option<String>, Failure> {
+        let path = self.file(INCOMPLETE);
+        match read_text_bounded(&path, LONGEST) {
+            Ok(why) => Ok(Some(why)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(unusable(&path, "be read", &cause)),
+        }
     }
 
     /// Takes away the note, and what was reserved.
@@ -213,7 +296,7 @@ impl Folder {
     /// One that cannot be read.
     pub(crate) fn read(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let path = self.file(name);
-        let read = fs::read(&path).map(Zeroizing::new);
+        let read = read_bounded(&path, LONGEST).map(Zeroizing::new);
         read.map_err(|cause| unusable(&path, "be read", &cause))
     }
 
@@ -243,27 +326,21 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Takes `room` on the disk for a file.
-fn reserve(path: &Path, room: usize) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    match fallocate(&file, FallocateFlags::empty(), 0, room as u64) {
-        Err(Errno::OPNOTSUPP) => file.write_all(&vec![0; room])?, // some file systems do not know it
-        reserved => reserved?,
-    }
-    file.sync_all()
+/// Whether that is room which was reserved, and nothing else: zeros, as far as the first of them shows.
+fn is_reserved(draft: &Path) -> io::Result<bool> {
+    let content = Zeroizing::new(read_bounded(draft, LONGEST)?);
+    Ok(content.iter().all(|byte| *byte == 0))
 }
 
-/// Into the room that was taken before: what is left of it is given back last.
-fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write_all(content)?;
-    file.set_len(content.len() as u64)?;
-    file.sync_all()
+/// Whether a draft holds what was to be written to it. All that is encrypted ends with a checksum, which
+/// is not zero but in one of 2^64 files.
+fn is_whole(draft: &Path) -> io::Result<bool> {
+    let content = Zeroizing::new(read_bounded(draft, LONGEST)?);
+    if draft.with_extension("").ends_with(IN_CLEAR) {
+        return Ok(serde_json::from_slice::<serde_json::Value>(&content).is_ok());
+    }
+    let begins = content.first().is_some_and(|byte| *byte != 0);
+    Ok(begins && content.iter().rev().take(8).any(|byte| *byte != 0))
 }
 
 fn absent(removed: io::Result<()>) -> io::Result<()> {
@@ -273,17 +350,15 @@ fn absent(removed: io::Result<()>) -> io::Result<()> {
     })
 }
 
-/// Refuses a folder that another user could exchange for one of his own while root writes keys to it.
-fn refuse_others(path: &Path) -> Result<(), Failure> {
-    let found = delivery::changeable_by_others(&path.join(STARTED))
-        .map_err(|cause| unusable(path, "be looked at", &cause))?;
-    found.map_or(Ok(()), |folder| {
-        Err(Failure::failed(format!(
-            "`{}` may be changed by another user while root writes keys below it",
-            folder.display()
-        ))
-        .hint("name another folder with `--directory`, or give this one to root"))
-    })
+/// A folder that another user could exchange for one of their own while root writes keys to it.
+fn refused(error: &secure_fs::Error) -> Failure {
+    let failure = Failure::failed(error);
+    match error {
+        secure_fs::Error::Io { .. } => failure,
+        secure_fs::Error::Refused { .. } => {
+            failure.hint("name another folder with `--directory`, or give this one to root")
+        }
+    }
 }
 
 fn unusable(path: &Path, what: &str, cause: &io::Error) -> Failure {

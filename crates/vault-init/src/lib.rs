@@ -3,7 +3,7 @@
 //!
 //! [`run`] is the whole program. Everything that could go wrong with the disk goes wrong before OpenBao is
 //! asked ([`keeping`]); between its answer and the disk, nobody can ask this program to end
-//! ([`::cli::Deaf`]). What is lost all the same, in a power cut, is begun anew ([`start_over`]).
+//! ([`::cli::SignalBlock`]). What is lost all the same, in a power cut, is begun anew ([`start_over`]).
 
 mod cli;
 mod job;

@@ -1,12 +1,13 @@
 //! How key shares and root token are protected on disk.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use age::x25519::Recipient;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cli::Failure;
 use openbao::init::{Initialisation, Initialised};
 use secrecy::{ExposeSecret, SecretString};
+use secure_fs::{LARGEST_TEXT, read_bounded};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -119,6 +120,20 @@ impl Protection {
         names
     }
 
+    /// What an answer lacks of what was asked for, in words.
+    pub(crate) fn lacks(arguments: &Arguments, answer: &Initialised) -> Option<String> {
+        let shares = shares(answer).len();
+        if shares != usize::from(arguments.shares) {
+            let keys = if shares == 1 { "share" } else { "shares" };
+            return Some(format!(
+                "it answered {shares} key {keys} where {} were asked for",
+                arguments.shares
+            ));
+        }
+        let empty = shares_are_empty(answer);
+        empty.then(|| "it answered an empty key share or root token".to_owned())
+    }
+
     /// What OpenBao answered, as the files that keep it.
     ///
     /// # Errors
@@ -128,11 +143,7 @@ impl Protection {
         arguments: &Arguments,
         answer: &Initialised,
     ) -> Result<Vec<Kept>, Failure> {
-        let shares = if answer.keys_base64.is_empty() {
-            &answer.recovery_keys_base64
-        } else {
-            &answer.keys_base64
-        };
+        let shares = shares(answer);
         match self {
             Self::Files => Ok(vec![(IN_CLEAR.to_owned(), in_clear(arguments, answer))]),
             Self::Age {
@@ -140,6 +151,8 @@ impl Protection {
                 root_token,
             } => {
                 let mut files = Vec::new();
+                // one share too many is better encrypted to somebody than lost
+                let recipients = recipients.iter().cycle();
                 for (index, (share, recipient)) in shares.iter().zip(recipients).enumerate() {
                     files.push((share_name(index + 1, "age"), encrypt(recipient, share)?));
                 }
@@ -163,6 +176,20 @@ impl Protection {
             }
         }
     }
+}
+
+/// The shares that unseal, or where a seal does that, those that recover.
+fn shares(answer: &Initialised) -> &[SecretString] {
+    if answer.keys_base64.is_empty() {
+        &answer.recovery_keys_base64
+    } else {
+        &answer.keys_base64
+    }
+}
+
+fn shares_are_empty(answer: &Initialised) -> bool {
+    let mut all = shares(answer).iter().chain([&answer.root_token]);
+    all.any(|secret| secret.expose_secret().is_empty())
 }
 
 fn share_name(number: usize, ending: &str) -> String {
@@ -273,7 +300,7 @@ fn pgp(arguments: &Arguments) -> Result<Protection, Failure> {
 /// `--armor` base64 of it between headers and a checksum (RFC 9580, section 6.2).
 fn pgp_key(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
-    let key = fs::read(path).map_err(|cause| {
+    let key = read_bounded(path, LARGEST_TEXT).map_err(|cause| {
         Failure::usage(format!("the PGP key `{shown}` could not be read: {cause}"))
     })?;
     if key.starts_with(ARMOUR) {

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use cli::{Failure, systemctl, warn};
+use rustix::fs::{Gid, Mode, RenameFlags, Uid, fchmod, fchown, mkdirat, renameat_with};
+use secure_fs::{Folder, Guard};
 
 /// Moves the storage of an OpenBao away whose keys nobody has, and starts it on an empty one. Nothing is
 /// deleted: should somebody have initialised it by hand meanwhile, it is there to be moved back.
@@ -64,19 +66,32 @@ fn contains(mut file: File, searched: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// An empty folder like this one takes its place.
+/// An empty folder like this one takes its place. The folder above may be OpenBao's own: whatever its user
+/// puts there meanwhile, only what was made here is given to it.
 fn put_aside(storage: &Path) -> io::Result<PathBuf> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.map_or(0, |since| since.as_secs());
     // Through a link, systemd's for instance: beside the folder itself.
     let storage = storage.canonicalize()?;
-    let mut aside = storage.clone().into_os_string();
+    let (Some(parent), Some(name)) = (storage.parent(), storage.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mut aside = name.to_owned();
     aside.push(format!(".lost-{seconds}"));
-    let aside = PathBuf::from(aside);
-    let like = fs::metadata(&storage)?;
-    fs::rename(&storage, &aside)?;
-    fs::DirBuilder::new().mode(0o700).create(&storage)?;
-    chown(&storage, Some(like.uid()), Some(like.gid()))?;
-    fs::set_permissions(&storage, like.permissions())?;
-    Ok(aside)
+    let parent = Folder::open(parent, Guard::Links)?;
+    let like = parent.entry(name)?.file()?.metadata()?;
+    renameat_with(&parent, name, &parent, &aside, RenameFlags::NOREPLACE)?;
+    mkdirat(&parent, name, Mode::from_raw_mode(0o700))?;
+    let made = parent.existing_private(name)?;
+    if fs::read_dir(made.within(""))?.next().is_some() {
+        return Err(io::Error::other("another folder was put in its place"));
+    }
+    let made = made.file()?;
+    fchown(
+        &made,
+        Some(Uid::from_raw(like.uid())),
+        Some(Gid::from_raw(like.gid())),
+    )?;
+    fchmod(&made, Mode::from_raw_mode(like.mode() & 0o7777))?;
+    Ok(parent.path().join(aside))
 }

@@ -1,15 +1,15 @@
 //! The folder that holds `role-id` and `secret-id`.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use cli::warn;
 use openbao::AppRoleCredentials;
 use ring::digest::{SHA256, digest};
 use rustix::{
@@ -17,6 +17,7 @@ use rustix::{
     io::Errno,
 };
 use secrecy::{ExposeSecret, SecretString};
+use secure_fs::{Guard, insist, overwrite_or_move, read_bounded, reserve};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -24,8 +25,10 @@ use crate::failure::Error;
 
 /// The folder. While a pair is on its way to its two files it stands whole in `unwrapped.json`: the
 /// token that gave it is used up, so a power cut between the two files must not lose one of them.
+///
+/// It is open: nobody can lead this program to another one between two of its steps.
 pub(crate) struct Folder {
-    path: PathBuf,
+    opened: secure_fs::Folder,
 }
 
 /// Keeps other runs from the folder until it is dropped.
@@ -35,6 +38,18 @@ pub(crate) struct Lock {
 
 /// How long to wait before another look at whether the lock is free.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// The room that is reserved for each file: more than any pair takes.
+const ROOM: usize = 4096;
+/// Longer than any file in the folder.
+const LONGEST: u64 = 64 << 10;
+
+/// The pair while it is on its way to its two files.
+const JOURNAL: &str = "unwrapped.json";
+const ROLE_ID: &str = "role-id";
+const SECRET_ID: &str = "secret-id";
+/// The fingerprint of the token that this host used last, or tried to.
+const TRIED: &str = "tried-token";
 
 /// The two halves as OpenBao hands them out.
 #[derive(Deserialize)]
@@ -63,54 +78,61 @@ impl From<Pair> for AppRoleCredentials {
 }
 
 impl Folder {
+    /// Opens the folder at `path`; `None` where there is none.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, Error> {
+        match secure_fs::Folder::open(path, Guard::Strict) {
+            Ok(opened) => Ok(Some(Self { opened })),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes the folder with mode 0700; one that is there is closed to others.
     pub(crate) fn prepare(path: &Path) -> Result<Self, Error> {
-        let make = |cause| Error::io("make", path, cause);
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(make)?;
-        match DirBuilder::new().mode(0o700).create(path) {
-            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(make(cause)),
-            _ => {}
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(make)?;
-        Ok(Self {
-            path: path.to_owned(),
+        let opened = secure_fs::Folder::make(path, Guard::Strict, 0o755, 0o700)?;
+        opened.set_mode(0o700)?;
+        Ok(Self { opened })
+    }
+
+    /// Reserves the room that the credentials will take, before the token is used up: nothing else can
+    /// have it then.
+    pub(crate) fn reserve(&self) -> Result<(), Error> {
+        self.opened.set_mode(0o700)?; // whoever made it
+        let reserved = [JOURNAL, ROLE_ID, SECRET_ID]
+            .into_iter()
+            .try_for_each(|name| reserve(&self.draft(name), ROOM));
+        reserved.map_err(|cause| {
+            self.release(); // the first error is the one to report
+            Error::io("write to", self.path(), cause)
         })
     }
 
-    /// Sees that the folder can be written to: that must not turn out when the token is used up.
-    pub(crate) fn probe(&self) -> Result<(), Error> {
-        let draft = self.draft("probe");
-        let written = make_anew(&draft).and_then(|mut file| file.write_all(&[0; 4096]));
-        let _ = fs::remove_file(&draft);
-        written.map_err(|cause| Error::io("write to", &self.path, cause))
+    /// Gives back what was reserved.
+    pub(crate) fn release(&self) {
+        for name in [JOURNAL, ROLE_ID, SECRET_ID, TRIED] {
+            let _ = fs::remove_file(self.draft(name));
+        }
     }
 
-    /// Waits until no other run is at work on the folder at `path`, and lets none begin before the
-    /// lock is dropped; `None` where there is no folder yet.
-    pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<Option<Lock>, Error> {
-        let folder = match File::open(path) {
-            Ok(folder) => folder,
-            Err(cause) if is_absent(&cause) => return Ok(None),
-            Err(cause) => return Err(Error::io("open", path, cause)),
-        };
+    /// Waits until no other run is at work on the folder, and lets none begin before the lock is dropped.
+    pub(crate) fn lock(&self, deadline: Instant) -> Result<Lock, Error> {
+        let folder = self.opened.file()?;
         loop {
             match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Lock { _folder: folder })),
+                Ok(()) => return Ok(Lock { _folder: folder }),
                 Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_PAUSE),
-                Err(cause) => return Err(Error::io("lock", path, cause)),
+                Err(cause) => return Err(Error::io("lock", self.path(), cause)),
             }
         }
     }
 
     /// The credentials that are there, after finishing what an interrupted run began.
-    pub(crate) fn existing(path: &Path) -> Result<Option<AppRoleCredentials>, Error> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
-        if let Some(pair) = folder.interrupted()? {
-            folder.put_down(&pair)?;
+    pub(crate) fn existing(&self) -> Result<Option<AppRoleCredentials>, Error> {
+        if let Some(pair) = self.interrupted()? {
+            self.put_down(&pair)
+                .map_err(|cause| Error::io("write to", self.path(), cause))?;
         }
-        let both = [folder.read("role-id")?, folder.read("secret-id")?];
+        let both = [self.read(ROLE_ID)?, self.read(SECRET_ID)?];
         Ok(match both {
             [Some(role_id), Some(secret_id)] => Some(AppRoleCredentials { role_id, secret_id }),
             _ => None,
@@ -119,23 +141,25 @@ impl Folder {
 
     /// Whether this host used `token` before, or tried to.
     pub(crate) fn tried(&self, token: &SecretString) -> Result<bool, Error> {
-        let noted = self.read("tried-token")?;
+        let noted = self.read(TRIED)?;
         Ok(noted.is_some_and(|noted| noted.expose_secret() == fingerprint(token)))
     }
 
     /// Notes that `token` is about to be used up: if nothing comes of it, nobody else is to blame.
     pub(crate) fn note_try(&self, token: &SecretString) -> Result<(), Error> {
-        self.write("tried-token", fingerprint(token).as_bytes())
+        self.write(TRIED, fingerprint(token).as_bytes())
+            .map_err(|cause| Error::io("write to", self.path(), cause))
     }
 
     /// Takes the note back: the token had been used up before.
     pub(crate) fn forget_try(&self) -> Result<(), Error> {
-        let path = self.path.join("tried-token");
-        fs::remove_file(&path).map_err(|cause| Error::io("remove", &path, cause))
+        fs::remove_file(self.opened.within(TRIED))
+            .map_err(|cause| Error::io("remove", &self.path().join(TRIED), cause))
     }
 
-    /// Writes both files, each whole or not at all.
-    pub(crate) fn store(&self, pair: &AppRoleCredentials) -> Result<(), Error> {
+    /// Writes both files, each whole or not at all. The token is used up: where the disk refuses them,
+    /// they are kept in memory until it takes them.
+    pub(crate) fn store(&self, pair: &AppRoleCredentials) {
         #[derive(Serialize)]
         struct Text<'a> {
             role_id: &'a str,
@@ -146,88 +170,79 @@ impl Folder {
             secret_id: pair.secret_id.expose_secret(),
         };
         let text = Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default());
-        self.write("unwrapped.json", &text)?;
-        self.flush()?;
-        self.put_down(pair)
+        let attempt = || {
+            self.write(JOURNAL, &text)?;
+            self.flush()?;
+            self.put_down(pair)
+        };
+        insist(attempt, |cause| self.report_unwritten(cause));
     }
 
-    fn put_down(&self, pair: &AppRoleCredentials) -> Result<(), Error> {
-        self.write("role-id", pair.role_id.expose_secret().as_bytes())?;
-        self.write("secret-id", pair.secret_id.expose_secret().as_bytes())?;
+    fn report_unwritten(&self, cause: &io::Error) {
+        let path = self.path().display();
+        warn(format_args!(
+            "the wrapping token is used up, and `{path}` does not take the credentials: {cause}; process {} keeps \
+             them in memory and tries again until it does\n\nhint: make room there (`df -h {path}`); do not end \
+             this process or the machine before that",
+            process::id()
+        ));
+    }
+
+    fn put_down(&self, pair: &AppRoleCredentials) -> io::Result<()> {
+        self.write(ROLE_ID, pair.role_id.expose_secret().as_bytes())?;
+        self.write(SECRET_ID, pair.secret_id.expose_secret().as_bytes())?;
         self.flush()?;
-        let journal = self.path.join("unwrapped.json");
-        fs::remove_file(&journal).map_err(|cause| Error::io("remove", &journal, cause))
+        fs::remove_file(self.opened.within(JOURNAL))
     }
 
     fn interrupted(&self) -> Result<Option<AppRoleCredentials>, Error> {
-        let path = self.path.join("unwrapped.json");
-        match fs::read(&path).map(Zeroizing::new) {
+        match read_bounded(&self.opened.within(JOURNAL), LONGEST).map(Zeroizing::new) {
             Ok(text) => Ok(serde_json::from_slice::<Pair>(&text)
                 .ok()
                 .filter(Pair::is_plausible)
                 .map(Into::into)),
-            Err(cause) if is_absent(&cause) => Ok(None),
-            Err(cause) => Err(Error::io("read", &path, cause)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::io("read", &self.path().join(JOURNAL), cause)),
         }
     }
 
     fn read(&self, name: &str) -> Result<Option<SecretString>, Error> {
-        let path = self.path.join(name);
-        match fs::read_to_string(&path).map(Zeroizing::new) {
+        let text = secure_fs::read_text_bounded(&self.opened.within(name), LONGEST);
+        match text.map(Zeroizing::new) {
             Ok(text) => Ok(Some(text.trim())
                 .filter(|text| !text.is_empty())
                 .map(Into::into)),
-            Err(cause) if is_absent(&cause) => Ok(None),
-            Err(cause) => Err(Error::io("read", &path, cause)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::io("read", &self.path().join(name), cause)),
         }
     }
 
-    /// Writes a file of mode 0600, whole or not at all. Its content is on the disk when this returns;
+    /// Writes a file of mode 0600, whole or not at all, into the room that was reserved for it, if any;
+    /// where that part of the disk is bad, elsewhere. Its content is on the disk when this returns;
     /// that it has its name is not, until [`Folder::flush`].
-    fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
-        let (path, draft) = (self.path.join(name), self.draft(name));
-        let written = make_anew(&draft).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        written.map_err(|cause| Error::io("write", &path, cause))
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let draft = self.draft(name);
+        overwrite_or_move(&draft, content)?;
+        fs::rename(draft, self.opened.within(name))
     }
 
     /// What a file is called until it is whole: the same in each run, so that what a killed one left
     /// is written over. The lock keeps two from meeting there.
     fn draft(&self, name: &str) -> PathBuf {
-        self.path.join(format!(".{name}.new"))
+        self.opened.within(format!(".{name}.new"))
     }
 
     /// Waits until the names of all files are on the disk.
-    fn flush(&self) -> Result<(), Error> {
-        File::open(&self.path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|cause| Error::io("write to", &self.path, cause))
+    fn flush(&self) -> io::Result<()> {
+        Ok(self.opened.flush()?)
     }
-}
 
-fn make_anew(path: &Path) -> io::Result<File> {
-    let _ = fs::remove_file(path);
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+    fn path(&self) -> &Path {
+        self.opened.path()
+    }
 }
 
 /// The token's SHA-256: it tells tokens apart and is none.
 fn fingerprint(token: &SecretString) -> String {
     BASE64_STANDARD.encode(digest(&SHA256, token.expose_secret().as_bytes()))
-}
-
-fn is_absent(cause: &io::Error) -> bool {
-    matches!(
-        cause.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }

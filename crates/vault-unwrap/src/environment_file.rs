@@ -1,15 +1,19 @@
 //! `/etc/environment`: lines of `NAME=value`, of which one carries the wrapping token.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use secure_fs::{Guard, Place, copy_access, read_bounded};
 use zeroize::Zeroizing;
 
 use crate::failure::Error;
+
+/// Longer than any such file.
+const LONGEST: u64 = 1 << 20;
 
 /// The file as it was read.
 pub(crate) struct EnvironmentFile {
@@ -20,7 +24,7 @@ pub(crate) struct EnvironmentFile {
 impl EnvironmentFile {
     /// Reads the file; one that is not there is empty.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        match fs::read(path) {
+        match read_bounded(path, LONGEST) {
             Ok(text) => Ok(Self {
                 path: path.to_owned(),
                 text: Zeroizing::new(text),
@@ -52,7 +56,7 @@ impl EnvironmentFile {
     }
 
     /// Takes every line that sets `name` out of the file; the others keep every byte, and the file its
-    /// owner and mode.
+    /// owner, group, mode and access control list.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         if !lines(&self.text).any(|line| sets(line, name)) {
             return Ok(());
@@ -66,21 +70,39 @@ impl EnvironmentFile {
             .map_err(|cause| Error::io("take the token out of", &self.path, cause))
     }
 
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let path = fs::canonicalize(&self.path)?; // a link stays a link
-        let metadata = fs::metadata(&path)?;
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-        io::Write::write_all(&mut file, text)?;
-        fchown(
-            &file,
-            Some(Uid::from_raw(metadata.uid())),
-            Some(Gid::from_raw(metadata.gid())),
-        )?;
-        fchmod(&file, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
+    /// Removes what a killed run left beside the file. Only for a run that has the lock.
+    pub(crate) fn sweep(&self) {
+        if let Ok(place) = Place::find(&self.path, Guard::Strict) {
+            let _ = fs::remove_file(place.folder.within(DRAFT)); // one that stays is written over
+        }
     }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let place = Place::find(&self.path, Guard::Strict)?; // a link stays a link
+        let original = File::open(place.path())?;
+        let draft = place.folder.within(DRAFT);
+        let _ = fs::remove_file(&draft); // a killed run's
+        let replaced = write_like(&draft, text, &original)
+            .and_then(|()| fs::rename(&draft, place.path()))
+            .and_then(|()| Ok(place.folder.flush()?));
+        let _ = fs::remove_file(&draft);
+        replaced
+    }
+}
+
+/// What the file is called until it is whole: the same in each run, so that one that was killed leaves
+/// nothing that the next does not take away.
+const DRAFT: &str = ".environment.vault-unwrap";
+
+fn write_like(draft: &Path, text: &[u8], original: &File) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    file.write_all(text)?;
+    copy_access(original, &file)?;
+    file.sync_all()
 }
 
 /// The lines with their ends.

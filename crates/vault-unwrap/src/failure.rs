@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use cli::Failure;
+use cli::{Failure, utc};
 
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +17,10 @@ pub(crate) enum Error {
         path: PathBuf,
         cause: io::Error,
     },
-    #[error("`{}` may be changed by another user while root writes credentials below it", folder.display())]
-    NotOurs { folder: PathBuf },
+    #[error(transparent)]
+    NotOurs(secure_fs::Error),
+    #[error("the wrapping token is used up, and what it wrapped is refused: {cause}")]
+    Worthless { cause: openbao::Error },
     #[error("there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `{}`", environment_file.display())]
     NoToken { environment_file: PathBuf },
     #[error("the wrapping token from {source_name} {reason}")]
@@ -34,12 +36,12 @@ pub(crate) enum Error {
     WrongCreationPath { found: String, expected: String },
     #[error("the wrapping token was not signed by this OpenBao, and was not used")]
     NotThisClusters,
-    #[error("the wrapping token expired at {} by its own word (this host's clock says {})", time(*.at), time(*.now))]
+    #[error("the wrapping token expired at {} by its own word (this host's clock says {})", utc(*.at), utc(*.now))]
     Expired { at: SystemTime, now: SystemTime },
     #[error(
         "the wrapping token was used before, although it is valid until {} and this host never used it: \
          somebody else has this host's credentials",
-        time(*.until)
+        utc(*.until)
     )]
     Intercepted { until: SystemTime },
     #[error(
@@ -59,8 +61,13 @@ pub(crate) enum Error {
     OpenBao(#[from] openbao::Error),
 }
 
-fn time(time: SystemTime) -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_seconds(time)
+impl From<secure_fs::Error> for Error {
+    fn from(error: secure_fs::Error) -> Self {
+        match error {
+            secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
+            refused @ secure_fs::Error::Refused { .. } => Self::NotOurs(refused),
+        }
+    }
 }
 
 impl Error {
@@ -94,7 +101,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Io { .. } => Self::failed(&error),
-            Error::NotOurs { .. } => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
+            Error::NotOurs(_) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
             Error::BadToken { .. } | Error::NoCredential { .. } => {
                 Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
             }
@@ -105,6 +112,7 @@ impl From<Error> for Failure {
                 "is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`",
             ),
             Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(ALARM),
+            Error::Worthless { .. } |
             Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_ANEW),
             Error::Interrupted { cause } => {
                 Self::from(cause).suffix("whether the token was used up is not known").hint(

@@ -1,12 +1,13 @@
 //! Where the wrapping token comes from.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use openbao::wrapping;
 use secrecy::SecretString;
+use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use zeroize::Zeroizing;
 
 use crate::{Arguments, environment_file::EnvironmentFile, failure::Error};
@@ -47,8 +48,9 @@ pub(crate) fn find(
 }
 
 fn from_file(path: &Path, source: String) -> Result<SecretString, Error> {
-    let text =
-        Zeroizing::new(fs::read_to_string(path).map_err(|cause| Error::io("read", path, cause))?);
+    let text = Zeroizing::new(
+        read_text_bounded(path, LARGEST_TEXT).map_err(|cause| Error::io("read", path, cause))?,
+    );
     check(&text, source)
 }
 

@@ -4,6 +4,8 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use testkit::{Output, ReadOnlyDir, Run, Tmpfs};
@@ -75,4 +77,43 @@ fn one_that_another_user_can_exchange() {
         "may be changed by another user",
     );
     assert!(!fresh.is_initialised());
+}
+
+#[test]
+fn keys_that_the_disk_does_not_take_stay_in_memory_until_it_does() {
+    testkit::require_bao!();
+    let Some(disk) = Tmpfs::mount(1 << 20) else {
+        testkit::skip!("mounting needs root");
+    };
+    let fresh = Fresh::new();
+    let proxy = testkit::Proxy::to(&fresh.server.address());
+    proxy.on(
+        "/v1/sys/init",
+        testkit::Trouble::Trickle(Duration::from_millis(2)),
+    );
+    let directory = disk.path().join("init");
+    let mut running = Run::new(env!("CARGO_BIN_EXE_vault-init"))
+        .args(ONE)
+        .args(["--directory".as_ref(), directory.as_os_str()])
+        .env("BAO_ADDR", proxy.address())
+        .start();
+    testkit::wait_for("OpenBao is initialised", || {
+        fresh.is_initialised().then_some(())
+    });
+    disk.set_read_only(true);
+    thread::sleep(Duration::from_secs(4));
+    running.signal(testkit::Signal::TERM);
+    thread::sleep(Duration::from_millis(200));
+    assert!(running.is_running(), "it keeps what it has");
+    disk.set_read_only(false);
+    let output = running.finish();
+    assert!(
+        output
+            .stderr
+            .contains("does not take its keys: Read-only file system"),
+        "{output}"
+    );
+    let keys: serde_json::Value =
+        serde_json::from_slice(&fs::read(directory.join("unseal.json")).unwrap()).unwrap();
+    assert!(fresh.submit(keys["unseal_keys_b64"][0].as_str().unwrap()));
 }

@@ -175,3 +175,117 @@ fn keys_of_another_cluster_are_never_overwritten() {
     );
     assert!(!fresh.is_initialised());
 }
+
+#[test]
+fn a_server_that_answers_fewer_shares_than_were_asked_for_is_a_failure() {
+    testkit::require_bao!();
+    let fresh = Fresh::new();
+    let proxy = Proxy::to(&fresh.server.address());
+    let answer = serde_json::json!({
+        "keys": ["00"], "keys_base64": ["AA=="], "root_token": "s.root",
+        "recovery_keys": [], "recovery_keys_base64": [],
+    });
+    proxy.on("PUT /v1/sys/init", Trouble::Body(answer.to_string()));
+    proxy.on("POST /v1/sys/init", Trouble::Body(answer.to_string()));
+    let people = [(); 3].map(|()| age::x25519::Identity::generate().to_public().to_string());
+    let mut arguments = vec![
+        "--shares",
+        "3",
+        "--threshold",
+        "2",
+        "--root-token-recipient",
+        &people[0],
+    ];
+    for person in &people {
+        arguments.extend(["--age-recipient", person]);
+    }
+    let output = fresh.run_at(&proxy.address(), &arguments).run();
+    failed(&output, "it answered 1 key share where 3 were asked for");
+    assert_eq!(
+        fresh.names(),
+        [
+            ".lock",
+            "incomplete.txt",
+            "root-token.age",
+            "unseal-key-1.age"
+        ],
+        "what was answered, and no file of zeros"
+    );
+    // Also to the next run, which finds OpenBao initialised.
+    let proxy = Proxy::to(&fresh.server.address());
+    let sealed = serde_json::json!({
+        "type": "shamir", "initialized": true, "sealed": true, "t": 2, "n": 3, "progress": 0, "nonce": "",
+        "version": "2.7.2", "build_date": "", "migration": false, "recovery_seal": false, "storage_type": "raft",
+    });
+    proxy.on("seal-status", Trouble::Body(sealed.to_string()));
+    let again = fresh.run_at(&proxy.address(), &arguments).run();
+    failed(&again, "it answered 1 key share where 3 were asked for");
+    fs::remove_file(fresh.kept("incomplete.txt")).unwrap();
+    succeeded(&fresh.run_at(&proxy.address(), &arguments).run());
+}
+
+#[test]
+fn keys_that_stand_whole_beside_are_not_lost() {
+    testkit::require_bao!();
+    let fresh = Fresh::new();
+    succeeded(&fresh.run(&ONE).run());
+    let keys = fs::read_to_string(fresh.kept("unseal.json")).unwrap();
+    // As an error of the disk left it between the last byte and the note that it is whole.
+    fs::rename(fresh.kept("unseal.json"), fresh.kept("unseal.json.new")).unwrap();
+    fs::write(
+        fresh.kept("started.json"),
+        r#"{"address":"http://x","at":1}"#,
+    )
+    .unwrap();
+    let output = fresh.run(&ONE).run();
+    succeeded(&output);
+    assert!(
+        output
+            .stderr
+            .contains("an earlier run wrote and could not name"),
+        "{output}"
+    );
+    assert_eq!(fs::read_to_string(fresh.kept("unseal.json")).unwrap(), keys);
+    assert_eq!(fresh.names(), [".lock", "unseal.json"]);
+}
+
+#[test]
+fn a_part_of_the_keys_is_never_thrown_away() {
+    testkit::require_bao!();
+    let fresh = Fresh::new();
+    succeeded(&fresh.run(&ONE).run());
+    let keys = fs::read(fresh.kept("unseal.json")).unwrap();
+    fs::remove_file(fresh.kept("unseal.json")).unwrap();
+    let half = &keys[..keys.len() / 2];
+    fs::write(fresh.kept("unseal.json.new"), half).unwrap();
+    fs::write(
+        fresh.kept("started.json"),
+        r#"{"address":"http://x","at":1}"#,
+    )
+    .unwrap();
+    for _ in 0..2 {
+        failed(
+            &fresh.run(&ONE).run(),
+            "an earlier run was ended while it wrote the keys",
+        );
+        assert_eq!(fs::read(fresh.kept("unseal.json.new")).unwrap(), half);
+    }
+}
+
+#[test]
+fn a_time_that_no_clock_shows_is_told_as_such() {
+    testkit::require_bao!();
+    let fresh = Fresh::new();
+    fresh.lose_answer();
+    for at in [
+        "18446744073709551615",
+        "253402300800",
+        "9223372036854775808",
+    ] {
+        let text = format!(r#"{{"address":"http://x","at":{at}}}"#);
+        fs::write(fresh.kept("started.json"), text).unwrap();
+        let output = fresh.run(&ONE).run();
+        failed(&output, "at a time after the year 9999 was cut off");
+        assert!(!output.stderr.contains("panicked"), "{output}");
+    }
+}

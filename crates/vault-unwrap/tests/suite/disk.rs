@@ -1,8 +1,13 @@
 //! A disk that cannot take the credentials must not cost the token.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs::{self, File},
+    os::unix::fs::{PermissionsExt, lchown, symlink},
+    thread,
+    time::Duration,
+};
 
-use testkit::{ReadOnlyDir, Tmpfs};
+use testkit::{ANOTHER_USER, Acl, Proxy, ReadOnlyDir, Tmpfs, Trouble};
 
 use crate::host::{NewHost, entries};
 
@@ -38,7 +43,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `[temporary]/app` may be changed by another user while root writes credentials below it
+    error: `[temporary]/app` may be changed by another user while root writes below it
 
     hint: name another folder with `--approle-dir`, or give this one to root
     ");
@@ -79,7 +84,7 @@ fn a_file_in_the_way_does_not_cost_the_token() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: could not write to `[temporary]/approle`: Not a directory (os error 20)
+    error: could not open `[temporary]/approle`: Not a directory (os error 20)
     ");
     assert!(host.token_is_unused());
     assert_eq!(fs::read_to_string(host.approle()).unwrap(), "precious");
@@ -93,4 +98,163 @@ fn parents_that_are_missing_are_made() {
         .to(&host.path("var/lib/vault/approle"))
         .succeed();
     assert!(host.path("var/lib/vault/approle/secret-id").is_file());
+}
+
+#[test]
+fn root_is_not_led_elsewhere_by_a_link_in_a_sticky_folder_or_by_an_access_control_list() {
+    testkit::require_bao!();
+    if !rustix::process::geteuid().is_root() {
+        testkit::skip!("another user's files need root");
+    }
+    let host = NewHost::new("led-by-link");
+    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    let sticky = place.join("sticky");
+    fs::create_dir(&sticky).unwrap();
+    fs::set_permissions(&sticky, fs::Permissions::from_mode(0o1777)).unwrap();
+    symlink(&*victim, sticky.join("vault")).unwrap();
+    lchown(sticky.join("vault"), Some(ANOTHER_USER), None).unwrap();
+    insta::assert_snapshot!(host.unwrap().to(&sticky.join("vault/approle")).run(), @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `[temporary]/sticky/vault` is a symbolic link of another user's, who may lead it elsewhere while root writes below it
+
+    hint: name another folder with `--approle-dir`, or give this one to root
+    ");
+    assert!(entries(&victim).is_empty());
+
+    let listed = place.join("listed");
+    fs::create_dir(&listed).unwrap();
+    if testkit::give_by_acl(File::open(&listed).unwrap(), Acl::Access) {
+        let output = host.unwrap().to(&listed.join("approle")).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(
+            output.stderr.contains("may be changed by another user"),
+            "{output}"
+        );
+        assert!(entries(&listed).is_empty());
+    }
+    assert!(host.token_is_unused());
+}
+
+#[test]
+fn another_user_who_exchanges_a_folder_gets_root_to_change_nothing() {
+    testkit::require_bao!();
+    if !rustix::process::geteuid().is_root() {
+        testkit::skip!("another user's files need root");
+    }
+    let host = NewHost::new("exchanged");
+    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    for (folder, mode) in [(&*place, 0o1777), (&*victim, 0o755)] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let name = place.join("vault");
+    let (theirs, target) = (name.clone(), victim.to_owned());
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let over = std::sync::Arc::clone(&ended);
+    let other = testkit::as_another_user(move || {
+        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+            let _ = fs::create_dir(&theirs);
+            let _ = fs::remove_dir(&theirs);
+            let _ = symlink(&target, &theirs);
+            let _ = fs::remove_file(&theirs);
+        }
+    });
+    let nobody = testkit::refused_address();
+    for run in 0..200 {
+        // to the point where the folder is made, closed and written to
+        let unwrap = host
+            .unwrap()
+            .to(&name.join("approle"))
+            .address(nobody.address());
+        let output = unwrap.deadline("0s").run();
+        assert_ne!(output.code(), Some(0), "{output}");
+        let mode = fs::metadata(&*victim).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(
+            (mode, entries(&victim)),
+            (0o755, Vec::new()),
+            "run {run}: {output}"
+        );
+        if fs::symlink_metadata(&name)
+            .is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0)
+        {
+            fs::remove_dir_all(&name).unwrap();
+        }
+    }
+    ended.store(true, std::sync::atomic::Ordering::SeqCst);
+    other.join().unwrap();
+    assert!(host.token_is_unused());
+}
+
+/// Each file of the folder takes one page of the tmpfs.
+#[test]
+fn a_disk_with_few_free_blocks_costs_no_token() {
+    testkit::require_bao!();
+    let host = NewHost::new("few-blocks");
+    let Some(disk) = Tmpfs::mount(256 << 10) else {
+        testkit::skip!("mounting needs root");
+    };
+    let folder = disk.path().join("approle");
+    for free in 1..=8_u64 {
+        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_file(disk.path().join("room"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(
+            disk.path().join("room"),
+            vec![0; 4096 * usize::try_from(free).unwrap()],
+        )
+        .unwrap();
+        disk.fill_up();
+        fs::remove_file(disk.path().join("room")).unwrap();
+        let output = host.unwrap().to(&folder).run();
+        if output.code() == Some(0) {
+            assert!(!host.token_is_unused());
+            assert_eq!(entries(&folder), ["role-id", "secret-id", "tried-token"]);
+            eprintln!("{free} free blocks are enough");
+            return;
+        }
+        assert!(
+            output.stderr.contains("No space left on device"),
+            "{free} free: {output}"
+        );
+        assert!(host.token_is_unused(), "{free} free: {output}");
+        assert!(entries(&folder).is_empty(), "{free} free: no litter");
+        fs::remove_file(disk.path().join("filler")).unwrap();
+    }
+    panic!("eight blocks are enough");
+}
+
+#[test]
+fn credentials_that_the_disk_does_not_take_stay_in_memory_until_it_does() {
+    testkit::require_bao!();
+    let host = NewHost::new("in-memory");
+    let Some(disk) = Tmpfs::mount(1 << 20) else {
+        testkit::skip!("mounting needs root");
+    };
+    let folder = disk.path().join("approle");
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("wrapping/unwrap", Trouble::Delay(Duration::from_secs(1)));
+    let mut running = host.unwrap().to(&folder).through(&proxy).start();
+    testkit::wait_for("the token is on its way", || {
+        let hits = proxy.requests();
+        let traded = hits.iter().any(|hit| hit.path.ends_with("wrapping/unwrap"));
+        traded.then_some(())
+    });
+    disk.set_read_only(true);
+    thread::sleep(Duration::from_secs(3));
+    running.signal(testkit::Signal::TERM);
+    thread::sleep(Duration::from_millis(300));
+    assert!(running.is_running(), "it keeps what it has");
+    disk.set_read_only(false);
+    let output = running.finish();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(read("role-id"), host.credentials.role_id, "{output}");
+    assert_eq!(read("secret-id"), host.credentials.secret_id);
+    assert!(
+        output
+            .stderr
+            .contains("does not take the credentials: Read-only file system")
+            && output.stderr.contains("hint: make room there (`df -h "),
+        "{output}"
+    );
 }

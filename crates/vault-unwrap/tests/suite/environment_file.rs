@@ -177,3 +177,37 @@ fn after_a_failure_the_file_is_as_it_was() {
         (before.ino(), before.mtime_nsec())
     );
 }
+
+#[test]
+fn its_access_control_list_stays() {
+    testkit::require_bao!();
+    let host = NewHost::new("listed");
+    host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    let file = fs::File::open(host.environment()).unwrap();
+    if !testkit::give_by_acl(&file, testkit::Acl::Access) {
+        testkit::skip!("a file system without access control lists");
+    }
+    let before = testkit::acl(&file);
+    host.without_token().succeed();
+    let after = testkit::acl(fs::File::open(host.environment()).unwrap());
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
+    assert!(before.is_some());
+    assert_eq!(after, before);
+}
+
+#[test]
+fn what_a_killed_run_left_beside_it_is_swept() {
+    testkit::require_bao!();
+    let host = NewHost::new("swept");
+    let draft = host.path(".environment.vault-unwrap");
+    host.unwrap().succeed();
+    fs::write(&draft, "A=1\n").unwrap();
+    host.write_environment("A=1\n");
+    host.without_token().succeed();
+    assert!(!draft.exists());
+    fs::write(&draft, "A=1\n").unwrap();
+    host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    host.without_token().succeed();
+    assert!(!draft.exists());
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
+}

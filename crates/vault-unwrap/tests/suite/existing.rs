@@ -15,6 +15,14 @@ fn pair(role_id: &str, secret_id: &str) -> HostCredentials {
     }
 }
 
+/// Notes that the host used `token`.
+fn note_tried(host: &NewHost, token: &str) {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let fingerprint = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+    let noted = host.approle().join("tried-token");
+    fs::write(noted, BASE64_STANDARD.encode(fingerprint)).unwrap();
+}
+
 /// A host that was set up before and is given a new token all the same.
 fn set_up(name: &str) -> NewHost {
     let host = NewHost::new(name);
@@ -38,6 +46,7 @@ fn credentials_that_work_stay_and_the_token_is_not_used() {
     testkit::require_bao!();
     let host = set_up("keep");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    note_tried(&host, &host.token); // as by a run that could not take it out of the file
     host.without_token().succeed();
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
@@ -204,4 +213,60 @@ fn a_locked_role_does_not_keep_a_new_token_from_its_use() {
         "{output}"
     );
     assert_eq!(host.stored().unwrap().1, good.secret_id);
+}
+
+#[test]
+fn a_clone_with_a_token_of_its_own_becomes_the_host_that_the_token_is_for() {
+    testkit::require_bao!();
+    let original = NewHost::new("original");
+    let host = NewHost::new("clone").with_credentials(&original.credentials);
+    note_tried(&host, &original.token);
+    host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
+    insta::assert_snapshot!(host.without_token().run(), @"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    this host has credentials that work, and a wrapping token that it never tried: the token is newer, and is traded
+    ");
+    host.assert_has_its_credentials();
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
+    host.without_token().succeed(); // and nothing more on the next start
+}
+
+#[test]
+fn a_clone_whose_token_gives_nothing_stays_and_says_so_at_each_start() {
+    testkit::require_bao!();
+    let host = set_up("clone-no-token");
+    let used = "s.w2EcqJLUZWb6HNYTeK0NorZq";
+    fs::write(host.environment(), format!("VAULT_WRAPPED_TOKEN={used}\n")).unwrap();
+    for _ in 0..2 {
+        let output = host.without_token().run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        let said = "warning: the credentials of this host stay, and the wrapping token where it is: OpenBao does not know";
+        assert!(output.stderr.contains(said), "{output}");
+        assert!(output.stderr.contains("hint: "), "{output}");
+        host.assert_has_its_credentials();
+    }
+    assert!(
+        fs::read_to_string(host.environment())
+            .unwrap()
+            .contains(used)
+    );
+}
+
+#[test]
+fn working_credentials_are_not_replaced_by_some_that_are_refused() {
+    testkit::require_bao!();
+    let host = set_up("clone-refused");
+    let worthless = pair(&host.credentials.role_id, "not-a-secret-id");
+    let token = host.server.wrap_credentials(&worthless, crate::host::LONG);
+    let output = host.with_token(&token).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("what it wrapped is refused"),
+        "{output}"
+    );
+    host.assert_has_its_credentials();
+    let left = entries(&host.approle());
+    assert!(!left.iter().any(|name| name.ends_with(".new")), "{left:?}");
 }

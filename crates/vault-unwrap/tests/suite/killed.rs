@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::ExitStatusExt, thread, time::Duration};
 
-use rustix::process::Signal;
+use testkit::{Proxy, Signal, Trouble};
 
 use crate::host::{LONG, NewHost};
 
@@ -75,5 +75,42 @@ fn assert_pair_is_whole_or_finished_next(host: &NewHost, number: u32) {
     if there("unwrapped.json") {
         host.without_token().address("").succeed();
         host.assert_has_its_credentials();
+    }
+}
+
+/// With three addresses, the servers behind the first are looked at by threads of their own, which may
+/// still be waiting for one that is silent when the token is used up.
+#[test]
+fn asked_to_end_while_the_token_is_traded_with_three_addresses_nothing_is_lost() {
+    testkit::require_bao!();
+    let host = NewHost::new("three-addresses");
+    let silent = testkit::SilentAddress::open();
+    let refused = testkit::refused_address();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let proxy = Proxy::to(&host.server.address());
+        proxy.on(
+            "wrapping/unwrap",
+            Trouble::Trickle(Duration::from_millis(2)),
+        );
+        let addresses = format!(
+            "{},{},{}",
+            refused.address(),
+            silent.address(),
+            proxy.address()
+        );
+        let token = host.server.wrap_credentials(&host.credentials, LONG);
+        let mut running = host.with_token(&token).address(addresses).start();
+        testkit::wait_for("the token is used up", || {
+            let hits = proxy.requests();
+            let traded = hits.iter().any(|hit| hit.path.ends_with("wrapping/unwrap"));
+            traded.then_some(())
+        });
+        for _ in 0..20 {
+            running.signal(signal);
+            thread::sleep(Duration::from_millis(5));
+        }
+        running.finish();
+        host.assert_has_its_credentials();
+        std::fs::remove_dir_all(host.approle()).unwrap();
     }
 }

@@ -232,3 +232,26 @@ fn a_token_that_this_host_itself_used_is_no_alarm() {
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
 }
+
+#[test]
+fn an_expiry_that_no_clock_shows_is_told_as_such() {
+    testkit::require_bao!();
+    let host = NewHost::new("absurd-expiry");
+    for (expiry, said) in [
+        ("99999999999999", "a time after the year 9999"),
+        ("253402300800", "a time after the year 9999"),
+        (
+            "18446744073709551615",
+            "OpenBao does not know the wrapping token",
+        ),
+    ] {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{expiry},"jti":"s.none"}}"#));
+        let output = host
+            .with_token(&format!("eyJ.{claims}.sig"))
+            .deadline("1s")
+            .run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.contains(said), "{expiry}: {output}");
+        assert!(!output.stderr.contains("panicked"), "{output}");
+    }
+}
