@@ -6,26 +6,30 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use cli::Failure;
+use secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
 
 use crate::{
     failure,
     fleet::{Fleet, Tree},
+    git,
     plan::Change,
 };
 use staged::Staged;
 
 /// What a file that is not finished is called; one that a killed run left is known by it.
-const PREFIX: &str = ".create-host.";
+pub(crate) const PREFIX: &str = ".create-host.";
 
 /// Writes `changes`. Every new content is on the disk beside its target before the first target is
 /// touched; when a step fails, what was replaced is put back. `private` files are readable by their owner
 /// only afterwards.
 pub(crate) fn write(tree: &Tree, changes: &[Change], private: &[&str]) -> Result<(), Failure> {
     let targets = resolve(tree, changes)?;
+    git::exclude(tree.root(), &format!("{PREFIX}*"))?;
     let mut made = MadeFolders::default();
     let staged = stage(tree, &targets, private, &mut made);
     let result = staged.and_then(|mut staged| {
@@ -112,7 +116,7 @@ fn stage(
 /// An editor that saved meanwhile must not lose what it wrote.
 fn check_unchanged(targets: &[Target<'_>]) -> Result<(), Failure> {
     for (path, change) in targets {
-        let now = match fs::read(path) {
+        let now = match read_bounded(path, LARGEST_TEXT) {
             Ok(bytes) => Some(bytes),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
             Err(cause) => return Err(failure::io("read", path, cause)),
@@ -166,8 +170,7 @@ impl MadeFolders {
             .take_while(|folder| !folder.exists())
             .collect();
         for folder in missing.into_iter().rev() {
-            fs::create_dir(folder)
-                .map_err(|cause| failure::io("make the folder", folder, cause))?;
+            make_folder(folder).map_err(|cause| failure::io("make the folder", folder, cause))?;
             self.0.push(folder.to_owned());
         }
         Ok(())
@@ -179,6 +182,13 @@ impl MadeFolders {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let parent = Folder::open(folder.parent().unwrap_or(Path::new("/")), Guard::Links)?;
+    fs::DirBuilder::new()
+        .mode(0o775) // less what the umask takes away: never writable by everybody
+        .create(parent.within(folder.file_name().unwrap_or_default()))
 }
 
 /// Removes the folders that removed files leave empty, up to the fleet's root.

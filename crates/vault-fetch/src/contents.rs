@@ -1,9 +1,10 @@
 //! What the command line says is made of the secret.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use cli::Failure;
 use delivery::{Contents, Template};
+use secure_fs::{LARGEST_TEXT, read_text_bounded};
 
 use crate::Arguments;
 
@@ -11,7 +12,7 @@ use crate::Arguments;
 pub(crate) fn of(arguments: &Arguments) -> Result<Contents, Failure> {
     let mut templates = BTreeMap::new();
     for (name, file) in &arguments.template {
-        let text = fs::read_to_string(file).map_err(|cause| {
+        let text = read_text_bounded(file, LARGEST_TEXT).map_err(|cause| {
             Failure::usage(format!(
                 "the template `{}` could not be read: {cause}",
                 file.display()

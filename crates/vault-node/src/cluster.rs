@@ -1,9 +1,10 @@
 //! Which nodes there are.
 
-use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
 use cli::Failure;
 use openbao::{Address, Client, Settings, Trust};
+use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use serde::Deserialize;
 
 /// How long a node may take to answer before it counts as out of reach.
@@ -29,7 +30,7 @@ impl Cluster {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|cause| {
+        let text = read_text_bounded(path, LARGEST_TEXT).map_err(|cause| {
             Failure::usage(format!("`{shown}` could not be read: {cause}")).hint(
                 "the NixOS module writes it where `vault.server.enable` is set; `--config` names another",
             )

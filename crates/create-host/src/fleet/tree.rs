@@ -6,6 +6,7 @@ use std::{
 };
 
 use cli::Failure;
+use secure_fs::{LARGEST_TEXT, read_bounded};
 
 use crate::{failure, write};
 
@@ -71,7 +72,7 @@ impl Tree {
             Err(cause) if is_absent(&cause) => return Ok(None),
             _ => {}
         }
-        fs::read(&real)
+        read_bounded(&real, LARGEST_TEXT)
             .map(Some)
             .map_err(|cause| failure::io("read", &self.root.join(path), cause))
     }

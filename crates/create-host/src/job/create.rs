@@ -191,6 +191,8 @@ fn issue(
     }
     let ttl = &settings.openbao.wrap_ttl;
     if !job.arguments.dry_run {
+        // a secret id that nobody has would be good for ever
+        let _held = job.signals.hold();
         let fail =
             |report: &Report, failure| report.interrupted("no wrapping token was issued", failure);
         let issued = credentials::issue(&side.server, job.name, ttl.duration())

@@ -4,7 +4,7 @@ mod create;
 mod remove;
 mod vms_file;
 
-use cli::Failure;
+use cli::{Failure, SignalBlock};
 
 use crate::{
     Arguments,
@@ -20,6 +20,7 @@ use crate::{
 
 /// Does what the arguments ask for.
 pub(crate) fn work(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
+    let signals = SignalBlock::begin(); // before the first request, which may start threads
     let name = HostName::parse(&arguments.hostname)?;
     let address = arguments
         .ip
@@ -41,6 +42,7 @@ pub(crate) fn work(arguments: &Arguments, report: &mut Report) -> Result<(), Fai
         arguments,
         fleet: &fleet,
         name: &name,
+        signals: &signals,
     };
     match address {
         Some(address) if !arguments.remove => create::create(&job, address, report),
@@ -53,6 +55,7 @@ struct Job<'a> {
     arguments: &'a Arguments,
     fleet: &'a Fleet,
     name: &'a HostName,
+    signals: &'a SignalBlock,
 }
 
 /// OpenBao, and how policy and role get into it.

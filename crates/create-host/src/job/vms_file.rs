@@ -1,7 +1,8 @@
 //! The file with the wrapping tokens.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
+    io,
     os::unix::fs::PermissionsExt,
 };
 
@@ -9,6 +10,7 @@ use cli::Failure;
 use infra_edit::vms;
 use openbao::wrapping;
 use secrecy::{ExposeSecret, SecretString};
+use secure_fs::{Guard, Place};
 
 use crate::{failure, fleet::Fleet, git, host::HostName, plan::Change, report::Report, write};
 
@@ -39,7 +41,11 @@ pub(super) fn protect(fleet: &Fleet, report: &mut Report, dry_run: bool) -> Resu
         return Ok(());
     }
     if !dry_run {
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(fail)?;
+        Place::find(&path, Guard::Links)
+            .map_err(io::Error::from)
+            .and_then(|place| File::open(place.path()))
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+            .map_err(fail)?;
     }
     report.file(
         file,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cli::{Failure, note};
+use cli::{Failure, note, with_signals};
 use indicatif::ProgressBar;
 use openbao::Trust;
 use secrecy::ExposeSecret;
@@ -105,7 +105,7 @@ impl OpenTofu {
         ]);
         command.args(RESOURCES.map(|resource| format!("-target={resource}[\"{name}\"]")));
         let applied = if verbose {
-            let status = command.stdout(std::io::stderr()).status();
+            let status = with_signals(|| command.stdout(std::io::stderr()).status());
             status
                 .map_err(|cause| failure::io("run", &self.program, cause))
                 .and_then(|status| self.judge(status))
@@ -126,7 +126,7 @@ impl OpenTofu {
         let bar =
             ProgressBar::new_spinner().with_message(format!("OpenTofu applies `{}`", self.shown));
         bar.enable_steady_tick(Duration::from_millis(100));
-        let status = command.status();
+        let status = with_signals(|| command.status());
         bar.finish_and_clear();
         let judged = self.judge(status.map_err(fail)?);
         if judged.is_err() {

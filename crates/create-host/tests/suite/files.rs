@@ -426,3 +426,167 @@ fn listing(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     found.sort();
     found
 }
+
+#[test]
+fn git_never_takes_up_what_a_killed_run_left() {
+    testkit::require_bao!();
+    let site = Site::without_server("not-added");
+    if testkit::find("git", "GIT").is_none() {
+        testkit::skip!("no git on this machine");
+    }
+    // a fleet that does not ignore drafts by itself
+    let excluded = site.path(".git/info/exclude");
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git")
+            .arg("-C")
+            .arg(site.fleet.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    fs::write(&excluded, "# mine").unwrap(); // without an end of its line
+    site.create_files().succeed();
+    let text = fs::read_to_string(&excluded).unwrap();
+    assert_eq!(text, "# mine\n.create-host.*\n");
+    for folder in ["", "terraform", "hosts/not-added"] {
+        fs::write(site.path(folder).join(".create-host.AbCdEf"), "a token").unwrap();
+    }
+    let seen = git(&["status", "--porcelain", "--untracked-files=all"]);
+    assert!(!seen.contains(".create-host"), "{seen}");
+    site.create_files().succeed();
+    assert_eq!(
+        fs::read_to_string(&excluded).unwrap(),
+        text,
+        "once is enough"
+    );
+}
+
+#[test]
+fn a_token_on_its_way_is_for_the_owner_only_also_where_git_tracks_the_file() {
+    testkit::require_bao!();
+    let site = Site::new("private-draft");
+    let vms = site.path("terraform/vms.tf");
+    set_mode(&vms, 0o644);
+    let folder = site.path("terraform");
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut seen = Vec::new();
+            while !ended.load(std::sync::atomic::Ordering::SeqCst) {
+                for entry in fs::read_dir(&folder).unwrap().flatten() {
+                    let is_draft = entry
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with(".create-host.");
+                    if let (true, Ok(data)) = (is_draft, entry.metadata()) {
+                        seen.push(data.permissions().mode() & 0o777);
+                    }
+                }
+            }
+            seen
+        });
+        for _ in 0..5 {
+            site.create().args(["--force"]).succeed();
+        }
+        ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        watch.join().unwrap()
+    });
+    eprintln!("{} looks at a draft", seen.len());
+    assert!(seen.iter().all(|mode| *mode == 0o600), "{seen:?}");
+    assert_eq!(mode(&vms), "0644", "git has it as it is");
+}
+
+#[test]
+fn the_access_control_list_of_an_edited_file_stays() {
+    let site = Site::without_server("listed");
+    let flake = site.path("flake.nix");
+    let open = || fs::File::open(&flake).unwrap();
+    if !testkit::give_by_acl(open(), testkit::Acl::Access) {
+        testkit::skip!("a file system without access control lists");
+    }
+    let before = testkit::acl(open());
+    site.create_files().succeed();
+    assert!(site.fleet.text("flake.nix").contains("mkHost \"listed\""));
+    assert!(before.is_some());
+    assert_eq!(testkit::acl(open()), before);
+}
+
+#[test]
+fn with_a_umask_of_zero_nothing_is_writable_by_everybody() {
+    let site = Site::without_server("umask-zero");
+    let output = testkit::Run::new("/bin/sh")
+        .args([
+            "-c",
+            "umask 0; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_create-host"),
+        ])
+        .args([
+            "--hostname",
+            "umask-zero",
+            "--ip",
+            "10.0.0.11/24",
+            "--skip-vault",
+        ])
+        .folder(site.fleet.path())
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(mode(&site.path("hosts/umask-zero")), "0775");
+    for name in ["default.nix", "networking.nix"] {
+        assert_eq!(mode(&site.path(&site.host_file(name))), "0664", "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_nested_too_deep_or_too_large_is_told_at_once() {
+    let site = Site::without_server("hostile");
+    let tried = |file: &str, said: &str| {
+        let output = site.create_files().run();
+        assert_ne!(output.code(), Some(0), "{output}");
+        assert!(
+            output.stderr.contains(file) && output.stderr.contains(said),
+            "{output}"
+        );
+        assert!(output.time < std::time::Duration::from_secs(5), "{output}"); // a busy machine's
+    };
+    let flake = fs::read_to_string(site.path("flake.nix")).unwrap();
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("a: ", ""),
+        ("!", ""),
+        ("{a=", ";}"),
+        ("f ", ""),
+    ] {
+        let nested = format!("{}a{}", open.repeat(200_000), close.repeat(200_000));
+        let text = flake.replacen("outputs", &format!("deep = {nested};\n  outputs"), 1);
+        fs::write(site.path("flake.nix"), text).unwrap();
+        tried("flake.nix", "nested too deep");
+    }
+    let sparse = fs::File::create(site.path("flake.nix")).unwrap();
+    sparse.set_len(600 << 20).unwrap();
+    tried("flake.nix", "it is larger than 4 MiB");
+    fs::write(site.path("flake.nix"), &flake).unwrap();
+
+    let vms = fs::read_to_string(site.path("terraform/vms.tf")).unwrap();
+    for (open, close) in [
+        ("[", "]"),
+        ("(", ")"),
+        ("{ a = ", "}"),
+        ("!", ""),
+        ("a ? b : ", ""),
+    ] {
+        let nested = format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
+        let text = format!("{vms}\nlocals {{\n  deep = {nested}\n}}\n");
+        fs::write(site.path("terraform/vms.tf"), text).unwrap();
+        tried("vms.tf", "not valid HCL");
+    }
+    fs::write(site.path("terraform/vms.tf"), &vms).unwrap();
+    fs::write(
+        site.path("fleet.toml"),
+        format!("a = {}", "[".repeat(200_000)),
+    )
+    .unwrap();
+    tried("fleet.toml", "not valid TOML");
+}

@@ -1,6 +1,6 @@
 //! Each step fails once: the message says what is done, and the same command goes on from there.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use testkit::{Output, Proxy, Trouble};
 
@@ -227,10 +227,7 @@ fn the_token_finds_no_place() {
     let site = Site::new("fail-place");
     let before = site.fleet.text("terraform/vms.tf");
     let proxy = Proxy::to(&site.server().address());
-    proxy.on(
-        "sys/wrapping/wrap",
-        Trouble::Delay(std::time::Duration::from_secs(1)),
-    );
+    proxy.on("sys/wrapping/wrap", Trouble::Delay(Duration::from_secs(1)));
     let output = thread::scope(|scope| {
         let run = scope.spawn(|| site.create().through(&proxy).run());
         testkit::wait_for("the wrapping", || {
@@ -361,4 +358,28 @@ fn removing() {
     ");
     site.remove().through(proxy.behave()).succeed();
     assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+/// From the request for a secret id, which is good without an end, until its token is in the file.
+#[test]
+fn asked_to_end_meanwhile_it_leaves_no_secret_id_that_nobody_has() {
+    testkit::require_bao!();
+    let site = Site::new("asked-to-end");
+    for fragment in ["/secret-id", "sys/wrapping/wrap"] {
+        let proxy = Proxy::to(&site.server().address());
+        proxy.on(fragment, Trouble::Trickle(Duration::from_millis(2)));
+        let mut running = site.create().through(&proxy).args(["--force"]).start();
+        testkit::wait_for("it is asked for", || {
+            let hits = proxy.requests();
+            let asked = |hit: &testkit::Hit| hit.method != "LIST" && hit.path.ends_with(fragment);
+            hits.iter().any(asked).then_some(())
+        });
+        running.signal(testkit::Signal::TERM);
+        running.finish();
+        site.assert_tidy();
+        let credentials = site.unwrap();
+        assert!(site.login(&credentials).is_ok(), "{fragment}");
+        site.create().args(["--force"]).succeed();
+        assert_eq!(site.accessors().len(), 1, "{fragment}");
+    }
 }

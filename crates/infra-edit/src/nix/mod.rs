@@ -7,6 +7,7 @@
 //! Sets that a function computes (`genAttrs`, `mapAttrs`, a helper) are [`Error::Unsupported`]: the error names the line
 //! and shows what to add by hand.
 
+mod depth;
 mod expression;
 mod found;
 mod locate;

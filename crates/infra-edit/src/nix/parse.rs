@@ -5,6 +5,7 @@ use std::ops::Range;
 use rnix::ast::{self, AstNode};
 use rnix::{ParseError, SyntaxKind, SyntaxNode};
 
+use super::depth::too_deep;
 use crate::error::{Error, Language, Position};
 
 /// The root of a source that holds one whole expression.
@@ -16,6 +17,9 @@ pub(super) fn parse(source: &str) -> Result<SyntaxNode, Error> {
     };
     if source.starts_with('\u{feff}') {
         return Err(at(0, "the file begins with a byte order mark".to_owned()));
+    }
+    if let Some(offset) = too_deep(source) {
+        return Err(at(offset, "it is nested too deep here".to_owned()));
     }
     let parsed = rnix::Root::parse(source);
     if let Some(error) = parsed.errors().first() {

@@ -1,15 +1,16 @@
 //! Declarations in files.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use cli::Failure;
 use delivery::Declarations;
+use secure_fs::read_text_bounded;
 use serde_json::{Map, Value};
 
 use super::{ByHost, understood};
+
+/// More than the declarations of any fleet.
+const LARGEST: u64 = 256 << 20;
 
 /// The hosts of all files together.
 pub(super) fn declarations(files: &[PathBuf]) -> Result<ByHost, Failure> {
@@ -28,11 +29,13 @@ pub(super) fn declarations(files: &[PathBuf]) -> Result<ByHost, Failure> {
 }
 
 fn read(file: &Path) -> Result<ByHost, Failure> {
-    let text = if file == Path::new("-") {
-        io::read_to_string(io::stdin())
+    // `/dev/stdin` is opened and bounded as a file is
+    let path = if file == Path::new("-") {
+        Path::new("/dev/stdin")
     } else {
-        fs::read_to_string(file)
+        file
     };
+    let text = read_text_bounded(path, LARGEST);
     let text = text.map_err(|cause| {
         Failure::usage(format_args!("could not read `{}`: {cause}", file.display()))
     })?;
