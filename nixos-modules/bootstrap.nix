@@ -53,6 +53,8 @@ in
         RestartSteps = 8;
         RestartMaxDelaySec = "10min";
         TimeoutStartSec = "2min";
+        # Credentials that the disk does not take exist in its memory only, until there is room.
+        SendSIGKILL = false;
       };
     };
   };

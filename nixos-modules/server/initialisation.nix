@@ -238,6 +238,8 @@ in
         RestartSteps = 8;
         RestartMaxDelaySec = "10min";
         TimeoutStartSec = "5min";
+        # Keys that the disk does not take exist in its memory only, until there is room.
+        SendSIGKILL = false;
       };
     };
   };

@@ -205,7 +205,14 @@ impl Folder {
         if whole == 0 || whole < drafts.len() || !self.file(STARTED).exists() {
             return Ok(false);
         }
-        fs::rename(self.file(STARTED), self.file(ANSWERED))
+        let in_clear = self.draft(IN_CLEAR);
+        let cut = if in_clear.exists() {
+            read_bounded(&in_clear, LONGEST)
+                .and_then(|content| overwrite(&in_clear, written(&Zeroizing::new(content))))
+        } else {
+            Ok(())
+        };
+        cut.and_then(|()| fs::rename(self.file(STARTED), self.file(ANSWERED)))
             .and_then(|()| self.flush())
             .and_then(|()| self.name_all())
             .map_err(|cause| unusable(&self.path, "keep the keys", &cause))?;
@@ -332,12 +339,20 @@ fn is_reserved(draft: &Path) -> io::Result<bool> {
     Ok(content.iter().all(|byte| *byte == 0))
 }
 
+/// The content of a draft without the reserved room behind it.
+fn written(content: &[u8]) -> &[u8] {
+    let last = content.iter().rposition(|byte| *byte != 0);
+    &content[..last.map_or(0, |last| last + 1)]
+}
+
 /// Whether a draft holds what was to be written to it. All that is encrypted ends with a checksum, which
 /// is not zero but in one of 2^64 files.
 fn is_whole(draft: &Path) -> io::Result<bool> {
     let content = Zeroizing::new(read_bounded(draft, LONGEST)?);
     if draft.with_extension("").ends_with(IN_CLEAR) {
-        return Ok(serde_json::from_slice::<serde_json::Value>(&content).is_ok());
+        // the room behind it may not have been given back yet
+        let text = written(&content);
+        return Ok(serde_json::from_slice::<serde_json::Value>(text).is_ok());
     }
     let begins = content.first().is_some_and(|byte| *byte != 0);
     Ok(begins && content.iter().rev().take(8).any(|byte| *byte != 0))

@@ -9,7 +9,8 @@ use cli::ConnectionArgs;
 ///
 /// The token comes from `--token-file`, from `--credential`, from VAULT_WRAPPED_TOKEN, or from that
 /// line of the environment file. Before it is used it is looked up: one that was not made by
-/// create-host is refused. Where credentials are there and still work, there is nothing to do.
+/// create-host is refused. Where credentials are there and still work, there is nothing to do, unless
+/// the token is one that this host never tried: then it is newer, and takes their place.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(

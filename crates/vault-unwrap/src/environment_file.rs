@@ -176,4 +176,21 @@ mod tests {
         assert_eq!(none.value("T"), None);
         none.remove("T").unwrap();
     }
+
+    proptest::proptest! {
+        /// Whatever a file holds: what is taken out is gone, and other lines keep every byte.
+        #[test]
+        fn any_text(lines in proptest::collection::vec("(export )?[ A-U]{0,2}T?[ =#'\"\\r\\PC]{0,12}", 0..12)) {
+            let text = lines.join("\n");
+            let (folder, environment) = file(&text);
+            environment.remove("T").unwrap();
+            let after = fs::read_to_string(folder.path().join("environment")).unwrap();
+            let kept: Vec<&str> = text
+                .split_inclusive('\n')
+                .filter(|line| !sets(line.as_bytes(), "T"))
+                .collect();
+            assert_eq!(after, kept.concat());
+            assert_eq!(EnvironmentFile::read(&folder.path().join("environment")).unwrap().value("T"), None);
+        }
+    }
 }

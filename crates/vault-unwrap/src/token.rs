@@ -77,3 +77,19 @@ fn check(text: &str, source_name: String) -> Result<SecretString, Error> {
     }
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests {
+    proptest::proptest! {
+        /// Whatever a token says of itself is no reason to panic.
+        #[test]
+        fn any_token(payload in "\\PC{0,40}", expiry in proptest::num::u64::ANY, text in "\\PC{0,60}") {
+            use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+            let expiry_of = |text: String| openbao::wrapping::expiry(&text.into()).map(cli::utc);
+            let _ = expiry_of(text);
+            for claims in [payload, format!(r#"{{"exp":{expiry}}}"#), format!(r#"{{"exp":-{expiry}.5e9}}"#)] {
+                let _ = expiry_of(format!("eyJ.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(claims)));
+            }
+        }
+    }
+}

@@ -231,7 +231,7 @@ fn a_file_in_place_of_a_parent_is_told() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/parent-file/db` was not written: could not look at `[temporary]/file/db`: Not a directory (os error 20)
+    error: `hosts/parent-file/db` was not written: could not open `[temporary]/file`: Not a directory (os error 20)
     ");
 }
 
@@ -276,7 +276,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/led-astray/db` was not written: `[temporary]/app` may be changed by another user while root writes to it
+    error: `hosts/led-astray/db` was not written: `[temporary]/app` may be changed by another user while root writes below it
 
     hint: name a directory that only vault-fetch writes to, such as `/run/secrets/db`
     ");
@@ -287,7 +287,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: `hosts/led-astray/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/app` may be changed by another user while root writes to it
+    warning: `hosts/led-astray/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/app` may be changed by another user while root writes below it
     ");
     // somebody else's group may write to it
     std::os::unix::fs::chown(&app, Some(0), Some(65_533)).unwrap();

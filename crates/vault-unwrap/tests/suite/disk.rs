@@ -37,7 +37,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     let app = place.join("app");
     fs::create_dir(&app).unwrap();
     fs::set_permissions(&*victim, fs::Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::symlink(&*victim, app.join("approle")).unwrap();
+    symlink(&*victim, app.join("approle")).unwrap();
     std::os::unix::fs::chown(&app, Some(65_533), Some(65_533)).unwrap();
     insta::assert_snapshot!(host.unwrap().to(&app.join("approle")).run(), @"
     exit status: 1
