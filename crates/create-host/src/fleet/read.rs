@@ -263,4 +263,16 @@ mod tests {
         assert_snapshot!(refused("[openbao]\naddress = \n"), @"`fleet.toml`, line 2: not valid TOML: string values must be quoted, expected literal string");
         assert_snapshot!(refused("[openbao]\nkv_mount = \"a\"\nkv_mount = \"b\""), @"`fleet.toml`, line 3: not valid TOML: duplicate key");
     }
+
+    proptest::proptest! {
+        /// Whatever the file holds, it is understood or refused.
+        #[test]
+        fn any_text(
+            lines in proptest::collection::vec("(\\[(openbao|network|paths|text|a)\\]|[a-z_.]{0,12} = [0-9\"\\[{}\\],'ü.:/-]{0,20}|\\PC{0,20})", 0..12),
+            depth in 0..5000_usize,
+        ) {
+            let _ = read(&lines.join("\n"));
+            let _ = read(&format!("{}\na = {}", lines.join("\n"), "[".repeat(depth)));
+        }
+    }
 }

@@ -141,7 +141,10 @@ mod tests {
             let time = started.elapsed();
             eprintln!("{way:?}: {nodes} nodes in {time:?}");
             assert!(nodes > 40, "{way:?}: {nodes} nodes");
-            assert!(time < std::time::Duration::from_secs(1), "{way:?}: {time:?}");
+            assert!(
+                time < std::time::Duration::from_secs(1),
+                "{way:?}: {time:?}"
+            );
         }
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod flakes;
+mod foreign;
 mod layout;
 mod machines;
 
