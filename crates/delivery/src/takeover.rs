@@ -11,18 +11,13 @@ use std::{
 };
 
 use openbao::{SecretMap, kv};
-use rustix::{
-    fs::{Mode, Uid, chmod},
-    process::geteuid,
-};
+use rustix::{fs::Uid, process::geteuid};
+use secure_fs::{Folder, Guard};
 use zeroize::Zeroizing;
 
 use crate::{
-    Cache, Found, Kept, Workplace,
-    error::Error,
-    names::not_a_file_name,
-    private_file,
-    workplace::{make_private, refuse_others},
+    Cache, Found, Kept, Workplace, error::Error, names::not_a_file_name, private_file,
+    workplace::parent_of,
 };
 
 /// The largest file that is read.
@@ -52,12 +47,12 @@ pub fn take_over_output(target: &Path, owner: Option<Uid>) -> Result<Option<usiz
     if files.is_empty() {
         return Ok(None);
     }
-    refuse_others(target)?;
+    let parent = Folder::open(parent_of(target), Guard::Strict)?;
     refuse_odd(target, fs::Metadata::is_dir, owner)?;
     for file in &files {
         refuse_unlike_key(file, owner)?;
     }
-    make_private(&folder).map_err(|cause| Error::io("make", &folder, cause))?;
+    parent.private(folder.file_name().unwrap_or_default())?;
     Ok(Some(files.len()))
 }
 
@@ -77,13 +72,13 @@ impl Cache {
         if files.is_empty() {
             return Ok(None);
         }
-        refuse_others(self.folder())?;
+        let parent = Folder::open(parent_of(self.folder()), Guard::Strict)?;
+        let opened = parent.entry(self.folder().file_name().unwrap_or_default())?;
         refuse_odd(self.folder(), fs::Metadata::is_dir, None)?;
         for file in &files {
             refuse_unlike_key(file, None)?;
         }
-        chmod(self.folder(), Mode::RWXU)
-            .map_err(|cause| Error::io("change the mode of", self.folder(), cause))?;
+        opened.set_mode(0o700)?;
         let kept = self.copy_of(&files)?;
         for file in &files {
             fs::remove_file(file).map_err(|cause| Error::io("remove", file, cause))?;
