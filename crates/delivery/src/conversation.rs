@@ -98,10 +98,14 @@ impl Conversation<'_> {
     /// See [`Refusal`].
     pub fn read(&mut self, secret: &str) -> Result<kv::Secret, Refusal> {
         let mount = self.access.kv_mount;
-        self.ask(|client| kv::read(client, mount, secret))
+        let question = |client: &Client| kv::read(client, mount, secret);
+        match self.ask(question) {
+            Err(Refusal::Gone(absent)) => self.ask_active(absent, question),
+            answer => answer,
+        }
     }
 
-    /// The versions of one secret.
+    /// The versions of one secret. That there are none decides nothing: the secret itself is read then.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -110,7 +114,7 @@ impl Conversation<'_> {
         self.ask(|client| kv::metadata(client, mount, secret))
     }
 
-    /// What there is in a folder of secrets, with the versions of each.
+    /// What there is in a folder of secrets, with the versions of each. That there is nothing decides nothing.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -135,10 +139,7 @@ impl Conversation<'_> {
         let worth = |error: &Error| worth_another_try(error, has_copy);
         let answer = retry_until(deadline, PAUSES, worth, || self.ask_once(&question));
         self.note();
-        match answer {
-            Err(error) if error.says_absent() => self.ask_active(error, &question),
-            answer => answer.map_err(judge),
-        }
+        answer.map_err(judge)
     }
 
     /// Asks the active node for what another did not have: a standby may lag behind.
