@@ -45,6 +45,11 @@ impl ConnectionArgs {
         self.settings_or(address)
     }
 
+    /// Whether whoever runs the command named the address, by flag or variable.
+    pub(crate) fn names_address(&self) -> bool {
+        self.address.is_some() || variable("ADDR").is_some()
+    }
+
     /// As [`ConnectionArgs::settings`]; `fallback` gives what neither flag nor variable does, by the
     /// variable's name without its prefix, such as `ADDR`.
     ///
@@ -55,7 +60,8 @@ impl ConnectionArgs {
         fallback: impl Fn(&str) -> Option<String>,
     ) -> Result<Settings, Failure> {
         let value = |name: &str| {
-            variable(name).or_else(|| fallback(name).filter(|value| !value.is_empty()))
+            let set = variable(name).map(without_comment);
+            set.or_else(|| fallback(name).filter(|value| !value.is_empty()))
         };
         let address = self.address.clone().or_else(|| value("ADDR"));
         let Some(address) = address else {
@@ -86,29 +92,8 @@ impl ConnectionArgs {
             .ca_certificate
             .clone()
             .or_else(|| value("CACERT").map(PathBuf::from));
-        Ok(bundle.map_or_else(system_trust, Trust::Bundle))
+        Ok(bundle.map_or(Trust::System, Trust::Bundle))
     }
-}
-
-/// Where systems keep their root certificates in one file: Debian, NixOS, Arch; Fedora; openSUSE.
-const SYSTEM_BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-];
-
-/// The system's root certificates. Where they stand in one file, that is read alone: Debian has each
-/// of them in a file of its own as well, and reading all of those takes longer than a whole fetch.
-pub fn system_trust() -> Trust {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    if set("SSL_CERT_DIR").is_some() || set("SSL_CERT_FILE").is_some() {
-        return Trust::System; // somebody chose others, and these variables are looked at there
-    }
-    let bundle = SYSTEM_BUNDLES
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.is_file());
-    bundle.map_or(Trust::System, Trust::Bundle)
 }
 
 /// `BAO_<name>`, else `VAULT_<name>`.
@@ -119,6 +104,16 @@ pub(crate) fn variable(name: &str) -> Option<String> {
             .filter(|value| !value.is_empty())
     };
     read("BAO").or_else(|| read("VAULT"))
+}
+
+/// A value without the comment behind it: `/etc/environment` may have one, which systemd takes for a part of
+/// the value, and PAM does not.
+fn without_comment(value: String) -> String {
+    let comment = value.find(" #").or_else(|| value.find("\t#"));
+    match comment {
+        Some(at) => value[..at].trim_end().to_owned(),
+        None => value,
+    }
 }
 
 /// A variable that holds a boolean, as OpenBao's own command line reads one.

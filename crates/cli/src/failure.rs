@@ -1,8 +1,12 @@
 //! The end of a run that did not do its job.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use openbao::{Error, Trouble};
+use openbao::{
+    Error, Trouble,
+    destination::{Astray, Why},
+    tls::TlsTrouble,
+};
 
 /// How a run ended; the number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +102,17 @@ impl From<&Error> for Failure {
     }
 }
 
-fn hint(error: &Error) -> Option<&'static str> {
-    Some(match error {
+fn hint(error: &Error) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match error {
         Error::Unavailable { attempts } => {
             return attempts
                 .first()
                 .and_then(|attempt| trouble_hint(&attempt.trouble));
+        }
+        Error::KvVersion1 { mount } => {
+            return Some(
+                format!("make it version 2 with `bao kv enable-versioning {mount}`").into(),
+            );
         }
         Error::Denied { .. } => "the policy does not allow this path, or the token has expired",
         Error::Trust(_) => {
@@ -113,11 +122,11 @@ fn hint(error: &Error) -> Option<&'static str> {
             "an address reads `https://10.0.0.5:8200`; give it with `--address` or `BAO_ADDR`"
         }
         _ => return None,
-    })
+    }))
 }
 
-fn trouble_hint(trouble: &Trouble) -> Option<&'static str> {
-    Some(match trouble {
+fn trouble_hint(trouble: &Trouble) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match trouble {
         Trouble::Connect(_) | Trouble::Timeout(_) => {
             "check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between"
         }
@@ -130,6 +139,21 @@ fn trouble_hint(trouble: &Trouble) -> Option<&'static str> {
         Trouble::Standby { leader: None } => {
             "the cluster has lost its quorum, or elects a leader just now: `vault-node status` on a node tells"
         }
+        Trouble::Tls(TlsTrouble::Expired) => {
+            "renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)?"
+        }
+        Trouble::Tls(TlsTrouble::NotYetValid) => {
+            "set this machine's clock (`date`); if it is right, OpenBao's certificate begins later"
+        }
+        Trouble::Tls(TlsTrouble::NotSpoken) => "is it `http://` that is spoken there?",
+        Trouble::Tls(TlsTrouble::Needed) => "give its address with `https://`",
+        Trouble::Tls(TlsTrouble::AnotherName) => {
+            "give an address that OpenBao's certificate names (`openssl s_client -connect HOST:PORT`), or make \
+             one with this name, as `subjectAltName`"
+        }
+        Trouble::Tls(TlsTrouble::IsCa) => {
+            "if that is OpenBao's own certificate, name the file with it: `--ca-certificate FILE`, `BAO_CACERT`"
+        }
         Trouble::Tls(_) => {
             "give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, \
              and an address that its certificate names"
@@ -140,9 +164,40 @@ fn trouble_hint(trouble: &Trouble) -> Option<&'static str> {
             "`bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from \
              locking it again; `approle/` is the mount"
         }
+        // what OpenBao says where a role limits the uses of its tokens, and the login stands inside the request
+        Trouble::Server {
+            status: 500,
+            messages,
+        } if messages
+            .iter()
+            .any(|text| text.ends_with("* internal error")) =>
+        {
+            "OpenBao's log says more; a role with `token_num_uses` cannot log in inside a request: set it to 0, \
+             or log in first (`--authentication login`)"
+        }
+        Trouble::Astray(astray) => return Some(astray_hint(astray)),
         Trouble::BadReply(_) => {
             "is this OpenBao's address, and nothing in between that answers in its place?"
         }
         _ => return None,
-    })
+    }))
+}
+
+/// What to do about a server that points elsewhere.
+fn astray_hint(Astray { to, why }: &Astray) -> Cow<'static, str> {
+    match why {
+        Why::WasNotEncrypted => format!("if that is OpenBao, give that address: `--address {to}`").into(),
+        Why::UnknownServer => {
+            "if that is a server of the same cluster, name it, too: `--address URL,URL`, `BAO_ADDR`; \
+             or name the CA certificate of the cluster alone with `--ca-certificate FILE`"
+                .into()
+        }
+        Why::NotEncrypted => {
+            "set `api_addr` of that server to its `https://` address; nothing is sent unencrypted".into()
+        }
+        Why::NotActive => "ask the active server".into(),
+        Why::OtherPath | Why::NoAddress | Why::Circle => {
+            "is this OpenBao's address, and nothing in between that answers in its place?".into()
+        }
+    }
 }

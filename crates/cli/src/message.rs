@@ -8,28 +8,35 @@ use std::{
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 
+use openbao::redaction::without_credentials;
+
 use crate::{Failure, printable::printable};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
+/// The text for a terminal, and without anything that was sent as a credential, whoever wrote it.
+fn shown(text: &str) -> String {
+    printable(&without_credentials(text))
+}
+
 /// Tells a person something that needs no action.
 pub fn note(message: impl fmt::Display) {
-    eprintln!("{}", printable(&message.to_string()));
+    eprintln!("{}", shown(&message.to_string()));
 }
 
 /// Tells a person something that may need action, although the job goes on.
 pub fn warn(message: impl fmt::Display) {
-    let message = printable(&message.to_string());
+    let message = shown(&message.to_string());
     eprintln!("{WARNING}warning{WARNING:#}: {message}");
 }
 
 /// Tells a person why the job ends here.
 pub(crate) fn error(failure: &Failure) {
-    eprintln!("{ERROR}error{ERROR:#}: {}", printable(failure.message()));
+    eprintln!("{ERROR}error{ERROR:#}: {}", shown(failure.message()));
     if let Some(hint) = failure.hint_text() {
-        eprintln!("\n{HINT}hint{HINT:#}: {}", printable(hint));
+        eprintln!("\n{HINT}hint{HINT:#}: {}", shown(hint));
     }
 }
 

@@ -175,6 +175,7 @@ fn unauthenticated(path: &str) -> Request<'_> {
     Request::new(Method::Get, path)
         .authentication(Authentication::None)
         .in_root_namespace()
+        .small_answer()
 }
 
 /// What a standby is called that names `leader` as the active node; empty where it knows of none.

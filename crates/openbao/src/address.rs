@@ -1,20 +1,37 @@
 //! Where an OpenBao server listens.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use ureq::http::{Uri, uri::Scheme};
 
 /// The base address of one server: scheme, host and port, such as `https://10.0.0.5:8200`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Address {
     base: String,
     encrypted: bool,
 }
 
+/// Two that lead to one server are equal: case and a default port make no difference.
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.encrypted == other.encrypted
+            && self.port() == other.port()
+            && self.host().eq_ignore_ascii_case(other.host())
+    }
+}
+
+impl Eq for Address {}
+
 impl Address {
     /// Whether the connection is protected by TLS.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
+    }
+
+    /// Whether it leads to this machine and nowhere else.
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host().parse::<IpAddr>();
+        address.map_or(self.host() == "localhost", |address| address.is_loopback())
     }
 
     /// The host: a name, or an IP address without brackets.
@@ -113,7 +130,7 @@ impl FromStr for Address {
 }
 
 /// The text without a user and a password, which must not be shown.
-fn without_user(text: &str) -> String {
+pub(crate) fn without_user(text: &str) -> String {
     let Some((before, host)) = text.rsplit_once('@') else {
         return text.to_owned();
     };
@@ -147,6 +164,33 @@ mod tests {
             "https://a:1/".parse::<Address>().unwrap().to_string(),
             "https://a:1"
         );
+    }
+
+    #[test]
+    fn loopback_is_this_machine() {
+        for text in [
+            "http://127.0.0.1:8200",
+            "http://127.9.9.9",
+            "http://[::1]:1",
+            "http://localhost:1",
+        ] {
+            assert!(text.parse::<Address>().unwrap().is_loopback(), "{text}");
+        }
+        for text in [
+            "http://127.0.0.1.example.org",
+            "http://10.0.0.1",
+            "http://[fd00::1]",
+        ] {
+            assert!(!text.parse::<Address>().unwrap().is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_server_has_one_address() {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        assert_eq!(address("https://A"), address("https://a:443"));
+        assert_ne!(address("https://a:443"), address("http://a:443"));
+        assert_ne!(address("https://a:1"), address("https://a:2"));
     }
 
     #[test]

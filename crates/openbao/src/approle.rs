@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{AppRoleCredentials, Authentication, Client, Error, Method, Request, Trouble};
+use crate::{AppRoleCredentials, Authentication, Client, Error, Method, Request, Trouble, bounded};
 
 /// Logs in and gives the token; it is not used for further requests by itself.
 ///
@@ -27,6 +27,7 @@ pub fn login(
         secret_id: credentials.secret_id.expose_secret(),
     };
     let path = format!("auth/{mount}/login");
+    credentials.remember();
     let request = Request::new(Method::Post, &path)
         .json(&body)?
         .authentication(Authentication::None)
@@ -99,6 +100,7 @@ pub struct IssuedSecretId {
     /// The secret id.
     pub secret_id: SecretString,
     /// Destroys it without being it.
+    #[serde(deserialize_with = "bounded::text")]
     pub secret_id_accessor: String,
 }
 
@@ -166,6 +168,7 @@ fn no_such_accessor(error: &Error) -> bool {
 #[derive(Debug, Deserialize)]
 pub struct SecretIdInfo {
     /// When it was issued (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub creation_time: String,
     /// What its issuer wrote on it.
     #[serde(default)]

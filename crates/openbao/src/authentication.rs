@@ -4,6 +4,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use crate::redaction;
+
 /// The two halves of an AppRole identity. Its Debug print shows neither.
 #[derive(Clone, Debug)]
 pub struct AppRoleCredentials {
@@ -11,6 +13,23 @@ pub struct AppRoleCredentials {
     pub role_id: SecretString,
     /// The proof.
     pub secret_id: SecretString,
+}
+
+/// The length of a role id that OpenBao made. A shorter one was chosen by somebody: it is a name.
+const ROLE_ID: usize = 36;
+
+impl AppRoleCredentials {
+    /// Notes that both are about to be sent: no message shows them from now on.
+    pub(crate) fn remember(&self) {
+        let mut parts = vec![("secret_id", &self.secret_id)];
+        if self.role_id.expose_secret().len() >= ROLE_ID {
+            parts.push(("role_id", &self.role_id));
+        }
+        for (key, value) in parts {
+            redaction::remember(value);
+            redaction::remember(&parameter(key, value));
+        }
+    }
 }
 
 /// How a request proves who sends it.
@@ -21,7 +40,8 @@ pub enum Authentication {
     /// With a token (header `X-Vault-Token`).
     Token(SecretString),
     /// With the login inside the request itself: OpenBao logs in, does what is asked, and keeps
-    /// neither token nor lease. OpenBao 2.4 and later (concepts page "Inline authentication").
+    /// neither token nor lease. OpenBao 2.4 and later, sound from 2.6.2 (concepts page
+    /// "Inline authentication").
     Inline {
         /// The AppRole mount, such as `approle`.
         mount: String,
@@ -37,8 +57,13 @@ struct Parameter<'a> {
 }
 
 impl Authentication {
-    /// The headers that carry it.
+    /// The headers that carry it. No message shows what is secret in them from now on.
     pub(crate) fn headers(&self) -> Vec<(&'static str, SecretString)> {
+        match self {
+            Self::None => {}
+            Self::Token(token) => redaction::remember(token),
+            Self::Inline { credentials, .. } => credentials.remember(),
+        }
         match self {
             Self::None => Vec::new(),
             Self::Token(token) => vec![("X-Vault-Token", token.clone())],

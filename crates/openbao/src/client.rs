@@ -15,7 +15,9 @@ use ureq::Agent;
 use crate::{
     Address, Attempt, Authentication, Error, Method, Refusal, Reply, Request, Settings, Trouble,
     active::{ActiveNode, standby},
-    exchange::{Answer, Message, Opened, exchange},
+    agent,
+    destination::{self, Astray, Why},
+    exchange::{Answer, Message, Opened, exchange, is_redirect},
     lockout, path, reply,
     round::Round,
     scout,
@@ -159,14 +161,14 @@ impl Client {
                     if may_be_slow && round.count_left() > 1 {
                         round.hurried(index, limits.answer);
                     }
-                    round.failed(index, trouble);
+                    round.failed(index, request.without_words(trouble));
                     if may_have_acted && !request.repeatable {
                         break;
                     }
                 }
             }
         }
-        Err(round.into_error())
+        Err(self.without_false_seals(round.into_error()))
     }
 
     /// Like [`Client::send`], for an endpoint whose answer always holds `data`.
@@ -269,7 +271,8 @@ impl Client {
                     may_have_acted: false,
                 }));
             }
-            return Err(refusal(address, request.path, &answer));
+            let words = !request.has_secret_body;
+            return Err(refusal(address, request.path, &answer, words));
         }
         if answer.body.is_empty() {
             return Ok(Ok(None));
@@ -281,7 +284,22 @@ impl Client {
         }))
     }
 
-    /// One request to one server, and to the active one where a standby points to it.
+    /// A server that was never initialised calls itself sealed. Which it is, is asked where that is all there is
+    /// to tell.
+    fn without_false_seals(&self, mut error: Error) -> Error {
+        if let Error::Unavailable { attempts } = &mut error {
+            let sealed = attempts.iter_mut();
+            for attempt in sealed.filter(|attempt| matches!(attempt.trouble, Trouble::Sealed)) {
+                let looked = scout::look(&self.agent(), &attempt.address, self.scouting());
+                if let Some(trouble @ Trouble::NotInitialized) = looked {
+                    attempt.trouble = trouble;
+                }
+            }
+        }
+        error
+    }
+
+    /// One request to one server, and to another where it points there and [`destination`] allows it.
     fn exchange(
         &self,
         address: &Address,
@@ -296,13 +314,17 @@ impl Client {
             Method::Post => ("POST", ""),
             Method::Delete => ("DELETE", ""),
         };
-        let mut url = address.url(&format!("{encoded}{query}"));
+        let asked = format!("{encoded}{query}");
+        let mut server = address.clone();
         for _ in 0..2 {
+            let url = server.url(&asked);
+            let path = url[server.to_string().len()..].to_owned();
             let message = Message {
                 method,
                 url,
                 headers: &headers,
                 body: &request.body,
+                largest: request.largest,
             };
             let answer = match exchange(&self.agent(), &message, limits) {
                 Ok(answer) => answer,
@@ -314,18 +336,22 @@ impl Client {
                     });
                 }
             };
-            if !matches!(answer.status, 307 | 308) {
+            if !is_redirect(answer.status) {
                 return Ok(Ok(answer));
             }
-            if self.active.is_some() {
+            if self.active.is_some() && matches!(answer.status, 307 | 308) {
                 return Ok(Err(not_forwarded(&answer)));
             }
-            match standby_points_to(address, &answer) {
-                Some(location) => url = location,
-                None => return Ok(Err(astray("it points to where no secret may be sent"))),
+            let location = answer.location.as_deref();
+            match destination::of_redirect(&self.settings, &server, &path, location) {
+                Ok(to) => server = to,
+                Err(elsewhere) => return Ok(Err(astray(elsewhere))),
             }
         }
-        Ok(Err(astray("it points from one standby to another")))
+        Ok(Err(astray(Astray {
+            to: server.to_string(),
+            why: Why::Circle,
+        })))
     }
 
     /// One request to the server that is asked first, and no other; `carry` sends it.
@@ -344,13 +370,16 @@ impl Client {
             url: address.url(&path::encode(request.path)?),
             headers: &self.headers(request),
             body: &request.body,
+            largest: request.largest,
         };
         match carry(&self.agent(), &message) {
-            Ok(Opened::Answer(answer)) if matches!(answer.status, 307 | 308) => {
-                Err(self.unusable(astray("it is not the active server").trouble))
+            Ok(Opened::Answer(answer)) if is_redirect(answer.status) => {
+                let to = destination::shown(answer.location.as_deref().unwrap_or_default());
+                let why = Why::NotActive;
+                Err(self.unusable(Astray { to, why }.into()))
             }
             Ok(Opened::Answer(answer)) if answer.status >= 300 => {
-                Err(refusal(address, request.path, &answer))
+                Err(refusal(address, request.path, &answer, true))
             }
             Ok(opened) => Ok(opened),
             Err(Ok(no_answer)) => Err(self.unusable(no_answer.trouble)),
@@ -416,7 +445,6 @@ impl Client {
 fn new_agent(settings: &Settings) -> Result<Agent, Error> {
     let needs_tls = settings.addresses.iter().any(Address::is_encrypted);
     let config = Agent::config_builder()
-        .tls_config(settings.trust.tls_config(needs_tls)?)
         .http_status_as_error(false)
         .max_redirects(0) // followed here, so that no header goes where it should not
         .max_redirects_will_error(false)
@@ -426,12 +454,12 @@ fn new_agent(settings: &Settings) -> Result<Agent, Error> {
         .output_buffer_size(16 << 10)
         .allow_non_standard_methods(true)
         .build();
-    Ok(config.into())
+    Ok(agent(config, &settings.trust, needs_tls)?)
 }
 
-fn astray(reason: &str) -> NoAnswer {
+fn astray(elsewhere: Astray) -> NoAnswer {
     NoAnswer {
-        trouble: Trouble::BadReply(reason.to_owned()),
+        trouble: elsewhere.into(),
         may_have_acted: false,
     }
 }
@@ -448,21 +476,13 @@ fn not_forwarded(answer: &Answer) -> NoAnswer {
     }
 }
 
-/// Where a standby that does not forward sends its clients (concepts page "High availability").
-/// Never from https to http: the headers carry credentials.
-fn standby_points_to(from: &Address, answer: &Answer) -> Option<String> {
-    let location = answer.location.as_deref()?;
-    let kept_encrypted = location.starts_with("https://")
-        || (!from.is_encrypted() && location.starts_with("http://"));
-    kept_encrypted.then(|| location.to_owned())
-}
-
-/// The error for an answer with status 4xx.
-fn refusal(address: &Address, path: &str, answer: &Answer) -> Error {
+/// The error for an answer with status 4xx, with the server's words or without.
+fn refusal(address: &Address, path: &str, answer: &Answer, words: bool) -> Error {
     let path = path.to_owned();
+    let messages = words.then(|| reply::messages(&answer.body));
     let refusal = Refusal {
         address: address.clone(),
-        messages: reply::messages(&answer.body),
+        messages: messages.unwrap_or_default(),
     };
     match answer.status {
         _ if answer.inline_login_failed => Error::LoginRefused { path, refusal },

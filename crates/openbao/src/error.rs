@@ -2,7 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Address, ParseAddressError, TrustError};
+use crate::{
+    Address, ParseAddressError, TrustError,
+    destination::{Astray, Why},
+    tls::TlsTrouble,
+};
+
+/// The longest text of a server's errors that is shown, in characters.
+const LONGEST: usize = 400;
 
 /// What went wrong. No variant holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +63,12 @@ pub enum Error {
         path: String,
         /// The destroyed version.
         version: u64,
+    },
+    /// The secret is in a KV engine without versions, which knows no such paths.
+    #[error("the secrets engine at `{mount}/` is KV version 1, not 2")]
+    KvVersion1 {
+        /// Where the engine is mounted.
+        mount: String,
     },
     /// The request was refused for another reason (HTTP 400 and other 4xx).
     #[error("OpenBao refused `{path}` with HTTP status {status}{}", says(&refusal.messages))]
@@ -133,15 +146,17 @@ impl Error {
         }
     }
 
-    /// Whether asking again soon may help: false for a certificate that is not trusted, and for a role
-    /// that is locked.
+    /// Whether asking again soon may help: false for a certificate that is not trusted, for a role that is
+    /// locked, and for a server that points to where nothing may be sent.
     pub fn is_transient(&self) -> bool {
         let Self::Unavailable { attempts } = self else {
             return false;
         };
-        attempts
-            .iter()
-            .any(|attempt| !matches!(attempt.trouble, Trouble::Tls(_) | Trouble::LockedOut))
+        attempts.iter().any(|attempt| match &attempt.trouble {
+            Trouble::Tls(_) | Trouble::LockedOut => false,
+            Trouble::Astray(astray) => astray.why == Why::NotActive,
+            _ => true,
+        })
     }
 }
 
@@ -178,7 +193,7 @@ pub enum Trouble {
     Timeout(Duration),
     /// The server's certificate is not trusted, or TLS failed otherwise.
     #[error("TLS failed: {0}")]
-    Tls(String),
+    Tls(TlsTrouble),
     /// The server is sealed.
     #[error("it is sealed")]
     Sealed,
@@ -208,6 +223,9 @@ pub enum Trouble {
         /// OpenBao's `errors` array.
         messages: Vec<String>,
     },
+    /// It points to where nothing may be sent.
+    #[error(transparent)]
+    Astray(#[from] Astray),
     /// An answer that is not OpenBao's.
     #[error("its answer is not OpenBao's: {0}")]
     BadReply(String),
@@ -223,7 +241,11 @@ fn says(messages: &[String]) -> String {
     if texts.is_empty() {
         String::new()
     } else {
-        format!(": {}", texts.join("; "))
+        let text = texts.join("; ");
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!(": {}…", &text[..end]),
+            None => format!(": {text}"),
+        }
     }
 }
 

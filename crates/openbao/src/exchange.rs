@@ -14,12 +14,16 @@ use zeroize::Zeroizing;
 
 use crate::{
     Trouble, reply,
+    tls::TlsTrouble,
     transport::{Limits, NoAnswer, no_answer, plain},
 };
 
 /// The largest answer that is read. OpenBao takes requests of at most 32 MiB by default (listener
 /// option `max_request_size`), so a secret is not larger than that.
-const LARGEST_ANSWER: u64 = 64 << 20;
+pub(crate) const LARGEST: u64 = 64 << 20;
+
+/// The largest answer that is not a secret, a listing or a policy.
+pub(crate) const LARGEST_SMALL: u64 = 1 << 20;
 
 /// The header with an index of the storage, in requests and in answers.
 pub(crate) const INDEX_HEADER: &str = "X-Vault-Index";
@@ -30,6 +34,8 @@ pub(crate) struct Message<'a> {
     pub(crate) url: String,
     pub(crate) headers: &'a [(&'static str, SecretString)],
     pub(crate) body: &'a [u8],
+    /// The largest answer that is read; of a refusal, no more than [`LARGEST_SMALL`] is.
+    pub(crate) largest: u64,
 }
 
 /// An answer that a server gave and stands by: 2xx, 3xx and 4xx but 429.
@@ -59,7 +65,7 @@ pub(crate) fn exchange(
     let response = agent
         .run(request)
         .map_err(|error| Ok(no_answer(error, limits)))?;
-    read(response, limits).map_err(Ok)
+    read(response, limits, message.largest).map_err(Ok)
 }
 
 /// What comes back where the body is not read at once.
@@ -92,7 +98,9 @@ pub(crate) fn open(
         .map_err(|error| Ok(no_answer(error, limits)))?;
     match response.status().as_u16() {
         200 => Ok(Opened::Stream(response.into_body())),
-        _ => read(response, limits).map(Opened::Answer).map_err(Ok),
+        _ => read(response, limits, message.largest)
+            .map(Opened::Answer)
+            .map_err(Ok),
     }
 }
 
@@ -108,10 +116,14 @@ fn request<B>(message: &Message<'_>, body: B) -> Result<Request<B>, String> {
     request.body(body).map_err(|error| error.to_string())
 }
 
-fn read(response: Response<Body>, limits: Limits) -> Result<Answer, NoAnswer> {
+fn read(response: Response<Body>, limits: Limits, largest: u64) -> Result<Answer, NoAnswer> {
     let (head, body) = response.into_parts();
     let status = head.status.as_u16();
-    let body = read_body(body, limits).map_err(|trouble| NoAnswer {
+    let largest = match status {
+        200..300 => largest,
+        _ => largest.min(LARGEST_SMALL),
+    };
+    let body = read_body(body, limits, largest).map_err(|trouble| NoAnswer {
         trouble,
         may_have_acted: true,
     })?;
@@ -147,32 +159,32 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(ToOwned::to_owned)
 }
 
-fn read_body(body: Body, limits: Limits) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+fn read_body(body: Body, limits: Limits, largest: u64) -> Result<Zeroizing<Vec<u8>>, Trouble> {
     let announced = body.content_length();
-    if announced.is_some_and(|length| length > LARGEST_ANSWER) {
-        return Err(too_large());
+    if announced.is_some_and(|length| length > largest) {
+        return Err(too_large(largest));
     }
     // room for all of it at once: a growing buffer leaves copies of a secret behind
     let room = usize::try_from(announced.unwrap_or(16 << 10)).unwrap_or(0);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + 1));
-    let mut reader = body.into_with_config().limit(LARGEST_ANSWER + 1).reader();
+    let mut reader = body.into_with_config().limit(largest + 1).reader();
     reader
         .read_to_end(&mut bytes)
-        .map_err(|error| cut_short(error, limits))?;
-    if bytes.len() as u64 > LARGEST_ANSWER {
-        return Err(too_large());
+        .map_err(|error| cut_short(error, limits, largest))?;
+    if bytes.len() as u64 > largest {
+        return Err(too_large(largest));
     }
     Ok(bytes)
 }
 
-fn too_large() -> Trouble {
-    Trouble::BadReply(format!("it is larger than {} MiB", LARGEST_ANSWER >> 20))
+fn too_large(largest: u64) -> Trouble {
+    Trouble::BadReply(format!("it is larger than {} MiB", largest >> 20))
 }
 
-fn cut_short(error: io::Error, limits: Limits) -> Trouble {
+fn cut_short(error: io::Error, limits: Limits, largest: u64) -> Trouble {
     match ureq::Error::from(error) {
         ureq::Error::Timeout(_) => Trouble::Timeout(limits.total),
-        ureq::Error::BodyExceedsLimit(_) => too_large(),
+        ureq::Error::BodyExceedsLimit(_) => too_large(largest),
         error => Trouble::BadReply(format!("it ends too early ({})", plain(&error))),
     }
 }
@@ -195,16 +207,20 @@ fn trouble_of(status: u16, body: &[u8]) -> Option<Trouble> {
     })
 }
 
+/// Whether the answer points elsewhere, for the same request.
+pub(crate) fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 307 | 308)
+}
+
 /// What is wrong with a refusal that is not in OpenBao's words; nothing for one that is, and for a
-/// standby's pointer to the active server.
+/// redirect.
 fn not_openbaos(status: u16, body: &[u8]) -> Option<Trouble> {
-    if status < 300 || matches!(status, 307 | 308) || reply::is_openbaos(body) {
+    if status < 300 || is_redirect(status) || reply::is_openbaos(body) {
         return None;
     }
     // Go's HTTP server says so, which OpenBao is built on
     if body.starts_with(b"Client sent an HTTP request to an HTTPS server") {
-        let text = "it takes encrypted connections only (`https://`)";
-        return Some(Trouble::Tls(text.to_owned()));
+        return Some(Trouble::Tls(TlsTrouble::Needed));
     }
     let text = format!("HTTP status {status} without its words");
     Some(Trouble::BadReply(text))

@@ -3,18 +3,19 @@
 use std::{
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore,
+    ClientConnection,
     pki_types::{CertificateDer, ServerName},
 };
 
 use crate::{
     Address, Attempt, Error, Trouble,
+    tls::TlsTrouble,
     transport::{explain_tls, plain},
+    verifier::client_config,
 };
 
 /// The chain (DER) that a server shows, its own certificate first. It is verified with `roots` (DER), and
@@ -42,12 +43,12 @@ fn exchange(
     patience: Duration,
 ) -> Result<Vec<Vec<u8>>, Trouble> {
     if !address.is_encrypted() {
-        return Err(Trouble::Tls("the address is not https".to_owned()));
+        return Err(other("the address is not https"));
     }
-    let name = ServerName::try_from(address.host().to_owned())
-        .map_err(|cause| Trouble::Tls(cause.to_string()))?;
-    let mut connection = ClientConnection::new(Arc::new(configuration(roots)?), name)
-        .map_err(|cause| Trouble::Tls(cause.to_string()))?;
+    let name = ServerName::try_from(address.host().to_owned()).map_err(other)?;
+    let roots = roots.iter().cloned().map(CertificateDer::from);
+    let configuration = client_config(Some(roots.collect())).map_err(other)?;
+    let mut connection = ClientConnection::new(configuration, name).map_err(other)?;
     let mut stream = Limited {
         stream: connect(address, patience)?,
         until: Instant::now() + patience,
@@ -95,18 +96,8 @@ impl Write for Limited {
     }
 }
 
-fn configuration(roots: &[Vec<u8>]) -> Result<ClientConfig, Trouble> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(
-        roots
-            .iter()
-            .map(|root| CertificateDer::from(root.as_slice())),
-    );
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| Trouble::Tls(cause.to_string()))?;
-    Ok(builder.with_root_certificates(store).with_no_client_auth())
+fn other(cause: impl ToString) -> Trouble {
+    Trouble::Tls(TlsTrouble::Other(cause.to_string()))
 }
 
 fn connect(address: &Address, patience: Duration) -> Result<TcpStream, Trouble> {

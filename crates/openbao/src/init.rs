@@ -81,7 +81,8 @@ pub fn initialise(client: &Client, wanted: &Initialisation) -> Result<Initialise
     };
     let request = Request::new(Method::Post, "sys/init")
         .json(&body)?
-        .authentication(Authentication::None);
+        .authentication(Authentication::None)
+        .small_answer();
     client.send_bare(&request)
 }
 

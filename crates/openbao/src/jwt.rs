@@ -27,6 +27,7 @@ pub fn login(
             role,
             jwt: jwt.expose_secret(),
         })?
+        .secret(jwt)
         .authentication(Authentication::None)
         .repeatable();
     client.login(&request)

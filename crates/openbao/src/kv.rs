@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, Method, Request, SecretMap, reply};
+use crate::{Client, Error, Method, Request, SecretMap, bounded, reply};
 
 /// One version of a secret.
 #[derive(Debug, Deserialize)]
@@ -43,9 +43,10 @@ pub struct VersionMetadata {
     /// The version's number, from 1.
     pub version: u64,
     /// When it was written (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub created_time: String,
     /// When it was or will be deleted (RFC 3339), or empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub deletion_time: String,
     /// Whether its data is gone for good.
     #[serde(default)]
@@ -58,6 +59,7 @@ pub struct SecretMetadata {
     /// The newest version's number.
     pub current_version: u64,
     /// When anything of it changed last (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub updated_time: String,
     /// Its versions by their numbers, as far as the server keeps them.
     #[serde(default)]
@@ -68,9 +70,10 @@ pub struct SecretMetadata {
 #[derive(Clone, Debug, Deserialize)]
 pub struct ListedVersion {
     /// When it was written (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub created_time: String,
     /// When it was or will be deleted (RFC 3339), or empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub deletion_time: String,
     /// Whether its data is gone for good.
     #[serde(default)]
@@ -114,7 +117,9 @@ pub fn write(
         data: &'a V,
     }
     let path = format!("{mount}/data/{path}");
-    let request = Request::new(Method::Post, &path).json(&Body { data: values })?;
+    let request = Request::new(Method::Post, &path)
+        .json(&Body { data: values })?
+        .secret_body();
     client.send::<serde::de::IgnoredAny>(&request).map(|_| ())
 }
 

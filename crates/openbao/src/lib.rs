@@ -5,13 +5,19 @@
 //! [`wrapping`], [`approle`], [`kv`]. What goes wrong is an [`Error`], which keeps apart what a
 //! caller must treat differently: a cluster that cannot be used now, a refusal, a missing secret.
 //!
-//! The library reads no environment variable, prints nothing and ends no process.
+//! Where a request may go that a server points elsewhere is decided in [`destination`], and what of a
+//! server's text may be shown in [`redaction`].
+//!
+//! The library reads no environment variable but those that name the system's root certificates, prints nothing and ends no process.
 
 mod active;
 mod address;
 pub mod approle;
 mod authentication;
+mod bounded;
 mod client;
+mod connector;
+pub mod destination;
 mod error;
 mod exchange;
 pub mod handshake;
@@ -21,6 +27,7 @@ pub mod jwt;
 pub mod kv;
 mod lockout;
 mod path;
+pub mod redaction;
 mod reply;
 mod request;
 mod retry;
@@ -31,15 +38,18 @@ mod settings;
 pub mod snapshot;
 mod stream;
 pub mod sys;
+pub mod tls;
 pub mod token;
 pub mod transport;
 mod trust;
 pub mod unseal;
+mod verifier;
 pub mod wrapping;
 
 pub use address::{Address, ParseAddressError};
 pub use authentication::{AppRoleCredentials, Authentication};
 pub use client::Client;
+pub use connector::agent;
 pub use error::{Attempt, Error, Refusal, Trouble};
 pub use reply::Reply;
 pub use request::{Method, Request};

@@ -8,7 +8,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-use crate::Trouble;
+use crate::{Trouble, bounded, redaction};
 
 /// What every answer of OpenBao's API is wrapped in; parts that an endpoint does not use are `None`.
 #[derive(Debug, Deserialize)]
@@ -42,10 +42,12 @@ pub struct WrapInfo {
     /// The wrapping token.
     pub token: SecretString,
     /// Its accessor: revokes it without being it.
+    #[serde(deserialize_with = "bounded::text")]
     pub accessor: String,
     /// Seconds until it expires.
     pub ttl: u64,
     /// When it was made (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub creation_time: String,
 }
 
@@ -59,10 +61,16 @@ struct Refused {
     data: Option<IgnoredAny>,
 }
 
-/// The server's words: its `errors`, else its `warnings`; none where the body is not OpenBao's.
+/// So many errors of one answer are looked at.
+const MESSAGES: usize = 8;
+
+/// The server's words as they may be shown: its `errors`, else its `warnings`; none where the body is not
+/// OpenBao's.
 pub(crate) fn messages(body: &[u8]) -> Vec<String> {
     let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
-    refused.errors.or(refused.warnings).unwrap_or_default()
+    let words = refused.errors.or(refused.warnings).unwrap_or_default();
+    let words = words.iter().take(MESSAGES);
+    words.map(|text| redaction::clean(text)).collect()
 }
 
 /// Whether a refusal is in OpenBao's words, rather than those of something in between: a load
@@ -92,4 +100,44 @@ pub(crate) fn parse_bare<T: DeserializeOwned>(body: &[u8]) -> Result<T, Trouble>
             error.column()
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kv;
+
+    /// Bodies that begin like OpenBao's, and go on as they like.
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        let text = prop::collection::vec(any::<String>(), 0..4);
+        let errors = text.prop_map(|errors| serde_json::json!({ "errors": errors }).to_string());
+        let odd = prop_oneof![
+            errors,
+            r#"\{"errors":(null|\[null\]|\{\}|"x"|\["a",1\])\}"#,
+            r#"\{"data":(null|\{"metadata":(null|\{"version":-?[0-9]{1,30}\})\})\}"#,
+            any::<String>(),
+        ];
+        (odd, any::<prop::sample::Index>(), any::<u8>()).prop_map(|(text, at, byte)| {
+            let mut bytes = text.into_bytes();
+            if !bytes.is_empty() && byte < 128 {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_a_refusal_says_is_short_and_steers_nothing(body in body()) {
+            for text in messages(&body) {
+                prop_assert!(text.chars().count() <= redaction::LONGEST + 1, "{text}");
+                prop_assert!(!text.contains(char::is_control), "{text:?}");
+            }
+            let _ = (is_openbaos(&body), kv::gone("secret/data/a", &body));
+        }
+    }
 }

@@ -1,10 +1,16 @@
 //! One request to the API.
 
+use std::fmt;
+
 use secrecy::SecretString;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::{Authentication, Error};
+use crate::{
+    Authentication, Error, Trouble,
+    exchange::{LARGEST, LARGEST_SMALL},
+    redaction,
+};
 
 /// What is asked of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +26,6 @@ pub enum Method {
 }
 
 /// One request to the API, built step by step.
-#[derive(Debug)]
 pub struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) path: &'a str,
@@ -31,6 +36,16 @@ pub struct Request<'a> {
     pub(crate) in_root_namespace: bool,
     /// Whether it is a login by AppRole, whose role a server may have locked.
     pub(crate) is_login: bool,
+    /// The largest answer that is read, in bytes.
+    pub(crate) largest: u64,
+    pub(crate) has_secret_body: bool,
+}
+
+/// What is asked, and nothing of what is sent with it.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.method, self.path)
+    }
 }
 
 impl<'a> Request<'a> {
@@ -46,10 +61,12 @@ impl<'a> Request<'a> {
             repeatable: matches!(method, Method::Get | Method::List),
             in_root_namespace: false,
             is_login: false,
+            largest: LARGEST,
+            has_secret_body: false,
         }
     }
 
-    /// With `body` as JSON.
+    /// With `body` as JSON; what is secret in it is named with [`Request::secret`].
     ///
     /// # Errors
     /// A body that JSON cannot say.
@@ -60,6 +77,21 @@ impl<'a> Request<'a> {
         })?;
         self.body = Zeroizing::new(bytes);
         Ok(self)
+    }
+
+    /// Says that `value` stands in the body and is a credential: no message shows it from now on.
+    #[must_use]
+    pub fn secret(self, value: &SecretString) -> Self {
+        redaction::remember(value);
+        self
+    }
+
+    /// Says that all of the body is secret, however short its parts are: nothing that the server says about it
+    /// is repeated.
+    #[must_use]
+    pub fn secret_body(mut self) -> Self {
+        self.has_secret_body = true;
+        self
     }
 
     /// With one more header.
@@ -88,6 +120,24 @@ impl<'a> Request<'a> {
     pub(crate) fn login(mut self) -> Self {
         self.is_login = true;
         self
+    }
+
+    /// Says that an answer of more than a mebibyte is not OpenBao's.
+    #[must_use]
+    pub(crate) fn small_answer(mut self) -> Self {
+        self.largest = LARGEST_SMALL;
+        self
+    }
+
+    /// The server's words are not repeated where all of the body is secret.
+    pub(crate) fn without_words(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Server { status, .. } if self.has_secret_body => Trouble::Server {
+                status,
+                messages: Vec::new(),
+            },
+            trouble => trouble,
+        }
     }
 
     /// Sends it to the root namespace, whatever the client's own is.

@@ -9,7 +9,7 @@ use ureq::Agent;
 
 use crate::{
     Address, Trouble,
-    exchange::{Answer, Message, exchange},
+    exchange::{Answer, LARGEST_SMALL, Message, exchange},
     sys::SealStatus,
     transport::Limits,
 };
@@ -55,12 +55,13 @@ pub(crate) fn send(
 
 /// Why the server is of no use (API page `sys/seal-status`). What is odd, but an answer, is left to
 /// the real question.
-fn look(agent: &Agent, address: &Address, limits: Limits) -> Option<Trouble> {
+pub(crate) fn look(agent: &Agent, address: &Address, limits: Limits) -> Option<Trouble> {
     let message = Message {
         method: "GET",
         url: address.url("sys/seal-status"),
         headers: &[("X-Vault-Request", "true".into())],
         body: &[],
+        largest: LARGEST_SMALL,
     };
     match exchange(agent, &message, limits) {
         Ok(answer) => sealed(&answer),

@@ -84,6 +84,7 @@ impl Client {
                 url: message.url.clone(),
                 headers: &headers,
                 body: &[],
+                largest: message.largest,
             };
             open(agent, &message, SendBody::from_reader(body), limits)
         })

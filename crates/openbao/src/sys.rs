@@ -7,13 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Authentication, Client, Error, Method, Request};
+use crate::{Authentication, Client, Error, Method, Request, bounded};
 
 /// A server's state (API page `sys/seal-status`).
 #[derive(Debug, Deserialize)]
 pub struct SealStatus {
     /// Which seal it has: `shamir`, or one that opens by itself.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "bounded::text")]
     pub kind: String,
     /// Whether it holds no key and answers nothing else.
     pub sealed: bool,
@@ -26,17 +26,23 @@ pub struct SealStatus {
     pub progress: usize,
     /// Names this collection of shares; another one begins when they were refused or dropped. Empty
     /// before the first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub nonce: String,
     /// OpenBao's version.
+    #[serde(deserialize_with = "bounded::text")]
     pub version: String,
     /// The cluster's name; a sealed server does not know it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub cluster_name: String,
     /// The cluster's id, made when it was initialised; a sealed server does not know it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub cluster_id: String,
 }
+
+/// The first version of OpenBao whose inline authentication has no hole that is known: until 2.5.4 it wrote
+/// the credentials in clear into the audit log (GHSA-q8cj-789h-vg24), until 2.6.2 it gave out tokens
+/// (GHSA-rh46-vc3j-w2w3).
+pub const SOUND_INLINE_AUTHENTICATION: &str = "2.6.2";
 
 impl SealStatus {
     /// Whether standbys of this version answer reads, where nothing is in the way (OpenBao 2.5 and later).
@@ -48,13 +54,23 @@ impl SealStatus {
         );
         version >= (Some(2), Some(5))
     }
+
+    /// Whether the server knows inline authentication, with holes in it. Another product than OpenBao (whose
+    /// versions begin with 2) does not know it at all.
+    pub fn has_flawed_inline_authentication(&self) -> bool {
+        let parts = self.version.split(|letter: char| !letter.is_ascii_digit());
+        let mut parts = parts.map(|part| part.parse::<u32>().unwrap_or_default());
+        let mut next = || parts.next().unwrap_or_default();
+        let version = [next(), next(), next()];
+        version >= [2, 4, 0] && version < [2, 6, 2]
+    }
 }
 
 /// A mounted secrets engine or auth method.
 #[derive(Debug, Deserialize)]
 pub struct Mount {
     /// Which engine or method: `kv`, `approle`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "bounded::text")]
     pub kind: String,
     /// Names this very mount; of an auth method, where identities have their aliases.
     #[serde(default)]
@@ -83,6 +99,15 @@ impl Mount {
     /// configuration may say the same, which does not show here.
     pub fn locks_nobody_out(&self) -> bool {
         self.config.user_lockout_config.user_lockout_disable
+    }
+}
+
+impl Mount {
+    /// Whether it is a KV engine without versions.
+    pub fn is_kv_version_1(&self) -> bool {
+        let options = self.options.as_ref();
+        let version = options.and_then(|options| options.get("version"));
+        self.kind == "kv" && version.is_none_or(|version| version != "2")
     }
 }
 
@@ -138,6 +163,16 @@ pub fn visible_mounts(client: &Client) -> Result<VisibleMounts, Error> {
     client.data(&Request::new(Method::Get, "sys/internal/ui/mounts"))
 }
 
+/// The secrets engine that answers for `path`. It takes some right there, and a token: a login inside the
+/// request does not count.
+///
+/// # Errors
+/// What [`Client::send`] gives.
+pub fn visible_mount(client: &Client, path: &str) -> Result<Mount, Error> {
+    let path = format!("sys/internal/ui/mounts/{path}");
+    client.data(&Request::new(Method::Get, &path))
+}
+
 /// What is mounted (API page `sys/internal/ui/mounts`): needs no right but some on the mount itself.
 #[derive(Debug, Default, Deserialize)]
 pub struct VisibleMounts {
@@ -165,7 +200,9 @@ pub fn lock_nobody_out(client: &Client, mount: &str) -> Result<(), Error> {
 /// # Errors
 /// What [`Client::send`] gives.
 pub fn seal_status(client: &Client) -> Result<SealStatus, Error> {
-    let request = Request::new(Method::Get, "sys/seal-status").authentication(Authentication::None);
+    let request = Request::new(Method::Get, "sys/seal-status")
+        .authentication(Authentication::None)
+        .small_answer();
     client.send_bare(&request)
 }
 
@@ -178,7 +215,7 @@ pub struct Leader {
     #[serde(default)]
     pub is_self: bool,
     /// Where the active server is; empty while there is none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::text")]
     pub leader_address: String,
     /// The last entry of the raft log that it knows to be committed; none with another storage.
     #[serde(default)]
@@ -209,7 +246,9 @@ impl Leader {
 /// # Errors
 /// What [`Client::send`] gives.
 pub fn leader(client: &Client) -> Result<Leader, Error> {
-    let request = Request::new(Method::Get, "sys/leader").authentication(Authentication::None);
+    let request = Request::new(Method::Get, "sys/leader")
+        .authentication(Authentication::None)
+        .small_answer();
     client.send_bare(&request)
 }
 
@@ -285,4 +324,29 @@ pub fn delete_policy(client: &Client, name: &str) -> Result<(), Error> {
     client
         .send::<serde::de::IgnoredAny>(&Request::new(Method::Delete, &path).repeatable())
         .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_with_holes_are_known() {
+        let is_flawed = |version: &str| {
+            let status = serde_json::json!({
+                "type": "shamir", "sealed": false, "initialized": true, "t": 1, "progress": 0,
+                "version": version,
+            });
+            let status: SealStatus = serde_json::from_value(status).unwrap();
+            status.has_flawed_inline_authentication()
+        };
+        for version in ["2.4.0", "2.5.4", "2.6.1", "2.6.1+ent", "2.6"] {
+            assert!(is_flawed(version), "{version}");
+        }
+        for version in [
+            "2.3.9", "2.6.2", "2.6.10", "2.7.2", "2.10.0", "3.0.0", "1.20.1", "",
+        ] {
+            assert!(!is_flawed(version), "{version}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use ureq::Timeout;
 
-use crate::Trouble;
+use crate::{Trouble, redaction, tls::TlsTrouble, verifier::is_a_cas};
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub(crate) fn no_answer(error: ureq::Error, limits: Limits) -> NoAnswer {
             may_have_acted: true,
         },
         ureq::Error::Rustls(error) => before_sending(Trouble::Tls(explain_tls(&error))),
-        ureq::Error::Tls(text) => before_sending(Trouble::Tls(text.to_owned())),
+        ureq::Error::Tls(text) => before_sending(Trouble::Tls(TlsTrouble::Other(text.to_owned()))),
         ureq::Error::HostNotFound => {
             before_sending(Trouble::Connect("its name has no address".to_owned()))
         }
@@ -95,9 +95,9 @@ fn no_transport(error: &io::Error) -> NoAnswer {
     }
 }
 
-/// An error's text without the number of the system call, which helps nobody.
+/// An error's text as it may be shown, without the number of the system call, which helps nobody.
 pub fn plain(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
+    let text = redaction::clean(&error.to_string());
     let text = text.split(" (os error").next().unwrap_or(&text);
     let text = text.strip_prefix("io: ").unwrap_or(text);
     let mut letters = text.chars();
@@ -108,29 +108,26 @@ pub fn plain(error: &dyn std::error::Error) -> String {
 }
 
 /// Why a certificate is refused, as an operator would say it.
-pub(crate) fn explain_tls(error: &rustls::Error) -> String {
+pub(crate) fn explain_tls(error: &rustls::Error) -> TlsTrouble {
     use rustls::CertificateError as Refused;
     let refused = match error {
         rustls::Error::InvalidCertificate(refused) => refused,
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            return "it does not speak TLS (`http://`?)".to_owned();
+            return TlsTrouble::NotSpoken;
         }
-        error => return plain(error),
+        error => return TlsTrouble::Other(plain(error)),
     };
     match refused {
-        // a bad signature: the authority was made anew, under the old name
-        Refused::UnknownIssuer | Refused::BadSignature => {
-            "no CA certificate known here vouches for its certificate".to_owned()
-        }
-        Refused::Expired | Refused::ExpiredContext { .. } => {
-            "its certificate has expired".to_owned()
-        }
-        Refused::NotValidYet | Refused::NotValidYetContext { .. } => {
-            "its certificate is not valid yet (or this clock is slow)".to_owned()
-        }
+        Refused::UnknownIssuer | Refused::BadSignature => TlsTrouble::UnknownAuthority,
+        Refused::Expired | Refused::ExpiredContext { .. } => TlsTrouble::Expired,
+        Refused::NotValidYet | Refused::NotValidYetContext { .. } => TlsTrouble::NotYetValid,
         Refused::NotValidForName | Refused::NotValidForNameContext { .. } => {
-            "its certificate is for another name".to_owned()
+            TlsTrouble::AnotherName
         }
-        other => format!("its certificate is refused: {other:?}"),
+        _ if is_a_cas(error) => TlsTrouble::IsCa,
+        other => {
+            let other = redaction::clean(&format!("{other:?}"));
+            TlsTrouble::Other(format!("its certificate is refused: {other}"))
+        }
     }
 }

@@ -1,13 +1,19 @@
 //! Which certificates a server may show.
 
 use std::{
+    env,
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use crate::verifier::client_config;
 
 /// Which certificates a server may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,77 +43,99 @@ pub enum TrustError {
         /// The bundle.
         path: PathBuf,
     },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {cause}")]
+    Tls {
+        /// Why not.
+        cause: String,
+    },
     /// The system has no root certificates.
     #[error("this system has no root certificates to verify OpenBao's with")]
     NoSystemRoots,
 }
 
 impl Trust {
+    /// Whether the CA certificates were named for one cluster, so that all they vouch for is part of it.
+    /// The system's vouch for everybody.
+    pub fn is_for_this_cluster(&self) -> bool {
+        match self {
+            Self::Bundle(path) => !SYSTEM_BUNDLES
+                .iter()
+                .any(|bundle| path == Path::new(bundle)),
+            Self::System | Self::SkipVerify => false,
+        }
+    }
+
     /// The CA certificates (DER) that count; none where nothing is verified.
     ///
     /// # Errors
     /// A bundle that cannot be read, or a system without root certificates.
     pub fn roots(&self) -> Result<Vec<Vec<u8>>, TrustError> {
-        let roots = match self {
-            Self::System => system_roots()?,
-            Self::Bundle(path) => read_bundle(path)?,
-            Self::SkipVerify => Vec::new(),
-        };
-        Ok(roots.iter().map(|root| root.der().to_vec()).collect())
+        let roots = self.certificates()?.unwrap_or_default();
+        Ok(roots.iter().map(|root| root.to_vec()).collect())
     }
 
-    /// The TLS settings of a client; `needed` is false when no address is `https://`, and then
-    /// nothing is loaded: reading 140 system roots takes longer than a fetch.
+    /// TLS of a client.
     ///
     /// # Errors
     /// Root certificates that cannot be loaded.
-    pub fn tls_config(&self, needed: bool) -> Result<TlsConfig, TrustError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
-        let roots = match self {
-            _ if !needed => Vec::new(),
-            Self::System => system_roots()?,
-            Self::Bundle(path) => read_bundle(path)?,
-            Self::SkipVerify => return Ok(builder.disable_verification(true).build()),
-        };
-        Ok(builder
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .build())
+    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, TrustError> {
+        client_config(self.certificates()?).map_err(|cause| TrustError::Tls {
+            cause: cause.to_string(),
+        })
+    }
+
+    fn certificates(&self) -> Result<Option<Vec<CertificateDer<'static>>>, TrustError> {
+        match self {
+            Self::System => system_roots().map(Some),
+            Self::Bundle(path) => read_bundle(path).map(Some),
+            Self::SkipVerify => Ok(None),
+        }
     }
 }
 
 /// More than all CA certificates of the world: a path may lead to something without an end.
 const LONGEST: u64 = 16 << 20;
 
-fn read_bundle(path: &PathBuf) -> Result<Vec<Certificate<'static>>, TrustError> {
+fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LONGEST).read_to_end(&mut text))
         .map_err(|cause| TrustError::Read {
-            path: path.clone(),
+            path: path.to_owned(),
             cause,
         })?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&text) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {} // a key beside the certificates is of no use here
-            Err(_) => return Err(TrustError::NoCertificate { path: path.clone() }),
-        }
-    }
+    // a key beside the certificates is of no use here, and passed over
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = certificates.unwrap_or_default();
     if certificates.is_empty() {
-        return Err(TrustError::NoCertificate { path: path.clone() });
+        return Err(TrustError::NoCertificate {
+            path: path.to_owned(),
+        });
     }
     Ok(certificates)
 }
 
-fn system_roots() -> Result<Vec<Certificate<'static>>, TrustError> {
+/// Where systems keep their root certificates in one file: Debian, NixOS, Arch; Fedora; openSUSE.
+const SYSTEM_BUNDLES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// The system's root certificates. Where they stand in one file, that is read alone: Debian has each
+/// of them in a file of its own as well, and reading all of those takes longer than a whole fetch.
+fn system_roots() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !set("SSL_CERT_DIR") && !set("SSL_CERT_FILE") {
+        let bundles = SYSTEM_BUNDLES.iter().map(PathBuf::from);
+        if let Some(bundle) = bundles.into_iter().find(|path| path.is_file()) {
+            return read_bundle(&bundle);
+        }
+    }
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
         return Err(TrustError::NoSystemRoots);
     }
-    Ok(found
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate.as_ref()).to_owned())
-        .collect())
+    Ok(found)
 }

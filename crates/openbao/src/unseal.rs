@@ -20,7 +20,9 @@ pub fn submit(client: &Client, share: &SecretString) -> Result<SealStatus, Error
         .json(&Body {
             key: share.expose_secret(),
         })?
+        .secret(share)
         .authentication(Authentication::None)
+        .small_answer()
         .repeatable(); // a share that it has already changes nothing
     client.send_bare(&request)
 }
@@ -33,6 +35,7 @@ pub fn reset(client: &Client) -> Result<SealStatus, Error> {
     let request = Request::new(Method::Post, "sys/unseal")
         .json(&json!({ "reset": true }))?
         .authentication(Authentication::None)
+        .small_answer()
         .repeatable();
     client.send_bare(&request)
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{Authentication, Client, Error, Method, Request, reply::WrapInfo};
+use crate::{Authentication, Client, Error, Method, Request, bounded, reply::WrapInfo};
 
 /// Puts `payload` behind a single-use token that lives for `ttl`.
 ///
@@ -20,8 +20,11 @@ use crate::{Authentication, Client, Error, Method, Request, reply::WrapInfo};
 /// # Errors
 /// What [`Client::send`] gives.
 pub fn wrap(client: &Client, payload: &impl Serialize, ttl: Duration) -> Result<WrapInfo, Error> {
-    let request = Request::new(Method::Post, "sys/wrapping/wrap")
-        .json(payload)?
+    let mut request = Request::new(Method::Post, "sys/wrapping/wrap").json(payload)?;
+    for text in texts(payload) {
+        request = request.secret(&text);
+    }
+    let request = request
         .header("X-Vault-Wrap-TTL", format!("{}s", ttl.as_secs()))
         .header("X-Vault-Wrap-Format", "jwt")
         .repeatable();
@@ -31,12 +34,28 @@ pub fn wrap(client: &Client, payload: &impl Serialize, ttl: Duration) -> Result<
         .ok_or_else(|| client.incomplete("wrap_info"))
 }
 
+/// The texts of a JSON object.
+fn texts(payload: &impl Serialize) -> Vec<SecretString> {
+    let value = serde_json::to_value(payload).unwrap_or_default();
+    let values: Vec<_> = match value {
+        serde_json::Value::Object(map) => map.into_iter().map(|(_, value)| value).collect(),
+        value => vec![value],
+    };
+    let texts = values.into_iter().filter_map(|value| match value {
+        serde_json::Value::String(text) => Some(text.into()),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// What the server tells of a wrapping token without using it up.
 #[derive(Debug, Deserialize)]
 pub struct WrappingInfo {
     /// The API path whose answer it wraps: `sys/wrapping/wrap` for [`wrap`].
+    #[serde(deserialize_with = "bounded::text")]
     pub creation_path: String,
     /// When it was made (RFC 3339).
+    #[serde(deserialize_with = "bounded::text")]
     pub creation_time: String,
 }
 
@@ -59,6 +78,7 @@ pub fn lookup_as_given(client: &Client, token: &SecretString) -> Result<Wrapping
     client.data(
         &without_token("sys/wrapping/lookup")
             .json(&body)?
+            .secret(token)
             .repeatable(),
     )
 }

@@ -43,15 +43,26 @@ pub struct Bucket {
     pub(crate) settings: Arc<Settings>,
 }
 
+impl Credentials {
+    /// Notes that they are about to be used: no message shows any of them from now on.
+    fn remember(&self) {
+        let key_id = SecretString::from(self.key_id.as_str());
+        let parts = [&key_id, &self.secret].into_iter();
+        parts
+            .chain(&self.session_token)
+            .for_each(openbao::redaction::remember);
+    }
+}
+
 impl Bucket {
     /// A bucket that is reached with `settings`. It does not connect.
     ///
     /// # Errors
     /// Root certificates that cannot be loaded.
     pub fn new(settings: Settings) -> Result<Self, TrustError> {
+        settings.credentials.remember();
         let needs_tls = settings.endpoint.starts_with("https://");
         let config = Agent::config_builder()
-            .tls_config(settings.trust.tls_config(needs_tls)?)
             .http_status_as_error(false)
             .max_redirects(0) // a signature is for one host
             .max_redirects_will_error(false)
@@ -59,7 +70,7 @@ impl Bucket {
             .user_agent(concat!("zero-touch-secrets/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
-            agent: config.into(),
+            agent: openbao::agent(config, &settings.trust, needs_tls)?,
             settings: Arc::new(settings),
         })
     }

@@ -63,6 +63,30 @@ impl Certificates {
         self.sign("expired", params)
     }
 
+    /// A certificate for 127.0.0.1 and localhost that begins in 2090.
+    pub fn not_valid_yet(&self) -> ServerCertificate {
+        let mut params = params_for(&["127.0.0.1", "localhost"]);
+        params.not_before = date_time_ymd(2090, 1, 1);
+        params.not_after = date_time_ymd(2091, 1, 1);
+        self.sign("not-valid-yet", params)
+    }
+
+    /// A certificate that signed itself and says that it is a CA's, as `openssl req -x509` makes one: for
+    /// these names, until that year.
+    pub fn self_signed(&self, names: &[&str], last_year: i32) -> ServerCertificate {
+        let mut params = params_for(names);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(last_year, 12, 31);
+        let key = new_key();
+        let certificate = params.self_signed(&key).expect("it signs itself");
+        self.write(
+            &format!("self-signed-{last_year}-{}", names.concat()),
+            &certificate.pem(),
+            &key,
+        )
+    }
+
     /// A certificate for 127.0.0.1 and localhost that another authority signed.
     pub fn from_another_authority(&self) -> ServerCertificate {
         self.sign_by(
@@ -87,12 +111,16 @@ impl Certificates {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, issuer).expect("the authority signs");
+        self.write(name, &certificate.pem(), &key)
+    }
+
+    fn write(&self, name: &str, certificate: &str, key: &KeyPair) -> ServerCertificate {
         let path = |what| self.folder.join(format!("{name}-{what}.pem"));
         let files = ServerCertificate {
             certificate: path("certificate"),
             key: path("key"),
         };
-        write(&files.certificate, &certificate.pem());
+        write(&files.certificate, certificate);
         write(&files.key, &key.serialize_pem());
         files
     }

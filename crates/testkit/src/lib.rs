@@ -23,6 +23,7 @@
 
 mod certificates;
 mod documented;
+mod encodings;
 mod fleet;
 mod kubernetes;
 mod mount;
@@ -42,6 +43,7 @@ mod wait;
 
 pub use certificates::{Certificates, ServerCertificate};
 pub use documented::assert_documented;
+pub use encodings::{encodings, shown_of};
 pub use fleet::Fleet;
 pub use kubernetes::{Kubernetes, external_secrets_crds, missing_of_kubernetes, shared_kubernetes};
 pub use mount::{ReadOnlyDir, Tmpfs};

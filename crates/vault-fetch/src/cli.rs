@@ -121,7 +121,7 @@ pub struct Arguments {
 pub enum How {
     /// Inside the request; a server that does not know that gets a login first
     Auto,
-    /// Inside the request only (OpenBao 2.4 and later)
+    /// Inside the request only (OpenBao 2.4 and later; sound from 2.6.2)
     Inline,
     /// With a login first: two requests
     Login,

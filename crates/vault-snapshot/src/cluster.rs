@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use cli::Failure;
-use openbao::{Address, Client, Error, Settings, sys};
+use openbao::{Address, Attempt, Client, Error, Settings, Trouble, destination, sys};
 
 /// How much is kept of what a server says of itself, in letters: it goes into descriptions and messages.
 const LONGEST: usize = 200;
@@ -33,14 +33,12 @@ pub(crate) fn leader(settings: &Settings) -> Result<Leader, Missing> {
     let client = alone(settings, address).map_err(missing)?;
     let status = sys::seal_status(&client).map_err(missing)?;
     if status.sealed || status.cluster_id.is_empty() {
-        return Err(Missing {
-            failure: Failure::failed(format!(
-                "OpenBao at `{}` cannot be used: it is sealed",
-                client.address()
-            ))
-            .hint("unseal it with `bao operator unseal`"),
-            may_pass: true,
-        });
+        let trouble = if status.initialized {
+            Trouble::Sealed
+        } else {
+            Trouble::NotInitialized
+        };
+        return Err(missing(unusable(client.address(), trouble)));
     }
     let bounded = |text: String| text.chars().take(LONGEST).collect();
     Ok(Leader {
@@ -59,16 +57,19 @@ fn find(settings: &Settings) -> Result<Address, Missing> {
         let asked = alone(settings, address.clone()).and_then(|client| sys::leader(&client));
         match asked {
             Ok(leader) if leader.is_active() => return Ok(address.clone()),
-            Ok(leader) if !leader.leader_address.is_empty() => {
-                pointed_to = Address::from_str(&leader.leader_address).ok();
+            Ok(leader) => {
+                if let Ok(to) = Address::from_str(&leader.leader_address) {
+                    pointed_to = Some((address, to)); // empty while there is none
+                }
             }
-            Ok(_) => {}
             Err(Error::Unavailable { attempts }) => troubles.extend(attempts),
             Err(other) => return Err(missing(other)),
         }
     }
-    if let Some(address) = pointed_to {
-        return Ok(address);
+    if let Some((from, to)) = pointed_to {
+        let allowed = destination::check(settings, from, &to);
+        allowed.map_err(|astray| missing(unusable(from, astray.into())))?;
+        return Ok(to);
     }
     if troubles.len() == settings.addresses.len() {
         return Err(missing(Error::Unavailable { attempts: troubles }));
@@ -84,6 +85,16 @@ fn alone(settings: &Settings, address: Address) -> Result<Client, Error> {
     settings.addresses = vec![address];
     settings.namespace = None; // snapshots are the root namespace's
     Client::new(settings)
+}
+
+fn unusable(address: &Address, trouble: Trouble) -> Error {
+    let attempt = Attempt {
+        address: address.clone(),
+        trouble,
+    };
+    Error::Unavailable {
+        attempts: vec![attempt],
+    }
 }
 
 pub(crate) fn missing(error: Error) -> Missing {

@@ -148,23 +148,6 @@ impl Shares {
         let numbers: Vec<_> = shares.map(|share| share.number.to_string()).collect();
         numbers.join(", ")
     }
-
-    /// The text, without any share that whoever wrote it had put into it: what answers in a node's
-    /// place may send back what it was sent.
-    pub(crate) fn without(&self, mut text: String) -> String {
-        for Share {
-            number,
-            text: share,
-            ..
-        } in &self.list
-        {
-            let share = share.expose_secret();
-            if text.contains(share) {
-                text = text.replace(share, &format!("[key share {number}]"));
-            }
-        }
-        text
-    }
 }
 
 /// Refuses a file with key shares that others than its owner may read.
@@ -247,15 +230,5 @@ mod tests {
             assert!(text.is_empty() || !message.contains(text), "{message}");
         }
         assert!(collect(&[]).is_err());
-    }
-
-    #[test]
-    fn a_share_that_a_server_sends_back_is_taken_out() {
-        let (one, two) = ("11".repeat(16), "22".repeat(16));
-        let shares = collect(&[&one, &two]).ok();
-        assert_eq!(
-            shares.map(|shares| shares.without(format!("echo {two}!"))),
-            Some("echo [key share 2]!".to_owned())
-        );
     }
 }

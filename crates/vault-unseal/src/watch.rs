@@ -224,7 +224,7 @@ impl Watcher {
 
     /// Says it once, and only in `debug` while it stays the same.
     fn say(&mut self, level: Level, text: impl Into<String>) {
-        let text = self.shares.without(text.into());
+        let text = text.into();
         let known = self.said.as_ref() == Some(&text);
         let level = if known {
             level.max(Level::Debug)

@@ -88,7 +88,7 @@ fn what_goes_wrong_on_the_way() {
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it ends too early (peer disconnected)
     OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)
     OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is larger than 64 MiB
-    OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent
+    OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to `ftp://elsewhere/`, which is not the address of a server
     ");
 }
 
@@ -125,6 +125,9 @@ fn no_error_shows_what_was_sent() {
         Trouble::Close,
         Trouble::Status(400),
         Trouble::Truncate(3),
+        Trouble::Echo(400),
+        Trouble::Echo(403),
+        Trouble::Echo(500),
     ] {
         let proxy = Proxy::to(&server.address());
         proxy.always(trouble);
@@ -135,6 +138,7 @@ fn no_error_shows_what_was_sent() {
             !shown.contains("hunter2") && !shown.contains(server.root_token()),
             "{shown}"
         );
+        assert_eq!(testkit::shown_of(server.root_token(), &shown), None);
     }
     let unsendable = Request::new(Method::Get, "a").header("X-Test", "line\nbreak-secret");
     let error = client(&[&server.address()])

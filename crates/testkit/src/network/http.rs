@@ -27,12 +27,18 @@ impl Message {
         }
     }
 
-    pub(crate) fn redirect(url: &str) -> Self {
-        let mut message = Self::reply(307, "text/plain", "");
+    pub(crate) fn redirect(status: u16, url: &str) -> Self {
+        let mut message = Self::reply(status, "text/plain", "");
         message
             .headers
             .push(("location".to_owned(), url.to_owned()));
         message
+    }
+
+    /// Refuses with `errors`, as OpenBao does.
+    pub(crate) fn refusal(status: u16, errors: &[String]) -> Self {
+        let body = serde_json::json!({ "errors": errors }).to_string();
+        Self::reply(status, "application/json", body)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use crate::encodings;
+
 use super::{
     http::{self, Message},
     listener::State,
@@ -105,6 +107,10 @@ fn answer(
                 .headers
                 .retain(|(name, _)| !name.starts_with(prefix)),
             Trouble::AsVault => vault::request(&mut request),
+            Trouble::Echo(status) => {
+                let sent = String::from_utf8_lossy(&request.bytes()).into_owned();
+                invented = Some(Message::refusal(*status, &encodings(&sent)));
+            }
             other => invented = invent(other).or(invented),
         }
     }
@@ -126,7 +132,11 @@ fn invent(trouble: &Trouble) -> Option<Message> {
             "text/plain",
             format!("status {status}\n"),
         )),
-        Trouble::Redirect(url) => Some(Message::redirect(url)),
+        Trouble::Redirect(url) => Some(Message::redirect(307, url)),
+        Trouble::Moved(status, url) => Some(Message::redirect(*status, url)),
+        Trouble::LongRefusal(status, bytes) => {
+            Some(Message::refusal(*status, &["a ".repeat(bytes / 2)]))
+        }
         Trouble::Html => Some(Message::reply(
             200,
             "text/html",

@@ -11,6 +11,13 @@ pub enum Trouble {
     Status(u16),
     /// Answers 307 and points to this URL, as a standby does that cannot forward.
     Redirect(String),
+    /// Answers with this status and points to this URL.
+    Moved(u16, String),
+    /// Refuses with this status in OpenBao's form, and repeats the whole request: plain, in base64 (both
+    /// alphabets), in hex and percent-encoded.
+    Echo(u16),
+    /// Refuses with this status in OpenBao's form, in one message of so many bytes.
+    LongRefusal(u16, usize),
     /// Answers 200 with an HTML page, as a captive portal does.
     Html,
     /// Answers 200 with this body, said to be JSON.

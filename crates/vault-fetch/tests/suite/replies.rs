@@ -131,9 +131,9 @@ fn pages_of_a_load_balancer_are_no_word_of_openbaos() {
         all.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
     insta::assert_snapshot!(testkit::steady(&all), @"
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 301 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 302 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 400 without its words; no cache available
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 401 without its words; no cache available
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 403 without its words; no cache available
@@ -193,9 +193,9 @@ fn a_redirect_from_https_to_http_is_not_followed() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/downgrade/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points to where no secret may be sent; no cache available
+    error: `hosts/downgrade/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: it points to `http://127.0.0.1:[port]`, which is not encrypted; no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    hint: set `api_addr` of that server to its `https://` address; nothing is sent unencrypted
     ");
     assert!(!standby.requests().is_empty());
     assert_eq!(listening.connections(), 0, "no credentials in the clear");
@@ -206,12 +206,16 @@ fn a_redirect_in_a_circle_ends() {
     testkit::require_bao!();
     let host = Host::new("circle");
     let standby = Proxy::to(&host.server.address());
-    standby.always(Trouble::Redirect(format!("{}/v1/x", standby.address())));
+    standby.always(Trouble::Redirect(format!(
+        "{}/v1/secret/data/{}",
+        standby.address(),
+        host.secret()
+    )));
     insta::assert_snapshot!(said(host.fetch().through(&standby)), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/circle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it points from one standby to another; no cache available
+    error: `hosts/circle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to `http://127.0.0.1:[port]`, and that to another one; no cache available
 
     hint: is this OpenBao's address, and nothing in between that answers in its place?
     ");

@@ -1,9 +1,9 @@
 //! Certificates: verified unless the user says otherwise in so many words.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::json;
-use testkit::{Certificate, Certificates, Output, Proxy, Server, Trouble};
+use testkit::{Certificate, Certificates, Output, Proxy, Server, ServerCertificate, Trouble};
 
 use crate::host::{Host, files, shared_server};
 
@@ -45,7 +45,7 @@ fn a_certificate_for_another_name() {
     ----- stderr -----
     error: `hosts/other-name/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is for another name; no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
+    hint: give an address that OpenBao's certificate names (`openssl s_client -connect HOST:PORT`), or make one with this name, as `subjectAltName`
     ");
 }
 
@@ -59,8 +59,64 @@ fn a_certificate_that_has_expired() {
     ----- stderr -----
     error: `hosts/expired/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate has expired; no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
+    hint: renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)?
     ");
+}
+
+/// A plain server behind a proxy that shows this certificate, and a host that trusts `trusted`.
+fn shown(host: &Host, certificate: &ServerCertificate, trusted: &Path) -> Output {
+    let proxy = Proxy::with_tls(&host.server.address(), certificate);
+    let fetch = host.fetch().through(&proxy).deadline("2s");
+    fetch.env("BAO_CACERT", trusted).run()
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_yet() {
+    testkit::require_bao!();
+    let host = Host::new("not-yet");
+    let certificates = Certificates::new();
+    let output = shown(
+        &host,
+        &certificates.not_valid_yet(),
+        &certificates.authority(),
+    );
+    insta::assert_snapshot!(output, @"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `hosts/not-yet/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not valid yet (or this clock is slow); no cache available
+
+    hint: set this machine's clock (`date`); if it is right, OpenBao's certificate begins later
+    ");
+}
+
+/// As `curl` and `bao` do: the very certificate that is trusted may be the server's own.
+#[test]
+fn a_self_signed_certificate_that_is_the_one_trusted() {
+    testkit::require_bao!();
+    let host = Host::new("self-signed");
+    host.put(&json!({ "password": "hunter2" }));
+    let certificates = Certificates::new();
+    let of = |names: &[&str], year| certificates.self_signed(names, year);
+    let good = of(&["127.0.0.1"], 2080);
+    let output = shown(&host, &good, &good.certificate);
+    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    let other = of(&["127.0.0.1", "localhost"], 2080);
+    for trusted in [certificates.authority(), other.certificate] {
+        let output = shown(&host, &good, &trusted);
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(
+            output.stderr.contains("none of those that are trusted"),
+            "{output}"
+        );
+    }
+    let expired = of(&["127.0.0.1"], 2022);
+    let output = shown(&host, &expired, &expired.certificate);
+    assert!(output.stderr.contains("has expired"), "{output}");
+    let another = of(&["another.example.internal"], 2080);
+    let output = shown(&host, &another, &another.certificate);
+    assert!(output.stderr.contains("for another name"), "{output}");
 }
 
 #[test]
@@ -169,7 +225,7 @@ fn a_server_that_speaks_no_tls_is_told() {
     warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
     error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not speak TLS (`http://`?); no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
+    hint: is it `http://` that is spoken there?
     ");
 }
 
@@ -185,7 +241,7 @@ fn a_server_that_speaks_only_tls_is_told() {
     ----- stderr -----
     error: `hosts/tls-server/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: TLS failed: it takes encrypted connections only (`https://`); no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
+    hint: give its address with `https://`
     ");
     let output = host.fetch().address(&http).cached().run();
     assert_eq!(output.code(), Some(0), "{output}");

@@ -1,6 +1,7 @@
 //! `vault-node` on real clusters, through the binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hostile;
 mod refused;
 mod status;
 

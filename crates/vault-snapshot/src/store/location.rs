@@ -51,7 +51,7 @@ pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> 
         bucket: bucket.to_owned(),
         region: variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
         path_style: true,
-        trust: cli::system_trust(),
+        trust: Trust::System,
         credentials: none(),
         patience,
     };

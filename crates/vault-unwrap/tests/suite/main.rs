@@ -12,6 +12,7 @@ mod cluster;
 mod disk;
 mod environment_file;
 mod existing;
+mod hostile;
 mod killed;
 mod refused;
 mod together;

@@ -1,0 +1,51 @@
+//! What answers in a node's place, and means no good.
+
+use testkit::{Proxy, Server, Trouble, shown_of};
+
+use crate::{Machine, Shares};
+
+#[test]
+fn an_error_that_repeats_the_request_shows_no_share() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let shares = Shares::of(&server);
+    server.seal();
+    for status in [400, 403, 500] {
+        let proxy = Proxy::to(&server.address());
+        proxy.on("POST /v1/sys/unseal", Trouble::Echo(status));
+        let output = Machine::new(&server).once(&[proxy.address()], &shares.three());
+        assert!(!output.stderr.is_empty(), "{output}");
+        for share in shares.base64.iter().chain(&shares.hex) {
+            assert_eq!(shown_of(share, &output.stderr), None, "{output}");
+        }
+    }
+}
+
+#[test]
+fn long_texts_of_a_node_are_not_logged() {
+    testkit::require_bao!();
+    let server = Server::dev();
+    let shares = Shares::of(&server);
+    let long = "x".repeat(900_000);
+    let state = |kind: &str, version: &str| {
+        format!(
+            r#"{{"type":"{kind}","sealed":true,"initialized":true,"t":3,"n":5,"progress":0,"version":"{version}"}}"#
+        )
+    };
+    for body in [
+        state(&long, "2.7.2"),
+        state("shamir", &long),
+        state("\\u001b[2J", "2.7.2"),
+    ] {
+        let proxy = Proxy::to(&server.address());
+        proxy.always(Trouble::Body(body));
+        let output = Machine::new(&server).once(&[proxy.address()], &shares.three());
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.len() < 2000, "{} bytes", output.stderr.len());
+        assert!(!output.stderr.contains('\u{1b}'), "{output}");
+        assert!(
+            output.stderr.contains("its answer is not OpenBao's"),
+            "{output}"
+        );
+    }
+}
