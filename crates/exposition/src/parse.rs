@@ -100,6 +100,8 @@ fn number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,6 +112,36 @@ mod tests {
         assert_eq!(samples.len(), 4, "{samples:?}");
         assert!((samples[1].value - 20_155_088.0).abs() < 1.0);
         assert!(samples[3].value.is_nan());
+    }
+
+    /// What stands on a line, or nearly so.
+    fn line() -> impl Strategy<Value = String> {
+        let labels = r#"(\{([a-z_]{1,3}="([a-z ü\\"},]|\\\\n){0,6}",?){0,3}\})?"#;
+        let good = format!(
+            "[a-z_:][a-z0-9_:]{{0,8}}{labels} (-?[0-9]{{1,9}}(\\.[0-9]{{1,4}})?|NaN|[+-]Inf)"
+        );
+        let good = proptest::string::string_regex(&good).unwrap();
+        prop_oneof![good, "# [A-Z]{0,4}.{0,9}", ".{0,30}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn what_is_accepted_means_one_thing(lines in prop::collection::vec(line(), 0..6)) {
+            let Ok(samples) = parse(&lines.join("\n")) else { return Ok(()) };
+            for sample in samples {
+                let labels: Vec<_> = sample.labels.iter().map(|(name, value)| {
+                    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                    format!("{name}=\"{value}\"")
+                }).collect();
+                let again = format!("{}{{{}}} {:?}", sample.name, labels.join(","), sample.value);
+                let again = again.replace(" inf", " +Inf").replace("-inf", "-Inf");
+                let again = parse(&again).map_err(|_| TestCaseError::fail(again))?;
+                prop_assert_eq!(&again[0].name, &sample.name);
+                prop_assert_eq!(&again[0].labels, &sample.labels);
+                prop_assert!(again[0].value == sample.value || sample.value.is_nan());
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! It needs no token. A scrape asks all nodes at once ([`look`]), and what they answered becomes a page
 //! ([`page`], whose metrics are named in [`families`]) with the files of other programs behind it
-//! ([`textfiles`]). [`http`] serves it.
+//! ([`textfiles`]). [`server`] hands it out, as [`http`] has it.
 
 mod certificate;
 mod cli;
@@ -12,6 +12,7 @@ mod http;
 mod look;
 mod nodes;
 mod page;
+mod server;
 mod textfiles;
 
 pub use cli::Arguments;
@@ -41,7 +42,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.once {
         return data(scrape().as_str().trim_end());
     }
-    let server = http::Server::bind(&arguments.listen)?;
+    let server = server::Server::bind(&arguments.listen)?;
     note(format_args!("listens on {}", server.address()));
     // Nobody waits where it was not systemd that started this.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

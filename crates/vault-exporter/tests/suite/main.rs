@@ -1,9 +1,14 @@
 //! `vault-exporter` on real servers and clusters, through the binary.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and what is measured is told"
+)]
 
 mod answers;
 mod certificates;
 mod documentation;
+mod hostile;
 mod monitoring;
 mod nodes;
 mod textfiles;
