@@ -33,6 +33,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let server = server::Server::new(&arguments.connection)?;
     let hosts = source::hosts(&arguments)?;
     let reports = inspect::all(&hosts, &server)?;
+    ::cli::warn_of_old_server(&server.client(None)?);
     let text = if arguments.json {
         report::json(&reports)
     } else {

@@ -20,9 +20,10 @@ pub(crate) struct Server {
 impl Server {
     /// Does not connect.
     pub(crate) fn new(arguments: &ConnectionArgs) -> Result<Self, Failure> {
+        let settings = arguments.settings(None)?;
         Ok(Self {
-            settings: arguments.settings(None)?,
-            token: cli::operator_token()?,
+            token: cli::operator_token(arguments, &settings)?,
+            settings,
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::{fs, io::Read, path::Path};
 
-use cli::Failure;
-use openbao::{Authentication, Client, approle, jwt, token};
+use cli::{ConnectionArgs, Failure};
+use openbao::{Authentication, Client, Settings, approle, jwt, token};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -31,13 +31,17 @@ impl Login {
     ///
     /// # Errors
     /// Files that are missing or hold nothing of the kind, no token, no role.
-    pub(crate) fn read(arguments: &LoginArgs) -> Result<Self, Failure> {
+    pub(crate) fn read(
+        arguments: &LoginArgs,
+        connection: &ConnectionArgs,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         let mount = |default: &str| {
             let given = arguments.auth_mount.as_deref();
             given.unwrap_or(default).trim_matches('/').to_owned()
         };
         match arguments.auth {
-            Method::Token => cli::operator_token().map(Self::Token),
+            Method::Token => cli::operator_token(connection, settings).map(Self::Token),
             Method::Approle => Ok(Self::AppRole {
                 mount: mount("approle"),
                 credentials: delivery::credentials::read(&arguments.approle_dir).map_err(

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
     let settings = arguments.connection.settings(None)?;
     let token = match &arguments.token_file {
         Some(path) => login::read_word(path)?,
-        None => cli::operator_token()?,
+        None => cli::operator_token(&arguments.connection, &settings)?,
     };
     let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
     let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;

@@ -126,7 +126,7 @@ fn save(arguments: &Save) -> Result<Saved, Failure> {
     let settings = arguments.connection.settings(None)?;
     let (places, mut missed) = usable(&arguments.places, made)?;
     let stores = Stores::open(&places)?;
-    let login = Login::read(&arguments.login)?;
+    let login = Login::read(&arguments.login, &arguments.connection, &settings)?;
     let signing_key = arguments.signing_key.as_deref().map(SigningKey::read);
     let signing_key = signing_key.transpose()?;
     if missed.is_empty() {

@@ -35,7 +35,7 @@ impl Server {
     /// Finds out which server to ask and with which token; does not connect.
     pub(crate) fn new(arguments: &ConnectionArgs, settings: &Settings) -> Result<Self, Failure> {
         let connection = arguments.settings(Some(settings.openbao.address.as_str()))?;
-        let token = cli::operator_token()?;
+        let token = cli::operator_token(arguments, &connection)?;
         let mut client = Client::new(connection.clone())?;
         client.authenticate(Authentication::Token(token.clone()));
         Ok(Self {

@@ -42,6 +42,7 @@ pub(crate) fn check(
     through_tofu: bool,
 ) -> Result<Held, Failure> {
     token::lookup_self(&server.client).map_err(|error| refused_token(server, &error))?;
+    cli::warn_of_old_server(&server.client);
     let reading = ["read"].as_slice();
     let policy = format!("sys/policies/acl/host-{name}");
     let role = format!("auth/{}/role/{name}", server.approle);

@@ -16,6 +16,7 @@ mod interrupted;
 mod json;
 mod names;
 mod openbao;
+mod operator_token;
 mod preflight;
 mod remove;
 mod settings;

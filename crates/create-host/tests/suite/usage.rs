@@ -94,8 +94,9 @@ fn help() {
       create-host --hostname web01 --ip 10.0.0.11/24 --force
       create-host --hostname web01 --remove
 
-    The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. NO_COLOR
-    turns colours off.
+    The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. That one
+    goes only to an address that --address or BAO_ADDR names; where only fleet.toml does, create-host
+    asks at a terminal, and else ends. NO_COLOR turns colours off.
 
     Exit status: 0 done; 1 not done, or not all of it; 2 wrong usage or configuration.
     ----- stderr -----
