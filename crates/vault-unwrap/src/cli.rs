@@ -7,10 +7,11 @@ use cli::ConnectionArgs;
 
 /// Trade the single-use wrapping token of a new host for its AppRole credentials
 ///
-/// The token comes from `--token-file`, from `--credential`, from VAULT_WRAPPED_TOKEN, or from that
-/// line of the environment file. Before it is used it is looked up: one that was not made by
-/// create-host is refused. Where credentials are there and still work, there is nothing to do, unless
-/// the token is one that this host never tried: then it is newer, and takes their place.
+/// The token comes from `--token-file`, from `--credential`, from BAO_WRAPPED_TOKEN or
+/// VAULT_WRAPPED_TOKEN, or from that line of the environment file. Before it is used it is looked up:
+/// one that was not made by create-host is refused. Where credentials are there and still work, there
+/// is nothing to do, unless the token is one that this host never tried: then it is newer, and takes
+/// their place.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(

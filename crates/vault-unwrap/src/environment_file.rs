@@ -15,6 +15,9 @@ use crate::failure::Error;
 /// Longer than any such file.
 const LONGEST: u64 = 1 << 20;
 
+/// What variables begin with; the first that is set counts, as in OpenBao's own command line.
+pub(crate) const PREFIXES: [&str; 2] = ["BAO", "VAULT"];
+
 /// The file as it was read.
 pub(crate) struct EnvironmentFile {
     path: PathBuf,
@@ -37,22 +40,36 @@ impl EnvironmentFile {
         }
     }
 
-    /// The value of a variable: the last line that sets it, without quotes around.
+    /// The value of `BAO_<name>`, else of `VAULT_<name>`.
+    pub(crate) fn either(&self, name: &str) -> Option<String> {
+        let mut values = PREFIXES
+            .iter()
+            .filter_map(|prefix| self.value(&format!("{prefix}_{name}")));
+        values.find(|value| !value.is_empty())
+    }
+
+    /// The value of a variable: the last line that sets it, without quotes around, and without a comment
+    /// behind it.
     pub(crate) fn value(&self, name: &str) -> Option<String> {
         let line = lines(&self.text).rfind(|line| sets(line, name))?;
         let text = str::from_utf8(line).ok()?;
         let value = text.split_once('=')?.1.trim();
-        let quoted = |quote| {
-            value
-                .strip_prefix(quote)
-                .and_then(|inner| inner.strip_suffix(quote))
+        let quoted = |quote: char| {
+            let rest = value.strip_prefix(quote)?;
+            let ends = |at: &usize| {
+                let behind = rest[at + 1..].trim_start();
+                behind.is_empty() || behind.starts_with('#')
+            };
+            let mut quotes = rest.match_indices(quote).map(|(at, _)| at);
+            Some(&rest[..quotes.find(ends)?])
         };
-        Some(
-            quoted('"')
-                .or_else(|| quoted('\''))
-                .unwrap_or(value)
-                .to_owned(),
-        )
+        let plain = || {
+            let comment = value.match_indices('#').map(|(at, _)| at);
+            let mut comment = comment.filter(|at| value[..*at].ends_with([' ', '\t']) || *at == 0);
+            value[..comment.next().unwrap_or(value.len())].trim_end()
+        };
+        let value = quoted('"').or_else(|| quoted('\'')).unwrap_or_else(plain);
+        Some(value.to_owned())
     }
 
     /// Takes every line that sets `name` out of the file; the others keep every byte, and the file its
@@ -141,12 +158,38 @@ mod tests {
             "export T=abc",
             " T = abc ",
             "T=abc\r",
+            "T=abc # the token",
+            "T=\"abc\" # the \"token\"",
+            "T='abc'\t#",
             "X=1\nT=old\nT=abc\nTT=no",
         ] {
             assert_eq!(file(line).1.value("T").as_deref(), Some("abc"), "{line:?}");
         }
         for line in ["", "# T=abc", "TT=abc", "T", "XT=abc"] {
             assert_eq!(file(line).1.value("T"), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_inside_a_value_is_a_part_of_it() {
+        for (line, value) in [
+            ("T=a#b", "a#b"),
+            ("T=\"a #b\"", "a #b"),
+            ("T= # none", ""),
+            ("T=\"a", "\"a"),
+        ] {
+            assert_eq!(file(line).1.value("T").as_deref(), Some(value), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn openbaos_own_variables_come_first() {
+        for (text, value) in [
+            ("VAULT_T=old\nBAO_T=new", Some("new")),
+            ("VAULT_T=old\nBAO_T=", Some("old")),
+            ("T=no", None),
+        ] {
+            assert_eq!(file(text).1.either("T").as_deref(), value, "{text:?}");
         }
     }
 

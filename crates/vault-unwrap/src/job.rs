@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 use crate::{
     Arguments,
     credentials::{Folder, Lock},
-    environment_file::EnvironmentFile,
+    environment_file::{EnvironmentFile, PREFIXES},
     failure::Error,
-    token::{self, VARIABLE},
+    token::{self, TOKEN},
     trade,
 };
 
@@ -64,7 +64,7 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     };
     let settings = arguments
         .connection
-        .settings_or(|name| environment_file.value(&format!("VAULT_{name}")))?;
+        .settings_or(|name| environment_file.either(name))?;
     let place = match there {
         Some(place) => place,
         None => Place::prepare(arguments)?,
@@ -247,9 +247,11 @@ impl Trade<'_> {
 /// token in it is for the next start.
 fn take_out(environment_file: &Path, token: &SecretString) {
     let taken_out = EnvironmentFile::read(environment_file).and_then(|file| {
-        let value = file.value(VARIABLE).map(Zeroizing::new);
-        if value.is_some_and(|value| value.trim() == token.expose_secret()) {
-            return file.remove(VARIABLE);
+        for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN}")) {
+            let value = file.value(&name).map(Zeroizing::new);
+            if value.is_some_and(|value| value.trim() == token.expose_secret()) {
+                return file.remove(&name);
+            }
         }
         Ok(())
     });

@@ -10,10 +10,14 @@ use secrecy::SecretString;
 use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use zeroize::Zeroizing;
 
-use crate::{Arguments, environment_file::EnvironmentFile, failure::Error};
+use crate::{
+    Arguments,
+    environment_file::{EnvironmentFile, PREFIXES},
+    failure::Error,
+};
 
-/// The variable that carries the token.
-pub(crate) const VARIABLE: &str = "VAULT_WRAPPED_TOKEN";
+/// The variable that carries the token, behind `BAO_` or `VAULT_`.
+pub(crate) const TOKEN: &str = "WRAPPED_TOKEN";
 
 /// The token, from the first place that has one; `None` where no place has.
 pub(crate) fn find(
@@ -32,15 +36,14 @@ pub(crate) fn find(
         )
         .map(Some);
     }
-    let variable = env::var(VARIABLE)
-        .ok()
-        .map(Zeroizing::new)
-        .filter(|text| !text.trim().is_empty());
-    if let Some(text) = variable {
-        return check(&text, VARIABLE.to_owned()).map(Some);
+    for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN}")) {
+        let text = env::var(&name).map(Zeroizing::new).unwrap_or_default();
+        if !text.trim().is_empty() {
+            return check(&text, name).map(Some);
+        }
     }
     let line = environment_file
-        .value(VARIABLE)
+        .either(TOKEN)
         .map(Zeroizing::new)
         .filter(|text| !text.trim().is_empty());
     line.map(|text| check(&text, format!("`{}`", arguments.environment_file.display())))

@@ -53,6 +53,33 @@ fn the_line_is_taken_out_and_all_others_keep_every_byte() {
     }
 }
 
+/// As people write it: OpenBao's own names, and comments behind the values.
+#[test]
+fn openbaos_names_and_comments_are_understood() {
+    testkit::require_bao!();
+    let host = NewHost::new("bao-names");
+    let address = host.server.address();
+    for (prefix, comment) in [
+        ("BAO", " # of the first boot"),
+        ("VAULT", "\t# one use"),
+        ("BAO", ""),
+    ] {
+        let token = host
+            .server
+            .wrap_credentials(&host.credentials, crate::host::LONG);
+        fs::write(
+            host.environment(),
+            format!("{prefix}_ADDR={address}{comment}\n{prefix}_WRAPPED_TOKEN=\"{token}\"{comment}\nA=1\n"),
+        )
+        .unwrap();
+        host.without_token().address("").succeed();
+        host.assert_has_its_credentials();
+        let left = fs::read_to_string(host.environment()).unwrap();
+        assert_eq!(left, format!("{prefix}_ADDR={address}{comment}\nA=1\n"));
+        fs::remove_dir_all(host.approle()).unwrap();
+    }
+}
+
 #[test]
 fn mode_and_owner_are_kept() {
     testkit::require_bao!();
