@@ -60,7 +60,8 @@ fn hint_of(error: &openbao::Error) -> Option<&'static str> {
              make new credentials with `create-host --force` and run `vault-unwrap`"
         }
         From::Denied { refusal, .. } if says_denied(refusal) => {
-            "this server takes no notice of a login inside the request: leave `--authentication` at `auto`"
+            "the role's `token_bound_cidrs` may leave this host's address out, or its `token_num_uses` be used up \
+             (0 sets no limit); with `--authentication inline`, the server may not know logins inside a request"
         }
         From::Denied { .. } => {
             "the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`"

@@ -7,7 +7,7 @@ use std::{
 
 use openbao::{
     Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, deadline_in, kv,
-    retry_until,
+    retry_until, sys,
 };
 
 use crate::{
@@ -100,9 +100,23 @@ impl Conversation<'_> {
         let mount = self.access.kv_mount;
         let question = |client: &Client| kv::read(client, mount, secret);
         match self.ask(question) {
+            Err(Refusal::Gone(Error::NotFound { .. })) if self.is_kv_version_1() => {
+                let mount = mount.to_owned();
+                Err(Refusal::Other(Error::KvVersion1 { mount }))
+            }
             Err(Refusal::Gone(absent)) => self.ask_active(absent, question),
             answer => answer,
         }
+    }
+
+    /// Whether there is nothing at the path because the engine keeps its secrets elsewhere. Only a token may
+    /// ask that.
+    fn is_kv_version_1(&mut self) -> bool {
+        if !self.has_token && self.log_in().is_err() {
+            return false;
+        }
+        sys::visible_mount(&self.client, self.access.kv_mount)
+            .is_ok_and(|mount| mount.is_kv_version_1())
     }
 
     /// The versions of one secret. That there are none decides nothing: the secret itself is read then.

@@ -47,6 +47,7 @@ impl Reason {
             | Error::TooLarge { .. } => Self::Contents,
             Error::OpenBao(cause) => match cause {
                 From::LoginRefused { .. } => Self::Credentials,
+                From::KvVersion1 { .. } => Self::Contents,
                 From::NotFound { .. } | From::Deleted { .. } | From::Destroyed { .. } => Self::Gone,
                 From::Denied { .. } | From::Refused { .. } => Self::Denied,
                 From::Unavailable { .. } => Self::Unavailable,

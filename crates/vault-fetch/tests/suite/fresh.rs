@@ -174,7 +174,7 @@ fn inline_authentication_alone_fails_where_the_server_does_not_know_it() {
     ----- stderr -----
     error: `hosts/inline-only/db` was not written: OpenBao denied `secret/data/hosts/inline-only/db`: permission denied
 
-    hint: this server takes no notice of a login inside the request: leave `--authentication` at `auto`
+    hint: the role's `token_bound_cidrs` may leave this host's address out, or its `token_num_uses` be used up (0 sets no limit); with `--authentication inline`, the server may not know logins inside a request
     ");
     assert!(!host.output().exists());
 }

@@ -340,9 +340,9 @@ fn a_mount_of_kv_version_1_is_refused() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/kv-one/db` was not written: OpenBao has nothing at `kv-one/data/hosts/kv-one/db`
+    error: `hosts/kv-one/db` was not written: the secrets engine at `kv-one/` is KV version 1, not 2
 
-    hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
+    hint: make it version 2 with `bao kv enable-versioning kv-one`
     ");
     assert_kept(&host);
 }

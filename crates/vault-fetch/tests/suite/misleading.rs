@@ -1,0 +1,101 @@
+//! Faults that look like others: each is told as what it is.
+
+use std::fs;
+
+use openbao::{approle, sys};
+use serde_json::json;
+use testkit::Server;
+
+use crate::host::{Host, files};
+
+/// A secret that is there, in an engine without versions: it is not deleted, and nothing of it here is.
+#[test]
+fn kv_version_1_is_told() {
+    testkit::require_bao!();
+    let host = Host::on(Server::dev(), "kv-one");
+    host.put(&json!({ "password": "hunter2" }));
+    host.fetch().succeed();
+    let mount = json!({ "type": "kv", "options": { "version": "1" } });
+    host.server.write("sys/mounts/old", &mount);
+    host.server
+        .write("old/hosts/kv-one/db", &json!({ "password": "hunter2" }));
+    let policy = r#"path "old/data/hosts/kv-one/*" { capabilities = ["read"] }"#;
+    sys::write_policy(&host.server.client(), "host-kv-one", policy).unwrap();
+    for login in ["auto", "login"] {
+        let fetch = host.fetch().args(["--kv-mount", "old"]);
+        let output = fetch.args(["--authentication", login]).run();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(output, @"
+            exit status: 1
+            ----- stdout -----
+            ----- stderr -----
+            error: `hosts/kv-one/db` was not written: the secrets engine at `old/` is KV version 1, not 2
+
+            hint: make it version 2 with `bao kv enable-versioning old`
+            ");
+        }
+        assert_eq!(host.files(), files([("password", "hunter2")]));
+    }
+}
+
+fn with_role(name: &str, parameter: &str, value: serde_json::Value) -> Host {
+    let host = Host::on(Server::dev(), name);
+    host.put(&json!({ "password": "hunter2" }));
+    let settings = json!({ "token_type": "service", parameter: value });
+    approle::write_role(&host.server.client(), "approle", name, &settings).unwrap();
+    host
+}
+
+#[test]
+fn a_role_whose_tokens_have_few_uses_is_told_by_its_parameter() {
+    testkit::require_bao!();
+    let host = with_role("few-uses", "token_num_uses", json!(1));
+    let output = host.fetch().deadline("1s").run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("`token_num_uses`"), "{output}");
+    host.fetch().args(["--authentication", "login"]).succeed();
+}
+
+#[test]
+fn a_role_whose_tokens_are_bound_to_another_address_is_told_by_its_parameter() {
+    testkit::require_bao!();
+    let host = with_role("bound-token", "token_bound_cidrs", json!(["10.9.9.9/32"]));
+    for login in ["auto", "inline", "login"] {
+        let output = host.fetch().args(["--authentication", login]).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        assert!(output.stderr.contains("`token_bound_cidrs`"), "{output}");
+    }
+}
+
+#[test]
+fn a_server_that_was_never_initialised_is_not_called_sealed() {
+    testkit::require_bao!();
+    let server = Server::builder().start_uninitialised();
+    let folder = testkit::scratch_dir();
+    fs::create_dir(folder.join("approle")).unwrap();
+    for name in ["role-id", "secret-id"] {
+        fs::write(
+            folder.join("approle").join(name),
+            "00000000-0000-0000-0000-000000000000",
+        )
+        .unwrap();
+    }
+    for login in ["auto", "login"] {
+        let output = testkit::Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
+            .args(["--approle-dir".as_ref(), folder.join("approle").as_os_str()])
+            .args(["--authentication", login, "--deadline", "1s", "hosts/a/db"])
+            .arg(folder.join("secrets/db"))
+            .server(&server)
+            .run();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(output, @"
+            exit status: 1
+            ----- stdout -----
+            ----- stderr -----
+            error: `hosts/a/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is not initialised; no cache available
+
+            hint: initialise it with `bao operator init`
+            ");
+        }
+    }
+}
