@@ -64,10 +64,13 @@ impl<'a> Access<'a> {
         }
         Ok(Conversation {
             noted: client.address().clone(),
-            must_log_in,
+            identity: if must_log_in {
+                Identity::NoTokenYet
+            } else {
+                Identity::Inline
+            },
             knows_no_inline: false,
             went_on: false,
-            has_token: false,
             access: self,
             client,
             patience,
@@ -84,11 +87,20 @@ pub struct Conversation<'a> {
     noted: Address,
     /// Whether the server that was asked first was of no use.
     went_on: bool,
-    /// Before the next question.
-    must_log_in: bool,
+    identity: Identity,
     /// Whether this conversation found that the server takes no notice of inline authentication.
     knows_no_inline: bool,
-    has_token: bool,
+}
+
+/// How the next question proves who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    /// The login stands in the question's headers.
+    Inline,
+    /// A login comes first.
+    NoTokenYet,
+    /// A token from a login before.
+    Token,
 }
 
 impl Conversation<'_> {
@@ -190,10 +202,10 @@ impl Conversation<'_> {
     }
 
     fn ask_once<T>(&mut self, question: impl Fn(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        if self.must_log_in {
+        if self.identity == Identity::NoTokenYet {
             self.log_in()?;
         }
-        if self.has_token {
+        if self.identity == Identity::Token {
             return question(&self.client);
         }
         let turn = self.turn()?;
@@ -204,7 +216,7 @@ impl Conversation<'_> {
                 if self.access.login == Login::Auto && says_denied(refusal) =>
             {
                 drop(turn); // nobody has logged in
-                self.must_log_in = true;
+                self.identity = Identity::NoTokenYet;
                 self.log_in()?;
                 let result = question(&self.client);
                 // a token that is bound to another address is denied in the same words
@@ -228,7 +240,7 @@ impl Conversation<'_> {
         let token = approle::login(&self.client, approle_mount, credentials);
         turn.end(&token);
         self.client.authenticate(Authentication::Token(token?));
-        (self.must_log_in, self.has_token) = (false, true);
+        self.identity = Identity::Token;
         Ok(())
     }
 
