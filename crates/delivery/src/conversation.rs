@@ -124,7 +124,7 @@ impl Conversation<'_> {
     /// Whether there is nothing at the path because the engine keeps its secrets elsewhere. Only a token may
     /// ask that.
     fn is_kv_version_1(&mut self) -> bool {
-        if !self.has_token && self.log_in().is_err() {
+        if self.identity != Identity::Token && self.log_in().is_err() {
             return false;
         }
         sys::visible_mount(&self.client, self.access.kv_mount)

@@ -139,7 +139,8 @@ mod tests {
                 let again = parse(&again).map_err(|_| TestCaseError::fail(again))?;
                 prop_assert_eq!(&again[0].name, &sample.name);
                 prop_assert_eq!(&again[0].labels, &sample.labels);
-                prop_assert!(again[0].value == sample.value || sample.value.is_nan());
+                let bits = |value: f64| value.to_bits();
+                prop_assert!(bits(again[0].value) == bits(sample.value) || sample.value.is_nan());
             }
         }
     }

@@ -43,12 +43,15 @@ fn exchange(
     patience: Duration,
 ) -> Result<Vec<Vec<u8>>, Trouble> {
     if !address.is_encrypted() {
-        return Err(other("the address is not https"));
+        return Err(Trouble::Tls(TlsTrouble::Other(
+            "the address is not https".to_owned(),
+        )));
     }
-    let name = ServerName::try_from(address.host().to_owned()).map_err(other)?;
+    let name = ServerName::try_from(address.host().to_owned()).map_err(|cause| other(&cause))?;
     let roots = roots.iter().cloned().map(CertificateDer::from);
-    let configuration = client_config(Some(roots.collect())).map_err(other)?;
-    let mut connection = ClientConnection::new(configuration, name).map_err(other)?;
+    let configuration = client_config(Some(roots.collect())).map_err(|cause| other(&cause))?;
+    let mut connection =
+        ClientConnection::new(configuration, name).map_err(|cause| other(&cause))?;
     let mut stream = Limited {
         stream: connect(address, patience)?,
         until: Instant::now() + patience,
@@ -96,7 +99,7 @@ impl Write for Limited {
     }
 }
 
-fn other(cause: impl ToString) -> Trouble {
+fn other(cause: &impl ToString) -> Trouble {
     Trouble::Tls(TlsTrouble::Other(cause.to_string()))
 }
 

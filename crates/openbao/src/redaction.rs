@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn percent(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+        format!("%{}", hex(text.as_bytes(), "%").to_lowercase())
     }
 
     #[test]

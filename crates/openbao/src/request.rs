@@ -26,6 +26,10 @@ pub enum Method {
 }
 
 /// One request to the API, built step by step.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "properties that do not depend on each other, each set by one function"
+)]
 pub struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) path: &'a str,

@@ -62,7 +62,7 @@ impl SealStatus {
         let mut parts = parts.map(|part| part.parse::<u32>().unwrap_or_default());
         let mut next = || parts.next().unwrap_or_default();
         let version = [next(), next(), next()];
-        version >= [2, 4, 0] && version < [2, 6, 2]
+        ([2, 4, 0]..[2, 6, 2]).contains(&version)
     }
 }
 

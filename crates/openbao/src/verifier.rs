@@ -23,13 +23,13 @@ pub(crate) fn client_config(
         .with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = match roots {
         None => Arc::new(Nothing { provider }),
-        Some(roots) => match Roots::new(roots, provider) {
-            Some(roots) => Arc::new(roots),
-            None => {
+        Some(roots) => {
+            let Some(roots) = Roots::new(roots, provider) else {
                 let empty = builder.with_root_certificates(RootCertStore::empty());
                 return Ok(Arc::new(empty.with_no_client_auth()));
-            }
-        },
+            };
+            Arc::new(roots)
+        }
     };
     let builder = builder
         .dangerous()

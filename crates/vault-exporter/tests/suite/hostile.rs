@@ -78,7 +78,9 @@ fn clients_that_take_no_answer_are_left() {
     testkit::require_bao!();
     let server = Server::dev();
     let folder = testkit::scratch_dir();
-    let lines: String = (0..20_000).map(|n| format!("a_{n} 1234567890\n")).collect();
+    let lines: String = (0..20_000)
+        .flat_map(|n| ["a_".to_owned(), n.to_string(), " 1234567890\n".to_owned()])
+        .collect();
     std::fs::write(folder.join("a.prom"), lines).unwrap();
     let exporter = Exporter::start(run(&[
         &format!("--node=a={}", server.address()),

@@ -1,9 +1,5 @@
 //! `vault-exporter` on real servers and clusters, through the binary.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that cannot go on has failed, and what is measured is told"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answers;
 mod certificates;

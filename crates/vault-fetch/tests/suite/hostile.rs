@@ -46,10 +46,10 @@ fn an_error_that_repeats_a_token_shows_none_of_it() {
     let output = fetch.args(["--authentication", "login"]).run();
     let hits = proxy.requests();
     let token = hits.iter().flat_map(|hit| &hit.headers);
-    let token = token
+    let mut token = token
         .filter(|(name, _)| name == "x-vault-token")
         .map(|(_, value)| value);
-    let token = token.last().expect("a token was sent");
+    let token = token.next_back().expect("a token was sent");
     assert!(output.stderr.contains("[redacted]"), "{output}");
     assert_eq!(shown_of(token, &output.stderr), None, "{output}");
 }

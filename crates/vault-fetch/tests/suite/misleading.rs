@@ -38,7 +38,7 @@ fn kv_version_1_is_told() {
     }
 }
 
-fn with_role(name: &str, parameter: &str, value: serde_json::Value) -> Host {
+fn with_role(name: &str, parameter: &str, value: &serde_json::Value) -> Host {
     let host = Host::on(Server::dev(), name);
     host.put(&json!({ "password": "hunter2" }));
     let settings = json!({ "token_type": "service", parameter: value });
@@ -49,7 +49,7 @@ fn with_role(name: &str, parameter: &str, value: serde_json::Value) -> Host {
 #[test]
 fn a_role_whose_tokens_have_few_uses_is_told_by_its_parameter() {
     testkit::require_bao!();
-    let host = with_role("few-uses", "token_num_uses", json!(1));
+    let host = with_role("few-uses", "token_num_uses", &json!(1));
     let output = host.fetch().deadline("1s").run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("`token_num_uses`"), "{output}");
@@ -59,7 +59,7 @@ fn a_role_whose_tokens_have_few_uses_is_told_by_its_parameter() {
 #[test]
 fn a_role_whose_tokens_are_bound_to_another_address_is_told_by_its_parameter() {
     testkit::require_bao!();
-    let host = with_role("bound-token", "token_bound_cidrs", json!(["10.9.9.9/32"]));
+    let host = with_role("bound-token", "token_bound_cidrs", &json!(["10.9.9.9/32"]));
     for login in ["auto", "inline", "login"] {
         let output = host.fetch().args(["--authentication", login]).run();
         assert_eq!(output.code(), Some(1), "{output}");
