@@ -49,9 +49,9 @@ in
       lib.optional (
         cfg.enable && lib.all (count: count == 0) (lib.attrValues cfg.keep)
       ) "vault.snapshots.keep keeps nothing in particular: no snapshot is ever removed."
-      ++ lib.optional (
-        cfg.signing.keyFile != null && cfg.signing.publicKeyFiles == [ ]
-      ) "vault.snapshots.signing.keyFile signs snapshots, and without vault.snapshots.signing.publicKeyFiles nothing verifies it."
+      ++
+        lib.optional (cfg.signing.keyFile != null && cfg.signing.publicKeyFiles == [ ])
+          "vault.snapshots.signing.keyFile signs snapshots, and without vault.snapshots.signing.publicKeyFiles nothing verifies it."
       ++ lib.optional (
         drill.enable && cfg.canary == null
       ) "vault.snapshots.canary is null: drills unseal what they restore, and read nothing.";

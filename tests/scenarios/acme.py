@@ -15,7 +15,7 @@ def of_file():
 
 
 acme1.start()
-acme1.wait_for_unit("multi-user.target")
+acme1.wait_for_unit("multi-user.target", timeout=120)
 acme1.wait_until_succeeds("vault-node status", timeout=60)
 assert shown() == of_file(), (shown(), of_file())
 

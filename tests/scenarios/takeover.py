@@ -24,7 +24,7 @@ prepare_openbao()
 put("hosts/legacy/db", username="app", password="fresh")
 token = create_host("legacy")
 legacy.start()
-legacy.wait_for_unit("multi-user.target")
+legacy.wait_for_unit("multi-user.target", timeout=120)
 comes_up(legacy, "app")
 assert value(legacy, "app") == "scripted"
 legacy.fail("vault-secrets status")
