@@ -28,13 +28,18 @@ def install(rendered: Rendered, root: Path) -> None:
     write(root / TMPFILES, "".join(f"{line}\n" for line in rendered.tmpfiles))
 
 
-def remove(rendered: Rendered, root: Path) -> None:
-    """Takes away what another generation may not have; accounts stay."""
-    store.take_off_path(rendered, root)
-    for name in rendered.etc:
-        (root / "etc" / name).unlink(missing_ok=True)
-    for name in [*rendered.units, *(link for link, _ in links(rendered))]:
-        (root / UNITS / name).unlink(missing_ok=True)
+def replace(old: Rendered, new: Rendered, root: Path) -> None:
+    """Installs another generation; accounts stay. A file that both have is never away, as on NixOS."""
+    store.take_off_path(old, root)
+    install(new, root)
+    for path in files(old, root) - files(new, root):
+        path.unlink(missing_ok=True)
+
+
+def files(rendered: Rendered, root: Path) -> set[Path]:
+    """What a generation puts below /etc, but for its tmpfiles rules."""
+    units = [*rendered.units, *(link for link, _ in links(rendered))]
+    return {root / "etc" / name for name in rendered.etc} | {root / UNITS / name for name in units}
 
 
 def links(rendered: Rendered) -> list[tuple[str, str]]:
@@ -48,7 +53,9 @@ def links(rendered: Rendered) -> list[tuple[str, str]]:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a file and makes the folders above it."""
+    """Writes a file whole, and makes the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text)
+    draft.chmod(mode)
+    draft.replace(path)

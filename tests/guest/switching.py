@@ -31,8 +31,7 @@ def switch(machine, old: Rendered, new: Rendered) -> None:
         if units:
             machine.log(f"switch: {verb}: {' '.join(sorted(units))}")
     systemctl(machine, "stop", plan["stop"])
-    install.remove(old, machine.container.root)
-    install.install(new, machine.container.root)
+    install.replace(old, new, machine.container.root)
     machine.execute("systemctl reset-failed")
     machine.succeed("systemctl daemon-reload")
     machine.execute("systemd-tmpfiles --create --remove >&2")
