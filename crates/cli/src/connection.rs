@@ -92,7 +92,17 @@ impl ConnectionArgs {
             .ca_certificate
             .clone()
             .or_else(|| value("CACERT").map(PathBuf::from));
-        Ok(bundle.map_or(Trust::System, Trust::Bundle))
+        Ok(bundle.map_or_else(system_trust, Trust::Bundle))
+    }
+}
+
+/// The system's root certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+pub fn system_trust() -> Trust {
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("SSL_CERT_DIR") || set("SSL_CERT_FILE") {
+        Trust::Environment
+    } else {
+        Trust::System
     }
 }
 

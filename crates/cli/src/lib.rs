@@ -16,7 +16,7 @@ mod systemctl;
 mod token;
 mod undelivered;
 
-pub use connection::ConnectionArgs;
+pub use connection::{ConnectionArgs, system_trust};
 pub use duration::{duration, utc, utc_seconds};
 pub use failure::{Failure, Status};
 pub use key_file::{KeyFile, unusable};

@@ -94,9 +94,13 @@ fn git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     ] {
         command.env_remove(name);
     }
-    // paths are meant to the letter, and a look changes nothing
+    // paths are meant to the letter; `check-ignore` takes them so by itself, and refuses the option
+    if arguments.first() != Some(&"check-ignore") {
+        command.arg("--literal-pathspecs");
+    }
+    // a look changes nothing
     command
-        .args(["--literal-pathspecs", "--no-optional-locks", "-C"])
+        .args(["--no-optional-locks", "-C"])
         .arg(root)
         .args(arguments);
     let output = with_signals(|| command.stdin(Stdio::null()).output()).ok()?;

@@ -1,7 +1,6 @@
 //! Which certificates a server may show.
 
 use std::{
-    env,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -18,8 +17,12 @@ use crate::verifier::client_config;
 /// Which certificates a server may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Those that the system's root certificates vouch for.
+    /// Those that the system's root certificates vouch for. Where these stand in one file, that is read alone:
+    /// Debian has each of them in a file of its own as well, and reading all of those takes longer than a
+    /// whole fetch.
     System,
+    /// Those that the certificates vouch for which `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    Environment,
     /// Those that the CA certificates in this PEM file vouch for, and no others.
     Bundle(PathBuf),
     /// Any at all. Whoever can answer in the server's place then reads every secret.
@@ -62,7 +65,7 @@ impl Trust {
             Self::Bundle(path) => !SYSTEM_BUNDLES
                 .iter()
                 .any(|bundle| path == Path::new(bundle)),
-            Self::System | Self::SkipVerify => false,
+            Self::System | Self::Environment | Self::SkipVerify => false,
         }
     }
 
@@ -88,6 +91,7 @@ impl Trust {
     fn certificates(&self) -> Result<Option<Vec<CertificateDer<'static>>>, TrustError> {
         match self {
             Self::System => system_roots().map(Some),
+            Self::Environment => native_roots().map(Some),
             Self::Bundle(path) => read_bundle(path).map(Some),
             Self::SkipVerify => Ok(None),
         }
@@ -123,16 +127,15 @@ const SYSTEM_BUNDLES: [&str; 3] = [
     "/etc/ssl/ca-bundle.pem",
 ];
 
-/// The system's root certificates. Where they stand in one file, that is read alone: Debian has each
-/// of them in a file of its own as well, and reading all of those takes longer than a whole fetch.
 fn system_roots() -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !set("SSL_CERT_DIR") && !set("SSL_CERT_FILE") {
-        let bundles = SYSTEM_BUNDLES.iter().map(PathBuf::from);
-        if let Some(bundle) = bundles.into_iter().find(|path| path.is_file()) {
-            return read_bundle(&bundle);
-        }
+    let mut bundles = SYSTEM_BUNDLES.iter().map(Path::new);
+    match bundles.find(|path| path.is_file()) {
+        Some(bundle) => read_bundle(bundle),
+        None => native_roots(),
     }
+}
+
+fn native_roots() -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
         return Err(TrustError::NoSystemRoots);

@@ -60,12 +60,15 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let opened = secure_fs::Folder::make(path, Guard::Strict, 0o700, 0o700)
             .map_err(|error| refused(&error))?;
-        let lock = File::options()
+        File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .mode(0o600)
             .open(opened.within(".lock"))
+            .map_err(|cause| unusable(path, "be written to", &cause))?;
+        // open for reading only, so that it keeps nobody from changing the file system meanwhile
+        let lock = File::open(opened.within(".lock"))
             .map_err(|cause| unusable(path, "be written to", &cause))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             cli::note("another vault-init is at work: waits for it");

@@ -275,7 +275,7 @@ fn damage(folder: &ScratchDir) {
     let files = fs::read_dir(&**folder)
         .expect("the folder is read")
         .flatten();
-    let mut archives = files.filter(|file| !file.file_name().to_string_lossy().ends_with(".json"));
+    let mut archives = files.filter(|file| file.file_name().to_string_lossy().ends_with(".snap"));
     let snapshot = archives.next().expect("there is a snapshot").path();
     let mut content = fs::read(&snapshot).expect("the snapshot is read");
     let middle = content.len() / 2;

@@ -168,7 +168,7 @@ impl OpenTofu {
         command.env("VAULT_ADDR", server.active_address().to_string());
         command.env("VAULT_TOKEN", server.token.expose_secret());
         match &server.connection.trust {
-            Trust::System => {}
+            Trust::System | Trust::Environment => {}
             Trust::Bundle(path) => {
                 command.env(
                     "VAULT_CACERT",

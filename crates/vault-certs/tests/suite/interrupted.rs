@@ -110,7 +110,7 @@ fn a_read_only_disk_is_named() {
         .run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
-        output.stderr.contains("missing` could not be written"),
+        output.stderr.contains("missing`: Read-only file system"),
         "{output}"
     );
 }

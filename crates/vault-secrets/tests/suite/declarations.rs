@@ -89,6 +89,6 @@ fn the_help_says_what_there_is() {
       vault-secrets rotate db --again      # also a version that was rejected
 
     Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-    it; 2 wrong usage or configuration.
+    it, for `status` where a declared secret is not in place; 2 wrong usage or configuration.
     ");
 }

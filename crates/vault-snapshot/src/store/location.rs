@@ -3,7 +3,6 @@
 use std::{env, fs::File, io::Read, path::Path, time::Duration};
 
 use cli::Failure;
-use openbao::Trust;
 use s3::{Credentials, Settings};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -51,7 +50,7 @@ pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> 
         bucket: bucket.to_owned(),
         region: variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
         path_style: true,
-        trust: Trust::System,
+        trust: cli::system_trust(),
         credentials: none(),
         patience,
     };
@@ -59,7 +58,7 @@ pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> 
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("region", name)) => name.clone_into(&mut settings.region),
-            Some(("ca", file)) => settings.trust = Trust::Bundle(file.into()),
+            Some(("ca", file)) => settings.trust = openbao::Trust::Bundle(file.into()),
             Some(("credentials", file)) => credentials = Some(from_file(Path::new(file))?),
             Some(("style", "path")) => settings.path_style = true,
             Some(("style", "virtual-host")) => settings.path_style = false,
