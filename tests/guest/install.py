@@ -29,7 +29,7 @@ def install(rendered: Rendered, root: Path) -> None:
 
 
 def replace(old: Rendered, new: Rendered, root: Path) -> None:
-    """Installs another generation; accounts stay. A file that both have is never away, as on NixOS."""
+    """Installs another generation; accounts stay. As on NixOS, what both have is never away."""
     store.take_off_path(old, root)
     install(new, root)
     for path in files(old, root) - files(new, root):
