@@ -85,7 +85,7 @@ def groups_from_arguments() -> tuple[bool, set[str]]:
         "group",
         nargs="*",
         metavar="GROUP",
-        help=f"{'; '.join(stages.PARTS)}; or `quick` alone: what takes no more than three minutes",
+        help=f"{'; '.join(stages.PARTS)}; or `quick` alone: what takes about three minutes",
     )
     chosen = parser.parse_args().group
     if chosen == ["quick"]:

@@ -211,7 +211,7 @@ STAGES = [
 ]
 if (ROOT / "tools/demo").exists():
     STAGES.append(Stage("demo", "demo", demo, beside=True))
-# Before each commit, in less than three minutes where everything was built before.
+# Before each commit, in about three minutes where everything was built before.
 QUICK = [
     *FILES,
     LINT_RUST,
