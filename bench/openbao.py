@@ -1,4 +1,4 @@
-"""An OpenBao as in production, on loopback: raft storage, TLS, a file audit device."""
+"""Runs OpenBao as in production, on loopback: raft storage, TLS, a file audit device."""
 
 import contextlib
 import json
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import processes
-from processes import Failed, die_with_parent
-from programs import need
+from processes import MeasurementError, die_with_parent
+from programs import require
 from relay import Relay
 
 SECONDS_TO_START = 30
@@ -31,23 +31,18 @@ path "secret/detailed-metadata/hosts/{HOST}/*" {{ capabilities = ["list"] }}
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a server holds, to be compared with what it held before."""
+class Inventory:
+    """The numbers of things that a server holds, to be compared with an earlier state."""
 
     tokens: int
     leases: int
-    writes: int  # to the raft log
+    raft_entries: int
 
 
 class Server:
-    """Runs in `folder`; `start` makes it ready to be read from.
+    """A node that runs in `folder` and is unsealed with `threshold` of `shares` key shares."""
 
-    Its key has `shares` shares, of which it takes `threshold` to unseal it.
-    """
-
-    def __init__(
-        self, folder: Path, name: str = "one", shares: int = 1, threshold: int = 1
-    ) -> None:
+    def __init__(self, folder: Path, name: str, shares: int, threshold: int) -> None:
         folder.mkdir()
         self.folder = folder
         self.name = name
@@ -61,17 +56,17 @@ class Server:
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        """Starts, initialises and unseals it."""
+        """Starts, initialises and unseals the node."""
         self._make_certificates()
         self.launch()
-        answer = self._until_ready(lambda: self.ask("PUT", "sys/init", self._shape, seconds=60))
+        answer = self._until_ready(lambda: self.request("PUT", "sys/init", self._shape, seconds=60))
         self._token = answer["root_token"]
         self.keys = answer["keys"][: self._shape["secret_threshold"]]
         self.unseal()
-        self._until_ready(lambda: self.ask("GET", "sys/health"))
+        self._until_ready(lambda: self.request("GET", "sys/health"))
 
     def join(self, leader: "Server") -> None:
-        """Starts it as a standby of `leader`'s cluster."""
+        """Starts the node as a standby of `leader`'s cluster."""
         for name in ("ca.pem", "server.pem", "server.key"):
             shutil.copy(leader.folder / name, self.folder / name)
         self.launch()
@@ -79,27 +74,27 @@ class Server:
             "leader_api_addr": leader.address,
             "leader_ca_cert": leader.authority.read_text(),
         }
-        self._until_ready(lambda: self.ask("PUT", "sys/storage/raft/join", invitation))
+        self._until_ready(lambda: self.request("PUT", "sys/storage/raft/join", invitation))
         self._token, self.keys = leader._token, leader.keys
         self.unseal()
         self.settle()
 
     def unseal(self) -> None:
-        """Submits its key shares, once it takes them."""
+        """Submits the key shares as soon as the node accepts them."""
         for key in self.keys:
-            self._until_ready(lambda key=key: self.ask("PUT", "sys/unseal", {"key": key}))
+            self._until_ready(lambda key=key: self.request("PUT", "sys/unseal", {"key": key}))
 
     def settle(self) -> None:
-        """Waits until it is active, or a standby that knows who is."""
-        self._until_ready(lambda: self.ask("GET", "sys/health?standbyok=true"))
+        """Waits until the node is active, or a standby that knows the active node."""
+        self._until_ready(lambda: self.request("GET", "sys/health?standbyok=true"))
 
     def launch(self) -> None:
-        """Starts its process, for the first time or again; it is sealed then."""
+        """Starts the process; the node is sealed then."""
         settings = self.folder / "server.json"
         settings.write_text(json.dumps(self._settings()))
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [need("bao"), "server", f"-config={settings}"],
+                [require("bao"), "server", f"-config={settings}"],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -113,95 +108,93 @@ class Server:
         )
 
     def fill(self, credentials: Path, count: int) -> dict[str, dict[str, str]]:
-        """Makes the host's role as `create-host` does, its credentials, and `s01`, `s02`..."""
-        self.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        self.ask("POST", "sys/auth/approle", {"type": "approle"})
-        self.ask("POST", f"sys/policies/acl/host-{HOST}", {"policy": POLICY})
-        self.ask("POST", f"auth/approle/role/{HOST}", _ROLE)
+        """Makes the host's role as `create-host` does, its credentials, and secrets `s01`, `s02`…
+
+        Returns the secrets' values.
+        """
+        self.request("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self.request("POST", "sys/auth/approle", {"type": "approle"})
+        self.request("POST", f"sys/policies/acl/host-{HOST}", {"policy": POLICY})
+        self.request("POST", f"auth/approle/role/{HOST}", _ROLE)
         self.issue(HOST, credentials)
-        values = {f"s{number:02}": _secret(number) for number in range(1, count + 1)}
+        values = {f"s{number:02}": _secret_values(number) for number in range(1, count + 1)}
         for name, data in values.items():
             path = f"secret/data/hosts/{HOST}/{name}"
-            self._until_ready(lambda path=path, data=data: self.ask("POST", path, {"data": data}))
+            self._until_ready(
+                lambda path=path, data=data: self.request("POST", path, {"data": data})
+            )
         return values
 
     def issue(self, role: str, credentials: Path) -> None:
-        """Makes a folder with a role's id, and a secret id for it."""
+        """Makes a folder with the role id and a new secret id of an AppRole role."""
         credentials.mkdir(mode=0o700)
-        about = self.ask("GET", f"auth/approle/role/{role}/role-id")["data"]
+        about = self.request("GET", f"auth/approle/role/{role}/role-id")["data"]
         (credentials / "role-id").write_text(about["role_id"])
-        issued = self.ask("POST", f"auth/approle/role/{role}/secret-id")["data"]
+        issued = self.request("POST", f"auth/approle/role/{role}/secret-id")["data"]
         (credentials / "secret-id").write_text(issued["secret_id"])
 
-    def token(self) -> str:
-        """A token of the host, for a program that cannot log in."""
-        made = self.ask("POST", "auth/token/create", {"policies": [f"host-{HOST}"], "ttl": "24h"})
+    def create_token(self, policy: str) -> str:
+        """Creates a token for a program that does not log in."""
+        made = self.request("POST", "auth/token/create", {"policies": [policy], "ttl": "24h"})
         return made["auth"]["client_token"]
 
     @property
-    def token_of_root(self) -> str:
-        """A token that may do everything."""
+    def root_token(self) -> str:
+        """The root token."""
         return self._token
 
-    def left(self) -> Left:
-        """What it holds now."""
-        return Left(
+    def inventory(self) -> Inventory:
+        """Counts tokens, leases and raft entries."""
+        return Inventory(
             len(self._list("auth/token/accessors")),
-            self._leases(""),
-            self.ask("GET", "sys/leader")["raft_committed_index"],
+            self._count_leases(""),
+            self.request("GET", "sys/leader")["raft_committed_index"],
         )
 
-    def audited(self) -> int:
-        """How many operations the audit log holds, this class's own among them."""
-        with (self.folder / "audit.log").open() as lines:
-            return sum(json.loads(line)["type"] == "request" for line in lines)
-
     def audit(self) -> tuple[int, int]:
-        """The same, and the log's size in bytes; faster, for a log that is long."""
+        """Returns the number of operations in the audit log, and its size in bytes."""
         path = self.folder / "audit.log"
         with path.open("rb") as lines:
-            # OpenBao escapes quotes in what clients send: this text is no client's
+            # OpenBao escapes quotes in text from clients
             return sum(b'"type":"request"' in line for line in lines), path.stat().st_size
 
-    def forget_audit(self) -> None:
+    def clear_audit(self) -> None:
         """Empties the audit log."""
         os.truncate(self.folder / "audit.log", 0)
 
     def stored(self) -> int:
-        """Bytes of the storage's files."""
+        """Returns the bytes of the storage's files."""
         files = (self.folder / "storage").rglob("*")
         return sum(file.stat().st_size for file in files if file.is_file())
 
-    def cpu(self) -> float:
-        """Seconds of CPU time it has used, user and system, in hundredths."""
-        return processes.cpu(self._process.pid)
+    def cpu_time(self) -> float:
+        """Returns the CPU time in seconds, user and system, in hundredths."""
+        return processes.cpu_time(self._process.pid)
 
     def written(self) -> int:
-        """Bytes it has written to files, the audit log among them."""
+        """Returns the bytes written to files, including the audit log."""
         lines = Path(f"/proc/{self._process.pid}/io").read_text().splitlines()
         return int(dict(line.split(": ") for line in lines)["write_bytes"])
 
-    def memory(self) -> int:
-        """Bytes of resident memory at its peak."""
-        return processes.peak(self._process.pid)
+    def peak_memory(self) -> int:
+        """Returns the bytes of resident memory at the peak."""
+        return processes.peak_memory(self._process.pid)
 
     def relay(self) -> Relay:
-        """A relay to it that counts requests."""
+        """Starts a relay to the node that counts requests."""
         certificate, key = self.folder / "server.pem", self.folder / "server.key"
         return Relay(self.address, self.authority, certificate, key)
 
-    def seal(self) -> None:
-        """Seals it; it then refuses everything."""
-        self.ask("PUT", "sys/seal")
-
     def end(self) -> None:
-        """Ends it, if it runs."""
+        """Kills the process, if it runs."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
-    def ask(self, method: str, path: str, body: dict | None = None, seconds: float = 10) -> dict:
-        """One request; an answer other than 2xx is an `urllib.error.HTTPError`."""
+    def request(
+        self, method: str, path: str, body: dict | None = None, seconds: float = 10
+    ) -> dict:
+        """Sends a request; a status other than 2xx raises `urllib.error.HTTPError`."""
         request = urllib.request.Request(
             f"{self.address}/v1/{path}",
             method=method,
@@ -213,20 +206,20 @@ class Server:
 
     def _list(self, path: str) -> list[str]:
         try:
-            return self.ask("LIST", path)["data"]["keys"]
+            return self.request("LIST", path)["data"]["keys"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return []
             raise
 
-    def _leases(self, prefix: str) -> int:
+    def _count_leases(self, prefix: str) -> int:
         return sum(
-            self._leases(prefix + key) if key.endswith("/") else 1
+            self._count_leases(prefix + key) if key.endswith("/") else 1
             for key in self._list(f"sys/leases/lookup/{prefix}")
         )
 
     def _until_ready(self, step: Callable[[], dict]) -> dict:
-        """What `step` gives once the server can do it: starting takes it a moment."""
+        """Repeats `step` until the node can serve it, and returns its result."""
         until = time.monotonic() + SECONDS_TO_START
         while True:
             try:
@@ -234,7 +227,7 @@ class Server:
             except (urllib.error.URLError, ConnectionError) as error:
                 if time.monotonic() > until or self._process.poll() is not None:
                     log = (self.folder / "log").read_text(errors="replace")[-2000:]
-                    raise Failed(f"OpenBao did not get ready: {error}\n{log}") from error
+                    raise MeasurementError(f"OpenBao did not get ready: {error}\n{log}") from error
                 time.sleep(0.05)
 
     def _settings(self) -> dict:
@@ -243,7 +236,7 @@ class Server:
         # without the description, OpenBao's parser takes `options` for a label
         device = {
             "description": "counts requests",
-            # a cluster has one path for all its nodes: so each gets a log of its own in its folder
+            # the path is the same for all nodes of a cluster, the working directory is not
             "options": {"file_path": "/proc/self/cwd/audit.log"},
         }
         return {
@@ -264,7 +257,7 @@ class Server:
         }
 
     def _make_certificates(self) -> None:
-        """A CA and a certificate for 127.0.0.1, both of the kind most CAs issue now: P-256."""
+        """Makes a CA and a certificate for 127.0.0.1, both with P-256 keys."""
         common = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
         common += ["-nodes", "-days", "2", "-config", "/dev/null"]
         authority = ["-subj", "/CN=benchmark CA", "-keyout", "ca.key", "-out", "ca.pem"]
@@ -273,15 +266,25 @@ class Server:
         server += ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
         for part in (authority, server):
             subprocess.run(
-                [need("openssl"), *common, *part], cwd=self.folder, check=True, capture_output=True
+                [require("openssl"), *common, *part],
+                cwd=self.folder,
+                check=True,
+                capture_output=True,
             )
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    """Runs a cluster of one node until the block is left."""
+    with cluster(folder, 1) as nodes:
+        yield nodes[0]
 
 
 @contextlib.contextmanager
 def cluster(
     folder: Path, count: int, shares: int = 1, threshold: int = 1
 ) -> Iterator[list[Server]]:
-    """So many nodes of one cluster, the active one first; they have ended afterwards."""
+    """Runs `count` nodes of one cluster, the active one first, until the block is left."""
     names = [f"node{number}" for number in range(1, count + 1)]
     nodes = [Server(folder / name, name, shares, threshold) for name in names]
     try:
@@ -295,7 +298,7 @@ def cluster(
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Returns ports that nothing listens on."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
@@ -306,7 +309,7 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def _secret(number: int) -> dict[str, str]:
+def _secret_values(number: int) -> dict[str, str]:
     return {"username": f"app{number}", "password": secrets.token_urlsafe(24)}
 
 

@@ -1,42 +1,45 @@
-"""Servers that cannot be used, each in its own way."""
+"""Addresses of servers that cannot be used."""
 
 import contextlib
 import socket
 from collections.abc import Iterator
 
 from openbao import free_ports
-from processes import Failed
+from processes import MeasurementError
 
-CERTAINLY_HANGS = 0.3  # seconds; loopback connects within one thousandth
+CONNECT_TIMEOUT = 0.3  # seconds; loopback connects within one millisecond
 
 
 @contextlib.contextmanager
 def refusing() -> Iterator[str]:
-    """An address where nothing listens."""
+    """Yields an address that nothing listens on."""
     yield f"https://127.0.0.1:{free_ports(1)[0]}"
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[str]:
-    """A port that accepts and never answers."""
+    """Yields an address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextlib.contextmanager
 def black_hole() -> Iterator[str]:
-    """An address where every connection attempt gets lost.
+    """Yields an address that drops all packets.
 
     Linux drops the first packet of a connection to a listener whose queue is full.
     """
-    with contextlib.ExitStack() as afterwards:
-        listener = afterwards.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        place = listener.getsockname()
+    with contextlib.ExitStack() as connections:
+        listener = connections.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = listener.getsockname()
         for _ in range(16):
             try:
-                queued = socket.create_connection(place, timeout=CERTAINLY_HANGS)
+                queued = socket.create_connection(address, timeout=CONNECT_TIMEOUT)
             except TimeoutError:
-                yield f"https://127.0.0.1:{place[1]}"
+                yield f"https://127.0.0.1:{address[1]}"
                 return
-            afterwards.enter_context(queued)
-        raise Failed("the queue of a listener never fills up here: there is no black hole to try")
+            connections.enter_context(queued)
+        raise MeasurementError("the queue of a listener never fills up on this machine")
+
+
+ALL = {"refused": refusing, "accepts, never answers": silent, "black hole": black_hole}

@@ -1,12 +1,12 @@
-"""Starts processes all at once and tells what they took; ends every one, whatever happens."""
+"""Starts processes and measures them; ends every one on the way out."""
 
 import contextlib
 import ctypes
 import os
-import resource
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,75 +14,53 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-SECONDS_AT_MOST = 60
+TIMEOUT = 60  # seconds
+SAMPLE = 0.02  # seconds: a `bao status` lives for about four of these
 
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
 _libc = ctypes.CDLL(None)
 _running: set[int] = set()
 
 
-class Failed(Exception):
-    """A measured program that did not do its job; a figure of it would be worthless."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What one start of all commands took."""
-
-    wall: float  # seconds until the last one ended
-    cpu: float  # seconds, user and system, of all and their children
+class MeasurementError(Exception):
+    """A program that failed or wrote something wrong: a figure of it would be worthless."""
 
 
 def die_with_parent() -> None:
-    """For `preexec_fn`: however the benchmark ends, the child ends with it."""
+    """Makes the kernel kill the child when this process ends; for `preexec_fn`."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Running:
-    """A process that should go on until it is ended."""
+class Service:
+    """A process that runs until it is ended."""
 
     pid: int
     name: str
     log: Path
 
     def check(self) -> None:
-        """Fails where it has ended by itself."""
-        # left unreaped: its number is nobody else's as long as its group may have to be ended
+        """Fails if the process has ended by itself."""
+        # left unreaped: its group may have to be killed, so its number must not be reused
         if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            raise Failed(f"`{self.name}` did not go on:\n{_said(self.log)}")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU time that a process has used, user and system, in hundredths."""
-    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak(pid: int) -> int:
-    """Bytes of resident memory of a process at its peak."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
+            raise MeasurementError(f"`{self.name}` ended:\n{_tail(self.log)}")
 
 
 @contextlib.contextmanager
-def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Running]:
-    """Starts a process; it has ended when the block is left, and so has what it started.
-
-    `log` gets what it says.
-    """
-    with log.open("ab") as said:
+def service(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Service]:
+    """Runs a process, with its output in `log`, until the block is left."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
     try:
-        started = Running(process.pid, Path(command[0]).name, log)
+        started = Service(process.pid, Path(command[0]).name, log)
         yield started
         started.check()
     finally:
@@ -91,38 +69,94 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
         process.wait()
 
 
-def timed(commands: list[list[str]], environment: dict[str, str], log: Path) -> Taken:
-    """Starts all commands without waiting between them; `log` gets what they say."""
-    with _at_most(SECONDS_AT_MOST), _ended_afterwards():
+def cpu_time(pid: int) -> float:
+    """Returns a process's CPU time in seconds, user and system, in hundredths."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid: int) -> int:
+    """Returns the bytes of resident memory of a running process at its peak."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(dict(line.split(":\t") for line in lines)["VmHWM"].split()[0]) * 1024
+
+
+def wall_time(commands: list[list[str]], environment: dict[str, str], log: Path) -> float:
+    """Starts all commands at once; returns the seconds until the last one ended."""
+    with _deadline(TIMEOUT), _killed_afterwards():
         start = time.perf_counter()
         started = [_spawn(command, environment, log) for command in commands]
-        usages = [_wait(pid, command, log) for pid, command in zip(started, commands, strict=True)]
-        wall = time.perf_counter() - start
-    return Taken(wall, sum(usage.ru_utime + usage.ru_stime for usage in usages))
+        for pid, command in zip(started, commands, strict=True):
+            _, status = os.waitpid(pid, 0)
+            _running.discard(pid)
+            if code := os.waitstatus_to_exitcode(status):
+                name = Path(command[0]).name
+                raise MeasurementError(f"`{name}` ended with status {code}:\n{_tail(log)}")
+        return time.perf_counter() - start
 
 
-def memory(commands: list[list[str]], environment: dict[str, str], log: Path) -> tuple[int, int]:
-    """Bytes of resident memory at the peak: of the largest process, and the sum of all commands'.
+def largest_memory(commands: list[list[str]], environment: dict[str, str], log: Path) -> int:
+    """Starts all commands at once; returns the peak resident memory of the largest process.
 
-    The kernel counts for a process what its parent held when it was forked: of a child of this
-    interpreter no figure below its own 15 MB can be had. So a small shell starts the commands and
-    leaves them as orphans to this process, which then is told their true figures.
+    The kernel counts the memory that a process had when it was forked, so no child of this
+    interpreter has less than its 15 MB. A small shell starts the commands instead and leaves them
+    to this process, which can then read their own figures.
     """
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     script = "".join(f"{shlex.join(command)} &\n" for command in commands)
     peaks = []
-    with _at_most(SECONDS_AT_MOST), _ended_afterwards():
+    with _deadline(TIMEOUT), _killed_afterwards():
         shell = _spawn(["/bin/sh", "-c", script], environment, log)
         while len(peaks) < len(commands):
             try:
                 pid, status, usage = os.wait4(-shell, 0)
             except ChildProcessError:
-                raise Failed("a process was waited for by the shell, not by us") from None
+                raise MeasurementError("the shell waited for a measured process") from None
             if code := os.waitstatus_to_exitcode(status):
-                raise Failed(f"a process ended with status {code}:\n{_said(log)}")
+                raise MeasurementError(f"a process ended with status {code}:\n{_tail(log)}")
             if pid != shell:
                 peaks.append(usage.ru_maxrss * 1024)
-    return max(peaks), sum(peaks)
+    return max(peaks)
+
+
+class MemorySampler:
+    """Samples the resident memory of a process and its children until `finish`."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._samples: list[int] = []
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> list[int]:
+        """Returns the samples, in bytes."""
+        self._finished.set()
+        self._thread.join()
+        return self._samples
+
+    def _sample(self) -> None:
+        while not self._finished.wait(SAMPLE):
+            self._samples.append(sum(map(_resident, _descendants(self._pid))))
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:  # grows meanwhile
+        found += map(int, _read(f"/proc/{parent}/task/{parent}/children").split())
+    return found
+
+
+def _resident(pid: int) -> int:
+    return int((_read(f"/proc/{pid}/statm").split() or [0, 0])[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(file: str) -> str:
+    """Reads a file of a process that may have ended."""
+    try:
+        return Path(file).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _spawn(command: list[str], environment: dict[str, str], log: Path) -> int:
@@ -132,7 +166,7 @@ def _spawn(command: list[str], environment: dict[str, str], log: Path) -> int:
         (os.POSIX_SPAWN_DUP2, 2, 1),
     ]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
-    try:  # an interrupt in here would leave a process that nobody ends
+    try:  # an interrupt in here would leave the process running
         pid = os.posix_spawn(
             command[0],
             command,
@@ -147,22 +181,13 @@ def _spawn(command: list[str], environment: dict[str, str], log: Path) -> int:
     return pid
 
 
-def _wait(pid: int, command: list[str], log: Path) -> resource.struct_rusage:
-    _, status, usage = os.wait4(pid, 0)
-    _running.discard(pid)
-    code = os.waitstatus_to_exitcode(status)
-    if code != 0:
-        raise Failed(f"`{Path(command[0]).name}` ended with status {code}:\n{_said(log)}")
-    return usage
-
-
-def _said(log: Path) -> str:
+def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:].strip()
 
 
 @contextlib.contextmanager
-def _ended_afterwards() -> Iterator[None]:
-    """Each command has a process group of its own; what is left of one is ended and waited for."""
+def _killed_afterwards() -> Iterator[None]:
+    """Kills the process groups of all commands that are still running."""
     try:
         yield
     finally:
@@ -176,9 +201,9 @@ def _ended_afterwards() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
+def _deadline(seconds: float) -> Iterator[None]:
     def give_up(*_: object) -> None:
-        raise Failed(f"not done after {seconds} seconds")
+        raise MeasurementError(f"not done after {seconds} seconds")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,4 +1,4 @@
-"""The nodes of a cluster that are sealed, and how long they stay so."""
+"""The nodes of a cluster, sealed and restarted, and the time until they are unsealed."""
 
 import contextlib
 import http.client
@@ -7,102 +7,81 @@ import ssl
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import openbao
 from openbao import Server
-from processes import Failed, Running
+from processes import MeasurementError, Service
 
-LOOK = 0.01  # seconds between two looks at a node here, which bounds how exact all figures are
-NODES = 3  # the fewest that outlive one
-PATIENCE = 240  # seconds that something may take to unseal a node
-
-
-@dataclass(frozen=True)
-class Restart:
-    """What a node that was restarted says, in seconds after its process was started again."""
-
-    answered: float
-    unsealed: float
-
-    @property
-    def sealed(self) -> float:
-        """For how long it only lacked somebody who unseals it."""
-        return self.unsealed - self.answered
+POLL_INTERVAL = 0.01  # seconds: the precision of all figures
+NODES = 3  # the smallest number that has a quorum without one
+TIMEOUT = 240  # seconds
 
 
-class Nodes:
-    """The nodes of one cluster."""
+class Cluster:
+    """A cluster whose nodes can be sealed and restarted."""
 
-    def __init__(self, servers: list[Server]) -> None:
-        self.servers = servers
-        self._views = {server.name: _View(server) for server in servers}
+    def __init__(self, nodes: list[Server]) -> None:
+        self.nodes = nodes
+        self._probes = {node.name: _SealProbe(node) for node in nodes}
 
-    @property
-    def addresses(self) -> list[str]:
-        """Of all."""
-        return [server.address for server in self.servers]
+    def restart_sealed(self) -> None:
+        """Restarts all nodes and waits until they report that they are sealed."""
+        for node in self.nodes:
+            node.end()
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            self._until(node, lambda answer: answer["sealed"])
 
-    def seal(self) -> None:
-        """Restarts all; nobody unseals them."""
-        for server in self.servers:
-            server.end()
-        for server in self.servers:
-            server.launch()
-        for server in self.servers:
-            self._until(server, lambda answer: answer["sealed"])
+    def wait_unsealed(self, nodes: list[Server], unsealer: Service) -> None:
+        """Waits until all these nodes are unsealed."""
+        for node in nodes:
+            self._until(node, lambda answer: not answer["sealed"], unsealer)
 
-    def wait(self, servers: list[Server], unsealer: Running) -> None:
-        """Waits until all of these are unsealed."""
-        for server in servers:
-            self._until(server, lambda answer: not answer["sealed"], unsealer)
-
-    def restart(self, server: Server, away: float, unsealer: Running) -> Restart:
-        """Ends a node, starts it again after `away` seconds, and waits until it is unsealed."""
-        server.end()
+    def restart(self, node: Server, away: float, unsealer: Service) -> float:
+        """Restarts a node after `away` seconds; returns the seconds from answer to unsealed."""
+        node.end()
         time.sleep(away)
-        start = time.perf_counter()
-        server.launch()
-        self._until(server, lambda _: True)
-        answered = time.perf_counter() - start
-        self._until(server, lambda answer: not answer["sealed"], unsealer)
-        return Restart(answered, time.perf_counter() - start)
+        node.launch()
+        self._until(node, lambda _: True)
+        answered = time.perf_counter()
+        self._until(node, lambda answer: not answer["sealed"], unsealer)
+        return time.perf_counter() - answered
 
     def settle(self) -> None:
-        """Waits until all serve, or stand by for the one that does."""
-        for server in self.servers:
-            server.settle()
+        """Waits until all nodes are active or standby."""
+        for node in self.nodes:
+            node.settle()
 
     def _until(
-        self, server: Server, wanted: Callable[[dict], bool], unsealer: Running | None = None
+        self, node: Server, wanted: Callable[[dict], bool], unsealer: Service | None = None
     ) -> None:
-        until = time.monotonic() + PATIENCE
-        view = self._views[server.name]
+        deadline = time.monotonic() + TIMEOUT
         while True:
-            answer = view.look()
+            answer = self._probes[node.name].seal_status()
             if answer and wanted(answer):
                 return
             if unsealer:
                 unsealer.check()
-            if time.monotonic() > until:
-                raise Failed(f"{server.name} did not change in {PATIENCE} s: {answer}")
-            time.sleep(LOOK)
+            if time.monotonic() > deadline:
+                raise MeasurementError(f"{node.name} did not change in {TIMEOUT} s: {answer}")
+            time.sleep(POLL_INTERVAL)
 
 
-class _View:
-    """Looks at a node, over a connection that stays: handshakes would disturb what is measured."""
+class _SealProbe:
+    """Reads a node's seal status over one connection: TLS handshakes would disturb the figures."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, node: Server) -> None:
+        self._node = node
         self._connection: http.client.HTTPSConnection | None = None
 
-    def look(self) -> dict | None:
-        """Its seal status, where it answers."""
+    def seal_status(self) -> dict | None:
+        """Returns the answer, or nothing if the node gives none."""
         if not self._connection:
-            trust = ssl.create_default_context(cafile=str(self._server.authority))
-            place = urllib.parse.urlsplit(self._server.address).netloc
-            self._connection = http.client.HTTPSConnection(place, context=trust, timeout=5)
+            context = ssl.create_default_context(cafile=str(self._node.authority))
+            address = urllib.parse.urlsplit(self._node.address).netloc
+            self._connection = http.client.HTTPSConnection(address, context=context, timeout=5)
         try:
             self._connection.request("GET", "/v1/sys/seal-status")
             answer = self._connection.getresponse()
@@ -114,7 +93,7 @@ class _View:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Nodes]:
-    """A cluster that takes three of five key shares, and has ended afterwards."""
-    with openbao.cluster(folder, NODES, shares=5, threshold=3) as servers:
-        yield Nodes(servers)
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """Runs a cluster that is unsealed with three of five key shares."""
+    with openbao.cluster(folder, NODES, shares=5, threshold=3) as nodes:
+        yield Cluster(nodes)

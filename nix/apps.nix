@@ -13,6 +13,7 @@ let
     meta = { inherit description; };
   };
 
+  # Runs a host's programs, too.
   demo = pkgs.writeShellApplication {
     name = "demo";
     runtimeInputs = [
@@ -34,5 +35,8 @@ in
   inherit create-host;
   default = create-host;
   vault-plan = app programs.vault-plan "what hosts declare against what OpenBao holds";
+  vault-snapshot = app programs.vault-snapshot "encrypted snapshots of OpenBao, and drills of them";
+}
+// lib.optionalAttrs (programs ? vault-fetch) {
   demo = app demo "the whole way of a secret, from create-host to a file, on this machine";
 }

@@ -4,13 +4,15 @@ let
   inherit (pkgs) lib;
   inherit (lib) fileset;
 
-  # A cargo command over the whole workspace, with the crates of Cargo.lock at hand.
+  sources = import ./sources.nix { inherit lib; };
+
+  # A cargo command on the workspace, with the crates of Cargo.lock at hand.
   cargoCheck =
-    name: inputs: command:
+    name: src: inputs: command:
     pkgs.rustPlatform.buildRustPackage {
       pname = "check-${name}";
       inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
-      src = self;
+      inherit src;
       cargoLock.lockFile = ../Cargo.lock;
       nativeBuildInputs = inputs;
       buildPhase = command;
@@ -27,9 +29,15 @@ let
         fileset = files;
       };
     in
-    pkgs.runCommand "check-${name}" { nativeBuildInputs = inputs; } ''
-      cp -r --no-preserve=mode ${src} source
+    pkgs.runCommand "check-${name}" { nativeBuildInputs = [ pkgs.gitMinimal ] ++ inputs; } ''
+      cp -r ${src} source
+      chmod -R u+w source
+      patchShebangs source # the sandbox has no /usr/bin/env
       cd source
+      # The tools ask git for the files of the tree.
+      export HOME=$TMPDIR
+      git init --quiet
+      git add --all
       ${command}
       touch $out
     '';
@@ -45,65 +53,105 @@ let
   ];
   toolsFiles = fileset.unions [
     ../.shellcheckrc
+    ../Cargo.toml # tools/setup reads the oldest Rust there
     ../ruff.toml
+    ../tests/guest
+    ../tests/scenarios # test_scripts.py reads them
     ../tools
   ];
+
+  # The example's own outputs, with this flake in the place of its input `path:..`: a lock file of
+  # the example would pin nixpkgs a second time, and this flake by a hash of itself.
+  example = (import ../example/flake.nix).outputs {
+    self = throw "the example does not use itself";
+    inherit (self.inputs) nixpkgs;
+    zero-touch-secrets = self;
+  };
 
   # Instantiating is the test: a host is not built for it.
   toplevels = lib.mapAttrsToList (
     name: host:
     "${name} ${builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath}"
-  ) self.nixosConfigurations;
+  ) example.nixosConfigurations;
 
-  # The programs build, and print their man page and completions.
+  # `nix flake check` applies no overlay: names that depend on `final` would go unnoticed.
+  overlaid = removeAttrs (lib.fix (lib.extends self.overlays.default (_: pkgs))) (lib.attrNames pkgs);
+  overlayNames = lib.mapAttrsToList (
+    name: package: "${name} ${builtins.unsafeDiscardStringContext package.drvPath}"
+  ) overlaid;
+
+  # Another Rust has other lints: its warnings are shown, and only those of the pinned one fail.
+  pinned = lib.importTOML ../rust-toolchain.toml;
+  denied = lib.optionalString (
+    lib.versions.majorMinor pkgs.rustc.version == lib.versions.majorMinor pinned.toolchain.channel
+  ) "-- -D warnings";
+
+  # A test whose program is missing is skipped, and the build's log names it.
+  testPrograms = [
+    pkgs.cacert # sets SSL_CERT_FILE
+    pkgs.curl
+    pkgs.etcd
+    pkgs.gitMinimal
+    pkgs.gnupg
+    pkgs.kubectl
+    pkgs.kubernetes
+    pkgs.mdbook
+    pkgs.openbao
+    pkgs.openssl
+    pkgs.opentofu
+    pkgs.prometheus
+    pkgs.prometheus.cli
+    pkgs.python3
+    pkgs.util-linux # prlimit, script, setpriv, unshare
+    pkgs.versitygw
+  ];
+
+  # The programs build, and print their man pages and completions.
   programs = lib.mapAttrs' (name: lib.nameValuePair "package-${name}") (
     import ./packages.nix { inherit pkgs; }
   );
 in
 programs
-// import ../tests/vm { inherit lib pkgs self; }
+// import ../tests/vm { inherit lib pkgs; }
 // {
-  rustfmt = cargoCheck "rustfmt" [ pkgs.rustfmt ] "cargo fmt --all --check";
-  clippy = cargoCheck "clippy" [
+  clippy = cargoCheck "clippy" sources.clippy [
     pkgs.clippy
-  ] "cargo clippy --workspace --all-targets --offline -- -D warnings";
-  tests = cargoCheck "tests" [
-    pkgs.etcd
-    pkgs.gitMinimal
-    pkgs.kubectl
-    pkgs.kubernetes
-    pkgs.openbao
-    pkgs.opentofu
-    pkgs.prometheus
-    pkgs.prometheus.cli
-  ] "cargo test --workspace --offline";
+  ] "cargo clippy --workspace --all-targets --offline ${denied}";
+  tests =
+    cargoCheck "tests" sources.tests testPrograms
+      "cargo test --workspace --exclude=zts-book --offline";
+  documentation =
+    cargoCheck "documentation" sources.everything testPrograms
+      "cargo test --package=zts-book --offline";
 
-  nixfmt = sourceCheck "nixfmt" [
-    pkgs.nixfmt
-  ] nixFiles "find . -name '*.nix' -exec nixfmt --check {} +";
+  format = sourceCheck "format" (import ./formatters.nix {
+    inherit pkgs;
+  }) ../. "python3 tools/format --check";
   deadnix = sourceCheck "deadnix" [ pkgs.deadnix ] nixFiles "deadnix --fail .";
-  statix = sourceCheck "statix" [ pkgs.statix ] nixFiles "statix check .";
+  statix = sourceCheck "statix" [
+    pkgs.statix
+  ] (fileset.union nixFiles ../statix.toml) "statix check .";
 
-  tofu = sourceCheck "tofu" [ pkgs.opentofu ] ../terraform ''
-    export HOME=$TMPDIR
-    tofu fmt -check -diff -recursive terraform
-    tofu -chdir=terraform/modules/cloud-init init
-    tofu -chdir=terraform/modules/cloud-init test
+  tofu = sourceCheck "tofu" [ pkgs.opentofu ] ../example/terraform ''
+    tofu -chdir=example/terraform/modules/cloud-init init
+    tofu -chdir=example/terraform/modules/cloud-init test
   '';
 
   # A page that is listed and missing fails it.
   book = sourceCheck "book" [ pkgs.mdbook ] ../docs "mdbook build --dest-dir $TMPDIR/book docs";
 
   tools = sourceCheck "tools" toolsCheckers toolsFiles ''
-    export HOME=$TMPDIR
-    ruff format --check tools
-    ruff check tools
-    grep --recursive --files-with-matches '^#!.*bash$' tools | xargs shellcheck --check-sourced
+    ruff check .
+    grep --recursive --files-with-matches '^#!.*bash$' tools tests | xargs shellcheck --check-sourced
     python3 -m unittest discover --start-directory tools/checks
   '';
 
   modules = (import ../tests/modules { inherit pkgs; }).check;
   rendered = import ../tests/units/check.nix { inherit lib pkgs self; };
 
+  options = (import ./options.nix { inherit pkgs; }).optionsCommonMark;
+  deploy = import ../tests/deploy { inherit pkgs self example; };
+
   hosts = pkgs.writeText "check-hosts" (lib.concatLines toplevels);
+  overlay = pkgs.writeText "check-overlay" (lib.concatLines overlayNames);
 }

@@ -1,17 +1,20 @@
-# `nix fmt`: each language's own formatter over the whole tree. The inputs and expected outputs
-# of the editors' tests are left as they are: their layout is what is tested.
+# `nix fmt`: tools/format, with its programs.
 { pkgs }:
+let
+  inherit (pkgs.lib) fileset;
+  tools = fileset.toSource {
+    root = ../tools;
+    fileset = fileset.unions [
+      ../tools/checks/files.py
+      ../tools/checks/formatters.py
+      ../tools/format
+    ];
+  };
+in
 pkgs.writeShellApplication {
   name = "fmt";
-  runtimeInputs = [
-    pkgs.cargo
-    pkgs.nixfmt
-    pkgs.opentofu
-    pkgs.rustfmt
-  ];
+  runtimeInputs = import ./formatters.nix { inherit pkgs; };
   text = ''
-    cargo fmt --all
-    find . -name '*.nix' -not -path './crates/*' -not -path './target/*' -exec nixfmt {} +
-    tofu fmt -recursive terraform
+    exec python3 -B ${tools}/format "$@"
   '';
 }

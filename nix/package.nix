@@ -1,52 +1,42 @@
-# One of the programs in crates/, alone: a host that needs `vault-fetch` gets nothing else.
+# One program with its man pages and completions, copied out of the build of all programs. It is a
+# derivation of its own, not an output of that build: a host that needs `vault-fetch` then downloads
+# nothing else, and each program has its name, description and platforms.
 {
   lib,
-  stdenv,
-  rustPlatform,
+  stdenvNoCC,
   installShellFiles,
   pname,
+  platforms,
+  workspace,
 }:
-let
-  inherit (lib) fileset;
-  crates = ../crates;
-  crateNames = lib.attrNames (builtins.readDir crates);
-  manifest = lib.importTOML (crates + "/${pname}/Cargo.toml");
-  workspace = (lib.importTOML ../Cargo.toml).workspace.package;
-
-  # Tests run in the flake's checks; without them here, changing one builds no program anew.
-  tests = fileset.unions (map (name: fileset.maybeMissing (crates + "/${name}/tests")) crateNames);
-in
-rustPlatform.buildRustPackage {
+stdenvNoCC.mkDerivation {
   inherit pname;
   inherit (workspace) version;
 
-  src = fileset.toSource {
-    root = ../.;
-    fileset = fileset.unions [
-      ../Cargo.toml
-      ../Cargo.lock
-      (fileset.difference crates tests)
-    ];
-  };
-  cargoLock.lockFile = ../Cargo.lock;
-  cargoBuildFlags = [ "--package=${pname}" ];
-  doCheck = false;
-
+  dontUnpack = true;
+  strictDeps = true;
   nativeBuildInputs = [ installShellFiles ];
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+  installPhase = ''
+    runHook preInstall
+    install -D --target-directory=$out/bin ${workspace}/bin/${pname}
+    runHook postInstall
+  '';
+  postInstall = lib.optionalString (stdenvNoCC.buildPlatform.canExecute stdenvNoCC.hostPlatform) ''
     for shell in bash fish zsh; do
       $out/bin/${pname} --generate $shell > ${pname}.$shell
     done
     installShellCompletion --cmd ${pname} --bash ${pname}.bash --fish ${pname}.fish --zsh ${pname}.zsh
 
-    $out/bin/${pname} --generate man > ${pname}.1
-    installManPage ${pname}.1
+    mkdir man
+    $out/bin/${pname} --generate man man
+    installManPage man/*
   '';
+  disallowedReferences = [ workspace ];
 
   meta = {
-    inherit (manifest.package) description;
+    inherit ((lib.importTOML (../crates + "/${pname}/Cargo.toml")).package) description;
+    inherit platforms;
     license = lib.licenses.mit;
     mainProgram = pname;
-    platforms = lib.platforms.linux;
   };
 }

@@ -1,27 +1,31 @@
-# What tools/test calls: inside this shell it sets up nothing of its own.
+# What tools/test calls: inside this shell it sets up nothing of its own. A Mac gets what nixpkgs has
+# for it.
 { pkgs }:
 pkgs.mkShell {
-  packages = [
-    pkgs.cargo
-    pkgs.cargo-deny
-    pkgs.clippy
-    pkgs.deadnix
-    pkgs.etcd
-    pkgs.git
-    pkgs.kubectl
-    pkgs.kubernetes
-    pkgs.mdbook
-    pkgs.nixfmt
-    pkgs.openbao
-    pkgs.opentofu
-    pkgs.prometheus
-    pkgs.prometheus.cli
-    pkgs.python3
-    pkgs.ruff
-    pkgs.rust-analyzer
-    pkgs.rustc
-    pkgs.rustfmt
-    pkgs.shellcheck
-    pkgs.statix
-  ];
+  packages = pkgs.lib.filter (pkgs.lib.meta.availableOn pkgs.stdenv.hostPlatform) (
+    import ./formatters.nix { inherit pkgs; }
+    ++ [
+      pkgs.cargo
+      pkgs.cargo-deny
+      pkgs.clippy
+      pkgs.curl
+      pkgs.deadnix
+      pkgs.etcd
+      pkgs.gnupg
+      pkgs.kubectl
+      pkgs.kubernetes
+      pkgs.mdbook
+      pkgs.openbao
+      pkgs.openssl
+      pkgs.prometheus
+      pkgs.prometheus.cli
+      pkgs.rust-analyzer
+      pkgs.rustc
+      pkgs.shellcheck
+      pkgs.typos
+      pkgs.statix
+      pkgs.util-linux
+      pkgs.versitygw
+    ]
+  );
 }

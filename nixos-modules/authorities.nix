@@ -2,8 +2,8 @@
 # the CA (vault.server.certificates, or whoever else makes such chains).
 { config, lib, ... }:
 let
-  inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder;
+  inherit (lib) mkOption;
+  inherit (import ./types.nix { inherit lib; }) absolutePath calendar;
   cfg = config.vault;
   follow = cfg.tls.followAuthorities;
   unit = import ./unit.nix { inherit config lib; };
@@ -12,25 +12,27 @@ in
 {
   options.vault.tls.followAuthorities = {
     enable = lib.mkEnableOption ''
-      keeping the CA certificates current: every day this host asks OpenBao for the CAs that come next, and
-      takes those that a CA which it trusts already vouches for'';
+      following the CA: this host reads the next CA certificates from the nodes, and trusts those that
+      are signed by a CA that it already trusts'';
 
     file = mkOption {
-      type = folder;
+      type = absolutePath;
       default = "/var/lib/vault/ca/ca.pem";
       example = "/persist/vault/ca/ca.pem";
-      description = "Where they are kept (PEM). It must survive a reboot.";
+      description = "The file with the CA certificates (PEM). It must survive a reboot.";
     };
 
-    at = mkOption {
-      type = types.str;
+    schedule = mkOption {
+      type = calendar;
       default = "daily";
       example = "hourly";
-      description = "When OpenBao is asked (systemd.time(7)).";
+      description = "The schedule on which the nodes are read (systemd.time(7)).";
     };
   };
 
   config = lib.mkIf (cfg.enable && follow.enable) {
+    vault.calendars = [ follow.schedule ];
+
     systemd.tmpfiles.settings.vault = {
       ${directory}.d.mode = "0755";
       # There before the first fetch, whether or not OpenBao can be reached.
@@ -65,7 +67,7 @@ in
       description = "The CA certificates of OpenBao, kept current";
       wantedBy = [ "timers.target" ];
       timerConfig = {
-        OnCalendar = follow.at;
+        OnCalendar = follow.schedule;
         Persistent = true;
         RandomizedDelaySec = "1h";
         FixedRandomDelay = true;

@@ -1,5 +1,5 @@
-# vault-bootstrap.service: on first boot, trades the wrapping token that cloud-init brought for this
-# host's own credentials.
+# vault-bootstrap.service: on first boot, trades the wrapping token from cloud-init for this host's own
+# credentials.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -12,8 +12,8 @@ in
     example = false;
     description = ''
       Trade the wrapping token in `/etc/environment` for this host's AppRole credentials on first boot.
-      Never keeps a host from booting; where OpenBao cannot be reached, it is tried again. Without it,
-      somebody else puts `role-id` and `secret-id` into `vault.appRoleDirectory`.
+      The boot does not wait for it beyond the first attempt; if OpenBao is unavailable, it is tried again.
+      If you disable it, write `role-id` and `secret-id` to `vault.appRoleDirectory` yourself.
     '';
   };
 

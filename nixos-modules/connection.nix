@@ -1,4 +1,4 @@
-# How this host reaches OpenBao, and with which programs.
+# The connection of this host to OpenBao, and the package with its programs.
 {
   config,
   lib,
@@ -7,7 +7,8 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) address folder;
+  inherit (import ./types.nix { inherit lib; }) absolutePath address apiPath;
+  packageOption = import ./package-option.nix { inherit lib pkgs; };
   cfg = config.vault;
 
   # Always the same place for the same name: a host's units do not change from one evaluation to the next.
@@ -26,13 +27,7 @@ in
   options.vault = {
     enable = lib.mkEnableOption "secrets from OpenBao as files on this host";
 
-    package = mkOption {
-      type = types.package;
-      default = (import ../nix/packages.nix { inherit pkgs; }).vault-host;
-      defaultText = lib.literalMD "the `vault-host` of this flake";
-      example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-host";
-      description = "The package that brings `vault-fetch`, `vault-unwrap`, `vault-secrets` and `vault-certs`, for units and for a shell on the host.";
-    };
+    package = packageOption "vault-host" "The package with `vault-fetch`, `vault-unwrap`, `vault-secrets` and `vault-certs`. It is on the host's PATH, too.";
 
     address = mkOption {
       type = addresses;
@@ -42,10 +37,11 @@ in
         "https://openbao2.example.internal:8200"
       ];
       description = ''
-        The servers of one OpenBao cluster: a list, or one text with commas. One that is of no use costs a
-        fetch at most one connect timeout, and nothing where another answered before.
-        Where it is empty, the address is the one that cloud-init put into `/etc/environment`
-        (`VAULT_ADDR`), and `VAULT_SKIP_VERIFY` there counts too.
+        The nodes of one OpenBao cluster, as a list or as one string with commas. A node that does not
+        answer costs a fetch at most one connect timeout, and nothing if another node answered before.
+
+        If the list is empty, `VAULT_ADDR` and `VAULT_SKIP_VERIFY` in `/etc/environment` are used, as
+        cloud-init writes them.
       '';
     };
 
@@ -57,28 +53,28 @@ in
       default = "spread";
       example = "listed";
       description = ''
-        Which of several servers this host asks first. `spread`: each host begins the list at a place of its
-        own, given by its name, so that a fleet that boots at once asks all servers alike (standbys answer
-        reads themselves). `listed`: the first one, such as the one that is near.
+        The order in which this host uses the nodes. `spread`: each host begins at another place of the list,
+        derived from its name, so that a fleet that boots at once uses all nodes equally (standbys answer
+        reads). `listed`: the order of the list, for example with the nearest node first.
       '';
     };
 
     namespace = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr apiPath;
       default = null;
       example = "fleet";
       description = "The OpenBao namespace that holds this host's secrets and its AppRole.";
     };
 
     kvMount = mkOption {
-      type = types.str;
+      type = apiPath;
       default = "secret";
       example = "kv";
       description = "The mount of the KV version 2 secrets engine.";
     };
 
     appRoleMount = mkOption {
-      type = types.str;
+      type = apiPath;
       default = "approle";
       example = "approle-fleet";
       description = "The mount of the AppRole auth method.";
@@ -93,19 +89,19 @@ in
       default = "auto";
       example = "login";
       description = ''
-        How this host logs in. `inline`: inside each request (OpenBao 2.4 and later). `login`: with a login
-        before, as HashiCorp Vault needs it, which makes two requests of each fetch. `auto`: inline, and where
-        the server takes no notice of that, with a login, which is remembered for a day.
+        The way this host logs in. `inline`: in the headers of each request (OpenBao 2.4 and later). `login`: by
+        a request before, as HashiCorp Vault needs it, so a fetch is two requests. `auto`: inline; if the server
+        ignores that, by a login, which is remembered for a day.
       '';
     };
 
     appRoleDirectory = mkOption {
-      type = folder;
+      type = absolutePath;
       default = "/var/lib/vault/approle";
       example = "/persist/vault/approle";
       description = ''
-        The folder with this host's `role-id` and `secret-id`, as `vault-unwrap` leaves them. It must
-        survive a reboot, and each folder above it must be root's.
+        The directory with this host's `role-id` and `secret-id`, as `vault-unwrap` writes them. It must
+        survive a reboot, and each directory above it must belong to root.
       '';
     };
 
@@ -115,9 +111,8 @@ in
         default = null;
         example = lib.literalExpression "./openbao-ca.pem";
         description = ''
-          The certificate of the CA that signs OpenBao's certificates (PEM, one or several). Without
-          it, the system's root certificates count. With `followAuthorities`, it is what the host begins
-          with.
+          The CA certificates that signed the nodes' certificates (PEM, one or several). With `null`, the
+          system's root certificates are used. With `followAuthorities`, it is the first bundle of the host.
         '';
       };
 
@@ -126,18 +121,18 @@ in
         default = false;
         example = true;
         description = ''
-          Take any certificate. Whoever can answer in OpenBao's place then reads every secret of this
-          host, and its credentials: for trying things out only.
+          Accept any certificate. An attacker on the network can then read every secret of this host, and
+          its credentials. Use it only for experiments.
         '';
       };
     };
 
-    # What all units of this host get to reach OpenBao.
+    # The environment of all units that send requests to OpenBao.
     unitEnvironment = mkOption {
       type = types.attrsOf types.str;
       internal = true;
       readOnly = true;
-      description = "Environment of the units that ask OpenBao.";
+      description = "The environment of units that send requests to OpenBao.";
     };
   };
 

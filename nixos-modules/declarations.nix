@@ -1,7 +1,24 @@
-# What this host declares, as `vault-secrets` and `vault-plan` read it.
+# The declarations of this host in /etc/vault/secrets.json, for `vault-secrets` and `vault-plan`.
 { config, lib, ... }:
 let
   cfg = config.vault;
+  required = import ./required.nix { inherit lib; };
+
+  # Templates with an owner, group or mode of their own.
+  ownership =
+    secret:
+    lib.mapAttrs
+      (
+        _: template:
+        lib.genAttrs [ "owner" "group" "mode" ] (
+          setting: if template.${setting} == null then secret.${setting} else template.${setting}
+        )
+      )
+      (
+        lib.filterAttrs (
+          _: template: template.owner != null || template.group != null || template.mode != null
+        ) secret.templates
+      );
 
   secret = name: secret: {
     secret_path = secret.secretPath;
@@ -10,9 +27,12 @@ let
     seal_cache = secret.sealCache;
     max_cache_age = secret.maxCacheAge;
     inherit (secret) owner group mode;
-    required_keys = secret.requiredKeys;
+    required_keys = required secret;
     templates = lib.mapAttrs (_: template: template.content) secret.templates;
+    template_ownership = ownership secret;
     environment_file = secret.environmentFile;
+    json_file = secret.jsonFile;
+    inherit (secret) links;
     as_credential = secret.asCredential;
     services = map (service: "${service}.service") secret.services;
     on_change = secret.onChange;
@@ -25,8 +45,8 @@ in
     readOnly = true;
     example = lib.literalExpression "nixosConfigurations.web01.config.vault.declarations";
     description = ''
-      What this host declares, in the form of `/etc/vault/secrets.json`. `vault-plan` compares it with
-      what OpenBao holds.
+      The declarations of this host, as in `/etc/vault/secrets.json`. `vault-plan` compares them with
+      OpenBao.
     '';
   };
 

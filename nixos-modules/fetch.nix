@@ -10,6 +10,7 @@ let
   inherit (lib) escapeShellArgs mapAttrs' nameValuePair;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
+  required = import ./required.nix { inherit lib; };
 
   flag = name: value: lib.optionals (value != null) [ "--${name}=${toString value}" ];
 
@@ -17,7 +18,19 @@ let
     name: file: template:
     "${file}=${pkgs.writeText "vault-template-${name}" template.content}";
 
-  # The whole declaration stands in the command, so that the unit changes when it does.
+  # What a template has of its own, in flags of the form NAME=VALUE.
+  ofTemplates =
+    setting: secret:
+    lib.concatLists (
+      lib.mapAttrsToList (
+        file: template:
+        lib.optionals (template.${setting} != null) (
+          flag "template-${setting}" "${file}=${template.${setting}}"
+        )
+      ) secret.templates
+    );
+
+  # Everything that the files and the copy depend on is in the command, so that the unit changes with it.
   command =
     name: secret:
     [
@@ -33,9 +46,14 @@ let
       flag "max-cache-age" secret.maxCacheAge ++ flag "seal-cache" secret.sealCache
     )
     ++ lib.optionals secret.asCredential (flag "as-credential" name)
+    ++ lib.concatMap (flag "service") (services secret)
     ++ flag "environment-file" secret.environmentFile
-    ++ lib.concatMap (flag "require") secret.requiredKeys
+    ++ flag "json-file" secret.jsonFile
+    ++ lib.concatMap (flag "require") (required secret)
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)
+    ++ ofTemplates "owner" secret
+    ++ ofTemplates "group" secret
+    ++ ofTemplates "mode" secret
     ++ flag "approle-dir" cfg.appRoleDirectory
     ++ flag "kv-mount" cfg.kvMount
     ++ flag "approle-mount" cfg.appRoleMount
@@ -58,10 +76,15 @@ let
         wantedBy = lib.optional (secret.services == [ ]) "multi-user.target";
         unitConfig = {
           OnFailure = "vault-secret-retry@${name}.service";
+          OnSuccess = lib.mkIf (secret.services != [ ]) "vault-secrets-prove.service";
           StartLimitIntervalSec = 0;
+          # The services require this unit, so a stop or restart by hand would stop them, too. A switch
+          # that changes or removes the unit lets a fetch that is running end.
+          RefuseManualStop = true;
         };
         path = [ config.systemd.package ];
         writes = [
+          "/run/vault-fetch"
           (dirOf secret.outputDir)
         ]
         ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir);

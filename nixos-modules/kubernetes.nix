@@ -1,5 +1,5 @@
-# vault-ca-kubernetes.service: brings this host's CA certificates for OpenBao to a Kubernetes cluster, as the
-# ConfigMap `vault-tls` in each namespace, and keeps them there.
+# vault-ca-kubernetes.service: copies this host's CA certificates for OpenBao to a Kubernetes cluster, as the
+# ConfigMap `vault-tls` in each namespace, and keeps them current.
 {
   config,
   lib,
@@ -8,7 +8,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder;
+  inherit (import ./types.nix { inherit lib; }) absolutePath duration;
   cfg = config.vault;
   kubernetes = cfg.tls.kubernetes;
   hardening = import ./hardening.nix { };
@@ -16,15 +16,15 @@ in
 {
   options.vault.tls.kubernetes = {
     enable = lib.mkEnableOption ''
-      bringing the CA certificates that this host follows (`followAuthorities`) to a Kubernetes cluster: a
-      ConfigMap `vault-tls` with the key `ca.crt` in each namespace, also in one that is made later'';
+      copying the CA certificates that this host follows (`followAuthorities`) to a Kubernetes cluster: a
+      ConfigMap `vault-tls` with the key `ca.crt` in each namespace, also in namespaces that are created later'';
 
     kubeconfigFile = mkOption {
-      type = folder;
+      type = absolutePath;
       example = "/run/secrets/kubernetes/kubeconfig";
       description = ''
-        A kubeconfig file with the token of the account in `kubernetes/base/ca-bundle.yaml`. It is a secret:
-        `vault.secrets` can bring it.
+        The kubeconfig file with the token of the account in `kubernetes/base/ca-bundle.yaml`. It is a secret;
+        `vault.secrets` can provide it.
       '';
     };
 
@@ -35,16 +35,16 @@ in
         "external-secrets"
         "web"
       ];
-      description = "The namespaces that get it; where none is named, all.";
+      description = "The namespaces with the ConfigMap. If the list is empty, all namespaces have it.";
     };
 
     interval = mkOption {
-      type = types.str;
+      type = duration;
       default = "1min";
       example = "10s";
       description = ''
-        How long after one look the next comes (systemd.time(7)). A pod that mounts the ConfigMap waits for
-        it, so this is how long the first pod of a new namespace may wait.
+        The pause between two runs. A pod that mounts the ConfigMap waits for it, so this is the longest wait
+        of the first pod in a new namespace.
       '';
     };
 
@@ -53,7 +53,7 @@ in
       default = pkgs.kubectl;
       defaultText = lib.literalExpression "pkgs.kubectl";
       example = lib.literalExpression "pkgs.kubernetes";
-      description = "The package that brings `kubectl`.";
+      description = "The package with `kubectl`.";
     };
   };
 
@@ -68,7 +68,7 @@ in
       path = [ kubernetes.kubectl ];
       # However short the interval is.
       unitConfig.StartLimitIntervalSec = 0;
-      # Where kubectl notes what the API server offers.
+      # For kubectl's discovery cache.
       environment.HOME = "%C/vault-ca-kubernetes";
       serviceConfig = hardening // {
         Type = "oneshot";

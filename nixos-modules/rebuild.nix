@@ -39,11 +39,13 @@ in
     enable = lib.mkEnableOption "becoming the host that cloud-init names, on first boot";
 
     flake = mkOption {
-      type = types.str;
+      type = types.strMatching "[^#]+" // {
+        description = "flake reference without #";
+      };
       example = "git+https://git.example.internal/fleet.git";
       description = ''
-        The flake whose `nixosConfigurations.<hostname>` the machine becomes, as `nixos-rebuild --flake`
-        takes it, without a `#`. The machine must be able to read it.
+        The flake with `nixosConfigurations.<hostname>`, in the form of `nixos-rebuild --flake` without `#`.
+        The machine must be able to read it.
       '';
     };
   };

@@ -1,21 +1,36 @@
-# vault-secret-rotate-<name>.{service,timer}: looks for new versions and puts them in place.
+# vault-secret-rotate-<name>.{service,timer}: deploys new versions on a timer.
 {
   config,
   lib,
-  pkgs,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) serviceName;
+  inherit (import ./types.nix { inherit lib; }) duration serviceName;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
 
   isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.services;
   rotated = lib.filterAttrs (_: secret: secret.restartTrigger && !isCritical secret) cfg.secrets;
 
-  # A run looks after all secrets with the same expression, and what a service that it restarts uses
-  # besides, so it writes to all places.
+  # The limit of a start, in seconds. A run may wait for it three times: with the new files, with the old
+  # ones, and once more with the new ones if the service comes up with neither.
+  limit =
+    let
+      parts = builtins.match "([0-9]+)(s|min|h)" cfg.rotation.startTimeout;
+      unit = {
+        s = 1;
+        min = 60;
+        h = 3600;
+      };
+    in
+    if cfg.rotation.startTimeout == null then
+      0
+    else
+      lib.toIntBase10 (lib.head parts) * unit.${lib.last parts};
+
+  # A run rotates all secrets with the same expression, and checks the other secrets of services that it
+  # restarts, so it writes to all places.
   all = lib.attrValues cfg.secrets;
   places =
     secret:
@@ -25,15 +40,19 @@ let
     name: _:
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
-        description = "Look for a new version of the secret ${name}";
+        description = "Deploy a new version of the secret ${name}";
         secrets = all;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.
         restartIfChanged = false;
         unitConfig.StartLimitIntervalSec = 0;
-        writes = [ "/run/vault" ] ++ lib.concatMap places all;
+        writes = [
+          "/run/vault"
+          "/run/vault-fetch"
+        ]
+        ++ lib.concatMap places all;
         serviceConfig = {
-          ExecStart = "${cfg.package}/bin/vault-secrets rotate ${name}";
+          ExecStart = "${cfg.package}/bin/vault-secrets rotate ${name}${cfg.rotation.startTimeoutFlag}";
           # To systemd, for the services.
           RestrictAddressFamilies = [
             "AF_INET"
@@ -41,7 +60,7 @@ let
             "AF_UNIX"
           ];
           # Services are restarted and watched meanwhile.
-          TimeoutStartSec = "30min";
+          TimeoutStartSec = "${toString (30 + limit * 4 / 60)}min";
         };
       }
     );
@@ -49,26 +68,15 @@ let
   timer =
     name: secret:
     lib.nameValuePair "vault-secret-rotate-${name}" {
-      description = "Look for a new version of the secret ${name} from time to time";
+      description = "Deploy new versions of the secret ${name}";
       wantedBy = [ "timers.target" ];
       timerConfig = {
         OnCalendar = secret.restartInterval;
-        # Within this span the moment is another one on each host, and the same for all timers of a
-        # host (systemd.timer(5)): the fleet is spread, and a host asks once for all its secrets.
+        # Within this span the time differs between hosts, and is the same for all timers of a host
+        # (systemd.timer(5)): the fleet is spread, and a host sends one request for all its secrets.
         AccuracySec = cfg.rotation.spread;
       };
     };
-
-  # An expression that only looks like one fails the build rather than the timer.
-  checkCalendar =
-    pkgs.runCommand "vault-calendar-expressions" { nativeBuildInputs = [ config.systemd.package ]; }
-      ''
-        systemd-analyze calendar ${
-          lib.escapeShellArgs (
-            lib.unique (lib.mapAttrsToList (_: secret: secret.restartInterval) cfg.secrets)
-          )
-        } > $out
-      '';
 in
 {
   options.vault = {
@@ -85,37 +93,68 @@ in
         "postgresql"
       ];
       description = ''
-        Services that are never restarted for a new version of a secret, because the rest of the fleet
-        stands on them: a secret that any of them uses gets no rotation timer.
+        Services that are never restarted because of a new version, because the rest of the fleet depends
+        on them. A secret that one of them uses has no rotation timer.
       '';
     };
 
     rotation = {
       spread = mkOption {
-        type = types.str;
+        type = duration;
         default = "5min";
         example = "30min";
         description = ''
-          How far behind `restartInterval` a host may look for new versions. Each host has a moment of
-          its own within that span, so that a fleet does not ask all at once.
+          The longest delay after `restartInterval`. Each host has its own delay within that span, so that
+          the hosts of a fleet do not send their requests at the same time.
         '';
+      };
+
+      startTimeout = mkOption {
+        type = types.nullOr (
+          types.strMatching "[0-9]+(s|min|h)"
+          // {
+            description = "duration such as 90s or 10min";
+          }
+        );
+        default = null;
+        example = "10min";
+        description = ''
+          The longest time that a service may take to start with a new version. After it, the service counts
+          as failed, and the version is rolled back if there is a proven one before it. With `null` it is the
+          service's own limit (`TimeoutStartSec=`), and 90 seconds for a service without a limit, such as a
+          oneshot.
+        '';
+      };
+
+      startTimeoutFlag = mkOption {
+        type = types.str;
+        readOnly = true;
+        internal = true;
+        description = "The flag for `startTimeout`, with a space before it.";
       };
 
       secrets = mkOption {
         type = types.listOf types.str;
         readOnly = true;
         internal = true;
-        description = "The secrets that are looked after on a timer.";
+        description = "The secrets with a rotation timer.";
       };
     };
   };
 
   config = lib.mkMerge [
-    { vault.rotation.secrets = lib.attrNames rotated; }
+    {
+      vault.rotation = {
+        secrets = lib.attrNames rotated;
+        startTimeoutFlag = lib.optionalString (
+          cfg.rotation.startTimeout != null
+        ) " --start-timeout ${cfg.rotation.startTimeout}";
+      };
+    }
     (lib.mkIf cfg.enable {
       systemd.services = lib.mapAttrs' service rotated;
       systemd.timers = lib.mapAttrs' timer rotated;
-      system.checks = lib.optional (rotated != { }) checkCalendar;
+      vault.calendars = lib.mapAttrsToList (_: secret: secret.restartInterval) rotated;
     })
   ];
 }

@@ -9,35 +9,45 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder serviceName;
+  inherit (import ./types.nix { inherit lib; })
+    absolutePath
+    apiPath
+    calendar
+    duration
+    fileMode
+    fileName
+    serviceName
+    ;
 
-  octal = types.strMatching "0?[0-7]{3}" // {
-    description = "mode in octal, such as 0400";
-  };
-
-  fileName = types.strMatching "[^/[:cntrl:]]+" // {
-    description = "name of a file";
-  };
-
-  duration = types.strMatching "([0-9]+ ?(ms|s|sec|m|min|h|hr|d|day|days|w|week|weeks) ?)+" // {
-    description = "duration such as 12h or 7d";
-  };
-
-  # What systemd reads (systemd.time(7)), as far as its letters go; the build asks systemd itself.
-  calendar = types.strMatching "[A-Za-z0-9*,:/.~ +_-]+" // {
-    description = "systemd calendar expression, such as hourly or 03:30";
-  };
+  # An attribute of a template that is the secret's by default.
+  own =
+    type: attribute: example:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      defaultText = lib.literalMD "the secret's";
+      inherit example;
+      description = "The ${attribute} of this file, if it differs from the secret's.";
+    };
 
   template = types.submodule {
+    options.owner = own types.str "owner" "app";
+    options.group = own types.str "group" "app";
+    options.mode = own fileMode "mode" "0440";
     options.content = mkOption {
       type = types.str;
       example = "password = {{ password | json }}";
       description = ''
-        The file's text. `{{ key }}` stands for the value of a key, `{{ key | json }}` for the value as
-        a JSON string with its quotes, `{{ key | url }}` for the value percent-encoded,
-        `{{ key | base64 }}` for its Base64, and `{{ "{{" }}` for two braces. The text is in the Nix
-        store, where everybody can read it; the values are not. A key that is missing or empty fails
-        the fetch, and nothing is changed.
+        The text of the file, with placeholders:
+
+        - `{{ key }}`: the value of a key
+        - `{{ key | json }}`: the value as a JSON string, with its quotes
+        - `{{ key | url }}`: the value, percent-encoded
+        - `{{ key | base64 }}`: the value in Base64
+        - `{{ "{{" }}`: two braces
+
+        The text is in the Nix store, where everybody can read it; the values are not. If a key is
+        missing or empty, the fetch fails and no file changes.
       '';
     };
   };
@@ -45,35 +55,35 @@ in
 {
   options = {
     secretPath = mkOption {
-      type = types.str;
+      type = apiPath;
       default = "hosts/${hostName}/${name}";
       defaultText = lib.literalMD "`hosts/<hostname>/<name>`";
       example = "hosts/web01/database";
       description = ''
-        The secret's path in the KV mount. `create-host` lets a host read what is below
+        The path of the secret in the KV mount. `create-host` lets a host read the secrets below
         `hosts/<hostname>/`.
       '';
     };
 
     outputDir = mkOption {
-      type = folder;
+      type = absolutePath;
       default = "${vault.secretsDirectory}/${name}";
       defaultText = lib.literalMD "`<vault.secretsDirectory>/<name>`";
       example = "/run/postgresql-secrets/db";
       description = ''
-        The folder that gets the files. It is replaced as a whole, all files at once, so nothing else
-        may stand in it; each folder above it must be root's.
+        The directory for the files. It is replaced as a whole, all files at once, so it must hold no
+        other files. Each directory above it must belong to root.
       '';
     };
 
     cacheDir = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = "${vault.cacheDirectory}/${name}";
       defaultText = lib.literalMD "`<vault.cacheDirectory>/<name>`";
       example = null;
       description = ''
-        Where the copy for the day OpenBao is down is kept; `null` for none: the services of this
-        secret then do not start while OpenBao cannot be used.
+        The directory for the cached copy, which is used while OpenBao is unavailable. With `null`
+        there is no copy, and the services of this secret do not start while OpenBao is unavailable.
       '';
     };
 
@@ -86,13 +96,14 @@ in
       default = "auto";
       example = "always";
       description = ''
-        Whether the cached copy is encrypted with a key of this machine (`systemd-creds`: its TPM2
-        chip where there is one, and the key in `/var/lib/systemd/credential.secret`). `auto` does so
-        where systemd can; `always` keeps no copy where it cannot.
+        Encrypt the cached copy with a key of this machine (`systemd-creds`: its TPM2 chip, if there is
+        one, and the key in `/var/lib/systemd/credential.secret`). `auto` encrypts if systemd can;
+        `always` keeps no copy if it cannot.
 
-        Without a TPM2 chip, or without `security.tpm2.enable`, which lets units use it, the key lies
-        on the same disk: that guards a backup or a copied folder, not a stolen disk. Where the root
-        file system is erased at boot, keep that file, or no copy opens any more.
+        Without a TPM2 chip, or without `security.tpm2.enable`, which lets units use it, the key is on
+        the same disk. Encryption then protects a backup or a copied directory, but not a stolen disk.
+        If the root file system is erased at boot, persist that key file; without it no copy can be
+        decrypted.
       '';
     };
 
@@ -101,7 +112,8 @@ in
       default = null;
       example = "7d";
       description = ''
-        How long after OpenBao confirmed it last a cached copy may still be used; `null` for ever.
+        The maximum age of a cached copy, counted from its last confirmation by OpenBao. With `null`
+        there is no limit.
       '';
     };
 
@@ -109,23 +121,23 @@ in
       type = types.str;
       default = "root";
       example = "postgres";
-      description = "Who owns the files: the name or the number of a user of this host.";
+      description = "The owner of the files: name or number of a user of this host.";
     };
 
     group = mkOption {
       type = types.str;
       default = "root";
       example = "postgres";
-      description = "Which group the files have: the name or the number of a group of this host.";
+      description = "The group of the files: name or number of a group of this host.";
     };
 
     mode = mkOption {
-      type = octal;
+      type = fileMode;
       default = "0400";
       example = "0440";
       description = ''
-        The files' mode. Whoever may read them may list and enter the folder. That stays root's; where
-        the files have another owner, everybody may list it, but not read them.
+        The mode of the files. Users who may read them may list and enter the directory. The directory
+        belongs to root; if the files have another owner, everybody may list it, but not read the files.
       '';
     };
 
@@ -134,8 +146,11 @@ in
       default = [ ];
       example = [ "postgresql" ];
       description = ''
-        The services that need the secret. They start after it is there, not at all without it, and
-        each of their starts fetches it anew. Without any, the secret is fetched at boot.
+        The services that need the secret. They start after it is fetched, do not start without it, and
+        each of their starts fetches it again. If the list is empty, the secret is fetched at boot.
+
+        `systemctl start vault-secret-<name>` fetches the secret by hand and affects no service. systemd
+        refuses to stop or restart that unit by hand, because it would stop or restart these services.
       '';
     };
 
@@ -144,8 +159,8 @@ in
       default = false;
       example = true;
       description = ''
-        Look for new versions on a timer, put them in place, and do to the services what `onChange`
-        says. A service that does not come up with a new version gets the previous one back.
+        Deploy new versions on a timer, and apply `onChange` to the services. If a service does not come
+        up with a new version, the proven version before it is deployed again, if there is one.
       '';
     };
 
@@ -154,9 +169,9 @@ in
       default = "hourly";
       example = "*-*-* 03:30:00";
       description = ''
-        When to look for new versions, as a calendar expression of systemd (systemd.time(7)). Secrets
-        of a host with the same expression are looked after together: one question to OpenBao, and one
-        restart of each service, however many of its secrets changed.
+        The schedule on which new versions are deployed, as a calendar expression (systemd.time(7)).
+        Secrets of a host with the same expression are rotated together, with one request to OpenBao and
+        one restart of each service, however many of its secrets changed.
       '';
     };
 
@@ -168,7 +183,7 @@ in
       ];
       default = "restart";
       example = "reload";
-      description = "What a new version does to the services of this secret that run.";
+      description = "The action on the running services of this secret when a new version is deployed.";
     };
 
     requiredKeys = mkOption {
@@ -179,8 +194,9 @@ in
         "password"
       ];
       description = ''
-        Keys without which the secret is not taken: a version that lacks one of them, or has it empty,
-        is refused, and what is in place stays. Keys that a template names are required by themselves.
+        Keys that a version must have. A rotation rejects a version in which one of them is missing or
+        empty, and the deployed version stays. A fetch of such a version fails, and the services of this
+        secret do not start. Keys in templates and `links` are always required.
       '';
     };
 
@@ -193,8 +209,8 @@ in
         }
       '';
       description = ''
-        Files made from the secret's keys, for services that want one configuration file. They stand
-        beside the files of the keys, and change together with them.
+        Files made from the secret's keys, for services that read one configuration file. They are in
+        the same directory as the files of the keys, and change together with them.
       '';
     };
 
@@ -203,9 +219,37 @@ in
       default = null;
       example = "env";
       description = ''
-        The name of a file that holds all keys as `EnvironmentFile=` of systemd reads them, each value
+        The name of a file with all keys in the format of systemd's `EnvironmentFile=`, each value
         quoted: `serviceConfig.EnvironmentFile = "''${config.vault.secrets.db.path}/env"`. Each key must
-        then be the name of a variable.
+        be a valid name of a variable.
+      '';
+    };
+
+    jsonFile = mkOption {
+      type = types.nullOr fileName;
+      default = null;
+      example = "all.json";
+      description = ''
+        The name of a file with all keys as one JSON object. Values are exactly those in OpenBao:
+        strings, numbers, lists and objects.
+      '';
+    };
+
+    links = mkOption {
+      type = types.attrsOf fileName;
+      default = { };
+      example = lib.literalExpression ''
+        { "/etc/app.conf" = "app.conf"; }
+      '';
+      description = ''
+        Symbolic links for programs that read a file at a fixed path: the absolute path of the link, and
+        the name of the file in the secret's directory (of a key, a template, the environment file or the
+        JSON file). A link leads through `outputDir`, and so follows each new version. A key with a link
+        is required, as in `requiredKeys`.
+
+        `vault-setup.service` makes the links at boot and after a switch to other declarations, and removes
+        links that are no longer declared. Any other file at the path stays, and the unit fails with its
+        name. The owner and mode of the linked file decide who may read it.
       '';
     };
 
@@ -214,12 +258,13 @@ in
       default = false;
       example = true;
       description = ''
-        Hand the files to the services as systemd credentials (`LoadCredential=`), for those that run
-        as a dynamic user: key `password` of secret `db` is `$CREDENTIALS_DIRECTORY/db_password`.
+        Pass the files to the services as systemd credentials (`LoadCredential=`), for services with a
+        dynamic user: key `password` of secret `db` is `$CREDENTIALS_DIRECTORY/db_password`.
 
-        systemd takes fewer names than a directory does: printable ASCII without `:`, no dot at the beginning,
-        255 bytes with the secret's name; and 1 MiB for all credentials of a service. A version that breaks these
-        rules is refused when it is fetched, with the name of the key.
+        systemd restricts credentials: names are printable ASCII without `:`, do not begin with a dot, and
+        have at most 255 bytes including the secret's name; all credentials of a service have at most 1 MiB. The fetch
+        refuses a version with such a name, and a version whose files alone exceed 1 MiB. It does not know
+        the other credentials of the service.
       '';
     };
 
@@ -229,7 +274,10 @@ in
       default = config.outputDir;
       defaultText = lib.literalMD "`outputDir`";
       example = lib.literalExpression ''"''${config.vault.secrets.db.path}/password"'';
-      description = "Where the files are, for other modules to write.";
+      description = ''
+        The directory with the files, for use in other modules. Files that NixOS reads before the network is
+        up, such as `users.users.<name>.hashedPasswordFile`, cannot be there: the module warns of them.
+      '';
     };
   };
 }

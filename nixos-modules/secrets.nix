@@ -1,4 +1,4 @@
-# `vault.secrets.<name>`: what a host wants to have as files.
+# `vault.secrets.<name>`: the secrets that a host has as files.
 {
   config,
   lib,
@@ -7,7 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder;
+  inherit (import ./types.nix { inherit lib; }) absolutePath;
   cfg = config.vault;
 
   taken = map (link: link.path) (import ./neighbours.nix { inherit config lib options; });
@@ -35,30 +35,30 @@ in
         }
       '';
       description = ''
-        Secrets that become files on this host, each in a folder of its own: one file for each key
-        of the secret in OpenBao. They are there before the services that need them start.
+        Secrets that become files on this host, each in its own directory, with one file for each key
+        of the secret in OpenBao. The files are written before the services that need them start.
       '';
     };
 
     secretsDirectory = mkOption {
-      type = folder;
+      type = absolutePath;
       default = if lib.elem "/run/secrets" taken then "/run/vault-secrets" else "/run/secrets";
       defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix or agenix has that";
       example = "/run/vault-secrets";
       description = ''
-        The folder that holds each secret's own. Beside sops-nix, which makes `/run/secrets` a link to
-        a folder of its own and replaces that as a whole, another folder is taken by itself. Write
-        `config.vault.secrets.<name>.path` rather than a path, and it is right in both cases.
+        The directory with the directories of the secrets. sops-nix makes `/run/secrets` a link to its
+        own directory and replaces it as a whole; beside it, the default is another directory. Use
+        `config.vault.secrets.<name>.path` instead of a literal path, which is right in both cases.
       '';
     };
 
     cacheDirectory = mkOption {
-      type = folder;
+      type = absolutePath;
       default = "/var/lib/vault/cache";
       example = "/persist/vault/cache";
       description = ''
-        The folder that holds each secret's cached copy, for the day OpenBao is down. It must survive
-        a reboot, and each folder above it must be root's.
+        The directory with the cached copies, which are used while OpenBao is unavailable. It must
+        survive a reboot, and each directory above it must belong to root.
       '';
     };
   };

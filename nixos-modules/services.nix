@@ -1,4 +1,4 @@
-# What the declared secrets add to the services that use them.
+# The settings that declared secrets add to the services that use them.
 { config, lib, ... }:
 let
   inherit (lib)
@@ -12,21 +12,31 @@ let
   secretsOf = service: filterAttrs (_: secret: lib.elem service secret.services) cfg.secrets;
   used = lib.unique (lib.concatMap (secret: secret.services) (lib.attrValues cfg.secrets));
 
-  # Another declaration of a secret is another configuration of the service: a switch restarts it.
-  # How and when the secret is rotated is not the service's business.
+  # A switch restarts a service if the files of its secrets are declared differently. Settings that do
+  # not change the files are left out, and so are new settings at their default: otherwise an update of
+  # the module would restart every service.
   relevant =
     secret:
-    removeAttrs secret [
-      "asCredential"
-      "cacheDir"
-      "maxCacheAge"
-      "onChange"
-      "path"
-      "restartInterval"
-      "restartTrigger"
-      "sealCache"
-      "services"
-    ];
+    removeAttrs secret (
+      lib.optional (secret.jsonFile == null) "jsonFile"
+      ++ [
+        "asCredential"
+        "cacheDir"
+        "links"
+        "maxCacheAge"
+        "onChange"
+        "path"
+        "restartInterval"
+        "restartTrigger"
+        "sealCache"
+        "services"
+      ]
+    )
+    // {
+      templates = lib.mapAttrs (
+        _: template: lib.filterAttrs (_: setting: setting != null) template
+      ) secret.templates;
+    };
 
   isWhole = name: config.systemd.services.${name}.serviceConfig ? ExecStart;
 

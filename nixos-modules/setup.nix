@@ -1,5 +1,5 @@
-# The folders that secrets stand in, and vault-setup.service, which takes away what an earlier
-# configuration left, and takes over what other programs left in the same places.
+# The directories of secrets, and vault-setup.service, which removes secrets of an earlier configuration,
+# takes over files that other programs left in the same places, and makes links to secrets' files.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -9,9 +9,11 @@ let
   own = {
     ${cfg.secretsDirectory}.d.mode = "0711";
     "/run/vault".d.mode = "0755";
+    # The notes that all fetches and rotations share (vault-fetch --runtime-dir).
+    "/run/vault-fetch".d.mode = "0700";
     ${cfg.cacheDirectory}.d.mode = "0700";
   }
-  # On a host whose services.vault keeps its data there, the folder is that one's.
+  # If services.vault keeps its data there, the directory is that service's.
   // lib.optionalAttrs (lib.any (lib.hasPrefix "/var/lib/vault/") lasting) {
     "/var/lib/vault".d.mode = "0711";
   };
@@ -20,23 +22,31 @@ let
     cfg.cacheDirectory
   ];
 
-  # A place that somebody else chose keeps whatever mode it has.
+  # Directories outside of these keep their mode.
   parents = lib.unique (
     map (secret: dirOf secret.outputDir) secrets
     ++ map (secret: dirOf secret.cacheDir) (lib.filter (secret: secret.cacheDir != null) secrets)
+    ++ lib.concatMap (secret: map dirOf (lib.attrNames secret.links)) secrets
   );
   others = lib.genAttrs (lib.filter (path: !own ? ${path}) parents) (_: {
     d = { };
   });
+  seals = lib.any (secret: secret.sealCache != "never") secrets;
 in
 {
   config = lib.mkIf cfg.enable {
     systemd.tmpfiles.settings.vault = own // others;
 
     systemd.services.vault-setup = {
-      description = "Remove and take over what is in the places of secrets";
+      description = "Remove secrets that are no longer declared, and make links to declared ones";
       wantedBy = [ "multi-user.target" ];
-      after = [ "local-fs.target" ];
+      # A switch fetches before it starts what it stopped: then accounts and folders are made just before.
+      after = [
+        "local-fs.target"
+        "systemd-sysusers.service"
+        "systemd-tmpfiles-resetup.service"
+        "userborn.service"
+      ];
       # A switch to other declarations runs it again.
       restartTriggers = [ (builtins.hashString "sha256" (builtins.toJSON cfg.declarations)) ];
       path = [ config.systemd.package ];
@@ -44,9 +54,7 @@ in
         Type = "oneshot";
         RemainAfterExit = true;
         # Makes the machine's key for systemd-creds, where there is none yet.
-        ExecStartPre = lib.mkIf (lib.any (secret: secret.sealCache != "never") secrets) (
-          "-${config.systemd.package}/bin/systemd-creds setup"
-        );
+        ExecStartPre = lib.mkIf seals "-${config.systemd.package}/bin/systemd-creds setup";
         ExecStart = "${cfg.package}/bin/vault-secrets clean";
         IPAddressDeny = "any";
         PrivateNetwork = true;

@@ -1,20 +1,20 @@
-# vault-secrets-metrics.service: what is known of this host's secrets, for node_exporter's textfile collector.
+# vault-secrets-metrics.service: metrics of this host's secrets for node_exporter's textfile collector.
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) folder;
+  inherit (import ./types.nix { inherit lib; }) absolutePath calendar;
   cfg = config.vault;
   directory = cfg.metrics.textfileDirectory;
 in
 {
   options.vault.metrics = {
     textfileDirectory = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = null;
       example = "/var/lib/node-exporter";
       description = ''
-        Where `vault-secrets.prom` is written: age, version, source and failures of each secret of this
-        host, and no value. `node_exporter` reads it there:
+        The directory for `vault-secrets.prom`, with the age, version, source and failures of each secret of
+        this host, and no value. `node_exporter` reads it:
 
         ```nix
         services.prometheus.exporters.node = {
@@ -25,15 +25,17 @@ in
       '';
     };
 
-    at = mkOption {
-      type = types.str;
+    textfileSchedule = mkOption {
+      type = calendar;
       default = "minutely";
       example = "*:0/5";
-      description = "When it is written (systemd.time(7)). Each time costs some milliseconds.";
+      description = "The schedule on which the file is written (systemd.time(7)). One run takes some milliseconds.";
     };
   };
 
   config = lib.mkIf (cfg.enable && directory != null) {
+    vault.calendars = [ cfg.metrics.textfileSchedule ];
+
     systemd.tmpfiles.settings.vault.${directory}.d = { };
 
     systemd.services.vault-secrets-metrics = {
@@ -59,10 +61,10 @@ in
     };
 
     systemd.timers.vault-secrets-metrics = {
-      description = "Metrics of the secrets from OpenBao, from time to time";
+      description = "Write metrics of the secrets from OpenBao";
       wantedBy = [ "timers.target" ];
       timerConfig = {
-        OnCalendar = cfg.metrics.at;
+        OnCalendar = cfg.metrics.textfileSchedule;
         AccuracySec = "10s";
       };
     };

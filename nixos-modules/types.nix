@@ -1,16 +1,50 @@
-# Types of options that several files have.
+# The types of options that several files share.
 { lib }:
 let
   inherit (lib) types;
 in
 {
-  # Not types.path: what a path of Nix names goes to the store, where everybody can read it.
-  folder = types.strMatching "/.*" // {
-    description = "absolute path as a text";
+  # Not types.path: a path of Nix is copied to the store, where everybody can read it.
+  absolutePath = types.strMatching "/.*" // {
+    description = "absolute path as a string";
   };
 
   address = types.strMatching "https?://[^[:space:],]+" // {
     description = "address such as https://openbao.example.internal:8200";
+  };
+
+  # What systemd.time(7) and the programs both read.
+  duration =
+    types.strMatching "([0-9]+ ?(ms|msec|s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?|M|months?|y|years?) ?)+"
+    // {
+      description = "duration such as 90s, 12h or 7d";
+    };
+
+  # The characters of a calendar expression; system.checks has systemd-analyze read it.
+  calendar = types.strMatching "[A-Za-z0-9*,:/.~ +_-]+" // {
+    description = "calendar expression of systemd, such as hourly or 03:30";
+  };
+
+  fileMode = types.strMatching "0?[0-7]{3}" // {
+    description = "mode in octal, such as 0400";
+  };
+
+  fileName = types.strMatching "[^/[:cntrl:]]+" // {
+    description = "name of a file";
+  };
+
+  # Assertions check the paths of secrets further.
+  apiPath = types.strMatching "[^[:cntrl:]]+" // {
+    description = "path in OpenBao's API";
+  };
+
+  # `10.0.0.21:9410`, `[::]:9410`
+  listenAddress = types.strMatching "[^[:space:]]+:[0-9]+" // {
+    description = "address and port, such as 127.0.0.1:9410";
+  };
+
+  ageRecipient = types.strMatching "age1[a-z0-9]+" // {
+    description = "age recipient";
   };
 
   # The name of a service, with or without its suffix.

@@ -1,4 +1,4 @@
-# What the units of this project have in common: where they come in the boot, and their sandbox.
+# The parts that the units of this project share: their place in the boot order, and their sandbox.
 {
   config,
   lib,
@@ -13,10 +13,15 @@ let
   isNumber = text: builtins.match "[0-9]+" text != null;
   idOf = name: declared: if isNumber name then lib.toIntBase10 name else declared;
   isLarge = id: id != null && id > 65535;
+  isLargeUser = name: isLarge (idOf name (config.users.users.${name} or { }).uid or null);
+  isLargeGroup = name: isLarge (idOf name (config.users.groups.${name} or { }).gid or null);
   needsLargeIds =
     secret:
-    isLarge (idOf secret.owner (config.users.users.${secret.owner} or { }).uid or null)
-    || isLarge (idOf secret.group (config.users.groups.${secret.group} or { }).gid or null);
+    let
+      files = [ secret ] ++ lib.attrValues secret.templates;
+    in
+    lib.any (file: file.owner != null && isLargeUser file.owner) files
+    || lib.any (file: file.group != null && isLargeGroup file.group) files;
   allUsers = if lib.versionAtLeast config.systemd.package.version "258" then "full" else false;
 
   # For what writes the files of these secrets.
@@ -56,7 +61,7 @@ in
         // {
           Type = "oneshot";
           # /etc/environment may hold more than the address, and is everybody's.
-          UnsetEnvironment = "LD_LIBRARY_PATH LD_PRELOAD VAULT_WRAPPED_TOKEN";
+          UnsetEnvironment = "LD_LIBRARY_PATH LD_PRELOAD BAO_WRAPPED_TOKEN VAULT_WRAPPED_TOKEN";
           ReadWritePaths = map (path: "-${path}") (lib.unique writes);
         }
         // serviceConfig;

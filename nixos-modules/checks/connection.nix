@@ -1,4 +1,4 @@
-# The way to OpenBao, and the host's credentials.
+# Checks of the connection to OpenBao, and of the host's credentials.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -17,15 +17,14 @@ in
 {
   config = {
     assertions = lib.mkIf cfg.enable (
-      refuse (
-        cfg.tls.followAuthorities.enable && cfg.tls.caCertificate == null
-      ) "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA is not taken on trust."
+      refuse (cfg.tls.followAuthorities.enable && cfg.tls.caCertificate == null)
+        "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA certificate must be configured."
       ++
         refuse (cfg.tls.kubernetes.enable && !cfg.tls.followAuthorities.enable)
-          "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: what it brings to the cluster would not be kept current."
+          "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: the certificates in the cluster would become outdated."
       ++
         refuse (cfg.bootstrap.rebuild.enable && !cfg.bootstrap.enable)
-          "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
+          "vault.bootstrap.rebuild needs vault.bootstrap.enable: the resulting host would have no credentials."
       ++
         refuse
           (server.enable && server.storagePath != null && inVarLibVault server.storagePath && here != [ ])
@@ -38,13 +37,13 @@ in
       lib.optional (!cfg.enable && cfg.secrets != { })
         "${quoted (map option (lib.attrNames cfg.secrets))} are declared, but vault.enable is not set: this host does not fetch them."
       ++ lib.optionals cfg.enable (
-        lib.optional cfg.tls.skipVerify "vault.tls.skipVerify is set: whoever can answer in OpenBao's place reads every secret of this host."
+        lib.optional cfg.tls.skipVerify "vault.tls.skipVerify is set: an attacker on the network can read every secret of this host."
         ++
           lib.optional (plain != [ ])
-            "vault.address has ${quoted plain} without TLS: whoever sits on the way reads every secret of this host."
+            "vault.address has ${quoted plain} without TLS: an attacker on the network can read every secret of this host."
         ++
           lib.optional (cfg.address == [ ] && !config.services.cloud-init.enable)
-            "vault.address is empty, and services.cloud-init is off, which would bring an address: nothing tells this host where OpenBao is."
+            "vault.address is empty, and services.cloud-init is off, which would provide one: this host has no address of OpenBao."
       );
   };
 }

@@ -1,13 +1,24 @@
-# What the folder of a secret holds beside the files of its keys.
+# Checks of the files in a secret's output directory.
 { config, lib, ... }:
 let
   cfg = config.vault;
+  inherit (lib) concatMap filter optional;
   inherit (import ./tools.nix { inherit config lib; })
     option
     perSecret
     quoted
     refuse
     ;
+
+  required = import ../required.nix { inherit lib; };
+
+  # The files that the declaration names. Keys that only OpenBao knows, vault-fetch and vault-plan look at.
+  named =
+    secret:
+    lib.attrNames secret.templates
+    ++ optional (secret.environmentFile != null) secret.environmentFile
+    ++ optional (secret.jsonFile != null) secret.jsonFile
+    ++ required secret;
 
   # As vault-fetch takes it in `--template NAME=FILE`.
   isFileName = file: builtins.match "[^/=[:cntrl:]]+" file != null && file != "." && file != "..";
@@ -18,19 +29,46 @@ let
     builtins.match "[ -9;-~]*" file != null
     && !lib.hasPrefix "." file
     && lib.stringLength "${name}_${file}" <= 255;
+
+  # Secrets of one service whose credentials can have the same name: systemd calls a file `<secret>_<file>`, so
+  # `x_y` of `db` is `y` of `db_x`. It hands out the one that it comes to first, without a word.
+  neighbours =
+    name: secret:
+    filter (
+      other:
+      lib.hasPrefix "${name}_" other
+      && secret.asCredential
+      && cfg.secrets.${other}.asCredential
+      && lib.intersectLists secret.services cfg.secrets.${other}.services != [ ]
+    ) (lib.attrNames cfg.secrets);
+  inFull = name: map (file: "${name}_${file}") (named cfg.secrets.${name});
+  twice = name: other: lib.intersectLists (inFull name) (inFull other);
+
+  sameNames = perSecret (
+    name: secret:
+    concatMap (
+      other:
+      refuse (twice name other != [ ])
+        "${option name} and ${option other} both give the credentials ${quoted (twice name other)} to one service, and systemd passes only one of each. Rename one of the secrets."
+    ) (neighbours name secret)
+  );
+  likeNames = perSecret (
+    name: secret:
+    map (
+      other:
+      "${option name} and ${option other} are credentials of one service: a key `${lib.removePrefix "${name}_" other}_…` of the first gets the name of one of the second, and systemd passes only one of them. Rename one of the secrets; `vault-plan` finds such keys."
+    ) (filter (other: twice name other == [ ]) (neighbours name secret))
+  );
 in
 {
+  config.warnings = lib.mkIf cfg.enable likeNames;
   config.assertions = lib.mkIf cfg.enable (
-    perSecret (
+    sameNames
+    ++ perSecret (
       name: secret:
       let
-        # Keys that only OpenBao knows, vault-fetch and vault-plan look at.
-        named =
-          lib.attrNames secret.templates
-          ++ lib.optional (secret.environmentFile != null) secret.environmentFile
-          ++ secret.requiredKeys;
-        noCredentials = lib.filter (file: secret.asCredential && !isCredential name file) named;
-        odd = lib.filter (file: !isFileName file) (lib.attrNames secret.templates);
+        noCredentials = filter (file: secret.asCredential && !isCredential name file) (named secret);
+        odd = filter (file: !isFileName file) (lib.attrNames secret.templates);
       in
       refuse (
         odd != [ ]
@@ -45,6 +83,16 @@ in
       ++
         refuse (secret.environmentFile != null && secret.templates ? ${secret.environmentFile})
           "${option name}: the environment file and a template are both named `${toString secret.environmentFile}`."
+      ++ refuse (lib.elem secret.jsonFile [
+        "."
+        ".."
+      ]) "${option name}.jsonFile is `${toString secret.jsonFile}`: it must be a plain file name."
+      ++ refuse (
+        secret.jsonFile != null && secret.templates ? ${toString secret.jsonFile}
+      ) "${option name}: the JSON file and a template are both named `${toString secret.jsonFile}`."
+      ++
+        refuse (secret.jsonFile != null && secret.jsonFile == secret.environmentFile)
+          "${option name}: the JSON file and the environment file are both named `${toString secret.jsonFile}`."
       ++
         refuse (noCredentials != [ ])
           "${option name}.asCredential is set, and systemd takes no credential named ${quoted noCredentials}: printable ASCII without `:`, no dot at the beginning, 255 bytes with the secret's name and `_` before it."

@@ -1,8 +1,10 @@
-# What would go wrong on the host, said when its configuration is evaluated, by the user's own names.
+# Faults that would appear on the host, reported at evaluation by the names of the options.
 {
   imports = [
     ./connection.nix
     ./contents.nix
+    ./early.nix
+    ./links.nix
     ./names.nix
     ./places.nix
     ./services.nix

@@ -1,4 +1,4 @@
-# Names of secrets, and of those who own the files.
+# Checks of the names of secrets, owners and groups.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -9,13 +9,13 @@ let
   names = perSecret (
     name: _:
     refuse (builtins.match "[A-Za-z0-9][A-Za-z0-9_.-]*" name == null)
-      "${option name}: a secret's name becomes the name of units and folders: letters, digits, `_`, `.` and `-` only, a letter or digit first. Another path in OpenBao is for ${option name}.secretPath to say."
+      "${option name}: a secret's name becomes the name of units and directories: letters, digits, `_`, `.` and `-` only, a letter or digit first. Another path in OpenBao is for ${option name}.secretPath to say."
     ++ (
       let
         rotated = lib.removePrefix "rotate-" name;
       in
       refuse (rotated != name && lib.elem rotated cfg.rotation.secrets)
-        "${option name}: the unit vault-secret-${name} is the one that looks for new versions of ${option rotated}. Give one of the two another name."
+        "${option name}: the unit vault-secret-${name} is the rotation of ${option rotated}. Give one of the two another name."
     )
   );
 
@@ -30,16 +30,27 @@ let
           ".."
         ]
       ) (lib.splitString "/" secret.secretPath))
-      "${option name}.secretPath is `${secret.secretPath}`: a path reads `hosts/web01/db`, without an empty segment, `.` or `..`."
+      "${option name}.secretPath is `${secret.secretPath}`: write a path as `hosts/web01/db`, without an empty segment, `.` or `..`."
   );
 
+  # A secret, or a template with an owner of its own.
+  ownersOf =
+    name: where: declared:
+    refuse
+      (declared.owner != null && !isNumber declared.owner && !config.users.users ? ${declared.owner})
+      "${where}.owner is `${toString declared.owner}`, and this host has no such user. Declare `users.users.${toString declared.owner}`, or, for a service with DynamicUser, set ${option name}.asCredential."
+    ++
+      refuse
+        (declared.group != null && !isNumber declared.group && !config.users.groups ? ${declared.group})
+        "${where}.group is `${toString declared.group}`, and this host has no such group. Declare `users.groups.${toString declared.group}`.";
   owners = perSecret (
     name: secret:
-    refuse (!isNumber secret.owner && !config.users.users ? ${secret.owner})
-      "${option name}.owner is `${secret.owner}`, and this host has no such user. Declare `users.users.${secret.owner}`, or, for a service with DynamicUser, set ${option name}.asCredential."
-    ++
-      refuse (!isNumber secret.group && !config.users.groups ? ${secret.group})
-        "${option name}.group is `${secret.group}`, and this host has no such group. Declare `users.groups.${secret.group}`."
+    ownersOf name (option name) secret
+    ++ lib.concatLists (
+      lib.mapAttrsToList (
+        file: template: ownersOf name "${option name}.templates.\"${file}\"" template
+      ) secret.templates
+    )
   );
 in
 {

@@ -1,4 +1,4 @@
-# Folders of secrets: each has one of its own, where no one else writes.
+# Checks of the directories of secrets: each secret has its own, where nothing else writes.
 {
   config,
   lib,
@@ -50,15 +50,15 @@ let
       ] == [ ];
   written = concatMap (
     place:
-    refuse (inStore place.path) "${place.option} is `${place.path}`: everybody can read what is in the Nix store. A folder reads `${place.example}`."
+    refuse (inStore place.path) "${place.option} is `${place.path}`: everybody can read what is in the Nix store. Write a directory as `${place.example}`."
     ++
       refuse (!isPlain place.path && !inStore place.path)
-        "${place.option} is `${place.path}`: a folder reads `${place.example}`, with letters, digits and `_.@+=,-` only, without `.`, `..` or a `/` at its end."
+        "${place.option} is `${place.path}`: write a directory as `${place.example}`, with letters, digits and `_.@+=,-` only, without `.`, `..` or a `/` at its end."
   ) (used ++ shared);
   high = concatMap (
     place:
     refuse (isPlain place.path && dirOf place.path == "/")
-      "${place.option} is `${place.path}`: it is replaced as a whole, so it must be a folder in another one, as `${place.example}` is."
+      "${place.option} is `${place.path}`: it is replaced as a whole, so it must be a directory in another one, as `${place.example}` is."
   ) used;
 
   same = concatMap (
@@ -66,19 +66,19 @@ let
     let
       here = map (place: place.option) (filter (place: place.path == path) used);
     in
-    refuse (lib.length here > 1) "${quoted here} are all `${path}`: each needs a folder of its own."
+    refuse (lib.length here > 1) "${quoted here} are all `${path}`: each needs its own directory."
   ) (lib.unique (map (place: place.path) used));
 
   nested = concatMap (
     outer:
     concatMap (
       inner:
-      refuse (isInside outer.path inner.path) "${inner.option} (`${inner.path}`) lies inside ${outer.option} (`${outer.path}`): each needs a folder of its own."
+      refuse (isInside outer.path inner.path) "${inner.option} (`${inner.path}`) lies inside ${outer.option} (`${outer.path}`): each needs its own directory."
     ) (used ++ shared)
     ++ concatMap (
       whole:
       refuse (outer.path == whole.path)
-        "${outer.option} is `${outer.path}`, which is ${whole.option}, the folder of all secrets: each needs one of its own in it."
+        "${outer.option} is `${outer.path}`, which is ${whole.option}, the directory of all secrets: each secret needs its own directory in it."
     ) shared
   ) used;
 
@@ -88,7 +88,7 @@ let
     concatMap (
       link:
       refuse (link.path == secret.outputDir || isInside link.path secret.outputDir)
-        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Without ${option name}.outputDir and vault.secretsDirectory another folder is taken."
+        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Without ${option name}.outputDir and vault.secretsDirectory another directory is used."
     ) links
   );
 
@@ -98,7 +98,7 @@ let
       "${option name}.outputDir is `${secret.outputDir}`, not in /run: the secret then lies on the disk as plain text, and stays there when the host is off."
     ++
       optional (secret.cacheDir != null && isInside "/run" secret.cacheDir)
-        "${option name}.cacheDir is `${secret.cacheDir}`: after a reboot /run is empty, and there is no copy for the day OpenBao is down."
+        "${option name}.cacheDir is `${secret.cacheDir}`: after a reboot /run is empty, and there is no copy while OpenBao is down."
   );
 in
 {

@@ -1,4 +1,4 @@
-# The services that secrets name: that they are there, and can do what is asked of them.
+# Checks of the services that secrets name: they exist, and support the declared actions.
 { config, lib, ... }:
 let
   inherit (lib)
@@ -95,7 +95,7 @@ let
       );
     in
     refuse (before != [ ])
-      "${option name}.services names `${service}`, which starts before ${lib.head before}, and with it before the network that secrets come over: each would wait for the other. Name services that start when the network is up."
+      "${option name}.services names `${service}`, which starts before ${lib.head before}, and so before the network, which secrets need: they would wait for each other. Name services that start when the network is up."
   );
 
   canReload =
@@ -117,10 +117,15 @@ let
   credentials = perSecret (
     name: secret:
     refuse (secret.asCredential && secret.onChange == "reload")
-      "${option name}: systemd hands credentials (asCredential) to a service when it starts, so a reload brings no new ones. Set onChange to `restart`."
+      "${option name}: systemd passes credentials (asCredential) when a service starts, so a reload has the old ones. Set onChange to `restart`."
     ++ refuse (
       secret.asCredential && secret.services == [ ]
     ) "${option name}.asCredential is set, but no service is named in ${option name}.services."
+    ++ concatMap (
+      service:
+      refuse (secret.asCredential && lib.any (unit: unit.reloadIfChanged or false) (unitsOf service))
+        "${option name}.asCredential is set, and a switch reloads `${service}` (reloadIfChanged): systemd passes credentials when a service starts, so a reload has the old ones. Leave out reloadIfChanged, or use files."
+    ) secret.services
   );
 
   idle = perSecret (
@@ -132,9 +137,9 @@ let
         ++ optional (secret.onChange != "restart") "onChange";
     in
     optional (secret.restartTrigger && found != [ ])
-      "${option name}.restartTrigger has no effect: ${quoted found} is in vault.criticalServices, and is never restarted for a new version. Restart it by hand when it suits; it fetches the new version then."
+      "${option name}.restartTrigger has no effect: ${quoted found} is in vault.criticalServices, and is never restarted for a new version. Restart it by hand: its start fetches the new version."
     ++ optionals (!secret.restartTrigger && set != [ ]) [
-      "${option name}: ${quoted set} without restartTrigger has no effect: nothing looks for new versions."
+      "${option name}: ${quoted set} without restartTrigger has no effect: new versions are not deployed."
     ]
   );
 in

@@ -1,4 +1,4 @@
-# What the checks are written with.
+# Functions that the checks share.
 { config, lib }:
 let
   cfg = config.vault;

@@ -1,6 +1,9 @@
-# Metrics of the cluster, from any machine: what OpenBao cannot say of itself, and how Prometheus gets at
-# both. A part of the modules for hosts and for servers; a machine that only watches imports it alone.
+# Metrics of the cluster, from any machine: those that OpenBao does not have itself, and Prometheus'
+# configuration for both. The modules for hosts and servers include it; a monitoring machine imports it alone.
+{ lib, ... }:
 {
+  meta.maintainers = import ../../nix/maintainers.nix { inherit lib; };
+
   imports = [
     ./exporter.nix
     ./prometheus.nix

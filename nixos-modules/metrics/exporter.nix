@@ -1,4 +1,4 @@
-# vault-exporter.service: looks at all nodes from outside, without a token.
+# vault-exporter.service: probes all nodes from outside, without a token.
 {
   config,
   lib,
@@ -7,10 +7,15 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) address folder;
+  inherit (import ../types.nix { inherit lib; })
+    absolutePath
+    address
+    listenAddress
+    ;
   inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
+  packageOption = import ../package-option.nix { inherit lib pkgs; };
   cfg = config.vault.metrics.exporter;
-  # A machine that only watches has no such options.
+  # A monitoring machine has no such options.
   server =
     config.vault.server or {
       enable = false;
@@ -22,38 +27,32 @@ in
 {
   options.vault.metrics.exporter = {
     enable = lib.mkEnableOption ''
-      `vault-exporter` on this host: which nodes are sealed, lost, behind or leading, and how long
-      certificates are good, for Prometheus. It may be a node of the cluster or any other machine, and
+      `vault-exporter` on this host: metrics of sealed, unreachable, lagging and leading nodes and of
+      certificates, for Prometheus. The host may be a node of the cluster or any other machine; the exporter
       needs no token'';
 
-    package = mkOption {
-      type = types.package;
-      default = (import ../../nix/packages.nix { inherit pkgs; }).vault-exporter;
-      defaultText = lib.literalMD "the `vault-exporter` of this flake";
-      example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-exporter";
-      description = "The package that brings `vault-exporter`.";
-    };
+    package = packageOption "vault-exporter" "The package with `vault-exporter`.";
 
     nodes = mkOption {
       type = types.attrsOf address;
       default = if server.enable then server.addresses else { };
-      defaultText = lib.literalMD "on a node of a cluster, all nodes of that; elsewhere none";
+      defaultText = lib.literalMD "on a node, all nodes of its cluster; elsewhere none";
       example = {
         bao1 = "https://10.0.0.21:8200";
         bao2 = "https://10.0.0.22:8200";
         bao3 = "https://10.0.0.23:8200";
       };
       description = ''
-        All nodes of one cluster, by the names that their figures get. With some missing, nobody can tell
+        All nodes of one cluster, by the names in their metrics. If one is missing, the metrics cannot show
         whether there is a leader.
       '';
     };
 
     listen = mkOption {
-      type = types.str;
+      type = listenAddress;
       default = "127.0.0.1:9410";
       example = "[::]:9410";
-      description = "Where it listens. It tells no secret, and knows neither TLS nor passwords.";
+      description = "The address and port on which it listens. Its page contains no secret; it has neither TLS nor passwords.";
     };
 
     openFirewall = mkOption {
@@ -69,11 +68,11 @@ in
       };
       default = "4s";
       example = "2s";
-      description = "A node that has not answered after so long counts as lost. Keep it below Prometheus's `scrape_timeout`.";
+      description = "The time after which a node without an answer counts as unreachable. Keep it below Prometheus's `scrape_timeout`.";
     };
 
     textfileDirectories = mkOption {
-      type = types.listOf folder;
+      type = types.listOf absolutePath;
       default =
         lib.optional (server.enable && server.unseal.enable) "/var/lib/vault-unseal"
         ++ lib.optional (config.vault.snapshots.enable or false) "/var/lib/vault-snapshot";
@@ -83,19 +82,19 @@ in
         "/var/lib/vault-snapshot"
       ];
       description = ''
-        Folders whose files `*.prom` are told along, such as those of `vault-unseal` and `vault-snapshot`.
-        Where `node_exporter` reads them already, set this to none.
+        Directories whose files `*.prom` become part of the page, such as those of `vault-unseal` and
+        `vault-snapshot`. If `node_exporter` reads them already, use an empty list.
       '';
     };
 
     caCertificate = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = server.caFile;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/var/lib/vault/ca/ca.pem";
       description = ''
-        The CA certificates that vouch for the nodes (PEM); without them, the system's roots count. When the
-        file changes, the exporter is restarted.
+        The CA certificates that signed the nodes' certificates (PEM). With `null`, the system's root
+        certificates are used. The exporter restarts when the file changes.
       '';
     };
   };
@@ -110,9 +109,9 @@ in
     ];
 
     systemd.services.vault-exporter = {
-      description = "Metrics of OpenBao, from outside";
+      description = "Metrics of OpenBao's nodes";
       wantedBy = [ "multi-user.target" ];
-      # Where this is a node, its CA's file must be there; it is no trouble where it is not.
+      # On a node, its CA's file must exist first.
       after = [
         "network-online.target"
         "openbao-certs.service"
@@ -132,12 +131,12 @@ in
           ++ map (directory: "--textfile-directory=${directory}") cfg.textfileDirectories
           ++ lib.optional hasAuthority "--ca-certificate=/run/credentials/vault-exporter.service/ca.pem"
         );
-        # So it can be a file that lies beside private keys, which the exporter must not read.
+        # A credential, because the file may be beside private keys, which the exporter must not read.
         LoadCredential = lib.optional hasAuthority "ca.pem:${cfg.caCertificate}";
         Restart = "always";
         RestartSec = "5s";
         CapabilityBoundingSet = "";
-        # Without the right to give files away, which the other units need.
+        # Without the right to change owners, which the other units need.
         SystemCallFilter = [
           "@system-service"
           "~@privileged @resources"
@@ -152,13 +151,13 @@ in
     };
 
     systemd.paths.vault-exporter-ca = lib.mkIf hasAuthority {
-      description = "The CA certificates that vault-exporter knows";
+      description = "Watch the CA certificates of vault-exporter";
       wantedBy = [ "multi-user.target" ];
       pathConfig.PathChanged = cfg.caCertificate;
     };
 
     systemd.services.vault-exporter-ca = lib.mkIf hasAuthority {
-      description = "Give vault-exporter the CA certificates of today";
+      description = "Restart vault-exporter with new CA certificates";
       serviceConfig = import ../hardening.nix { memory = "64M"; } // {
         Type = "oneshot";
         ExecStart = "${config.systemd.package}/bin/systemctl try-restart vault-exporter.service";

@@ -1,4 +1,4 @@
-# On the machine with Prometheus: what it scrapes of OpenBao, how names become labels, and the alerts.
+# On the machine with Prometheus: the scrape configuration for OpenBao, its labels, and the alerts.
 {
   config,
   lib,
@@ -7,7 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) absolutePath address listenAddress;
   inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
   metrics = config.vault.metrics;
   cfg = metrics.prometheus;
@@ -21,47 +21,47 @@ in
 {
   options.vault.metrics.prometheus = {
     enable = lib.mkEnableOption ''
-      what `services.prometheus` on this host needs to watch OpenBao: it scrapes the nodes and
-      `vault-exporter`, makes labels of what OpenBao puts into names, and has the alerts'';
+      the configuration of `services.prometheus` on this host for OpenBao: it scrapes the nodes and
+      `vault-exporter`, makes labels of the parts of OpenBao's metric names, and has the alerts'';
 
     nodes = mkOption {
-      type = types.attrsOf types.str;
+      type = types.attrsOf address;
       default = metrics.exporter.nodes;
       defaultText = lib.literalExpression "config.vault.metrics.exporter.nodes";
       example = {
         bao1 = "https://10.0.0.21:8200";
       };
-      description = "The nodes whose own metrics are scraped; each is the label `instance` of its figures.";
+      description = "The nodes whose own metrics are scraped. Each name is the label `instance` of its metrics.";
     };
 
     exporters = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf listenAddress;
       default = lib.optional metrics.exporter.enable metrics.exporter.listen;
-      defaultText = lib.literalMD "the one on this host, where it is enabled";
+      defaultText = lib.literalMD "the one on this host, if it is enabled";
       example = [ "bao1.example.internal:9410" ];
-      description = "Where `vault-exporter` listens: one for each cluster.";
+      description = "The addresses of `vault-exporter`, one for each cluster.";
     };
 
     caCertificate = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = metrics.exporter.caCertificate;
       defaultText = lib.literalExpression "config.vault.metrics.exporter.caCertificate";
       example = "/var/lib/vault/ca/ca.pem";
-      description = "The CA certificates that vouch for the nodes (PEM), which Prometheus must be able to read.";
+      description = "The CA certificates that signed the nodes' certificates (PEM). Prometheus must be able to read the file.";
     };
 
     alerts = mkOption {
       type = types.bool;
       default = true;
       example = false;
-      description = "Whether Prometheus has the alerts of `monitoring/alerts.yml`.";
+      description = "Give Prometheus the alerts of `monitoring/alerts.yml`.";
     };
 
     runbookUrl = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "https://wiki.example.internal/openbao/runbook";
-      description = "Where the pages of `docs/runbook` are for whoever gets an alert; by default, their place in this project.";
+      description = "The URL of the pages of `docs/runbook` in alerts. The default is their path in this project.";
     };
   };
 
@@ -71,7 +71,7 @@ in
         "vault.metrics.prometheus.nodes has addresses with https and with http: a cluster has one of them.";
 
     services.prometheus = {
-      # The CA's file is on the machine, and not where the configuration is checked.
+      # The CA's file is on the machine, but not in the build that checks the configuration.
       checkConfig = lib.mkDefault "syntax-only";
       ruleFiles = lib.optional cfg.alerts (
         if cfg.runbookUrl == null then

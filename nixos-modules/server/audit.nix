@@ -1,4 +1,4 @@
-# The audit log: every request and answer, with the secrets in them hashed.
+# The audit log: every request and answer, with hashed secrets.
 {
   config,
   lib,
@@ -37,8 +37,8 @@ in
       default = "file";
       example = "syslog";
       description = ''
-        Where the audit log goes: `${file}`, rotated; the system's log; or nowhere. OpenBao answers no request
-        that it cannot write down, so a full disk stops it: give the log room, or a disk of its own.
+        The destination of the audit log: `${file}`, rotated; the system's log; or none. OpenBao answers no request
+        that it cannot log, so a full disk stops it: give the log enough space, or its own disk.
       '';
     };
 
@@ -51,7 +51,7 @@ in
       ];
       default = "daily";
       example = "weekly";
-      description = "When a new file is begun.";
+      description = "The interval after which a new file begins.";
     };
 
     maxSize = mkOption {
@@ -60,14 +60,14 @@ in
       };
       default = "500M";
       example = "2G";
-      description = "A new file is begun before its time when the log is larger than that; looked at every hour.";
+      description = "The size after which a new file begins early; checked every hour.";
     };
 
     keep = mkOption {
       type = types.ints.unsigned;
       default = 30;
       example = 400;
-      description = "How many old files are kept.";
+      description = "The number of old files that are kept.";
     };
   };
 
@@ -114,7 +114,7 @@ in
     };
 
     systemd.timers.openbao-audit-rotate = lib.mkIf (cfg.audit.device == "file") {
-      description = "The audit log of OpenBao, looked at every hour";
+      description = "Rotate the audit log of OpenBao";
       wantedBy = [ "timers.target" ];
       timerConfig.OnCalendar = "hourly";
     };

@@ -1,4 +1,4 @@
-# The node's certificate and the CA behind it: made before OpenBao runs, renewed every day.
+# The node's certificate and its CA: made before OpenBao starts, renewed every day.
 {
   config,
   lib,
@@ -6,7 +6,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) absolutePath calendar duration;
   cfg = config.vault.server;
   certs = cfg.certificates;
   inherit (cfg) node;
@@ -27,8 +27,8 @@ in
       default = true;
       example = false;
       description = ''
-        Speak TLS. Without it, whoever sits on the way reads every secret: only where something before
-        OpenBao on the same machine ends the TLS.
+        Serve TLS. Disable it only if a proxy on the same machine terminates TLS: otherwise an attacker on the
+        network reads every secret.
       '';
     };
 
@@ -39,9 +39,9 @@ in
         defaultText = lib.literalExpression "config.vault.server.tls.enable";
         example = false;
         description = ''
-          Let `vault-certs` make the certificates. Without it, somebody else keeps them in
-          `vault.server.certificates.directory`, and reloads `openbao.service` when they change; NixOS's own
-          ACME client does, with
+          Let `vault-certs` make the certificates. If you disable it, another program must write them to
+          `vault.server.certificates.directory` and reload `openbao.service` when they change. NixOS's ACME
+          client does, with
 
           ```nix
           security.acme.certs."bao1.example.org".reloadServices = [ "openbao" ];
@@ -49,40 +49,40 @@ in
             enable = false;
             directory = "/var/lib/acme/bao1.example.org";
             group = "acme";
-            # caFile = "/etc/our-ca.pem"; # where the CA is not one of the system's
+            # caFile = "/etc/our-ca.pem"; # if the CA is not one of the system's
           };
           ```
         '';
       };
 
       authorityFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-authority";
         description = ''
-          What the CA of this cluster is derived from, as `vault-certs authority` makes it: the same file on
-          every node, brought by what brings other first secrets to machines (sops-nix, cloud-init, by hand).
-          Whoever has it can pose as the cluster. A single node makes its own where this is not set.
+          The file from which the CA of this cluster is derived, as `vault-certs authority` makes it. It is the
+          same on every node, and is delivered like other first secrets (sops-nix, cloud-init, by hand). An
+          attacker with this file can impersonate the cluster. A single node makes its own if this is `null`.
         '';
       };
 
       directory = mkOption {
-        type = folder;
+        type = absolutePath;
         default = "/var/lib/openbao-certs";
         example = "/var/lib/acme/bao1.example.org";
-        description = "Where the certificate, its key and, where `vault-certs` makes them, the CA certificates are.";
+        description = "The directory with the certificate, its key and, if `vault-certs` makes them, the CA certificates.";
       };
 
       chainFile = mkOption {
-        type = folder;
+        type = absolutePath;
         default = "${certs.directory}/${if certs.enable then "chain.pem" else "fullchain.pem"}";
-        defaultText = lib.literalMD "`chain.pem` in `directory`; `fullchain.pem`, as ACME clients call it, where `enable` is off";
+        defaultText = lib.literalMD "`chain.pem` in `directory`; `fullchain.pem`, as ACME clients name it, if `enable` is false";
         example = "/var/lib/acme/bao1.example.org/fullchain.pem";
-        description = "The node's certificate, and behind it those of the CAs between it and the root (PEM).";
+        description = "The node's certificate, followed by the intermediate CA certificates (PEM).";
       };
 
       keyFile = mkOption {
-        type = folder;
+        type = absolutePath;
         default = "${certs.directory}/key.pem";
         defaultText = lib.literalMD "`key.pem` in `directory`";
         example = "/run/secrets/openbao/key.pem";
@@ -90,59 +90,62 @@ in
       };
 
       caFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = if certs.enable then "${certs.directory}/ca.pem" else null;
-        defaultText = lib.literalMD "`ca.pem` in `directory`; none where `enable` is off";
+        defaultText = lib.literalMD "`ca.pem` in `directory`; `null` if `enable` is false";
         example = "/etc/our-ca.pem";
         description = ''
-          The CA certificates that vouch for the nodes (PEM), for the other nodes, `vault-unseal` and whatever else
-          on this host asks OpenBao; without, the system's root certificates count.
+          The CA certificates that signed the nodes' certificates (PEM), for the other nodes, `vault-unseal` and
+          other clients on this host. With `null`, the system's root certificates are used.
         '';
       };
 
       group = mkOption {
-        type = types.str;
+        type = types.passwdEntry types.str;
         default = "openbao-tls";
         example = "acme";
-        description = "The group that may read the private key. OpenBao is in it.";
+        description = "The group that may read the private key. OpenBao is a member.";
       };
 
       extraNames = mkOption {
         type = types.listOf types.str;
         default = [ ];
         example = [ "openbao.example.internal" ];
-        description = "Further host names and addresses that the certificate is good for.";
+        description = "Additional host names and addresses in the certificate.";
       };
 
       period = mkOption {
-        type = types.str;
+        type = duration;
         default = "90days";
         example = "30days";
         description = ''
-          How long a CA signs before the next one does. The next one is trusted a whole period before, and the
-          old one a whole period after, so a client may be switched off that long. Only for the file that a
-          single node makes; `vault-certs authority --period` says it for others. It belongs to the file: to
-          change it, add another line to it first, and swap the lines when all clients know both.
+          The time for which a CA signs. The next CA is trusted for a whole period before, and the old one for a
+          whole period after, so a client may be switched off that long. This option is for the authority file
+          that a single node makes itself; other files have the period of `vault-certs authority --period`. The
+          period belongs to the file: to change it, add another line to the file first, and swap the lines when
+          all clients know both.
         '';
       };
 
       lifetime = mkOption {
-        type = types.str;
+        type = duration;
         default = "30days";
         example = "7days";
-        description = "How long a certificate is good, at most as long as a CA signs. It is renewed when a third of that is over.";
+        description = "The lifetime of a certificate, at most the period of a CA. It is renewed after a third of it.";
       };
 
-      renewAt = mkOption {
-        type = types.str;
+      schedule = mkOption {
+        type = calendar;
         default = "daily";
         example = "hourly";
-        description = "When `vault-certs` looks after the certificates (systemd.time(7)).";
+        description = "The schedule on which `vault-certs` renews certificates (systemd.time(7)).";
       };
     };
   };
 
   config = lib.mkIf (cfg.enable && cfg.tls.enable) {
+    vault.calendars = lib.optional certs.enable certs.schedule;
+
     users.groups.${certs.group} = { };
 
     systemd.tmpfiles.settings.openbao-certs = lib.mkIf certs.enable {
@@ -203,7 +206,7 @@ in
       description = "Certificates of OpenBao, renewed";
       wantedBy = [ "timers.target" ];
       timerConfig = {
-        OnCalendar = certs.renewAt;
+        OnCalendar = certs.schedule;
         Persistent = true;
         RandomizedDelaySec = "15min";
         FixedRandomDelay = true;

@@ -35,9 +35,9 @@ in
         ++
           refuse (init.enable && cfg.members != [ ] && !(cfg.addresses ? ${init.node}))
             "vault.server.initialization.node is `${init.node}`, which is no node of the cluster `${cfg.clusterName}`."
-        ++ refuse (
-          init.ageRecipients != [ ] && init.pgpKeys != [ ]
-        ) "vault.server.initialization has both ageRecipients and pgpKeys: a share is encrypted in one way."
+        ++
+          refuse (init.ageRecipients != [ ] && init.pgpKeys != [ ])
+            "vault.server.initialization has both ageRecipients and pgpKeys: a share is encrypted with one of them."
         ++
           refuse (init.ageRecipients != [ ] && lib.length init.ageRecipients != init.shares)
             "vault.server.initialization.ageRecipients has ${toString (lib.length init.ageRecipients)} recipients for ${toString init.shares} shares: each share needs one."
@@ -46,16 +46,16 @@ in
             "vault.server.initialization.pgpKeys has ${toString (lib.length init.pgpKeys)} keys for ${toString init.shares} shares: each share needs one."
         ++
           refuse (encrypted && init.rootTokenRecipient == null && !init.revokeRootToken)
-            "vault.server.initialization encrypts the key shares, but the root token would lie there in clear: set rootTokenRecipient or revokeRootToken."
+            "vault.server.initialization encrypts the key shares, but the root token would be stored in clear: set rootTokenRecipient or revokeRootToken."
         ++
           refuse (init.rootTokenRecipient != null && init.revokeRootToken)
-            "vault.server.initialization has both rootTokenRecipient and revokeRootToken: what is encrypted to somebody cannot be revoked from here."
+            "vault.server.initialization has both rootTokenRecipient and revokeRootToken: an encrypted token cannot be revoked from here."
         ++
           refuse (init.requests != { } && cfg.seal.type == "shamir")
-            "vault.server.initialization.requests needs a seal that opens by itself (vault.server.seal.type `static` or `transit`): with `shamir`, nobody would ever have a key share."
+            "vault.server.initialization.requests needs a seal that unseals by itself (vault.server.seal.type `static` or `transit`): with `shamir`, there would be no key shares."
         ++
           refuse (misnamed != [ ])
-            "vault.server.initialization.requests: ${quoted misnamed} is no name that OpenBao takes: letters, digits, `_` and `-`, not beginning with a digit or `-`."
+            "vault.server.initialization.requests: ${quoted misnamed} is not a valid name in OpenBao: letters, digits, `_` and `-`, not beginning with a digit or `-`."
         ++ refuse (
           cfg.seal.type == "static" && cfg.seal.static.keyFile == null
         ) "vault.server.seal.type is `static`, but vault.server.seal.static.keyFile is not set."
@@ -70,8 +70,8 @@ in
             "vault.server.seal.type is `transit`, which needs vault.server.seal.transit.address and tokenFile."
         ++
           refuse (cfg.unseal.enable && cfg.seal.type != "shamir")
-            "vault.server.unseal is enabled, but the seal `${cfg.seal.type}` opens by itself: there are no key shares to submit."
-        ++ refuse (config.services.vault.enable) "services.vault is enabled, too: HashiCorp's Vault and OpenBao want the same ports and variables."
+            "vault.server.unseal is enabled, but the seal `${cfg.seal.type}` unseals by itself: there are no key shares to submit."
+        ++ refuse config.services.vault.enable "services.vault is enabled, too: HashiCorp's Vault and OpenBao use the same ports and variables."
       )
       ++ lib.optionals (cfg.unseal.enable && !cfg.enable) (
         refuse (
@@ -81,16 +81,16 @@ in
 
     warnings = lib.optionals cfg.enable (
       lib.optional (count == 2 || count == 4)
-        "The cluster `${cfg.clusterName}` has ${toString count} nodes, and outlives no more losses than with ${toString (count - 1)}."
+        "The cluster `${cfg.clusterName}` has ${toString count} nodes, and tolerates no more losses than with ${toString (count - 1)}."
       ++ lib.optional (
         !cfg.tls.enable
-      ) "vault.server.tls.enable is off: whoever sits on the way reads every secret."
+      ) "vault.server.tls.enable is off: an attacker on the network can read every secret."
       ++ lib.optional (
         cfg.audit.device == "none"
-      ) "vault.server.audit.device is none: nobody will be able to say who read which secret."
+      ) "vault.server.audit.device is none: there will be no record of reads."
       ++
         lib.optional (cfg.unseal.enable && cfg.unseal.keyFiles == [ ] && init.node != cfg.nodeName)
-          "vault.server.unseal on `${cfg.nodeName}` has no keyFiles, and it is `${init.node}` that gets the key shares: bring them here."
+          "vault.server.unseal on `${cfg.nodeName}` has no keyFiles, and `${init.node}` has the key shares: copy them to this host."
     );
   };
 }

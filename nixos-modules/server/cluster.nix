@@ -1,4 +1,4 @@
-# Which nodes there are, and which of them this machine is. The same on each of them.
+# The nodes of the clusters, and the node that this machine is. The same on each of them.
 {
   config,
   lib,
@@ -7,6 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
+  packageOption = import ../package-option.nix { inherit lib pkgs; };
   cfg = config.vault.server;
 
   node =
@@ -20,7 +21,7 @@ let
           default = name;
           defaultText = lib.literalMD "the node's name";
           example = "10.0.0.21";
-          description = "Where clients and the other nodes reach this node: a host name or an address.";
+          description = "The host name or address at which clients and the other nodes reach this node.";
         };
 
         port = mkOption {
@@ -34,7 +35,7 @@ let
           type = types.port;
           default = 8201;
           example = 8301;
-          description = "The port on which the nodes speak with each other.";
+          description = "The port for requests between nodes.";
         };
       };
     };
@@ -50,8 +51,8 @@ let
         }
       '';
       description = ''
-        The nodes, by the names of their machines. Three outlive the loss of one, five that of two; an
-        even number outlives no more than the odd number below it.
+        The nodes, by the names of their machines. Three nodes tolerate the loss of one, five the loss of two;
+        an even number tolerates no more than the odd number below it.
       '';
     };
   };
@@ -65,13 +66,7 @@ in
   options.vault.server = {
     enable = lib.mkEnableOption "an OpenBao server on this host, as one node or as a part of a cluster";
 
-    package = mkOption {
-      type = types.package;
-      default = (import ../../nix/packages.nix { inherit pkgs; }).vault-server;
-      defaultText = lib.literalMD "the `vault-server` of this flake";
-      example = lib.literalExpression "inputs.zero-touch-secrets.packages.x86_64-linux.vault-server";
-      description = "The package that brings `vault-certs`, `vault-init`, `vault-unseal`, `vault-node` and `vault-snapshot`.";
-    };
+    package = packageOption "vault-server" "The package with `vault-certs`, `vault-init`, `vault-unseal`, `vault-node` and `vault-snapshot`.";
 
     cluster = mkOption {
       type = types.attrsOf (types.submodule cluster);
@@ -86,8 +81,8 @@ in
         }
       '';
       description = ''
-        The OpenBao clusters of this fleet, by name. The same text may stand in the configuration of
-        every host; a node belongs to the one that names it.
+        The OpenBao clusters of this fleet, by name. Every host may have the same value; a node belongs to the
+        cluster that names it.
       '';
     };
 
@@ -96,10 +91,10 @@ in
       default = config.networking.hostName;
       defaultText = lib.literalExpression "config.networking.hostName";
       example = "bao1";
-      description = "Which of the nodes this host is; also its name in raft.";
+      description = "The name of the node that this host is, also in raft.";
     };
 
-    # What the other files of this module need to know.
+    # Derived values for the other files of this module.
     clusterName = mkOption {
       type = types.str;
       internal = true;
@@ -118,7 +113,7 @@ in
       type = types.attrsOf types.anything;
       internal = true;
       readOnly = true;
-      description = "This node's own entry; a made-up one where there is none, which is refused.";
+      description = "This node's entry. Without one, the configuration is refused; this is then a placeholder.";
     };
 
     addresses = mkOption {
@@ -132,20 +127,20 @@ in
       type = types.nullOr types.str;
       internal = true;
       readOnly = true;
-      description = "The CA certificates of this cluster on a node; none without TLS, where this host is no node, or where the system's count.";
+      description = "The CA certificates of this cluster on a node; `null` without TLS, on other hosts, or if the system's are used.";
     };
 
     clusterAddresses = mkOption {
       type = types.attrsOf types.str;
       internal = true;
       readOnly = true;
-      description = "The URL for the other nodes, of each node of this cluster.";
+      description = "The cluster URL of each node, for the other nodes.";
     };
   };
 
   config.vault.server =
     let
-      nodes = (cfg.cluster.${cfg.clusterName} or { nodes = { }; }).nodes;
+      nodes = lib.attrByPath [ cfg.clusterName "nodes" ] { } cfg.cluster;
       scheme = if cfg.tls.enable then "https" else "http";
     in
     {

@@ -1,7 +1,11 @@
 # An OpenBao server on NixOS, one node or several: on top of services.openbao, with certificates,
 # initialisation, unsealing, an audit log and a safe way to restart. One file per concern.
+{ lib, ... }:
 {
+  meta.maintainers = import ../../nix/maintainers.nix { inherit lib; };
+
   imports = [
+    ../calendars.nix
     ../metrics
     ./audit.nix
     ./certificates.nix

@@ -1,5 +1,5 @@
 # The first start of a cluster: one node initialises it, the others join. Either vault-init keeps the
-# key shares, or OpenBao initialises itself and hands nothing out.
+# key shares, or OpenBao initialises itself and returns none.
 {
   config,
   lib,
@@ -7,7 +7,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) absolutePath ageRecipient apiPath;
   cfg = config.vault.server;
   init = cfg.initialization;
   isFirst = cfg.nodeName == init.node;
@@ -35,28 +35,28 @@ let
         ];
         default = "update";
         example = "create";
-        description = "What is done.";
+        description = "The operation.";
       };
       path = mkOption {
-        type = types.str;
+        type = apiPath;
         example = "sys/mounts/secret";
-        description = "Where: the API path without `/v1/`.";
+        description = "The API path, without `/v1/`.";
       };
       data = mkOption {
         type = types.attrsOf types.anything;
         default = { };
         example = lib.literalExpression ''{ type = "kv"; options.version = "2"; }'';
-        description = "With what. It goes to the Nix store: nothing secret.";
+        description = "The data of the request. It is in the Nix store, so it must hold no secret.";
       };
       dataFiles = mkOption {
-        type = types.attrsOf folder;
+        type = types.attrsOf absolutePath;
         default = { };
         example = {
           password = "/run/secrets/alice-password";
         };
         description = ''
-          What of it is in files of the node, to the letter (a newline at the end counts). OpenBao gets them as
-          systemd credentials, so they must be there at each of its starts.
+          Data that is read from files of the node, exactly (a newline at the end counts). OpenBao gets them as
+          systemd credentials, so they must exist at each of its starts.
         '';
       };
     };
@@ -69,8 +69,8 @@ in
       default = true;
       example = false;
       description = ''
-        Initialise the cluster when its first node starts on an empty disk. Without it, somebody says
-        `bao operator init`.
+        Initialise the cluster when its first node starts on an empty disk. If you disable it, run
+        `bao operator init` yourself.
       '';
     };
 
@@ -80,8 +80,8 @@ in
       defaultText = lib.literalMD "the first of the nodes by name";
       example = "bao1";
       description = ''
-        The node that initialises the cluster, once all others answer and none of them is initialised:
-        where one is, this node joins it, also when its own disk was lost. The others never initialise.
+        The node that initialises the cluster, once all others answer and none of them is initialised. If
+        one is, this node joins it, also when its own disk was lost. The others never initialise.
       '';
     };
 
@@ -90,7 +90,7 @@ in
       default = if cfg.seal.type == "shamir" && !cfg.unseal.enable then 5 else 1;
       defaultText = lib.literalMD "5; 1 where `vault.server.unseal` or another seal unseals";
       example = 5;
-      description = "How many key shares there are (with another seal than `shamir`: recovery key shares).";
+      description = "The number of key shares (with another seal than `shamir`: recovery key shares).";
     };
 
     threshold = mkOption {
@@ -98,26 +98,26 @@ in
       default = if init.shares == 1 then 1 else init.shares / 2 + 1;
       defaultText = lib.literalMD "more than half of the shares";
       example = 3;
-      description = "How many of them unseal a node.";
+      description = "The number of key shares that unseal a node.";
     };
 
     directory = mkOption {
-      type = folder;
+      type = absolutePath;
       default = "/var/lib/openbao-init";
       example = "/persist/openbao-init";
       description = ''
-        Where `vault-init` puts what OpenBao answers, root's alone: `unseal.json`, or one encrypted file for
-        each share. Take it away from there to where it belongs.
+        The directory for the result of `vault-init`, readable for root only: `unseal.json`, or one encrypted
+        file for each share. Move the files to their final place.
       '';
     };
 
     ageRecipients = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf ageRecipient;
       default = [ ];
-      example = [ "age1…" ];
+      example = [ "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p" ];
       description = ''
-        One age recipient a share: the share goes to disk only encrypted to that person. As many as
-        `shares`, or none.
+        The age recipients, one for each share. A share is written to disk only encrypted to its recipient.
+        There must be as many as `shares`, or none.
       '';
     };
 
@@ -125,7 +125,7 @@ in
       type = types.listOf types.path;
       default = [ ];
       example = lib.literalExpression "[ ./keys/alice.asc ./keys/bob.asc ]";
-      description = "One PGP public key a share, in place of age: OpenBao encrypts the shares itself.";
+      description = "The PGP public keys, one for each share, instead of age. OpenBao encrypts the shares itself.";
     };
 
     rootTokenRecipient = mkOption {
@@ -133,9 +133,9 @@ in
       default = null;
       example = "age1…";
       description = ''
-        Whom the root token is encrypted to (age; with `pgpKeys`, a file with a PGP public key). With
-        encrypted shares this is needed, or `revokeRootToken`: not both, for what is encrypted cannot be
-        revoked here.
+        The recipient of the encrypted root token (age; with `pgpKeys`, a file with a PGP public key).
+        Encrypted shares need this or `revokeRootToken`, but not both: an encrypted token cannot be revoked
+        here.
       '';
     };
 
@@ -144,10 +144,10 @@ in
       default = false;
       example = true;
       description = ''
-        Revoke the root token in the end, once a node is unsealed. Best set when somebody else can log in:
-        until then the token waits in `directory`, and the first start with this option revokes it. Set from
-        the beginning, nobody can log in, and enough key shares make another token only through a door that
-        is opened for it: docs/how-to/no-token.md.
+        Revoke the root token at the end, once a node is unsealed. Set it when somebody can log in another
+        way: until then the token is in `directory`, and the first start with this option revokes it. If it is
+        set from the beginning, nobody can log in, and a new root token needs the procedure in
+        docs/how-to/no-token.md.
       '';
     };
 
@@ -163,15 +163,15 @@ in
         }
       '';
       description = ''
-        OpenBao's self-initialisation: it initialises itself, carries these requests out in the order of their
-        names, and revokes its root token, which nobody ever sees. Needs a seal other than `shamir`. Among the
-        requests must be one that lets somebody in.
+        OpenBao's self-initialisation: it initialises itself, carries out these requests in the order of their
+        names, and revokes its root token, which it never returns. It needs a seal other than `shamir`. One of
+        the requests must create a way to log in.
       '';
     };
   };
 
   config = lib.mkIf (cfg.enable && init.enable && isFirst) {
-    # Only this node may have it: a cluster that initialised itself twice would be two.
+    # Only on this node: two nodes that initialise themselves are two clusters.
     services.openbao.settings.initialize = lib.mkIf (init.requests != { }) [
       {
         first.request = lib.mapAttrsToList (name: request: {
@@ -238,7 +238,7 @@ in
         RestartSteps = 8;
         RestartMaxDelaySec = "10min";
         TimeoutStartSec = "5min";
-        # Keys that the disk does not take exist in its memory only, until there is room.
+        # Until there is disk space, keys that could not be written are in the process's memory only.
         SendSIGKILL = false;
       };
     };

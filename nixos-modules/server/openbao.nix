@@ -1,5 +1,5 @@
-# OpenBao itself: services.openbao with raft storage, TLS and telemetry. What is set here can be
-# overridden there.
+# OpenBao itself: services.openbao with raft storage, TLS and telemetry. services.openbao overrides these
+# settings.
 {
   config,
   lib,
@@ -21,17 +21,19 @@ in
 {
   options.vault.server = {
     listenAddress = mkOption {
-      type = types.str;
+      type = types.strMatching "[^[:space:]]+" // {
+        description = "address";
+      };
       default = "[::]";
       example = "10.0.0.21";
-      description = "The address of this machine on which OpenBao listens; by default all, IPv4 and IPv6.";
+      description = "The address on which OpenBao listens. The default is all addresses, IPv4 and IPv6.";
     };
 
     openFirewall = mkOption {
       type = types.bool;
       default = false;
       example = true;
-      description = "Open the ports of the API and, where there are other nodes, of the cluster.";
+      description = "Open the ports of the API and, if there are other nodes, of the cluster.";
     };
 
     performanceMultiplier = mkOption {
@@ -39,8 +41,8 @@ in
       default = 5;
       example = 1;
       description = ''
-        How patient raft is with a leader that does not answer (`performance_multiplier`): 1 elects a new
-        one within some two seconds and is for networks that are always quick, 5 is OpenBao's default.
+        The factor for raft's timeouts (`performance_multiplier`). With 1, a new leader is elected within about
+        two seconds; use it in networks with constantly low latency. 5 is OpenBao's default.
       '';
     };
   };
@@ -58,10 +60,10 @@ in
           type = "tcp";
           address = "${cfg.listenAddress}:${toString node.port}";
           cluster_address = "${cfg.listenAddress}:${toString node.clusterPort}";
-          # Metrics tell no secret, and whoever scrapes them has no token.
+          # Metrics contain no secret, and Prometheus has no token.
           telemetry.unauthenticated_metrics_access = mkDefault true;
-          # How long a request may take to come in. A snapshot that is restored is one, and OpenBao's 30 s are some 3 GB on
-          # a network of 1 Gbit/s. Who sends no head is still cut off after 10 s.
+          # The limit for receiving a request. Restoring a snapshot is one request, and OpenBao's default of 30 s
+          # allows some 3 GB on a network of 1 Gbit/s. The headers still have a limit of 10 s.
           http_read_timeout = mkDefault "10m";
         }
         // (
@@ -95,19 +97,19 @@ in
     );
 
     systemd.services.openbao = {
-      # A disk that is not there is no empty cluster.
+      # A missing disk must not be taken for an empty cluster.
       unitConfig.RequiresMountsFor = [ "/var/lib/openbao" ];
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
-      # A node goes on trying: nothing else would start it again on a night without people.
+      # systemd never gives up: nothing else would start the node again.
       unitConfig.StartLimitIntervalSec = 0;
       serviceConfig = {
-        # With the folder of raft, which OpenBao does not make by itself.
+        # With raft's directory, which OpenBao does not create.
         StateDirectory = lib.mkForce "openbao openbao/raft";
         Restart = lib.mkForce "always";
         RestartSec = "2s";
         SupplementaryGroups = lib.mkIf cfg.tls.enable [ cfg.certificates.group ];
-        # It answers when it listens, sealed or not.
+        # It is ready when it listens, sealed or not.
         TimeoutStartSec = mkDefault "2min";
         KeyringMode = "private";
         MemoryDenyWriteExecute = true;

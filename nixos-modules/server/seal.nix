@@ -1,4 +1,4 @@
-# Which seal guards OpenBao's keys: key shares of people or of vault-unseal (shamir), a key of this
+# The seal that protects OpenBao's keys: key shares of people or of vault-unseal (shamir), a key of this
 # machine (static), or another OpenBao (transit).
 {
   config,
@@ -7,9 +7,9 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) absolutePath address apiPath;
   cfg = config.vault.server;
-  seal = cfg.seal;
+  inherit (cfg) seal;
   credential = name: "/run/credentials/openbao.service/${name}";
 in
 {
@@ -23,14 +23,14 @@ in
       default = "shamir";
       example = "static";
       description = ''
-        What unseals a node after a start.
+        The seal, which decides how a node is unsealed after a start.
 
-        | seal | after a reboot | who can open the storage | choose it when |
+        | seal | after a reboot | access to the storage | use it if |
         | --- | --- | --- | --- |
-        | `shamir`, keys with people | sealed until enough of them come | several people together | nobody shall be able to alone, and nights may be long |
-        | `shamir` and `vault.server.unseal` | seconds | whoever has root on the host of the unsealer | the unsealer is another, better guarded machine; or one node, to begin with |
-        | `static` | at once, also all nodes together | whoever has root on a node | a cluster shall come up by itself after a power cut; the key comes as other first secrets do |
-        | `transit` | at once, if the other OpenBao runs | whoever may use that key of the other OpenBao | there is a second OpenBao with people of its own |
+        | `shamir`, shares with people | sealed until enough people enter their shares | several people together | no single person may open the storage, and an outage at night is acceptable |
+        | `shamir` and `vault.server.unseal` | unsealed within seconds | root on the unsealer's host | the unsealer is another, better protected machine; or one node, to begin with |
+        | `static` | unsealed at once, also all nodes together | root on a node | the cluster must start by itself after a power cut; the key is delivered like other first secrets |
+        | `transit` | unsealed at once, if the other OpenBao runs | users of that key in the other OpenBao | there is a second OpenBao with its own operators |
       '';
     };
 
@@ -39,14 +39,14 @@ in
         type = types.str;
         default = "1";
         example = "2026-11";
-        description = "The name of the key; another one when the key is replaced.";
+        description = "The name of the key. A replaced key needs another name.";
       };
 
       keyFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-seal-key";
-        description = "The file with the key: 32 random bytes, such as `openssl rand 32` gives. The same on all nodes.";
+        description = "The file with the key: 32 random bytes, as from `openssl rand 32`. It is the same on all nodes.";
       };
 
       previousKeyId = mkOption {
@@ -54,57 +54,61 @@ in
         default = null;
         example = "2026-08";
         description = ''
-          The name of the key before, while it is being replaced. To replace a key: set the old one here and the
-          new one as `keyId` and `keyFile` on all nodes, `vault-node restart` each, and take the old one out only
-          when the active node's journal has `upgrading stored keys`. A cluster that initialised itself has no
-          recovery key, and without one OpenBao 2.7 leaves its keys under the old seal key, with nothing but
-          `post-unseal upgrade seal keys failed` in the journal: first make one, with a token that may `sudo`
-          there: `bao operator rotate-keys -init -target=recovery -key-shares=1 -key-threshold=1`.
+          The name of the previous key, while the key is being replaced. To replace a key:
+
+          1. Set the old one here and the new one as `keyId` and `keyFile` on all nodes.
+          2. Run `vault-node restart` for each node.
+          3. Remove the old one when the active node's journal has `upgrading stored keys`.
+
+          A cluster that initialised itself has no recovery key. Without one, OpenBao 2.7 leaves its keys under the
+          old seal key, and only logs `post-unseal upgrade seal keys failed`. First make a recovery key, with a
+          token that has `sudo` on that path:
+          `bao operator rotate-keys -init -target=recovery -key-shares=1 -key-threshold=1`.
         '';
       };
 
       previousKeyFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-seal-key-2026-08";
-        description = "The file with the key before, while it is being replaced.";
+        description = "The file with the previous key, while the key is being replaced.";
       };
     };
 
     transit = {
       address = mkOption {
-        type = types.str;
+        type = types.either (types.enum [ "" ]) address;
         default = "";
         example = "https://other-openbao.example.internal:8200";
-        description = "The other OpenBao.";
+        description = "The address of the other OpenBao.";
       };
 
       keyName = mkOption {
         type = types.str;
         default = "autounseal";
         example = "unseal-main";
-        description = "The key in its transit engine.";
+        description = "The name of the key in its transit engine.";
       };
 
       mountPath = mkOption {
-        type = types.str;
+        type = apiPath;
         default = "transit/";
         example = "seals/";
         description = "The mount of its transit engine.";
       };
 
       tokenFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-transit-token";
         description = "The file with a token that may encrypt and decrypt with that key (and nothing else).";
       };
 
       caCertificate = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/etc/other-openbao-ca.pem";
-        description = "The CA of the other OpenBao; without it, the system's root certificates count.";
+        description = "The CA certificates of the other OpenBao. With `null`, the system's root certificates are used.";
       };
     };
   };

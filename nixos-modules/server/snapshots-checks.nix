@@ -3,7 +3,7 @@
 let
   cfg = config.vault.snapshots;
   inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
-  drill = cfg.drill;
+  inherit (cfg) drill;
   places = cfg.directories != [ ] || cfg.s3 != { };
   lacksApprole = role: role.roleIdFile == null || role.secretIdFile == null;
 in
@@ -21,8 +21,9 @@ in
         )
       )
       ++ lib.optionals cfg.enable (
-        refuse (cfg.address == [ ])
-          "vault.snapshots.address is not set, and this host is no node of a cluster that it could be taken from."
+        refuse (
+          cfg.address == [ ]
+        ) "vault.snapshots.address is not set, and this host is not a node of a cluster."
         ++
           refuse (cfg.auth.method == "approle" && lacksApprole cfg.auth)
             "vault.snapshots.auth.method is `approle`, which needs vault.snapshots.auth.roleIdFile and secretIdFile."
@@ -34,15 +35,14 @@ in
             "vault.snapshots.signing.publicKeyFiles asks for signatures, and vault.snapshots.signing.keyFile, which would make them, is not set."
       )
       ++ lib.optionals drill.enable (
-        refuse (
-          (drill.keyFiles == [ ]) == (drill.sealConfigFile == null)
-        ) "vault.snapshots.drill needs keyFiles or sealConfigFile, one of them, to unseal what it restores."
+        refuse ((drill.keyFiles == [ ]) == (drill.sealConfigFile == null))
+          "vault.snapshots.drill needs keyFiles or sealConfigFile, one of them, to unseal the restored snapshot."
         ++
           refuse (cfg.canary != null && lacksApprole drill.approle)
             "vault.snapshots.drill reads the canary, which needs vault.snapshots.drill.approle.roleIdFile and secretIdFile."
         ++
           refuse (cfg.ageRecipients != [ ] && drill.ageIdentityFiles == [ ])
-            "vault.snapshots.ageRecipients encrypts snapshots, and vault.snapshots.drill.ageIdentityFiles has nothing that opens them."
+            "vault.snapshots.ageRecipients encrypts snapshots, and vault.snapshots.drill.ageIdentityFiles has no identity for them."
       );
 
     warnings =
@@ -54,6 +54,6 @@ in
           "vault.snapshots.signing.keyFile signs snapshots, and without vault.snapshots.signing.publicKeyFiles nothing verifies it."
       ++ lib.optional (
         drill.enable && cfg.canary == null
-      ) "vault.snapshots.canary is null: drills unseal what they restore, and read nothing.";
+      ) "vault.snapshots.canary is null: drills unseal the restored snapshot, and read nothing.";
   };
 }

@@ -1,4 +1,4 @@
-# Snapshots of a cluster, taken on a timer, and tried out on another.
+# Snapshots of a cluster, taken on one timer, and restored for a test on another.
 {
   config,
   lib,
@@ -7,10 +7,17 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; })
+    absolutePath
+    address
+    ageRecipient
+    apiPath
+    calendar
+    duration
+    ;
   cfg = config.vault.server;
   snapshots = config.vault.snapshots;
-  drill = snapshots.drill;
+  inherit (snapshots) drill;
   hardening = import ../hardening.nix { };
   program = "${cfg.package}/bin/vault-snapshot";
   hasBuckets = snapshots.s3 != { };
@@ -27,89 +34,83 @@ let
     // lib.optionalAttrs (role.secretIdFile != null) { "secret-id" = role.secretIdFile; };
   loaded = lib.mapAttrsToList (name: file: "${name}:${file}");
 
-  url =
-    credentials: name: bucket:
-    "${bucket.url}?"
-    + lib.concatStringsSep "&" (
-      [ "region=${bucket.region}" ]
-      ++ lib.optional (bucket.credentialsFile != null) "credentials=${credentials}/s3-${name}"
-      ++ lib.optional (bucket.caCertificate != null) "ca=${bucket.caCertificate}"
-      ++ lib.optional (!bucket.pathStyle) "style=virtual-host"
-    );
   saving = "/run/credentials/vault-snapshot.service";
   drilling = "/run/credentials/vault-snapshot-drill.service";
-  places =
-    credentials:
-    map (path: "--dir=${path}") snapshots.directories
-    ++ lib.mapAttrsToList (name: bucket: "--s3=${url credentials name bucket}") snapshots.s3;
 
-  # systemd reads `%` as the beginning of a word of its own.
-  command = words: lib.replaceStrings [ "%" ] [ "%%" ] (lib.escapeShellArgs words);
+  # The settings that all commands of a unit share; `credentials` is the unit's directory of credentials.
+  shared = credentials: {
+    inherit (snapshots) directories;
+    s3 = lib.mapAttrsToList (name: bucket: {
+      inherit (bucket) url region;
+      credentials_file = "${credentials}/s3-${name}";
+      ca_file = bucket.caCertificate;
+      path_style = bucket.pathStyle;
+    }) snapshots.s3;
+    verification_key_files = snapshots.signing.publicKeyFiles;
+  };
 
-  login =
-    if snapshots.auth.method == "approle" then
-      [ "--approle-dir=${saving}" ]
-    else
-      [
-        "--role=${snapshots.auth.role}"
-        "--jwt-file=${saving}/jwt"
-      ];
-  verified = map (file: "--verification-key=${file}") snapshots.signing.publicKeyFiles;
-  keep = lib.mapAttrsToList (name: count: "--keep-${name}=${toString count}") snapshots.keep;
-
-  save = [
-    program
-    "save"
-  ]
-  ++ places saving
-  ++ [ "--auth=${snapshots.auth.method}" ]
-  ++ lib.optional (snapshots.auth.mount != null) "--auth-mount=${snapshots.auth.mount}"
-  ++ login
-  ++ map (recipient: "--age-recipient=${recipient}") snapshots.ageRecipients
-  ++ lib.optional (snapshots.canary != null) "--canary=${snapshots.canary}"
-  ++ lib.optional (snapshots.signing.keyFile != null) "--signing-key=${saving}/signing-key"
-  ++ lib.optional snapshots.sameDisk "--same-disk"
-  ++ [
-    "--wait=${snapshots.patience}"
-    "--metrics-file=/var/lib/vault-snapshot/save.prom"
-  ];
-  prune = [
-    program
-    "prune"
-  ]
-  ++ places saving
-  ++ verified
-  ++ keep;
+  saveSettings = shared saving // {
+    save = {
+      auth_method = snapshots.auth.method;
+      auth_mount = snapshots.auth.mount;
+      age_recipients = snapshots.ageRecipients;
+      inherit (snapshots) canary;
+      signing_key_file = if snapshots.signing.keyFile == null then null else "${saving}/signing-key";
+      same_disk = snapshots.sameDisk;
+      retry_timeout = snapshots.retryTimeout;
+      metrics_file = "/var/lib/vault-snapshot/save.prom";
+    }
+    // (
+      if snapshots.auth.method == "approle" then
+        { approle_directory = saving; }
+      else
+        {
+          inherit (snapshots.auth) role;
+          jwt_file = "${saving}/jwt";
+        }
+    );
+    prune = lib.mapAttrs' (name: lib.nameValuePair "keep_${name}") snapshots.keep;
+  };
 
   shares = numbered "unseal-key" drill.keyFiles;
   identities = numbered "age-identity" drill.ageIdentityFiles;
-  tryOut = [
-    program
-    "drill"
-  ]
-  ++ places drilling
-  ++ verified
-  ++ map (share: "--unseal-key-file=${drilling}/${share.name}") shares
-  ++ map (identity: "--age-identity=${drilling}/${identity.name}") identities
-  ++ lib.optional (drill.sealConfigFile != null) "--seal-config=${drilling}/seal-config"
-  ++ (if snapshots.canary != null then [ "--approle-dir=${drilling}" ] else [ "--without-canary" ])
-  ++ [
-    "--auth-mount=${drill.approle.mount}"
-    "--hide=none"
-    "--bao-program=${lib.getExe' drill.package "bao"}"
-    "--metrics-file=/var/lib/vault-snapshot/drill.prom"
-  ];
+  paths = map (file: "${drilling}/${file.name}");
+  drillSettings = shared drilling // {
+    age_identity_files = paths identities;
+    drill = {
+      unseal_key_files = paths shares;
+      seal_config_file = if drill.sealConfigFile == null then null else "${drilling}/seal-config";
+      without_canary = snapshots.canary == null;
+      approle_directory = if snapshots.canary == null then null else drilling;
+      approle_mount = drill.approle.mount;
+      # The unit hides them.
+      hidden_directories = [ ];
+      bao_program = lib.getExe' drill.package "bao";
+      metrics_file = "/var/lib/vault-snapshot/drill.prom";
+    };
+  };
+
+  settingsFile = name: settings: pkgs.writeText "${name}.json" (builtins.toJSON settings);
+  saveFile = settingsFile "vault-snapshot" snapshots.settings.save;
+  drillFile = settingsFile "vault-snapshot-drill" snapshots.settings.drill;
+
+  # Invalid settings fail the build, not the timer.
+  checkSettings =
+    name: file:
+    pkgs.runCommand "check-${name}-settings" { } ''
+      ${program} check-config ${file} > $out
+    '';
 
   approle = {
     roleIdFile = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = null;
       example = "/run/secrets/openbao-snapshots/role-id";
       description = "The file with the role id of the AppRole.";
     };
 
     secretIdFile = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = null;
       example = "/run/secrets/openbao-snapshots/secret-id";
       description = "The file with a secret id of the AppRole.";
@@ -120,10 +121,10 @@ let
     options = {
       url = mkOption {
         type = types.strMatching "https?://[^/?@]+/[^/?]+(/[^?]*)?" // {
-          description = "URL of a bucket, with a prefix where wanted";
+          description = "URL of a bucket, with an optional prefix";
         };
         example = "https://s3.example.org/backups/openbao";
-        description = "Where the store is, the bucket, and what the names in it begin with.";
+        description = "The URL of the store with the bucket and, optionally, the prefix of the objects' names.";
       };
 
       region = mkOption {
@@ -132,31 +133,31 @@ let
         };
         default = "us-east-1";
         example = "eu-central-1";
-        description = "The region of the bucket; stores of one's own mostly take the default.";
+        description = "The region of the bucket. Self-hosted stores mostly accept the default.";
       };
 
       credentialsFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/s3-snapshots";
         description = ''
-          The file with `aws_access_key_id = …` and `aws_secret_access_key = …`, a line each. The key needs the
-          rights to list the bucket and to get, put and delete objects in it.
+          The file with the lines `aws_access_key_id = …` and `aws_secret_access_key = …`. The key needs the
+          permissions to list the bucket and to get, put and delete its objects.
         '';
       };
 
       caCertificate = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/etc/s3-ca.pem";
-        description = "The CA of the store; without it, the system's root certificates count.";
+        description = "The CA certificates of the store. With `null`, the system's root certificates are used.";
       };
 
       pathStyle = mkOption {
         type = types.bool;
         default = true;
         example = false;
-        description = "Whether the bucket stands in the path of the URL, or before the host's name.";
+        description = "Put the bucket into the path of the URL instead of the host name.";
       };
     };
   };
@@ -167,29 +168,29 @@ let
       type = types.ints.unsigned;
       inherit default;
       example = 30;
-      description = "How many ${what} stay.";
+      description = "The number of ${what} that are kept.";
     };
 in
 {
   options.vault.snapshots = {
     enable = lib.mkEnableOption ''
-      snapshots of an OpenBao cluster, taken, verified and pruned by this host. It need not run OpenBao itself; one
-      host does it for a cluster'';
+      snapshots of an OpenBao cluster, taken, verified and pruned by this host. The host need not run OpenBao; use
+      one host for each cluster'';
 
     address = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf address;
       default = lib.attrValues cfg.addresses;
       defaultText = lib.literalMD "the nodes of this host's cluster";
       example = [ "https://10.0.0.21:8200" ];
-      description = "The addresses of all nodes: the active one takes the snapshot, whichever it is.";
+      description = "The addresses of all nodes. The active node takes the snapshot.";
     };
 
     caCertificate = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = cfg.caFile;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/etc/openbao-ca.pem";
-      description = "The CA certificates that vouch for the nodes.";
+      description = "The CA certificates that signed the nodes' certificates (PEM).";
     };
 
     auth = {
@@ -202,39 +203,39 @@ in
         default = "approle";
         example = "jwt";
         description = ''
-          How it logs in. The policy needs `read` on `sys/storage/raft/snapshot`, and with a canary `create` and
+          The auth method. The policy needs `read` on `sys/storage/raft/snapshot` and, with a canary, `create` and
           `update` on its path: `terraform/vault/snapshots.tf` makes both.
         '';
       };
 
       mount = mkOption {
-        type = types.nullOr types.str;
+        type = types.nullOr apiPath;
         default = null;
         example = "approle-machines";
-        description = "The mount of the auth method; by default the method's name.";
+        description = "The mount of the auth method. The default is the method's name.";
       };
 
       role = mkOption {
         type = types.str;
         default = "snapshots";
         example = "backup";
-        description = "For `jwt` and `kubernetes`: the role.";
+        description = "The role, for `jwt` and `kubernetes`.";
       };
 
       jwtFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/spire/openbao.jwt";
-        description = "For `jwt` and `kubernetes`: the file with this workload's token.";
+        description = "The file with this workload's token, for `jwt` and `kubernetes`.";
       };
     }
     // approle;
 
     directories = mkOption {
-      type = types.listOf folder;
+      type = types.listOf absolutePath;
       default = [ ];
       example = [ "/srv/snapshots" ];
-      description = "Folders that snapshots go to; they are made, for root alone.";
+      description = "Directories for snapshots. They are created, with access for root only.";
     };
 
     s3 = mkOption {
@@ -248,38 +249,39 @@ in
           };
         }
       '';
-      description = "Buckets that snapshots go to, of stores that know S3. Each place gets each snapshot.";
+      description = "Buckets for snapshots, in stores with the S3 API. Each place gets each snapshot.";
     };
 
     ageRecipients = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf ageRecipient;
       default = [ ];
       example = [ "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p" ];
       description = ''
-        Whom snapshots are encrypted to, each of whom can read them, before they leave the host. OpenBao encrypts
-        what is in them with the cluster's keys anyhow; this keeps it from those who have those keys, too.
+        The age recipients of snapshots. They are encrypted before they leave the host, and each recipient can
+        decrypt them. OpenBao encrypts their contents with the cluster's keys in any case; this also protects them
+        from people with those keys.
       '';
     };
 
     signing = {
       keyFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-snapshots/signing-key";
         description = ''
           The file with the private key that signs each snapshot (Ed25519, PEM), as `openssl genpkey -algorithm
-          ed25519` writes it. Whoever can write to the places then cannot forge a snapshot.
+          ed25519` writes it. An attacker who can write to the places cannot forge a signed snapshot.
         '';
       };
 
       publicKeyFiles = mkOption {
-        type = types.listOf folder;
+        type = types.listOf absolutePath;
         default = [ ];
         example = [ "/etc/openbao-snapshots.pub" ];
         description = ''
-          Files with the public keys of which one must have signed a snapshot, as `openssl pkey -pubout` writes them.
-          What none of them signed is neither tried by drills nor counted or removed by pruning. Empty: signatures
-          are not looked at.
+          The files with public keys, as `openssl pkey -pubout` writes them. One of the keys must have signed a
+          snapshot: drills do not use other snapshots, and pruning neither counts nor removes them. If the list is
+          empty, signatures are not checked.
         '';
       };
     };
@@ -289,8 +291,8 @@ in
       default = "secret/vault-snapshot/canary";
       example = "kv/backup/canary";
       description = ''
-        The secret (mount of KV version 2, and path) that is written just before each snapshot, for drills to read
-        from it. `null`: none.
+        The secret that is written just before each snapshot and read by drills: mount of KV version 2, and path.
+        With `null` there is none.
       '';
     };
 
@@ -298,41 +300,52 @@ in
       type = types.bool;
       default = false;
       example = true;
-      description = "Be content with directories on the disk that OpenBao keeps its data on (`/var/lib/openbao`).";
+      description = "Allow directories on the disk with OpenBao's data (`/var/lib/openbao`).";
     };
 
     schedule = mkOption {
-      type = types.str;
+      type = calendar;
       default = "hourly";
       example = "*:0/15";
-      description = "When snapshots are taken (systemd.time(7)); one that was missed is made up for.";
+      description = "The schedule of snapshots (systemd.time(7)). A missed one is taken at the next boot.";
     };
 
-    patience = mkOption {
-      type = types.str;
+    retryTimeout = mkOption {
+      type = duration;
       default = "5min";
       example = "30min";
-      description = "How long a snapshot is tried for while the cluster has no leader, or changes it.";
+      description = "The time in which a failed snapshot is retried, such as while the cluster elects a leader.";
     };
 
     keep = {
-      last = count 0 "of the newest";
-      hourly = count 24 "hours, each with its newest snapshot,";
-      daily = count 14 "days, each with its newest snapshot,";
-      weekly = count 8 "weeks, each with its newest snapshot,";
-      monthly = count 12 "months, each with its newest snapshot,";
+      last = count 0 "newest snapshots";
+      hourly = count 24 "hours whose newest snapshot is among those";
+      daily = count 14 "days whose newest snapshot is among those";
+      weekly = count 8 "weeks whose newest snapshot is among those";
+      monthly = count 12 "months whose newest snapshot is among those";
+    };
+
+    settings = mkOption {
+      type = types.attrsOf types.attrs;
+      internal = true;
+      readOnly = true;
+      default = {
+        save = saveSettings;
+        drill = drillSettings;
+      };
+      description = "The settings files of the units.";
     };
 
     drill = {
       enable = lib.mkEnableOption ''
-        drills: the newest snapshot is restored into a throw-away OpenBao on this host, unsealed, and its canary
-        read. A backup that was never restored is a hope'';
+        drills: the newest snapshot is restored into a temporary OpenBao on this host, unsealed, and its canary is
+        read'';
 
       schedule = mkOption {
-        type = types.str;
+        type = calendar;
         default = "weekly";
         example = "daily";
-        description = "When (systemd.time(7)).";
+        description = "The schedule of drills (systemd.time(7)).";
       };
 
       package = mkOption {
@@ -340,53 +353,53 @@ in
         default = pkgs.openbao;
         defaultText = lib.literalExpression "pkgs.openbao";
         example = lib.literalExpression "pkgs.openbao.override { withUi = false; }";
-        description = "The OpenBao that it restores into: as new as the cluster's.";
+        description = "The package of the temporary OpenBao. Use the cluster's version.";
       };
 
       keyFiles = mkOption {
-        type = types.listOf folder;
+        type = types.listOf absolutePath;
         default = [ ];
         example = [
           "/run/secrets/openbao-unseal-key-1"
           "/run/secrets/openbao-unseal-key-2"
           "/run/secrets/openbao-unseal-key-3"
         ];
-        description = "Files with key shares of the cluster, enough to unseal it.";
+        description = "The files with key shares of the cluster, enough to unseal it.";
       };
 
       sealConfigFile = mkOption {
-        type = types.nullOr folder;
+        type = types.nullOr absolutePath;
         default = null;
         example = "/run/secrets/openbao-seal.hcl";
         description = ''
-          In place of key shares: a file of OpenBao's configuration with the `seal` of the cluster, where that is
-          `static` (with the key itself as `current_key`). Seals that ask somebody over the network do not open here.
+          The file of OpenBao's configuration with the `seal` of the cluster, instead of key shares, for a `static`
+          seal (with the key itself as `current_key`). Seals that need the network do not work in a drill.
         '';
       };
 
-      auditFolders = mkOption {
-        type = types.listOf folder;
+      auditDirectories = mkOption {
+        type = types.listOf absolutePath;
         default = [ "/var/log" ];
         example = [
           "/var/log"
           "/srv/audit"
         ];
         description = ''
-          Folders that audit devices of the cluster write to, by their paths on the nodes: the throw-away OpenBao
-          needs them to come up, and gets empty ones. They must exist on this host.
+          The directories of the cluster's audit devices, by their paths on the nodes. The temporary OpenBao needs
+          them to start, and gets empty ones. They must exist on this host.
         '';
       };
 
       ageIdentityFiles = mkOption {
-        type = types.listOf folder;
+        type = types.listOf absolutePath;
         default = [ ];
         example = [ "/run/secrets/snapshots-age" ];
-        description = "Files with age identities, one of which opens encrypted snapshots.";
+        description = "The files with age identities, one of which decrypts the snapshots.";
       };
 
       approle = {
         mount = mkOption {
-          type = types.str;
+          type = apiPath;
           default = "approle";
           example = "approle-machines";
           description = "The mount of the AppRole auth method.";
@@ -397,6 +410,9 @@ in
   };
 
   config = lib.mkIf (snapshots.enable || drill.enable) {
+    vault.calendars =
+      lib.optional snapshots.enable snapshots.schedule ++ lib.optional drill.enable drill.schedule;
+
     systemd.tmpfiles.rules = map (path: "d ${path} 0700 root root") snapshots.directories;
 
     systemd.services.vault-snapshot = lib.mkIf snapshots.enable {
@@ -409,11 +425,13 @@ in
       // lib.optionalAttrs (snapshots.caCertificate != null) { BAO_CACERT = snapshots.caCertificate; };
       serviceConfig = hardening // {
         Type = "oneshot";
-        # The second only where the first succeeded: what is missing somewhere is no time to remove.
+        # `prune` runs only after `save` succeeded at every place.
         ExecStart = [
-          (command save)
+          "${program} save --config=${saveFile}"
         ]
-        ++ lib.optional (lib.any (n: n > 0) (lib.attrValues snapshots.keep)) (command prune);
+        ++ lib.optional (lib.any (n: n > 0) (
+          lib.attrValues snapshots.keep
+        )) "${program} prune --config=${saveFile}";
         LoadCredential = loaded (
           bucketFiles
           // lib.optionalAttrs (snapshots.signing.keyFile != null) {
@@ -442,13 +460,13 @@ in
     };
 
     systemd.services.vault-snapshot-drill = lib.mkIf drill.enable {
-      description = "Restore the newest snapshot of OpenBao for the try";
+      description = "Restore the newest snapshot of OpenBao as a test";
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
       serviceConfig = import ../hardening.nix { memory = "75%"; } // {
-        # What OpenBao takes depends on what is in the snapshot: what is left keeps the machine alive.
+        # OpenBao's memory depends on the snapshot; the limit keeps the machine responsive.
         Type = "oneshot";
-        ExecStart = command tryOut;
+        ExecStart = "${program} drill --config=${drillFile}";
         LoadCredential = loaded (
           bucketFiles
           // lib.optionalAttrs (snapshots.canary != null) (approleFiles drill.approle)
@@ -456,11 +474,11 @@ in
           // lib.optionalAttrs (drill.sealConfigFile != null) { seal-config = drill.sealConfigFile; }
         );
         StateDirectory = "vault-snapshot";
-        # What is restored lies on the disk for that time, as encrypted as in the cluster.
+        # The restored data is on the disk for that time, encrypted as in the cluster.
         CacheDirectory = "vault-snapshot-drill";
         CacheDirectoryMode = "0700";
-        # Its server must reach nothing: of the network, where there are no buckets; else the program leaves it
-        # when it has the snapshot, which takes namespaces of its own.
+        # Its server must reach nothing. Without buckets the unit has no network; with buckets the program leaves
+        # the network once it has the snapshot, which needs namespaces.
         PrivateNetwork = !hasBuckets;
         RestrictNamespaces =
           if hasBuckets then
@@ -470,21 +488,21 @@ in
             ]
           else
             true;
-        # No AF_UNIX: a network of its own keeps nobody from a database's socket in a folder.
+        # No AF_UNIX: a network namespace does not block a database's socket in a directory.
         RestrictAddressFamilies = [
           "AF_INET"
           "AF_INET6"
           "AF_NETLINK"
         ];
         ReadOnlyPaths = snapshots.directories;
-        # OpenBao does not come up where it cannot write to an audit device of the cluster, and must not write
-        # to the real one.
-        TemporaryFileSystem = map (path: "${path}:mode=0700") drill.auditFolders;
+        # OpenBao does not start if it cannot write to an audit device of the cluster, and must not write to the
+        # real one.
+        TemporaryFileSystem = map (path: "${path}:mode=0700") drill.auditDirectories;
       };
     };
 
     systemd.timers.vault-snapshot-drill = lib.mkIf drill.enable {
-      description = "Drills of restoring OpenBao";
+      description = "Drills of OpenBao's snapshots";
       wantedBy = [ "timers.target" ];
       timerConfig = {
         OnCalendar = drill.schedule;
@@ -493,5 +511,10 @@ in
     };
 
     environment.systemPackages = [ cfg.package ];
+    # A build for another platform cannot run the program.
+    system.checks = lib.optionals (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) (
+      lib.optional snapshots.enable (checkSettings "vault-snapshot" saveFile)
+      ++ lib.optional drill.enable (checkSettings "vault-snapshot-drill" drillFile)
+    );
   };
 }

@@ -7,11 +7,11 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (import ../types.nix { inherit lib; }) folder;
+  inherit (import ../types.nix { inherit lib; }) absolutePath address;
   cfg = config.vault.server;
-  unseal = cfg.unseal;
+  inherit (cfg) unseal;
 
-  # The keys come separately, never through the store.
+  # The keys are not in it: it is in the Nix store.
   configuration = pkgs.writeText "vault-unseal.json" (
     builtins.toJSON {
       log_level = unseal.logLevel;
@@ -24,7 +24,7 @@ let
   keysOfInit = "${cfg.initialization.directory}/unseal.json";
   fromInit = unseal.keyFiles == [ ];
   once = unseal.mode == "with-openbao";
-  # With OpenBao, it stops and starts with it, however that comes about.
+  # It stops and starts together with OpenBao.
   wantedBy = if once then [ "openbao.service" ] else [ "multi-user.target" ];
   partOf = lib.optional once "openbao.service";
   hardening = import ../hardening.nix { memory = "256M"; };
@@ -32,8 +32,8 @@ in
 {
   options.vault.server.unseal = {
     enable = lib.mkEnableOption ''
-      `vault-unseal` on this host. It need not run OpenBao itself: on another machine, only `nodes` and
-      `keyFiles` must be set'';
+      `vault-unseal` on this host. The host need not run OpenBao: on another machine, set only `nodes` and
+      `keyFiles`'';
 
     mode = mkOption {
       type = types.enum [
@@ -43,13 +43,13 @@ in
       default = "watch";
       example = "with-openbao";
       description = ''
-        `watch`: a service that looks after all nodes. `with-openbao`: only this node, each time its
+        `watch`: a service that unseals all nodes. `with-openbao`: only this node, each time its
         `openbao.service` starts.
       '';
     };
 
     nodes = mkOption {
-      type = types.listOf types.str;
+      type = types.listOf address;
       default = lib.attrValues cfg.addresses;
       defaultText = lib.literalMD "the nodes of this host's cluster";
       example = [ "https://10.0.0.21:8200" ];
@@ -57,7 +57,7 @@ in
     };
 
     keyFiles = mkOption {
-      type = types.listOf folder;
+      type = types.listOf absolutePath;
       default = [ ];
       example = [
         "/run/secrets/openbao-unseal-key-1"
@@ -65,7 +65,8 @@ in
         "/run/secrets/openbao-unseal-key-3"
       ];
       description = ''
-        Files with one key share each. Without any, the `unseal.json` that `vault-init` wrote on this host.
+        The files with one key share each. If the list is empty, the `unseal.json` that `vault-init` wrote on
+        this host is used.
       '';
     };
 
@@ -73,7 +74,7 @@ in
       type = types.ints.positive;
       default = 5;
       example = 30;
-      description = "How many seconds lie between two looks at a node.";
+      description = "The pause between two probes of a node, in seconds.";
     };
 
     logLevel = mkOption {
@@ -86,11 +87,11 @@ in
       ];
       default = "info";
       example = "debug";
-      description = "How much it says.";
+      description = "The lowest level of messages in the journal.";
     };
 
     caCertificate = mkOption {
-      type = types.nullOr folder;
+      type = types.nullOr absolutePath;
       default = cfg.caFile;
       defaultText = lib.literalMD "the CA of this host's cluster";
       example = "/etc/openbao-ca.pem";

@@ -1,5 +1,6 @@
 """A rendered node: what Nix made of tests/nodes/<node>.nix, read from its folder."""
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -8,6 +9,27 @@ from pathlib import Path
 STORE_PATH = re.compile(r"/nix/store/([A-Za-z0-9+._?=-]+)((?:/[A-Za-z0-9+._@-]+)*)")
 # Only what a switch compares; systemd does not read them.
 TRIGGER = re.compile(r"^X-[A-Za-z-]+=.*$", re.MULTILINE)
+
+# What NixOS runs at each switch before the units that changed; Debian has no such target.
+REACTIVATION = """\
+[Unit]
+Description=Reactivate sysinit units
+"""
+TMPFILES = """\
+[Unit]
+Description=Re-setup tmpfiles on a system that is already running.
+After=local-fs.target systemd-sysusers.service systemd-journald.service
+Before=sysinit-reactivation.target shutdown.target
+Conflicts=shutdown.target
+DefaultDependencies=no
+X-Restart-Triggers={rules}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=systemd-tmpfiles --create --remove --exclude-prefix=/dev
+SuccessExitStatus=DATAERR CANTCREAT
+"""
 
 
 @dataclass
@@ -41,7 +63,7 @@ def find(name: str, folders: list[Path]) -> Path | None:
 
 
 def load(folder: Path) -> Rendered:
-    """Reads a rendered node."""
+    """Reads a rendered node, and adds what a switch runs on every NixOS."""
     units = {
         str(path.relative_to(folder / "units")): path.read_text()
         for path in sorted((folder / "units").rglob("*"))
@@ -49,4 +71,10 @@ def load(folder: Path) -> Rendered:
     }
     manifest = json.loads((folder / "manifest.json").read_text())
     parts = ["links", "users", "groups", "tmpfiles", "etc", "path", "store"]
+    rules = hashlib.sha256("\n".join(manifest["tmpfiles"]).encode()).hexdigest()
+    units["sysinit-reactivation.target"] = REACTIVATION
+    units["systemd-tmpfiles-resetup.service"] = TMPFILES.format(rules=rules)
+    manifest["links"]["systemd-tmpfiles-resetup.service"] = {
+        "requiredBy": ["sysinit-reactivation.target"]
+    }
     return Rendered(folder.name, units, **{part: manifest[part] for part in parts})

@@ -116,7 +116,7 @@ def run_script(name: str, job: dict, machines: list[Machine], log: Log) -> None:
     names = {machine.name.replace("-", "_"): machine for machine in machines}
     symbols = {
         "__name__": name,
-        "fleet_directory": job["fleet_directory"],
+        "source_directory": job["source_directory"],
         "log": log,
         "machines": machines,
         "retry": retry,

@@ -1,32 +1,47 @@
-"""What `nixos-rebuild switch` does to a running system's units, approximated.
+"""What `nixos-rebuild switch` does to a running system's units, for those of a rendered node.
 
-It follows nixpkgs' switch-to-configuration for the units of a rendered node: units that are gone
-are stopped; those that changed are stopped before and started after the new files are in place
-(`X-StopIfChanged=false`: restarted, `X-ReloadIfChanged=true`: reloaded,
-`X-RestartIfChanged=false`: left alone); targets are started again, and so what they newly want.
-Not followed: sockets that activate a service, mounts, user units, activation scripts, and accounts
-that are no longer declared.
+It follows pkgs/by-name/sw/switch-to-configuration-ng/src/main.rs of nixpkgs at commit
+0145c6da2896513d94440e7fb41c11487aa3de16, step by step:
+
+- Units that are gone are stopped. Those that changed are stopped before the new files are in place
+  and started after, with these exceptions: `X-ReloadIfChanged=true` is reloaded,
+  `X-RestartIfChanged=false` and `RefuseManualStop=true` are left alone, `X-StopIfChanged=false` is
+  restarted. A change of `X-Reload-Triggers=` or `ExecReload=` alone reloads.
+- A service that is stopped takes its sockets along. Where the new configuration has the socket,
+  the socket is started and the service is not, unless `X-NotSocketActivated=true`.
+- After the new files are in place, sysinit-reactivation.target is restarted. Then units are
+  reloaded (those that do not run any more are started), restarted, and started, with the active
+  targets and so what these newly want.
+
+Not followed: mounts and swap, user units, activation scripts, an interrupted switch, a new systemd,
+units that changed from the system's own file to NixOS's, and accounts that are no longer declared.
 """
 
 import re
+import time
 
 import install
 from rendered import Rendered
 
 # [Unit] settings whose change restarts nothing.
 IGNORED = {
-    *("X-Reload-Triggers", "Description", "Documentation", "OnFailure", "OnSuccess"),
-    *("OnFailureJobMode", "IgnoreOnIsolate", "StopWhenUnneeded", "RefuseManualStart"),
-    *("RefuseManualStop", "AllowIsolate", "CollectMode", "SourcePath"),
+    *("Description", "Documentation", "OnFailure", "OnSuccess", "OnFailureJobMode"),
+    *("IgnoreOnIsolate", "StopWhenUnneeded", "RefuseManualStart", "RefuseManualStop"),
+    *("AllowIsolate", "CollectMode", "SourcePath"),
 }
-UNTOUCHED = re.compile(r"\.(path|slice|socket|target)$")
-ALWAYS_STARTED = {"multi-user.target", "timers.target"}
+# Those whose change reloads, and whose removal does nothing.
+RELOADING = {("Unit", "X-Reload-Triggers"), ("Service", "ExecReload")}
+REACTIVATION = "sysinit-reactivation.target"
+SETTLED = 0.25
+
+# A unit's settings by section and name, with their values in order.
+Settings = dict[tuple[str, str], list[str]]
 
 
 def switch(machine, old: Rendered, new: Rendered) -> None:
     """Changes a running machine from one rendered node to another."""
-    active = active_units(machine)
-    plan = decide(old, new, active)
+    plan = decide(old, new, states(machine))
+    plan["start"] |= startable_targets(machine, new)
     for verb, units in plan.items():
         if units:
             machine.log(f"switch: {verb}: {' '.join(sorted(units))}")
@@ -34,14 +49,13 @@ def switch(machine, old: Rendered, new: Rendered) -> None:
     install.replace(old, new, machine.container.root)
     machine.execute("systemctl reset-failed")
     machine.succeed("systemctl daemon-reload")
-    machine.execute("systemd-tmpfiles --create --remove >&2")
-    complaints = [
-        systemctl(machine, verb, plan[verb] | (targets(new) if verb == "start" else set()))
-        for verb in ("reload", "restart", "start")
-    ]
-    failed = machine.execute(
-        "systemctl list-units --state=failed,auto-restart --plain --no-legend | cut -d' ' -f1"
-    )[1].split()
+    complaints = [systemctl(machine, "restart", {REACTIVATION})]
+    running = {unit for unit, (state, _) in states(machine).items() if is_active(state)}
+    plan["start"] |= plan["reload"] - running
+    plan["reload"] &= running
+    complaints += [systemctl(machine, verb, plan[verb]) for verb in ("reload", "restart", "start")]
+    time.sleep(SETTLED)
+    failed = [unit for unit, state in states(machine).items() if has_failed(machine, unit, state)]
     if failed or any(complaints):
         raise RuntimeError(f"units failed to start: {' '.join(failed) or 'see the journal'}")
 
@@ -51,95 +65,152 @@ def systemctl(machine, verb: str, units: set[str]) -> int:
     return machine.systemctl(f"{verb} -- {' '.join(sorted(units))}")[0] if units else 0
 
 
-def active_units(machine) -> set[str]:
-    """The units that run or are about to."""
-    states = "active,activating,reloading"
-    return set(
-        machine.succeed(
-            f"systemctl list-units --state={states} --plain --no-legend | cut -d' ' -f1"
-        ).split()
-    )
+def states(machine) -> dict[str, tuple[str, str]]:
+    """The state of each unit that is not inactive, and what its kind calls that state."""
+    lines = machine.succeed("systemctl list-units --all --plain --no-legend").splitlines()
+    units = [line.split(maxsplit=4)[:4] for line in lines]
+    return {unit: (state, sub) for unit, _, state, sub in units if state != "inactive"}
 
 
-def targets(new: Rendered) -> set[str]:
-    """Those that are started again, for what they want now."""
-    wanting = {target for how in new.links.values() for target in how.get("wantedBy", [])}
-    return {unit for unit in wanting if unit.endswith(".target")} | ALWAYS_STARTED
+def is_active(state: str) -> bool:
+    """Whether a unit in this state counts as running."""
+    return state in ("active", "activating")
 
 
-def decide(old: Rendered, new: Rendered, active: set[str]) -> dict[str, set[str]]:
-    """Sorts the active units of the old node into what is done to them."""
+def has_failed(machine, unit: str, state: tuple[str, str]) -> bool:
+    """Whether a unit failed, also where systemd will start it again."""
+    if state[1] == "auto-restart" and unit.endswith(".service"):
+        return machine.get_unit_property(unit, "ExecMainStatus") != "0"
+    return state[0] == "failed"
+
+
+def startable_targets(machine, new: Rendered) -> set[str]:
+    """The active targets, as far as the new units are wanted by them."""
+    wanting = {target for how in new.links.values() for links in how.values() for target in links}
+    return {
+        unit
+        for unit, (state, _) in states(machine).items()
+        if unit in wanting
+        and unit.endswith(".target")
+        and is_active(state)
+        and machine.get_unit_property(unit, "RefuseManualStart") == "no"
+    }
+
+
+def decide(old: Rendered, new: Rendered, states: dict[str, tuple[str, str]]) -> dict[str, set[str]]:
+    """Sorts the running units of the old node into what is done to them."""
     plan: dict[str, set[str]] = {
         verb: set() for verb in ("stop", "leave alone", "reload", "restart", "start")
     }
-    for unit in sorted(active):
-        before, after = file_of(unit, old), file_of(unit, new)
-        if before is None or unit.endswith(".target"):
+    for unit, (state, _) in sorted(states.items()):
+        base = base_of(unit, old, new)
+        if not is_active(state) or not is_in(old, base) or unit.endswith(".target"):
             continue
-        if after is None and not before.endswith(".conf"):
-            if truth(parse(old.units[before]), "X-StopOnRemoval", True):
+        before, after = settings(unit, base, old), settings(unit, base, new)
+        instance_is_gone = unit != base and dropins(old, unit) and not dropins(new, unit)
+        if instance_is_gone or (base in old.units and base not in new.units):
+            if truth(before, "Unit", "X-StopOnRemoval", True):
                 plan["stop"].add(unit)
             continue
-        change = compare(old, new, before, after) if after else "restart"
+        change = compare(before, after)
         if change == "reload":
             plan["reload"].add(unit)
-        elif change == "restart" and not UNTOUCHED.search(unit):
-            for verb in how_to_restart(unit, parse(new.units.get(after, ""))):
-                plan[verb].add(unit)
+        elif change == "restart":
+            handle_changed(unit, base, after, new, states, plan)
     return plan
 
 
-def how_to_restart(unit: str, parsed: dict) -> list[str]:
-    """What a changed unit asks for."""
-    if truth(parsed, "X-ReloadIfChanged", False):
-        return ["reload"]
-    if (
-        not truth(parsed, "X-RestartIfChanged", True)
-        or truth(parsed, "RefuseManualStop", False)
-        or truth(parsed, "X-OnlyManualStart", False)
+def handle_changed(
+    unit: str,
+    base: str,
+    after: Settings,
+    new: Rendered,
+    states: dict[str, tuple[str, str]],
+    plan: dict[str, set[str]],
+) -> None:
+    """Adds a changed unit to the plan, and the sockets that are stopped with it."""
+    if re.search(r"\.(path|slice|socket)$", unit):
+        return
+    if truth(after, "Service", "X-ReloadIfChanged", False):
+        plan["reload"].add(unit)
+    elif (
+        not truth(after, "Service", "X-RestartIfChanged", True)
+        or truth(after, "Unit", "RefuseManualStop", False)
+        or truth(after, "Unit", "X-OnlyManualStart", False)
     ):
-        return ["leave alone"]
-    if truth(parsed, "X-StopIfChanged", True) and unit.endswith(".service"):
-        return ["stop", "start"]
-    return ["restart"]
+        plan["leave alone"].add(unit)
+    elif not truth(after, "Service", "X-StopIfChanged", True) or not unit.endswith(".service"):
+        plan["restart"].add(unit)
+    else:
+        plan["stop"].add(unit)
+        sockets = sockets_of(base, after)
+        plan["stop"] |= sockets & states.keys()
+        plan["start"] |= sockets & states.keys() & new.units.keys()
+        is_left_to_socket = not truth(after, "Service", "X-NotSocketActivated", False)
+        if not (is_left_to_socket and sockets & new.units.keys()):
+            plan["start"].add(unit)
 
 
-def file_of(unit: str, node: Rendered) -> str | None:
-    """The file a unit is made from: its own, its template's, or an addition to another's."""
+def sockets_of(base: str, after: Settings) -> set[str]:
+    """The sockets that may start a service, whether or not they are there."""
+    named = " ".join(after.get(("Service", "Sockets"), [])).split()
+    return set(named) or {f"{base.removesuffix('.service').removesuffix('@')}.socket"}
+
+
+def base_of(unit: str, old: Rendered, new: Rendered) -> str:
+    """The unit that has the file: an instance's template, where the instance has none."""
     template = re.sub(r"@[^.]*\.", "@.", unit)
-    names = (unit, template, f"{unit}.d/overrides.conf")
-    return next((name for name in names if name in node.units), None)
+    return unit if unit in old.units or unit in new.units else template
 
 
-def compare(old: Rendered, new: Rendered, before: str, after: str) -> str | None:
-    """Whether a change of a unit means `restart` or `reload`."""
-    one, other = parse(old.units[before]), parse(new.units[after])
-    differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
-    if not differing:
-        return None
-    if any(section != "Unit" or name not in IGNORED for section, name in differing):
-        return "restart"
-    return "reload" if ("Unit", "X-Reload-Triggers") in differing else None
+def dropins(node: Rendered, unit: str) -> list[str]:
+    """The additions to a unit."""
+    return [name for name in sorted(node.units) if name.startswith(f"{unit}.d/")]
 
 
-def parse(text: str) -> dict[tuple[str, str], list[str]]:
-    """A unit's settings with their values in order; an empty value forgets those before it."""
-    section, settings = "", {}
+def is_in(node: Rendered, unit: str) -> bool:
+    """Whether a node has a unit's file, or additions to one of the system's."""
+    return unit in node.units or bool(dropins(node, unit))
+
+
+def settings(unit: str, base: str, node: Rendered) -> Settings:
+    """A unit's settings, with those of all additions."""
+    names = [base] if base in node.units else []
+    names += dropins(node, base) + (dropins(node, unit) if unit != base else [])
+    merged: Settings = {}
+    for name in names:
+        parse(node.units[name], merged)
+    return merged
+
+
+def compare(before: Settings, after: Settings) -> str | None:
+    """What a change of a unit asks for: `restart`, `reload` or nothing."""
+    found = None
+    for key in before.keys() | after.keys():
+        if before.get(key) == after.get(key) or (key[0] == "Unit" and key[1] in IGNORED):
+            continue
+        if key not in RELOADING:
+            return "restart"
+        if key in after:
+            found = "reload"
+    return found
+
+
+def parse(text: str, into: Settings) -> None:
+    """Adds the settings of one file; an empty value forgets those before it."""
+    section = ""
     for line in re.sub(r"\\\n", " ", text).splitlines():
         if found := re.fullmatch(r"\[(.+)\]", line.strip()):
             section = found[1]
-        elif "=" in line and line.strip()[0] not in "#;":
+        elif "=" in line and line.strip()[0] not in "#;" and section != "Install":
             name, _, value = line.partition("=")
-            values = settings.setdefault((section, name.strip()), [])
+            values = into.setdefault((section, name.strip()), [])
             values.append(value.strip())
-            if not value.strip() and name.strip() != "ExecStart":
+            if not value.strip():
                 values.clear()
-    return settings
 
 
-def truth(parsed: dict, name: str, default: bool) -> bool:
-    """A yes or no, in whichever section it stands."""
-    for (_, setting), values in parsed.items():
-        if setting == name and values:
-            return values[-1].lower() in {"true", "yes", "on", "1"}
-    return default
+def truth(settings: Settings, section: str, name: str, default: bool) -> bool:
+    """A yes or no."""
+    values = settings.get((section, name))
+    return values[-1] in {"1", "yes", "true", "on"} if values else default

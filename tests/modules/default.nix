@@ -9,7 +9,7 @@ let
   ours = toString ../../nixos-modules;
 
   evaluate =
-    config:
+    modules:
     import (nixpkgs + "/nixos/lib/eval-config.nix") {
       inherit lib;
       system = null;
@@ -17,8 +17,8 @@ let
         ../../nixos-modules
         ../../nixos-modules/server
         base
-        config
-      ];
+      ]
+      ++ modules;
     };
 
   # A host in good order, with one service that has a user of its own.
@@ -27,8 +27,6 @@ let
     networking.hostName = "web01";
     vault = {
       enable = lib.mkDefault true;
-      package = pkgs.hello;
-      server.package = pkgs.hello;
       address = lib.mkDefault [ "https://openbao.example.internal:8200" ];
     };
     users.users.app = {
@@ -43,6 +41,12 @@ let
     # The manual is a package of every host's, and takes long.
     documentation.enable = false;
     system.stateVersion = lib.trivial.release;
+  };
+
+  # The programs are of no interest to the messages, and take long to evaluate.
+  stubs.vault = {
+    package = pkgs.hello;
+    server.package = pkgs.hello;
   };
 
   # What our own modules say: forcing all of NixOS's assertions takes long, and is not the question.
@@ -90,7 +94,10 @@ let
   outcome =
     name: case:
     let
-      host = evaluate case.config;
+      host = evaluate [
+        stubs
+        case.config
+      ];
       refused = refusal case.refused host;
       found = results host;
     in
@@ -113,7 +120,11 @@ let
     )
   ) (lib.genAttrs files (_: null));
 
-  outcomes = lib.mapAttrs outcome cases;
+  outcomes =
+    lib.mapAttrs outcome cases
+    // lib.mapAttrs (name: lib.concatMap (pair: compare name pair.what pair.wanted pair.found)) (
+      import ./packages.nix { inherit evaluate lib pkgs; }
+    );
   failures = lib.concatLists (lib.attrValues outcomes);
 in
 {

@@ -14,6 +14,7 @@ in
 
   vault.secrets = {
     db.mode = "0440";
+    zone.links = lib.mkForce { "/etc/bind/zone.conf" = "all.json"; };
     extra.services = [ "extra" ];
   };
   test.withProxy = lib.mkForce false;

@@ -60,6 +60,16 @@ in
         zone = {
           services = [ "bind" ];
           restartTrigger = true; # in vain: bind is critical
+          jsonFile = "all.json";
+          templates."zone.conf" = {
+            content = "key {{ key }};\n";
+            owner = "app";
+            mode = "0440";
+          };
+          links = {
+            "/etc/bind/zone.conf" = "zone.conf";
+            "/etc/bind/key" = "key";
+          };
         };
       }
     ];

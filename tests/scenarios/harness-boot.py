@@ -54,10 +54,10 @@ with subtest("a store path has its own package's programs, and no others"):
     alpha.fail("test -e /nix/store/coreutils/bin/curl")
 
 with subtest("files of the host"):
-    alpha.copy_from_host(f"{fleet_directory}/terraform", "/tmp/copied/terraform")
-    alpha.copy_from_host(f"{fleet_directory}/flake.nix", "/tmp/copied/flake.nix")
+    alpha.copy_from_host(f"{source_directory}/example/terraform", "/tmp/copied/terraform")
+    alpha.copy_from_host(f"{source_directory}/example/flake.nix", "/tmp/copied/flake.nix")
     there = alpha.succeed("cat /tmp/copied/terraform/vms.tf")
-    assert there == Path(fleet_directory, "terraform/vms.tf").read_text()
+    assert there == Path(source_directory, "example/terraform/vms.tf").read_text()
     alpha.wait_for_file("/tmp/copied/flake.nix", timeout=120)
 
 with subtest("files outlive a reboot, /run does not"):

@@ -59,7 +59,7 @@ enrol(kube, kubernetes={"kubeconfig": "not yet"})
 authority = kube.succeed("cat /var/lib/kubernetes/server.pem")
 kube.succeed(f"umask 077; echo {shlex.quote(kubeconfig('administrator', authority))} > /root/admin")
 kube.wait_until_succeeds("KUBECONFIG=/root/admin HOME=/root kubectl get --raw /readyz", timeout=120)
-kube.copy_from_host(f"{fleet_directory}/kubernetes/base", "/root/base")
+kube.copy_from_host(f"{source_directory}/kubernetes/base", "/root/base")
 for part in ["namespace", "ca-bundle", "ca-bundle-policy"]:
     admin(f"apply --server-side -f /root/base/{part}.yaml")
 

@@ -47,7 +47,7 @@ with subtest("a version that lacks a key is refused before anything changes"):
     assert web01.succeed("cat /run/secrets/db/password") == "better"
     assert starts(web01, "app") == before
 
-with subtest("a reload that fails is taken back, too"):
+with subtest("a reload that fails is rolled back, too"):
     put("hosts/web01/tls", key="bad")
     web01.fail("systemctl start vault-secret-rotate-tls.service")
     assert web01.succeed("cat /run/secrets/tls/key") == "k1"

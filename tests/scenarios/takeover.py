@@ -38,6 +38,7 @@ with subtest("the first switch takes both places over, and the service runs on")
     told = said(legacy, "vault-setup.service")
     for place in PLACES:
         assert f"took over `{place}`" in told, told
+    come_to_be_proven(legacy, "db")
     assert legacy.succeed("ls -A /var/lib/vault/cache/db").split() == ["secret.json"]
     legacy.succeed("vault-secrets status")
 
@@ -48,6 +49,7 @@ with subtest("where OpenBao is down then, what the scripts left stands in"):
     assert value(legacy, "app") == "scripted"
     told = said(legacy, "vault-secret-db.service")
     assert "comes from the cache" in told, told
+    come_to_be_proven(legacy, "db")
     assert legacy.succeed("ls -A /var/lib/vault/cache/db").split() == ["secret.json"]
 
 with subtest("what has another shape is refused by name, and stays"):

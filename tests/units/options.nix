@@ -63,8 +63,8 @@ else
   builtins.unsafeDiscardStringContext ''
     # Options
 
-    What `nixosModules.default` declares. Made from the modules by `tests/units/render`: change them, not this
-    page.
+    The options that `nixosModules.default` declares. `tests/units/render` generates this page; change the
+    modules instead.
 
     ## The host
 

@@ -35,7 +35,7 @@ let
           pack {
             inherit destination;
             inherit (package) name text;
-            executable = package.executable or false;
+            executable = package ? executable && package.executable;
           }
         }@${storeName package.name package.text}";
         out = carrier;

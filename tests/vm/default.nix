@@ -3,22 +3,17 @@
 {
   lib,
   pkgs,
-  self,
 }:
 let
   inherit (lib) fileset;
   scenarios = ../scenarios;
 
-  # What create-host works on.
-  fleet = fileset.toSource {
+  # The fleet that create-host works on, and the resources of a cluster.
+  source = fileset.toSource {
     root = ../..;
     fileset = fileset.unions [
-      ../../fleet.toml
-      ../../flake.nix
-      ../../flake.lock
-      ../../hosts
+      ../../example
       ../../kubernetes
-      ../../terraform
     ];
   };
 
@@ -37,8 +32,8 @@ let
 
   machine = name: {
     imports = [
-      self.nixosModules.default
-      self.nixosModules.server
+      ../../nixos-modules
+      ../../nixos-modules/server
       (../nodes + "/${name}.nix")
     ]
     ++ lib.optional (lib.elem name seeded) ./cloud-init.nix;
@@ -46,6 +41,9 @@ let
     specialisation = lib.genAttrs (generations name) (generation: {
       configuration.imports = [ (../nodes + "/${name}.${generation}.nix") ];
     });
+
+    # Some machines are configured to be warned about; tests/modules has the messages.
+    warnings = lib.mkForce [ ];
 
     virtualisation.memorySize = if name == "openbao" || name == "kube" then 2048 else 1024;
   };
@@ -58,7 +56,7 @@ lib.mapAttrs' (
       nodes = lib.genAttrs machines machine;
       # In one set of names, as tests/guest does; a traceback then names the file.
       testScript = ''
-        fleet_directory = "${fleet}"
+        source_directory = "${source}"
         for script in "${lib.concatMapStringsSep " " (script: "${script}") (scripts scenario)}".split():
             with open(script) as file:
                 exec(compile(file.read(), script, "exec"), globals())

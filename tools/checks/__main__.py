@@ -94,7 +94,7 @@ def groups_from_arguments() -> tuple[bool, set[str]]:
     if unknown:
         known = " ".join(stages.PARTS)
         parser.error(f"unknown group `{unknown[0]}`\n\nhint: groups: {known}, or `quick` alone")
-    return False, set(chosen or stages.PARTS)
+    return False, set(chosen or set(stages.PARTS) - stages.BY_HAND)
 
 
 def set_up(parts: list[str], report: Report) -> str:

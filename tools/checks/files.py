@@ -24,6 +24,11 @@ def nix_files(root: Path) -> list[Path]:
     return [path for path in tracked(root) if path.suffix == ".nix" and path.parts[0] != "crates"]
 
 
+def with_suffix(root: Path, *suffixes: str) -> list[Path]:
+    """The files whose names end so."""
+    return [path for path in tracked(root) if path.name.endswith(suffixes)]
+
+
 def python_files(root: Path) -> list[Path]:
     """Python modules, and programs in Python without a suffix."""
     return [
@@ -39,5 +44,5 @@ def shell_scripts(root: Path) -> list[Path]:
 def runs_with(path: Path, *interpreters: str) -> bool:
     """Whether the first line of a file hands it to one of these interpreters."""
     with path.open("rb") as file:
-        first = file.readline(80).decode(errors="replace")
+        first = file.readline(200).decode(errors="replace")
     return first.startswith("#!") and first.replace("/", " ").split()[-1] in interpreters

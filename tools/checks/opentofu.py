@@ -24,7 +24,7 @@ def check_modules(runner: Runner) -> Outcome:
     with tempfile.TemporaryDirectory(dir=runner.environment["TMPDIR"]) as scratch:
         copy = Path(scratch, "terraform")
         shutil.copytree(
-            runner.root / "terraform", copy, ignore=shutil.ignore_patterns(".terraform*")
+            runner.root / "example/terraform", copy, ignore=shutil.ignore_patterns(".terraform*")
         )
         for folder in sorted({file.parent for file in copy.rglob("*.tf")}):
             one = check_module(runner, folder, str(folder.relative_to(scratch)))

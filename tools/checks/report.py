@@ -5,7 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from command import Runner
+from command import Finished, Runner
 from counts import skip_lines
 
 # Of a failed check's output; all of it is in its log.
@@ -20,6 +20,13 @@ class Outcome:
     failed: int = 0
     skipped: list[str] = field(default_factory=list)  # each `<what>: <what is missing>`
     output: str = ""  # shown when something failed
+
+
+def judge(finished: Finished) -> Outcome:
+    """A check that is one thing: its exit status says it."""
+    if finished.status == 0:
+        return Outcome(passed=1)
+    return Outcome(failed=1, output=finished.output or f"exit status {finished.status}")
 
 
 @dataclass

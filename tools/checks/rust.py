@@ -2,23 +2,27 @@
 
 import json
 import os
-from collections.abc import Iterable
+import re
+import tomllib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import bare
 import counts
 from command import Finished, Runner
-from report import Outcome
+from report import Outcome, judge
 
 # The longest first, so that none of them begins last; `tools/test quick` leaves them out.
 SLOW = [
     "vault-snapshot suite",
-    "book procedures",
+    "zts-book procedures",
     "vault-fetch suite",
     "vault-secrets suite",
+    "vault-secrets model",
     "vault-certs suite",
-    "testkit kubernetes",
+    "zts-testkit kubernetes",
     "vault-init suite",
     "vault-unseal suite",
     "vault-unwrap suite",
@@ -26,8 +30,13 @@ SLOW = [
     "vault-node suite",
     "documentation",
 ]
+# Tests depend on the machine where their file has one of these: programs, rights, places.
+OF_THE_MACHINE = re.compile(
+    r'\b(?:find_program|require_program|path_with|ReadOnlyDir|is_root|SSL_CERT)|"/bin/sh"|"/proc/'
+)
 PROCESSORS = os.cpu_count() or 1
 BUILD = ["cargo", "test", "--workspace", "--locked", "--no-run"]
+PROGRAMS = ["cargo", "build", "--workspace", "--locked", "--bins", "--examples"]
 DOCUMENTATION = ["cargo", "test", "--workspace", "--locked", "--doc", "--", "--show-output"]
 
 
@@ -45,18 +54,79 @@ class Program:
         return SLOW.index(self.name) if self.name in SLOW else len(SLOW)
 
 
+def lint(runner: Runner) -> Outcome:
+    """Runs clippy. Another Rust than the pinned one has other lints: its warnings fail nothing."""
+    clippy = ["cargo", "clippy", "--workspace", "--all-targets", "--locked"]
+    toolchain = tomllib.loads((runner.root / "rust-toolchain.toml").read_text())
+    pinned = toolchain["toolchain"]["channel"]
+    if has_lints_of(pinned, runner.run(["rustc", "--version"], part="version").output):
+        return judge(runner.run([*clippy, "--", "-D", "warnings"]))
+    outcome = judge(runner.run(clippy))
+    outcome.skipped = [f"{runner.stage}: warnings, because this is not Rust {pinned}"]
+    return outcome
+
+
+def has_lints_of(pinned: str, version: str) -> bool:
+    """Returns whether `rustc --version` names the pinned Rust, up to the last number."""
+    return version.startswith(f"rustc {pinned.rpartition('.')[0]}.")
+
+
 def check(runner: Runner, quick: bool = False) -> Outcome:
     """Builds and runs the tests, and shows what fails at once; `quick` leaves out the slow ones."""
     built = runner.run([*BUILD, "--message-format=json-render-diagnostics"], part="build")
     if built.status:
-        said = [line for line in built.output.splitlines() if not line.startswith("{")]
-        return Outcome(failed=1, output=counts.cargo_failures("\n".join(said)))
+        return failed_build(built)
     programs = [*programs_of(built.output), documentation(runner.root)]
     wanted = [program for program in programs if not (quick and program.name in SLOW)]
+    return run_all(runner, wanted, lambda program: program.command)
+
+
+def check_bare(runner: Runner, chosen: bool = False) -> Outcome:
+    """Runs the same programs as a build of Nix does.
+
+    With `chosen`, only those tests of slow programs run that depend on the machine.
+    """
+    if missing := bare.missing(runner):
+        return Outcome(skipped=[f"{runner.stage}: {missing}"])
+    built = runner.run([*BUILD, "--message-format=json-render-diagnostics"], part="build")
+    if not built.status:
+        built.status = runner.run(PROGRAMS, part="programs").status
+    if built.status:
+        return failed_build(built)
+    wanted = programs_of(built.output)
+    if chosen:
+        wanted = list(filter(None, map(of_the_machine, wanted)))
+    outcome = run_all(runner, wanted, lambda program: bare.wrap(runner.root, program.command))
+    return bare.sort_skips(runner, outcome)
+
+
+def of_the_machine(program: Program) -> Program | None:
+    """A slow program with only those of its modules that depend on the machine, if it has any."""
+    if program.name not in SLOW:
+        return program
+    sources = program.folder / "tests" / program.name.split()[1]
+    modules = [
+        f"{source.stem}::"
+        for source in sorted(sources.glob("*.rs"))
+        if OF_THE_MACHINE.search(source.read_text())
+    ]
+    return replace(program, command=[*program.command, *modules]) if modules else None
+
+
+def failed_build(built: Finished) -> Outcome:
+    """The compiler's errors, without cargo's messages for programs."""
+    said = [line for line in built.output.splitlines() if not line.startswith("{")]
+    return Outcome(failed=1, output=counts.cargo_failures("\n".join(said)))
+
+
+def run_all(
+    runner: Runner, wanted: list[Program], command: Callable[[Program], list[str | Path]]
+) -> Outcome:
+    """Runs programs of tests side by side by the commands that `command` gives."""
     output, complaints = "", []
     with ThreadPoolExecutor(PROCESSORS) as pool:
         jobs = {
-            pool.submit(run, runner, program): program
+            pool.submit(run, runner, program, command(program)): program
             for program in sorted(wanted, key=Program.place)
         }
         for job in as_completed(jobs):
@@ -71,10 +141,10 @@ def check(runner: Runner, quick: bool = False) -> Outcome:
     return Outcome(passed, failed + len(complaints), skipped, "\n".join(complaints))
 
 
-def run(runner: Runner, program: Program) -> Finished:
+def run(runner: Runner, program: Program, command: list[str | Path]) -> Finished:
     """Runs one program as cargo would."""
     return runner.run(
-        program.command,
+        command,
         folder=program.folder,
         part=program.name,
         # Most tests wait more than they compute.

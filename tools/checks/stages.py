@@ -1,36 +1,47 @@
 """The checks, in the order they run: quick ones first."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import counts
+import language
 import rust
-from command import Finished, Runner
+from command import Runner
 from files import nix_files, python_files, shell_scripts
+from formatters import FORMATTERS, Formatter
 from opentofu import check_modules
-from report import Outcome
+from report import Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# What the Rust tests run.
+RUST_PARTS = [
+    "rust",
+    "bao",
+    "tofu",
+    "mdbook",
+    "kubernetes",
+    "external-secrets",
+    "prometheus",
+    "versitygw",
+]
+
+# The programs for an operator's machine; docs/how-to names them.
+MACOS_PROGRAMS = ["create-host", "vault-plan", "vault-snapshot"]
 
 # What tools/setup is asked for, by group.
 PARTS = {
     "format": ["rust", "tofu", "nixfmt", "ruff"],
-    "lint": ["rust", "ruff", "shellcheck", "deadnix"],
+    "lint": ["rust", "oldest-rust", "macos", "ruff", "shellcheck", "typos", "deadnix", "statix"],
     "licences": ["rust", "cargo-deny"],
     "tools": ["system"],
     "terraform": ["tofu"],
     "nix": ["system"],
-    "rust": [
-        "rust",
-        "bao",
-        "tofu",
-        "mdbook",
-        "kubernetes",
-        "external-secrets",
-        "prometheus",
-        "versitygw",
-    ],
+    "rust": RUST_PARTS,
+    "bare": RUST_PARTS,
+    "bare-quick": RUST_PARTS,
     "units": ["system", "guest"],
     "guests": ["rust", "bao", "tofu", "kubernetes", "guest"],
     "demo": ["rust", "bao", "tofu"],
@@ -45,13 +56,6 @@ class Stage:
     name: str
     check: Callable[[Runner], Outcome]
     beside: bool = False
-
-
-def judge(finished: Finished) -> Outcome:
-    """A check that is one thing: its exit status says it."""
-    if finished.status == 0:
-        return Outcome(passed=1)
-    return Outcome(failed=1, output=finished.output or f"exit status {finished.status}")
 
 
 def command(line: str, on: Callable[[Path], list[Path]] | None = None, **extra: str):
@@ -70,10 +74,17 @@ def command(line: str, on: Callable[[Path], list[Path]] | None = None, **extra: 
     return check
 
 
+def formatting(formatter: Formatter) -> Stage:
+    """Checks the files of one language; the first one of all begins the run."""
+    check = command(" ".join(formatter.check), on=formatter.files)
+    name = f"format {formatter.language}"
+    return Stage("format", name, check, beside=formatter is not FORMATTERS[0])
+
+
 def each_nix_file(runner: Runner) -> Outcome:
     """statix takes one target a run."""
     if not runner.has("statix"):
-        return Outcome(skipped=[f"{runner.stage}: `statix` is not here (Nix has it)"])
+        return Outcome(skipped=[f"{runner.stage}: `statix` is not here (`tools/setup statix`)"])
     runs = [runner.run(["statix", "check", file]) for file in nix_files(ROOT)]
     failed = [run.output for run in runs if run.status]
     return Outcome(failed=1, output="\n".join(failed)) if failed else Outcome(passed=1)
@@ -86,6 +97,37 @@ def advisories(runner: Runner) -> Outcome:
     return judge(
         runner.run(["cargo", "deny", "--locked", "check", "--disable-fetch", "advisories"])
     )
+
+
+def minimum_rust(runner: Runner) -> Outcome:
+    """Checks the programs with the oldest Rust that Cargo.toml allows, where rustup has it."""
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    version = manifest["workspace"]["package"]["rust-version"] + ".0"
+    cargo = ["rustup", "run", version, "cargo"]
+    if not runner.has("rustup") or runner.run([*cargo, "--version"]).status:
+        return Outcome(skipped=[f"{runner.stage}: Rust {version} is not here"])
+    target = {"CARGO_TARGET_DIR": str(ROOT / "target/minimum")}
+    return judge(runner.run([*cargo, "check", "--workspace", "--locked"], extra=target))
+
+
+def macos(runner: Runner) -> Outcome:
+    """Checks the operators' programs for macOS, where rustup has its standard library.
+
+    Nothing is linked, so the C code of `ring` is left out.
+    """
+    target = "aarch64-apple-darwin"
+    library = runner.run(["rustc", "--print", "target-libdir", "--target", target])
+    if library.status or not Path(library.output.strip()).is_dir():
+        return Outcome(skipped=[f"{runner.stage}: `rustup target add {target}` was not run"])
+    no_compiler = str(Path(__file__).with_name("no-compiler"))
+    variables = {
+        "CC_aarch64_apple_darwin": no_compiler,
+        "AR_aarch64_apple_darwin": no_compiler,
+        "SDKROOT": "/",
+    }
+    programs = [f"--package={name}" for name in MACOS_PROGRAMS]
+    check = ["cargo", "check", "--locked", "--target", target, *programs]
+    return judge(runner.run(check, extra=variables))
 
 
 def python_tests(folder: str) -> Callable[[Runner], Outcome]:
@@ -154,32 +196,24 @@ def parts_of(chosen: list[Stage], groups: set[str]) -> list[str]:
 # Files and texts first, of which several take no time. Then what needs a compiler, which comes to
 # its own end sooner beside what only waits; last what runs the programs, on servers and on guests.
 FILES = [
-    Stage("format", "format Rust", command("cargo fmt --all --check")),
-    Stage("format", "format Nix", command("nixfmt --check", on=nix_files), beside=True),
-    Stage(
-        "format",
-        "format OpenTofu",
-        command("tofu fmt -check -diff -recursive terraform"),
-        beside=True,
-    ),
-    Stage("format", "format Python", command("ruff format --check", on=python_files), beside=True),
+    *(formatting(formatter) for formatter in FORMATTERS),
     Stage("lint", "lint Python", command("ruff check", on=python_files), beside=True),
     Stage(
         "lint", "lint shell", command("shellcheck --check-sourced", on=shell_scripts), beside=True
     ),
+    Stage("lint", "spelling", command("typos --format brief"), beside=True),
+    Stage("lint", "language of Rust sources", language.check, beside=True),
     Stage("lint", "lint Nix, dead code", command("deadnix --fail", on=nix_files), beside=True),
     Stage("lint", "lint Nix, style", each_nix_file, beside=True),
 ]
-LINT_RUST = Stage(
-    "lint",
-    "lint Rust",
-    command("cargo clippy --workspace --all-targets --locked -- -D warnings"),
-)
+LINT_RUST = Stage("lint", "lint Rust", rust.lint)
 TOOLS = Stage("tools", "tests of the tools", python_tests("tools/checks"), beside=True)
 RENDERED = [
     Stage("units", "rendered units", counted("tests/units/check"), beside=True),
     Stage("units", "tests of the renderer", python_tests("tests/units"), beside=True),
 ]
+# Not part of a whole run.
+BY_HAND = {"bare", "bare-quick"}
 STAGES = [
     *FILES,
     LINT_RUST,
@@ -206,11 +240,19 @@ STAGES = [
             RUSTDOCFLAGS="-D warnings --allow rustdoc::private-intra-doc-links",
         ),
     ),
+    Stage("lint", "oldest Rust", minimum_rust, beside=True),
+    Stage("lint", "macOS", macos),
     Stage("rust", "tests Rust", rust.check),
     Stage("guests", "scenarios on guests", counted("tests/guest/run"), beside=True),
 ]
 if (ROOT / "tools/demo").exists():
     STAGES.append(Stage("demo", "demo", demo, beside=True))
+STAGES += [
+    Stage(
+        "bare-quick", "tests Rust as in Nix", lambda runner: rust.check_bare(runner, chosen=True)
+    ),
+    Stage("bare", "all tests Rust as in Nix", rust.check_bare),
+]
 # Before each commit, in about three minutes where everything was built before.
 QUICK = [
     *FILES,
@@ -219,4 +261,4 @@ QUICK = [
     *RENDERED,
     Stage("rust", "tests Rust, the quick ones", lambda runner: rust.check(runner, quick=True)),
 ]
-QUICK_PARTS = ["rust", "bao", "ruff", "shellcheck"]
+QUICK_PARTS = ["rust", "bao", "ruff", "shellcheck", "typos"]

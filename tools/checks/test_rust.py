@@ -8,9 +8,13 @@ import time
 import unittest
 from pathlib import Path
 
+import bare
 import counts
 import rust
 from command import Children, Finished, Interrupted, Runner
+from report import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def artifact(crate: str, kind: str, source: str, name: str) -> str:
@@ -25,6 +29,20 @@ def artifact(crate: str, kind: str, source: str, name: str) -> str:
             "executable": f"/w/target/debug/deps/{name}-1",
         }
     )
+
+
+class Lints(unittest.TestCase):
+    """The Rust whose warnings fail."""
+
+    def test_the_pinned_rust_up_to_the_last_number(self) -> None:
+        for version, expected in {
+            "rustc 1.95.0 (59807616e 2026-04-14)": True,
+            "rustc 1.95.1 (0000000 2026-05-01)": True,
+            "rustc 1.96.0 (0000000 2026-05-28)": False,
+            "rustc 1.9.0": False,
+            "": False,
+        }.items():
+            self.assertEqual(rust.has_lints_of("1.95.0", version), expected, version)
 
 
 class Programs(unittest.TestCase):
@@ -57,6 +75,59 @@ class Programs(unittest.TestCase):
         self.assertEqual(list(rust.odd_end(self.programs[0], told)), [])
         left = Finished(1, "\ntest result: ok. 1 passed\nleft behind: process 7: sleep\n")
         self.assertIn("left behind", "".join(rust.odd_end(self.programs[0], left)))
+
+
+class OfTheMachine(unittest.TestCase):
+    """Which tests a build of Nix may end otherwise."""
+
+    def test_slow_programs_run_the_modules_that_depend_on_the_machine(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        sources = folder / "tests/suite"
+        sources.mkdir(parents=True)
+        program = rust.Program("vault-node suite", "", ["suite-1"], folder)
+        (sources / "answers.rs").write_text("fn a() {}")
+        self.assertIsNone(rust.of_the_machine(program))
+        (sources / "disk.rs").write_text("ReadOnlyDir::new(|_| {})")
+        self.assertEqual(rust.of_the_machine(program).command, ["suite-1", "disk::"])
+        quick = rust.Program("vault-plan suite", "", ["suite-2"], folder)
+        self.assertEqual(rust.of_the_machine(quick), quick)
+
+
+class Bare(unittest.TestCase):
+    """Tests as a build of Nix runs them."""
+
+    def runner(self) -> Runner:
+        """A runner of this machine's programs."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        runner = Runner(ROOT, {"PATH": "/usr/bin:/bin", "TMPDIR": folder}, Children(), "bare")
+        runner.logs = Path(folder, "logs")
+        return runner
+
+    def test_a_program_that_is_here_and_was_not_found_is_a_failure(self) -> None:
+        skipped = [
+            "a::b: no sh on this machine",
+            "a::c: no nix on this machine",
+            "a::d: no tofu-of-nobody on this machine",
+            "a::e: mounting needs root",
+            "a::f: the moon is full",
+        ]
+        outcome = bare.sort_skips(self.runner(), Outcome(passed=1, skipped=skipped))
+        self.assertEqual(outcome.failed, 2)
+        self.assertIn("a::b", outcome.output)
+        self.assertIn("a::f", outcome.output)
+        self.assertEqual(outcome.skipped[-1], "bare: 1 tests that only root can run")
+
+    def test_a_command_has_the_shell_and_no_other_program_by_path(self) -> None:
+        if reason := bare.missing(self.runner()):
+            self.skipTest(reason)
+        script = (
+            "echo /bin/*; test -e /usr/bin/env || id -u; command -v env; "
+            "echo >/a || echo >$TMPDIR/a && echo $?"
+        )
+        finished = self.runner().run(bare.wrap(ROOT, ["/bin/sh", "-c", script]))
+        self.assertEqual(finished.status, 0, finished.output)
+        self.assertIn("/bin/sh\n1000\n/programs/bin/env\n", finished.output)
+        self.assertTrue(finished.output.endswith("\n0\n"), finished.output)
 
 
 class Interrupts(unittest.TestCase):

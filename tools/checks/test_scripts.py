@@ -15,6 +15,12 @@ ENDS_EARLY = re.compile(
     r"|[ef]?grep\b[^|;&]*>\s*/dev/null|sed\s[^|;&]*(?<![a-zA-Z/])q\b|awk\b[^|;&]*\bexit\b)"
 )
 
+# `systemctl is-active` or `is-failed` and the units that it is asked for.
+ASKED = re.compile(r"\bsystemctl\s+(?:-\S+\s+)*(is-active|is-failed)((?:\s+[\w@{}.:*'\"-]+)*)")
+# What `!` turns round: a pipe of which any part may fail, or one turn of a loop, at which
+# `set -e` does not end.
+TURNED_ROUND = re.compile(r"(?:^|[;&(]|\bdo\b)\s*!\s(?=[^|;&]*\|[^|])|\bdo\s+!\s")
+
 
 def ending_early(text: str) -> list[str]:
     """The readers of pipes in a script that end before their writers."""
@@ -35,6 +41,19 @@ def text_of(node: ast.AST) -> str:
     return "".join(str(part.value) for part in parts)
 
 
+def of_units(text: str, must_fail: bool) -> list[str]:
+    """What is wrong with the questions to systemd in a command."""
+    found = []
+    for question in ASKED.finditer(text):
+        verb, units = question[1], question[2].split()
+        if len(units) > 1:
+            found.append(f"`{verb}` of several units: of these one suffices")
+        is_denied = must_fail or re.search(r"!\s*$", text[: question.start()])
+        if verb == "is-active" and is_denied:
+            found.append("a unit that is starting is not active either: `is_at_rest`")
+    return found
+
+
 def complaints(source: str) -> list[str]:
     """The lines of a scenario that pass or fail by chance."""
     tree = ast.parse(source)
@@ -42,6 +61,15 @@ def complaints(source: str) -> list[str]:
     for call in calls(tree, "wait_"):
         if not any(word.arg == "timeout" for word in call.keywords):
             found.append(f"line {call.lineno}: a wait without a limit")
+    for call in calls(tree, ""):
+        text = text_of(call)
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        must_fail = method in ("fail", "wait_until_fails")
+        found += [f"line {call.lineno}: {wrong}" for wrong in of_units(text, must_fail)]
+        if TURNED_ROUND.search(text):
+            found.append(
+                f"line {call.lineno}: `!` makes a failure of a part a success of the whole"
+            )
     for call in calls(tree, "fail"):
         if re.search(r"[^|]\|[^|]", text_of(call)):
             found.append(f"line {call.lineno}: whichever part of the pipe fails, `fail` is content")
@@ -79,3 +107,24 @@ class Complaints(unittest.TestCase):
         self.assertEqual(complaints("m.wait_for_unit('a', timeout=9)"), [])
         self.assertEqual(len(complaints("m.fail(f'a {b} | grep c')")), 1)
         self.assertEqual(complaints("m.fail('a || b')"), [])
+
+    def test_questions_that_a_unit_which_is_starting_answers_wrongly(self) -> None:
+        for bad in [
+            "m.fail('systemctl is-active a.service')",
+            "m.fail(f'systemctl is-active {unit}')",
+            "m.wait_until_fails('systemctl is-active a', timeout=9)",
+            "m.succeed('! systemctl is-active a')",
+            "m.succeed('systemctl is-active a b')",
+            "m.wait_until_succeeds('! systemctl is-active a | grep activ', timeout=9)",
+            "m.succeed('for a in b; do ! journalctl -u $a; done')",
+            "m.succeed('true; ! journalctl | grep a')",
+        ]:
+            self.assertNotEqual(complaints(bad), [], bad)
+        for good in [
+            "m.succeed('systemctl is-active a.service')",
+            "m.succeed(f'systemctl is-active {unit}.service && true')",
+            "m.fail('systemctl is-failed a.service')",
+            "m.succeed('test ! -e a || b')",
+            "m.succeed('! test -e a')",
+        ]:
+            self.assertEqual(complaints(good), [], good)

@@ -7,18 +7,11 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["flake.nix", "flake.lock", "fleet.toml", "hosts", "terraform"]
 
 
 def copy_to(folder: Path) -> None:
     """Copies the fleet and commits it, so that `git diff` shows what a command changed."""
-    folder.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns(".terraform*"))
-        else:
-            shutil.copyfile(source, folder / part)
+    shutil.copytree(ROOT / "example", folder, ignore=shutil.ignore_patterns(".terraform*"))
     for path in folder.rglob("*"):  # a copy out of the Nix store is read-only
         path.chmod(path.stat().st_mode | 0o200)
     git(folder, "init", "--quiet", "--initial-branch=main")

@@ -70,6 +70,7 @@ class Story:
             "run/secrets/db",
             "--approle-dir=var/lib/vault/approle",
             "--cache-dir=var/lib/vault/cache/db",
+            "--runtime-dir=run/vault-fetch",
         )
 
     def files(self, folder: str) -> None:

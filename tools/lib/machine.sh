@@ -72,6 +72,26 @@ install_rust() {
     rust_is_new_enough
 }
 
+has_oldest_rust() {
+  ! command -v rustup >/dev/null || rustup run "$(rust_wanted).0" cargo --version >/dev/null 2>&1
+}
+
+# Skipped by name where rustup cannot fetch it: the programs work without.
+install_oldest_rust() {
+  step "Rust $(rust_wanted).0, the oldest" rustup toolchain install "$(rust_wanted).0" --profile minimal ||
+    echo "skipped: setup of oldest-rust: rustup cannot fetch Rust $(rust_wanted).0" >&2
+}
+
+has_macos() {
+  ! command -v rustup >/dev/null || [ -d "$(rustc --print target-libdir --target aarch64-apple-darwin)" ]
+}
+
+# Skipped by name where rustup cannot fetch it: the check for macOS is left out.
+install_macos() {
+  step "Rust's standard library of a Mac" rustup target add aarch64-apple-darwin ||
+    echo "skipped: setup of macos: rustup cannot fetch the target aarch64-apple-darwin" >&2
+}
+
 # Completes the toolchain that is there: which one is its owner's choice.
 ask_rustup() {
   if rustup default >/dev/null 2>&1; then

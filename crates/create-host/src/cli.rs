@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use cli::ConnectionArgs;
+use zts_cli::{ConnectionArgs, Failure};
 
-/// Make a host of the fleet: its files, its entries, its identity in OpenBao
+/// Add a NixOS host to the fleet: its files, its entries, and its identity in OpenBao
 ///
-/// Writes `hosts/<host>/`, adds the host to `flake.nix` and to Terraform's files, gives it a policy
-/// and an AppRole role of its own, and puts a single-use wrapping token into `terraform/vms.tf`, where
-/// cloud-init hands it to the machine. Files change all at once or not at all. The same command again
-/// changes nothing, or goes on where an earlier run failed. Settings of the fleet stand in `fleet.toml`.
+/// Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's
+/// files, and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping
+/// token and writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine.
+///
+/// All files are changed, or none. Running the same command again changes nothing, or continues
+/// where an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of
+/// them. The fleet's settings are in `fleet.toml`.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -18,11 +21,11 @@ use cli::ConnectionArgs;
     reason = "each is a switch of the command line"
 )]
 pub struct Arguments {
-    /// The host's name: lower-case letters, digits and hyphens
+    /// Name of the host: lower-case letters, digits and hyphens
     #[arg(long, value_name = "NAME")]
     pub hostname: String,
 
-    /// The host's address with its prefix length, such as 10.0.0.11/24
+    /// Address of the host with its prefix length, such as 10.0.0.11/24
     #[arg(
         long,
         value_name = "ADDRESS/LENGTH",
@@ -30,29 +33,29 @@ pub struct Arguments {
     )]
     pub ip: Option<String>,
 
-    /// Write the files only; OpenBao is not asked anything
+    /// Write the files only, and send nothing to OpenBao
     #[arg(long, conflicts_with = "apply")]
     pub skip_vault: bool,
 
     /// Issue a new wrapping token and destroy the host's old credentials; with --remove, also
-    /// delete files that git could not bring back
+    /// delete files that git cannot restore
     #[arg(long)]
     pub force: bool,
 
-    /// Show what would change, as a diff on stdout, and touch nothing
+    /// Show the changes as a diff on stdout, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Take the host out again: files, entries, credentials, AppRole role, policy
+    /// Remove the host: files, entries, credentials, AppRole role, policy
     #[arg(long)]
     pub remove: bool,
 
-    /// How the policy and the role get into OpenBao [default: tofu where it is installed and the
-    /// fleet's `terraform/vault` is initialised, api otherwise]
-    #[arg(long, value_name = "HOW")]
-    pub apply: Option<How>,
+    /// Method to write the policy and the role to OpenBao [default: tofu if it is installed and
+    /// `terraform/vault` is initialised, else api]
+    #[arg(long, value_name = "METHOD")]
+    pub apply: Option<ApplyMethod>,
 
-    /// The fleet's folder [default: the nearest one upwards with a fleet.toml or a flake.nix]
+    /// Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix]
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
 
@@ -60,35 +63,44 @@ pub struct Arguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Show what OpenTofu says
-    #[arg(long, short)]
-    pub verbose: bool,
-
-    /// How to reach OpenBao
+    /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// How the policy and the role get into OpenBao.
+impl Arguments {
+    /// Refuses combinations of flags that clap cannot express.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.skip_vault && self.force && !self.remove {
+            return Err(Failure::usage(
+                "`--force` issues a new wrapping token, which `--skip-vault` forbids",
+            )
+            .hint("leave one of them out"));
+        }
+        Ok(())
+    }
+}
+
+/// A method to write the policy and the role to OpenBao.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum How {
-    /// With `tofu apply` of the host's own resources
+pub enum ApplyMethod {
+    /// `tofu apply` of the host's own resources
     Tofu,
-    /// With OpenBao's API
+    /// Requests to OpenBao's API
     Api,
-    /// Not at all: somebody else applies `terraform/vault`
+    /// No change in OpenBao: somebody else applies `terraform/vault`
     None,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  create-host --hostname web01 --ip 10.0.0.11/24 --dry-run
-  create-host --hostname web01 --ip 10.0.0.11/24
-  create-host --hostname web01 --ip 10.0.0.11/24 --force
-  create-host --hostname web01 --remove
+  create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
+  create-host --hostname web01 --ip 10.0.0.11/24             # add the host
+  create-host --hostname web01 --ip 10.0.0.11/24 --force     # replace its credentials
+  create-host --hostname web01 --remove                      # remove the host
 
-The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. That one
-goes only to an address that --address or BAO_ADDR names; where only fleet.toml does, create-host
-asks at a terminal, and else ends. NO_COLOR turns colours off.
+create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
+saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in
+fleet.toml, create-host asks on a terminal, and otherwise stops. NO_COLOR turns colours off.
 
-Exit status: 0 done; 1 not done, or not all of it; 2 wrong usage or configuration.";
+Exit status: 0 done; 1 failed or incomplete; 2 wrong usage or configuration.";

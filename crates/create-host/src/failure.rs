@@ -1,14 +1,14 @@
-//! What goes wrong with files, told with the file's name.
+//! Failures on a file of the fleet.
 
 use std::{io, path::Path};
 
-use cli::Failure;
+use zts_cli::Failure;
 
-/// `doing` (such as `read`) failed on `path`.
-pub(crate) fn io(doing: &str, path: &Path, cause: impl Into<io::Error>) -> Failure {
+/// Returns the failure of an action (such as `read`) on `path`.
+pub(crate) fn file_failure(action: &str, path: &Path, cause: impl Into<io::Error>) -> Failure {
     let cause = cause.into();
     let failure = Failure::failed(format_args!(
-        "could not {doing} `{}`: {cause}",
+        "could not {action} `{}`: {cause}",
         path.display()
     ));
     match cause.kind() {
@@ -16,14 +16,14 @@ pub(crate) fn io(doing: &str, path: &Path, cause: impl Into<io::Error>) -> Failu
             failure.hint("nothing was changed; run this as a user who may write there")
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            failure.hint("nothing was changed; make room on the disk")
+            failure.hint("nothing was changed; free space on the disk")
         }
         _ => failure,
     }
 }
 
-/// `file` could not be edited.
-pub(crate) fn edit(file: &str, cause: &infra_edit::Error) -> Failure {
+/// Returns the failure of an edit of `file`.
+pub(crate) fn edit_failure(file: &str, cause: &zts_infra_edit::Error) -> Failure {
     let failure = Failure::failed(format_args!("`{file}`, {cause}"));
     match cause.hint() {
         Some(hint) => failure.hint(hint),
@@ -31,11 +31,11 @@ pub(crate) fn edit(file: &str, cause: &infra_edit::Error) -> Failure {
     }
 }
 
-/// `failure` with one more thing to do behind its hint.
-pub(crate) fn and_then(failure: Failure, advice: &str) -> Failure {
+/// Appends one more instruction to the hint of a failure.
+pub(crate) fn append_hint(failure: Failure, instruction: &str) -> Failure {
     let hint = match failure.hint_text() {
-        Some(hint) => format!("{hint}; then {advice}"),
-        None => advice.to_owned(),
+        Some(hint) => format!("{hint}; then {instruction}"),
+        None => instruction.to_owned(),
     };
     failure.hint(hint)
 }

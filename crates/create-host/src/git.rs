@@ -1,4 +1,5 @@
-//! What git knows of the fleet's files. Without git, or outside a repository, it knows nothing.
+//! Queries to git about the fleet's files. Without git, or outside a repository, every answer is
+//! no.
 
 use std::{
     fs::{self, File},
@@ -8,18 +9,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-use cli::{Failure, with_signals};
-use secure_fs::{Guard, Place};
+use zts_cli::{Failure, with_signals};
+use zts_secure_fs::{Guard, ResolvedFile};
 
 use crate::failure;
 
-/// Whether git tracks `path`.
-pub(crate) fn tracks(root: &Path, path: &str) -> bool {
-    git(root, &["ls-files", "--error-unmatch", "--", path]).is_some()
+/// Returns whether git tracks `path`.
+pub(crate) fn is_tracked(root: &Path, path: &str) -> bool {
+    run_git(
+        root,
+        &["ls-files", "--error-unmatch", "--", &literal_pathspec(path)],
+    )
+    .is_some()
 }
 
-/// Those of `paths` that git has as they are.
-pub(crate) fn unchanged<'a>(root: &Path, paths: impl Iterator<Item = &'a String>) -> Vec<String> {
+/// Returns those of `paths` that are committed in their present state.
+pub(crate) fn list_committed<'a>(
+    root: &Path,
+    paths: impl Iterator<Item = &'a String>,
+) -> Vec<String> {
     let clean = |path: &&String| {
         let status = [
             "status",
@@ -27,50 +35,57 @@ pub(crate) fn unchanged<'a>(root: &Path, paths: impl Iterator<Item = &'a String>
             "--ignored",
             "--untracked-files=all",
             "--",
-            path.as_str(),
+            &literal_pathspec(path),
         ];
-        tracks(root, path) && git(root, &status).is_some_and(|changes| changes.is_empty())
+        is_tracked(root, path) && run_git(root, &status).is_some_and(|changes| changes.is_empty())
     };
     paths.filter(clean).cloned().collect()
 }
 
-/// Whether the fleet is in a git repository.
+/// Returns whether the fleet is in a git repository.
 pub(crate) fn is_repository(root: &Path) -> bool {
-    git(root, &["rev-parse", "--git-dir"]).is_some()
+    run_git(root, &["rev-parse", "--git-dir"]).is_some()
 }
 
-/// Sees that git never takes up files of that pattern, in any folder: adds it to what this copy of the
-/// repository excludes (`.git/info/exclude`) unless it is ignored already.
+/// Makes git ignore files of that pattern in every folder: adds it to `.git/info/exclude`, unless
+/// it is ignored already.
 ///
 /// # Errors
-/// A file of git's that cannot be written.
-pub(crate) fn exclude(root: &Path, pattern: &str) -> Result<(), Failure> {
+/// A file of git that cannot be written.
+pub(crate) fn exclude_pattern(root: &Path, pattern: &str) -> Result<(), Failure> {
     let example = pattern.replace('*', "x");
-    if !is_repository(root) || git(root, &["check-ignore", "--quiet", "--", &example]).is_some() {
+    if !is_repository(root) || run_git(root, &["check-ignore", "--quiet", "--", &example]).is_some()
+    {
         return Ok(());
     }
-    let Some(path) = git(root, &["rev-parse", "--git-path", "info/exclude"]) else {
+    let Some(path) = run_git(root, &["rev-parse", "--git-path", "info/exclude"]) else {
         return Ok(());
     };
     let path = String::from_utf8_lossy(&path);
     let path = root.join(path.trim_end_matches('\n'));
-    append(&path, &format!("{pattern}\n")).map_err(|cause| failure::io("write", &path, cause))
+    append_line(&path, &format!("{pattern}\n"))
+        .map_err(|cause| failure::file_failure("write", &path, cause))
 }
 
-fn append(path: &Path, line: &str) -> io::Result<()> {
+/// Returns the pathspec that matches this path and no other. `check-ignore` takes plain paths only.
+fn literal_pathspec(path: &str) -> String {
+    format!(":(literal){path}")
+}
+
+fn append_line(path: &Path, line: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o775)
             .create(folder)?;
     }
-    let place = Place::find(path, Guard::Links)?;
+    let resolved = ResolvedFile::resolve(path, Guard::Links)?;
     let mut file = File::options()
         .create(true)
         .read(true)
         .append(true)
         .mode(0o664)
-        .open(place.path())?;
+        .open(resolved.path())?;
     let mut text = Vec::new();
     (&file).take(1 << 20).read_to_end(&mut text)?;
     let ended = text.last().is_none_or(|byte| *byte == b'\n');
@@ -82,25 +97,23 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())
 }
 
-fn git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+fn run_git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
-    // variables that lead to another repository, as hooks have them, and tokens that git has no use for
+    // variables of hooks, which select another repository or change pathspecs; tokens that git does
+    // not need
     for name in [
         "GIT_DIR",
         "GIT_WORK_TREE",
         "GIT_INDEX_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_LITERAL_PATHSPECS",
         "BAO_TOKEN",
         "VAULT_TOKEN",
     ] {
         command.env_remove(name);
     }
-    // paths are meant to the letter; `check-ignore` takes them so by itself, and refuses the option
-    if arguments.first() != Some(&"check-ignore") {
-        command.arg("--literal-pathspecs");
-    }
-    // a look changes nothing
     command
-        .args(["--no-optional-locks", "-C"])
+        .args(["--no-optional-locks", "-C"]) // a query changes nothing
         .arg(root)
         .args(arguments);
     let output = with_signals(|| command.stdin(Stdio::null()).output()).ok()?;

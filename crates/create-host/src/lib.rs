@@ -1,39 +1,79 @@
-//! Makes a host of the fleet: plan, write, apply, issue.
+//! Adds hosts to a fleet, and removes them: recognise, plan, write, apply, issue, deliver.
 //!
-//! [`run`] is the whole program. Everything about files is decided in memory first ([`plan`]) and then
-//! written all at once ([`write`]); only then does OpenBao hear of it ([`server`]). Each later step can be
-//! repeated, so that the same command goes on where an earlier one failed ([`job`]).
+//! [`run`] is the whole program; `create` and `remove` are its two pipelines. The changes of
+//! all files are computed in memory (`plan`) and then written all at once (`write`). Only then
+//! is anything changed in OpenBao (`server`). Each later step can be repeated, so the same
+//! command continues where an earlier one failed.
 
+mod change;
 mod cli;
-mod diff;
+mod create;
 mod failure;
 mod fleet;
 mod git;
 mod host;
+mod host_access;
 mod job;
-mod model;
 mod placeholders;
 mod plan;
+mod redaction;
+mod remove;
 mod report;
-mod secret_text;
 mod server;
-mod similar_name;
+mod vms_file;
 mod write;
 
-use ::cli::Failure;
+use zts_cli::{Failure, SignalBlock};
+use zts_secure_fs::LockKind;
 
-pub use cli::{Arguments, How};
+pub use cli::{ApplyMethod, Arguments};
+
+use fleet::Fleet;
+use host::{HostAddress, HostName};
+use job::Job;
+use report::Report;
 
 /// Runs the program.
 ///
 /// # Errors
-/// What a person is told when not all was done; see [`Failure`].
+/// The reason why the host was not created or removed, or not completely.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "what the command line gave belongs to the run"
+    reason = "the arguments belong to the run"
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let mut report = report::Report::new(&arguments);
-    let result = job::work(&arguments, &mut report);
+    let mut report = Report::new(&arguments);
+    let result = create_or_remove(&arguments, &mut report);
     report.finish(result)
+}
+
+/// Checks the arguments, opens and locks the fleet, and runs the pipeline.
+fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
+    let signals = SignalBlock::begin(); // before the first request, which may start threads
+    let name = HostName::parse(&arguments.hostname)?;
+    let address = arguments
+        .ip
+        .as_deref()
+        .map(HostAddress::parse)
+        .transpose()?;
+    arguments.check()?;
+    let fleet = Fleet::open(arguments.repo.as_deref())?;
+    let _lock = if arguments.dry_run {
+        fleet.lock(LockKind::Shared)?
+    } else {
+        fleet.lock(LockKind::Exclusive)?
+    };
+    if !arguments.dry_run {
+        write::remove_drafts(&fleet)?;
+    }
+    let job = Job {
+        arguments,
+        fleet: &fleet,
+        name: &name,
+        signals: &signals,
+    };
+    match address {
+        Some(address) if !arguments.remove => create::create_host(&job, address, report),
+        _ => remove::remove_host(&job, report),
+    }
 }

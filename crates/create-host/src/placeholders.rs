@@ -1,12 +1,6 @@
-//! Placeholders in templates and in the texts of entries.
+//! Placeholders in templates and in the texts of entries, and suggestions for misspelt names.
 
-use crate::{
-    fleet::Settings,
-    host::{HostAddress, HostName},
-    similar_name::closest,
-};
-
-/// How placeholders are written in a text, and what they are called there.
+/// The notation and the names of placeholders in one kind of text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placeholders {
     open: char,
@@ -14,15 +8,26 @@ pub(crate) struct Placeholders {
     names: [&'static str; 7],
 }
 
-/// What the placeholders stand for, in the order of their names.
+/// The values of the placeholders.
 #[derive(Clone, Debug)]
 pub(crate) struct Values {
-    single: [String; 6],
-    nameservers: Vec<String>,
+    /// All but the name servers, in the order of the placeholders' names.
+    pub(crate) single: [String; 6],
+    pub(crate) nameservers: Vec<String>,
+}
+
+/// A word that is nearly a placeholder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misspelt {
+    /// The place of the word, in bytes.
+    pub(crate) offset: usize,
+    pub(crate) word: String,
+    /// The placeholder that was probably meant.
+    pub(crate) meant: String,
 }
 
 impl Placeholders {
-    /// `{hostname}`: in the texts of entries in `fleet.toml`.
+    /// The notation `{hostname}`, for the texts of entries in `fleet.toml`.
     pub(crate) const BRACES: Self = Self {
         open: '{',
         close: '}',
@@ -37,7 +42,7 @@ impl Placeholders {
         ],
     };
 
-    /// `@hostname@`: in template files, which must be Nix as they are.
+    /// The notation `@hostname@`, for template files, which must be valid Nix.
     pub(crate) const AT_SIGNS: Self = Self {
         open: '@',
         close: '@',
@@ -52,24 +57,27 @@ impl Placeholders {
         ],
     };
 
-    /// `text` with its placeholders replaced. `list` says how several name servers are written in
-    /// place of one.
+    /// Replaces the placeholders in `text`; `join_servers` writes the list of name servers.
     pub(crate) fn fill(
         self,
         text: &str,
         values: &Values,
-        list: impl Fn(&[String]) -> String,
+        join_servers: impl Fn(&[String]) -> String,
     ) -> String {
         let mut text = text.to_owned();
         for (name, value) in self.names.iter().zip(&values.single) {
-            text = text.replace(&self.written(name), value);
+            text = text.replace(&self.notation(name), value);
         }
-        text.replace(&self.written("nameservers"), &list(&values.nameservers))
+        text.replace(
+            &self.notation("nameservers"),
+            &join_servers(&values.nameservers),
+        )
     }
 
-    /// Like [`Self::fill`]; a line with the placeholder of the name servers is repeated for each.
+    /// Replaces the placeholders; a line with the placeholder of the name servers is repeated for
+    /// each.
     pub(crate) fn fill_lines(self, text: &str, values: &Values) -> String {
-        let servers = self.written("nameservers");
+        let servers = self.notation("nameservers");
         let lines = text.split_inclusive('\n').flat_map(|line| {
             if line.contains(&servers) {
                 values
@@ -84,21 +92,14 @@ impl Placeholders {
         self.fill(&lines.collect::<String>(), values, |_| String::new())
     }
 
-    /// Refuses what is nearly a placeholder: a misspelt one would end up in a host's files. What is
-    /// not near to any is left alone, for braces and at signs mean other things, too.
-    pub(crate) fn check(self, text: &str) -> Result<(), String> {
-        let Some((_, misspelt, meant)) = self.misspelt(text) else {
-            return Ok(());
-        };
-        let all: Vec<String> = self.names.iter().map(|name| self.written(name)).collect();
-        Err(format!(
-            "`{misspelt}` is not a placeholder, did you mean `{meant}`?\nallowed are `{}`",
-            all.join("`, `")
-        ))
+    /// Returns the placeholders in their notation.
+    pub(crate) fn list(self) -> Vec<String> {
+        self.names.iter().map(|name| self.notation(name)).collect()
     }
 
-    /// The byte offset and the text of what is nearly a placeholder, and which it nearly is.
-    pub(crate) fn misspelt(self, text: &str) -> Option<(usize, String, String)> {
+    /// Finds the first misspelt placeholder, which would otherwise end up in a host's files. A word
+    /// that resembles no placeholder is none: braces and at signs have other meanings, too.
+    pub(crate) fn find_misspelt(self, text: &str) -> Option<Misspelt> {
         for (start, _) in text.match_indices(self.open) {
             let inner = &text[start + 1..];
             let end = inner
@@ -114,34 +115,39 @@ impl Placeholders {
             {
                 continue;
             }
-            if let Some(near) = closest(name, self.names.into_iter()) {
-                return Some((start, self.written(name), self.written(near)));
+            if let Some(meant) = closest_name(name, self.names.into_iter()) {
+                return Some(Misspelt {
+                    offset: start,
+                    word: self.notation(name),
+                    meant: self.notation(meant),
+                });
             }
         }
         None
     }
 
-    fn written(self, name: &str) -> String {
+    fn notation(self, name: &str) -> String {
         format!("{}{name}{}", self.open, self.close)
     }
 }
 
-impl Values {
-    pub(crate) fn new(name: &HostName, address: HostAddress, settings: &Settings) -> Self {
-        let network = &settings.network;
-        let servers = network.nameservers.iter();
-        Self {
-            single: [
-                name.to_string(),
-                address.to_string(),
-                address.address().to_string(),
-                address.prefix_length().to_string(),
-                network.gateway.to_string(),
-                network.domain.to_string(),
-            ],
-            nameservers: servers.map(ToString::to_string).collect(),
-        }
-    }
+/// The name among `names` that `written` resembles most, if it resembles any.
+pub(crate) fn closest_name<'a>(
+    written: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let normalize = |text: &str| text.to_lowercase().replace(['-', '_'], "");
+    let written = normalize(written);
+    names
+        .map(|name| {
+            (
+                strsim::normalized_damerau_levenshtein(&written, &normalize(name)),
+                name,
+            )
+        })
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -149,10 +155,18 @@ mod tests {
     use super::*;
 
     fn values() -> Values {
-        let text = "[network]\nnameservers = [\"10.0.0.1\", \"10.0.0.2\"]";
-        let settings: Settings = toml_edit::de::from_str(text).unwrap();
-        let (name, address) = (HostName::parse("web01"), HostAddress::parse("10.0.0.11/24"));
-        Values::new(&name.unwrap(), address.unwrap(), &settings)
+        let single = [
+            "web01",
+            "10.0.0.11/24",
+            "10.0.0.11",
+            "24",
+            "10.0.0.1",
+            "example.internal",
+        ];
+        Values {
+            single: single.map(str::to_owned),
+            nameservers: vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()],
+        }
     }
 
     #[test]
@@ -166,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_name_servers_is_repeated_with_its_end() {
+    fn a_line_with_name_servers_is_repeated() {
         let text = "a @hostname@\r\n  \"@nameservers@\"\r\nb";
         assert_eq!(
             Placeholders::AT_SIGNS.fill_lines(text, &values()),
@@ -175,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn without_name_servers_their_line_goes() {
+    fn without_name_servers_their_line_is_omitted() {
         let mut values = values();
         values.nameservers.clear();
         let text = "[\n  \"@nameservers@\"\n]";
@@ -183,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_nearly_a_placeholder_is_refused() {
+    fn only_misspelt_placeholders_are_found() {
         for good in [
             "{ }",
             "{",
@@ -194,11 +208,33 @@ mod tests {
             "{hostname}",
             "${hostnam}",
         ] {
-            assert_eq!(Placeholders::BRACES.check(good), Ok(()), "{good}");
-            assert_eq!(Placeholders::AT_SIGNS.check(good), Ok(()), "{good}");
+            assert_eq!(Placeholders::BRACES.find_misspelt(good), None, "{good}");
+            assert_eq!(Placeholders::AT_SIGNS.find_misspelt(good), None, "{good}");
         }
-        assert!(Placeholders::AT_SIGNS.check("x @hostName@").is_err());
-        assert!(Placeholders::BRACES.check("{host_name}").is_err());
-        assert!(Placeholders::BRACES.check("{name_servers}").is_err());
+        assert!(
+            Placeholders::AT_SIGNS
+                .find_misspelt("x @hostName@")
+                .is_some()
+        );
+        assert!(Placeholders::BRACES.find_misspelt("{host_name}").is_some());
+        assert!(
+            Placeholders::BRACES
+                .find_misspelt("{name_servers}")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn the_closest_name_is_found() {
+        let names = ["address", "kv_mount", "approle_mount", "wrap_ttl"];
+        for (written, meant) in [
+            ("adress", Some("address")),
+            ("kv-mount", Some("kv_mount")),
+            ("wrapTtl", Some("wrap_ttl")),
+            ("zebra", None),
+            ("", None),
+        ] {
+            assert_eq!(closest_name(written, names.into_iter()), meant, "{written}");
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! What a run did: told line by line on stderr, or as JSON on stdout.
+//! The report of a run: lines on stderr, or JSON on stdout.
 
 use std::io::Write;
 
-use cli::{Failure, data, note, warn};
 use serde::Serialize;
+use zts_cli::{Failure, data, note, warn};
 
 use crate::{
-    Arguments,
-    cli::How,
-    plan::Change,
-    server::{Outcome, Step},
+    change::FileChange,
+    cli::Arguments,
+    failure::append_hint,
+    server::{Apply, HostChanges, ObjectChange},
 };
 
 /// The result of a run, as `--json` shows it.
@@ -19,10 +19,10 @@ pub(crate) struct Report {
     /// `create` or `remove`.
     action: &'static str,
     dry_run: bool,
-    /// Whether anything was (or, in a dry run, would be) changed.
+    /// True if anything was changed or, in a dry run, would be.
     changed: bool,
     files: Vec<FileReport>,
-    /// `None` where OpenBao was not asked.
+    /// `None` if OpenBao was not contacted.
     openbao: Option<OpenBaoReport>,
     warnings: Vec<String>,
     /// The diff of a dry run.
@@ -32,7 +32,7 @@ pub(crate) struct Report {
     error: Option<ErrorReport>,
     #[serde(skip)]
     as_json: bool,
-    /// What is done, for the message of a later failure.
+    /// The finished steps, for the message of a later failure.
     #[serde(skip)]
     done: Vec<String>,
 }
@@ -43,27 +43,27 @@ struct FileReport {
     change: &'static str,
 }
 
-/// What became of the host in OpenBao.
+/// The changes in OpenBao.
 #[derive(Debug, Serialize)]
-pub(crate) struct OpenBaoReport {
-    pub(crate) address: String,
+struct OpenBaoReport {
+    address: String,
     /// `tofu`, `api` or `none`.
-    pub(crate) apply: &'static str,
-    pub(crate) policy: Option<Step>,
-    pub(crate) role: Option<Step>,
-    pub(crate) wrapping_token: Token,
-    pub(crate) destroyed_secret_ids: usize,
+    apply: &'static str,
+    policy: Option<ObjectChange>,
+    role: Option<ObjectChange>,
+    wrapping_token: TokenState,
+    destroyed_secret_ids: usize,
 }
 
-/// What became of the wrapping token. It is itself never shown.
+/// The state of the wrapping token after the run. The token itself is never shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Token {
-    /// Nothing: there is one already, or none is wanted.
+pub(crate) enum TokenState {
+    /// The old token stays, or none is wanted.
     Unchanged,
-    /// A new one stands in `vms.tf`.
+    /// A new token is in `vms.tf`.
     Issued,
-    /// There is no role yet that it could be issued for.
+    /// The role does not exist yet, so no token can be issued.
     Pending,
 }
 
@@ -90,28 +90,24 @@ impl Report {
         }
     }
 
-    /// Files that were changed, or would be.
-    pub(crate) fn files(&mut self, changes: &[Change]) {
+    /// Adds the changes of files.
+    pub(crate) fn add_files(&mut self, changes: &[FileChange]) {
         for change in changes {
-            self.line(change.kind(), &format!("`{}`", change.path));
-            self.files.push(FileReport {
-                path: change.path.clone(),
-                change: change.kind(),
-            });
+            self.add_file(&change.path, change.verb(), &format!("`{}`", change.path));
         }
     }
 
-    /// A file of which only something other than its content was changed.
-    pub(crate) fn file(&mut self, path: &str, change: &'static str, what: &str) {
-        self.line(change, what);
+    /// Adds the change of one file.
+    pub(crate) fn add_file(&mut self, path: &str, verb: &'static str, description: &str) {
+        self.add_line(verb, description);
         self.files.push(FileReport {
             path: path.to_owned(),
-            change,
+            change: verb,
         });
     }
 
-    /// The diff of a dry run, on stdout.
-    pub(crate) fn diff(&mut self, text: &str) -> Result<(), Failure> {
+    /// Writes the diff of a dry run to stdout, or adds it to the JSON.
+    pub(crate) fn write_diff(&mut self, text: &str) -> Result<(), Failure> {
         if self.as_json {
             self.diff = Some(anstream::adapter::strip_str(text).to_string());
             return Ok(());
@@ -127,125 +123,124 @@ impl Report {
             })
     }
 
-    /// OpenBao at `address` is asked.
-    pub(crate) fn openbao(&mut self, address: String, how: How) -> &mut OpenBaoReport {
-        let apply = match how {
-            How::Tofu => "tofu",
-            How::Api => "api",
-            How::None => "none",
-        };
-        self.openbao.insert(OpenBaoReport {
+    /// Sets the server and the method (`tofu`, `api` or `none`).
+    pub(crate) fn set_openbao(&mut self, address: String, method: &'static str) {
+        self.openbao = Some(OpenBaoReport {
             address,
-            apply,
+            apply: method,
             policy: None,
             role: None,
-            wrapping_token: Token::Unchanged,
+            wrapping_token: TokenState::Unchanged,
             destroyed_secret_ids: 0,
-        })
+        });
     }
 
-    /// What became of policy and role; `way` says through what.
-    pub(crate) fn applied(&mut self, outcome: Outcome, way: &str) {
-        let host = self.host.clone();
+    /// Adds the changes of policy and role.
+    pub(crate) fn add_objects(&mut self, changes: HostChanges, apply: &Apply) {
         let objects = [
-            (outcome.policy, format!("policy `host-{host}`")),
-            (outcome.role, format!("role `{host}`")),
+            (changes.policy, format!("policy `host-{}`", self.host)),
+            (changes.role, format!("role `{}`", self.host)),
         ];
-        for (step, object) in objects.iter().filter(|(step, _)| *step != Step::Unchanged) {
-            self.line(
-                &step.to_string(),
-                &format!("{object} in OpenBao, through {way}"),
-            );
+        for (change, object) in objects {
+            if change != ObjectChange::Unchanged {
+                let description = format!("{object} in OpenBao, through {apply}");
+                self.add_line(&change.to_string(), &description);
+            }
         }
         if let Some(openbao) = &mut self.openbao {
-            openbao.policy = Some(outcome.policy);
-            openbao.role = Some(outcome.role);
+            openbao.policy = Some(changes.policy);
+            openbao.role = Some(changes.role);
         }
     }
 
-    pub(crate) fn token(&mut self, token: Token, what: &str) {
-        if token == Token::Issued {
-            self.line("issued", what);
+    /// Adds the state of the wrapping token.
+    pub(crate) fn add_token(&mut self, state: TokenState, description: &str) {
+        if state == TokenState::Issued {
+            self.add_line("issued", description);
         } else {
-            self.note(what);
+            self.note(description);
         }
         if let Some(openbao) = &mut self.openbao {
-            openbao.wrapping_token = token;
+            openbao.wrapping_token = state;
         }
     }
 
-    pub(crate) fn destroyed(&mut self, count: usize) {
+    /// Adds the number of destroyed secret ids.
+    pub(crate) fn add_destroyed(&mut self, count: usize) {
         if count > 0 {
             let plural = if count == 1 { "" } else { "s" };
-            let host = self.host.clone();
-            self.line(
-                "destroyed",
-                &format!("{count} old secret id{plural} of `{host}`"),
-            );
+            let description = format!("{count} old secret id{plural} of `{}`", self.host);
+            self.add_line("destroyed", &description);
         }
         if let Some(openbao) = &mut self.openbao {
             openbao.destroyed_secret_ids = count;
         }
     }
 
-    /// One thing that was changed, or would be.
-    fn line(&mut self, verb: &str, what: &str) {
+    /// Reports one change.
+    fn add_line(&mut self, verb: &str, description: &str) {
         self.changed = true;
         if self.as_json {
             return;
         }
         if self.dry_run {
-            note(format_args!("would be {verb}: {what}"));
+            note(format_args!("would be {verb}: {description}"));
         } else {
-            note(format_args!("{verb} {what}"));
+            note(format_args!("{verb} {description}"));
         }
     }
 
-    /// Something to know that is no change.
-    pub(crate) fn note(&self, what: &str) {
+    /// Reports a fact that is not a change.
+    pub(crate) fn note(&self, text: &str) {
         if !self.as_json {
-            note(what);
+            note(text);
         }
     }
 
-    pub(crate) fn warning(&mut self, what: String) {
-        warn(&what);
-        self.warnings.push(what);
+    pub(crate) fn warn(&mut self, text: String) {
+        warn(&text);
+        self.warnings.push(text);
     }
 
-    /// Something is done: a later failure says so.
-    pub(crate) fn done(&mut self, what: impl Into<String>) {
-        self.done.push(what.into());
+    /// Adds a finished step, which the message of a later failure names.
+    pub(crate) fn add_done(&mut self, step: impl Into<String>) {
+        self.done.push(step.into());
     }
 
-    /// `failure` of a step, with what was done before it and how to go on.
-    pub(crate) fn interrupted(&self, step: &str, failure: Failure) -> Failure {
-        let failure = failure.context(step);
+    /// Adds to the failure of a later step the finished steps and the way to continue.
+    pub(crate) fn interrupt(&self, state: &str, failure: Failure) -> Failure {
+        let failure = failure.context(state);
         let failure = if self.done.is_empty() {
             failure.suffix("nothing was changed")
         } else {
             failure.suffix(format_args!("done before that: {}", self.done.join(", ")))
         };
-        crate::failure::and_then(failure, "run the same command again: it goes on from there")
+        append_hint(
+            failure,
+            "run the same command again: it continues from there",
+        )
     }
 
-    /// The end of the run.
+    /// Ends the run: writes the JSON, or reports that nothing was changed.
     pub(crate) fn finish(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         if self.as_json {
             self.error = result.as_ref().err().map(|failure| ErrorReport {
                 message: failure.message().to_owned(),
                 hint: failure.hint_text().map(str::to_owned),
             });
-            let json = serde_json::to_string_pretty(&self)
-                .map_err(|error| Failure::failed(format_args!("the result is no JSON: {error}")))?;
+            let json = serde_json::to_string_pretty(&self).map_err(|error| {
+                Failure::failed(format_args!(
+                    "the result cannot be written as JSON: {error}"
+                ))
+            })?;
             data(json)?;
         } else if result.is_ok() && !self.changed {
-            let action = if self.action == "remove" {
-                "is not there"
+            let state = if self.action == "remove" {
+                "does not exist"
             } else {
-                "is as it should be"
+                "is up to date"
             };
-            note(format_args!("nothing to change: `{}` {action}", self.host));
+            note(format_args!("nothing to change: `{}` {state}", self.host));
         }
         result
     }

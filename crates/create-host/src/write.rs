@@ -1,4 +1,4 @@
-//! Writes changes: all of them or none.
+//! Writes file changes: all of them or none.
 
 mod staged;
 
@@ -10,120 +10,116 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cli::Failure;
-use secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
+use zts_cli::Failure;
+use zts_secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
 
 use crate::{
-    failure,
-    fleet::{Fleet, Tree},
+    change::FileChange,
+    failure::file_failure,
+    fleet::{DRAFT_PREFIX, Fleet, Tree, is_draft},
     git,
-    plan::Change,
 };
-use staged::Staged;
-
-/// What a file that is not finished is called; one that a killed run left is known by it.
-pub(crate) const PREFIX: &str = ".create-host.";
+use staged::StagedFile;
 
 /// Writes `changes`. Every new content is on the disk beside its target before the first target is
-/// touched; when a step fails, what was replaced is put back. `private` files are readable by their owner
-/// only afterwards.
-pub(crate) fn write(tree: &Tree, changes: &[Change], private: &[&str]) -> Result<(), Failure> {
-    let targets = resolve(tree, changes)?;
-    git::exclude(tree.root(), &format!("{PREFIX}*"))?;
-    let mut made = MadeFolders::default();
-    let staged = stage(tree, &targets, private, &mut made);
+/// replaced. If a step fails, the replaced files are restored. Only their owner can read `private`
+/// files afterwards.
+pub(crate) fn write_changes(
+    tree: &Tree,
+    changes: &[FileChange],
+    private: &[&str],
+) -> Result<(), Failure> {
+    let targets = resolve_targets(tree, changes)?;
+    git::exclude_pattern(tree.root(), &format!("{DRAFT_PREFIX}*"))?;
+    let mut new_folders = NewFolders::default();
+    let staged = stage_files(tree, &targets, private, &mut new_folders);
     let result = staged.and_then(|mut staged| {
         check_unchanged(&targets)?;
-        put_in_place(&mut staged)
+        replace_targets(&mut staged)
     });
     if let Err(failure) = result {
-        made.remove();
+        new_folders.remove();
         return Err(failure);
     }
     remove_empty_folders(tree, &targets);
     sync_folders(&targets)
 }
 
-type Target<'a> = (PathBuf, &'a Change);
+/// The real path of a file, and its change.
+type Target<'a> = (PathBuf, &'a FileChange);
 
-fn resolve<'a>(tree: &Tree, changes: &'a [Change]) -> Result<Vec<Target<'a>>, Failure> {
+fn resolve_targets<'a>(tree: &Tree, changes: &'a [FileChange]) -> Result<Vec<Target<'a>>, Failure> {
     changes
         .iter()
         .map(|change| Ok((tree.resolve(&change.path)?, change)))
         .collect()
 }
 
-fn folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
+fn parent_folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
     targets
         .iter()
         .filter_map(|(path, _)| path.parent().map(Path::to_owned))
         .collect()
 }
 
-/// Removes what killed runs left in the folders of the files that are written. The lock on the fleet keeps
-/// runs that live out of this.
-pub(crate) fn sweep(fleet: &Fleet) -> Result<(), Failure> {
+/// Removes the drafts that killed runs left in the folders of the fleet's files. The lock on the
+/// fleet excludes runs that still work.
+pub(crate) fn remove_drafts(fleet: &Fleet) -> Result<(), Failure> {
     let paths = &fleet.settings.paths;
     for file in [&paths.flake, &paths.vms, &paths.generated] {
         if let Some(folder) = fleet.tree.resolve(file.as_str())?.parent() {
-            sweep_folder(folder, false)?;
+            remove_drafts_in(folder, false)?;
         }
     }
-    sweep_folder(&fleet.tree.resolve(paths.hosts.as_str())?, true)
+    remove_drafts_in(&fleet.tree.resolve(paths.hosts.as_str())?, true)
 }
 
-fn sweep_folder(folder: &Path, deep: bool) -> Result<(), Failure> {
+fn remove_drafts_in(folder: &Path, deep: bool) -> Result<(), Failure> {
     let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(()); // it is not there yet
+        return Ok(()); // the folder does not exist yet
     };
     for entry in entries.flatten() {
         let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder && deep {
-            sweep_folder(&path, deep)?;
-        } else if !is_folder && is_unfinished(&path) {
-            fs::remove_file(&path).map_err(|cause| failure::io("remove", &path, cause))?;
+            remove_drafts_in(&path, deep)?;
+        } else if !is_folder && is_draft(&path) {
+            fs::remove_file(&path).map_err(|cause| file_failure("remove", &path, cause))?;
         }
     }
     Ok(())
 }
 
-/// Whether that is a file on its way, which a run left that was killed.
-pub(crate) fn is_unfinished(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().starts_with(PREFIX)
-}
-
-fn stage(
+fn stage_files(
     tree: &Tree,
     targets: &[Target<'_>],
     private: &[&str],
-    made: &mut MadeFolders,
-) -> Result<Vec<Staged>, Failure> {
-    for folder in folders(targets) {
-        made.make(&folder)?;
+    new_folders: &mut NewFolders,
+) -> Result<Vec<StagedFile>, Failure> {
+    for folder in parent_folders(targets) {
+        new_folders.create(&folder)?;
     }
     targets
         .iter()
         .map(|(path, change)| {
             let private = private.contains(&change.path.as_str());
-            Staged::new(path, change, private)
-                .map_err(|cause| failure::io("write", &tree.root().join(&change.path), cause))
+            StagedFile::new(path, change, private)
+                .map_err(|cause| file_failure("write", &tree.root().join(&change.path), cause))
         })
         .collect()
 }
 
-/// An editor that saved meanwhile must not lose what it wrote.
+/// Checks that no target has changed since it was read, for example by an editor.
 fn check_unchanged(targets: &[Target<'_>]) -> Result<(), Failure> {
     for (path, change) in targets {
         let now = match read_bounded(path, LARGEST_TEXT) {
             Ok(bytes) => Some(bytes),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-            Err(cause) => return Err(failure::io("read", path, cause)),
+            Err(cause) => return Err(file_failure("read", path, cause)),
         };
         if now != change.before {
             return Err(Failure::failed(format_args!(
-                "`{}` was changed by somebody else meanwhile",
+                "`{}` has been changed since it was read",
                 change.path
             ))
             .hint("nothing was changed; run the same command again"));
@@ -132,45 +128,47 @@ fn check_unchanged(targets: &[Target<'_>]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn put_in_place(staged: &mut [Staged]) -> Result<(), Failure> {
+/// Replaces the targets one by one, and restores all of them if one fails.
+fn replace_targets(staged: &mut [StagedFile]) -> Result<(), Failure> {
     for index in 0..staged.len() {
-        let Err(cause) = staged[index].put() else {
+        let Err(cause) = staged[index].replace_target() else {
             continue;
         };
-        let failure = failure::io("write", staged[index].path(), cause);
-        let back = staged[..=index].iter_mut().rev().map(|done| {
-            done.put_back()
+        let failure = file_failure("write", staged[index].path(), cause);
+        let restored = staged[..=index].iter_mut().rev().map(|done| {
+            done.restore_target()
                 .map_err(|cause| (done.path().to_owned(), cause))
         });
-        let stuck: Vec<String> = back
+        let not_restored: Vec<String> = restored
             .filter_map(Result::err)
             .map(|(path, cause)| format!("`{}` ({cause})", path.display()))
             .collect();
-        if stuck.is_empty() {
+        if not_restored.is_empty() {
             return Err(failure);
         }
         return Err(failure
             .suffix(format_args!(
-                "and could not be put back: {}",
-                stuck.join(", ")
+                "and could not be restored: {}",
+                not_restored.join(", ")
             ))
-            .hint("look at these files by hand, with `git diff` for instance"));
+            .hint("check these files, for example with `git diff`"));
     }
     Ok(())
 }
 
-/// Folders that this run made, and takes away when it fails.
+/// The folders that this run created, and removes if it fails.
 #[derive(Debug, Default)]
-struct MadeFolders(Vec<PathBuf>);
+struct NewFolders(Vec<PathBuf>);
 
-impl MadeFolders {
-    fn make(&mut self, folder: &Path) -> Result<(), Failure> {
+impl NewFolders {
+    fn create(&mut self, folder: &Path) -> Result<(), Failure> {
         let missing: Vec<&Path> = folder
             .ancestors()
             .take_while(|folder| !folder.exists())
             .collect();
         for folder in missing.into_iter().rev() {
-            make_folder(folder).map_err(|cause| failure::io("make the folder", folder, cause))?;
+            create_folder(folder)
+                .map_err(|cause| file_failure("create the folder", folder, cause))?;
             self.0.push(folder.to_owned());
         }
         Ok(())
@@ -178,20 +176,20 @@ impl MadeFolders {
 
     fn remove(self) {
         for folder in self.0.iter().rev() {
-            // it stays where somebody put something into it meanwhile
+            // a folder stays if another process has put a file into it
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+fn create_folder(folder: &Path) -> io::Result<()> {
     let parent = Folder::open(folder.parent().unwrap_or(Path::new("/")), Guard::Links)?;
     fs::DirBuilder::new()
-        .mode(0o775) // less what the umask takes away: never writable by everybody
+        .mode(0o775) // less the bits of the umask: never writable by everybody
         .create(parent.within(folder.file_name().unwrap_or_default()))
 }
 
-/// Removes the folders that removed files leave empty, up to the fleet's root.
+/// Removes the folders that are empty without the removed files, up to the fleet's root.
 fn remove_empty_folders(tree: &Tree, targets: &[Target<'_>]) {
     let removed = targets.iter().filter(|(_, change)| change.after.is_none());
     for (path, _) in removed {
@@ -201,18 +199,18 @@ fn remove_empty_folders(tree: &Tree, targets: &[Target<'_>]) {
             .take_while(|folder| *folder != tree.root());
         for folder in above {
             if fs::remove_dir(folder).is_err() {
-                break; // something is in it
+                break; // it is not empty
             }
         }
     }
 }
 
-/// A rename is on the disk when its folder is.
+/// Flushes the folders, because a rename is on the disk only with its folder.
 fn sync_folders(targets: &[Target<'_>]) -> Result<(), Failure> {
-    for folder in folders(targets) {
+    for folder in parent_folders(targets) {
         match File::open(&folder).and_then(|opened| opened.sync_all()) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                return Err(failure::io("flush", &folder, cause));
+                return Err(file_failure("flush", &folder, cause));
             }
             _ => {}
         }
@@ -224,9 +222,9 @@ fn sync_folders(targets: &[Target<'_>]) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn change(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
+    fn change(path: &str, before: Option<&str>, after: Option<&str>) -> FileChange {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-        Change {
+        FileChange {
             path: path.to_owned(),
             before: bytes(before),
             after: bytes(after),
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_editor_saved_meanwhile_is_not_lost() {
+    fn a_file_that_an_editor_saved_meanwhile_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let tree = Tree::new(folder.path()).unwrap();
         fs::write(folder.path().join("flake.nix"), "saved").unwrap();
@@ -243,9 +241,9 @@ mod tests {
             change("flake.nix", None, Some("new")),
             change("flake.nix", Some("old"), None),
         ] {
-            let failure = write(&tree, &[change], &[]).unwrap_err();
+            let failure = write_changes(&tree, &[change], &[]).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(failure.message(), @"`flake.nix` was changed by somebody else meanwhile");
+                insta::assert_snapshot!(failure.message(), @"`flake.nix` has been changed since it was read");
             }
             let text = fs::read_to_string(folder.path().join("flake.nix"));
             assert_eq!(text.unwrap(), "saved");
@@ -253,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_replaced_comes_back_when_a_later_step_fails() {
+    fn replaced_files_are_restored_if_a_later_step_fails() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for name in ["edited", "removed", "late"] {
@@ -265,13 +263,14 @@ mod tests {
             change("removed", Some("old"), None),
             change("late", Some("old"), Some("new")),
         ];
-        let stage = |change: &Change| Staged::new(&path(&change.path), change, false).unwrap();
-        let mut staged: Vec<Staged> = changes.iter().map(stage).collect();
-        // the last one cannot be put in place any more
+        let stage =
+            |change: &FileChange| StagedFile::new(&path(&change.path), change, false).unwrap();
+        let mut staged: Vec<StagedFile> = changes.iter().map(stage).collect();
+        // the last target can no longer be replaced
         fs::remove_file(path("late")).unwrap();
         fs::create_dir_all(path("late/in the way")).unwrap();
 
-        let failure = put_in_place(&mut staged).unwrap_err();
+        let failure = replace_targets(&mut staged).unwrap_err();
         assert!(failure.message().contains("late"), "{failure:?}");
         drop(staged);
         assert!(!path("made").exists());

@@ -1,9 +1,8 @@
-//! The secret that a cluster's CAs are derived from, and the CAs.
+//! The authority file with the secret that a cluster's CAs are derived from, and the CAs.
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cli::{Failure, data};
 use p256::ecdsa::{DerSignature, SigningKey, signature::Signer};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyUsagePurpose,
@@ -13,38 +12,41 @@ use ring::{
     digest, hkdf,
     rand::{SecureRandom, SystemRandom},
 };
-use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use zeroize::Zeroizing;
+use zts_cli::{Failure, data};
+use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
 
-use crate::{calendar::Period, file};
+use crate::{file, period::Period};
 
-/// How a line of an authority file begins; the number is that of the way CAs are derived. Then follow how
-/// many seconds a CA signs, and base64 of the secret. The time is a part of it because other periods are
+/// The prefix of a line in an authority file, with the version of the derivation. The period in
+/// seconds and the secret in base64 follow. The period is a part of it because another period gives
 /// other CAs.
 const PREFIX: &str = "vault-certs-authority-1:";
-const LENGTH: usize = 32;
+const SECRET_LENGTH: usize = 32;
 
-/// Makes a new authority file.
+/// Creates an authority file, or prints its content.
 ///
 /// # Errors
-/// A file that is there already or cannot be written.
-pub(crate) fn make(output: Option<&Path>, period: Duration) -> Result<(), Failure> {
-    let line = new_line(period)?;
+/// The file exists or cannot be written.
+pub(crate) fn create_file(output: Option<&Path>, period: Duration) -> Result<(), Failure> {
+    let line = generate_line(period)?;
     let Some(path) = output else {
         return data(line.trim_end());
     };
     write_new(path, &line)
 }
 
-/// A random secret as the line of a file.
-fn new_line(period: Duration) -> Result<Zeroizing<String>, Failure> {
+/// Generates a secret as a line of an authority file.
+fn generate_line(period: Duration) -> Result<Zeroizing<String>, Failure> {
     if period.as_secs() == 0 {
-        return Err(Failure::usage("a CA signs for at least a second").hint("`--period 90days`"));
+        return Err(
+            Failure::usage("the period of a CA is at least a second").hint("`--period 90days`")
+        );
     }
-    let mut secret = Zeroizing::new([0; LENGTH]);
+    let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
     SystemRandom::new()
         .fill(secret.as_mut_slice())
-        .map_err(|_| Failure::failed("the system gives no random numbers"))?;
+        .map_err(|_| Failure::failed("the system returns no random numbers"))?;
     let text = Zeroizing::new(BASE64_STANDARD.encode(secret.as_slice()));
     Ok(Zeroizing::new(format!(
         "{PREFIX}{}:{}\n",
@@ -55,43 +57,43 @@ fn new_line(period: Duration) -> Result<Zeroizing<String>, Failure> {
 
 fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
     file::create(path, line.as_bytes()).map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => Failure::failed(format!("`{}` is there already", path.display()))
-            .hint("whoever replaces it replaces the CA: add a line to it instead, and swap the lines when all clients know both"),
+        io::ErrorKind::AlreadyExists => Failure::failed(format!("`{}` already exists", path.display()))
+            .hint("replacing it would replace the CA: add a line to it instead, and swap the lines when all clients know both"),
         _ => file::unwritable(path, &cause),
     })
 }
 
-/// The secrets of an authority file: the first signs, all are trusted.
+/// The secrets of an authority file. The CAs of the first one sign, and those of all are trusted.
 pub(crate) struct Authorities {
     secrets: Vec<Secret>,
 }
 
-/// One line.
+/// A line of an authority file.
 struct Secret {
     period: Duration,
     bytes: Zeroizing<Vec<u8>>,
 }
 
-/// The CAs of one secret that matter at a moment.
-pub(crate) struct Trio {
-    /// Of the period before: what it signed may still be shown.
+/// The CAs of one secret that are trusted in a period.
+pub(crate) struct PeriodAuthorities {
+    /// The CA of the period before, whose certificates may still be in use.
     pub(crate) before: Authority,
-    /// Which signs.
+    /// The CA that signs.
     pub(crate) now: Authority,
-    /// Which will.
+    /// The CA that signs next.
     pub(crate) after: Authority,
 }
 
 impl Authorities {
-    /// Reads the file; where `create` gives a period, makes it first if it is missing.
+    /// Reads the file. If it is missing and `create` gives a period, creates it.
     ///
     /// # Errors
-    /// A file that is missing, that others can read, or whose lines are none.
+    /// The file is missing or invalid, or other users can read it.
     pub(crate) fn read(path: &Path, create: Option<Duration>) -> Result<Self, Failure> {
         if let Some(period) = create
             && !path.exists()
         {
-            write_new(path, &new_line(period)?)?;
+            write_new(path, &generate_line(period)?)?;
         }
         let shown = path.display();
         let text = read_text_bounded(path, LARGEST_TEXT)
@@ -107,14 +109,14 @@ impl Authorities {
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let secrets: Vec<_> = lines
             .enumerate()
-            .map(|(index, line)| secret(line).ok_or(index + 1))
+            .map(|(index, line)| parse_secret(line).ok_or(index + 1))
             .collect::<Result<_, _>>()
             .map_err(|number| {
                 Failure::usage(format!(
-                    "the authority file `{shown}` is damaged: secret {number} is none"
+                    "the authority file `{shown}` is damaged: secret {number} is invalid"
                 ))
                 .hint(format!(
-                    "a line is `{PREFIX}`, seconds, `:` and base64 of {LENGTH} bytes"
+                    "a line is `{PREFIX}`, seconds, `:` and base64 of {SECRET_LENGTH} bytes"
                 ))
             })?;
         if secrets.is_empty() {
@@ -127,21 +129,21 @@ impl Authorities {
         Ok(Self { secrets })
     }
 
-    /// How long a CA of the secret that signs does so.
+    /// Returns the period of the CAs that sign.
     pub(crate) fn period(&self) -> Duration {
         self.secrets[0].period
     }
 
-    /// The CAs of each secret at this moment (seconds since 1970), of the one that signs first.
+    /// Derives the CAs of each secret at a time (seconds since 1970), those that sign first.
     ///
     /// # Errors
-    /// None that can happen with the lengths used here; the libraries could say so.
-    pub(crate) fn at(&self, cluster: &str, now: u64) -> Result<Vec<Trio>, Failure> {
+    /// A key cannot be derived, which does not happen with these lengths.
+    pub(crate) fn at(&self, cluster: &str, now: u64) -> Result<Vec<PeriodAuthorities>, Failure> {
         let secrets = self.secrets.iter();
         secrets
             .map(|secret| {
                 let [before, now, after] = Period::at(now, secret.period).trusted();
-                Ok(Trio {
+                Ok(PeriodAuthorities {
                     before: Authority::derive(secret, cluster, before)?,
                     now: Authority::derive(secret, cluster, now)?,
                     after: Authority::derive(secret, cluster, after)?,
@@ -151,30 +153,30 @@ impl Authorities {
     }
 }
 
-fn secret(line: &str) -> Option<Secret> {
+fn parse_secret(line: &str) -> Option<Secret> {
     let (seconds, encoded) = line.strip_prefix(PREFIX)?.split_once(':')?;
     let period = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
     let bytes = Zeroizing::new(BASE64_STANDARD.decode(encoded).ok()?);
-    (bytes.len() == LENGTH).then_some(Secret { period, bytes })
+    (bytes.len() == SECRET_LENGTH).then_some(Secret { period, bytes })
 }
 
 fn refuse_readers(path: &Path) -> Result<(), Failure> {
     let metadata = fs::metadata(path).map_err(|cause| file::unwritable(path, &cause))?;
     let mode = metadata.permissions().mode();
     if mode.trailing_zeros() >= 6 {
-        return Ok(()); // no bit of the group's or of others'
+        return Ok(()); // no bits for the group and others
     }
     let shown = path.display();
     Err(Failure::usage(format!(
-        "others than its owner may read the authority file `{shown}` (mode {:o})",
+        "other users may read the authority file `{shown}` (mode {:o})",
         mode & 0o777
     ))
     .hint(format!(
-        "`chmod 0600 {shown}`; whoever may have read it can pose as the cluster: make another"
+        "`chmod 0600 {shown}`; a user that has read it can impersonate the cluster: create another one"
     )))
 }
 
-/// One CA: a key and a name. Whoever derives it from the same secret gets the same, byte for byte.
+/// A CA: a key and a name. Each derivation from the same secret gives the same bytes.
 pub(crate) struct Authority {
     key: Key,
     name: String,
@@ -183,17 +185,19 @@ pub(crate) struct Authority {
 
 impl Authority {
     fn derive(secret: &Secret, cluster: &str, period: Period) -> Result<Self, Failure> {
-        let underivable = || Failure::failed("the CA's key could not be derived");
+        let failed = || Failure::failed("the CA's key could not be derived");
         let number = period.number();
         let seconds = secret.period.as_secs();
-        let from = hkdf::Salt::new(hkdf::HKDF_SHA256, b"zero-touch-secrets").extract(&secret.bytes);
-        // The first try is a key but for one of 2^32 secrets.
+        let pseudorandom_key =
+            hkdf::Salt::new(hkdf::HKDF_SHA256, b"zero-touch-secrets").extract(&secret.bytes);
+        // The first attempt fails for one of 2^32 secrets.
         for attempt in 0..8 {
             let info = format!("CA\0{cluster}\0{seconds}\0{number}\0{attempt}");
-            let mut scalar = Zeroizing::new([0; LENGTH]);
-            from.expand(&[info.as_bytes()], hkdf::HKDF_SHA256)
+            let mut scalar = Zeroizing::new([0; SECRET_LENGTH]);
+            pseudorandom_key
+                .expand(&[info.as_bytes()], hkdf::HKDF_SHA256)
                 .and_then(|output| output.fill(scalar.as_mut_slice()))
-                .map_err(|_| underivable())?;
+                .map_err(|_| failed())?;
             if let Ok(key) = SigningKey::from_slice(scalar.as_slice()) {
                 return Ok(Self {
                     key: Key::new(key),
@@ -202,35 +206,35 @@ impl Authority {
                 });
             }
         }
-        Err(underivable())
+        Err(failed())
     }
 
-    /// Its own certificate, signed by itself.
+    /// Returns its self-signed certificate.
     ///
     /// # Errors
-    /// Names that X.509 cannot say.
+    /// X.509 cannot represent its name.
     pub(crate) fn certificate(&self) -> Result<Certificate, Failure> {
         self.parameters(&self.key)
             .self_signed(&self.key)
-            .map_err(|cause| unmade(&cause))
+            .map_err(|cause| certificate_failure(&cause))
     }
 
-    /// Its certificate as `other` signs it, for those who trust that one.
+    /// Returns its certificate signed by `other`, for clients that trust only that CA.
     ///
     /// # Errors
-    /// Names that X.509 cannot say.
+    /// X.509 cannot represent its name.
     pub(crate) fn signed_by(&self, other: &Self) -> Result<Certificate, Failure> {
         self.parameters(&other.key)
             .signed_by(&self.key, &other.issuer())
-            .map_err(|cause| unmade(&cause))
+            .map_err(|cause| certificate_failure(&cause))
     }
 
-    /// What signs in its name.
+    /// Returns the issuer for certificates that it signs.
     pub(crate) fn issuer(&self) -> Issuer<'static, &Key> {
         Issuer::new(self.parameters(&self.key), &self.key)
     }
 
-    /// Everything but the signature, the same at each call.
+    /// Returns all of a certificate except its signature, the same at each call.
     fn parameters(&self, signer: &Key) -> CertificateParams {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.remove(DnType::CommonName);
@@ -242,26 +246,28 @@ impl Authority {
         parameters.use_authority_key_identifier_extension = true;
         parameters.not_before = self.period.valid_from();
         parameters.not_after = self.period.valid_until();
-        parameters.serial_number = Some(self.serial(signer));
+        parameters.serial_number = Some(self.serial_number(signer));
         parameters
     }
 
-    /// Two certificates of one signer must differ in their serial number, and two nodes must agree on it.
-    fn serial(&self, signer: &Key) -> SerialNumber {
-        let mut all = digest::Context::new(&digest::SHA256);
-        all.update(self.key.der_bytes());
-        all.update(signer.der_bytes());
-        let mut bytes = all.finish().as_ref()[..16].to_vec();
+    /// Returns the serial number of its certificate by `signer`. It differs between certificates of
+    /// one signer, and is the same on all nodes.
+    fn serial_number(&self, signer: &Key) -> SerialNumber {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(self.key.der_bytes());
+        context.update(signer.der_bytes());
+        let mut bytes = context.finish().as_ref()[..16].to_vec();
         bytes[0] = bytes[0] & 0x7f | 0x40; // positive, and of a fixed length
         SerialNumber::from(bytes)
     }
 }
 
-fn unmade(cause: &rcgen::Error) -> Failure {
+fn certificate_failure(cause: &rcgen::Error) -> Failure {
     Failure::failed(format!("the CA's certificate could not be made: {cause}"))
 }
 
-/// A P-256 key whose signatures are the same each time (RFC 6979): so are the certificates.
+/// A P-256 key with deterministic signatures (RFC 6979), so that certificates are deterministic,
+/// too.
 pub(crate) struct Key {
     key: SigningKey,
     point: Vec<u8>,

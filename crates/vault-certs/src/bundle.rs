@@ -1,25 +1,25 @@
-//! CA certificates in PEM.
+//! Bundles of CA certificates (PEM).
 
 use std::{io, path::Path};
 
-use cli::Failure;
 use pem::Pem;
-use secure_fs::{LARGEST_TEXT, read_bounded};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+use zts_cli::Failure;
+use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
 const TAG: &str = "CERTIFICATE";
 
-/// Certificates in DER, each once, in the order in which they came.
+/// Certificates (DER), each once, in the order of their addition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bundle {
     certificates: Vec<Vec<u8>>,
 }
 
 impl Bundle {
-    /// The certificates of a PEM text; what else is in it is left out.
+    /// Parses the certificates in a PEM text, and ignores its other parts.
     ///
     /// # Errors
-    /// Why it is none, in words.
+    /// The text is no PEM, or a certificate in it is damaged.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let mut bundle = Self::default();
         for part in pem::parse_many(text).map_err(|cause| cause.to_string())? {
@@ -27,13 +27,13 @@ impl Bundle {
                 continue;
             }
             let der = part.into_contents();
-            parsed(&der).ok_or("a certificate in it is damaged")?;
+            parse_certificate(&der).ok_or("a certificate in it is damaged")?;
             bundle.add(der);
         }
         Ok(bundle)
     }
 
-    /// Reads a file; `None` where there is none.
+    /// Reads a file. Returns `None` where it does not exist.
     ///
     /// # Errors
     /// A file that cannot be read, or holds no certificate.
@@ -56,40 +56,40 @@ impl Bundle {
         Ok(Some(bundle))
     }
 
-    /// Adds one, unless it is there.
+    /// Adds a certificate that it does not have yet.
     pub(crate) fn add(&mut self, certificate: Vec<u8>) {
         if !self.certificates.contains(&certificate) {
             self.certificates.push(certificate);
         }
     }
 
-    /// Keeps those that this says yes to.
+    /// Removes the certificates for which `keep` returns false.
     pub(crate) fn retain(&mut self, keep: impl Fn(&X509Certificate<'_>) -> bool) {
         self.certificates
-            .retain(|der| parsed(der).is_some_and(|certificate| keep(&certificate)));
+            .retain(|der| parse_certificate(der).is_some_and(|certificate| keep(&certificate)));
     }
 
-    /// All of them, in DER.
+    /// Returns the certificates (DER).
     pub(crate) fn certificates(&self) -> &[Vec<u8>] {
         &self.certificates
     }
 
-    /// As the text of a file.
-    pub(crate) fn text(&self) -> String {
-        self.certificates.iter().map(|der| text(der)).collect()
+    /// Formats the bundle in PEM.
+    pub(crate) fn to_pem(&self) -> String {
+        self.certificates.iter().map(|der| to_pem(der)).collect()
     }
 }
 
-/// A certificate in PEM.
-pub(crate) fn text(der: &[u8]) -> String {
+/// Formats a certificate in PEM.
+pub(crate) fn to_pem(der: &[u8]) -> String {
     pem::encode_config(
         &Pem::new(TAG, der),
         pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF),
     )
 }
 
-/// A certificate as it can be looked into.
-pub(crate) fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
+/// Parses a certificate (DER).
+pub(crate) fn parse_certificate(der: &[u8]) -> Option<X509Certificate<'_>> {
     X509Certificate::from_der(der)
         .ok()
         .filter(|(rest, _)| rest.is_empty())

@@ -2,38 +2,39 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use cli::Failure;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 use x509_parser::{extensions::GeneralName, prelude::X509Certificate};
 use zeroize::Zeroizing;
+use zts_cli::Failure;
 
-use crate::{authority::Authority, bundle, calendar::moment};
+use crate::{authority::Authority, bundle::parse_certificate, period::date};
 
-/// Clocks of clients may be behind ours.
-const HOUR: Duration = Duration::from_secs(3600);
+/// The time before the issue at which a certificate becomes valid, because clients' clocks may be
+/// slow.
+const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
-/// What a certificate must be good for, and how long.
-pub(crate) struct Wanted {
+/// The names and the lifetime of a certificate.
+pub(crate) struct CertificateRequest {
     /// Host names and IP addresses, sorted, each once.
     names: Vec<String>,
     lifetime: Duration,
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     now: u64,
 }
 
-/// A certificate and its key.
-pub(crate) struct Issued {
+/// A certificate (DER) and its key (PEM).
+pub(crate) struct IssuedCertificate {
     pub(crate) certificate: Vec<u8>,
     pub(crate) key: Zeroizing<String>,
 }
 
-impl Wanted {
-    /// For these names and addresses, and the machine's own.
+impl CertificateRequest {
+    /// Returns a request for these names and addresses, and for the loopback ones.
     ///
     /// # Errors
-    /// A name that no host can have.
+    /// A name is no host name.
     pub(crate) fn new(
         names: &[String],
         addresses: &[IpAddr],
@@ -42,7 +43,7 @@ impl Wanted {
     ) -> Result<Self, Failure> {
         let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let addresses = addresses.iter().map(IpAddr::to_string);
-        let names = names.iter().map(|name| host(name));
+        let names = names.iter().map(|name| normalize_host(name));
         let mut names = names.collect::<Result<Vec<_>, _>>()?;
         names.extend(addresses.chain(own));
         names.sort();
@@ -54,17 +55,22 @@ impl Wanted {
         })
     }
 
-    /// Why a certificate and key are not what is wanted; `None` where they are.
-    pub(crate) fn objection(
+    /// Returns the reason why a certificate and its key do not fit the request; `None` where they
+    /// do.
+    ///
+    /// # Errors
+    /// The CA's certificate cannot be made.
+    pub(crate) fn reason_to_renew(
         &self,
         certificate: &[u8],
         key: &str,
         signer: &Authority,
     ) -> Result<Option<&'static str>, Failure> {
         let authority = signer.certificate()?;
-        let (Some(shown), Some(authority)) =
-            (bundle::parsed(certificate), bundle::parsed(authority.der()))
-        else {
+        let (Some(current), Some(authority)) = (
+            parse_certificate(certificate),
+            parse_certificate(authority.der()),
+        ) else {
             return Ok(Some("it is damaged"));
         };
         let Ok(key) = KeyPair::from_pem(key) else {
@@ -72,18 +78,18 @@ impl Wanted {
         };
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let until = shown.validity().not_after.timestamp();
+        let until = current.validity().not_after.timestamp();
         Ok(
-            if shown.public_key().subject_public_key.data != key.der_bytes() {
-                Some("its key is another's")
-            } else if shown
+            if current.public_key().subject_public_key.data != key.der_bytes() {
+                Some("its key does not fit")
+            } else if current
                 .verify_signature(Some(authority.public_key()))
                 .is_err()
             {
                 Some("another CA signed it")
-            } else if names_of(&shown) != self.names {
-                Some("its names are others")
-            } else if shown.validity().not_before.timestamp() > now {
+            } else if subject_names(&current) != self.names {
+                Some("its names differ")
+            } else if current.validity().not_before.timestamp() > now {
                 Some("it is not valid yet")
             } else if until - now < lifetime - lifetime / 3 {
                 Some("it is due")
@@ -95,18 +101,18 @@ impl Wanted {
         )
     }
 
-    /// A new key and a certificate for it.
+    /// Generates a key and issues a certificate for it.
     ///
     /// # Errors
-    /// Names that X.509 cannot say.
-    pub(crate) fn issue(&self, signer: &Authority) -> Result<Issued, Failure> {
-        let unmade = |cause: rcgen::Error| {
+    /// X.509 cannot represent a name.
+    pub(crate) fn issue(&self, signer: &Authority) -> Result<IssuedCertificate, Failure> {
+        let failed = |cause: rcgen::Error| {
             Failure::failed(format!(
                 "the certificate for {} could not be made: {cause}",
                 self.names.join(", ")
             ))
         };
-        let mut parameters = CertificateParams::new(self.names.clone()).map_err(unmade)?;
+        let mut parameters = CertificateParams::new(self.names.clone()).map_err(failed)?;
         parameters.distinguished_name.remove(DnType::CommonName);
         if let Some(name) = self.common_name() {
             parameters.distinguished_name.push(DnType::CommonName, name);
@@ -118,20 +124,20 @@ impl Wanted {
         ];
         parameters.use_authority_key_identifier_extension = true;
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
-        let second = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        parameters.not_before = moment(now - second(HOUR));
-        parameters.not_after = moment(now.saturating_add(second(self.lifetime)));
-        let key = KeyPair::generate().map_err(unmade)?;
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        parameters.not_before = date(now - seconds(CLOCK_SKEW));
+        parameters.not_after = date(now.saturating_add(seconds(self.lifetime)));
+        let key = KeyPair::generate().map_err(failed)?;
         let certificate = parameters
             .signed_by(&key, &signer.issuer())
-            .map_err(unmade)?;
-        Ok(Issued {
+            .map_err(failed)?;
+        Ok(IssuedCertificate {
             certificate: certificate.der().to_vec(),
             key: Zeroizing::new(key.serialize_pem()),
         })
     }
 
-    /// For people: the first name that is not `localhost`.
+    /// Returns the first host name other than `localhost`, which only people read.
     fn common_name(&self) -> Option<&str> {
         let names = self.names.iter().map(String::as_str);
         names
@@ -140,8 +146,8 @@ impl Wanted {
     }
 }
 
-/// A host as a certificate names it: an address in its one spelling, so that it is found again there.
-fn host(name: &str) -> Result<String, Failure> {
+/// Normalizes a host name or address, so that it equals the one in a certificate.
+fn normalize_host(name: &str) -> Result<String, Failure> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(address.to_string());
     }
@@ -152,7 +158,8 @@ fn host(name: &str) -> Result<String, Failure> {
         .hint("letters, digits, `-` and dots, such as `bao1.example.com`; no port, no `https://`"))
 }
 
-/// Whether clients would take a certificate with that name; one that they cannot read costs all the others.
+/// Returns whether clients accept the name: they would refuse a whole certificate for one invalid
+/// name.
 fn is_host_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
@@ -160,8 +167,8 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// The host names and addresses of a certificate, sorted.
-fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
+/// Returns the host names and addresses of a certificate, sorted.
+fn subject_names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };
@@ -171,7 +178,9 @@ fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
         .iter()
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
+            GeneralName::IPAddress(bytes) => {
+                parse_address(bytes).map(|address| address.to_string())
+            }
             _ => None,
         })
         .collect();
@@ -179,7 +188,7 @@ fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+fn parse_address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         return Some(bytes.into());
     }

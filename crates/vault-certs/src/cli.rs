@@ -4,56 +4,58 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-/// Make OpenBao's certificates and replace them before they end
+/// Make OpenBao's certificates and replace them before they expire
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 #[expect(
     clippy::doc_markdown,
     reason = "these comments are the text of `--help`"
 )]
 pub(crate) enum Command {
-    /// Make a new authority file: the secret that a cluster's CAs are derived from
+    /// Create an authority file: the secret that a cluster's CAs are derived from
     Authority {
-        /// Where to write it; an existing file is never overwritten. Without it, to stdout
+        /// The new file, which must not exist; by default stdout
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
 
-        /// How long a CA signs before the next one does
-        #[arg(long, value_name = "TIME", default_value = "90days", value_parser = ::cli::duration)]
+        /// The period in which a CA signs, before the next CA does
+        #[arg(long, value_name = "TIME", default_value = "90days", value_parser = zts_cli::duration)]
         period: Duration,
     },
 
-    /// On a node: make what is missing, replace what is due
+    /// On a node: create missing files and replace certificates that are due
     Renew(Renew),
 
-    /// On a client: take over the CA certificates that come next
+    /// On a client: add the next CA certificates to the trusted ones
     ///
-    /// Asks each server for the chain that it shows, and takes from it the CA certificates that a CA which is
-    /// trusted already has signed. Those that have ended are dropped.
+    /// Reads the certificate chain of each server, and adds the CA certificates in it that an
+    /// already trusted CA has signed. Expired ones are removed.
     Fetch(Fetch),
 
-    /// Bring the CA certificates to Kubernetes: a ConfigMap `vault-tls` with the key `ca.crt` in each namespace
+    /// Write the CA certificates to Kubernetes: a ConfigMap `vault-tls` with the key `ca.crt` in
+    /// each namespace
     ///
-    /// Prints the manifests, or applies those that the cluster lacks. Says `changed` or `unchanged` then.
+    /// Prints the manifests, or applies those that the cluster lacks and prints `changed` or
+    /// `unchanged`.
     Kubernetes(Kubernetes),
 
-    /// Show a node's certificates and until when they are good
+    /// Show a node's certificates and their validity
     Show {
-        /// Where they are
+        /// The folder with the node's files
         #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao-certs")]
         directory: PathBuf,
     },
 }
 
-/// On a node.
+/// The arguments of `renew`.
 #[derive(Args, Debug)]
 #[expect(
     clippy::doc_markdown,
@@ -64,23 +66,24 @@ pub(crate) struct Renew {
     #[arg(long, value_name = "FILE")]
     pub(crate) authority: PathBuf,
 
-    /// Make the authority file where it is missing, with CAs that sign for so long: for a node that is alone
-    #[arg(long, value_name = "TIME", value_parser = ::cli::duration)]
+    /// Create the authority file if it is missing, with this period for its CAs: for a cluster of
+    /// one node
+    #[arg(long, value_name = "TIME", value_parser = zts_cli::duration)]
     pub(crate) create_authority: Option<Duration>,
 
-    /// Where `chain.pem`, `key.pem` and `ca.pem` go
+    /// The folder for `chain.pem`, `key.pem` and `ca.pem`
     #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao-certs")]
     pub(crate) directory: PathBuf,
 
-    /// The cluster's name: a part of the CA's
+    /// The cluster's name, a part of the CA's name
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: String,
 
-    /// A host name that the certificate is good for, beside `localhost`; as often as needed
+    /// A host name of the certificate, besides `localhost`; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Vec<String>,
 
-    /// An IP address that it is good for, beside 127.0.0.1 and ::1; as often as needed
+    /// An IP address of the certificate, besides 127.0.0.1 and ::1; can be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) address: Vec<IpAddr>,
 
@@ -88,20 +91,21 @@ pub(crate) struct Renew {
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
 
-    /// How long a certificate is good, at most as long as a CA signs; it is replaced when a third of that is over
-    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = ::cli::duration)]
+    /// The lifetime of a certificate, at most a CA's period; it is replaced after a third of its
+    /// lifetime
+    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = zts_cli::duration)]
     pub(crate) lifetime: Duration,
 
-    /// Reload this unit when something changed
+    /// The unit to reload after a change
     #[arg(long, value_name = "UNIT")]
     pub(crate) reload_unit: Option<String>,
 
-    /// What time it is (seconds since 1970): to try out what happens later
+    /// The current time (seconds since 1970), for tests
     #[arg(long, value_name = "SECONDS", hide = true)]
     pub(crate) at: Option<u64>,
 }
 
-/// On a client.
+/// The arguments of `fetch`.
 #[derive(Args, Debug)]
 #[expect(
     clippy::doc_markdown,
@@ -112,16 +116,16 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "URL")]
     pub(crate) address: Option<String>,
 
-    /// CA certificates (PEM) that are trusted from the beginning
+    /// The CA certificates (PEM) that are trusted initially
     #[arg(long, value_name = "FILE")]
     pub(crate) initial: Option<PathBuf>,
 
-    /// The CA certificates (PEM) that are kept current
+    /// The CA certificates (PEM) to keep current
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
 
-/// For Kubernetes.
+/// The arguments of `kubernetes`.
 #[derive(Args, Debug)]
 pub(crate) struct Kubernetes {
     /// The CA certificates (PEM)
@@ -132,15 +136,15 @@ pub(crate) struct Kubernetes {
     )]
     pub(crate) ca: PathBuf,
 
-    /// A namespace; as often as needed. With `--apply` and without any: all that there are
+    /// A namespace; can be repeated. With `--apply`, by default all namespaces
     #[arg(long, value_name = "NAME", required_unless_present = "apply")]
     pub(crate) namespace: Vec<String>,
 
-    /// Apply what the cluster lacks, with `kubectl`
+    /// Apply the manifests that the cluster lacks, with `kubectl`
     #[arg(long)]
     pub(crate) apply: bool,
 
-    /// How `kubectl` reaches the cluster; without it, as `kubectl` finds by itself
+    /// The kubeconfig file; by default `kubectl` finds its own
     #[arg(long, value_name = "FILE", requires = "apply")]
     pub(crate) kubeconfig: Option<PathBuf>,
 }
@@ -153,4 +157,4 @@ Examples:
   vault-certs kubernetes --ca ca.pem --namespace default --namespace web > vault-tls.yaml
   vault-certs kubernetes --ca ca.pem --apply
 
-Exit status: 0 done; 1 not; 2 wrong usage or configuration.";
+Exit status: 0 done; 1 failed; 2 wrong usage or configuration.";

@@ -1,36 +1,35 @@
-//! Makes OpenBao's certificates and replaces them before they end.
+//! Makes OpenBao's certificates and replaces them before they expire.
 //!
-//! The CA of a cluster is derived from one secret file and the calendar ([`authority`], [`calendar`]), so
-//! that nodes which have the same file have the same CA at the same time, and need not speak with each
-//! other about it. [`renewal`] keeps a node's files; [`following`] keeps a client's bundle.
+//! A cluster's CA is derived from a secret file and the time ([`authority`], [`period`]). So nodes
+//! with the same file have the same CA at the same time, without exchanging it. [`renew`] keeps a
+//! node's files current, and [`fetch`] a client's bundle.
 
 mod authority;
 mod bundle;
-mod calendar;
 mod certificate;
 mod cli;
+mod fetch;
 mod file;
-mod following;
 mod kubernetes;
-mod renewal;
+mod period;
+mod renew;
 mod show;
 
 pub use cli::Arguments;
 
-use ::cli::Failure;
 use cli::Command;
+use zts_cli::Failure;
 
 /// Runs the program.
 ///
 /// # Errors
-/// What a person is told: an authority file that is none, files that cannot be written, servers that
-/// cannot be asked.
+/// An invalid authority file, files that cannot be written, servers that do not answer.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
-        Command::Authority { output, period } => authority::make(output.as_deref(), period),
-        Command::Renew(renew) => renewal::renew(&renew),
-        Command::Fetch(fetch) => following::fetch(&fetch),
+        Command::Authority { output, period } => authority::create_file(output.as_deref(), period),
+        Command::Renew(renew) => renew::run(&renew),
+        Command::Fetch(fetch) => fetch::run(&fetch),
         Command::Kubernetes(arguments) => kubernetes::run(&arguments),
-        Command::Show { directory } => show::print(&directory),
+        Command::Show { directory } => show::run(&directory),
     }
 }

@@ -1,13 +1,14 @@
-//! `vault-certs`: makes OpenBao's certificates and replaces them before they end.
+//! `vault-certs`: makes OpenBao's certificates and replaces them before they expire.
 
 use std::process::ExitCode;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Every buffer is zeroed when it is freed, also those inside the libraries for HTTP, TLS and JSON.
+/// An allocator that zeroes each buffer when it is freed, also those of the libraries for HTTP, TLS
+/// and JSON.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    cli::main(vault_certs::run)
+    zts_cli::main(vault_certs::run)
 }

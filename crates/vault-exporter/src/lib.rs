@@ -1,17 +1,16 @@
-//! Metrics of an OpenBao cluster, seen from outside: what OpenBao's own endpoint cannot say, because a
-//! node that is sealed, lost or without a leader does not know, or does not answer.
+//! Metrics of an OpenBao cluster, seen from outside. A node that is sealed, unreachable or without
+//! a leader cannot report that itself.
 //!
-//! It needs no token. A scrape asks all nodes at once ([`look`]), and what they answered becomes a page
-//! ([`page`], whose metrics are named in [`families`]) with the files of other programs behind it
-//! ([`textfiles`]). [`server`] hands it out, as [`http`] has it.
+//! It needs no token. A scrape probes all nodes at once ([`probe`]), writes the answers to a page
+//! ([`page`], with the metrics of [`families`]) and adds the files of other programs
+//! ([`textfiles`]). [`server`] serves the page over HTTP ([`http`]).
 
-mod certificate;
 mod cli;
 mod families;
 mod http;
-mod look;
 mod nodes;
 mod page;
+mod probe;
 mod server;
 mod textfiles;
 
@@ -19,24 +18,25 @@ pub use cli::Arguments;
 
 use std::time::Instant;
 
-use ::cli::{Failure, data, note};
-use exposition::Page;
+use zts_cli::{Failure, data, note};
+use zts_exposition::Page;
 
 use nodes::Nodes;
 
-/// Runs the program: it serves until it is told to end.
+/// Runs the program: it serves until it is ended.
 ///
 /// # Errors
 /// A configuration that cannot be used, an address that cannot be listened on.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let nodes = Nodes::new(&arguments)?;
-    let folders = arguments.textfile_directory;
+    let directories = arguments.textfile_directory;
     let scrape = move || {
-        let began = Instant::now();
+        let started = Instant::now();
         let mut page = Page::default();
-        page::nodes(&mut page, &look::all(&nodes), &nodes);
-        textfiles::add(&mut page, &folders);
-        page::own(&mut page, began.elapsed());
+        let probes = probe::probe_all(&nodes);
+        page::add_nodes(&mut page, &probes, &nodes);
+        textfiles::add_files(&mut page, &directories);
+        page::add_exporter(&mut page, started.elapsed());
         page
     };
     if arguments.once {
@@ -44,7 +44,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let server = server::Server::bind(&arguments.listen)?;
     note(format_args!("listens on {}", server.address()));
-    // Nobody waits where it was not systemd that started this.
+    // fails where systemd did not start this process
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     server.serve(scrape)
 }

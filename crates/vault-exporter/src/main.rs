@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(vault_exporter::run)
+    zts_cli::main(vault_exporter::run)
 }

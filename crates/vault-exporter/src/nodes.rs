@@ -1,14 +1,16 @@
-//! Which nodes there are, and how each is asked.
+//! The configured nodes, and the state that is kept between scrapes.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use cli::{ConnectionArgs, Failure};
-use openbao::{Address, Client, Settings, Trust};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use zts_cli::{ConnectionArgs, Failure};
+use zts_net::Trust;
+use zts_openbao::{Address, Client, Settings};
 
-use crate::{Arguments, certificate::Validity};
+use crate::cli::Arguments;
 
 /// The nodes of a cluster.
 #[derive(Debug)]
@@ -18,24 +20,32 @@ pub(crate) struct Nodes {
     timeout: Duration,
 }
 
-/// One of them.
+/// A node of the cluster.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) address: Address,
-    /// What it showed last.
-    shown: Mutex<Option<Validity>>,
-    /// Whether it answered reads when it was asked last, and when that was.
-    reads: Mutex<Option<(Instant, bool)>>,
+    validity: Mutex<Option<CertificateValidity>>,
+    /// The time and the result of the last test read.
+    read_test: Mutex<Option<(Instant, bool)>>,
+}
+
+/// The validity of a node's certificate, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateValidity {
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    /// The latest expiry of the CA certificates in the chain.
+    pub(crate) next_ca: Option<i64>,
 }
 
 impl Nodes {
-    /// Those of the command line, else of the variable.
+    /// Reads the nodes of the command line, or else those of the environment variable.
     ///
     /// # Errors
-    /// None at all, an address that is none, two of one name, a CA bundle that cannot be read.
+    /// No node, an invalid address, two nodes of one name, a CA bundle that cannot be read.
     pub(crate) fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let given: Vec<_> = arguments.node.iter().map(|text| split(text)).collect();
+        let given: Vec<_> = arguments.node.iter().map(|text| split_name(text)).collect();
         let urls: Vec<_> = given.iter().map(|(_, url)| *url).collect();
         let connection = ConnectionArgs {
             address: (!urls.is_empty()).then(|| urls.join(",")),
@@ -76,31 +86,30 @@ impl Nodes {
         Ok(())
     }
 
-    /// A client of this node alone, with the CA certificates of this moment: they are replaced on
-    /// schedule. Two questions one after the other end within the timeout.
-    pub(crate) fn client(&self, node: &Node) -> Result<Client, openbao::Error> {
+    /// Creates a client of one node with the current CA certificates, which are replaced on
+    /// schedule.
+    pub(crate) fn client(&self, node: &Node) -> Result<Client, zts_openbao::Error> {
         let mut settings = Settings::new(vec![node.address.clone()]);
         settings.trust = self.trust.clone();
-        settings.connect_timeout = self.patience();
-        settings.request_timeout = self.patience();
+        settings.connect_timeout = self.request_timeout();
+        settings.request_timeout = self.request_timeout();
         Client::new(settings)
     }
 
-    /// How long one step of a look may take.
-    pub(crate) fn patience(&self) -> Duration {
+    /// Returns the timeout of each of a probe's two consecutive requests.
+    pub(crate) fn request_timeout(&self) -> Duration {
         self.timeout / 2
     }
 
-    /// Which certificates are trusted.
     pub(crate) fn trust(&self) -> &Trust {
         &self.trust
     }
 
-    /// The CA certificates of this moment; none where they are the system's, or cannot be read.
-    pub(crate) fn bundle(&self) -> Vec<Vec<u8>> {
+    /// Returns the latest expiry of the configured CA certificates.
+    pub(crate) fn ca_expiry(&self) -> Option<i64> {
         match &self.trust {
-            Trust::Bundle(_) => self.trust.roots().unwrap_or_default(),
-            _ => Vec::new(),
+            Trust::Bundle(_) => latest_expiry(&self.trust.root_certificates().ok()?),
+            _ => None,
         }
     }
 }
@@ -108,39 +117,69 @@ impl Nodes {
 impl Node {
     fn new(name: Option<&str>, address: &Address) -> Self {
         let url = address.to_string();
-        let place = url.split_once("://").map_or(&*url, |(_, place)| place);
+        let authority = url.split_once("://").map_or(&*url, |(_, rest)| rest);
         Self {
-            name: name.unwrap_or(place).to_owned(),
+            name: name.unwrap_or(authority).to_owned(),
             address: address.clone(),
-            shown: Mutex::default(),
-            reads: Mutex::default(),
+            validity: Mutex::default(),
+            read_test: Mutex::default(),
         }
     }
 
-    /// Keeps in mind what it shows now, and gives what it showed last.
-    pub(crate) fn remember(&self, now: Option<Validity>) -> Option<Validity> {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        *shown = now.or(*shown);
-        *shown
-    }
-
-    /// Whether it answers reads: as it was seen within `time`, else as `ask` says.
-    pub(crate) fn reads_within(
+    /// Stores the current validity, if there is one, and returns the last known one.
+    pub(crate) fn update_validity(
         &self,
-        time: Duration,
-        ask: impl FnOnce() -> Option<bool>,
+        current: Option<CertificateValidity>,
+    ) -> Option<CertificateValidity> {
+        let mut validity = self.validity.lock().unwrap_or_else(PoisonError::into_inner);
+        *validity = current.or(*validity);
+        *validity
+    }
+
+    /// Returns whether the node answers reads; runs `test` if the last result is older than
+    /// `interval`.
+    pub(crate) fn answers_reads(
+        &self,
+        interval: Duration,
+        test: impl FnOnce() -> Option<bool>,
     ) -> Option<bool> {
-        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |(when, _): &(Instant, bool)| when.elapsed() < time;
-        if !reads.as_ref().is_some_and(fresh) {
-            *reads = ask().map(|answers| (Instant::now(), answers));
+        let mut last = self
+            .read_test
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |(time, _): &(Instant, bool)| time.elapsed() < interval;
+        if !last.as_ref().is_some_and(is_fresh) {
+            *last = test().map(|answers| (Instant::now(), answers));
         }
-        reads.map(|(_, answers)| answers)
+        last.map(|(_, answers)| answers)
     }
 }
 
-/// `NAME=URL`, or a URL alone.
-fn split(text: &str) -> (Option<&str>, &str) {
+impl CertificateValidity {
+    /// Reads the validity of a chain in DER, the node's own certificate first.
+    pub(crate) fn of_chain(chain: &[Vec<u8>]) -> Option<Self> {
+        let (own, authorities) = chain.split_first()?;
+        let (_, own) = X509Certificate::from_der(own).ok()?;
+        let validity = own.validity();
+        Some(Self {
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+            next_ca: latest_expiry(authorities),
+        })
+    }
+}
+
+/// Returns the latest expiry of certificates in DER.
+fn latest_expiry(certificates: &[Vec<u8>]) -> Option<i64> {
+    let expiries = certificates.iter().filter_map(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(certificate.validity().not_after.timestamp())
+    });
+    expiries.max()
+}
+
+/// Splits `NAME=URL`; a URL alone has no name.
+fn split_name(text: &str) -> (Option<&str>, &str) {
     match text.split_once('=') {
         Some((name, url)) if !name.is_empty() && !name.contains('/') => (Some(name), url),
         _ => (None, text),

@@ -1,73 +1,74 @@
-//! What the looks gave, as metrics.
+//! The probes' results as metrics.
 
 use std::time::Duration;
 
-use exposition::{Family, Page, flag, number};
+use zts_exposition::{Family, Page, flag, number};
 
 use crate::{
-    certificate::last_end,
     families::{
         ANSWER_SECONDS, ANSWERS_READS, APPLIED, AUTHORITIES, BUILD, COMMITTED, INFO, INITIALIZED,
         LAG, LEADER, LEADERS, NEXT_CA, NODE_SERVING, NODES, NOT_AFTER, NOT_BEFORE, SCRAPE_SECONDS,
         SEALED, SERVING, TOLERANCE, TROUBLE, UNSEAL_PROGRESS, UNSEAL_THRESHOLD, UP,
     },
-    look::Look,
     nodes::Nodes,
+    probe::Probe,
 };
 
-/// Figures of each node, and of the cluster.
-pub(crate) fn nodes(page: &mut Page, looks: &[Look<'_>], nodes: &Nodes) {
-    info(page, looks);
-    of_each(page, looks, &UP, |look| Some(flag(look.status.is_some())));
-    trouble(page, looks);
-    of_each(page, looks, &ANSWER_SECONDS, |look| {
-        let answered = look.status.is_some();
-        answered.then_some(look.took.as_secs_f64())
+/// Adds the metrics of each node and of the cluster.
+pub(crate) fn add_nodes(page: &mut Page, probes: &[Probe<'_>], nodes: &Nodes) {
+    add_info(page, probes);
+    add_for_each(page, probes, &UP, |probe| {
+        Some(flag(probe.status.is_some()))
     });
-    seals(page, looks);
-    of_each(page, looks, &LEADER, |look| {
-        look.status.as_ref().map(|_| flag(look.leads()))
+    add_failures(page, probes);
+    add_for_each(page, probes, &ANSWER_SECONDS, |probe| {
+        let answered = probe.status.is_some();
+        answered.then_some(probe.answer_time.as_secs_f64())
     });
-    of_each(page, looks, &NODE_SERVING, |look| {
-        Some(flag(look.serves(looks)))
+    add_seal_status(page, probes);
+    add_for_each(page, probes, &LEADER, |probe| {
+        probe.status.as_ref().map(|_| flag(probe.is_active()))
     });
-    of_each(page, looks, &ANSWERS_READS, |look| {
-        Some(flag(look.answers_reads?))
+    add_for_each(page, probes, &NODE_SERVING, |probe| {
+        Some(flag(probe.is_serving(probes)))
     });
-    raft(page, looks);
-    certificates(page, looks, nodes);
-    cluster(page, looks);
+    add_for_each(page, probes, &ANSWERS_READS, |probe| {
+        Some(flag(probe.answers_reads?))
+    });
+    add_raft(page, probes);
+    add_certificates(page, probes, nodes);
+    add_cluster(page, probes);
 }
 
-/// Figures of this program itself.
-pub(crate) fn own(page: &mut Page, took: Duration) {
-    page.single(&SCRAPE_SECONDS, took.as_secs_f64());
+/// Adds the metrics of this program itself.
+pub(crate) fn add_exporter(page: &mut Page, scrape_time: Duration) {
+    page.single(&SCRAPE_SECONDS, scrape_time.as_secs_f64());
     page.begin(&BUILD);
     page.sample(&BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
 }
 
-/// One figure of each node that has it.
-fn of_each(
+/// Adds a metric with the value of each node that has one.
+fn add_for_each(
     page: &mut Page,
-    looks: &[Look<'_>],
+    probes: &[Probe<'_>],
     family: &Family,
-    value: impl Fn(&Look<'_>) -> Option<f64>,
+    value: impl Fn(&Probe<'_>) -> Option<f64>,
 ) {
     page.begin(family);
-    for look in looks {
-        if let Some(value) = value(look) {
-            page.sample(family, &[("node", &look.node.name)], value);
+    for probe in probes {
+        if let Some(value) = value(probe) {
+            page.sample(family, &[("node", &probe.node.name)], value);
         }
     }
 }
 
-fn info(page: &mut Page, looks: &[Look<'_>]) {
+fn add_info(page: &mut Page, probes: &[Probe<'_>]) {
     page.begin(&INFO);
-    for look in looks {
-        let address = look.node.address.to_string();
-        let status = look.status.as_ref();
+    for probe in probes {
+        let address = probe.node.address.to_string();
+        let status = probe.status.as_ref();
         let labels = [
-            ("node", look.node.name.as_str()),
+            ("node", probe.node.name.as_str()),
             ("address", &address),
             ("version", status.map_or("", |status| &status.version)),
             ("seal", status.map_or("", |status| &status.kind)),
@@ -77,74 +78,80 @@ fn info(page: &mut Page, looks: &[Look<'_>]) {
     }
 }
 
-fn trouble(page: &mut Page, looks: &[Look<'_>]) {
+fn add_failures(page: &mut Page, probes: &[Probe<'_>]) {
     page.begin(&TROUBLE);
-    for look in looks {
-        if let Some(reason) = look.trouble {
-            let labels = [("node", look.node.name.as_str()), ("reason", reason)];
+    for probe in probes {
+        if let Some(reason) = probe.failure {
+            let labels = [("node", probe.node.name.as_str()), ("reason", reason)];
             page.sample(&TROUBLE, &labels, 1.0);
         }
     }
 }
 
-fn seals(page: &mut Page, looks: &[Look<'_>]) {
-    of_each(page, looks, &INITIALIZED, |look| {
-        Some(flag(look.status.as_ref()?.initialized))
+fn add_seal_status(page: &mut Page, probes: &[Probe<'_>]) {
+    add_for_each(page, probes, &INITIALIZED, |probe| {
+        Some(flag(probe.status.as_ref()?.initialized))
     });
-    of_each(page, looks, &SEALED, |look| {
-        Some(flag(look.status.as_ref()?.sealed))
+    add_for_each(page, probes, &SEALED, |probe| {
+        Some(flag(probe.status.as_ref()?.sealed))
     });
-    of_each(page, looks, &UNSEAL_PROGRESS, |look| {
-        Some(count(look.status.as_ref()?.progress))
+    add_for_each(page, probes, &UNSEAL_PROGRESS, |probe| {
+        Some(count(probe.status.as_ref()?.progress))
     });
-    of_each(page, looks, &UNSEAL_THRESHOLD, |look| {
-        Some(count(look.status.as_ref()?.threshold))
-    });
-}
-
-fn raft(page: &mut Page, looks: &[Look<'_>]) {
-    let committed = |look: &Look<'_>| look.leader.as_ref()?.raft_committed_index;
-    let applied = |look: &Look<'_>| look.leader.as_ref()?.raft_applied_index;
-    let furthest = looks.iter().filter_map(committed).max();
-    of_each(page, looks, &COMMITTED, |look| committed(look).map(number));
-    of_each(page, looks, &APPLIED, |look| applied(look).map(number));
-    of_each(page, looks, &LAG, |look| {
-        lag(furthest, applied(look)).map(number)
+    add_for_each(page, probes, &UNSEAL_THRESHOLD, |probe| {
+        Some(count(probe.status.as_ref()?.threshold))
     });
 }
 
-/// None is behind what it has not heard of: the nodes are asked one after the other within a moment.
-fn lag(furthest: Option<u64>, applied: Option<u64>) -> Option<u64> {
-    Some(furthest?.saturating_sub(applied?))
+fn add_raft(page: &mut Page, probes: &[Probe<'_>]) {
+    let committed = |probe: &Probe<'_>| probe.leader.as_ref()?.raft_committed_index;
+    let applied = |probe: &Probe<'_>| probe.leader.as_ref()?.raft_applied_index;
+    let latest = probes.iter().filter_map(committed).max();
+    add_for_each(page, probes, &COMMITTED, |probe| {
+        committed(probe).map(number)
+    });
+    add_for_each(page, probes, &APPLIED, |probe| applied(probe).map(number));
+    add_for_each(page, probes, &LAG, |probe| {
+        lag(latest, applied(probe)).map(number)
+    });
 }
 
-fn certificates(page: &mut Page, looks: &[Look<'_>], nodes: &Nodes) {
-    of_each(page, looks, &NOT_BEFORE, |look| {
-        Some(seconds(look.validity?.not_before))
+/// Returns the entries that a node is behind; 0 if it was probed later than the others and has
+/// more.
+fn lag(latest: Option<u64>, applied: Option<u64>) -> Option<u64> {
+    Some(latest?.saturating_sub(applied?))
+}
+
+fn add_certificates(page: &mut Page, probes: &[Probe<'_>], nodes: &Nodes) {
+    add_for_each(page, probes, &NOT_BEFORE, |probe| {
+        Some(seconds(probe.validity?.not_before))
     });
-    of_each(page, looks, &NOT_AFTER, |look| {
-        Some(seconds(look.validity?.not_after))
+    add_for_each(page, probes, &NOT_AFTER, |probe| {
+        Some(seconds(probe.validity?.not_after))
     });
-    of_each(page, looks, &NEXT_CA, |look| {
-        look.validity?.next_ca.map(seconds)
+    add_for_each(page, probes, &NEXT_CA, |probe| {
+        probe.validity?.next_ca.map(seconds)
     });
     page.begin(&AUTHORITIES);
-    if let Some(end) = last_end(&nodes.bundle()) {
+    if let Some(end) = nodes.ca_expiry() {
         page.sample(&AUTHORITIES, &[], seconds(end));
     }
 }
 
-fn cluster(page: &mut Page, looks: &[Look<'_>]) {
-    let serving = looks.iter().filter(|look| look.serves(looks)).count();
-    let leaders = looks.iter().filter(|look| look.leads()).count();
-    let quorum = looks.len() / 2 + 1;
-    page.single(&NODES, count(looks.len()));
+fn add_cluster(page: &mut Page, probes: &[Probe<'_>]) {
+    let serving = probes
+        .iter()
+        .filter(|probe| probe.is_serving(probes))
+        .count();
+    let leaders = probes.iter().filter(|probe| probe.is_active()).count();
+    let quorum = probes.len() / 2 + 1;
+    page.single(&NODES, count(probes.len()));
     page.single(&SERVING, count(serving));
     page.single(&LEADERS, count(leaders));
     page.single(&TOLERANCE, count(serving) - count(quorum));
 }
 
-/// Counts of nodes and shares are small.
+/// Converts a count of nodes or key shares.
 fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }
@@ -153,8 +160,8 @@ fn count(number: usize) -> f64 {
     clippy::cast_precision_loss,
     reason = "Prometheus has no other numbers, and X.509's calendar ends in 9999"
 )]
-fn seconds(moment: i64) -> f64 {
-    moment as f64
+fn seconds(timestamp: i64) -> f64 {
+    timestamp as f64
 }
 
 #[cfg(test)]
@@ -162,7 +169,7 @@ mod tests {
     use super::lag;
 
     #[test]
-    fn how_far_a_node_is_behind() {
+    fn lag_is_never_negative() {
         assert_eq!(lag(Some(1_000), Some(12)), Some(988));
         assert_eq!(lag(Some(7), Some(7)), Some(0));
         assert_eq!(lag(Some(7), Some(9)), Some(0));

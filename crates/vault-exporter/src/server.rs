@@ -1,7 +1,8 @@
-//! Connections of clients: one thread waits for all of them, and a few make the answers.
+//! Connections of clients: one thread polls all of them, and a few make the pages.
 //!
-//! A client that is silent, slow, or does not take its answer costs a file descriptor for some seconds,
-//! and no thread. Beyond [`MOST`] connections, the one that has been silent for longest is closed.
+//! A client that is silent, slow, or does not read its response costs a file descriptor for some
+//! seconds, and no thread. While all connections are in use, new ones wait in the listener's queue.
+//! Only a connection that makes no progress is closed for them, never one that waits for a page.
 
 use std::{
     collections::BTreeMap,
@@ -13,59 +14,71 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::{Failure, warn};
-use exposition::Page;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use zts_cli::{Failure, warn};
+use zts_exposition::Page;
 
 use crate::http::{self, Request};
 
-/// How many connections are open at once; a process may have 1024 files by default.
-const MOST: usize = 256;
-/// How long a client may take to ask, and how long to take the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How many pages are made at once. Each is for all who wait when it begins.
-const SCRAPES: usize = 4;
-/// How long a listener rests that the system gives no more connections.
-const REST: Duration = Duration::from_millis(100);
+/// The number of open connections; the default limit of a process is 1024 files.
+const MAX_CONNECTIONS: usize = 256;
+/// The number of connections that wait in the listener's queue.
+const BACKLOG: i32 = 1024;
+/// The time in which a client must send its request, and the time in which it must read the
+/// response.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time without progress after which a connection is closed if all are in use.
+const STALL_TIMEOUT: Duration = Duration::from_millis(100);
+/// The time in which a page is made: far longer than the timeouts of the nodes.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(600);
+/// The number of concurrent scrapes. Each is for all connections that wait when it begins.
+const SCRAPE_THREADS: usize = 4;
+/// The pause after the system refused to accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where it listens.
+/// An HTTP server of one page.
 pub(crate) struct Server {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// A client.
+type Connections = BTreeMap<u64, Connection>;
+
+/// A connection of a client.
 struct Connection {
     stream: TcpStream,
     state: State,
-    /// It is closed then.
-    until: Instant,
+    /// The time when the state began.
+    since: Instant,
 }
 
 enum State {
-    /// It has sent this much of its request.
-    Asks(Vec<u8>),
-    /// It waits for the metrics.
-    Waits { with_body: bool },
-    /// So much of its answer is not sent yet.
-    Takes { answer: Vec<u8>, sent: usize },
-    /// There is nothing left to do.
-    Done,
+    /// The part of the request that was received.
+    Receiving(Vec<u8>),
+    Waiting {
+        with_body: bool,
+    },
+    Sending {
+        response: Vec<u8>,
+        sent: usize,
+        last_progress: Instant,
+    },
+    Finished,
 }
 
-/// What the threads that make pages share with the one that waits for connections.
+/// The state that is shared between the thread that polls connections and those that make pages.
 struct Scrapes {
-    /// The connections that wait for a page which has not begun yet.
-    wanted: Mutex<Vec<u64>>,
-    changed: Condvar,
-    /// Pages, each with the connections that it is for.
-    made: Mutex<Vec<(Page, Vec<u64>)>>,
-    /// Wakes the thread that waits for connections.
+    /// The connections that wait for a page which is not begun yet.
+    queue: Mutex<Vec<u64>>,
+    queue_changed: Condvar,
+    /// The pages, each with the connections that get it.
+    finished: Mutex<Vec<(Page, Vec<u64>)>>,
+    /// The socket that wakes the polling thread.
     wake: UnixStream,
 }
 
 impl Server {
-    /// Listens on an address with its port.
+    /// Listens on an address with a port.
     pub(crate) fn bind(address: &str) -> Result<Self, Failure> {
         let failed = |cause: io::Error| {
             let message = format!("`{address}` cannot be listened on: {cause}");
@@ -79,16 +92,18 @@ impl Server {
         };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
+        // the standard library's backlog is 128
+        rustix::net::listen(&listener, BACKLOG).map_err(|cause| failed(cause.into()))?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }
 
-    /// The address, also where the port was to be any.
+    /// Returns the address with the actual port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until the process ends.
+    /// Serves until the process ends.
     pub(crate) fn serve(&self, scrape: impl Fn() -> Page + Sync) -> Result<(), Failure> {
         let failed =
             |cause: io::Error| Failure::failed(format!("no client can be served: {cause}"));
@@ -97,75 +112,80 @@ impl Server {
             end.set_nonblocking(true).map_err(failed)?;
         }
         let scrapes = Scrapes {
-            wanted: Mutex::default(),
-            changed: Condvar::new(),
-            made: Mutex::default(),
+            queue: Mutex::default(),
+            queue_changed: Condvar::new(),
+            finished: Mutex::default(),
             wake,
         };
         thread::scope(|scope| {
-            for _ in 0..SCRAPES {
-                scope.spawn(|| scrapes.make(&scrape));
+            for _ in 0..SCRAPE_THREADS {
+                scope.spawn(|| scrapes.run(&scrape));
             }
-            let mut connections = BTreeMap::new();
-            let mut next = 0;
+            let mut connections = Connections::new();
+            let mut next_id = 0;
             loop {
-                if let Err(cause) = self.turn(&mut next, &mut connections, &scrapes, &woken) {
+                if let Err(cause) =
+                    self.process_events(&mut next_id, &mut connections, &scrapes, &woken)
+                {
                     warn(format_args!("no connection could be accepted: {cause}"));
-                    thread::sleep(REST);
+                    thread::sleep(ACCEPT_PAUSE);
                 }
             }
         })
     }
 
-    /// Waits until something happens, and does what there is to do.
-    fn turn(
+    /// Waits for events and handles them.
+    fn process_events(
         &self,
-        next: &mut u64,
-        connections: &mut BTreeMap<u64, Connection>,
+        next_id: &mut u64,
+        connections: &mut Connections,
         scrapes: &Scrapes,
         woken: &UnixStream,
     ) -> io::Result<()> {
-        let ready = self.wait(connections, woken)?;
+        let ready = self.poll(connections, woken)?;
         let mut bytes = [0; 64];
         while (&*woken).read(&mut bytes).is_ok_and(|count| count > 0) {}
-        scrapes.hand_over(connections);
-        let now = Instant::now();
+        scrapes.deliver(connections);
         for id in ready {
             if let Some(connection) = connections.get_mut(&id) {
-                connection.go_on(id, scrapes);
+                connection.advance(id, scrapes);
             }
         }
+        let now = Instant::now();
         connections.retain(|_, connection| {
-            !matches!(connection.state, State::Done) && connection.until > now
+            !matches!(connection.state, State::Finished) && connection.deadline() > now
         });
-        self.accept(next, connections)
+        self.accept(next_id, connections)
     }
 
-    /// The connections that something can be done for.
-    fn wait(
-        &self,
-        connections: &BTreeMap<u64, Connection>,
-        woken: &UnixStream,
-    ) -> io::Result<Vec<u64>> {
+    /// Waits for an event; returns the connections that have one.
+    fn poll(&self, connections: &Connections, woken: &UnixStream) -> io::Result<Vec<u64>> {
+        let is_full = connections.len() >= MAX_CONNECTIONS;
+        let stalled = longest_stalled(connections).filter(|_| is_full);
+        let slot_free_at = stalled.map(|(_, since)| since + STALL_TIMEOUT);
+        let can_accept = !is_full || slot_free_at.is_some_and(|time| time <= Instant::now());
+        let listener_flags = if can_accept {
+            PollFlags::IN
+        } else {
+            PollFlags::empty()
+        };
         let mut files = vec![
-            PollFd::new(&self.listener, PollFlags::IN),
+            PollFd::new(&self.listener, listener_flags),
             PollFd::new(woken, PollFlags::IN),
         ];
         files.extend(connections.values().map(|connection| {
             let flags = match connection.state {
-                State::Asks(_) => PollFlags::IN,
-                State::Takes { .. } => PollFlags::OUT,
-                State::Waits { .. } | State::Done => PollFlags::empty(),
+                State::Receiving(_) => PollFlags::IN,
+                State::Sending { .. } => PollFlags::OUT,
+                State::Waiting { .. } | State::Finished => PollFlags::empty(),
             };
             PollFd::new(&connection.stream, flags)
         }));
-        let first = connections
-            .values()
-            .map(|connection| connection.until)
-            .min();
-        let left = first.map(|until| until.saturating_duration_since(Instant::now()));
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut files, left.as_ref()) {
+        let deadlines = connections.values().map(Connection::deadline);
+        let wake_at = deadlines.chain(slot_free_at.filter(|_| !can_accept)).min();
+        let timeout = wake_at.map(|time| time.saturating_duration_since(Instant::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut files, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(cause) => return Err(cause.into()),
         }
@@ -174,110 +194,137 @@ impl Server {
         Ok(ready.map(|(id, _)| *id).collect())
     }
 
-    /// Accepts who has come since.
-    fn accept(
-        &self,
-        next: &mut u64,
-        connections: &mut BTreeMap<u64, Connection>,
-    ) -> io::Result<()> {
-        for _ in 0..MOST {
-            if connections.len() >= MOST {
-                close_one(connections);
+    /// Accepts connections until there are no more, or no slots for them.
+    fn accept(&self, next_id: &mut u64, connections: &mut Connections) -> io::Result<()> {
+        for _ in 0..MAX_CONNECTIONS {
+            let is_full = connections.len() >= MAX_CONNECTIONS;
+            if is_full && !close_stalled(connections, STALL_TIMEOUT) {
+                return Ok(());
             }
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(cause) => {
-                    close_one(connections);
+                    close_stalled(connections, Duration::ZERO);
                     return Err(cause);
                 }
             };
             if stream.set_nonblocking(true).is_ok() {
                 let connection = Connection {
                     stream,
-                    state: State::Asks(Vec::new()),
-                    until: Instant::now() + PATIENCE,
+                    state: State::Receiving(Vec::new()),
+                    since: Instant::now(),
                 };
-                connections.insert(*next, connection);
-                *next += 1;
+                connections.insert(*next_id, connection);
+                *next_id += 1;
             }
         }
         Ok(())
     }
 }
 
-/// Closes the oldest connection that has asked for nothing yet, else the oldest.
-fn close_one(connections: &mut BTreeMap<u64, Connection>) {
-    let is_idle = |connection: &Connection| matches!(connection.state, State::Asks(_));
-    let idle = connections
-        .iter()
-        .find(|(_, connection)| is_idle(connection));
-    if let Some(id) = idle.or(connections.iter().next()).map(|(id, _)| *id) {
-        connections.remove(&id);
-    }
+/// Returns the connection that has made no progress for the longest time, and the time of its last
+/// one.
+fn longest_stalled(connections: &Connections) -> Option<(u64, Instant)> {
+    let stalled = connections.iter().filter_map(|(id, connection)| {
+        let since = match connection.state {
+            State::Receiving(_) => connection.since,
+            State::Sending { last_progress, .. } => last_progress,
+            State::Waiting { .. } | State::Finished => return None,
+        };
+        Some((*id, since))
+    });
+    stalled.min_by_key(|(_, since)| *since)
+}
+
+/// Closes the connection that has made no progress for the longest time, and for at least
+/// `timeout`.
+fn close_stalled(connections: &mut Connections, timeout: Duration) -> bool {
+    let stalled = longest_stalled(connections).filter(|(_, since)| since.elapsed() >= timeout);
+    stalled.is_some_and(|(id, _)| connections.remove(&id).is_some())
 }
 
 impl Connection {
-    /// Reads or writes as much as can be at once. A client that goes away is its own affair.
-    fn go_on(&mut self, id: u64, scrapes: &Scrapes) {
-        let went = match &mut self.state {
-            State::Asks(bytes) => ask(&mut self.stream, bytes),
-            State::Takes { answer, sent } => take(&mut self.stream, answer, sent),
-            State::Waits { .. } => Ok(Some(State::Done)), // nothing is waited for but its end
-            State::Done => Ok(None),
-        };
-        match went.unwrap_or(Some(State::Done)) {
-            Some(State::Waits { with_body }) => {
-                self.state = State::Waits { with_body };
-                // a page comes in time, or the nodes' own limits are far longer than this
-                self.until = Instant::now() + Duration::from_secs(600);
-                scrapes.want(id);
+    /// Returns the time when the connection is closed if its state does not change.
+    fn deadline(&self) -> Instant {
+        self.since
+            + match self.state {
+                State::Waiting { .. } => PAGE_TIMEOUT,
+                _ => CLIENT_TIMEOUT,
             }
-            Some(state) => self.answer(state),
-            None => {}
+    }
+
+    /// Receives or sends as much as is possible now. An error only ends the connection.
+    fn advance(&mut self, id: u64, scrapes: &Scrapes) {
+        match &mut self.state {
+            State::Receiving(bytes) => match receive_request(&mut self.stream, bytes) {
+                Ok(Request::Incomplete) => {}
+                Ok(Request::Metrics { with_body }) => {
+                    self.enter(State::Waiting { with_body });
+                    scrapes.enqueue(id);
+                }
+                Ok(Request::Other(response)) => self.respond(response),
+                Err(_) => self.enter(State::Finished),
+            },
+            State::Sending { .. } => self.send(),
+            // the client has closed it
+            State::Waiting { .. } | State::Finished => self.enter(State::Finished),
         }
     }
 
-    fn answer(&mut self, state: State) {
+    fn enter(&mut self, state: State) {
         self.state = state;
-        self.until = Instant::now() + PATIENCE;
-        if let State::Takes { answer, sent } = &mut self.state
-            && !matches!(take(&mut self.stream, answer, sent), Ok(None))
-        {
-            self.state = State::Done;
+        self.since = Instant::now();
+    }
+
+    fn respond(&mut self, response: Vec<u8>) {
+        self.enter(State::Sending {
+            response,
+            sent: 0,
+            last_progress: Instant::now(),
+        });
+        self.send();
+    }
+
+    /// Sends as much of the response as is possible now.
+    fn send(&mut self) {
+        let State::Sending {
+            response,
+            sent,
+            last_progress,
+        } = &mut self.state
+        else {
+            return;
+        };
+        while *sent < response.len() {
+            match self.stream.write(&response[*sent..]) {
+                Ok(count) => {
+                    *sent += count;
+                    *last_progress = Instant::now();
+                }
+                Err(cause) if is_temporary(&cause) => return,
+                Err(_) => break,
+            }
         }
+        self.enter(State::Finished);
     }
 }
 
-/// Reads more of a request; what comes next where that has ended.
-fn ask(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Option<State>> {
+/// Receives more of a request and parses it.
+fn receive_request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<Request> {
     let mut part = [0; 2048];
     match stream.read(&mut part) {
-        Ok(0) => return Ok(Some(State::Done)),
-        Ok(count) => bytes.extend_from_slice(&part[..count]),
-        Err(cause) if would_wait(&cause) => return Ok(None),
-        Err(cause) => return Err(cause),
-    }
-    Ok(match Request::read(bytes) {
-        Request::Unfinished => None,
-        Request::Metrics { with_body } => Some(State::Waits { with_body }),
-        Request::Other(answer) => Some(State::Takes { answer, sent: 0 }),
-    })
-}
-
-/// Writes more of an answer.
-fn take(stream: &mut TcpStream, answer: &[u8], sent: &mut usize) -> io::Result<Option<State>> {
-    while *sent < answer.len() {
-        match stream.write(&answer[*sent..]) {
-            Ok(count) => *sent += count,
-            Err(cause) if would_wait(&cause) => return Ok(None),
-            Err(cause) => return Err(cause),
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(count) => {
+            bytes.extend_from_slice(&part[..count]);
+            Ok(Request::parse(bytes))
         }
+        Err(cause) if is_temporary(&cause) => Ok(Request::Incomplete),
+        Err(cause) => Err(cause),
     }
-    Ok(Some(State::Done))
 }
 
-fn would_wait(cause: &io::Error) -> bool {
+fn is_temporary(cause: &io::Error) -> bool {
     matches!(
         cause.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
@@ -285,34 +332,33 @@ fn would_wait(cause: &io::Error) -> bool {
 }
 
 impl Scrapes {
-    /// Asks for a page for this connection.
-    fn want(&self, id: u64) {
-        lock(&self.wanted).push(id);
-        self.changed.notify_one();
+    /// Queues a connection for the next page.
+    fn enqueue(&self, id: u64) {
+        lock(&self.queue).push(id);
+        self.queue_changed.notify_one();
     }
 
-    /// Makes pages for ever.
-    fn make(&self, scrape: &impl Fn() -> Page) {
+    /// Makes pages until the process ends.
+    fn run(&self, scrape: &impl Fn() -> Page) {
         loop {
-            let wanted = self
-                .changed
-                .wait_while(lock(&self.wanted), |wanted| wanted.is_empty());
-            let ids = std::mem::take(&mut *wanted.unwrap_or_else(PoisonError::into_inner));
+            let queue = self
+                .queue_changed
+                .wait_while(lock(&self.queue), |queue| queue.is_empty());
+            let ids = std::mem::take(&mut *queue.unwrap_or_else(PoisonError::into_inner));
             let page = scrape();
-            lock(&self.made).push((page, ids));
-            let _ = (&self.wake).write(&[0]); // one that is full wakes as well
+            lock(&self.finished).push((page, ids));
+            let _ = (&self.wake).write(&[0]); // a full socket wakes the other thread as well
         }
     }
 
-    /// Gives pages to those who wait for them.
-    fn hand_over(&self, connections: &mut BTreeMap<u64, Connection>) {
-        for (page, ids) in lock(&self.made).drain(..) {
+    /// Sends the finished pages to the connections that wait for them.
+    fn deliver(&self, connections: &mut Connections) {
+        for (page, ids) in lock(&self.finished).drain(..) {
             for id in ids {
                 if let Some(connection) = connections.get_mut(&id)
-                    && let State::Waits { with_body } = connection.state
+                    && let State::Waiting { with_body } = connection.state
                 {
-                    let answer = http::metrics(&page, with_body);
-                    connection.answer(State::Takes { answer, sent: 0 });
+                    connection.respond(http::metrics_response(&page, with_body));
                 }
             }
         }

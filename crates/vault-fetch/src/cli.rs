@@ -3,15 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use cli::ConnectionArgs;
-use delivery::{FileMode, Login, Seal, SecretPath};
+use zts_cli::ConnectionArgs;
+use zts_delivery::{FileMode, LoginMode, SealPolicy, SecretPath};
 
 /// Fetch a secret from OpenBao and write each of its keys to a file
 ///
-/// The files appear in OUTPUT_DIR all at once: a reader sees the old set or the new one. Strings are
-/// written as they are, other JSON as JSON. Keys that are gone from the secret are gone from the
-/// directory. Where OpenBao cannot be used and `--cache-dir` holds an earlier copy, that is written,
-/// with a warning.
+/// The files appear in OUTPUT_DIR all at once: a reader sees the old set or the new one. Strings
+/// are written as they are, other JSON as JSON. Keys that are gone from the secret are gone from
+/// the directory. Where OpenBao cannot be used and `--cache-dir` holds an earlier copy, that is
+/// written, with a warning.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -27,11 +27,16 @@ pub struct Arguments {
     #[arg(value_name = "OUTPUT_DIR")]
     pub output: PathBuf,
 
-    /// Where vault-unwrap put `role-id` and `secret-id`
+    /// The directory with `role-id` and `secret-id`, which vault-unwrap writes
     #[arg(long, value_name = "DIR", default_value = "/var/lib/vault/approle")]
     pub approle_dir: PathBuf,
 
-    /// Keep a copy here for the day OpenBao cannot be used
+    /// The notes about OpenBao that all secrets of this host share, such as the number of refused
+    /// logins [default: /run/vault-fetch for root, else hidden files beside OUTPUT_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+
+    /// Store a copy here, to use when OpenBao is unavailable
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
@@ -45,7 +50,7 @@ pub struct Arguments {
     pub seal_cache: SealCache,
 
     /// Do not use a copy that OpenBao confirmed longer ago than this, such as 7d
-    #[arg(long, value_name = "TIME", value_parser = ::cli::duration, requires = "cache_dir")]
+    #[arg(long, value_name = "TIME", value_parser = zts_cli::duration, requires = "cache_dir")]
     pub max_cache_age: Option<Duration>,
 
     /// Refuse the secret when this key is missing or empty; may be repeated
@@ -60,28 +65,58 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub environment_file: Option<String>,
 
-    /// Refuse what systemd does not take where services get the files as `LoadCredential=ID:OUTPUT_DIR`
+    /// Also write all keys to OUTPUT_DIR/NAME, as one JSON object
+    #[arg(long, value_name = "NAME")]
+    pub json_file: Option<String>,
+
+    /// Refuse files that systemd does not accept as `LoadCredential=ID:OUTPUT_DIR`
     #[arg(long, value_name = "ID")]
     pub as_credential: Option<String>,
 
-    /// Who owns the files: a name or a number [default: whoever runs this]
+    /// A unit that uses the secret; may be repeated
+    ///
+    /// With any, a version that is new to this host is unproven until `vault-secrets` finds that
+    /// its services have come up with it. Until then the copy of the version before it is kept, to
+    /// roll back to.
+    #[arg(long, value_name = "UNIT")]
+    pub service: Vec<String>,
+
+    /// The owner of the files: a name or a number [default: the user of this process]
     #[arg(long, value_name = "USER")]
     pub owner: Option<String>,
 
-    /// Which group the files have: a name or a number [default: that of whoever runs this]
+    /// The group of the files: a name or a number [default: the group of this process]
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
 
-    /// The files' mode, in octal
+    /// The mode of the files, in octal
     #[arg(long, value_name = "MODE", default_value = "0400")]
     pub mode: FileMode,
 
-    /// Give up after this long when there is no cached copy
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ::cli::duration)]
+    /// The owner of a template's file, if it differs; may be repeated
+    #[arg(long, value_name = "NAME=USER", value_parser = template_setting, requires = "template")]
+    pub template_owner: Vec<(String, String)>,
+
+    /// The group of a template's file, if it differs; may be repeated
+    #[arg(long, value_name = "NAME=GROUP", value_parser = template_setting, requires = "template")]
+    pub template_group: Vec<(String, String)>,
+
+    /// The mode of a template's file, if it differs; may be repeated
+    #[arg(long, value_name = "NAME=MODE", value_parser = template_mode, requires = "template")]
+    pub template_mode: Vec<(String, FileMode)>,
+
+    /// The declarations of this host
+    ///
+    /// A secret that they no longer contain at the end of the fetch is removed from this host.
+    #[arg(long, value_name = "FILE", default_value = zts_delivery::DECLARATIONS)]
+    pub declarations: PathBuf,
+
+    /// The time limit without a cached copy
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = zts_cli::duration)]
     pub deadline: Duration,
 
-    /// Turn to the cached copy after this long
-    #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = ::cli::duration)]
+    /// The time after which the cached copy is used
+    #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = zts_cli::duration)]
     pub cached_deadline: Duration,
 
     /// The mount of the KV version 2 engine
@@ -102,43 +137,43 @@ pub struct Arguments {
     )]
     pub approle_mount: SecretPath,
 
-    /// How to log in
+    /// The way to log in
     #[arg(
         long,
         value_name = "HOW",
         default_value = "auto",
         help_heading = "OpenBao"
     )]
-    pub authentication: How,
+    pub authentication: Authentication,
 
-    /// How to reach OpenBao
+    /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// How to log in.
+/// The way to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum How {
-    /// Inside the request; a server that does not know that gets a login first
+pub enum Authentication {
+    /// Inline authentication, and a login where the server does not support that
     Auto,
-    /// Inside the request only (OpenBao 2.4 and later; sound from 2.6.2)
+    /// Inline authentication only (OpenBao 2.4 and later; secure from 2.6.2)
     Inline,
-    /// With a login first: two requests
+    /// A login before the read: two requests
     Login,
 }
 
-/// When a copy is sealed.
+/// The policy for sealing copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SealCache {
-    /// Where this machine can; else with a warning, and the copy is kept as it is
+    /// Seal if this machine can, and store an unsealed copy with a warning otherwise
     Auto,
-    /// A copy that cannot be sealed is not kept
+    /// Store no copy that cannot be sealed
     Always,
-    /// The copy is kept as it is, readable by root only
+    /// Store unsealed copies, readable by root only
     Never,
 }
 
-impl From<SealCache> for Seal {
+impl From<SealCache> for SealPolicy {
     fn from(when: SealCache) -> Self {
         match when {
             SealCache::Auto => Self::Auto,
@@ -148,7 +183,7 @@ impl From<SealCache> for Seal {
     }
 }
 
-/// `NAME=FILE`; which names are good is not the command line's affair.
+/// Parses `NAME=FILE`. Names are checked later.
 fn template(text: &str) -> Result<(String, PathBuf), &'static str> {
     match text.split_once('=') {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => {
@@ -158,19 +193,34 @@ fn template(text: &str) -> Result<(String, PathBuf), &'static str> {
     }
 }
 
-impl From<How> for Login {
-    fn from(how: How) -> Self {
-        match how {
-            How::Auto => Self::Auto,
-            How::Inline => Self::Inline,
-            How::Login => Self::First,
+/// Parses a template's name and one of its settings.
+fn template_setting(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("a setting of a template is given as `NAME=VALUE`, such as `app.conf=app`"),
+    }
+}
+
+fn template_mode(text: &str) -> Result<(String, FileMode), &'static str> {
+    let (name, mode) = template_setting(text)?;
+    Ok((name, mode.parse()?))
+}
+
+impl From<Authentication> for LoginMode {
+    fn from(mode: Authentication) -> Self {
+        match mode {
+            Authentication::Auto => Self::Auto,
+            Authentication::Inline => Self::Inline,
+            Authentication::Login => Self::TokenFirst,
         }
     }
 }
 
 const EXAMPLES: &str = "\
 Placeholders in templates:
-  {{ key }}           the value of a key, which must be there: a string as it is, other JSON as JSON
+  {{ key }}           the value of a required key: a string as it is, other JSON as JSON
   {{ key | json }}    as JSON: a string with its quotes
   {{ key | url }}     percent-encoded, for any part of a URL
   {{ key | base64 }}  in base64
@@ -181,5 +231,8 @@ Examples:
   vault-fetch hosts/web01/tls /run/secrets/tls --cache-dir /var/lib/vault/cache/tls --mode 0440
   vault-fetch hosts/web01/app /run/secrets/app --require password --environment-file env
   vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in
+  vault-fetch hosts/web01/app /run/secrets/app --json-file all.json
+  vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in \\
+    --template-owner app.conf=app --template-mode app.conf=0440
 
 Exit status: 0 written, fresh or from the cache; 1 not written; 2 wrong usage or configuration.";

@@ -1,13 +1,15 @@
-//! Fetches a secret from OpenBao into a directory of files, with a cache for the day OpenBao is down.
+//! Fetches a secret from OpenBao into a directory of files, with a cached copy for the time when
+//! OpenBao is unavailable.
 //!
-//! [`run`] is the whole program. How a secret becomes files is the library `delivery`'s.
+//! [`run`] is the whole program. The library `zts-delivery` turns a secret into files.
 
 mod cli;
-mod contents;
+mod copies;
+mod deploy;
+mod fetch;
 mod job;
 mod rejected;
-mod removal;
-mod write;
+mod undeclared;
 
 pub use cli::Arguments;
-pub use job::run;
+pub use fetch::run;

@@ -1,4 +1,5 @@
-//! The job from end to end: wait, look, initialise, keep, and revoke where that is wanted.
+//! The steps of the program: wait for the server, initialise it, store the keys, revoke the root
+//! token.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,76 +7,75 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use cli::{Failure, SignalBlock, note, utc_seconds};
-use openbao::{
-    Address, Authentication, Client, Error, Settings, deadline_in, init, retry_until, sys, token,
-};
 use secrecy::SecretString;
 use serde_json::Value;
+use zts_cli::{Failure, SignalBlock, note, utc_seconds};
+use zts_net::{deadline_in, retry_until};
+use zts_openbao::{Address, Authentication, Client, Error, Settings, init, sys, token};
 
 use crate::{
     Arguments,
-    keeping::{Folder, Started},
-    protection::{IN_CLEAR, Protection, ROOT_TOKEN},
-    start_over::{start_over, was_opened},
+    key_directory::{KeyDirectory, StartedInit},
+    protection::{PLAIN_JSON, Protection, ROOT_TOKEN},
+    start_over::{start_over, was_ever_unsealed},
 };
 
-/// Between two questions to a server that does not answer yet, or is not unsealed.
+/// The pauses between two requests to a server that does not answer yet or is sealed.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200); 2];
 
 /// Runs the program.
 ///
 /// # Errors
-/// A server that does not answer, one whose keys are lost, or a disk that cannot keep them.
+/// A server that does not answer or whose keys are lost, or a disk that cannot store them.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "`cli::main` hands the arguments over"
+    reason = "`zts_cli::main` passes the arguments by value"
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let signals = SignalBlock::begin(); // before the first request, which may start threads
-    let protection = Protection::read(&arguments)?;
+    let protection = Protection::from_arguments(&arguments)?;
     let mut settings = arguments.connection.settings(None)?;
-    settings.namespace = None; // initialising is the root namespace's, and so is the root token
+    settings.namespace = None; // initialising and the root token are of the root namespace
     if settings.addresses.len() > 1 {
         return Err(Failure::usage("several addresses are given")
-            .hint("one node initialises the cluster: name that one"));
+            .hint("give the address of the one node that is to be initialised"));
     }
-    let folder = Folder::open(&arguments.directory)?;
+    let directory = KeyDirectory::open(&arguments.directory)?;
     let client = Client::new(settings.clone())?;
-    let state = wait_for_answer(&client, arguments.wait)?;
+    let status = wait_for_seal_status(&client, arguments.wait)?;
     let job = Job {
         arguments: &arguments,
         protection: &protection,
-        folder: &folder,
+        directory: &directory,
         settings: &settings,
         signals: &signals,
     };
-    if state.initialized {
-        job.find_keys(&client, &state)?;
-    } else if is_another_ones(&arguments, &settings)? {
+    if status.initialized {
+        job.check_keys(&client, &status)?;
+    } else if is_other_node_initialised(&arguments, &settings)? {
         return Ok(());
     } else {
-        job.initialise(&state, &folder.kept()?)?;
+        job.initialise(&status, &directory.list_key_files()?)?;
     }
     if arguments.revoke_root_token {
-        revoke(&arguments, &folder, settings)?;
+        revoke_root_token(&arguments, &directory, settings)?;
     }
     Ok(())
 }
 
-/// Whether another node of this cluster is initialised. One whose disk was lost must not begin a second
-/// cluster: its clients would find nothing there, and drop what they have.
-fn is_another_ones(arguments: &Arguments, settings: &Settings) -> Result<bool, Failure> {
+/// Returns whether another node of this cluster is initialised. A node that lost its disk must not
+/// start a second cluster, because clients would find no secrets there and delete theirs.
+fn is_other_node_initialised(arguments: &Arguments, settings: &Settings) -> Result<bool, Failure> {
     for other in &arguments.other {
         let mut settings = settings.clone();
         settings.addresses = Address::parse_list(other).map_err(Error::from)?;
-        let state =
-            wait_for_answer(&Client::new(settings)?, arguments.wait).map_err(|failure| {
+        let status =
+            wait_for_seal_status(&Client::new(settings)?, arguments.wait).map_err(|failure| {
                 failure.context(
-                    "this node is not initialised, for another one could be, and does not answer",
+                    "this node is not initialised, because another one may be, and does not answer",
                 )
             })?;
-        if state.initialized {
+        if status.initialized {
             note(format_args!(
                 "{other} is initialised: this node joins that cluster"
             ));
@@ -85,188 +85,199 @@ fn is_another_ones(arguments: &Arguments, settings: &Settings) -> Result<bool, F
     Ok(false)
 }
 
-/// The answer of [`init::initialise`] comes only once: it is waited for longer than other answers.
-fn patient(settings: &Settings) -> Result<Client, Failure> {
+/// Returns a client for [`init::initialise`]. Its timeout is longer, because the answer is given
+/// only once.
+fn create_init_client(settings: &Settings) -> Result<Client, Failure> {
     let mut settings = settings.clone();
-    settings.request_timeout = init::PATIENCE;
+    settings.request_timeout = init::REQUEST_TIMEOUT;
     Ok(Client::new(settings)?)
 }
 
-fn wait_for_answer(client: &Client, wait: Duration) -> Result<sys::SealStatus, Failure> {
-    let ask = || sys::seal_status(client);
+fn wait_for_seal_status(client: &Client, wait: Duration) -> Result<sys::SealStatus, Failure> {
+    let request = || sys::seal_status(client);
     Ok(retry_until(
         deadline_in(wait),
         PAUSES,
         Error::is_transient,
-        ask,
+        request,
     )?)
 }
 
-/// What each step needs.
+/// The values that the steps share.
 struct Job<'a> {
     arguments: &'a Arguments,
     protection: &'a Protection,
-    folder: &'a Folder,
+    directory: &'a KeyDirectory,
     settings: &'a Settings,
     signals: &'a SignalBlock,
 }
 
 impl Job<'_> {
-    fn initialise(&self, state: &sys::SealStatus, kept: &[String]) -> Result<(), Failure> {
-        let (arguments, folder) = (self.arguments, self.folder);
-        let begun = folder.begun()?;
-        if !begun.is_empty() {
-            return Err(half_written(&begun));
-        }
-        if !kept.is_empty() {
+    fn initialise(&self, status: &sys::SealStatus, key_files: &[String]) -> Result<(), Failure> {
+        let (arguments, directory) = (self.arguments, self.directory);
+        self.require_no_drafts()?;
+        if !key_files.is_empty() {
             return Err(Failure::failed(format!(
-                "OpenBao is not initialised, but `{}` holds keys: {}",
+                "OpenBao is not initialised, but `{}` contains keys: {}",
                 arguments.directory.display(),
-                kept.join(", ")
+                key_files.join(", ")
             ))
-            .hint("they are of another cluster, or of one whose storage is gone: move them away if nothing needs them any more"));
+            .hint("they are of another cluster, or of a lost storage: move them away if they are not needed any more"));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let started = Started {
+        let started = StartedInit {
             address: self.settings.addresses[0].to_string(),
             at: now.map_or(0, |since| since.as_secs()),
         };
-        folder.prepare(&self.protection.names(arguments), &started)?;
-        let client = patient(self.settings)?;
-        let opens_itself = state.kind != "shamir";
+        directory.prepare(&self.protection.file_names(arguments), &started)?;
+        let client = create_init_client(self.settings)?;
+        let has_auto_unseal = status.kind != "shamir";
         let _held = self.signals.hold(); // until everything is on the disk
-        let request = self.protection.request(arguments, opens_itself);
+        let request = self.protection.init_request(arguments, has_auto_unseal);
         let answer = match init::initialise(&client, &request) {
             Ok(answer) => answer,
-            Err(error) => return Err(refused(error, folder, &client)),
+            Err(error) => return Err(init_failure(error, directory, &client)),
         };
-        let lacks = Protection::lacks(arguments, &answer);
-        if let Some(lacks) = &lacks {
-            folder.note_incomplete(lacks);
+        let missing = Protection::describe_missing(arguments, &answer);
+        if let Some(missing) = &missing {
+            directory.record_incomplete(missing);
         }
-        folder.keep(&self.protection.files(arguments, &answer)?);
-        if let Some(lacks) = lacks {
-            return Err(incomplete(arguments, &lacks));
+        directory.store_keys(&self.protection.encode_files(arguments, &answer)?);
+        if let Some(missing) = missing {
+            return Err(incomplete_failure(arguments, &missing));
         }
-        let directory = arguments.directory.display();
         note(format_args!(
-            "OpenBao is initialised; its keys are in `{directory}`"
+            "OpenBao is initialised; its keys are in `{}`",
+            arguments.directory.display()
         ));
         Ok(())
     }
 
-    /// OpenBao is initialised: its keys are here, or somewhere else, or were lost on their way.
-    fn find_keys(&self, client: &Client, state: &sys::SealStatus) -> Result<(), Failure> {
-        if self.folder.kept()?.is_empty() {
-            if self.folder.recover()? {
+    /// Refuses to continue while there are drafts with keys.
+    fn require_no_drafts(&self) -> Result<(), Failure> {
+        let drafts = self.directory.list_written_drafts()?;
+        if drafts.is_empty() {
+            Ok(())
+        } else {
+            Err(partial_keys_failure(&drafts))
+        }
+    }
+
+    /// Checks the keys of an initialised server: they are here, or elsewhere, or lost.
+    fn check_keys(&self, client: &Client, status: &sys::SealStatus) -> Result<(), Failure> {
+        if self.directory.list_key_files()?.is_empty() {
+            if self.directory.recover_drafts()? {
                 note(format_args!(
-                    "the keys that an earlier run wrote and could not name are in `{}`",
+                    "the keys that an earlier run wrote to drafts are in `{}`",
                     self.arguments.directory.display()
                 ));
             } else {
-                self.without_keys(client, state)?;
+                self.handle_missing_keys(client, status)?;
             }
         }
-        if let Some(lacks) = self.folder.incomplete()? {
-            return Err(incomplete(self.arguments, &lacks));
+        if let Some(missing) = self.directory.read_incomplete()? {
+            return Err(incomplete_failure(self.arguments, &missing));
         }
-        self.folder.forget_start() // somebody put the keys there by hand
+        self.directory.discard_started() // a person may have stored the keys by hand
     }
 
-    /// Initialised, and no keys here: somewhere else, or they were lost on their way.
-    fn without_keys(&self, client: &Client, state: &sys::SealStatus) -> Result<(), Failure> {
-        let (arguments, folder) = (self.arguments, self.folder);
-        let Some(started) = folder.started()? else {
+    /// Handles an initialised server without keys here. Replaces its storage if they are certainly
+    /// lost and the arguments allow it.
+    fn handle_missing_keys(
+        &self,
+        client: &Client,
+        status: &sys::SealStatus,
+    ) -> Result<(), Failure> {
+        let (arguments, directory) = (self.arguments, self.directory);
+        let Some(started) = directory.read_started()? else {
             note("OpenBao is initialised already, and its keys are not here: nothing to do");
             return Ok(());
         };
-        let has_shares = state.kind == "shamir";
-        if has_shares && !state.sealed {
-            note("OpenBao is initialised and unsealed: somebody else has its keys");
-            return folder.forget_start();
+        let has_shares = status.kind == "shamir";
+        if has_shares && !status.sealed {
+            note("OpenBao is initialised and unsealed: its keys are stored elsewhere");
+            return directory.discard_started();
         }
-        let begun = folder.begun()?;
-        if !begun.is_empty() {
-            return Err(half_written(&begun));
-        }
+        self.require_no_drafts()?;
         let (Some(storage), Some(unit)) =
             (&arguments.start_over_storage, &arguments.start_over_unit)
         else {
-            return Err(lost(arguments, &started));
+            return Err(lost_keys_failure(arguments, &started));
         };
         if !has_shares {
-            // It opened by itself, and may be in use: whose root token that is, nobody can tell from here.
-            return Err(lost(arguments, &started));
+            // an auto-unsealed server may be in use with another root token
+            return Err(lost_keys_failure(arguments, &started));
         }
-        if was_opened(storage)? {
-            note("OpenBao is initialised, and was unsealed before: somebody else has its keys");
-            return folder.forget_start();
+        if was_ever_unsealed(storage)? {
+            note("OpenBao is initialised, and was unsealed before: its keys are stored elsewhere");
+            return directory.discard_started();
         }
         start_over(storage, unit)?;
-        folder.forget_start()?;
-        let state = wait_for_answer(client, arguments.wait)?;
-        if state.initialized {
+        directory.discard_started()?;
+        let status = wait_for_seal_status(client, arguments.wait)?;
+        if status.initialized {
             return Err(Failure::failed(format!(
-                "OpenBao was started on an empty storage, and is initialised all the same: `{}` is not where it keeps its data",
+                "OpenBao was started with an empty storage, and is still initialised: `{}` is not its storage",
                 storage.display()
             )));
         }
-        if is_another_ones(arguments, self.settings)? {
+        if is_other_node_initialised(arguments, self.settings)? {
             return Ok(());
         }
-        self.initialise(&state, &[])
+        self.initialise(&status, &[])
     }
 }
 
-/// Fewer keys than OpenBao was asked for: with too few, nobody can unseal it.
-fn incomplete(arguments: &Arguments, lacks: &str) -> Failure {
+/// Returns the failure for an answer with fewer keys than requested.
+fn incomplete_failure(arguments: &Arguments, missing: &str) -> Failure {
     let directory = arguments.directory.display();
     Failure::failed(format!(
-        "OpenBao was initialised, and {lacks}: what it answered is in `{directory}`, and may not be enough to unseal it"
+        "OpenBao was initialised, and {missing}: the answer is in `{directory}`, and may not be enough to unseal it"
     ))
     .hint(format!(
-        "see what answers at that address, which is not OpenBao's own answer; then begin with an empty storage, or, where the keys \
-         do unseal it, `rm {directory}/incomplete.txt`"
+        "check the server at that address, because this is not OpenBao's own answer; then start with an empty \
+         storage, or, if the keys do unseal it, `rm {directory}/incomplete.txt`"
     ))
 }
 
-/// Drafts that hold a part of the keys: not whole, and not to be thrown away.
-fn half_written(drafts: &[PathBuf]) -> Failure {
+/// Returns the failure for drafts with a part of the keys, which must not be removed.
+fn partial_keys_failure(drafts: &[PathBuf]) -> Failure {
     let names: Vec<_> = drafts
         .iter()
         .map(|draft| format!("`{}`", draft.display()))
         .collect();
     Failure::failed(format!(
-        "an earlier run was ended while it wrote the keys of OpenBao: what it had written stands in {}",
+        "an earlier run ended while it wrote the keys of OpenBao: a part of them is in {}",
         names.join(", ")
     ))
-    .hint("try to unseal OpenBao with what is there; only where that is not enough, remove these files and run this again")
+    .hint("try to unseal OpenBao with these; only if they are not enough, remove these files and run this again")
 }
 
-/// A request that surely was not carried out leaves no note behind; any other may have been. OpenBao refuses
-/// with status 400 also what it began and could not finish.
-fn refused(error: Error, folder: &Folder, client: &Client) -> Failure {
-    if was_not_carried_out(&error, client) {
-        return match folder.forget_start() {
+/// Returns the failure of a request. Removes the note only if the server certainly did not execute
+/// the request: OpenBao answers status 400 also to a request that it started and could not finish.
+fn init_failure(error: Error, directory: &KeyDirectory, client: &Client) -> Failure {
+    if was_not_executed(&error, client) {
+        return match directory.discard_started() {
             Ok(()) => Failure::from(error).context("OpenBao was not initialised"),
             Err(failure) => failure,
         };
     }
     Failure::from(error)
         .context("OpenBao may have been initialised, but its answer did not arrive")
-        .hint("run this again: it finds out")
+        .hint("run this again: it checks the server")
 }
 
-fn was_not_carried_out(error: &Error, client: &Client) -> bool {
-    let Error::Refused { refusal, .. } = error else {
+fn was_not_executed(error: &Error, client: &Client) -> bool {
+    let Error::Refused { api_error, .. } = error else {
         return false;
     };
-    let too_late = |text: &String| text.contains("already initialized");
-    refusal.messages.iter().any(too_late)
-        || sys::seal_status(client).is_ok_and(|state| !state.initialized)
+    let is_initialised = |text: &String| text.contains("already initialized");
+    api_error.messages.iter().any(is_initialised)
+        || sys::seal_status(client).is_ok_and(|status| !status.initialized)
 }
 
-fn lost(arguments: &Arguments, started: &Started) -> Failure {
+/// Returns the failure for keys that were lost before they were stored.
+fn lost_keys_failure(arguments: &Arguments, started: &StartedInit) -> Failure {
     let storage = arguments.start_over_storage.as_deref();
     let storage = storage
         .unwrap_or(Path::new("/var/lib/openbao/raft"))
@@ -275,48 +286,53 @@ fn lost(arguments: &Arguments, started: &Started) -> Failure {
     let unit = unit.unwrap_or("openbao.service");
     let seconds = started.at;
     Failure::failed(format!(
-        "the initialisation of `{}` at {} was cut off before its keys were kept: nobody has them, and nothing was stored with them",
+        "the initialisation of `{}` at {} was interrupted before its keys were stored: they are lost, and no \
+         secret was stored with them",
         started.address,
         utc_seconds(seconds)
     ))
     .hint(format!(
-        "begin anew: `systemctl stop {unit} && mv {storage} {storage}.lost-{seconds} && install -d -m 0700 -o openbao -g openbao {storage} && systemctl start {unit}`, then run this again; \
-         only where somebody initialised it by hand since and has its keys: `rm {}/started.json`",
+        "start over: `systemctl stop {unit} && mv {storage} {storage}.lost-{seconds} && install -d -m 0700 -o openbao -g openbao {storage} && systemctl start {unit}`, then run this again; \
+         only if a person initialised it by hand since then and has its keys: `rm {}/started.json`",
         arguments.directory.display()
     ))
 }
 
-/// Revokes the root token and takes it off the disk.
-fn revoke(arguments: &Arguments, folder: &Folder, settings: Settings) -> Result<(), Failure> {
-    let Some(root_token) = root_token(folder)? else {
-        return Ok(()); // it is done, or encrypted to somebody
+/// Revokes the root token, and removes it from the disk.
+fn revoke_root_token(
+    arguments: &Arguments,
+    directory: &KeyDirectory,
+    settings: Settings,
+) -> Result<(), Failure> {
+    let Some(root_token) = read_root_token(directory)? else {
+        return Ok(()); // it is revoked already, or encrypted
     };
     let mut client = Client::new(settings)?;
     wait_until_unsealed(&client, arguments.wait)?;
     client.authenticate(Authentication::Token(root_token));
     // a standby that lags behind does not know the token yet
     let client = client.active();
-    let ask = || token::revoke_self(&client);
+    let request = || token::revoke_self(&client);
     match retry_until(
         deadline_in(arguments.wait),
         PAUSES,
         Error::is_transient,
-        ask,
+        request,
     ) {
-        // A token that is not valid any more is one that was revoked.
+        // an invalid token was revoked before
         Ok(()) | Err(Error::Denied { .. }) => {}
         Err(error) => return Err(Failure::from(error).context("the root token is not revoked")),
     }
-    take_out(folder)?;
+    remove_root_token(directory)?;
     note(
-        "the root token is revoked; where nobody else can log in, see docs/how-to/no-token.md: enough key shares make another one",
+        "the root token is revoked; if no other login works, see docs/how-to/no-token.md: enough key shares generate a new one",
     );
     Ok(())
 }
 
 fn wait_until_unsealed(client: &Client, wait: Duration) -> Result<(), Failure> {
     let until = deadline_in(wait);
-    while wait_for_answer(client, wait)?.sealed {
+    while wait_for_seal_status(client, wait)?.sealed {
         if Instant::now() >= until {
             return Err(
                 Failure::failed("the root token is not revoked yet: OpenBao is sealed")
@@ -328,37 +344,37 @@ fn wait_until_unsealed(client: &Client, wait: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The root token, where it lies here in clear.
-fn root_token(folder: &Folder) -> Result<Option<SecretString>, Failure> {
-    let kept = folder.kept()?;
-    if kept.iter().any(|name| name == ROOT_TOKEN) {
-        let text = folder.read(ROOT_TOKEN)?;
+/// Reads the root token, if it is here in clear.
+fn read_root_token(directory: &KeyDirectory) -> Result<Option<SecretString>, Failure> {
+    let key_files = directory.list_key_files()?;
+    if key_files.iter().any(|name| name == ROOT_TOKEN) {
+        let text = directory.read(ROOT_TOKEN)?;
         let text = String::from_utf8_lossy(&text);
         return Ok(Some(SecretString::from(text.trim())));
     }
-    if !kept.iter().any(|name| name == IN_CLEAR) {
+    if !key_files.iter().any(|name| name == PLAIN_JSON) {
         return Ok(None);
     }
-    let all = parse(folder)?;
-    Ok(all["root_token"].as_str().map(SecretString::from))
+    let keys = read_plain_json(directory)?;
+    Ok(keys["root_token"].as_str().map(SecretString::from))
 }
 
-fn take_out(folder: &Folder) -> Result<(), Failure> {
-    let kept = folder.kept()?;
-    if kept.iter().any(|name| name == IN_CLEAR) {
-        let mut all = parse(folder)?;
-        if let Some(fields) = all.as_object_mut() {
+fn remove_root_token(directory: &KeyDirectory) -> Result<(), Failure> {
+    let key_files = directory.list_key_files()?;
+    if key_files.iter().any(|name| name == PLAIN_JSON) {
+        let mut keys = read_plain_json(directory)?;
+        if let Some(fields) = keys.as_object_mut() {
             fields.remove("root_token");
         }
-        return folder.replace(IN_CLEAR, format!("{all:#}\n").as_bytes());
+        return directory.replace(PLAIN_JSON, format!("{keys:#}\n").as_bytes());
     }
-    folder.remove(ROOT_TOKEN)
+    directory.remove(ROOT_TOKEN)
 }
 
-fn parse(folder: &Folder) -> Result<Value, Failure> {
-    let shown = folder.file(IN_CLEAR);
-    let text = folder.read(IN_CLEAR)?;
-    // The message could show a part of the file.
+fn read_plain_json(directory: &KeyDirectory) -> Result<Value, Failure> {
+    let path = directory.file(PLAIN_JSON);
+    let text = directory.read(PLAIN_JSON)?;
+    // the parser's message could show a part of the file
     serde_json::from_slice(&text)
-        .map_err(|_| Failure::failed(format!("`{}` is not JSON any more", shown.display())))
+        .map_err(|_| Failure::failed(format!("`{}` is not valid JSON", path.display())))
 }

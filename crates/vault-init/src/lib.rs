@@ -1,13 +1,14 @@
-//! Initialises an OpenBao cluster and keeps what it answers: key shares and a root token, which OpenBao
-//! says once and never again.
+//! Initialises an OpenBao cluster and stores the answer: key shares and a root token, which OpenBao
+//! gives only once.
 //!
-//! [`run`] is the whole program. Everything that could go wrong with the disk goes wrong before OpenBao is
-//! asked ([`keeping`]); between its answer and the disk, nobody can ask this program to end
-//! ([`::cli::SignalBlock`]). What is lost all the same, in a power cut, is begun anew ([`start_over`]).
+//! [`run`] is the whole program. [`job`] calls the steps. Errors of the disk show before the
+//! request, because space is reserved for the answer ([`key_directory`]). Signals are blocked
+//! between the answer and the disk ([`zts_cli::SignalBlock`]). If the answer is lost all the same,
+//! in a power cut, a new storage is initialised ([`start_over`]).
 
 mod cli;
 mod job;
-mod keeping;
+mod key_directory;
 mod protection;
 mod start_over;
 

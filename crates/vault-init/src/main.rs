@@ -1,4 +1,4 @@
-//! `vault-init`: initialises an OpenBao cluster and keeps what it answers.
+//! `vault-init`: initialises an OpenBao cluster and stores its keys.
 
 use std::process::ExitCode;
 
@@ -9,5 +9,5 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    cli::main(vault_init::run)
+    zts_cli::main(vault_init::run)
 }

@@ -1,36 +1,37 @@
-//! How key shares and root token are protected on disk.
+//! The protection of key shares and root token on the disk.
 
 use std::path::Path;
 
 use age::x25519::Recipient;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cli::Failure;
-use openbao::init::{Initialisation, Initialised};
 use secrecy::{ExposeSecret, SecretString};
-use secure_fs::{LARGEST_TEXT, read_bounded};
 use serde_json::json;
 use zeroize::Zeroizing;
+use zts_cli::Failure;
+use zts_openbao::init::{InitRequest, InitResponse};
+use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
 use crate::Arguments;
 
-/// A file to be written: its name, and what is in it.
-pub(crate) type Kept = (String, Zeroizing<Vec<u8>>);
+/// A file that is written to the key directory: its name and its content.
+pub(crate) type StoredFile = (String, Zeroizing<Vec<u8>>);
 
-/// The one file of shares and token in clear.
-pub(crate) const IN_CLEAR: &str = "unseal.json";
-/// The root token in clear, until it is revoked.
+/// The name of the file with shares and root token in clear.
+pub(crate) const PLAIN_JSON: &str = "unseal.json";
+/// The name of the file with the root token in clear.
 pub(crate) const ROOT_TOKEN: &str = "root-token";
 
-/// Whom the shares are encrypted to.
+/// The encryption of the shares.
 pub(crate) enum Protection {
-    /// Nobody: they are root's.
-    Files,
-    /// One age recipient a share, and one for the root token.
+    /// None: the file mode protects them.
+    None,
+    /// By this program: an age recipient for each share, and one for the root token.
     Age {
         shares: Vec<Recipient>,
         root_token: Option<Recipient>,
     },
-    /// OpenBao encrypts to PGP keys (base64 of the binary form).
+    /// By OpenBao: a PGP key (base64 of the binary form) for each share, and one for the root
+    /// token.
     Pgp {
         shares: Vec<String>,
         root_token: Option<String>,
@@ -38,16 +39,16 @@ pub(crate) enum Protection {
 }
 
 impl Protection {
-    /// What the arguments ask for.
+    /// Checks the arguments, and reads the recipients.
     ///
     /// # Errors
-    /// Another number of recipients than of shares, recipients that are none, a root token in clear beside
-    /// encrypted shares.
-    pub(crate) fn read(arguments: &Arguments) -> Result<Self, Failure> {
+    /// Another number of recipients than of shares, recipients that are not valid, a root token in
+    /// clear beside encrypted shares.
+    pub(crate) fn from_arguments(arguments: &Arguments) -> Result<Self, Failure> {
         let recipients = arguments.age_recipient.len() + arguments.pgp_key.len();
         if arguments.threshold > arguments.shares {
             return Err(Failure::usage(format!(
-                "{} key shares of {} cannot be asked for",
+                "{} key shares of {} cannot be required",
                 arguments.threshold, arguments.shares
             ))
             .hint("`--threshold` is at most `--shares`"));
@@ -66,7 +67,7 @@ impl Protection {
                         .hint("give each share a recipient with `--age-recipient` or `--pgp-key`"),
                 )
             } else {
-                Ok(Self::Files)
+                Ok(Self::None)
             };
         }
         if recipients != usize::from(arguments.shares) {
@@ -74,42 +75,40 @@ impl Protection {
                 "there are {} key shares and {recipients} recipients",
                 arguments.shares
             ))
-            .hint("each share needs a recipient of its own"));
+            .hint("give one recipient for each share"));
         }
         if arguments.root_token_recipient.is_none() && !arguments.revoke_root_token {
             return Err(Failure::usage(
-                "the root token would lie in clear beside encrypted key shares",
+                "the root token would be in clear beside encrypted key shares",
             )
-            .hint(
-                "`--root-token-recipient` encrypts it, `--revoke-root-token` revokes it in the end",
-            ));
+            .hint("`--root-token-recipient` encrypts it, `--revoke-root-token` revokes it"));
         }
         if arguments.pgp_key.is_empty() {
-            age(arguments)
+            read_age_recipients(arguments)
         } else {
-            pgp(arguments)
+            read_pgp_keys(arguments)
         }
     }
 
-    /// The request that asks OpenBao for it.
-    pub(crate) fn request(&self, arguments: &Arguments, opens_itself: bool) -> Initialisation {
+    /// Returns the request. `has_auto_unseal` tells that the seal needs no key shares.
+    pub(crate) fn init_request(&self, arguments: &Arguments, has_auto_unseal: bool) -> InitRequest {
         let (pgp_keys, root_token_pgp_key) = match self {
             Self::Pgp { shares, root_token } => (shares.clone(), root_token.clone()),
-            Self::Files | Self::Age { .. } => (Vec::new(), None),
+            Self::None | Self::Age { .. } => (Vec::new(), None),
         };
-        Initialisation {
+        InitRequest {
             shares: arguments.shares,
             threshold: arguments.threshold,
             pgp_keys,
             root_token_pgp_key,
-            opens_itself,
+            auto_unseal: has_auto_unseal,
         }
     }
 
-    /// The names of the files that [`Protection::files`] gives.
-    pub(crate) fn names(&self, arguments: &Arguments) -> Vec<String> {
+    /// Returns the names of the files that [`Protection::encode_files`] returns.
+    pub(crate) fn file_names(&self, arguments: &Arguments) -> Vec<String> {
         let (ending, encrypts_token) = match self {
-            Self::Files => return vec![IN_CLEAR.to_owned()],
+            Self::None => return vec![PLAIN_JSON.to_owned()],
             Self::Age { root_token, .. } => ("age", root_token.is_some()),
             Self::Pgp { root_token, .. } => ("pgp", root_token.is_some()),
         };
@@ -120,45 +119,47 @@ impl Protection {
         names
     }
 
-    /// What an answer lacks of what was asked for, in words.
-    pub(crate) fn lacks(arguments: &Arguments, answer: &Initialised) -> Option<String> {
+    /// Describes the keys that are missing in an answer; `None` if it is complete.
+    pub(crate) fn describe_missing(arguments: &Arguments, answer: &InitResponse) -> Option<String> {
         let shares = shares(answer).len();
         if shares != usize::from(arguments.shares) {
-            let keys = if shares == 1 { "share" } else { "shares" };
+            let noun = if shares == 1 { "share" } else { "shares" };
             return Some(format!(
-                "it answered {shares} key {keys} where {} were asked for",
+                "it answered {shares} key {noun} where {} were requested",
                 arguments.shares
             ));
         }
-        let empty = shares_are_empty(answer);
-        empty.then(|| "it answered an empty key share or root token".to_owned())
+        has_empty_key(answer).then(|| "it answered an empty key share or root token".to_owned())
     }
 
-    /// What OpenBao answered, as the files that keep it.
+    /// Returns the files with the keys of an answer.
     ///
     /// # Errors
-    /// A recipient that cannot be encrypted to, or an answer that lacks shares.
-    pub(crate) fn files(
+    /// A key that cannot be encrypted.
+    pub(crate) fn encode_files(
         &self,
         arguments: &Arguments,
-        answer: &Initialised,
-    ) -> Result<Vec<Kept>, Failure> {
+        answer: &InitResponse,
+    ) -> Result<Vec<StoredFile>, Failure> {
         let shares = shares(answer);
         match self {
-            Self::Files => Ok(vec![(IN_CLEAR.to_owned(), in_clear(arguments, answer))]),
+            Self::None => Ok(vec![(
+                PLAIN_JSON.to_owned(),
+                encode_plain_json(arguments, answer),
+            )]),
             Self::Age {
                 shares: recipients,
                 root_token,
             } => {
                 let mut files = Vec::new();
-                // one share too many is better encrypted to somebody than lost
+                // shares beyond the requested number are encrypted, too, instead of lost
                 let recipients = recipients.iter().cycle();
                 for (index, (share, recipient)) in shares.iter().zip(recipients).enumerate() {
                     files.push((share_name(index + 1, "age"), encrypt(recipient, share)?));
                 }
                 let token = match root_token {
                     Some(recipient) => encrypt(recipient, &answer.root_token)?,
-                    None => text(&answer.root_token),
+                    None => encode_line(&answer.root_token),
                 };
                 files.push((token_name("age", root_token.is_some()), token));
                 Ok(files)
@@ -166,11 +167,11 @@ impl Protection {
             Self::Pgp { root_token, .. } => {
                 let shares = shares.iter().enumerate();
                 let mut files: Vec<_> = shares
-                    .map(|(index, share)| (share_name(index + 1, "pgp"), text(share)))
+                    .map(|(index, share)| (share_name(index + 1, "pgp"), encode_line(share)))
                     .collect();
                 files.push((
                     token_name("pgp", root_token.is_some()),
-                    text(&answer.root_token),
+                    encode_line(&answer.root_token),
                 ));
                 Ok(files)
             }
@@ -178,8 +179,8 @@ impl Protection {
     }
 }
 
-/// The shares that unseal, or where a seal does that, those that recover.
-fn shares(answer: &Initialised) -> &[SecretString] {
+/// Returns the unseal key shares, or the recovery key shares of an auto-unseal.
+fn shares(answer: &InitResponse) -> &[SecretString] {
     if answer.keys_base64.is_empty() {
         &answer.recovery_keys_base64
     } else {
@@ -187,7 +188,7 @@ fn shares(answer: &Initialised) -> &[SecretString] {
     }
 }
 
-fn shares_are_empty(answer: &Initialised) -> bool {
+fn has_empty_key(answer: &InitResponse) -> bool {
     let mut all = shares(answer).iter().chain([&answer.root_token]);
     all.any(|secret| secret.expose_secret().is_empty())
 }
@@ -204,20 +205,20 @@ fn token_name(ending: &str, encrypted: bool) -> String {
     }
 }
 
-fn text(secret: &SecretString) -> Zeroizing<Vec<u8>> {
+fn encode_line(secret: &SecretString) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(format!("{}\n", secret.expose_secret()).into_bytes())
 }
 
-/// As `bao operator init -format=json` prints it, so that what reads that reads this.
-fn in_clear(arguments: &Arguments, answer: &Initialised) -> Zeroizing<Vec<u8>> {
+/// Returns the JSON of `bao operator init -format=json`, which other tools can read.
+fn encode_plain_json(arguments: &Arguments, answer: &InitResponse) -> Zeroizing<Vec<u8>> {
     let list = |secrets: &[SecretString]| -> Vec<String> {
         let texts = secrets
             .iter()
             .map(|secret| secret.expose_secret().to_owned());
         texts.collect()
     };
-    let opens_itself = !answer.recovery_keys.is_empty();
-    let (shares, threshold) = if opens_itself {
+    let has_auto_unseal = !answer.recovery_keys.is_empty();
+    let (shares, threshold) = if has_auto_unseal {
         (1, 1)
     } else {
         (arguments.shares, arguments.threshold)
@@ -229,8 +230,8 @@ fn in_clear(arguments: &Arguments, answer: &Initialised) -> Zeroizing<Vec<u8>> {
         "unseal_threshold": threshold,
         "recovery_keys_b64": list(&answer.recovery_keys_base64),
         "recovery_keys_hex": list(&answer.recovery_keys),
-        "recovery_keys_shares": if opens_itself { arguments.shares } else { 0 },
-        "recovery_keys_threshold": if opens_itself { arguments.threshold } else { 0 },
+        "recovery_keys_shares": if has_auto_unseal { arguments.shares } else { 0 },
+        "recovery_keys_threshold": if has_auto_unseal { arguments.threshold } else { 0 },
         "root_token": answer.root_token.expose_secret(),
     });
     Zeroizing::new(format!("{value:#}\n").into_bytes())
@@ -242,38 +243,40 @@ fn encrypt(recipient: &Recipient, secret: &SecretString) -> Result<Zeroizing<Vec
         .map_err(|cause| Failure::failed(format!("a key share could not be encrypted: {cause}")))
 }
 
-fn age(arguments: &Arguments) -> Result<Protection, Failure> {
+fn read_age_recipients(arguments: &Arguments) -> Result<Protection, Failure> {
     let shares: Vec<_> = arguments
         .age_recipient
         .iter()
-        .map(|text| recipient(text))
+        .map(|text| parse_age_recipient(text))
         .collect::<Result<_, _>>()?;
     let root_token = arguments
         .root_token_recipient
         .as_ref()
-        .map(|text| recipient(text))
+        .map(|text| parse_age_recipient(text))
         .transpose()?;
     Ok(Protection::Age { shares, root_token })
 }
 
-fn recipient(text: &str) -> Result<Recipient, Failure> {
+fn parse_age_recipient(text: &str) -> Result<Recipient, Failure> {
     text.parse().map_err(|cause| {
         let hint = if text.starts_with("ssh-") {
-            "`ssh-to-age` makes one of an Ed25519 SSH key"
+            "`ssh-to-age` converts an Ed25519 SSH key"
         } else {
             "it begins with `age1`; `age-keygen` prints it"
         };
-        Failure::usage(format!("`{text}` is no age recipient: {cause}")).hint(hint)
+        Failure::usage(format!("`{text}` is not an age recipient: {cause}")).hint(hint)
     })
 }
 
+/// The first line of a PGP key in text form.
 const ARMOUR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
-fn dearmoured(key: &[u8]) -> Option<String> {
+/// Returns the base64 text in an armoured key; `None` if the key is incomplete.
+fn remove_armour(key: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(key).ok()?;
     let lines = text.lines().map(str::trim);
     let body = lines.skip_while(|line| !line.is_empty()).skip(1);
-    // The checksum and the last line, neither of which is base64 of the key.
+    // the checksum and the last line are not base64 of the key
     let mut is_ended = false;
     let base64: String = body
         .take_while(|line| {
@@ -285,28 +288,29 @@ fn dearmoured(key: &[u8]) -> Option<String> {
     (is_whole && is_ended).then_some(base64)
 }
 
-fn pgp(arguments: &Arguments) -> Result<Protection, Failure> {
-    let shares = arguments.pgp_key.iter().map(|path| pgp_key(path));
+fn read_pgp_keys(arguments: &Arguments) -> Result<Protection, Failure> {
+    let shares = arguments.pgp_key.iter().map(|path| read_pgp_key(path));
     let root_token = arguments.root_token_recipient.as_ref();
     Ok(Protection::Pgp {
         shares: shares.collect::<Result<_, _>>()?,
         root_token: root_token
-            .map(|path| pgp_key(Path::new(path)))
+            .map(|path| read_pgp_key(Path::new(path)))
             .transpose()?,
     })
 }
 
-/// The key as the API wants it: base64 of the binary form. `gpg --export KEY` gives that form, and with
-/// `--armor` base64 of it between headers and a checksum (RFC 9580, section 6.2).
-fn pgp_key(path: &Path) -> Result<String, Failure> {
+/// Reads a key and returns base64 of its binary form, as the API requires. `gpg --export KEY`
+/// writes the binary form, and with `--armor` base64 of it between headers and a checksum (RFC
+/// 9580, section 6.2).
+fn read_pgp_key(path: &Path) -> Result<String, Failure> {
     let shown = path.display();
     let key = read_bounded(path, LARGEST_TEXT).map_err(|cause| {
         Failure::usage(format!("the PGP key `{shown}` could not be read: {cause}"))
     })?;
     if key.starts_with(ARMOUR) {
-        return dearmoured(&key).ok_or_else(|| {
-            Failure::usage(format!("the PGP key `{shown}` is not whole"))
-                .hint("`gpg --armor --export KEY > FILE` writes it anew")
+        return remove_armour(&key).ok_or_else(|| {
+            Failure::usage(format!("the PGP key `{shown}` is incomplete"))
+                .hint("write it again with `gpg --armor --export KEY > FILE`")
         });
     }
     match std::str::from_utf8(&key) {

@@ -6,11 +6,11 @@ use clap::{Parser, Subcommand};
 
 /// Show the nodes of an OpenBao cluster, and restart them one by one
 ///
-/// Needs no token: it asks each node only for its seal status and its leader.
+/// Needs no token.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The nodes, as the NixOS module writes them down
+    /// The file with the nodes, which the NixOS module writes
     #[arg(
         long,
         value_name = "FILE",
@@ -19,31 +19,31 @@ pub struct Arguments {
     )]
     pub config: PathBuf,
 
-    /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// One line for each node: leader, standby, sealed, not initialised, or out of reach
+    /// Show one line for each node: leader, standby, no leader, sealed, not initialised, or out of
+    /// reach
     ///
-    /// Ends with 1 where one of them does not serve. Warns of a standby that passes reads on to the leader
-    /// although its version could answer them.
+    /// Exits with status 1 if a node does not serve. Warns of a standby that forwards reads to the
+    /// leader although its version could answer them.
     Status {
-        /// As JSON
+        /// Write JSON
         #[arg(long)]
         json: bool,
     },
 
-    /// Restart OpenBao on this node, once that harms nobody, and wait until it serves again
+    /// Restart OpenBao on this node once all others serve, and wait until it serves again
     ///
-    /// Refuses while another node does not serve: the cluster could lose its quorum. To restart a whole
-    /// cluster, run it on one node after the other, the leader last.
+    /// Refuses while another node does not serve: the cluster could lose its quorum. To restart a
+    /// whole cluster, run it on one node after the other, the leader last.
     Restart {
-        /// Wait so long for the other nodes before, and for this one afterwards
-        #[arg(long, value_name = "TIME", default_value = "5min", value_parser = ::cli::duration)]
+        /// The time to wait for the other nodes before, and for this one afterwards
+        #[arg(long, value_name = "TIME", default_value = "5min", value_parser = zts_cli::duration)]
         timeout: Duration,
 
         /// Restart although other nodes do not serve
@@ -56,6 +56,6 @@ const EXAMPLES: &str = "\
 Examples:
   vault-node status
   vault-node restart
-  colmena exec --on @openbao --parallel 1 vault-node restart     a whole cluster, without a break
+  colmena exec --on @openbao --parallel 1 vault-node restart     a whole cluster, without an outage
 
-Exit status: 0 all nodes serve, or the restart is done; 1 not; 2 wrong usage or configuration.";
+Exit status: 0 all nodes serve, or the restart is done; 1 otherwise; 2 wrong usage or configuration.";

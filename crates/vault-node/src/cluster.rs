@@ -1,64 +1,64 @@
-//! Which nodes there are.
+//! The configured cluster.
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
-use cli::Failure;
-use openbao::{Address, Client, Settings, Trust};
-use secure_fs::{LARGEST_TEXT, read_text_bounded};
 use serde::Deserialize;
+use zts_cli::Failure;
+use zts_openbao::{Address, Client, Settings, Trust};
+use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
 
-/// How long a node may take to answer before it counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The time after which a node that has not answered counts as out of reach.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A cluster, as the NixOS module writes it down (`nixos-modules/server/restart.nix`).
+/// The file that the NixOS module writes (`nixos-modules/server/restart.nix`).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cluster {
-    /// Its name.
     pub(crate) name: String,
-    /// The node that this machine is.
+    /// The name of this machine's node.
     pub(crate) this_node: String,
-    /// The address of each node.
+    /// The addresses of all nodes by name.
     pub(crate) nodes: BTreeMap<String, String>,
-    /// The CA bundle (PEM); without one, the system's roots count.
+    /// The CA bundle (PEM) in place of the system's.
     ca_certificate: Option<PathBuf>,
-    /// OpenBao's unit.
+    /// The name of OpenBao's unit.
     pub(crate) unit: String,
 }
 
 impl Cluster {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let shown = path.display();
+        let path_shown = path.display();
         let text = read_text_bounded(path, LARGEST_TEXT).map_err(|cause| {
-            Failure::usage(format!("`{shown}` could not be read: {cause}")).hint(
+            Failure::usage(format!("`{path_shown}` could not be read: {cause}")).hint(
                 "the NixOS module writes it where `vault.server.enable` is set; `--config` names another",
             )
         })?;
-        let cluster: Self = serde_json::from_str(&text)
-            .map_err(|cause| Failure::usage(format!("`{shown}` is no list of nodes: {cause}")))?;
+        let cluster: Self = serde_json::from_str(&text).map_err(|cause| {
+            Failure::usage(format!("`{path_shown}` is no list of nodes: {cause}"))
+        })?;
         if !cluster.nodes.contains_key(&cluster.this_node) {
             return Err(Failure::usage(format!(
-                "`{shown}` has no node `{}`, which this machine is said to be",
+                "`{path_shown}` has no node `{}`, which is configured as this machine's",
                 cluster.this_node
             )));
         }
         Ok(cluster)
     }
 
-    /// A client of one node alone.
+    /// Creates a client of one node.
     pub(crate) fn client(&self, address: &str) -> Result<Client, Failure> {
         let mut settings =
-            Settings::new(Address::parse_list(address).map_err(openbao::Error::from)?);
-        settings.connect_timeout = PATIENCE;
-        settings.request_timeout = PATIENCE;
+            Settings::new(Address::parse_list(address).map_err(zts_openbao::Error::from)?);
+        settings.connect_timeout = TIMEOUT;
+        settings.request_timeout = TIMEOUT;
         if let Some(bundle) = &self.ca_certificate {
             settings.trust = Trust::Bundle(bundle.clone());
         }
         Ok(Client::new(settings)?)
     }
 
-    /// The nodes that this machine is not.
+    /// Returns the names of the other nodes.
     pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
         let others = self.nodes.keys().filter(|name| **name != self.this_node);
         others.map(String::as_str)

@@ -1,8 +1,8 @@
 //! Shows the nodes of an OpenBao cluster, and restarts them one by one.
 //!
-//! It asks only what needs no token, so that it works on the night when nobody has one: each node's
-//! seal status and whom it takes for the leader ([`state`]). Which nodes there are stands in a file that
-//! the NixOS module writes ([`cluster`]).
+//! It needs no token, which may be unavailable in an emergency: it queries each node's seal status
+//! and view of the active node ([`state`]). The NixOS module writes a file with the nodes
+//! ([`cluster`]).
 
 mod cli;
 mod cluster;
@@ -12,23 +12,23 @@ mod status;
 
 pub use cli::Arguments;
 
-use ::cli::Failure;
 use cli::Command;
 use cluster::Cluster;
+use zts_cli::Failure;
 
 /// Runs the program.
 ///
 /// # Errors
-/// A configuration that cannot be read, a cluster that is not well (`status`), or a restart that would
-/// harm it or did not end well (`restart`).
+/// A configuration that cannot be read, a node that does not serve (`status`), a restart that could
+/// cost the quorum or failed (`restart`).
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "`cli::main` hands the arguments over"
+    reason = "`zts_cli::main` passes the arguments by value"
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let cluster = Cluster::read(&arguments.config)?;
     match &arguments.command {
-        Command::Status { json } => status::show(&cluster, *json),
-        Command::Restart { timeout, force } => restart::restart(&cluster, *timeout, *force),
+        Command::Status { json } => status::show_status(&cluster, *json),
+        Command::Restart { timeout, force } => restart::restart_node(&cluster, *timeout, *force),
     }
 }

@@ -1,45 +1,51 @@
-//! `vault-node restart`.
+//! The command `vault-node restart`.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use cli::{Failure, note, systemctl};
-use openbao::deadline_in;
+use zts_cli::{Failure, note, systemctl};
+use zts_net::deadline_in;
 
 use crate::{
     cluster::Cluster,
     state::{self, Role},
 };
 
-/// How often a node is asked meanwhile.
+/// The pause between two queries.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Restarts OpenBao on this machine once all other nodes serve, and waits until it serves again.
-pub(crate) fn restart(cluster: &Cluster, timeout: Duration, force: bool) -> Result<(), Failure> {
+pub(crate) fn restart_node(
+    cluster: &Cluster,
+    timeout: Duration,
+    force: bool,
+) -> Result<(), Failure> {
     if !force {
-        wait_for_the_others(cluster, timeout)?;
+        wait_for_other_nodes(cluster, timeout)?;
     }
     let this_node = &cluster.this_node;
-    note(format_args!("{this_node}: restarts {}", cluster.unit));
+    note(format_args!("{this_node}: restarting {}", cluster.unit));
     restart_unit(&cluster.unit)?;
     let began = Instant::now();
-    let role = wait_until_it_serves(cluster, timeout)?;
+    let role = wait_until_serving(cluster, timeout)?;
     let took = began.elapsed().as_secs_f64();
     note(format_args!("{this_node}: {role} again after {took:.1} s"));
     Ok(())
 }
 
-/// A node that is down already, and this one: the cluster could lose its quorum.
-fn wait_for_the_others(cluster: &Cluster, timeout: Duration) -> Result<(), Failure> {
+/// Waits until all other nodes serve: without one of them and this one, the quorum could be lost.
+fn wait_for_other_nodes(cluster: &Cluster, timeout: Duration) -> Result<(), Failure> {
     let until = deadline_in(timeout);
-    let mut said = false;
+    let mut has_noted = false;
     loop {
-        let states = state::of_all(cluster)?;
-        let idle = cluster
-            .others()
-            .find(|name| states.get(name).is_none_or(|state| !state.role.serves()));
+        let states = state::query_all(cluster)?;
+        let idle = cluster.others().find(|name| {
+            states
+                .get(name)
+                .is_none_or(|state| !state.role.is_serving())
+        });
         let Some(name) = idle else { return Ok(()) };
         let role = states
             .get(name)
@@ -49,11 +55,11 @@ fn wait_for_the_others(cluster: &Cluster, timeout: Duration) -> Result<(), Failu
                 "`{}` was not restarted: `{name}` is {role}, and without both the cluster may lose its quorum",
                 cluster.this_node
             ))
-            .hint("see `vault-node status`; `--force` restarts all the same"));
+            .hint("see `vault-node status`; `--force` restarts anyway"));
         }
-        if !said {
-            note(format_args!("{name} is {role}: waits for it"));
-            said = true;
+        if !has_noted {
+            note(format_args!("{name} is {role}: waiting for it"));
+            has_noted = true;
         }
         thread::sleep(PAUSE);
     }
@@ -61,16 +67,16 @@ fn wait_for_the_others(cluster: &Cluster, timeout: Duration) -> Result<(), Failu
 
 fn restart_unit(unit: &str) -> Result<(), Failure> {
     systemctl("restart", unit)
-        .map_err(|failure| failure.hint(format!("`systemctl status {unit}` says more")))
+        .map_err(|failure| failure.hint(format!("see `systemctl status {unit}`")))
 }
 
-fn wait_until_it_serves(cluster: &Cluster, timeout: Duration) -> Result<Role, Failure> {
+fn wait_until_serving(cluster: &Cluster, timeout: Duration) -> Result<Role, Failure> {
     let client = cluster.client(&cluster.nodes[&cluster.this_node])?;
     let until = deadline_in(timeout);
-    let mut said = None;
+    let mut last_role = None;
     loop {
-        let role = state::of(&client).role;
-        if role.serves() {
+        let role = state::query_node(&client).role;
+        if role.is_serving() {
             return Ok(role);
         }
         if Instant::now() >= until {
@@ -80,13 +86,13 @@ fn wait_until_it_serves(cluster: &Cluster, timeout: Duration) -> Result<Role, Fa
                     .hint("restart no other node before it serves again; see `vault-node status`"),
             );
         }
-        if role == Role::Sealed && said != Some(role) {
+        if role == Role::Sealed && last_role != Some(role) {
             note(format_args!(
-                "{} is sealed: waits until somebody, or vault-unseal, unseals it",
+                "{} is sealed: waiting until it is unsealed",
                 cluster.this_node
             ));
         }
-        said = Some(role);
+        last_role = Some(role);
         thread::sleep(PAUSE);
     }
 }

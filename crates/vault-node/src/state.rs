@@ -1,34 +1,34 @@
-//! How a node is.
+//! Queries the states of nodes.
 
 use std::{collections::BTreeMap, fmt, thread};
 
-use cli::Failure;
-use openbao::{Client, sys};
 use serde::Serialize;
+use zts_cli::Failure;
+use zts_openbao::{Client, sys};
 
 use crate::cluster::Cluster;
 
-/// What a node is at this moment.
+/// The role of a node in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
-    /// It serves reads and writes.
+    /// The active node: it serves reads and writes.
     Leader,
-    /// It stands by, and its leader answers.
+    /// A standby whose active node answers.
     Standby,
-    /// It is unsealed, but no leader is to be seen: an election, no quorum, or a leader out of reach.
+    /// An unsealed node without an active one: during an election, without quorum, or cut off.
     NoLeader,
-    /// It holds no key.
+    /// A sealed node.
     Sealed,
-    /// It has no data: it was never initialised, and has not joined a cluster.
+    /// A node without data: it was never initialised, and has not joined a cluster.
     NotInitialised,
-    /// It does not answer, or not as OpenBao does.
+    /// A node that does not answer, or not as OpenBao does.
     OutOfReach,
 }
 
 impl Role {
-    /// Whether clients get what they ask for.
-    pub(crate) fn serves(self) -> bool {
+    /// Returns whether the node serves requests.
+    pub(crate) fn is_serving(self) -> bool {
         matches!(self, Self::Leader | Self::Standby)
     }
 }
@@ -46,79 +46,79 @@ impl fmt::Display for Role {
     }
 }
 
-/// A node, as it answered.
+/// The answers of a node.
 #[derive(Debug, Serialize)]
-pub(crate) struct State {
-    /// What it is.
+pub(crate) struct NodeState {
     pub(crate) role: Role,
-    /// OpenBao's version, where it said so.
+    /// OpenBao's version, if it answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
-    /// Whether it answers reads itself, where it is a standby of a version that could.
+    /// True if a standby answers reads itself; none if its version cannot, or it is no standby.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) answers_reads: Option<bool>,
-    /// Why it is out of reach.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) trouble: Option<String>,
-    /// What it said of its leader, where it is unsealed.
+    /// The reason why it is out of reach.
+    #[serde(rename = "trouble", skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
+    /// Its view of the cluster, if it is unsealed.
     #[serde(skip)]
     leader: Option<sys::Leader>,
 }
 
-impl State {
-    /// Whether it is a standby that could answer reads and passes them on.
-    pub(crate) fn passes_reads_on(&self) -> bool {
+impl NodeState {
+    /// Returns whether it is a standby that forwards reads although its version could answer them.
+    pub(crate) fn forwards_reads(&self) -> bool {
         self.role == Role::Standby && self.answers_reads == Some(false)
     }
 }
 
-/// Asks all nodes at once; one that hangs delays the others by nothing.
-pub(crate) fn of_all(cluster: &Cluster) -> Result<BTreeMap<&str, State>, Failure> {
+/// Queries all nodes at once, so that one that hangs does not delay the others.
+pub(crate) fn query_all(cluster: &Cluster) -> Result<BTreeMap<&str, NodeState>, Failure> {
     let clients: Vec<_> = cluster
         .nodes
         .iter()
         .map(|(name, address)| Ok((name.as_str(), cluster.client(address)?)))
         .collect::<Result<_, Failure>>()?;
     let mut states: BTreeMap<_, _> = thread::scope(|scope| {
-        let asked: Vec<_> = clients
+        let threads: Vec<_> = clients
             .iter()
-            .map(|(name, client)| (*name, scope.spawn(|| of(client))))
+            .map(|(name, client)| (*name, scope.spawn(|| query_node(client))))
             .collect();
-        let answers = asked.into_iter().map(|(name, thread)| {
-            let gone = |_| lost("the question ended in a panic".to_owned());
-            (name, thread.join().unwrap_or_else(gone))
+        let answers = threads.into_iter().map(|(name, thread)| {
+            let panicked = |_| unreachable("the query ended in a panic".to_owned());
+            (name, thread.join().unwrap_or_else(panicked))
         });
         answers.collect()
     });
-    doubt_standbys(&mut states);
+    confirm_standbys(&mut states);
     Ok(states)
 }
 
-/// Only a leader that answers as such is one.
-fn doubt_standbys(states: &mut BTreeMap<&str, State>) {
-    let serves = |state: &State| {
-        let said = states.values().filter_map(|other| other.leader.as_ref());
+/// Changes standbys whose active node does not confirm that it is one: they name the last one for
+/// good.
+fn confirm_standbys(states: &mut BTreeMap<&str, NodeState>) {
+    let is_confirmed = |state: &NodeState| {
+        let leaders = states.values().filter_map(|other| other.leader.as_ref());
         state
             .leader
             .as_ref()
-            .is_some_and(|leader| leader.serves(said))
+            .is_some_and(|leader| leader.serves(leaders))
     };
-    let alone = states
+    let unconfirmed = states
         .iter()
-        .filter(|(_, state)| state.role == Role::Standby && !serves(state));
-    let alone: Vec<_> = alone.map(|(name, _)| *name).collect();
-    for name in alone {
+        .filter(|(_, state)| state.role == Role::Standby && !is_confirmed(state));
+    let unconfirmed: Vec<_> = unconfirmed.map(|(name, _)| *name).collect();
+    for name in unconfirmed {
         if let Some(state) = states.get_mut(name) {
             state.role = Role::NoLeader;
         }
     }
 }
 
-/// Asks one node (API pages `sys/seal-status` and `sys/leader`).
-pub(crate) fn of(client: &Client) -> State {
+/// Queries one node (API pages `sys/seal-status` and `sys/leader`).
+pub(crate) fn query_node(client: &Client) -> NodeState {
     let status = match sys::seal_status(client) {
         Ok(status) => status,
-        Err(error) => return lost(error.without_address()),
+        Err(error) => return unreachable(error.without_address()),
     };
     let mut answers_reads = None;
     let (role, leader) = if !status.initialized {
@@ -128,25 +128,25 @@ pub(crate) fn of(client: &Client) -> State {
     } else {
         match sys::leader(client) {
             Ok(leader) => {
-                let role = role_of(&leader);
+                let role = unsealed_role(&leader);
                 if role == Role::Standby && status.has_standby_reads() {
                     answers_reads = sys::answers_reads(client).ok();
                 }
                 (role, Some(leader))
             }
-            Err(error) => return lost(error.without_address()),
+            Err(error) => return unreachable(error.without_address()),
         }
     };
-    State {
+    NodeState {
         role,
         version: Some(status.version),
         answers_reads,
-        trouble: None,
+        failure: None,
         leader,
     }
 }
 
-fn role_of(leader: &sys::Leader) -> Role {
+fn unsealed_role(leader: &sys::Leader) -> Role {
     if leader.is_active() {
         Role::Leader
     } else if leader.leader_address.is_empty() {
@@ -156,12 +156,12 @@ fn role_of(leader: &sys::Leader) -> Role {
     }
 }
 
-fn lost(trouble: String) -> State {
-    State {
+fn unreachable(failure: String) -> NodeState {
+    NodeState {
         role: Role::OutOfReach,
         version: None,
         answers_reads: None,
-        trouble: Some(trouble),
+        failure: Some(failure),
         leader: None,
     }
 }

@@ -1,46 +1,46 @@
-//! `vault-node status`.
+//! The command `vault-node status`.
 
 use std::collections::BTreeMap;
 
-use cli::{Failure, data, warn};
 use serde_json::json;
+use zts_cli::{Failure, data, warn};
 
 use crate::{
     cluster::Cluster,
-    state::{self, Role, State},
+    state::{self, NodeState, Role},
 };
 
-/// Shows all nodes.
-pub(crate) fn show(cluster: &Cluster, as_json: bool) -> Result<(), Failure> {
-    let states = state::of_all(cluster)?;
+/// Shows all nodes; fails if one does not serve requests.
+pub(crate) fn show_status(cluster: &Cluster, as_json: bool) -> Result<(), Failure> {
+    let states = state::query_all(cluster)?;
     if as_json {
         let all = json!({ "cluster": cluster.name, "nodes": states });
         data(format_args!("{all:#}"))?;
     } else {
         data(table(cluster, &states).trim_end())?;
     }
-    warn_of_reads(&states);
-    verdict(&states)
+    warn_of_forwarded_reads(&states);
+    check_serving(&states)
 }
 
-/// One line for each node.
-fn table(cluster: &Cluster, states: &BTreeMap<&str, State>) -> String {
+/// Formats one line for each node.
+fn table(cluster: &Cluster, states: &BTreeMap<&str, NodeState>) -> String {
     let width =
         |texts: &mut dyn Iterator<Item = &String>| texts.map(String::len).max().unwrap_or(0);
     let names = width(&mut cluster.nodes.keys());
     let addresses = width(&mut cluster.nodes.values());
-    let line = |(name, state): (&&str, &State)| {
+    let line = |(name, state): (&&str, &NodeState)| {
         let address = &cluster.nodes[*name];
         let here = if **name == cluster.this_node {
             "*"
         } else {
             " "
         };
-        let more = state.trouble.as_ref().or(state.version.as_ref());
+        let more = state.failure.as_ref().or(state.version.as_ref());
         let more = more.map_or("", String::as_str);
         let role = state.role;
-        let reads = if state.passes_reads_on() {
-            "  passes reads on"
+        let reads = if state.forwards_reads() {
+            "  forwards reads"
         } else {
             ""
         };
@@ -49,24 +49,24 @@ fn table(cluster: &Cluster, states: &BTreeMap<&str, State>) -> String {
     states.iter().map(line).collect()
 }
 
-/// Hosts get their answers all the same, but from the leader alone.
-fn warn_of_reads(states: &BTreeMap<&str, State>) {
-    let passing = states.iter().filter(|(_, state)| state.passes_reads_on());
-    let names: Vec<_> = passing.map(|(name, _)| format!("`{name}`")).collect();
+/// Warns of standbys that leave all reads to the active node.
+fn warn_of_forwarded_reads(states: &BTreeMap<&str, NodeState>) {
+    let forwarding = states.iter().filter(|(_, state)| state.forwards_reads());
+    let names: Vec<_> = forwarding.map(|(name, _)| format!("`{name}`")).collect();
     if !names.is_empty() {
         warn(format_args!(
-            "reads are passed on to the leader by {}: `journalctl -u openbao | grep read-only` there says why; \
-             audit devices, for one, must be declared alike on all nodes",
+            "reads are forwarded to the leader by {}: see `journalctl -u openbao | grep read-only` there for the reason; \
+             audit devices must be declared alike on all nodes",
             names.join(", ")
         ));
     }
 }
 
-/// A failure where a node does not serve, with what to do.
-fn verdict(states: &BTreeMap<&str, State>) -> Result<(), Failure> {
+/// Fails if a node does not serve requests, with the remedy for the first one.
+fn check_serving(states: &BTreeMap<&str, NodeState>) -> Result<(), Failure> {
     let idle: Vec<_> = states
         .iter()
-        .filter(|(_, state)| !state.role.serves())
+        .filter(|(_, state)| !state.role.is_serving())
         .collect();
     let Some((_, first)) = idle.first() else {
         return Ok(());
@@ -83,9 +83,9 @@ fn verdict(states: &BTreeMap<&str, State>) -> Result<(), Failure> {
             "unseal it: `systemctl status vault-unseal`, or `bao operator unseal` with the key shares"
         }
         Role::NotInitialised => {
-            "it has not joined the cluster: `journalctl -u openbao` on it says why"
+            "it has not joined the cluster: see `journalctl -u openbao` on it"
         }
         Role::NoLeader => "more than half of the nodes must run and be unsealed to elect a leader; until then nothing can be written",
-        _ => "`systemctl status openbao` on that node, and the network between",
+        _ => "check `systemctl status openbao` on that node, and the network",
     }))
 }

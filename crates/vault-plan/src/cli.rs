@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cli::ConnectionArgs;
+use zts_cli::ConnectionArgs;
 
-/// Compare what hosts declare with what OpenBao holds, before a switch
+/// Compare the declarations of hosts with OpenBao, before a switch
 ///
-/// Takes what the hosts of a flake declare (`vault.secrets`), or files of that, and asks OpenBao with
-/// your token whether all of it is there: secrets, keys, and policies that let the hosts read them.
-/// Tells also which secrets nobody declares and which grants nobody uses. Changes nothing, and shows
+/// Reads the declarations (`vault.secrets`) of a flake's hosts, or of files, and checks with your
+/// token that OpenBao has the secrets, their keys, and policies that let the hosts read them. Also
+/// reports secrets that no host declares and grants that no host uses. Changes nothing, and shows
 /// no value of a secret.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER)]
 pub struct Arguments {
-    /// The hosts to look into [default: all]
+    /// The hosts to inspect [default: all]
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
 
@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, value_name = "REF", default_value = ".")]
     pub flake: String,
 
-    /// Take the declarations from this file in place of a flake: one host's
+    /// Read the declarations from this file instead of a flake: one host's
     /// `/etc/vault/secrets.json`, or an object of those by host; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "flake")]
     pub declarations: Vec<PathBuf>,
@@ -35,7 +35,7 @@ pub struct Arguments {
     #[arg(long)]
     pub json: bool,
 
-    /// How to reach OpenBao
+    /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -47,10 +47,10 @@ Findings:
   denied      the host cannot log in, or its policies do not let it read the secret
   undeclared  a secret below hosts/<hostname>/ that no host declares
   unused      a grant of the policy host-<hostname> that no declared secret uses
-  note        worth knowing, or what cannot be told from here; no reason to fail
+  note        information, or a check that was not possible; no reason to fail
 
-OpenBao itself tells what a host may read: of a batch token, which is stored nowhere, with the
-policies of the host's role, of its entity and of the entity's groups. A token role makes it:
+OpenBao itself reports the capabilities of a host: those of a batch token, which it does not store,
+with the policies of the host's role, of its entity and of the entity's groups. It needs a token role:
   bao write auth/token/roles/vault-plan allowed_policies_glob='host-*' token_type=batch \\
     orphan=true renewable=false
 
@@ -64,11 +64,13 @@ Examples:
 \"secret\", \"path\", \"message\", \"advice\", and, where the reason has them, \"version\", \"time\", \"key\",
 \"needed_by\", \"policy\" } ] } ], \"summary\": { \"hosts\", \"secrets\", and the number of each kind } }.
 
-The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. It needs
-`read` on the secrets, on the AppRole roles of the hosts, their role ids and their policies, and
-`list` on their secret ids and on the metadata below hosts/; `read` on auth/token/roles/vault-plan and
-identity/group/id/+, `update` on auth/token/create/vault-plan, sys/capabilities and
-identity/lookup/entity. A host that declares no namespace is looked for in yours.
+The token is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. It needs:
+  read    the secrets, the hosts' AppRole roles, their role ids and their policies,
+          auth/token/roles/vault-plan and identity/group/id/+
+  list    the hosts' secret ids and the metadata below hosts/
+  update  auth/token/create/vault-plan, sys/capabilities and identity/lookup/entity; where secret
+          ids expire, also the roles' secret-id-accessor/lookup
+A host that declares no namespace is expected in yours.
 
 Exit status: 0 all is there; 1 something is missing, lacks keys or is denied (with --strict: any
-finding but notes), or a question could not be answered; 2 wrong usage or configuration.";
+finding but notes), or a request failed; 2 wrong usage or configuration.";

@@ -1,44 +1,43 @@
-//! What there is to say of a host.
+//! Findings about hosts.
 
 use serde::Serialize;
 
-/// One thing that is not as it should be; in the order in which they are told.
+/// A difference between declarations and OpenBao. Findings are reported in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Finding {
     pub(crate) kind: Kind,
-    /// The secret's name on the host, where it is about one.
+    /// The secret's name on the host, if the finding is about one.
     pub(crate) secret: Option<String>,
     /// A secret's path in the KV mount, or an API path.
     pub(crate) path: String,
-    /// Which case of its kind, in one word for programs.
+    /// The case of its kind, in one word for programs.
     pub(crate) reason: &'static str,
-    /// What is the matter.
     pub(crate) message: String,
-    /// What to do: a command, or a few words.
+    /// The remedy: a command, or a few words.
     pub(crate) advice: Option<String>,
     #[serde(flatten)]
     pub(crate) details: Details,
 }
 
-/// What only some findings have.
+/// Details that only some findings have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Details {
-    /// Of the secret.
+    /// The version of the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<u64>,
-    /// When it was deleted (RFC 3339).
+    /// The time of its deletion (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
-    /// What needs the key: names of templates, and `required`.
+    /// The names of templates that need the key, and `required`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) needed_by: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
 }
 
-/// Which kind of finding.
+/// A kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -60,8 +59,8 @@ impl Kind {
         Self::Note,
     ];
 
-    /// The kind's name, as in the JSON.
-    pub(crate) fn name(self) -> &'static str {
+    /// Returns the kind's name, as in the JSON.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Keys => "keys",
@@ -72,8 +71,8 @@ impl Kind {
         }
     }
 
-    /// Whether a service would not get what it needs.
-    pub(crate) fn stops_a_switch(self) -> bool {
+    /// Returns whether services would lack a secret or a key after a switch.
+    pub(crate) fn prevents_switch(self) -> bool {
         matches!(self, Self::Missing | Self::Keys | Self::Denied)
     }
 }
@@ -91,8 +90,8 @@ impl Finding {
         }
     }
 
-    /// About the secret that the host calls `name`.
-    pub(crate) fn of(mut self, name: &str) -> Self {
+    /// Adds the name of the secret that the finding is about.
+    pub(crate) fn for_secret(mut self, name: &str) -> Self {
         self.secret = Some(name.to_owned());
         self
     }
@@ -108,17 +107,17 @@ impl Finding {
     }
 }
 
-/// What there is to say of one host.
+/// The findings about one host.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct HostReport {
     pub(crate) name: String,
     pub(crate) hostname: String,
-    /// How many secrets it declares.
+    /// The number of declared secrets.
     pub(crate) secrets: usize,
     pub(crate) findings: Vec<Finding>,
 }
 
-impl Report {
+impl HostReport {
     pub(crate) fn count(&self, kind: Kind) -> usize {
         let of_kind = |finding: &&Finding| finding.kind == kind;
         self.findings.iter().filter(of_kind).count()

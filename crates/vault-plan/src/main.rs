@@ -1,4 +1,4 @@
-//! `vault-plan`: what hosts declare against what OpenBao holds.
+//! `vault-plan`: compares the declarations of hosts with OpenBao.
 
 use std::process::ExitCode;
 
@@ -9,5 +9,5 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    cli::main(vault_plan::run)
+    zts_cli::main(vault_plan::run)
 }

@@ -1,17 +1,17 @@
-//! The findings, for people and for programs.
+//! Renders the findings as text and as JSON.
 
 use std::fmt::Write;
 
-use cli::Failure;
 use serde_json::{Map, Value, json};
+use zts_cli::Failure;
 
-use crate::finding::{Finding, Kind, Report};
+use crate::finding::{Finding, HostReport, Kind};
 
-/// As many findings of one kind as a person reads of one host; JSON has all.
+/// The number of findings of one kind and host in the text; JSON has all.
 const SHOWN: usize = 20;
 
-/// One line a finding, below its host, and a summary at the end.
-pub(crate) fn text(reports: &[Report]) -> String {
+/// Renders one line for each finding, below its host, and a summary.
+pub(crate) fn render_text(reports: &[HostReport]) -> String {
     if reports.is_empty() {
         return "no host declares secrets".to_owned();
     }
@@ -19,7 +19,7 @@ pub(crate) fn text(reports: &[Report]) -> String {
     for report in reports {
         lines.push(headline(report));
         for kind in Kind::ALL {
-            lines.extend(of_kind(report, kind));
+            lines.extend(kind_lines(report, kind));
         }
     }
     let has_findings = reports.iter().any(|report| !report.findings.is_empty());
@@ -29,12 +29,12 @@ pub(crate) fn text(reports: &[Report]) -> String {
     }
     lines
         .iter()
-        .map(cli::printable_line)
+        .map(zts_cli::printable_line)
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-fn headline(report: &Report) -> String {
+fn headline(report: &HostReport) -> String {
     let name = if report.name == report.hostname {
         report.name.clone()
     } else {
@@ -42,38 +42,38 @@ fn headline(report: &Report) -> String {
     };
     let secrets = match report.secrets {
         0 => return format!("{name}: declares no secrets"),
-        count => counted(count, "secret"),
+        count => count_noun(count, "secret"),
     };
     let stops = report
         .findings
         .iter()
-        .any(|finding| finding.kind.stops_a_switch());
+        .any(|finding| finding.kind.prevents_switch());
     format!(
         "{name}: {secrets}{}",
         if stops { "" } else { ", all there" }
     )
 }
 
-fn of_kind(report: &Report, kind: Kind) -> Vec<String> {
+fn kind_lines(report: &HostReport, kind: Kind) -> Vec<String> {
     let findings = report
         .findings
         .iter()
         .filter(|finding| finding.kind == kind);
-    let mut lines: Vec<_> = findings.take(SHOWN).map(line).collect();
+    let mut lines: Vec<_> = findings.take(SHOWN).map(finding_line).collect();
     let more = report.count(kind).saturating_sub(SHOWN);
     if more > 0 {
         lines.push(format!(
             "  {}: {more} more; `--json` has them all",
-            kind.name()
+            kind.as_str()
         ));
     }
     lines
 }
 
-fn line(finding: &Finding) -> String {
-    let mut line = format!("  {}: ", finding.kind.name());
+fn finding_line(finding: &Finding) -> String {
+    let mut line = format!("  {}: ", finding.kind.as_str());
     if let Some(secret) = &finding.secret {
-        let _ = write!(line, "{secret}: "); // a String takes everything
+        let _ = write!(line, "{secret}: "); // writing to a String cannot fail
     }
     line.push_str(&finding.message);
     if let Some(advice) = &finding.advice {
@@ -82,14 +82,14 @@ fn line(finding: &Finding) -> String {
     line
 }
 
-fn summary(reports: &[Report]) -> String {
+fn summary(reports: &[HostReport]) -> String {
     let counts: Vec<_> = Kind::ALL
         .into_iter()
         .map(|kind| (kind, total(reports, kind)))
         .filter(|(_, count)| *count > 0)
         .map(|(kind, count)| match kind {
-            Kind::Note => counted(count, "note"),
-            kind => format!("{count} {}", kind.name()),
+            Kind::Note => count_noun(count, "note"),
+            kind => format!("{count} {}", kind.as_str()),
         })
         .collect();
     let secrets = reports.iter().map(|report| report.secrets).sum();
@@ -99,50 +99,50 @@ fn summary(reports: &[Report]) -> String {
     };
     format!(
         "{}, {}: {findings}",
-        counted(reports.len(), "host"),
-        counted(secrets, "secret")
+        count_noun(reports.len(), "host"),
+        count_noun(secrets, "secret")
     )
 }
 
-fn total(reports: &[Report], kind: Kind) -> usize {
+fn total(reports: &[HostReport], kind: Kind) -> usize {
     reports.iter().map(|report| report.count(kind)).sum()
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn count_noun(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Everything, as `--help` describes it.
-pub(crate) fn json(reports: &[Report]) -> String {
+/// Renders all findings as JSON, as `--help` describes it.
+pub(crate) fn render_json(reports: &[HostReport]) -> String {
     let secrets: usize = reports.iter().map(|report| report.secrets).sum();
     let mut summary = Map::new();
     summary.insert("hosts".to_owned(), reports.len().into());
     summary.insert("secrets".to_owned(), secrets.into());
     for kind in Kind::ALL {
-        summary.insert(kind.name().to_owned(), total(reports, kind).into());
+        summary.insert(kind.as_str().to_owned(), total(reports, kind).into());
     }
     let all = json!({ "hosts": reports, "summary": Value::Object(summary) });
     format!("{all:#}")
 }
 
-/// Whether the findings stop a switch; with `strict`, whether there are any but notes.
-pub(crate) fn judge(reports: &[Report], strict: bool) -> Result<(), Failure> {
-    let counts = |kind: &Kind| kind.stops_a_switch() || (strict && *kind != Kind::Note);
+/// Fails if findings prevent a switch; with `strict`, if there are any but notes.
+pub(crate) fn check(reports: &[HostReport], strict: bool) -> Result<(), Failure> {
+    let is_failure = |kind: &Kind| kind.prevents_switch() || (strict && *kind != Kind::Note);
     let count: usize = Kind::ALL
         .into_iter()
-        .filter(counts)
+        .filter(is_failure)
         .map(|kind| total(reports, kind))
         .sum();
     if count == 0 {
         return Ok(());
     }
-    let what = if strict {
+    let kinds = if strict {
         "any kind"
     } else {
         "the kinds `missing`, `keys` and `denied`"
     };
     Err(Failure::failed(format_args!(
-        "{} of {what}",
-        counted(count, "finding")
+        "{} of {kinds}",
+        count_noun(count, "finding")
     )))
 }

@@ -1,16 +1,17 @@
-//! The OpenBao that is asked, and who asks.
+//! Clients of OpenBao with the operator's token.
 
 use std::time::Duration;
 
-use cli::{ConnectionArgs, Failure};
-use openbao::{Attempt, Authentication, Client, Error, Refusal, Settings, Trouble};
 use secrecy::SecretString;
+use zts_cli::{ConnectionArgs, Failure};
+use zts_net::{deadline_in, retry_until};
+use zts_openbao::{ApiError, Authentication, Client, Error, NodeError, Settings};
 
-/// Rate limits are for hosts that ask all at once, so a pause helps.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time in which a request that exceeds a rate limit is repeated.
+const RETRY_TIME: Duration = Duration::from_secs(30);
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
-/// How to reach OpenBao, with the operator's token.
+/// The connection settings, with the operator's token.
 #[derive(Debug)]
 pub(crate) struct Server {
     settings: Settings,
@@ -18,17 +19,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Does not connect.
+    /// Reads the settings and the token, without a connection.
     pub(crate) fn new(arguments: &ConnectionArgs) -> Result<Self, Failure> {
         let settings = arguments.settings(None)?;
         Ok(Self {
-            token: cli::operator_token(arguments, &settings)?,
+            token: zts_cli::operator_token(arguments, &settings)?,
             settings,
         })
     }
 
-    /// A client for this namespace, or for the operator's own. It speaks to the active node: hosts are
-    /// compared right after they were made.
+    /// Creates a client for this namespace, or for the operator's own. It uses the active node,
+    /// because hosts are compared right after they were created.
     pub(crate) fn client(&self, namespace: Option<&str>) -> Result<Client, Error> {
         let mut settings = self.settings.clone();
         if let Some(namespace) = namespace {
@@ -40,21 +41,18 @@ impl Server {
     }
 }
 
-/// Asks again while the server limits the rate of requests.
-pub(crate) fn patiently<T>(ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    openbao::retry_until(openbao::deadline_in(PATIENCE), PAUSES, is_rate_limit, ask)
+/// Repeats a request while it exceeds the server's rate limit.
+pub(crate) fn retry_rate_limited<T>(request: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    retry_until(deadline_in(RETRY_TIME), PAUSES, is_rate_limit, request)
 }
 
-/// Whether nothing is mounted where a path begins.
-pub(crate) fn says_unmounted(refusal: &Refusal) -> bool {
-    let mut messages = refusal.messages.iter();
+/// Returns whether the error says that nothing is mounted at the path.
+pub(crate) fn is_unmounted(error: &ApiError) -> bool {
+    let mut messages = error.messages.iter();
     messages.any(|text| text.starts_with("no handler for route"))
 }
 
 fn is_rate_limit(error: &Error) -> bool {
-    let Error::Unavailable { attempts } = error else {
-        return false;
-    };
-    let limited = |attempt: &Attempt| matches!(attempt.trouble, Trouble::RateLimited);
-    attempts.iter().any(limited)
+    let mut attempts = error.attempts().iter();
+    attempts.any(|attempt| matches!(attempt.error, NodeError::RateLimited))
 }

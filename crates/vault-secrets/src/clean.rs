@@ -1,21 +1,22 @@
-//! Removes what earlier declarations put on the host and the present ones do not, and takes over what
-//! another program left in the places of those that are declared.
+//! Removes the files of secrets that are no longer declared, takes over plain files of other
+//! programs in declared places, and makes the declared links.
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use cli::{Failure, note, warn};
-use delivery::{
-    Cache, Declarations, DeclaredOpenBao, DeclaredSecret, Error, Failures, Kept, TakenCopy,
-    Workplace, identity,
-};
 use serde::{Deserialize, Serialize};
+use zts_cli::{Failure, note, warn};
+use zts_delivery::{
+    Cache, CacheTakeover, Declarations, DeclaredOpenBao, DeclaredSecret, Error, SecretIdentity,
+    StoreResult, remove_output,
+};
 
 use crate::{
     file::{self, unwritable},
-    words,
+    links::Link,
+    text,
 };
 
 /// Places of secrets on the host.
@@ -23,27 +24,70 @@ use crate::{
 struct Places {
     outputs: BTreeSet<PathBuf>,
     caches: BTreeSet<PathBuf>,
+    #[serde(default)]
+    links: BTreeSet<Link>,
 }
 
-/// Removes what is no longer declared, and notes what is in `state` for the next time.
+/// Removes the places that are no longer declared, and records the present ones in `state`.
 pub(crate) fn run(state: &Path, declarations: &Declarations) -> Result<(), Failure> {
     let earlier: Places = file::read(state);
     let present = Places::declared(declarations);
-    // both, before anything is removed: a run that is killed leaves nothing that nobody knows of
+    // records both before the removal, so that a killed run leaves no unknown place
     write(state, &earlier.and(&present))?;
-    let left = earlier.remove_but(&present);
-    write(state, &present.and(&left))?;
+    let remaining = earlier.remove_except(&present);
+    write(state, &present.and(&remaining))?;
     let taken = take_over(declarations);
-    if left != Places::default() {
-        return Err(
-            Failure::failed("not everything that is no longer declared could be removed")
-                .hint("remove the folders that are named above, or what is wrong with them"),
-        );
+    let linked = make_links(declarations, &earlier.links);
+    if remaining != Places::default() {
+        return Err(not_removed());
     }
-    taken
+    taken.and(linked)
 }
 
-/// Takes over the places of all secrets; one that is refused keeps no other from it.
+/// Removes all places, and then `state` itself.
+pub(crate) fn remove_all(state: &Path) -> Result<(), Failure> {
+    let earlier: Places = file::read(state);
+    let remaining = earlier.remove_except(&Places::default());
+    if remaining == Places::default() {
+        return file::remove(state);
+    }
+    write(state, &remaining)?;
+    Err(not_removed())
+}
+
+/// Returns the failure of a removal that is not complete.
+fn not_removed() -> Failure {
+    Failure::failed("not everything that is no longer declared could be removed")
+        .hint("remove the folders that are named above, or what is wrong with them")
+}
+
+/// Removes the secrets of `before` that `file` no longer declares. A switch may have removed them
+/// before a rotation with the earlier declarations wrote them.
+pub(crate) fn remove_undeclared(before: &Declarations, file: &Path) {
+    let now = match Declarations::read(file) {
+        Ok(now) => Places::declared(&now),
+        Err(_) if Declarations::are_gone(file) => Places::default(),
+        Err(_) => return,
+    };
+    Places::declared(before).remove_except(&now);
+}
+
+/// Makes the links of all secrets. Other files at their paths stay, and are an error.
+fn make_links(declarations: &Declarations, earlier: &BTreeSet<Link>) -> Result<(), Failure> {
+    let links = declarations.secrets.values().flat_map(Link::of);
+    let missing: Vec<_> = links.filter(|link| !link.make(earlier)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let paths = missing.iter().map(|link| link.path().to_string_lossy());
+    Err(
+        Failure::failed(format!("links were not made: {}", text::list(paths))).hint(
+            "move away the files at these paths, then `systemctl restart vault-setup` makes the links",
+        ),
+    )
+}
+
+/// Takes over the places of all secrets. An error of one does not stop the others.
 fn take_over(declarations: &Declarations) -> Result<(), Failure> {
     let mut refused = Vec::new();
     for (name, secret) in &declarations.secrets {
@@ -63,7 +107,7 @@ fn take_over(declarations: &Declarations) -> Result<(), Failure> {
     refused.dedup();
     Err(Failure::failed(format!(
         "places of {} hold what vault-fetch did not write, and were not taken over",
-        words::list(refused)
+        text::list(refused)
     ))
     .hint("move away what is named above; a secret needs a folder of its own"))
 }
@@ -71,7 +115,7 @@ fn take_over(declarations: &Declarations) -> Result<(), Failure> {
 fn take_over_output(name: &str, secret: &DeclaredSecret) -> Result<(), Error> {
     let output = &secret.output_directory;
     let owner = secret.ownership(name)?.user;
-    if let Some(files) = delivery::take_over_output(output, owner)? {
+    if let Some(files) = zts_delivery::take_over_output(output, owner)? {
         note(format_args!(
             "took over `{}`: the next fetch replaces {files} files that vault-fetch did not write",
             output.display()
@@ -89,22 +133,22 @@ fn take_over_cache(
         return Ok(());
     };
     let namespace = openbao.namespace.as_deref();
-    let identity = identity(namespace, &openbao.kv_mount, &secret.secret_path);
+    let identity = SecretIdentity::new(namespace, &openbao.kv_mount, &secret.secret_path);
     let mut cache = Cache::new(folder.clone(), identity);
     cache.seal = secret.seal(name)?;
-    let Some(TakenCopy { files, kept }) = cache.take_over()? else {
+    let Some(CacheTakeover { files, stored }) = cache.take_over()? else {
         return Ok(());
     };
     let place = folder.display();
-    match kept {
+    match stored {
         None => note(format_args!(
             "took over `{place}`: removed {files} plain files, beside which there is a copy"
         )),
-        Some(kept) => {
+        Some(stored) => {
             note(format_args!(
                 "took over `{place}`: {files} plain files became a copy, and were removed"
             ));
-            if let Kept::Unsealed(cause) = kept {
+            if let StoreResult::Unsealed(cause) = stored {
                 warn(format_args!(
                     "the copy of `{name}` is kept unsealed: {cause}"
                 ));
@@ -130,6 +174,7 @@ impl Places {
                 .map(|secret| plain(&secret.output_directory))
                 .collect(),
             caches: caches.map(plain).collect(),
+            links: declarations.secrets.values().flat_map(Link::of).collect(),
         }
     }
 
@@ -137,48 +182,46 @@ impl Places {
         Self {
             outputs: &self.outputs | &other.outputs,
             caches: &self.caches | &other.caches,
+            links: &self.links | &other.links,
         }
     }
 
-    /// Removes all that `present` has not, and gives what could not be removed.
-    fn remove_but(&self, present: &Self) -> Self {
-        let left = |places: &BTreeSet<PathBuf>, remove: fn(&Path) -> Result<bool, _>| {
-            let gone = places
+    /// Removes the places that `present` lacks, and returns those that could not be removed.
+    fn remove_except(&self, present: &Self) -> Self {
+        let remaining = |places: &BTreeSet<PathBuf>, remove: fn(&Path) -> Result<bool, _>| {
+            let undeclared = places
                 .iter()
                 .filter(|place| !present.needs(place))
-                .filter(|place| !tell(place, remove(place)));
-            gone.cloned().collect()
+                .filter(|place| !report_removal(place, remove(place)));
+            undeclared.cloned().collect()
         };
+        // a link with another target is replaced by the new one
+        let is_declared = |link: &&Link| {
+            let mut paths = present.links.iter().map(Link::path);
+            paths.any(|path| path == link.path())
+        };
+        let links = self.links.iter().filter(|link| !is_declared(link));
         Self {
-            outputs: left(&self.outputs, remove_output),
-            caches: left(&self.caches, Cache::remove),
+            outputs: remaining(&self.outputs, remove_output),
+            caches: remaining(&self.caches, Cache::remove_folder),
+            links: links.filter(|link| !link.remove()).cloned().collect(),
         }
     }
 
-    /// Whether `place` is declared, or something below it.
+    /// Returns whether `place`, or a place below it, is declared.
     fn needs(&self, place: &Path) -> bool {
         let mut all = self.outputs.iter().chain(&self.caches);
         all.any(|declared| declared.starts_with(place))
     }
 }
 
-/// Without what means nothing in it, such as a `/` at its end.
+/// Returns a path without redundant parts, such as a `/` at its end.
 fn plain(path: &Path) -> PathBuf {
     path.components().collect()
 }
 
-/// Whether there was one. A directory without vault-fetch's hidden folder beside it is somebody else's.
-fn remove_output(output: &Path) -> Result<bool, Error> {
-    Failures::forget(output)?;
-    let is_there = Workplace::is_there(output);
-    if is_there {
-        Workplace::open(output)?.remove()?;
-    }
-    Ok(is_there)
-}
-
-/// Whether nothing is left.
-fn tell(place: &Path, removed: Result<bool, Error>) -> bool {
+/// Reports a removal, and returns whether it succeeded.
+fn report_removal(place: &Path, removed: Result<bool, Error>) -> bool {
     match removed {
         Ok(true) => note(format_args!("removed `{}`", place.display())),
         Ok(false) => {}

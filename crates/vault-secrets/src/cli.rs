@@ -3,106 +3,159 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use cli::ConnectionArgs;
+use zts_cli::ConnectionArgs;
 
-/// Look after the secrets that this host declares
+/// Manage the secrets that this host declares
 ///
-/// The declarations are those that the NixOS module writes. The units that it makes run these
-/// commands; `status` is for people.
+/// The NixOS module writes the declarations, and its units run these commands. `status` is for
+/// people.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
-    /// What is done
+    /// The command
     #[command(subcommand)]
     pub command: Command,
 
-    /// What this host declares
-    #[arg(long, global = true, value_name = "FILE", default_value = delivery::DECLARATIONS)]
+    /// The declarations of this host
+    #[arg(long, global = true, value_name = "FILE", default_value = zts_delivery::DECLARATIONS)]
     pub declarations: PathBuf,
 }
 
-/// What is done.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put new versions in place, and restart or reload the services that use them
+    /// Deploy new versions, and restart or reload the services that use them
     ///
-    /// Looks after all secrets that are rotated at the same times as NAME, with one question to OpenBao.
-    /// A service that does not come up with a new version gets the one before it back; that version is
-    /// rejected, and not tried again by itself.
+    /// Rotates all secrets that are rotated at the same times as NAME, with one listing of OpenBao.
+    /// If a service does not come up with a new version, that version is rolled back and rejected.
+    /// A rejected version is not deployed again.
     Rotate(Rotate),
 
-    /// Try again and again to fetch a secret, then start the services that waited for it
+    /// Prove or roll back versions that services started with by themselves
     ///
-    /// Starts vault-secret-NAME.service with pauses that grow from a second to about a minute, until that
-    /// succeeds.
+    /// Sends no request to OpenBao. A version that was deployed by the start of a service, at boot
+    /// or later, is unproven until its services have come up with it. Does nothing if no version is
+    /// unproven.
+    Prove(Prove),
+
+    /// Retry the fetch of a secret, then start the services that waited for it
+    ///
+    /// Starts vault-secret-NAME.service until it succeeds, with pauses that grow from one second to
+    /// about one minute.
     Retry {
         /// The secret's name on this host
         #[arg(value_name = "NAME")]
         name: String,
     },
 
-    /// Remove what earlier declarations put on this host and the present ones do not
+    /// Fetch the secrets that are not in place as they are declared
     ///
-    /// Also takes over what another program left in the declared places: plain files of root's or of the
-    /// secret's owner, one a key. Those in an output directory stay until the next fetch replaces them, those
-    /// in a cache folder become a copy. Anything else is refused.
+    /// Starts vault-secret-NAME.service of each secret whose files are missing, were altered, or
+    /// were written for another declaration, and of each whose cached copy is missing. Sends no
+    /// request itself. A switch runs it before services are reloaded.
+    Fetch,
+
+    /// Remove secrets that are no longer declared
+    ///
+    /// Also takes over plain files of root or of the secret's owner in declared places, one for
+    /// each key. Files in an output directory stay until the next fetch replaces them. Files in a
+    /// cache directory become a copy. Other files are refused. Makes the declared links to files of
+    /// secrets. Another file at the path of a link stays, and is an error.
     Clean {
-        /// Where the declared places are kept for the next time
+        /// The file with the places of the last run
         #[arg(
             long,
             value_name = "FILE",
             default_value = "/var/lib/vault/secrets.json"
         )]
         state: PathBuf,
+
+        /// Remove the secrets that are declared, too, and FILE, before the module leaves this host
+        #[arg(long)]
+        all: bool,
     },
 
-    /// Show which versions this host has, from where, and what was rejected; asks no server
+    /// Show the deployed, unproven and rejected versions; sends no request to OpenBao
     Status {
         /// As JSON
         #[arg(long)]
         json: bool,
 
-        /// Where rotations note what they did since the boot
+        /// The directory with the state that rotations share
         #[arg(long, value_name = "DIR", default_value = "/run/vault")]
         state_dir: PathBuf,
     },
 
-    /// Write metrics of all declared secrets for Prometheus; asks no server
+    /// Write metrics of all declared secrets for Prometheus; sends no request to OpenBao
     Metrics {
-        /// The file, which is replaced as a whole [default: stdout]
+        /// The file, which is replaced atomically [default: stdout]
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
 
-        /// Where rotations note what they did since the boot
+        /// The directory with the state that rotations share
         #[arg(long, value_name = "DIR", default_value = "/run/vault")]
         state_dir: PathBuf,
     },
 }
 
-/// How new versions are put in place.
+/// The time limits for services that are watched.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WatchLimits {
+    /// The settle time: a service has come up once it has stayed up for this long
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = zts_cli::duration)]
+    pub settle: Duration,
+
+    /// The limit for the start of a service [default: its own in systemd, else 90s]
+    #[arg(long, value_name = "TIME", value_parser = zts_cli::duration)]
+    pub start_timeout: Option<Duration>,
+}
+
+/// Arguments of `prove`.
+#[derive(Args, Debug)]
+pub struct Prove {
+    /// The limits of the watch
+    #[command(flatten)]
+    pub limits: WatchLimits,
+
+    /// The directory with the state that rotations share
+    #[arg(long, value_name = "DIR", default_value = "/run/vault")]
+    pub state_dir: PathBuf,
+}
+
+/// Arguments of `rotate`.
 #[derive(Args, Debug)]
 pub struct Rotate {
     /// The secret's name on this host
     #[arg(value_name = "NAME")]
     pub name: String,
 
-    /// Try versions that were rejected once more
+    /// More secrets of which a rejected version is deployed once more
+    #[arg(value_name = "MORE", requires = "again")]
+    pub more: Vec<String>,
+
+    /// Deploy a rejected version of NAME and of MORE once more
     #[arg(long)]
     pub again: bool,
 
-    /// A service has come up when it still runs after this long
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = ::cli::duration)]
-    pub settle: Duration,
+    /// The limits of the watch
+    #[command(flatten)]
+    pub limits: WatchLimits,
 
-    /// Where metrics are written, as Prometheus's node exporter reads them [default: metrics.prom in the state directory]
+    /// The file with metrics for Prometheus's node exporter [default: metrics.prom in the state
+    /// directory]
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
 
-    /// What is known since the boot: which run did what, which services took which version
+    /// The directory with the state that rotations share
     #[arg(long, value_name = "DIR", default_value = "/run/vault")]
     pub state_dir: PathBuf,
 
-    /// How to reach OpenBao
+    /// The directory with notes about OpenBao that all fetches of this host share
+    /// [default: /run/vault-fetch for root, else hidden files beside the output directory]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+
+    /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -118,7 +171,8 @@ const EXAMPLES: &str = "\
 Examples:
   vault-secrets status
   vault-secrets rotate db
-  vault-secrets rotate db --again      # also a version that was rejected
+  vault-secrets rotate db --again      # also a version of `db` that was rejected
 
 Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-it, for `status` where a declared secret is not in place; 2 wrong usage or configuration.";
+it, for `status` and `fetch` where a declared secret is not in place; 2 wrong usage or
+configuration.";

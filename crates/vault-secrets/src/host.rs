@@ -1,8 +1,11 @@
-//! A host's declared secrets, with what is needed to look after each.
+//! Declared secrets of a host, and the parts that their files and copies are made with.
 
-use cli::{ConnectionArgs, Failure};
-use delivery::{Cache, Contents, DeclaredOpenBao, DeclaredSecret, Error, Ownership, identity};
-use openbao::Settings;
+use zts_cli::{ConnectionArgs, Failure};
+use zts_delivery::{
+    Alteration, Cache, CachedCopy, CachedCopyState, Contents, DeclaredOpenBao, DeclaredSecret,
+    DeployedVersion, Error, Ownership, PendingRollout, Proof, SecretIdentity,
+};
+use zts_openbao::Settings;
 
 /// One declared secret.
 #[derive(Clone, Debug)]
@@ -10,11 +13,11 @@ pub(crate) struct Secret<'a> {
     /// Its name on the host.
     pub(crate) name: &'a str,
     pub(crate) declared: &'a DeclaredSecret,
-    /// Its name in full.
-    pub(crate) identity: String,
+    /// Its namespace, mount and path.
+    pub(crate) identity: SecretIdentity,
 }
 
-/// How files of a secret are made.
+/// The parts that the files and the copy of a secret are made with.
 pub(crate) struct Recipe {
     pub(crate) contents: Contents,
     pub(crate) ownership: Ownership,
@@ -22,6 +25,21 @@ pub(crate) struct Recipe {
 }
 
 impl<'a> Secret<'a> {
+    /// Returns the secret with the identity of its deployed version, where the namespace on OpenBao
+    /// is not known.
+    pub(crate) fn deployed(name: &'a str, declared: &'a DeclaredSecret) -> Self {
+        let output = &declared.output_directory;
+        let deployed_version =
+            DeployedVersion::read(output).map(|deployed_version| deployed_version.secret);
+        let unproven = || PendingRollout::read(output).map(|rollout| rollout.new.secret);
+        Self {
+            name,
+            declared,
+            identity: deployed_version.or_else(unproven).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the secret with the identity that its declaration has with these settings.
     pub(crate) fn new(
         name: &'a str,
         declared: &'a DeclaredSecret,
@@ -32,11 +50,41 @@ impl<'a> Secret<'a> {
         Self {
             name,
             declared,
-            identity: identity(namespace, &openbao.kv_mount, &declared.secret_path),
+            identity: SecretIdentity::new(namespace, &openbao.kv_mount, &declared.secret_path),
         }
     }
 
-    /// Fails for what only shows on the host, such as an owner who is not there.
+    /// Returns its cache, to prove, reject or remove copies. [`Recipe::cache`] stores and reads
+    /// them.
+    pub(crate) fn copies(&self) -> Option<Cache> {
+        let folder = self.declared.cache_directory.clone()?;
+        Some(Cache::new(folder, self.identity.clone()))
+    }
+
+    /// Returns the copy of the proven version, with the recipe for its files.
+    pub(crate) fn proven_copy(&self) -> Option<(Recipe, CachedCopy)> {
+        let recipe = self.recipe().ok()?;
+        match recipe.cache.as_ref()?.read_copy(Proof::Proven) {
+            CachedCopyState::Usable(copy, _) => Some((recipe, copy)),
+            _ => None,
+        }
+    }
+
+    /// Returns the version of the proven copy.
+    pub(crate) fn proven_version(&self) -> Option<DeployedVersion> {
+        self.recipe().ok()?.cache?.proven_version()
+    }
+
+    /// Returns how the deployed set differs from the written one or from the declaration.
+    pub(crate) fn alteration(&self, recipe: &Recipe) -> Option<Alteration> {
+        let declaration = recipe.contents.digest(recipe.ownership);
+        Alteration::detect(&self.declared.output_directory, &declaration)
+    }
+
+    /// Returns the recipe for its files.
+    ///
+    /// # Errors
+    /// An owner, group or template that does not exist on the host.
     pub(crate) fn recipe(&self) -> Result<Recipe, Error> {
         let cache = match &self.declared.cache_directory {
             None => None,
@@ -46,15 +94,19 @@ impl<'a> Secret<'a> {
                 Some(cache)
             }
         };
+        let contents = Contents {
+            ownership: self.declared.ownership_of_files(self.name)?,
+            ..self.declared.contents(self.name)?
+        };
         Ok(Recipe {
-            contents: self.declared.contents(self.name)?,
+            contents,
             ownership: self.declared.ownership(self.name)?,
             cache,
         })
     }
 }
 
-/// How OpenBao is reached: as declared, unless a flag or a variable says otherwise.
+/// Returns the connection settings: as declared, unless a flag or a variable overrides them.
 pub(crate) fn settings(
     connection: &ConnectionArgs,
     openbao: &DeclaredOpenBao,

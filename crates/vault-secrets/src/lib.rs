@@ -1,36 +1,47 @@
-//! Looks after a host's declared secrets: puts new versions in place and takes them back where services
-//! do not come up with them, tries again what could not be fetched, removes what is no longer declared,
-//! and tells how things stand.
+//! Manages the declared secrets of a host: rotation with roll-back, retries of failed fetches,
+//! removal of secrets that are no longer declared, status and metrics.
 //!
-//! [`run`] is the whole program. How a secret becomes files is the library `delivery`'s; what is asked
-//! of systemd goes through its program `systemctl`.
+//! [`run`] is the whole program. The library `zts-delivery` turns a secret into files. Systemd is
+//! controlled through `systemctl`.
 
 mod clean;
 mod cli;
+mod fetch;
 mod file;
+mod followers;
 mod host;
+mod links;
 mod metrics;
 mod retry;
 mod rotate;
 mod status;
 mod systemd;
-mod words;
+mod text;
 
-pub use cli::{Arguments, Command, Rotate};
+pub use cli::{Arguments, Command, Prove, Rotate};
 
-use ::cli::Failure;
-use delivery::Declarations;
+use std::path::Path;
+
+use zts_cli::Failure;
+use zts_delivery::Declarations;
 
 /// Runs the program.
 ///
 /// # Errors
-/// What a person is told when the job was not done; see [`Failure`].
+/// The command failed; see [`Failure`].
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = &arguments.declarations;
     match arguments.command {
-        Command::Rotate(rotate) => rotate::run(&rotate, &Declarations::read(file)?),
+        Command::Rotate(rotate) => {
+            with_declarations(file, |declarations| rotate::run(&rotate, declarations))
+        }
+        Command::Prove(prove) => {
+            with_declarations(file, |declarations| rotate::prove(&prove, declarations))
+        }
         Command::Retry { name } => retry::run(&name, file),
-        Command::Clean { state } => clean::run(&state, &Declarations::read(file)?),
+        Command::Fetch => fetch::run(&Declarations::read(file)?),
+        Command::Clean { state, all: false } => clean::run(&state, &Declarations::read(file)?),
+        Command::Clean { state, all: true } => clean::remove_all(&state),
         Command::Metrics { output, state_dir } => {
             metrics::run(&Declarations::read(file)?, &state_dir, output.as_deref())
         }
@@ -38,4 +49,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             status::run(&Declarations::read(file)?, &state_dir, json)
         }
     }
+}
+
+/// Runs a command that writes secrets, and then removes those that are no longer declared.
+fn with_declarations(
+    file: &Path,
+    command: impl FnOnce(&Declarations) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let declarations = Declarations::read(file)?;
+    let done = command(&declarations);
+    clean::remove_undeclared(&declarations, file);
+    done
 }

@@ -1,13 +1,13 @@
-//! `vault-secrets`: looks after a host's declared secrets.
+//! `vault-secrets`: manages the declared secrets of a host.
 
 use std::process::ExitCode;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Every buffer is zeroed when it is freed, also those inside the libraries for HTTP, TLS and JSON.
+/// Zeroes each buffer when it is freed, also those of the libraries for HTTP, TLS and JSON.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    cli::main(vault_secrets::run)
+    zts_cli::main(vault_secrets::run)
 }

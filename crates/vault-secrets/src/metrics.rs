@@ -1,153 +1,179 @@
-//! Metrics of all declared secrets, as Prometheus reads them. No value of a secret is in them.
+//! Metrics of all declared secrets for Prometheus. They contain no value of a secret.
 
 use std::{
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use cli::{Failure, data};
-use delivery::{Cache, Declarations, DeclaredSecret, Failures, Found, Rejection, Source, Standing};
-use exposition::{Family, Page, flag, number, seconds};
+use zts_cli::{Failure, data};
+use zts_delivery::{
+    Cache, CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Failures,
+    PendingRollout, Rejection, Source,
+};
+use zts_exposition::{Family, Page, flag, number, seconds};
 
 use crate::{
-    file::unwritable,
-    rotate::state::{Looked, State},
+    file::{self, unwritable},
+    rotate::state::{RotationRecord, State},
+    status,
 };
 
 const WRITTEN: Family = Family::gauge(
     "vault_secrets_written_timestamp_seconds",
-    "When these figures were written.",
+    "Time when these metrics were written.",
 );
 const FETCH_FAILED: Family = Family::gauge(
     "vault_secret_fetch_failed",
-    "Whether the last attempt to get the secret failed, and why: unavailable, credentials, denied, gone, contents, host.",
+    "1 if the last fetch of the secret failed. The reason is one of unavailable, credentials, denied, gone, contents, host.",
 );
 
-/// What is known of one secret.
-struct Known<'a> {
+/// The state of one secret.
+struct SecretState<'a> {
     name: &'a str,
-    standing: Option<Standing>,
+    deployed_version: Option<DeployedVersion>,
     failures: Failures,
-    /// How long ago OpenBao confirmed the copy, where that is known.
-    copy: Option<Duration>,
+    /// The time since OpenBao confirmed the copy.
+    copy_age: Option<Duration>,
     rejection: Option<Rejection>,
-    looked: Option<&'a Looked>,
+    unproven: Option<u64>,
+    rotation: Option<&'a RotationRecord>,
 }
 
-/// A figure of each secret that has it.
-type Figure = (Family, fn(&Known<'_>) -> Option<f64>);
+/// A metric, with its value for a secret that has one.
+type Metric = (Family, fn(&SecretState<'_>) -> Option<f64>);
 
-const FIGURES: [Figure; 10] = [
+const METRICS: [Metric; 11] = [
     (
         Family::gauge(
             "vault_secret_in_place",
-            "Whether the secret's files are there.",
+            "1 if the files of the secret are deployed.",
         ),
-        |known| Some(flag(known.standing.is_some())),
+        |secret| Some(flag(secret.deployed_version.is_some())),
     ),
     (
         Family::gauge(
             "vault_secret_version",
-            "The version of the secret that stands in its directory.",
+            "The deployed version of the secret.",
         ),
-        |known| Some(number(known.standing.as_ref()?.version)),
+        |secret| Some(number(secret.deployed_version.as_ref()?.version)),
     ),
     (
         Family::gauge(
             "vault_secret_version_created_timestamp_seconds",
-            "When that version was written to OpenBao.",
+            "Time when the deployed version was written to OpenBao.",
         ),
-        |known| {
-            let created = known.standing.as_ref()?.created_time.as_deref()?;
+        |secret| {
+            let created = secret.deployed_version.as_ref()?.created_time.as_deref()?;
             humantime::parse_rfc3339(created).ok().map(seconds)
         },
     ),
     (
         Family::gauge(
             "vault_secret_fetched_timestamp_seconds",
-            "When it was put there, or last found to be there.",
+            "Time when the version was deployed or last confirmed.",
         ),
-        |known| Some(seconds(known.standing.as_ref()?.at)),
+        |secret| Some(seconds(secret.deployed_version.as_ref()?.at)),
     ),
     (
         Family::gauge(
             "vault_secret_from_cache",
-            "Whether it comes from the copy on this host, for OpenBao could not be used.",
+            "1 if the deployed version comes from the copy on this host, because OpenBao was unavailable.",
         ),
-        |known| Some(flag(known.standing.as_ref()?.source == Source::Cache)),
+        |secret| {
+            Some(flag(
+                secret.deployed_version.as_ref()?.source == Source::Cache,
+            ))
+        },
     ),
     (
         Family::gauge(
             "vault_secret_copy_confirmed_timestamp_seconds",
-            "When OpenBao last confirmed the copy; nothing where there is none that can be used.",
+            "Time when OpenBao last confirmed the usable copy.",
         ),
-        |known| Some(seconds(SystemTime::now().checked_sub(known.copy?)?)),
+        |secret| Some(seconds(SystemTime::now().checked_sub(secret.copy_age?)?)),
     ),
     (
         Family::counter(
             "vault_secret_fetch_failures_total",
-            "Attempts to get the secret that failed, since the boot.",
+            "Failed fetches of the secret since the boot.",
         ),
-        |known| Some(number(known.failures.count)),
+        |secret| Some(number(secret.failures.count)),
     ),
     (
         Family::gauge(
             "vault_secret_rotation_failed",
-            "Whether the last look at a secret ended in trouble.",
+            "1 if the last rotation of the secret failed.",
         ),
-        |known| Some(flag(known.looked?.failed)),
+        |secret| Some(flag(secret.rotation?.failed)),
     ),
     (
         Family::gauge(
             "vault_secret_rejected_version",
-            "The version that is not used, for a service did not come up with it or a key is missing.",
+            "The rejected version, because a service failed with it or a key is missing.",
         ),
-        |known| Some(number(known.rejection.as_ref()?.version)),
+        |secret| Some(number(secret.rejection.as_ref()?.version)),
+    ),
+    (
+        Family::gauge(
+            "vault_secret_version_unproven",
+            "The deployed version, while its services have not come up with it yet.",
+        ),
+        |secret| Some(number(secret.unproven?)),
     ),
     (
         Family::gauge(
             "vault_secret_rotation_timestamp_seconds",
-            "When a secret was last looked after without trouble.",
+            "Time of the last rotation of the secret without a failure.",
         ),
-        |known| known.looked?.well.map(seconds),
+        |secret| secret.rotation?.last_success.map(seconds),
     ),
 ];
 
-/// Writes them to `file`, or to stdout.
+/// Writes the metrics to `file`, or to stdout.
 pub(crate) fn run(
     declarations: &Declarations,
     state: &Path,
     file: Option<&Path>,
 ) -> Result<(), Failure> {
-    crate::status::check_rights(declarations)?;
+    status::check_rights(declarations)?;
     let page = page(declarations, &State::read(state));
     match file {
-        Some(file) => exposition::write(file, &page).map_err(|cause| unwritable(file, cause)),
+        Some(file) => zts_exposition::write(file, &page).map_err(|cause| unwritable(file, cause)),
         None => data(page.as_str().trim_end()),
     }
 }
 
-pub(crate) fn page(declarations: &Declarations, state: &State) -> Page {
+/// Writes the metrics to `file` after a rotation.
+pub(crate) fn write(
+    declarations: &Declarations,
+    state: &State,
+    file: &Path,
+) -> Result<(), Failure> {
+    let page = page(declarations, state);
+    file::write(file, page.as_str().as_bytes(), 0o644)
+}
+
+fn page(declarations: &Declarations, state: &State) -> Page {
     let secrets = declarations.secrets.iter();
     let all: Vec<_> = secrets
-        .map(|(name, secret)| Known::of(name, secret, state))
+        .map(|(name, secret)| SecretState::read(name, secret, state))
         .collect();
     let mut page = Page::default();
     page.single(&WRITTEN, seconds(SystemTime::now()));
-    for (family, figure) in &FIGURES {
+    for (family, value_of) in &METRICS {
         page.begin(family);
-        for known in &all {
-            if let Some(value) = figure(known) {
-                page.sample(family, &[("secret", known.name)], value);
+        for secret in &all {
+            if let Some(value) = value_of(secret) {
+                page.sample(family, &[("secret", secret.name)], value);
             }
         }
     }
     page.begin(&FETCH_FAILED);
-    for known in &all {
-        match known.failures.last {
-            None => page.sample(&FETCH_FAILED, &[("secret", known.name)], 0.0),
+    for secret in &all {
+        match secret.failures.last {
+            None => page.sample(&FETCH_FAILED, &[("secret", secret.name)], 0.0),
             Some(reason) => {
-                let labels = [("secret", known.name), ("reason", reason.word())];
+                let labels = [("secret", secret.name), ("reason", reason.as_str())];
                 page.sample(&FETCH_FAILED, &labels, 1.0);
             }
         }
@@ -155,24 +181,27 @@ pub(crate) fn page(declarations: &Declarations, state: &State) -> Page {
     page
 }
 
-impl<'a> Known<'a> {
-    fn of(name: &'a str, secret: &DeclaredSecret, state: &'a State) -> Self {
-        let output = &secret.output_directory;
-        let standing = Standing::of(output);
-        let copy = secret.cache_directory.as_ref().and_then(|folder| {
-            let identity = standing.as_ref().map(|standing| standing.secret.clone());
+impl<'a> SecretState<'a> {
+    fn read(name: &'a str, declared: &DeclaredSecret, state: &'a State) -> Self {
+        let output = &declared.output_directory;
+        let deployed_version = DeployedVersion::read(output);
+        let copy_age = declared.cache_directory.as_ref().and_then(|folder| {
+            let identity = deployed_version
+                .as_ref()
+                .map(|deployed_version| deployed_version.secret.clone());
             match Cache::new(folder.clone(), identity.unwrap_or_default()).read() {
-                Found::Copy(_, age) | Found::TooOld(age) => age,
+                CachedCopyState::Usable(_, age) | CachedCopyState::TooOld(age) => age,
                 _ => None,
             }
         });
         Self {
             name,
-            standing,
-            failures: Failures::of(output),
-            copy,
-            rejection: secret.home().as_deref().and_then(Rejection::read),
-            looked: state.secrets.get(name),
+            deployed_version,
+            failures: Failures::read(output),
+            copy_age,
+            rejection: declared.rejection(),
+            unproven: PendingRollout::read(output).map(|rollout| rollout.new.version),
+            rotation: state.secrets.get(name),
         }
     }
 }

@@ -1,47 +1,75 @@
-//! The cluster, and which of its servers is active: no other takes or restores a snapshot.
+//! The cluster's active node: only this one takes and restores snapshots.
 
 use std::str::FromStr;
 
-use cli::Failure;
-use openbao::{Address, Attempt, Client, Error, Settings, Trouble, destination, sys};
+use zts_cli::Failure;
+use zts_openbao::{
+    Address, Client, Error, NodeError, Settings, destination::check_destination, sys,
+};
 
-/// How much is kept of what a server says of itself, in letters: it goes into descriptions and messages.
-const LONGEST: usize = 200;
+/// The limit of texts that a server sends about itself, in letters. They go into descriptions and
+/// messages.
+const MAX_TEXT: usize = 200;
 
-/// The active server.
-pub(crate) struct Leader {
+/// A connection to the active node, and its cluster.
+pub(crate) struct ActiveNode {
     pub(crate) client: Client,
     pub(crate) cluster_name: String,
     pub(crate) cluster_id: String,
     pub(crate) version: String,
 }
 
-/// Why there is none now.
+/// The failure of one attempt.
 #[derive(Debug)]
-pub(crate) struct Missing {
+pub(crate) struct AttemptFailure {
     pub(crate) failure: Failure,
-    /// Whether looking again soon may help.
-    pub(crate) may_pass: bool,
+    /// Is true if another attempt may succeed.
+    pub(crate) is_transient: bool,
 }
 
-/// Finds the active server of the cluster that `settings` lead to, and asks it who it is.
+impl AttemptFailure {
+    pub(crate) fn permanent(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_transient: false,
+        }
+    }
+
+    pub(crate) fn transient(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_transient: true,
+        }
+    }
+}
+
+impl From<Error> for AttemptFailure {
+    fn from(error: Error) -> Self {
+        Self {
+            is_transient: error.is_transient(),
+            failure: Failure::from(error),
+        }
+    }
+}
+
+/// Connects to the active node of the cluster that `settings` lead to, and reads its status.
 ///
 /// # Errors
 /// No server answers, or none is active.
-pub(crate) fn leader(settings: &Settings) -> Result<Leader, Missing> {
-    let address = find(settings)?;
-    let client = alone(settings, address).map_err(missing)?;
-    let status = sys::seal_status(&client).map_err(missing)?;
+pub(crate) fn connect_active_node(settings: &Settings) -> Result<ActiveNode, AttemptFailure> {
+    let address = locate_active_node(settings)?;
+    let client = connect_to(settings, address)?;
+    let status = sys::seal_status(&client)?;
     if status.sealed || status.cluster_id.is_empty() {
-        let trouble = if status.initialized {
-            Trouble::Sealed
+        let error = if status.initialized {
+            NodeError::Sealed
         } else {
-            Trouble::NotInitialized
+            NodeError::NotInitialized
         };
-        return Err(missing(unusable(client.address(), trouble)));
+        return Err(Error::unavailable(client.address(), error).into());
     }
-    let bounded = |text: String| text.chars().take(LONGEST).collect();
-    Ok(Leader {
+    let bounded = |text: String| text.chars().take(MAX_TEXT).collect();
+    Ok(ActiveNode {
         client,
         cluster_name: bounded(status.cluster_name),
         cluster_id: bounded(status.cluster_id),
@@ -49,57 +77,46 @@ pub(crate) fn leader(settings: &Settings) -> Result<Leader, Missing> {
     })
 }
 
-/// The address of the active server: one that says of itself that it is, else the one that another points to,
-/// which may be reachable from inside the cluster only.
-fn find(settings: &Settings) -> Result<Address, Missing> {
-    let (mut pointed_to, mut troubles) = (None, Vec::new());
+/// Returns the address of a node that reports that it is active, or else the address that a standby
+/// names, which may be reachable only from inside the cluster.
+fn locate_active_node(settings: &Settings) -> Result<Address, AttemptFailure> {
+    let (mut named, mut attempts) = (Vec::new(), Vec::new());
     for address in &settings.addresses {
-        let asked = alone(settings, address.clone()).and_then(|client| sys::leader(&client));
-        match asked {
+        match connect_to(settings, address.clone()).and_then(|client| sys::leader(&client)) {
             Ok(leader) if leader.is_active() => return Ok(address.clone()),
             Ok(leader) => {
-                if let Ok(to) = Address::from_str(&leader.leader_address) {
-                    pointed_to = Some((address, to)); // empty while there is none
+                // the address is empty while there is no active node
+                if let Ok(active) = Address::from_str(&leader.leader_address) {
+                    named.push((address, active));
                 }
             }
-            Err(Error::Unavailable { attempts }) => troubles.extend(attempts),
-            Err(other) => return Err(missing(other)),
+            Err(Error::Unavailable { attempts: failed }) => attempts.extend(failed),
+            Err(other) => return Err(other.into()),
         }
     }
-    if let Some((from, to)) = pointed_to {
-        let allowed = destination::check(settings, from, &to);
-        allowed.map_err(|astray| missing(unusable(from, astray.into())))?;
-        return Ok(to);
+    // one standby that names a foreign address does not discredit the others
+    let mut checked = named.into_iter().map(|(standby, active)| {
+        match check_destination(settings, standby, &active) {
+            Ok(()) => Ok(active),
+            Err(rejected) => Err(Error::unavailable(standby, rejected)),
+        }
+    });
+    if let Some(first) = checked.next() {
+        return Ok(checked.fold(first, Result::or)?);
     }
-    if troubles.len() == settings.addresses.len() {
-        return Err(missing(Error::Unavailable { attempts: troubles }));
+    if attempts.len() == settings.addresses.len() {
+        return Err(Error::Unavailable { attempts }.into());
     }
-    Err(Missing {
-        failure: Failure::failed("the OpenBao cluster has no active server now"),
-        may_pass: true,
-    })
+    Err(AttemptFailure::transient(Failure::failed(
+        "the OpenBao cluster has no active server now",
+    )))
 }
 
-fn alone(settings: &Settings, address: Address) -> Result<Client, Error> {
+/// Returns a client of this address alone, without a namespace: snapshots belong to the root
+/// namespace.
+fn connect_to(settings: &Settings, address: Address) -> Result<Client, Error> {
     let mut settings = settings.clone();
     settings.addresses = vec![address];
-    settings.namespace = None; // snapshots are the root namespace's
+    settings.namespace = None;
     Client::new(settings)
-}
-
-fn unusable(address: &Address, trouble: Trouble) -> Error {
-    let attempt = Attempt {
-        address: address.clone(),
-        trouble,
-    };
-    Error::Unavailable {
-        attempts: vec![attempt],
-    }
-}
-
-pub(crate) fn missing(error: Error) -> Missing {
-    Missing {
-        may_pass: error.is_transient(),
-        failure: Failure::from(error),
-    }
 }

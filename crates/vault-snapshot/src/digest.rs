@@ -1,4 +1,4 @@
-//! SHA-256 of what flows by.
+//! SHA-256 digests of streams.
 
 use std::{
     cell::Cell,
@@ -9,21 +9,21 @@ use std::{
 
 use ring::digest::{Context, SHA256};
 
-/// Counts and digests what is read or written through it.
-pub(crate) struct Digesting<T> {
+/// A reader or writer that computes the size and the SHA-256 of all that passes through it.
+pub(crate) struct DigestStream<T> {
     inner: T,
     context: Context,
     size: u64,
 }
 
-/// How much flowed by, and its SHA-256 (hex).
+/// The size in bytes and the SHA-256 (hex) of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) size: u64,
     pub(crate) sha256: String,
 }
 
-impl<T> Digesting<T> {
+impl<T> DigestStream<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self {
             inner,
@@ -32,7 +32,7 @@ impl<T> Digesting<T> {
         }
     }
 
-    /// What it was given, and the digest of what flowed by.
+    /// Returns the inner stream and the digest of all that passed.
     pub(crate) fn finish(self) -> (T, Digest) {
         let digest = Digest {
             size: self.size,
@@ -41,29 +41,29 @@ impl<T> Digesting<T> {
         (self.inner, digest)
     }
 
-    /// Returns the SHA-256 (hex) of what flowed by so far.
+    /// Returns the SHA-256 (hex) of all that has passed so far.
     fn sha256(&self) -> String {
         hex(self.context.clone().finish().as_ref())
     }
 
-    fn note(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
         self.size += bytes.len() as u64;
     }
 }
 
-impl<T: Read> Read for Digesting<T> {
+impl<T: Read> Read for DigestStream<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.note(&buffer[..length]);
+        self.update(&buffer[..length]);
         Ok(length)
     }
 }
 
-impl<T: Write> Write for Digesting<T> {
+impl<T: Write> Write for DigestStream<T> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let length = self.inner.write(buffer)?;
-        self.note(&buffer[..length]);
+        self.update(&buffer[..length]);
         Ok(length)
     }
 
@@ -72,79 +72,79 @@ impl<T: Write> Write for Digesting<T> {
     }
 }
 
-/// How much [`Attested`] reads at a time, in bytes.
-const PIECE: u64 = 64 << 10;
+/// The number of bytes that [`VerifyingReader`] reads at a time.
+const CHUNK: u64 = 64 << 10;
 
-/// Reads what has a known digest, and withholds the last piece of anything else. A receiver that needs the whole
-/// never gets one that was replaced after it was checked.
-pub(crate) struct Attested<R> {
-    source: Digesting<R>,
+/// A reader of a stream whose digest is known. It withholds the last chunk of any other stream, so
+/// that a receiver never gets the whole of a file that was replaced after its verification.
+pub(crate) struct VerifyingReader<R> {
+    source: DigestStream<R>,
     expected: Digest,
-    piece: Vec<u8>,
-    taken: usize,
-    replaced: Rc<Cell<bool>>,
+    chunk: Vec<u8>,
+    consumed: usize,
+    mismatch: Rc<Cell<bool>>,
 }
 
-impl<R: Read> Attested<R> {
+impl<R: Read> VerifyingReader<R> {
     /// Returns a reader of `source`, which must have the digest `expected`.
     pub(crate) fn new(source: R, expected: Digest) -> Self {
         Self {
-            source: Digesting::new(source),
+            source: DigestStream::new(source),
             expected,
-            piece: Vec::new(),
-            taken: 0,
-            replaced: Rc::default(),
+            chunk: Vec::new(),
+            consumed: 0,
+            mismatch: Rc::default(),
         }
     }
 
-    /// Returns what becomes true when the source turns out to be something else.
-    pub(crate) fn replaced(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.replaced)
+    /// Returns a flag that becomes true when the digest turns out to differ.
+    pub(crate) fn mismatch(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.mismatch)
     }
 
-    fn next_piece(&mut self) -> io::Result<()> {
-        self.taken = 0;
-        self.piece.clear();
+    fn next_chunk(&mut self) -> io::Result<()> {
+        self.consumed = 0;
+        self.chunk.clear();
         let left = self.expected.size - self.source.size;
         if left == 0 {
             return Ok(());
         }
-        let mut piece = Vec::new();
+        let mut chunk = Vec::new();
         (&mut self.source)
-            .take(left.min(PIECE))
-            .read_to_end(&mut piece)?;
+            .take(left.min(CHUNK))
+            .read_to_end(&mut chunk)?;
         let complete = self.source.size == self.expected.size;
-        if piece.is_empty() || complete && self.source.sha256() != self.expected.sha256 {
-            self.replaced.set(true);
+        if chunk.is_empty() || complete && self.source.sha256() != self.expected.sha256 {
+            self.mismatch.set(true);
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "it is no longer what it was when it was checked",
+                "it has changed since it was verified",
             ));
         }
-        self.piece = piece;
+        self.chunk = chunk;
         Ok(())
     }
 }
 
-impl<R: Read> Read for Attested<R> {
+impl<R: Read> Read for VerifyingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.taken == self.piece.len() {
-            self.next_piece()?;
+        if self.consumed == self.chunk.len() {
+            self.next_chunk()?;
         }
-        let left = &self.piece[self.taken..];
+        let left = &self.chunk[self.consumed..];
         let length = left.len().min(buffer.len());
         buffer[..length].copy_from_slice(&left[..length]);
-        self.taken += length;
+        self.consumed += length;
         Ok(length)
     }
 }
 
-/// The SHA-256 (hex) of `bytes`.
+/// Returns the SHA-256 of `bytes` in hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
-/// Bytes as people write them.
+/// Formats bytes in hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_replaced_is_not_given_whole() {
+    fn a_replaced_stream_is_not_passed_on_whole() {
         for size in [0, 1, 65_535, 65_536, 65_537, 200_000] {
             let content = vec![7; size];
             let expected = Digest {
@@ -167,7 +167,7 @@ mod tests {
             };
             let read = |content: &[u8]| {
                 let mut given = Vec::new();
-                let read = Attested::new(content, expected.clone()).read_to_end(&mut given);
+                let read = VerifyingReader::new(content, expected.clone()).read_to_end(&mut given);
                 (read.is_ok(), given)
             };
             assert_eq!(read(&content), (true, content.clone()));
@@ -179,8 +179,8 @@ mod tests {
                     continue;
                 };
                 *byte = 8;
-                let (whole, given) = read(&other);
-                assert!(!whole && given.len() < size, "{size} {place}");
+                let (ok, given) = read(&other);
+                assert!(!ok && given.len() < size, "{size} {place}");
                 assert!(!read(&content[..place]).0);
             }
         }

@@ -1,48 +1,49 @@
-//! Saves snapshots of an OpenBao cluster, and shows that they can be restored.
+//! Saves snapshots of an OpenBao cluster and tests that they can be restored.
 //!
-//! A snapshot is two files: OpenBao's archive, encrypted or not, and a description ([`metadata`]). The
-//! description is written first and the archive appears last, whole or not at all; it is removed first. So
-//! a description alone is debris, and a snapshot is there as soon as its archive is ([`store`]).
+//! A snapshot is two files: OpenBao's archive, encrypted or not, and its [`description`]. The
+//! description is written before the archive and removed after it. The archive appears whole or not
+//! at all. So a description alone is a leftover, and a snapshot exists as soon as its archive does
+//! ([`store`]).
 
 mod archive;
-mod chosen;
 mod cli;
 mod cluster;
+mod config;
+mod description;
 mod digest;
-mod draft;
 mod drill;
 mod encryption;
-mod failures;
-mod inflated;
-mod inspection;
 mod list;
-mod lock;
 mod login;
-mod members;
-mod metadata;
-mod metrics;
-mod moment;
+mod platform;
 mod prune;
-mod reception;
+mod report;
 mod restore;
 mod retention;
 mod save;
+mod selected_snapshot;
 mod signature;
 mod store;
-mod usable;
+mod timestamp;
 mod verify;
 
 pub use cli::Arguments;
 
-use ::cli::Failure;
+use std::env;
+
 use cli::Command;
+use zts_cli::Failure;
 
 /// Runs the program.
 ///
 /// # Errors
-/// What a person is told: a cluster that cannot be asked, a place that cannot be written to, a snapshot that
-/// is damaged, wrong usage.
+/// A cluster that does not answer, a place that cannot be written to, a damaged snapshot, wrong
+/// usage.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let arguments = match &arguments.config {
+        Some(path) => config::parse_with_settings(path, env::args_os())?,
+        None => arguments,
+    };
     match arguments.command {
         Command::Save(save) => save::run(&save),
         Command::List(list) => list::run(&list),
@@ -50,6 +51,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Prune(prune) => prune::run(&prune),
         Command::Restore(restore) => restore::run(&restore),
         Command::Drill(drill) => drill::run(&drill),
-        Command::Tied { program, arguments } => Err(drill::tied::run(&program, &arguments)),
+        Command::CheckConfig { file } => config::check(&file),
+        Command::DieWithParent { program, arguments } => {
+            Err(platform::die_with_parent(&program, &arguments))
+        }
     }
 }

@@ -1,119 +1,123 @@
-//! What there is.
+//! `vault-snapshot list`.
 
-use cli::{Failure, data, printable_line};
 use serde_json::json;
+use zts_cli::{Failure, data, printable_line};
 
 use crate::{
     cli::List,
-    failures::first,
-    moment::Moment,
-    store::{Entry, Flaw, Look, Place, Stores},
+    report::end_with_first,
+    store::{Backend, Backends, Flaw, Listing, StoredSnapshot},
+    timestamp::Timestamp,
 };
+
+/// The content of one backend.
+struct BackendListing {
+    place: String,
+    snapshots: Vec<StoredSnapshot>,
+    /// The names of other programs' snapshots.
+    foreign: Vec<String>,
+}
 
 /// Runs `vault-snapshot list`.
 ///
 /// # Errors
-/// A place that cannot be listed; the others are listed all the same.
+/// A backend cannot be listed. The others are listed nevertheless.
 pub(crate) fn run(arguments: &List) -> Result<(), Failure> {
-    let stores = Stores::open(&arguments.places)?.verified_by(&arguments.verification)?;
-    let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for place in &stores.places {
-        match seen(place.as_ref(), &stores) {
-            Ok(seen) => found.push(seen),
+    let backends = Backends::open(&arguments.places)?.verified_by(&arguments.verification)?;
+    let (mut listings, mut failures) = (Vec::new(), Vec::new());
+    for backend in &backends.all {
+        match list_backend(backend.as_ref(), &backends) {
+            Ok(listing) => listings.push(listing),
             Err(failure) => failures.push(failure),
         }
     }
     if arguments.json {
-        print_json(&found)?;
+        print_json(&listings)?;
     } else {
-        print_table(&found)?;
+        print_table(&listings)?;
     }
-    first(failures)
+    end_with_first(failures)
 }
 
-/// What a place holds.
-struct Seen {
-    place: String,
-    entries: Vec<Entry>,
-    /// Files that look like snapshots of other programs.
-    foreign: Vec<String>,
-}
-
-fn seen(place: &dyn Place, stores: &Stores) -> Result<Seen, Failure> {
-    let Look { snapshots, foreign } = place.look()?;
-    let entries = snapshots.into_iter();
-    let entries = entries.map(|listed| place.entry(listed, &stores.keys));
-    Ok(Seen {
-        place: place.shown(),
-        entries: entries.collect::<Result<_, _>>()?,
+fn list_backend(backend: &dyn Backend, backends: &Backends) -> Result<BackendListing, Failure> {
+    let Listing { snapshots, foreign } = backend.list_files()?;
+    let snapshots = snapshots.into_iter();
+    let snapshots = snapshots.map(|listed| backend.describe(listed, &backends.keys));
+    Ok(BackendListing {
+        place: backend.display_name(),
+        snapshots: snapshots.collect::<Result<_, _>>()?,
         foreign,
     })
 }
 
-fn print_json(found: &[Seen]) -> Result<(), Failure> {
-    let entries = found.iter().flat_map(|seen| {
-        let place = &seen.place;
-        seen.entries.iter().map(move |entry| {
-            let listed = &entry.listed;
+fn print_json(listings: &[BackendListing]) -> Result<(), Failure> {
+    let snapshots = listings.iter().flat_map(|listing| {
+        let place = &listing.place;
+        listing.snapshots.iter().map(move |snapshot| {
+            let listed = &snapshot.listed;
             json!({
-                "place": place, "name": listed.name, "taken_at": listed.moment, "stored_size": listed.stored_size,
-                "flaw": entry.flaw.map(|flaw| flaw.to_string()), "ahead": listed.moment.is_ahead(), "metadata": entry.metadata,
+                "place": place,
+                "name": listed.name,
+                "taken_at": listed.timestamp,
+                "stored_size": listed.stored_size,
+                "flaw": snapshot.flaw.map(|flaw| flaw.to_string()),
+                "ahead": listed.timestamp.is_in_future(),
+                "metadata": snapshot.description,
             })
         })
     });
-    let list: Vec<_> = entries.collect();
+    let list: Vec<_> = snapshots.collect();
     data(format_args!("{:#}", json!(list)))
 }
 
-fn print_table(found: &[Seen]) -> Result<(), Failure> {
-    for seen in found {
+fn print_table(listings: &[BackendListing]) -> Result<(), Failure> {
+    for listing in listings {
         data(format_args!(
             "{}: {} snapshots",
-            seen.place,
-            seen.entries.len()
+            listing.place,
+            listing.snapshots.len()
         ))?;
-        for entry in &seen.entries {
-            data(format_args!("  {}", line(entry)))?;
+        for snapshot in &listing.snapshots {
+            data(format_args!("  {}", format_line(snapshot)))?;
         }
-        for name in &seen.foreign {
+        for name in &listing.foreign {
             let name = printable_line(name);
             data(format_args!(
-                "  {name}, of another program, without a description: `verify`, `restore` and `drill` take it by its path"
+                "  {name}, of another program, without a description: give its path to `verify`, `restore` or `drill`"
             ))?;
         }
     }
     Ok(())
 }
 
-fn line(entry: &Entry) -> String {
-    let moment = entry.listed.moment;
-    let when = if moment.is_ahead() {
-        format!("DATED AHEAD of this clock, {}", Moment::now())
+fn format_line(snapshot: &StoredSnapshot) -> String {
+    let timestamp = snapshot.listed.timestamp;
+    let age = if timestamp.is_in_future() {
+        format!("DATED AHEAD of this clock, {}", Timestamp::now())
     } else {
-        format!("{} ago", moment.age())
+        format!("{} ago", timestamp.age())
     };
-    let mut words = vec![
-        entry.listed.name.clone(),
-        when,
-        format!("{} bytes", entry.listed.stored_size),
+    let mut parts = vec![
+        snapshot.listed.name.clone(),
+        age,
+        format!("{} bytes", snapshot.listed.stored_size),
     ];
-    if let Some(metadata) = &entry.metadata {
-        words.push(format!("cluster {}", printable_line(&metadata.cluster_id)));
-        if metadata.is_encrypted() {
-            words.push("encrypted".to_owned());
-        }
-        if metadata.canary.is_some() {
-            words.push("with a canary".to_owned());
-        }
-        if metadata.signature.is_some() {
-            words.push("signed".to_owned());
-        }
+    if let Some(description) = &snapshot.description {
+        let cluster = printable_line(&description.cluster_id);
+        parts.push(format!("cluster {cluster}"));
+        let properties = [
+            (description.is_encrypted(), "encrypted"),
+            (description.canary.is_some(), "with a canary"),
+            (description.signature.is_some(), "signed"),
+        ];
+        let present = properties.iter().filter(|(is_present, _)| *is_present);
+        parts.extend(present.map(|(_, text)| (*text).to_owned()));
     }
-    words.extend(entry.flaw.map(|flaw| match flaw {
+    parts.extend(snapshot.flaw.map(|flaw| match flaw {
         Flaw::NoDescription => {
-            format!("FLAWED: {flaw}; `verify`, `restore` and `drill` take it by its path")
+            format!("FLAWED: {flaw}; give its path to `verify`, `restore` or `drill`")
         }
         _ => format!("FLAWED: {flaw}"),
     }));
-    words.join(", ")
+    parts.join(", ")
 }

@@ -1,23 +1,24 @@
-//! Who asks.
+//! The login to OpenBao.
 
 use std::{fs, io::Read, path::Path};
 
-use cli::{ConnectionArgs, Failure};
-use openbao::{Authentication, Client, Settings, approle, jwt, token};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
+use zts_cli::{ConnectionArgs, Failure};
+use zts_openbao::{Authentication, Client, Settings, approle, jwt, token};
 
-use crate::cli::{LoginArgs, Method};
+use crate::cli::{AuthMethod, LoginArgs};
 
-/// Longer than any JWT.
-const LONGEST: u64 = 1 << 20;
+/// The limit of a token's file in bytes.
+const LIMIT: u64 = 1 << 20;
 
-/// What a login needs, read once at the beginning: a file that is missing is wrong usage, not an outage.
+/// The credentials of a login. They are read once at the beginning, because a missing file is wrong
+/// usage and no outage.
 pub(crate) enum Login {
     Token(SecretString),
     AppRole {
         mount: String,
-        credentials: openbao::AppRoleCredentials,
+        credentials: zts_openbao::AppRoleCredentials,
     },
     Jwt {
         mount: String,
@@ -27,10 +28,10 @@ pub(crate) enum Login {
 }
 
 impl Login {
-    /// Reads what the arguments name.
+    /// Reads the credentials that the arguments name.
     ///
     /// # Errors
-    /// Files that are missing or hold nothing of the kind, no token, no role.
+    /// A file is missing or invalid, or there is no token or role.
     pub(crate) fn read(
         arguments: &LoginArgs,
         connection: &ConnectionArgs,
@@ -41,10 +42,10 @@ impl Login {
             given.unwrap_or(default).trim_matches('/').to_owned()
         };
         match arguments.auth {
-            Method::Token => cli::operator_token(connection, settings).map(Self::Token),
-            Method::Approle => Ok(Self::AppRole {
+            AuthMethod::Token => zts_cli::operator_token(connection, settings).map(Self::Token),
+            AuthMethod::Approle => Ok(Self::AppRole {
                 mount: mount("approle"),
-                credentials: delivery::credentials::read(&arguments.approle_dir).map_err(
+                credentials: zts_delivery::credentials::read(&arguments.approle_dir).map_err(
                     |cause| {
                         Failure::usage(cause).hint(
                             "name the folder with `role-id` and `secret-id` with `--approle-dir`",
@@ -52,16 +53,16 @@ impl Login {
                     },
                 )?,
             }),
-            Method::Jwt => workload(mount("jwt"), arguments),
-            Method::Kubernetes => workload(mount("kubernetes"), arguments),
+            AuthMethod::Jwt => read_jwt_login(mount("jwt"), arguments),
+            AuthMethod::Kubernetes => read_jwt_login(mount("kubernetes"), arguments),
         }
     }
 
     /// Logs `client` in.
     ///
     /// # Errors
-    /// A login that is refused, and what the server does.
-    pub(crate) fn apply(&self, client: &mut Client) -> Result<(), openbao::Error> {
+    /// OpenBao refuses the login or does not answer.
+    pub(crate) fn log_in(&self, client: &mut Client) -> Result<(), zts_openbao::Error> {
         let token = match self {
             Self::Token(token) => token.clone(),
             Self::AppRole { mount, credentials } => approle::login(client, mount, credentials)?,
@@ -71,39 +72,39 @@ impl Login {
         Ok(())
     }
 
-    /// Ends the login. A role that may not end its own token gives it a short life, or makes batch tokens, which
-    /// are stored nowhere.
-    pub(crate) fn end(&self, client: &Client) {
+    /// Revokes the login's token. Where the role does not allow it, the token has a short lifetime
+    /// or is a batch token, which is stored nowhere.
+    pub(crate) fn log_out(&self, client: &Client) {
         if !matches!(self, Self::Token(_)) {
             let _ = token::revoke_self(client);
         }
     }
 }
 
-fn workload(mount: String, arguments: &LoginArgs) -> Result<Login, Failure> {
+fn read_jwt_login(mount: String, arguments: &LoginArgs) -> Result<Login, Failure> {
     let role = arguments.role.clone().ok_or_else(|| {
-        Failure::usage("the role to log in with is not known").hint("give it with `--role`")
+        Failure::usage("there is no role to log in with").hint("give it with `--role`")
     })?;
     Ok(Login::Jwt {
         mount,
         role,
-        jwt: read_word(&arguments.jwt_file)?,
+        jwt: read_token(&arguments.jwt_file)?,
     })
 }
 
-/// The one word in a file: a token.
+/// Reads the token in a file.
 ///
 /// # Errors
-/// A file that cannot be read, or that holds something else.
-pub(crate) fn read_word(path: &Path) -> Result<SecretString, Failure> {
+/// A file that cannot be read, or that holds no token.
+pub(crate) fn read_token(path: &Path) -> Result<SecretString, Failure> {
     let shown = path.display();
     let mut text = Zeroizing::new(String::new());
     fs::File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
         .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
-    let word = text.trim();
-    if word.is_empty() || !word.chars().all(|letter| letter.is_ascii_graphic()) {
+    let token = text.trim();
+    if token.is_empty() || !token.chars().all(|letter| letter.is_ascii_graphic()) {
         return Err(Failure::usage(format!("`{shown}` holds no token")));
     }
-    Ok(word.into())
+    Ok(token.into())
 }

@@ -1,73 +1,85 @@
-//! Removing what no rule keeps.
+//! `vault-snapshot prune`.
 
 use std::collections::BTreeMap;
 
-use cli::{Failure, data, warn};
+use zts_cli::{Failure, data, warn};
 
 use crate::{
-    chosen::Chosen,
     cli::Prune,
     encryption::Identities,
-    failures::first,
-    moment::Moment,
-    retention::{Rule, kept},
-    store::{Entry, Place, Stores},
-    usable::usable,
+    report::end_with_first,
+    retention::{RetentionPolicy, timestamps_to_keep},
+    selected_snapshot::SelectedSnapshot,
+    store::{Backend, Backends, StoredSnapshot, writable_backends},
+    timestamp::Timestamp,
 };
 
 /// Runs `vault-snapshot prune`.
 ///
 /// # Errors
-/// No rule, a place that cannot be listed or changed, or one without a single good snapshot.
+/// There is no policy, a backend cannot be listed or changed, or one has no intact snapshot.
 pub(crate) fn run(arguments: &Prune) -> Result<(), Failure> {
-    let rule = arguments.rule();
-    if rule.is_empty() {
-        return Err(Failure::usage("nothing says what stays").hint(
-            "`--keep-last`, `--keep-hourly`, `--keep-daily`, `--keep-weekly`, `--keep-monthly`",
-        ));
+    let policy = arguments.policy();
+    if policy.is_empty() {
+        return Err(
+            Failure::usage("no option says which snapshots to keep").hint(
+                "`--keep-last`, `--keep-hourly`, `--keep-daily`, `--keep-weekly`, `--keep-monthly`",
+            ),
+        );
     }
-    let (places, mut failures) = usable(&arguments.places, |_| Ok(()))?;
-    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
-    // In a bucket other hosts may be at work anyhow.
-    let work = stores.earlier_work();
-    let _locked = stores.lock(work.as_deref())?;
+    let (places, mut failures) = writable_backends(&arguments.places, |_| Ok(()))?;
+    let backends = Backends::open(&places)?.verified_by(&arguments.verification)?;
+    // There are no locks for buckets: other hosts may change them at the same time.
+    let work = backends.existing_work_directory();
+    let _locks = backends.lock(work.as_deref())?;
     if !arguments.dry_run {
-        stores.sweep_drafts(work.as_deref());
+        backends.remove_leftover_drafts(work.as_deref());
     }
-    for place in &stores.places {
-        failures.extend(prune(&stores, place.as_ref(), rule, arguments.dry_run).err());
+    for backend in &backends.all {
+        let pruned = prune_backend(&backends, backend.as_ref(), policy, arguments.dry_run);
+        failures.extend(pruned.err());
     }
-    first(failures)
+    end_with_first(failures)
 }
 
-fn prune(stores: &Stores, place: &dyn Place, rule: Rule, dry_run: bool) -> Result<(), Failure> {
+fn prune_backend(
+    backends: &Backends,
+    backend: &dyn Backend,
+    policy: RetentionPolicy,
+    dry_run: bool,
+) -> Result<(), Failure> {
     if !dry_run {
-        place.sweep()?;
+        backend.remove_leftovers()?;
     }
-    for entries in by_cluster(stores, place)?.into_values() {
-        prune_cluster(place, &entries, rule, dry_run)?;
+    for snapshots in group_by_cluster(backends, backend)?.into_values() {
+        prune_cluster(backend, &snapshots, policy, dry_run)?;
     }
     Ok(())
 }
 
-/// The snapshots of each cluster, newest first: one cluster's are no reason to remove another's. What is flawed
-/// at first sight counts for nothing, and is left to people; so is what a clock made that was wrong, which would be
-/// the newest for years, in the place of each that is taken from now on.
-fn by_cluster(stores: &Stores, place: &dyn Place) -> Result<BTreeMap<String, Vec<Entry>>, Failure> {
-    let mut clusters: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in place.entries(&stores.keys)? {
-        let ahead = entry.listed.moment.is_ahead();
-        let flaw = entry.flaw.map(|flaw| flaw.to_string());
-        let to_come = ahead.then(|| "its time has yet to come".to_owned());
-        match (&entry.metadata, flaw.or(to_come)) {
-            (Some(metadata), None) => {
-                let cluster = metadata.cluster_id.clone();
-                clusters.entry(cluster).or_default().push(entry);
+/// Groups the snapshots by cluster, newest first, because each cluster is pruned for itself. Leaves
+/// out those with a flaw and those dated ahead of the clock, with a warning: one of the latter
+/// would count as the newest for years.
+fn group_by_cluster(
+    backends: &Backends,
+    backend: &dyn Backend,
+) -> Result<BTreeMap<String, Vec<StoredSnapshot>>, Failure> {
+    let mut clusters: BTreeMap<String, Vec<StoredSnapshot>> = BTreeMap::new();
+    for listed in backend.list_snapshots()? {
+        let snapshot = backend.describe(listed, &backends.keys)?;
+        let is_in_future = snapshot.listed.timestamp.is_in_future();
+        let flaw = snapshot.flaw.map(|flaw| flaw.to_string());
+        let flaw =
+            flaw.or_else(|| is_in_future.then(|| "it is dated ahead of this clock".to_owned()));
+        match (&snapshot.description, flaw) {
+            (Some(description), None) => {
+                let cluster = description.cluster_id.clone();
+                clusters.entry(cluster).or_default().push(snapshot);
             }
             (_, flaw) => warn(format_args!(
                 "{} in {}: {}; it is left as it is",
-                entry.listed.name,
-                place.shown(),
+                snapshot.listed.name,
+                backend.display_name(),
                 flaw.unwrap_or_default()
             )),
         }
@@ -76,47 +88,54 @@ fn by_cluster(stores: &Stores, place: &dyn Place) -> Result<BTreeMap<String, Vec
 }
 
 fn prune_cluster(
-    place: &dyn Place,
-    entries: &[Entry],
-    rule: Rule,
+    backend: &dyn Backend,
+    snapshots: &[StoredSnapshot],
+    policy: RetentionPolicy,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    let moments: Vec<Moment> = entries.iter().map(|entry| entry.listed.moment).collect();
-    let stay = kept(&moments, rule);
-    let go: Vec<_> = entries
+    let timestamps: Vec<Timestamp> = snapshots
         .iter()
-        .filter(|entry| !stay.contains(&entry.listed.moment))
+        .map(|snapshot| snapshot.listed.timestamp)
         .collect();
-    if go.is_empty() {
+    let keep = timestamps_to_keep(&timestamps, policy);
+    let surplus: Vec<_> = snapshots
+        .iter()
+        .map(|snapshot| &snapshot.listed)
+        .filter(|listed| !keep.contains(&listed.timestamp))
+        .collect();
+    if surplus.is_empty() {
         return Ok(());
     }
-    let good = newest_good(place, entries)?;
-    for entry in go.into_iter().filter(|entry| entry.listed.name != good) {
-        if !dry_run {
-            place.remove(&entry.listed.name)?;
+    let newest_intact = newest_intact(backend, snapshots)?;
+    for listed in surplus {
+        if listed.name == newest_intact {
+            continue;
         }
-        data(format_args!("{}: {}", place.shown(), entry.listed.name))?;
+        if !dry_run {
+            backend.remove_snapshot(&listed.name)?;
+        }
+        data(format_args!("{}: {}", backend.display_name(), listed.name))?;
     }
     Ok(())
 }
 
-/// The newest snapshot that is what it was: read to its end, for nothing goes before that is sure.
-fn newest_good(place: &dyn Place, entries: &[Entry]) -> Result<String, Failure> {
-    for entry in entries {
-        let name = entry.listed.name.clone();
-        let chosen = Chosen {
-            place,
-            entry: entry.clone(),
-            undescribed_is_fine: false,
+/// Returns the name of the newest snapshot that is intact, which is read to its end. Without one,
+/// no snapshot may be removed.
+fn newest_intact(backend: &dyn Backend, snapshots: &[StoredSnapshot]) -> Result<String, Failure> {
+    for snapshot in snapshots {
+        let selected = SelectedSnapshot {
+            backend,
+            snapshot: snapshot.clone(),
+            may_lack_description: false,
         };
-        match chosen.check(&Identities::default()) {
-            Ok(_) => return Ok(name),
+        match selected.verify(&Identities::default()) {
+            Ok(_) => return Ok(snapshot.listed.name.clone()),
             Err(failure) => warn(failure.message()),
         }
     }
     Err(Failure::failed(format!(
-        "nothing is removed from {}: not one of its snapshots is good",
-        place.shown()
+        "no snapshot is removed from {}: none of them is intact",
+        backend.display_name()
     ))
-    .hint("take a new one with `vault-snapshot save`, and find out what damages them"))
+    .hint("take a new one with `vault-snapshot save`, and find out why they are damaged"))
 }

@@ -1,4 +1,4 @@
-//! Restoring a snapshot into a cluster.
+//! `vault-snapshot restore`.
 
 use std::{
     io::{self, BufRead, IsTerminal},
@@ -6,108 +6,116 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::{Failure, note};
-use openbao::{Attempt, Authentication, Trouble, snapshot, sys};
+use zts_cli::{Failure, note};
+use zts_openbao::{Attempt, Authentication, NodeError, TransportError, snapshot, sys};
 
 use crate::{
-    chosen::{Checked, Chosen, with_folder},
     cli::Restore,
-    cluster::{self, Leader},
-    digest::Attested,
+    cluster::{ActiveNode, connect_active_node},
+    description::Description,
+    digest::VerifyingReader,
     encryption::Identities,
     login,
-    metadata::Metadata,
-    store::Stores,
+    selected_snapshot::{SelectedSnapshot, VerifiedSnapshot, split_path},
+    store::Backends,
 };
 
-/// How slow a connection to OpenBao may be, in bytes a second.
-const SLOWEST: u64 = 1 << 20;
-/// How long OpenBao may take to apply what it has read.
-const APPLYING: Duration = Duration::from_secs(120);
-/// It counts as applied when nothing has changed for so long.
-const SETTLED: Duration = Duration::from_secs(2);
+/// The slowest connection to OpenBao in bytes a second.
+const MIN_RATE: u64 = 1 << 20;
+/// The time that OpenBao may take to apply the uploaded snapshot.
+const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
+/// The time for which OpenBao's status must not change before the snapshot counts as applied.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// Runs `vault-snapshot restore`.
 ///
 /// # Errors
-/// A snapshot that is damaged, that is another cluster's without `--force`, that OpenBao refuses, or nobody's yes.
+/// The snapshot is damaged or, without `--force`, another cluster's, OpenBao refuses it, or the
+/// user does not confirm.
 pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
     let identities = Identities::read(&arguments.identities.age_identity)?;
     let settings = arguments.connection.settings(None)?;
     let token = match &arguments.token_file {
-        Some(path) => login::read_word(path)?,
-        None => cli::operator_token(&arguments.connection, &settings)?,
+        Some(path) => login::read_token(path)?,
+        None => zts_cli::operator_token(&arguments.connection, &settings)?,
     };
-    let (name, places) = with_folder(arguments.snapshot.as_deref(), &arguments.places);
-    let stores = Stores::open(&places)?.verified_by(&arguments.verification)?;
-    let chosen = Chosen::find(&stores, name.as_deref())?;
-    let metadata = chosen.metadata()?;
-    chosen.needs_identity(metadata.is_some_and(Metadata::is_encrypted), &identities)?;
-    let checked = chosen.check(&identities)?;
-    let mut leader = cluster::leader(&settings).map_err(|missing| missing.failure)?;
-    match metadata {
-        Some(metadata) => refuse_another(arguments, metadata, &leader)?,
+    let (name, places) = split_path(arguments.snapshot.as_deref(), &arguments.places);
+    let backends = Backends::open(&places)?.verified_by(&arguments.verification)?;
+    let selected = SelectedSnapshot::select(&backends, name.as_deref())?;
+    let description = selected.description()?;
+    selected.require_identity(
+        description.is_some_and(Description::is_encrypted),
+        &identities,
+    )?;
+    let verified = selected.verify(&identities)?;
+    let mut node = connect_active_node(&settings).map_err(|attempt| attempt.failure)?;
+    match description {
+        Some(description) => refuse_other_cluster(arguments, description, &node)?,
         None => note(format_args!(
-            "{} has no description beside it: which cluster it is of, only OpenBao's keys tell",
-            chosen.shown()
+            "{} has no description beside it: only OpenBao can tell by its keys of which cluster it is",
+            selected.display_name()
         )),
     }
     if !arguments.yes {
-        ask(&chosen, metadata, &leader)?;
+        confirm(&selected, description, &node)?;
     }
-    leader.client.authenticate(Authentication::Token(token));
-    send(arguments, &chosen, checked, &identities, &leader)?;
-    wait_until_applied(&chosen, metadata, &leader)
+    node.client.authenticate(Authentication::Token(token));
+    upload(arguments, &selected, verified, &identities, &node)?;
+    wait_until_applied(&selected, description, &node)
 }
 
-fn refuse_another(
+fn refuse_other_cluster(
     arguments: &Restore,
-    metadata: &Metadata,
-    leader: &Leader,
+    description: &Description,
+    node: &ActiveNode,
 ) -> Result<(), Failure> {
-    if metadata.cluster_id == leader.cluster_id || arguments.force {
+    if description.cluster_id == node.cluster_id || arguments.force {
         return Ok(());
     }
     Err(Failure::failed(format!(
         "{} is a snapshot of cluster `{}` ({}), and OpenBao at `{}` is of cluster `{}` ({})",
-        metadata.name(),
-        metadata.cluster_name,
-        metadata.cluster_id,
-        leader.client.address(),
-        leader.cluster_name,
-        leader.cluster_id
+        description.name(),
+        description.cluster_name,
+        description.cluster_id,
+        node.client.address(),
+        node.cluster_name,
+        node.cluster_id
     ))
-    .hint("for a new cluster in the place of a lost one: `--force`; it is then unsealed with the key shares of the lost one"))
+    .hint("give `--force` for a new cluster that replaces a lost one; it is then unsealed with the key shares of the lost one"))
 }
 
-fn ask(chosen: &Chosen<'_>, metadata: Option<&Metadata>, leader: &Leader) -> Result<(), Failure> {
+fn confirm(
+    selected: &SelectedSnapshot<'_>,
+    description: Option<&Description>,
+    node: &ActiveNode,
+) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "restoring needs a yes, and nobody is at a terminal to give it",
+            "restoring must be confirmed, and standard input is no terminal",
         )
-        .hint("`--yes` gives it"));
+        .hint("`--yes` confirms it"));
     }
-    let about = match metadata {
-        Some(metadata) => format!(
+    let origin = match description {
+        Some(description) => format!(
             "taken {} ({} ago) of cluster `{}`",
-            metadata.taken_at,
-            metadata.taken_at.age(),
-            metadata.cluster_name
+            description.taken_at,
+            description.taken_at.age(),
+            description.cluster_name
         ),
-        None => "taken at a time and of a cluster that are not known".to_owned(),
+        None => "its time and its cluster are not known".to_owned(),
     };
     note(format_args!(
-        "{}\n  {about}\n  goes in the place of all that cluster `{}` at {} holds now\nType the name of that cluster to go on:",
-        chosen.shown(),
-        leader.cluster_name,
-        leader.client.address(),
+        "{}\n  {origin}\n  replaces all data of cluster `{}` at {}\nType the name of that cluster to continue:",
+        selected.display_name(),
+        node.cluster_name,
+        node.client.address(),
     ));
     let mut line = String::new();
     io::stdin()
         .lock()
         .read_line(&mut line)
         .map_err(|cause| Failure::failed(format!("the answer could not be read: {cause}")))?;
-    if line.trim() == leader.cluster_name {
+    if line.trim() == node.cluster_name {
         return Ok(());
     }
     Err(Failure::failed(
@@ -115,40 +123,42 @@ fn ask(chosen: &Chosen<'_>, metadata: Option<&Metadata>, leader: &Leader) -> Res
     ))
 }
 
-fn send(
+fn upload(
     arguments: &Restore,
-    chosen: &Chosen<'_>,
-    checked: Checked,
+    selected: &SelectedSnapshot<'_>,
+    verified: VerifiedSnapshot,
     identities: &Identities,
-    leader: &Leader,
+    node: &ActiveNode,
 ) -> Result<(), Failure> {
-    let total = Duration::from_secs(60 + checked.stored.size / SLOWEST);
-    let stored = chosen.place.open(&chosen.entry.listed.name)?;
-    let stored = Attested::new(stored, checked.stored);
-    let replaced = stored.replaced();
-    let mut archive = identities.archive(stored, checked.encrypted)?;
-    let began = Instant::now();
-    let sent = snapshot::restore(&leader.client, &mut *archive, arguments.force, total);
-    sent.map_err(|error| {
-        if replaced.get() {
+    let total = Duration::from_secs(60 + verified.stored.size / MIN_RATE);
+    let stored = selected
+        .backend
+        .open_snapshot(&selected.snapshot.listed.name)?;
+    let stored = VerifyingReader::new(stored, verified.stored);
+    let mismatch = stored.mismatch();
+    let mut archive = identities.open_archive(stored, verified.is_encrypted)?;
+    let started = Instant::now();
+    let uploaded = snapshot::restore(&node.client, &mut *archive, arguments.force, total);
+    uploaded.map_err(|error| {
+        if mismatch.get() {
             return Failure::failed(format!(
-                "nothing is restored: {} is no longer what it was when it was checked",
-                chosen.shown()
+                "nothing is restored: {} has changed since it was verified",
+                selected.display_name()
             ))
-            .hint("find out who replaces it, and start again");
+            .hint("find out what replaces it, and start again");
         }
         let hint = match &error {
-            openbao::Error::Refused { refusal, .. } => {
-                let seal = refusal.messages.iter().any(|text| text.contains("snapshot-force"));
-                seal.then(|| "the snapshot is of another set of key shares or another seal: `--force`, and then unseal with those".to_owned())
+            zts_openbao::Error::Refused { api_error, .. } => {
+                let is_other_seal = api_error.messages.iter().any(|text| text.contains("snapshot-force"));
+                is_other_seal.then(|| "the snapshot has other key shares or another seal: give `--force`, and then unseal with those".to_owned())
             }
-            openbao::Error::Denied { .. } => {
+            zts_openbao::Error::Denied { .. } => {
                 let path = if arguments.force { snapshot::PATH_FORCE } else { snapshot::PATH };
                 Some(format!("the token's policies must allow `update` on `{path}`, with `--force` also `sudo`"))
             }
-            openbao::Error::Unavailable { attempts } if attempts.iter().any(is_cut_off) => {
-                let took = began.elapsed().as_secs();
-                Some(format!("it went on for {took} s, and OpenBao gives an upload no more than its listener's `http_read_timeout`, which is 30 s by default: raise it there, or restore from a machine nearer to it"))
+            zts_openbao::Error::Unavailable { attempts } if attempts.iter().any(is_interrupted) => {
+                let seconds = started.elapsed().as_secs();
+                Some(format!("the upload ended after {seconds} s, and OpenBao limits it to its listener's `http_read_timeout`, 30 s by default: raise that, or restore from a machine nearer to it"))
             }
             _ => None,
         };
@@ -157,68 +167,74 @@ fn send(
     })
 }
 
-/// Whether a server had enough of an upload: it says so, or just ends the connection.
-fn is_cut_off(attempt: &Attempt) -> bool {
-    match &attempt.trouble {
-        Trouble::Server { messages, .. } => {
+/// Returns whether a server ended an upload, by a message or by closing the connection.
+fn is_interrupted(attempt: &Attempt) -> bool {
+    match &attempt.error {
+        NodeError::Server { messages, .. } => {
             messages.iter().any(|text| text.contains("i/o timeout"))
         }
-        Trouble::Closed(_) => true,
+        NodeError::Transport(TransportError::Closed(_)) => true,
         _ => false,
     }
 }
 
-/// OpenBao answers before it applies what it has read.
+/// Waits until OpenBao has applied the snapshot, because it answers before that.
 fn wait_until_applied(
-    chosen: &Chosen<'_>,
-    metadata: Option<&Metadata>,
-    leader: &Leader,
+    selected: &SelectedSnapshot<'_>,
+    description: Option<&Description>,
+    node: &ActiveNode,
 ) -> Result<(), Failure> {
-    let is_its = |id: &str| metadata.is_none_or(|metadata| metadata.cluster_id == id);
+    let is_restored_cluster = |id: &str| description.is_none_or(|it| it.cluster_id == id);
 
-    let until = Instant::now() + APPLYING;
-    let mut settled_since = None;
+    let until = Instant::now() + APPLY_TIMEOUT;
+    // Whether OpenBao serves the snapshot or is sealed with it, and since when.
+    let mut state: Option<(bool, Instant)> = None;
     while Instant::now() < until {
-        let status = sys::seal_status(&leader.client);
-        let now = match status {
+        let is_serving = match sys::seal_status(&node.client) {
             Ok(status) if status.sealed => Some(false),
-            Ok(status) if is_its(&status.cluster_id) => {
-                let active = sys::leader(&leader.client).is_ok_and(|answer| answer.is_active());
+            Ok(status) if is_restored_cluster(&status.cluster_id) => {
+                let active = sys::leader(&node.client).is_ok_and(|answer| answer.is_active());
                 active.then_some(true)
             }
             _ => None,
         };
-        let since = settled_since.filter(|(state, _)| Some(*state) == now);
-        settled_since = now.map(|state| since.unwrap_or((state, Instant::now())));
-        if let Some((open, since)) = settled_since
-            && since.elapsed() >= SETTLED
+        let unchanged = state.filter(|(before, _)| Some(*before) == is_serving);
+        state = is_serving.map(|now| unchanged.unwrap_or((now, Instant::now())));
+        if let Some((is_serving, since)) = state
+            && since.elapsed() >= SETTLE_TIME
         {
-            told(chosen, metadata, leader, open);
+            report_restored(selected, description, node, is_serving);
             return Ok(());
         }
         thread::sleep(Duration::from_millis(100));
     }
     Err(Failure::failed(format!(
-        "OpenBao at `{}` has taken the snapshot, but does not serve what is in it after {} s",
-        leader.client.address(),
-        APPLYING.as_secs()
+        "OpenBao at `{}` has accepted the snapshot, but does not serve its content after {} s",
+        node.client.address(),
+        APPLY_TIMEOUT.as_secs()
     ))
     .hint("its log says why"))
 }
 
-fn told(chosen: &Chosen<'_>, metadata: Option<&Metadata>, leader: &Leader, open: bool) {
-    let (name, address) = (&chosen.entry.listed.name, leader.client.address());
-    if open {
+fn report_restored(
+    selected: &SelectedSnapshot<'_>,
+    description: Option<&Description>,
+    node: &ActiveNode,
+    is_serving: bool,
+) {
+    let (name, address) = (&selected.snapshot.listed.name, node.client.address());
+    if is_serving {
         note(format_args!(
             "{name} is restored; OpenBao at {address} serves it"
         ));
     } else {
-        // Until then it wants as many shares as it was initialised with: it keeps in mind what it has read of its seal.
-        let cluster = metadata.map_or("that it is of".to_owned(), |metadata| {
-            format!("`{}`", metadata.cluster_name)
+        // Until the restart it expects as many shares as it was initialised with, because it caches
+        // its seal's configuration.
+        let cluster = description.map_or("the snapshot's cluster".to_owned(), |it| {
+            format!("cluster `{}`", it.cluster_name)
         });
         note(format_args!(
-            "{name} is restored; OpenBao at {address} is sealed: restart it, then unseal it, and each other node, with the key shares of cluster {cluster}"
+            "{name} is restored; OpenBao at {address} is sealed: restart it, then unseal it and each other node with the key shares of {cluster}"
         ));
     }
 }

@@ -1,95 +1,97 @@
-//! Which sets of shares a node was offered, and what it said to them.
+//! The sets of key shares that a node was offered, and those that it refused.
 
 use std::time::{Duration, Instant};
 
 use itertools::Itertools;
 
-/// How many sets are tried in all before a node is left alone for a while.
-const MOST: usize = 1000;
-/// For how long, the first time and at most: what was refused for a reason that has gone, such as
-/// somebody who restored other data, is offered again.
-const FIRST_REST: Duration = Duration::from_secs(60);
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+/// The limit for sets that are tried before a pause.
+const MAX_SETS: usize = 1000;
+/// The first and the longest pause. After a pause all sets are tried again, because the reason of
+/// the refusals may be gone, such as restored data of another cluster.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// Places of shares, from 0 on.
-pub(crate) type Set = Vec<usize>;
+/// Indexes of key shares.
+pub(crate) type ShareSet = Vec<usize>;
 
-/// What is known of the sets at one node. They are tried in one order, so that a number says which ones
-/// it refused.
+/// The sets that were tried at one node. They are tried in a fixed order, so a number is enough to
+/// know which ones it refused.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
-    needed: usize,
+    threshold: usize,
     refused: usize,
-    good: Option<Set>,
-    rest: Duration,
-    rests_until: Option<Instant>,
+    last_successful: Option<ShareSet>,
+    pause: Duration,
+    paused_until: Option<Instant>,
 }
 
 impl Attempts {
-    /// Begins to open a node that needs that many shares; another number than before means other shares.
-    pub(crate) fn begin(&mut self, needed: usize) {
-        if self.needed != needed {
+    /// Prepares for a node with this threshold. Another threshold than before means that the key
+    /// was rotated.
+    pub(crate) fn prepare(&mut self, threshold: usize) {
+        if self.threshold != threshold {
             *self = Self {
-                needed,
+                threshold,
                 ..Self::default()
             };
         }
         if self
-            .rests_until
+            .paused_until
             .is_some_and(|until| until <= Instant::now())
         {
-            self.rests_until = None;
+            self.paused_until = None;
             self.refused = 0;
         }
     }
 
-    /// Whether everything was tried, and the node is left alone.
-    pub(crate) fn rests(&self) -> bool {
-        self.rests_until.is_some()
+    /// Returns whether all sets were refused and the pause has not ended.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_until.is_some()
     }
 
-    /// How many sets it refused, one after the other.
+    /// Returns the number of sets that the node refused since the last success or pause.
     pub(crate) fn refused_count(&self) -> usize {
         self.refused
     }
 
-    /// The set to try next, of so many shares: the one that opened the node before comes first.
-    pub(crate) fn next(&self, count: usize) -> Option<Set> {
-        if self.good.is_some() {
-            return self.good.clone();
+    /// Returns the next set to try of `count` shares. The set that unsealed the node before is
+    /// first.
+    pub(crate) fn next_set(&self, count: usize) -> Option<ShareSet> {
+        if self.last_successful.is_some() {
+            return self.last_successful.clone();
         }
-        if self.refused >= MOST {
+        if self.refused >= MAX_SETS {
             return None;
         }
-        (0..count).combinations(self.needed).nth(self.refused)
+        (0..count).combinations(self.threshold).nth(self.refused)
     }
 
-    /// The node refused the set that came next.
-    pub(crate) fn refuse(&mut self) {
-        if self.good.take().is_none() {
+    /// Records that the node refused the next set.
+    pub(crate) fn record_refusal(&mut self) {
+        if self.last_successful.take().is_none() {
             self.refused += 1;
         }
     }
 
-    /// There is no further set: leaves the node alone, longer each time.
-    pub(crate) fn rest(&mut self) {
-        self.rest = (self.rest * 2).clamp(FIRST_REST, LONGEST_REST);
-        self.rests_until = Some(Instant::now() + self.rest);
+    /// Starts a pause, longer each time.
+    pub(crate) fn start_pause(&mut self) {
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.paused_until = Some(Instant::now() + self.pause);
     }
 
-    /// This set opened the node. Gives the shares that are certainly wrong: each was the only stranger
-    /// in a set that was refused.
-    pub(crate) fn open(&mut self, set: &Set, count: usize) -> Set {
-        let sets = (0..count).combinations(self.needed).take(self.refused);
-        let strangers = sets.filter_map(|refused| {
+    /// Records that `set` unsealed the node. Returns the shares that are certainly wrong: a refused
+    /// set had one share that is not in `set`.
+    pub(crate) fn record_success(&mut self, set: &ShareSet, count: usize) -> ShareSet {
+        let sets = (0..count).combinations(self.threshold).take(self.refused);
+        let wrong = sets.filter_map(|refused| {
             let mut others = refused.into_iter().filter(|place| !set.contains(place));
             let first = others.next()?;
             others.next().is_none().then_some(first)
         });
-        let wrong = strangers.sorted().dedup().collect();
+        let wrong = wrong.sorted().dedup().collect();
         *self = Self {
-            needed: self.needed,
-            good: Some(set.clone()),
+            threshold: self.threshold,
+            last_successful: Some(set.clone()),
             ..Self::default()
         };
         wrong
@@ -100,64 +102,71 @@ impl Attempts {
 mod tests {
     use super::*;
 
-    fn attempts(needed: usize) -> Attempts {
+    fn attempts(threshold: usize) -> Attempts {
         let mut attempts = Attempts::default();
-        attempts.begin(needed);
+        attempts.prepare(threshold);
         attempts
     }
 
     #[test]
-    fn each_set_is_tried_once_and_then_the_node_is_left_alone() {
+    fn each_set_is_tried_once_before_a_pause() {
         let mut attempts = attempts(2);
         let mut tried = Vec::new();
-        while let Some(set) = attempts.next(3) {
+        while let Some(set) = attempts.next_set(3) {
             tried.push(set);
-            attempts.refuse();
+            attempts.record_refusal();
         }
         assert_eq!(tried, [[0, 1], [0, 2], [1, 2]]);
-        attempts.rest();
-        attempts.begin(2);
-        assert!(attempts.rests());
-        // A rekey that asks for another number ends that.
-        attempts.begin(1);
-        assert_eq!((attempts.rests(), attempts.next(3)), (false, Some(vec![0])));
+        attempts.start_pause();
+        attempts.prepare(2);
+        assert!(attempts.is_paused());
+        // A rotation of the key with another threshold ends the pause.
+        attempts.prepare(1);
+        assert_eq!(
+            (attempts.is_paused(), attempts.next_set(3)),
+            (false, Some(vec![0]))
+        );
     }
 
     #[test]
-    fn a_rest_ends_and_grows() {
+    fn pauses_end_and_grow() {
         let mut attempts = attempts(1);
-        attempts.refuse();
-        attempts.rest();
-        attempts.rests_until = Some(Instant::now());
-        attempts.begin(1);
-        assert_eq!((attempts.rests(), attempts.next(1)), (false, Some(vec![0])));
+        attempts.record_refusal();
+        attempts.start_pause();
+        attempts.paused_until = Some(Instant::now());
+        attempts.prepare(1);
+        assert_eq!(
+            (attempts.is_paused(), attempts.next_set(1)),
+            (false, Some(vec![0]))
+        );
         for _ in 0..10 {
-            attempts.rest();
+            attempts.start_pause();
         }
-        assert_eq!(attempts.rest, LONGEST_REST);
+        assert_eq!(attempts.pause, LONGEST_PAUSE);
     }
 
     #[test]
-    fn there_is_an_end_to_many_shares() {
+    fn the_number_of_sets_is_limited() {
         let mut attempts = attempts(10);
-        while attempts.next(30).is_some() {
-            attempts.refuse();
+        while attempts.next_set(30).is_some() {
+            attempts.record_refusal();
         }
-        assert_eq!(attempts.refused_count(), MOST);
+        assert_eq!(attempts.refused_count(), MAX_SETS);
     }
 
     #[test]
-    fn the_only_stranger_in_a_refused_set_is_wrong() {
+    fn the_only_unknown_share_of_a_refused_set_is_wrong() {
         let mut attempts = attempts(3);
         // Shares 0 and 3 are wrong: refused until {1, 2, 4}.
         let good = vec![1, 2, 4];
-        while attempts.next(5).as_ref() != Some(&good) {
-            attempts.refuse();
+        while attempts.next_set(5).as_ref() != Some(&good) {
+            attempts.record_refusal();
         }
-        assert_eq!(attempts.open(&good, 5), [0, 3]);
-        // Next time it comes first; where it is refused (a rekey), all others are tried.
-        assert_eq!(attempts.next(5), Some(good));
-        attempts.refuse();
-        assert_eq!(attempts.next(5), Some(vec![0, 1, 2]));
+        assert_eq!(attempts.record_success(&good, 5), [0, 3]);
+        // Next time it is the first. If it is refused (a rotation of the key), all others are
+        // tried.
+        assert_eq!(attempts.next_set(5), Some(good));
+        attempts.record_refusal();
+        assert_eq!(attempts.next_set(5), Some(vec![0, 1, 2]));
     }
 }

@@ -1,59 +1,59 @@
-//! What the program is told to watch.
+//! The configuration file.
 
 use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
-use cli::{ConnectionArgs, Failure, KeyFile, unusable};
-use openbao::{Address, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
+use zts_cli::{ConnectionArgs, Failure, KeyFile, unusable};
+use zts_openbao::{Address, Settings};
 
 use crate::{
     Arguments,
     log::Level,
-    shares::{Shares, refuse_readers},
+    shares::{KeyShares, refuse_readers},
 };
 
-/// How long one request to a node may take, and its connection.
-const PATIENCE: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(2);
-/// What `probe_interval` may be, in seconds.
-const INTERVALS: RangeInclusive<u64> = 1..=3600;
+/// The time limits for a request to a node and for its connection.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The allowed values of `probe_interval`, in seconds.
+const PROBE_INTERVALS: RangeInclusive<u64> = 1..=3600;
 
-/// The file.
+/// The JSON file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ConfigurationFile {
     #[serde(default)]
     log_level: Level,
-    #[serde(default = "five_seconds")]
+    #[serde(default = "default_probe_interval")]
     probe_interval: u64,
     nodes: Vec<String>,
     #[serde(default)]
     unseal_keys: Vec<SecretString>,
 }
 
-fn five_seconds() -> u64 {
+fn default_probe_interval() -> u64 {
     5
 }
 
-/// What the program is told, checked.
+/// The checked configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// How much it says.
+    /// The lowest level of log lines.
     pub(crate) log_level: Level,
-    /// How long lies between two looks at a node.
+    /// The time between two probes of a node.
     pub(crate) probe_interval: Duration,
-    /// How to reach each node.
+    /// The connection settings of each node.
     pub(crate) nodes: Vec<Settings>,
     /// The key shares.
-    pub(crate) shares: Arc<Shares>,
+    pub(crate) shares: Arc<KeyShares>,
 }
 
 impl Configuration {
     /// Reads the file and all sources of key shares.
     ///
     /// # Errors
-    /// What of it cannot be read or makes no sense.
+    /// A file that cannot be read, or a value that is not valid.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self, Failure> {
         let path = &arguments.config;
         let on_disk = KeyFile::read(path)?;
@@ -64,13 +64,13 @@ impl Configuration {
         if file.nodes.is_empty() {
             return Err(unusable(path, "`nodes` is empty").hint("name at least one node's URL"));
         }
-        if !INTERVALS.contains(&file.probe_interval) {
+        if !PROBE_INTERVALS.contains(&file.probe_interval) {
             let given = file.probe_interval;
             return Err(
                 unusable(path, format!("`probe_interval` is {given}")).hint("1 to 3600 seconds")
             );
         }
-        let shares = Shares::collect(
+        let shares = KeyShares::collect(
             file.unseal_keys,
             path,
             &arguments.unseal_key_file,
@@ -80,45 +80,45 @@ impl Configuration {
         Ok(Self {
             log_level: file.log_level,
             probe_interval: Duration::from_secs(file.probe_interval),
-            nodes: nodes(arguments, &file.nodes)?,
+            nodes: node_settings(arguments, &file.nodes)?,
             shares: Arc::new(shares),
         })
     }
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<File, Failure> {
+fn parse(path: &Path, text: &[u8]) -> Result<ConfigurationFile, Failure> {
     serde_json::from_slice(text).map_err(|cause| {
-        let why = explain(&cause);
+        let why = describe_error(&cause);
         unusable(path, format!("it is not understood: {why}")).hint(
             "JSON with log_level, probe_interval, nodes and unseal_keys: see `vault-unseal --help`",
         )
     })
 }
 
-/// The longest name of a key that is repeated in a message: shorter than any key share.
-const LONGEST_NAME: usize = 20;
+/// The longest JSON key that a message repeats, in bytes: shorter than any key share.
+const MAX_SHOWN_NAME: usize = 20;
 
-/// What is wrong with the text, never what stands there: that may be a key share in the wrong place,
-/// also as the name of a key.
-fn explain(cause: &serde_json::Error) -> String {
+/// Describes the error without the value, which may be a key share in the wrong place, also as a
+/// JSON key.
+fn describe_error(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
     let about_names = ["unknown field", "missing field", "duplicate field"];
     let name = text.split('`').nth(1).unwrap_or_default();
     if !cause.is_data()
-        || name.len() <= LONGEST_NAME && about_names.iter().any(|start| text.starts_with(start))
+        || name.len() <= MAX_SHOWN_NAME && about_names.iter().any(|start| text.starts_with(start))
     {
         return text;
     }
     let (line, column) = (cause.line(), cause.column());
     format!(
-        "the value that ends at line {line} column {column} is none that its key takes: log_level is \
+        "the value that ends at line {line} column {column} is not valid for its key: log_level is \
          `error`, `warn`, `info`, `debug` or `trace`, probe_interval a whole number, nodes and \
          unseal_keys are lists of texts"
     )
 }
 
-/// One client's settings for each node: a look at one must not be answered by another.
-fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failure> {
+/// Returns settings for each node, so that no other node answers a probe of it.
+fn node_settings(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failure> {
     let mut list = Vec::new();
     for url in urls {
         list.extend(Address::parse_list(url).map_err(|cause| {
@@ -137,9 +137,9 @@ fn nodes(arguments: &Arguments, urls: &[String]) -> Result<Vec<Settings>, Failur
     let common = connection.settings(None)?;
     let settings = |address| Settings {
         addresses: vec![address],
-        namespace: None, // unsealing is the root namespace's
-        connect_timeout: CONNECT,
-        request_timeout: PATIENCE,
+        namespace: None, // the root namespace has the API for unsealing
+        connect_timeout: CONNECT_TIMEOUT,
+        request_timeout: REQUEST_TIMEOUT,
         ..common.clone()
     };
     Ok(list.into_iter().map(settings).collect())
@@ -154,8 +154,9 @@ mod tests {
 
     const SHARE: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
 
-    /// A configuration with a key share where none belongs: as a value, in a list, or as a key.
-    fn misplaced() -> impl Strategy<Value = Value> {
+    /// Returns configurations with a key share in a wrong place: as a value, in a list, or as a
+    /// key.
+    fn misplaced_share() -> impl Strategy<Value = Value> {
         let keys = [
             "log_level",
             "probe_interval",
@@ -181,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_message_shows_a_key_share(configuration in misplaced(), cut in 0_usize..400) {
+        fn no_message_shows_a_key_share(configuration in misplaced_share(), cut in 0_usize..400) {
             let text = configuration.to_string();
             let end = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
             for text in [&text, &text[..end.unwrap_or(0)]] {

@@ -1,34 +1,33 @@
 //! Watches the nodes of an OpenBao cluster and unseals those that are sealed.
 //!
-//! [`run`] is the whole program. What it is told stands in [`configuration`], the key shares come from
-//! [`shares`]; each node has a thread of its own ([`watch`]), which looks at it and opens it
-//! ([`opening`], which keeps in mind what was refused in [`attempts`]), so that one that hangs delays no
-//! other. [`service`] speaks with systemd.
+//! [`run`] is the whole program. [`configuration`] reads the nodes, [`shares`] reads the key
+//! shares. [`service`] starts one thread for each node ([`node_watcher`]), so that a node that does
+//! not answer delays no other, and reports to systemd. A thread probes its node and submits sets of
+//! key shares ([`unsealing`]). [`attempts`] records the sets that the node refused.
 
 mod attempts;
 mod cli;
 mod configuration;
 mod log;
-mod memory;
 mod metrics;
-mod opening;
-mod pulse;
+mod node_watcher;
 mod service;
 mod shares;
-mod watch;
+mod unsealing;
+mod watchdog;
 
 pub use cli::Arguments;
 
-use ::cli::Failure;
+use zts_cli::Failure;
 
 /// Runs the program.
 ///
 /// # Errors
 /// A configuration or key shares that cannot be used; with `--once`, a node that is still sealed.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    memory::lock();
+    service::lock_memory();
     if arguments.once {
-        service::once(&arguments)
+        service::run_once(&arguments)
     } else {
         service::run(arguments)
     }

@@ -1,4 +1,4 @@
-//! Lines for people and for the journal.
+//! Log lines on stderr, with priorities for the journal.
 
 use std::{
     fmt,
@@ -7,32 +7,32 @@ use std::{
 
 use serde::Deserialize;
 
-/// How much is said; each level includes those before it.
+/// The level of a log line. Each level includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// What somebody must do something about.
+    /// A person must act.
     Error,
-    /// What may become that.
+    /// A person may have to act soon.
     Warn,
-    /// What changed.
+    /// A change.
     #[default]
     Info,
-    /// What was seen.
+    /// A result of a probe.
     Debug,
-    /// What was asked.
+    /// A request.
     Trace,
 }
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
-/// From now on, says what is of this level or above.
-pub(crate) fn set(level: Level) {
+/// Sets the lowest level that is written.
+pub(crate) fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
 
-/// Writes a line to stderr. In the journal, its priority comes along (sd-daemon(3)).
-pub(crate) fn say(level: Level, message: impl fmt::Display) {
+/// Writes a line to stderr, in the journal with its priority (sd-daemon(3)).
+pub(crate) fn report(level: Level, message: impl fmt::Display) {
     if level as u8 > LEVEL.load(Ordering::Relaxed) {
         return;
     }
@@ -44,8 +44,8 @@ pub(crate) fn say(level: Level, message: impl fmt::Display) {
         Level::Trace => (7, "trace"),
     };
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        cli::note(format_args!("<{priority}>{message}"));
+        zts_cli::note(format_args!("<{priority}>{message}"));
     } else {
-        cli::note(format_args!("{name}: {message}"));
+        zts_cli::note(format_args!("{name}: {message}"));
     }
 }

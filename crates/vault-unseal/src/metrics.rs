@@ -1,4 +1,4 @@
-//! Metrics for Prometheus, in a file that `node_exporter` reads.
+//! Metrics for Prometheus, in a file for `node_exporter`.
 
 use std::{
     collections::BTreeMap,
@@ -8,65 +8,65 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use exposition::{Family, Page, flag, seconds};
+use zts_exposition::{Family, Page, flag, seconds};
 
-use crate::log::{Level, say};
+use crate::log::{Level, report};
 
-/// The file is written at least so often: its age tells whether the program lives.
-const FRESH: Duration = Duration::from_secs(60);
-/// And at most so often.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The longest time between two writes: an older file shows that the program does not run.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
+/// The shortest time between two writes.
+const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What is known of a node.
+/// The metrics of a node.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Node {
-    /// Whether it answered the last look.
+pub(crate) struct NodeMetrics {
+    /// Set if it answered the last probe.
     pub(crate) up: bool,
-    /// Whether it was sealed then.
+    /// Set if it was sealed at the last probe.
     pub(crate) sealed: bool,
-    /// How often it was unsealed by this program.
+    /// The number of times that this program unsealed it.
     pub(crate) unsealed: f64,
-    /// How many looks ended without what they were for.
+    /// The number of probes that failed or left it sealed.
     pub(crate) failures: f64,
 }
 
-/// All nodes' figures, and where they are written.
+/// The metrics of all nodes, and the file for them.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     file: Option<PathBuf>,
-    nodes: Mutex<BTreeMap<String, Node>>,
+    nodes: Mutex<BTreeMap<String, NodeMetrics>>,
     changed: Condvar,
 }
 
-/// A metric of each node, and where its value is.
-type Kind = (Family, fn(&Node) -> f64);
+/// A metric family, and the function that returns its value for a node.
+type NodeFamily = (Family, fn(&NodeMetrics) -> f64);
 
-const KINDS: [Kind; 4] = [
+const NODE_FAMILIES: [NodeFamily; 4] = [
     (
         Family::gauge(
             "vault_unseal_node_up",
-            "Whether the node answered the last look.",
+            "1 if the node answered the last probe, else 0.",
         ),
         |node| flag(node.up),
     ),
     (
         Family::gauge(
             "vault_unseal_node_sealed",
-            "Whether the node was sealed at the last look.",
+            "1 if the node was sealed at the last probe, else 0.",
         ),
         |node| flag(node.sealed),
     ),
     (
         Family::counter(
             "vault_unseal_node_unsealed_total",
-            "How often the node was unsealed.",
+            "Number of times that the node was unsealed.",
         ),
         |node| node.unsealed,
     ),
     (
         Family::counter(
             "vault_unseal_node_failures_total",
-            "Looks at the node that failed, or left it sealed.",
+            "Number of probes that failed or left the node sealed.",
         ),
         |node| node.failures,
     ),
@@ -74,11 +74,11 @@ const KINDS: [Kind; 4] = [
 
 const WRITTEN: Family = Family::gauge(
     "vault_unseal_written_timestamp_seconds",
-    "When these figures were written: at least once a minute while the unsealer lives.",
+    "Time of the last write, at least once a minute while the unsealer runs.",
 );
 
 impl Metrics {
-    /// Metrics in this file; without one, none.
+    /// Creates metrics for this file; without a file they are not written.
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
         Self {
             file,
@@ -87,81 +87,81 @@ impl Metrics {
         }
     }
 
-    /// Speaks of these nodes from now on, and of no others.
-    pub(crate) fn about(&self, names: impl Iterator<Item = String>) {
+    /// Sets the nodes. Those that are known keep their metrics.
+    pub(crate) fn set_nodes(&self, names: impl Iterator<Item = String>) {
         let mut nodes = self.lock();
         let known = std::mem::take(&mut *nodes);
-        let figures = |name: &String| known.get(name).copied().unwrap_or_default();
         nodes.extend(names.map(|name| {
-            let figures = figures(&name);
-            (name, figures)
+            let metrics = known.get(&name).copied().unwrap_or_default();
+            (name, metrics)
         }));
     }
 
-    /// Changes a node's figures. It does no more: a disk that hangs keeps no node sealed.
-    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Node)) {
+    /// Updates the metrics of a node. Another thread writes the file, so a slow disk delays no
+    /// unsealing.
+    pub(crate) fn update_node(&self, name: &str, update: impl FnOnce(&mut NodeMetrics)) {
         if let Some(node) = self.lock().get_mut(name) {
-            change(node);
+            update(node);
             self.changed.notify_one();
         }
     }
 
-    /// Writes the file now and whenever something changes.
-    pub(crate) fn keep(&self) {
+    /// Writes the file now and after each change, until the process ends.
+    pub(crate) fn write_on_change(&self) {
         let mut written = Page::default();
-        let mut trouble = None;
+        let mut last_error = None;
         while let Some(file) = &self.file {
             let nodes = self.lock();
             let waited = self
                 .changed
-                .wait_timeout_while(nodes, FRESH, |nodes| figures(nodes) == written);
-            written = figures(&waited.unwrap_or_else(PoisonError::into_inner).0);
-            let now = write(file, written.clone())
+                .wait_timeout_while(nodes, MAX_INTERVAL, |nodes| render_page(nodes) == written);
+            written = render_page(&waited.unwrap_or_else(PoisonError::into_inner).0);
+            let error = write_file(file, written.clone())
                 .err()
                 .map(|cause| cause.to_string());
-            if let Some(cause) = now.as_ref().filter(|_| now != trouble) {
-                complain(file, cause);
+            if let Some(cause) = error.as_ref().filter(|_| error != last_error) {
+                report_write_error(file, cause);
             }
-            trouble = now;
-            thread::sleep(PAUSE);
+            last_error = error;
+            thread::sleep(MIN_INTERVAL);
         }
     }
 
     /// Writes the file once.
     pub(crate) fn write_once(&self) {
-        let page = figures(&self.lock());
+        let page = render_page(&self.lock());
         if let Some(file) = &self.file
-            && let Err(cause) = write(file, page)
+            && let Err(cause) = write_file(file, page)
         {
-            complain(file, &cause.to_string());
+            report_write_error(file, &cause.to_string());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, NodeMetrics>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn complain(file: &Path, cause: &str) {
+fn report_write_error(file: &Path, cause: &str) {
     let shown = file.display();
-    say(
+    report(
         Level::Warn,
         format_args!("the metrics are not written to `{shown}`: {cause}"),
     );
 }
 
-fn figures(nodes: &BTreeMap<String, Node>) -> Page {
+fn render_page(nodes: &BTreeMap<String, NodeMetrics>) -> Page {
     let mut page = Page::default();
-    for (family, value) in &KINDS {
+    for (family, value) in &NODE_FAMILIES {
         page.begin(family);
-        for (node, figures) in nodes {
-            page.sample(family, &[("node", node)], value(figures));
+        for (node, metrics) in nodes {
+            page.sample(family, &[("node", node)], value(metrics));
         }
     }
     page
 }
 
-fn write(file: &Path, mut page: Page) -> std::io::Result<()> {
+fn write_file(file: &Path, mut page: Page) -> std::io::Result<()> {
     page.single(&WRITTEN, seconds(SystemTime::now()));
-    exposition::write(file, &page)
+    zts_exposition::write(file, &page)
 }

@@ -1,4 +1,4 @@
-//! Key shares: where they come from, and what they must look like.
+//! Reads key shares from their sources, and checks their format.
 
 use std::{
     ffi::OsStr,
@@ -7,41 +7,43 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cli::{Failure, KeyFile, unusable};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
+use zts_cli::{Failure, KeyFile, unusable};
 
-use crate::log::{Level, say};
+use crate::log::{Level, report};
 
-/// How systemd credentials with key shares are named.
-const CREDENTIAL: &str = "unseal-key";
-/// The bits of a mode that let others than the owner do anything.
-const READERS: u32 = 0o077;
-/// How many bytes OpenBao takes: a barrier key, or a share of one, which has one byte more.
+/// The prefix of systemd credentials with key shares.
+const CREDENTIAL_PREFIX: &str = "unseal-key";
+/// The bits of a mode that give rights to other users than the owner.
+const OTHER_USERS: u32 = 0o077;
+/// The lengths that OpenBao accepts, in bytes: a barrier key, or a share of one, which has one byte
+/// more.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=33;
 
-/// Different key shares. Each keeps the number that it has in its sources, from 1 on.
-pub(crate) struct Shares {
-    list: Vec<Share>,
+/// The key shares without duplicates. Each has the number of its place in the sources, from 1.
+pub(crate) struct KeyShares {
+    list: Vec<KeyShare>,
 }
 
-struct Share {
+struct KeyShare {
     number: usize,
     text: SecretString,
     bytes: Zeroizing<Vec<u8>>,
 }
 
-impl fmt::Debug for Shares {
+impl fmt::Debug for KeyShares {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} key shares", self.list.len())
     }
 }
 
-impl Shares {
-    /// All shares from the configuration, from files, and from systemd's credentials, each once.
+impl KeyShares {
+    /// Reads all shares from the configuration, from files, and from systemd credentials.
     ///
     /// # Errors
-    /// A file that cannot be read or that others can read, a text that is no key share, or none at all.
+    /// A file that cannot be read or that others can read, a text that is not a key share, or no
+    /// key share at all.
     pub(crate) fn collect(
         configured: Vec<SecretString>,
         configuration: &Path,
@@ -60,7 +62,7 @@ impl Shares {
             all.add(file.shares()?, path, &mut number)?;
         }
         for path in credential_files(credentials) {
-            let file = KeyFile::read(&path)?; // who may read them is systemd's business
+            let file = KeyFile::read(&path)?; // systemd restricts their readers
             all.add(file.shares()?, &path, &mut number)?;
         }
         if all.list.is_empty() {
@@ -86,22 +88,22 @@ impl Shares {
     }
 
     fn add_one(&mut self, text: SecretString, source: &Path, number: usize) -> Result<(), Failure> {
-        let bytes = decode(text.expose_secret()).ok_or_else(|| {
+        let bytes = decode_share(text.expose_secret()).ok_or_else(|| {
             unusable(
                 source,
                 format!("key share {number} is neither hex nor base64 of 16 to 33 bytes"),
             )
-            .hint("a key share stands there as `bao operator init` printed it, in quotes in JSON")
+            .hint("give it as `bao operator init` printed it; in JSON in quotes")
         })?;
         if let Some(same) = self.list.iter().find(|share| share.bytes == bytes) {
             let same = same.number;
-            say(
+            report(
                 Level::Warn,
                 format_args!("key share {number} is the same as key share {same}, and counts once"),
             );
             return Ok(());
         }
-        self.list.push(Share {
+        self.list.push(KeyShare {
             number,
             text,
             bytes,
@@ -109,10 +111,10 @@ impl Shares {
         Ok(())
     }
 
-    /// Shares of one key have one length.
+    /// Warns of shares with another length than most. All shares of one key have the same length.
     fn warn_of_lengths(&self) {
-        let length = |share: &Share| share.bytes.len();
-        let alike = |share: &&Share| {
+        let length = |share: &KeyShare| share.bytes.len();
+        let alike = |share: &&KeyShare| {
             self.list
                 .iter()
                 .filter(|other| length(other) == length(share))
@@ -123,68 +125,74 @@ impl Shares {
         };
         for share in self.list.iter().filter(|share| length(share) != usual) {
             let (number, length) = (share.number, length(share));
-            say(
+            report(
                 Level::Warn,
                 format_args!(
-                    "key share {number} has {length} bytes, and others have {usual}: it is damaged, or another cluster's"
+                    "key share {number} has {length} bytes, and others have {usual}: it is damaged, or of another cluster"
                 ),
             );
         }
     }
 
-    /// How many there are.
+    /// Returns their number.
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// The share at this place, from 0 on.
-    pub(crate) fn get(&self, place: usize) -> Option<&SecretString> {
-        self.list.get(place).map(|share| &share.text)
+    /// Returns the share with this index.
+    pub(crate) fn get(&self, index: usize) -> Option<&SecretString> {
+        self.list.get(index).map(|share| &share.text)
     }
 
-    /// The numbers of the shares at these places, with commas between.
-    pub(crate) fn numbers(&self, places: impl IntoIterator<Item = usize>) -> String {
-        let shares = places.into_iter().filter_map(|place| self.list.get(place));
+    /// Returns the numbers of the shares with these indexes, separated by commas.
+    pub(crate) fn format_numbers(&self, indexes: impl IntoIterator<Item = usize>) -> String {
+        let shares = indexes.into_iter().filter_map(|index| self.list.get(index));
         let numbers: Vec<_> = shares.map(|share| share.number.to_string()).collect();
         numbers.join(", ")
     }
 }
 
-/// Refuses a file with key shares that others than its owner may read.
+/// Refuses a file with key shares that other users than its owner may read.
 ///
 /// # Errors
-/// Others may read it.
+/// Other users may read it.
 pub(crate) fn refuse_readers(file: &KeyFile) -> Result<(), Failure> {
-    file.refuse_readers(READERS).map_err(|failure| {
+    file.refuse_readers(OTHER_USERS).map_err(|failure| {
         let hint = failure.hint_text().unwrap_or_default();
         let hint = format!(
-            "{hint}; where a mount of Kubernetes or Nomad decides the mode: `--allow-readable-key-files`"
+            "{hint}; in a mount of Kubernetes or Nomad, which sets the mode: `--allow-readable-key-files`"
         );
         failure.hint(hint)
     })
 }
 
-/// The credentials with key shares, by name.
+/// Returns the systemd credentials with key shares, sorted by name.
 fn credential_files(folder: Option<&OsStr>) -> Vec<PathBuf> {
     let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
     let mut files: Vec<_> = entries
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(CREDENTIAL))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(CREDENTIAL_PREFIX)
+        })
         .map(|entry| entry.path())
         .collect();
     files.sort();
     files
 }
 
-/// The bytes of a share, hex before base64, as OpenBao reads it.
-fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = hex(text).or_else(|| BASE64_STANDARD.decode(text).ok().map(Zeroizing::new))?;
+/// Decodes a share: hex, else base64, as OpenBao does.
+fn decode_share(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes =
+        decode_hex(text).or_else(|| BASE64_STANDARD.decode(text).ok().map(Zeroizing::new))?;
     LENGTHS.contains(&bytes.len()).then_some(bytes)
 }
 
-fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn decode_hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -199,9 +207,9 @@ fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 mod tests {
     use super::*;
 
-    fn collect(texts: &[&str]) -> Result<Shares, Failure> {
+    fn collect(texts: &[&str]) -> Result<KeyShares, Failure> {
         let shares = texts.iter().map(|text| SecretString::from(*text)).collect();
-        Shares::collect(shares, Path::new("/config.json"), &[], false, None)
+        KeyShares::collect(shares, Path::new("/config.json"), &[], false, None)
     }
 
     #[test]
@@ -210,15 +218,15 @@ mod tests {
         let base64 = BASE64_STANDARD.encode([0x00, 0xff].repeat(8));
         let other = "11".repeat(16);
         let shares = collect(&[&hex, &base64, &hex.to_uppercase(), &other]).ok();
-        // What is left keeps its number.
+        // A share keeps its number when an earlier one is a duplicate.
         assert_eq!(
-            shares.map(|shares| (shares.len(), shares.numbers(0..2))),
+            shares.map(|shares| (shares.len(), shares.format_numbers(0..2))),
             Some((2, "1, 4".to_owned()))
         );
     }
 
     #[test]
-    fn what_is_no_share_is_refused_without_being_shown() {
+    fn an_invalid_share_is_refused_and_not_shown() {
         let long = "ab".repeat(34);
         for text in ["", "zz", "ü", "abcdef", "not a key share at all", &long] {
             let failure = collect(&[text]).err();

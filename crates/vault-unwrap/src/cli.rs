@@ -3,15 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use cli::ConnectionArgs;
+use zts_cli::ConnectionArgs;
 
 /// Trade the single-use wrapping token of a new host for its AppRole credentials
 ///
 /// The token comes from `--token-file`, from `--credential`, from BAO_WRAPPED_TOKEN or
-/// VAULT_WRAPPED_TOKEN, or from that line of the environment file. Before it is used it is looked up:
-/// one that was not made by create-host is refused. Where credentials are there and still work, there
-/// is nothing to do, unless the token is one that this host never tried: then it is newer, and takes
-/// their place.
+/// VAULT_WRAPPED_TOKEN, or from that line of the environment file. Before it is used it is looked
+/// up: a token that create-host did not issue is refused. Does nothing if the credentials exist and
+/// work, unless this host never tried the token: then it is newer, and its credentials replace the
+/// old ones.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -19,7 +19,7 @@ use cli::ConnectionArgs;
     reason = "these comments are the text of `--help`"
 )]
 pub struct Arguments {
-    /// Where `role-id` and `secret-id` go
+    /// The directory for `role-id` and `secret-id`
     #[arg(long, value_name = "DIR", default_value = "/var/lib/vault/approle")]
     pub approle_dir: PathBuf,
 
@@ -31,11 +31,11 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub credential: Option<String>,
 
-    /// Where cloud-init put the token; the line is taken out once the token is used
+    /// The file into which cloud-init wrote the token; the line is removed once the token is used
     #[arg(long, value_name = "FILE", default_value = "/etc/environment")]
     pub environment_file: PathBuf,
 
-    /// Refuse a token that was made at another API path
+    /// Refuse a token that was created at another API path
     #[arg(long, value_name = "PATH", default_value = "sys/wrapping/wrap")]
     pub creation_path: String,
 
@@ -48,15 +48,15 @@ pub struct Arguments {
     )]
     pub approle_mount: String,
 
-    /// Go on asking a server that cannot be used for this long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = ::cli::duration)]
+    /// Retry for this long while no server can be used
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = zts_cli::duration)]
     pub deadline: Duration,
 
-    /// Report a failure, but end with status 0: a host must boot whatever happens
+    /// Report a failure, but exit with status 0, so that the host boots
     #[arg(long)]
     pub best_effort: bool,
 
-    /// How to reach OpenBao
+    /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -66,5 +66,5 @@ Examples:
   vault-unwrap                          token and address from /etc/environment, as cloud-init left them
   vault-unwrap --token-file /root/wrapping-token --address https://10.0.0.5:8200
 
-Exit status: 0 the credentials are there; 1 they are not; 2 wrong usage or configuration.
+Exit status: 0 the host has credentials; 1 it has none; 2 wrong usage or configuration.
 With --best-effort: 0, or 2 for wrong usage.";

@@ -1,65 +1,47 @@
-//! The folder that holds `role-id` and `secret-id`.
+//! The folder with `role-id` and `secret-id`.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
-    process, thread,
-    time::{Duration, Instant},
-};
+use std::{fs, io, path::Path, process, time::Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cli::warn;
-use openbao::AppRoleCredentials;
 use ring::digest::{SHA256, digest};
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 use secrecy::{ExposeSecret, SecretString};
-use secure_fs::{Guard, insist, overwrite_or_move, read_bounded, reserve};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+use zts_cli::warn;
+use zts_openbao::AppRoleCredentials;
+use zts_secure_fs::{
+    Folder, Guard, Lock, LockKind, read_bounded, remove_file_if_exists, retry_until_success,
+};
 
 use crate::failure::Error;
 
-/// The folder. While a pair is on its way to its two files it stands whole in `unwrapped.json`: the
-/// token that gave it is used up, so a power cut between the two files must not lose one of them.
-///
-/// It is open: nobody can lead this program to another one between two of its steps.
-pub(crate) struct Folder {
-    opened: secure_fs::Folder,
+/// The open folder. Both ids are first written to one file, `unwrapped.json`, so that a power cut
+/// between the two files loses none of them: the token cannot be used again.
+pub(crate) struct CredentialsFolder {
+    folder: Folder,
 }
 
-/// Keeps other runs from the folder until it is dropped.
-pub(crate) struct Lock {
-    _folder: File,
-}
+/// The space that is reserved for each file, in bytes.
+const RESERVED_SIZE: usize = 4096;
+/// The limit for the size of a file in the folder, in bytes.
+const MAX_FILE_SIZE: u64 = 64 << 10;
 
-/// How long to wait before another look at whether the lock is free.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
-/// The room that is reserved for each file: more than any pair takes.
-const ROOM: usize = 4096;
-/// Longer than any file in the folder.
-const LONGEST: u64 = 64 << 10;
-
-/// The pair while it is on its way to its two files.
+/// The file with both ids, until each has its own file.
 const JOURNAL: &str = "unwrapped.json";
 const ROLE_ID: &str = "role-id";
 const SECRET_ID: &str = "secret-id";
-/// The fingerprint of the token that this host used last, or tried to.
+/// The file with the fingerprint of the token that this host used last, or tried to use.
 const TRIED: &str = "tried-token";
 
-/// The two halves as OpenBao hands them out.
+/// The content of the wrapping token.
 #[derive(Deserialize)]
-pub(crate) struct Pair {
+pub(crate) struct WrappedCredentials {
     pub(crate) role_id: SecretString,
     pub(crate) secret_id: SecretString,
 }
 
-impl Pair {
-    /// Whether each half is one word, as every id of OpenBao's is.
+impl WrappedCredentials {
+    /// Returns whether each id is one word, as OpenBao's are.
     pub(crate) fn is_plausible(&self) -> bool {
         [&self.role_id, &self.secret_id].into_iter().all(|id| {
             let id = id.expose_secret();
@@ -68,68 +50,64 @@ impl Pair {
     }
 }
 
-impl From<Pair> for AppRoleCredentials {
-    fn from(pair: Pair) -> Self {
+impl From<WrappedCredentials> for AppRoleCredentials {
+    fn from(wrapped: WrappedCredentials) -> Self {
         Self {
-            role_id: pair.role_id,
-            secret_id: pair.secret_id,
+            role_id: wrapped.role_id,
+            secret_id: wrapped.secret_id,
         }
     }
 }
 
-impl Folder {
-    /// Opens the folder at `path`; `None` where there is none.
+impl CredentialsFolder {
+    /// Opens the folder; `None` if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Error> {
-        match secure_fs::Folder::open(path, Guard::Strict) {
-            Ok(opened) => Ok(Some(Self { opened })),
+        match Folder::open(path, Guard::Strict) {
+            Ok(folder) => Ok(Some(Self { folder })),
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Makes the folder with mode 0700; one that is there is closed to others.
-    pub(crate) fn prepare(path: &Path) -> Result<Self, Error> {
-        let opened = secure_fs::Folder::make(path, Guard::Strict, 0o755, 0o700)?;
-        opened.set_mode(0o700)?;
-        Ok(Self { opened })
+    /// Opens the folder with the mode 0700. Creates it where it is missing.
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        let folder = Folder::create(path, Guard::Strict, 0o755, 0o700)?;
+        folder.set_mode(0o700)?;
+        Ok(Self { folder })
     }
 
-    /// Reserves the room that the credentials will take, before the token is used up: nothing else can
-    /// have it then.
-    pub(crate) fn reserve(&self) -> Result<(), Error> {
-        self.opened.set_mode(0o700)?; // whoever made it
+    /// Reserves space for the credentials, before the token is used.
+    pub(crate) fn reserve_space(&self) -> Result<(), Error> {
+        self.folder.set_mode(0o700)?; // another program may have created it
         let reserved = [JOURNAL, ROLE_ID, SECRET_ID]
             .into_iter()
-            .try_for_each(|name| reserve(&self.draft(name), ROOM));
+            .try_for_each(|name| self.folder.reserve_draft(draft_name(name), RESERVED_SIZE));
         reserved.map_err(|cause| {
-            self.release(); // the first error is the one to report
+            self.release_space(); // the first error is the one to report
             Error::io("write to", self.path(), cause)
         })
     }
 
-    /// Gives back what was reserved.
-    pub(crate) fn release(&self) {
+    /// Releases the reserved space.
+    pub(crate) fn release_space(&self) {
         for name in [JOURNAL, ROLE_ID, SECRET_ID, TRIED] {
-            let _ = fs::remove_file(self.draft(name));
+            let _ = remove_file_if_exists(&self.folder.within(draft_name(name)));
         }
     }
 
-    /// Waits until no other run is at work on the folder, and lets none begin before the lock is dropped.
+    /// Waits for the exclusive lock on the folder.
     pub(crate) fn lock(&self, deadline: Instant) -> Result<Lock, Error> {
-        let folder = self.opened.file()?;
-        loop {
-            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock { _folder: folder }),
-                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_PAUSE),
-                Err(cause) => return Err(Error::io("lock", self.path(), cause)),
-            }
-        }
+        let folder = self.folder.reopen()?;
+        let held = || io::Error::new(io::ErrorKind::WouldBlock, "another process holds the lock");
+        Lock::wait_until(folder, LockKind::Exclusive, deadline)
+            .and_then(|lock| lock.ok_or_else(held))
+            .map_err(|cause| Error::io("lock", self.path(), cause))
     }
 
-    /// The credentials that are there, after finishing what an interrupted run began.
-    pub(crate) fn existing(&self) -> Result<Option<AppRoleCredentials>, Error> {
-        if let Some(pair) = self.interrupted()? {
-            self.put_down(&pair)
+    /// Reads the credentials, after it has finished the writes of an interrupted run.
+    pub(crate) fn read_credentials(&self) -> Result<Option<AppRoleCredentials>, Error> {
+        if let Some(credentials) = self.read_journal()? {
+            self.write_ids(&credentials)
                 .map_err(|cause| Error::io("write to", self.path(), cause))?;
         }
         let both = [self.read(ROLE_ID)?, self.read(SECRET_ID)?];
@@ -139,67 +117,67 @@ impl Folder {
         })
     }
 
-    /// Whether this host used `token` before, or tried to.
-    pub(crate) fn tried(&self, token: &SecretString) -> Result<bool, Error> {
-        let noted = self.read(TRIED)?;
-        Ok(noted.is_some_and(|noted| noted.expose_secret() == fingerprint(token)))
+    /// Returns whether this host used `token` before, or tried to use it.
+    pub(crate) fn was_tried(&self, token: &SecretString) -> Result<bool, Error> {
+        let tried = self.read(TRIED)?;
+        Ok(tried.is_some_and(|tried| tried.expose_secret() == fingerprint(token)))
     }
 
-    /// Notes that `token` is about to be used up: if nothing comes of it, nobody else is to blame.
-    pub(crate) fn note_try(&self, token: &SecretString) -> Result<(), Error> {
+    /// Notes that `token` is about to be used: a later refusal is then no sign of an interception.
+    pub(crate) fn record_try(&self, token: &SecretString) -> Result<(), Error> {
         self.write(TRIED, fingerprint(token).as_bytes())
             .map_err(|cause| Error::io("write to", self.path(), cause))
     }
 
-    /// Takes the note back: the token had been used up before.
-    pub(crate) fn forget_try(&self) -> Result<(), Error> {
-        fs::remove_file(self.opened.within(TRIED))
+    /// Removes the note, because the token had been used before.
+    pub(crate) fn remove_try(&self) -> Result<(), Error> {
+        fs::remove_file(self.folder.within(TRIED))
             .map_err(|cause| Error::io("remove", &self.path().join(TRIED), cause))
     }
 
-    /// Writes both files, each whole or not at all. The token is used up: where the disk refuses them,
-    /// they are kept in memory until it takes them.
-    pub(crate) fn store(&self, pair: &AppRoleCredentials) {
+    /// Stores both ids, each file whole. The token cannot be used again, so a failed write is
+    /// retried without a limit, and the ids stay in memory until then.
+    pub(crate) fn store(&self, credentials: &AppRoleCredentials) {
         #[derive(Serialize)]
         struct Text<'a> {
             role_id: &'a str,
             secret_id: &'a str,
         }
         let text = Text {
-            role_id: pair.role_id.expose_secret(),
-            secret_id: pair.secret_id.expose_secret(),
+            role_id: credentials.role_id.expose_secret(),
+            secret_id: credentials.secret_id.expose_secret(),
         };
         let text = Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default());
         let attempt = || {
             self.write(JOURNAL, &text)?;
             self.flush()?;
-            self.put_down(pair)
+            self.write_ids(credentials)
         };
-        insist(attempt, |cause| self.report_unwritten(cause));
+        retry_until_success(attempt, |cause| self.report_unwritten(cause));
     }
 
     fn report_unwritten(&self, cause: &io::Error) {
         let path = self.path().display();
         warn(format_args!(
-            "the wrapping token is used up, and `{path}` does not take the credentials: {cause}; process {} keeps \
-             them in memory and tries again until it does\n\nhint: make room there (`df -h {path}`); do not end \
-             this process or the machine before that",
+            "the wrapping token is used up, and the credentials cannot be written to `{path}`: {cause}; process {} \
+             keeps them in memory and retries\n\nhint: free space there (`df -h {path}`); do not end this \
+             process or stop the machine before that",
             process::id()
         ));
     }
 
-    fn put_down(&self, pair: &AppRoleCredentials) -> io::Result<()> {
-        self.write(ROLE_ID, pair.role_id.expose_secret().as_bytes())?;
-        self.write(SECRET_ID, pair.secret_id.expose_secret().as_bytes())?;
+    fn write_ids(&self, credentials: &AppRoleCredentials) -> io::Result<()> {
+        self.write(ROLE_ID, credentials.role_id.expose_secret().as_bytes())?;
+        self.write(SECRET_ID, credentials.secret_id.expose_secret().as_bytes())?;
         self.flush()?;
-        fs::remove_file(self.opened.within(JOURNAL))
+        fs::remove_file(self.folder.within(JOURNAL))
     }
 
-    fn interrupted(&self) -> Result<Option<AppRoleCredentials>, Error> {
-        match read_bounded(&self.opened.within(JOURNAL), LONGEST).map(Zeroizing::new) {
-            Ok(text) => Ok(serde_json::from_slice::<Pair>(&text)
+    fn read_journal(&self) -> Result<Option<AppRoleCredentials>, Error> {
+        match read_bounded(&self.folder.within(JOURNAL), MAX_FILE_SIZE).map(Zeroizing::new) {
+            Ok(text) => Ok(serde_json::from_slice::<WrappedCredentials>(&text)
                 .ok()
-                .filter(Pair::is_plausible)
+                .filter(WrappedCredentials::is_plausible)
                 .map(Into::into)),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(Error::io("read", &self.path().join(JOURNAL), cause)),
@@ -207,7 +185,7 @@ impl Folder {
     }
 
     fn read(&self, name: &str) -> Result<Option<SecretString>, Error> {
-        let text = secure_fs::read_text_bounded(&self.opened.within(name), LONGEST);
+        let text = zts_secure_fs::read_text_bounded(&self.folder.within(name), MAX_FILE_SIZE);
         match text.map(Zeroizing::new) {
             Ok(text) => Ok(Some(text.trim())
                 .filter(|text| !text.is_empty())
@@ -217,32 +195,31 @@ impl Folder {
         }
     }
 
-    /// Writes a file of mode 0600, whole or not at all, into the room that was reserved for it, if any;
-    /// where that part of the disk is bad, elsewhere. Its content is on the disk when this returns;
-    /// that it has its name is not, until [`Folder::flush`].
+    /// Replaces a file, through the draft with the reserved space. The content is on the disk when
+    /// this returns; the name is after [`Folder::flush`].
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let draft = self.draft(name);
-        overwrite_or_move(&draft, content)?;
-        fs::rename(draft, self.opened.within(name))
-    }
-
-    /// What a file is called until it is whole: the same in each run, so that what a killed one left
-    /// is written over. The lock keeps two from meeting there.
-    fn draft(&self, name: &str) -> PathBuf {
-        self.opened.within(format!(".{name}.new"))
+        let draft = draft_name(name);
+        self.folder.overwrite_or_replace_draft(&draft, content)?;
+        self.folder.rename(&draft, name)
     }
 
     /// Waits until the names of all files are on the disk.
     fn flush(&self) -> io::Result<()> {
-        Ok(self.opened.flush()?)
+        Ok(self.folder.flush()?)
     }
 
     fn path(&self) -> &Path {
-        self.opened.path()
+        self.folder.path()
     }
 }
 
-/// The token's SHA-256: it tells tokens apart and is none.
+/// Returns the name of a file until it is complete. It is the same in each run, so the next run
+/// overwrites the draft of one that was killed.
+fn draft_name(name: &str) -> String {
+    format!(".{name}.new")
+}
+
+/// Returns the SHA-256 digest of a token.
 fn fingerprint(token: &SecretString) -> String {
     BASE64_STANDARD.encode(digest(&SHA256, token.expose_secret().as_bytes()))
 }

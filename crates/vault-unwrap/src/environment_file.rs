@@ -1,33 +1,32 @@
-//! `/etc/environment`: lines of `NAME=value`, of which one carries the wrapping token.
+//! `/etc/environment`: lines of `NAME=value`. One of them has the wrapping token.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
-use secure_fs::{Guard, Place, copy_access, read_bounded};
 use zeroize::Zeroizing;
+use zts_secure_fs::{Access, Guard, ResolvedFile, read_bounded, remove_file_if_exists};
 
 use crate::failure::Error;
 
-/// Longer than any such file.
-const LONGEST: u64 = 1 << 20;
+/// The limit for the size of the file, in bytes.
+const MAX_FILE_SIZE: u64 = 1 << 20;
 
-/// What variables begin with; the first that is set counts, as in OpenBao's own command line.
+/// The prefixes of variables. The first that is set counts, as in OpenBao's own command line.
 pub(crate) const PREFIXES: [&str; 2] = ["BAO", "VAULT"];
 
-/// The file as it was read.
+/// The content of the file.
 pub(crate) struct EnvironmentFile {
     path: PathBuf,
     text: Zeroizing<Vec<u8>>,
 }
 
 impl EnvironmentFile {
-    /// Reads the file; one that is not there is empty.
+    /// Reads the file. A missing file counts as empty.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        match read_bounded(path, LONGEST) {
+        match read_bounded(path, MAX_FILE_SIZE) {
             Ok(text) => Ok(Self {
                 path: path.to_owned(),
                 text: Zeroizing::new(text),
@@ -40,18 +39,18 @@ impl EnvironmentFile {
         }
     }
 
-    /// The value of `BAO_<name>`, else of `VAULT_<name>`.
-    pub(crate) fn either(&self, name: &str) -> Option<String> {
+    /// Returns the value of `BAO_<name>`, else of `VAULT_<name>`.
+    pub(crate) fn prefixed_value(&self, name: &str) -> Option<String> {
         let mut values = PREFIXES
             .iter()
             .filter_map(|prefix| self.value(&format!("{prefix}_{name}")));
         values.find(|value| !value.is_empty())
     }
 
-    /// The value of a variable: the last line that sets it, without quotes around, and without a comment
-    /// behind it.
+    /// Returns the value of a variable by the last line that sets it, without quotes and without a
+    /// comment at the end.
     pub(crate) fn value(&self, name: &str) -> Option<String> {
-        let line = lines(&self.text).rfind(|line| sets(line, name))?;
+        let line = lines(&self.text).rfind(|line| sets_variable(line, name))?;
         let text = str::from_utf8(line).ok()?;
         let value = text.split_once('=')?.1.trim();
         let quoted = |quote: char| {
@@ -72,62 +71,50 @@ impl EnvironmentFile {
         Some(value.to_owned())
     }
 
-    /// Takes every line that sets `name` out of the file; the others keep every byte, and the file its
+    /// Removes every line that sets `name`. All other lines keep every byte. The file keeps its
     /// owner, group, mode and access control list.
-    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
-        if !lines(&self.text).any(|line| sets(line, name)) {
+    pub(crate) fn remove_variable(&self, name: &str) -> Result<(), Error> {
+        if !lines(&self.text).any(|line| sets_variable(line, name)) {
             return Ok(());
         }
         let kept: Vec<u8> = lines(&self.text)
-            .filter(|line| !sets(line, name))
+            .filter(|line| !sets_variable(line, name))
             .flatten()
             .copied()
             .collect();
         self.replace(&kept)
-            .map_err(|cause| Error::io("take the token out of", &self.path, cause))
+            .map_err(|cause| Error::io("remove the token from", &self.path, cause))
     }
 
-    /// Removes what a killed run left beside the file. Only for a run that has the lock.
-    pub(crate) fn sweep(&self) {
-        if let Ok(place) = Place::find(&self.path, Guard::Strict) {
-            let _ = fs::remove_file(place.folder.within(DRAFT)); // one that stays is written over
+    /// Removes the draft of a killed run. The caller holds the lock on the credentials.
+    pub(crate) fn remove_leftover_draft(&self) {
+        if let Ok(file) = ResolvedFile::resolve(&self.path, Guard::Strict) {
+            // the next draft replaces one that cannot be removed
+            let _ = remove_file_if_exists(&file.folder.within(DRAFT));
         }
     }
 
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let place = Place::find(&self.path, Guard::Strict)?; // a link stays a link
-        let original = File::open(place.path())?;
-        let draft = place.folder.within(DRAFT);
-        let _ = fs::remove_file(&draft); // a killed run's
-        let replaced = write_like(&draft, text, &original)
-            .and_then(|()| fs::rename(&draft, place.path()))
-            .and_then(|()| Ok(place.folder.flush()?));
-        let _ = fs::remove_file(&draft);
-        replaced
+        let file = ResolvedFile::resolve(&self.path, Guard::Strict)?; // a link stays a link
+        let original = File::open(file.path())?;
+        let draft = file.folder.draft(DRAFT)?;
+        draft
+            .write(text, Access::CopyOf(&original))?
+            .replace(&file.name)
     }
 }
 
-/// What the file is called until it is whole: the same in each run, so that one that was killed leaves
-/// nothing that the next does not take away.
+/// The name of the new file until it is complete. It is the same in each run, so the next run
+/// removes the draft of one that was killed.
 const DRAFT: &str = ".environment.vault-unwrap";
 
-fn write_like(draft: &Path, text: &[u8], original: &File) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
-    file.write_all(text)?;
-    copy_access(original, &file)?;
-    file.sync_all()
-}
-
-/// The lines with their ends.
+/// Returns the lines with their line endings.
 fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
 }
 
-fn sets(line: &[u8], name: &str) -> bool {
+/// Returns whether a line sets the variable `name`.
+fn sets_variable(line: &[u8], name: &str) -> bool {
     let line = line.trim_ascii_start();
     let exported = line
         .strip_prefix(b"export")
@@ -139,6 +126,8 @@ fn sets(line: &[u8], name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, EnvironmentFile) {
@@ -150,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_without_quotes() {
+    fn values_are_read_without_quotes() {
         for line in [
             "T=abc",
             "T=\"abc\"",
@@ -171,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_inside_a_value_is_a_part_of_it() {
+    fn a_hash_within_a_value_is_part_of_it() {
         for (line, value) in [
             ("T=a#b", "a#b"),
             ("T=\"a #b\"", "a #b"),
@@ -183,13 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn openbaos_own_variables_come_first() {
+    fn variables_of_openbao_have_priority() {
         for (text, value) in [
             ("VAULT_T=old\nBAO_T=new", Some("new")),
             ("VAULT_T=old\nBAO_T=", Some("old")),
             ("T=no", None),
         ] {
-            assert_eq!(file(text).1.either("T").as_deref(), value, "{text:?}");
+            assert_eq!(
+                file(text).1.prefixed_value("T").as_deref(),
+                value,
+                "{text:?}"
+            );
         }
     }
 
@@ -203,7 +196,7 @@ mod tests {
         ];
         for (before, after) in cases {
             let (folder, environment) = file(before);
-            environment.remove("T").unwrap();
+            environment.remove_variable("T").unwrap();
             assert_eq!(
                 fs::read_to_string(folder.path().join("environment")).unwrap(),
                 after,
@@ -217,20 +210,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let none = EnvironmentFile::read(&folder.path().join("none")).unwrap();
         assert_eq!(none.value("T"), None);
-        none.remove("T").unwrap();
+        none.remove_variable("T").unwrap();
     }
 
     proptest::proptest! {
-        /// Whatever a file holds: what is taken out is gone, and other lines keep every byte.
+        /// In any file, the variable is removed and other lines keep every byte.
         #[test]
         fn any_text(lines in proptest::collection::vec("(export )?[ A-U]{0,2}T?[ =#'\"\\r\\PC]{0,12}", 0..12)) {
             let text = lines.join("\n");
             let (folder, environment) = file(&text);
-            environment.remove("T").unwrap();
+            environment.remove_variable("T").unwrap();
             let after = fs::read_to_string(folder.path().join("environment")).unwrap();
             let kept: Vec<&str> = text
                 .split_inclusive('\n')
-                .filter(|line| !sets(line.as_bytes(), "T"))
+                .filter(|line| !sets_variable(line.as_bytes(), "T"))
                 .collect();
             assert_eq!(after, kept.concat());
             assert_eq!(EnvironmentFile::read(&folder.path().join("environment")).unwrap().value("T"), None);

@@ -1,27 +1,31 @@
-//! What goes wrong here, and what to do about it.
+//! Errors, and the hints for them.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use cli::{Failure, utc};
+use zts_cli::{Failure, utc};
 
-/// Why there are no credentials.
+/// The reason why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("could not {doing} `{}`: {cause}", path.display())]
     Io {
         doing: &'static str,
         path: PathBuf,
+        #[source]
         cause: io::Error,
     },
     #[error(transparent)]
-    NotOurs(secure_fs::Error),
-    #[error("the wrapping token is used up, and what it wrapped is refused: {cause}")]
-    Worthless { cause: openbao::Error },
-    #[error("there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `{}`", environment_file.display())]
+    UnsafeFolder(zts_secure_fs::Error),
+    #[error("the wrapping token is used up, and its credentials are refused: {cause}")]
+    RefusedCredentials {
+        #[source]
+        cause: zts_openbao::Error,
+    },
+    #[error("there is no wrapping token in VAULT_WRAPPED_TOKEN or in `{}`", environment_file.display())]
     NoToken { environment_file: PathBuf },
     #[error("the wrapping token from {source_name} {reason}")]
     BadToken {
@@ -31,13 +35,19 @@ pub(crate) enum Error {
     #[error("the systemd credential `{name}` was not passed to this process")]
     NoCredential { name: String },
     #[error(
-        "the wrapping token was made at `{found}`, not at `{expected}`: it is not one of create-host's, and was not used"
+        "the wrapping token was created at `{found}`, not at `{expected}`: create-host did not issue it, and it was not used"
     )]
     WrongCreationPath { found: String, expected: String },
     #[error("the wrapping token was not signed by this OpenBao, and was not used")]
-    NotThisClusters,
-    #[error("the wrapping token expired at {} by its own word (this host's clock says {})", utc(*.at), utc(*.now))]
-    Expired { at: SystemTime, now: SystemTime },
+    OtherCluster,
+    #[error("the wrapping token expired at {} ({})", utc(*.at), describe_clocks(*.here, *.there))]
+    Expired {
+        at: SystemTime,
+        /// The time by this host's clock.
+        here: SystemTime,
+        /// The time by OpenBao's clock, if it is known.
+        there: Option<SystemTime>,
+    },
     #[error(
         "the wrapping token was used before, although it is valid until {} and this host never used it: \
          somebody else has this host's credentials",
@@ -49,23 +59,28 @@ pub(crate) enum Error {
     )]
     UsedHere,
     #[error(
-        "OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never \
+        "OpenBao does not know the wrapping token: it has expired, or it was used; this host never \
          used it, so if it is younger than its lifetime, somebody else did and has this host's credentials"
     )]
     UsedOrExpired,
-    #[error("what the token wraps is not a role id and a secret id; the token is used up")]
+    #[error(
+        "the content of the wrapping token is not a role id and a secret id; the token is used up"
+    )]
     WrongPayload,
     #[error("{cause}; whether the token was used up is not known")]
-    Interrupted { cause: openbao::Error },
+    Interrupted {
+        #[source]
+        cause: zts_openbao::Error,
+    },
     #[error(transparent)]
-    OpenBao(#[from] openbao::Error),
+    OpenBao(#[from] zts_openbao::Error),
 }
 
-impl From<secure_fs::Error> for Error {
-    fn from(error: secure_fs::Error) -> Self {
+impl From<zts_secure_fs::Error> for Error {
+    fn from(error: zts_secure_fs::Error) -> Self {
         match error {
-            secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
-            refused @ secure_fs::Error::Refused { .. } => Self::NotOurs(refused),
+            zts_secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
+            refused @ zts_secure_fs::Error::Refused { .. } => Self::UnsafeFolder(refused),
         }
     }
 }
@@ -79,41 +94,57 @@ impl Error {
         }
     }
 
-    /// Whether this says that somebody else used the token.
-    pub(crate) fn is_somebody_elses_doing(&self) -> bool {
+    /// Returns whether another party may have used the token.
+    pub(crate) fn suggests_interception(&self) -> bool {
         matches!(self, Self::Intercepted { .. } | Self::UsedOrExpired)
     }
 
-    /// The same, where it is known that this host used the token, or tried to.
-    pub(crate) fn used_here(self) -> Self {
-        if self.is_somebody_elses_doing() {
+    /// Returns the error for a token that this host used before, or tried to use.
+    pub(crate) fn after_own_try(self) -> Self {
+        if self.suggests_interception() {
             return Self::UsedHere;
         }
         self
     }
 }
 
-const ISSUE_ANEW: &str = "issue a new one with `create-host --force`, and hand it to this host";
-const ALARM: &str = "`create-host --force` now: it destroys the credentials that were taken and issues new ones; \
+/// Describes the time by both clocks if they differ by more than a request takes, else by the
+/// host's.
+fn describe_clocks(here: SystemTime, there: Option<SystemTime>) -> String {
+    const MAX_DIFFERENCE: Duration = Duration::from_secs(120);
+    let host = format!("this host's clock says {}", utc(here));
+    let difference = |there: SystemTime| {
+        let ahead = here.duration_since(there);
+        ahead.unwrap_or_else(|behind| behind.duration())
+    };
+    match there.filter(|there| difference(*there) > MAX_DIFFERENCE) {
+        Some(there) => format!("OpenBao's clock says {}, {host}", utc(there)),
+        None => host,
+    }
+}
+
+const ISSUE_NEW_TOKEN: &str =
+    "issue a new one with `create-host --force`, and hand it to this host";
+const REVOKE_CREDENTIALS: &str = "`create-host --force` now: it destroys the credentials that were taken and issues new ones; \
                      then look for `sys/wrapping/unwrap` in OpenBao's audit log";
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Io { .. } => Self::failed(&error),
-            Error::NotOurs(_) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
+            Error::UnsafeFolder(_) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
             Error::BadToken { .. } | Error::NoCredential { .. } => {
                 Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
             }
             Error::WrongCreationPath { .. } => {
-                Self::failed(&error).hint("find out who put it there; `--creation-path` names another path that is right")
+                Self::failed(&error).hint("find out how it came there; `--creation-path` names another valid path")
             }
-            Error::NotThisClusters => Self::failed(&error).hint(
+            Error::OtherCluster => Self::failed(&error).hint(
                 "is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`",
             ),
-            Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(ALARM),
-            Error::Worthless { .. } |
-            Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_ANEW),
+            Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(REVOKE_CREDENTIALS),
+            Error::RefusedCredentials { .. } |
+            Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_NEW_TOKEN),
             Error::Interrupted { cause } => {
                 Self::from(cause).suffix("whether the token was used up is not known").hint(
                     "run vault-unwrap again; if the token is refused then, issue a new one with `create-host --force`",

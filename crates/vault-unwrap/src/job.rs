@@ -1,35 +1,37 @@
-//! The job from end to end: find the token, trade it, put the credentials down.
+//! The steps of the program: read the token, trade it, store the credentials.
 
 use std::{path::Path, time::Duration};
 
-use cli::{Failure, Held, SignalBlock, Status, note, warn};
-use delivery::Logins;
-use openbao::{AppRoleCredentials, Client, Settings, approle, deadline_in};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
+use zts_cli::{Failure, Held, SignalBlock, Status, note, warn};
+use zts_delivery::RuntimeDir;
+use zts_net::deadline_in;
+use zts_openbao::{AppRoleCredentials, Client, Settings, approle};
+use zts_secure_fs::Lock;
 
 use crate::{
     Arguments,
-    credentials::{Folder, Lock},
+    credentials::CredentialsFolder,
     environment_file::{EnvironmentFile, PREFIXES},
     failure::Error,
-    token::{self, TOKEN},
+    token::{TOKEN_VARIABLE, read_token},
     trade,
 };
 
-/// The longest time that this program waits for another one's login.
-const LONGEST_TURN: Duration = Duration::from_secs(2);
+/// The time limit for waiting until another process has logged in.
+const LOGIN_TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a look at credentials may take: a boot waits for it.
-const QUICK: Duration = Duration::from_secs(2);
+/// The time limit for a login with the existing credentials, for which the boot waits.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the program.
 ///
 /// # Errors
-/// What a person is told when the host has no credentials; with `--best-effort`, only wrong usage.
+/// The host has no credentials; with `--best-effort`, only wrong usage.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "`cli::main` hands the arguments over"
+    reason = "`zts_cli::main` passes the arguments by value"
 )]
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match get_credentials(&arguments) {
@@ -47,14 +49,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     let signals = SignalBlock::begin(); // before the first request, which may start threads
     let environment_file = EnvironmentFile::read(&arguments.environment_file)?;
-    let token = token::find(arguments, &environment_file)?;
-    let there = Place::existing(arguments)?;
-    let existing = there.as_ref().and_then(|place| place.credentials.as_ref());
-    if there.is_some() {
-        environment_file.sweep();
+    let token = read_token(arguments, &environment_file)?;
+    let existing = LockedFolder::open(arguments)?;
+    if existing.is_some() {
+        environment_file.remove_leftover_draft();
     }
     let Some(token) = token else {
-        return match existing {
+        let credentials = existing.and_then(|existing| existing.credentials);
+        return match credentials {
             Some(_) => Ok(()),
             None => Err(Error::NoToken {
                 environment_file: arguments.environment_file.clone(),
@@ -64,109 +66,129 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
     };
     let settings = arguments
         .connection
-        .settings_or(|name| environment_file.either(name))?;
-    let place = match there {
-        Some(place) => place,
-        None => Place::prepare(arguments)?,
+        .settings_or(|name| environment_file.prefixed_value(name))?;
+    let locked = match existing {
+        Some(existing) => existing,
+        None => LockedFolder::create(arguments)?,
     };
-    let trade = Trade {
+    let trade = TokenTrade {
         arguments,
         settings,
         token: &token,
         signals: &signals,
     };
-    if trade.carry_out(&place)? {
-        take_out(&arguments.environment_file, &token);
+    if trade.run(&locked)? {
+        remove_token_line(&arguments.environment_file, &token);
     }
     Ok(())
 }
 
-/// The folder of the credentials, locked, and what is in it.
-struct Place {
-    folder: Folder,
+/// The locked folder, and the credentials in it.
+struct LockedFolder {
+    folder: CredentialsFolder,
     credentials: Option<AppRoleCredentials>,
     _lock: Lock,
 }
 
-impl Place {
-    /// The folder as it is; `None` where there is none yet.
-    fn existing(arguments: &Arguments) -> Result<Option<Self>, Error> {
-        let folder = Folder::open(&arguments.approle_dir)?;
+impl LockedFolder {
+    /// Opens and locks the folder; `None` if it does not exist.
+    fn open(arguments: &Arguments) -> Result<Option<Self>, Error> {
+        let folder = CredentialsFolder::open(&arguments.approle_dir)?;
         folder
             .map(|folder| Self::lock(folder, arguments))
             .transpose()
     }
 
-    /// The folder, made where it is missing. Another run may have been faster.
-    fn prepare(arguments: &Arguments) -> Result<Self, Error> {
-        Self::lock(Folder::prepare(&arguments.approle_dir)?, arguments)
+    /// Opens and locks the folder. Creates it where it is missing. Another run may have stored
+    /// credentials meanwhile.
+    fn create(arguments: &Arguments) -> Result<Self, Error> {
+        Self::lock(
+            CredentialsFolder::create(&arguments.approle_dir)?,
+            arguments,
+        )
     }
 
-    fn lock(folder: Folder, arguments: &Arguments) -> Result<Self, Error> {
+    fn lock(folder: CredentialsFolder, arguments: &Arguments) -> Result<Self, Error> {
         let lock = folder.lock(deadline_in(arguments.deadline))?;
         Ok(Self {
-            credentials: folder.existing()?,
+            credentials: folder.read_credentials()?,
             folder,
             _lock: lock,
         })
     }
 }
 
-/// What is needed to decide about a token, and to trade it.
-struct Trade<'a> {
+/// The node that gets a request. A standby may have old data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TargetNode {
+    Any,
+    Active,
+}
+
+/// The values that the steps share.
+struct TokenTrade<'a> {
     arguments: &'a Arguments,
     settings: Settings,
     token: &'a SecretString,
     signals: &'a SignalBlock,
 }
 
-impl Trade<'_> {
-    /// Trades the token if it is to be traded; returns whether it is not needed any more.
-    fn carry_out(&self, place: &Place) -> Result<bool, Error> {
-        let tried = place.folder.tried(self.token)?;
-        let Some(credentials) = &place.credentials else {
-            return self.trade(&place.folder, tried).map(|()| true);
+impl TokenTrade<'_> {
+    /// Decides whether to trade the token, and trades it. Returns whether the token is not needed
+    /// any more.
+    fn run(&self, locked: &LockedFolder) -> Result<bool, Error> {
+        let folder = &locked.folder;
+        let tried = folder.was_tried(self.token)?;
+        let Some(credentials) = &locked.credentials else {
+            return self.trade(folder, tried).map(|()| true);
         };
-        match self.log_in(credentials) {
+        match self.log_in(credentials, TargetNode::Any) {
             Ok(()) if tried => Ok(true),
-            Ok(()) => Ok(self.replace_working(&place.folder)),
-            Err(openbao::Error::LoginRefused { .. }) => {
-                note(
-                    "the credentials of this host are refused; the wrapping token is going to replace them",
-                );
-                self.trade(&place.folder, tried).map(|()| true)
+            Ok(()) => Ok(self.replace_working(folder)),
+            Err(zts_openbao::Error::LoginRefused { .. }) => {
+                note("the credentials of this host are refused; the wrapping token replaces them");
+                self.trade(folder, tried).map(|()| true)
             }
-            // a trade needs no login, and replaces nothing unless it succeeds
+            // a trade needs no login, and replaces the credentials only if it succeeds
             Err(error) if error.is_locked_out() => {
                 note(
-                    "OpenBao has locked this host's role, so whether its credentials are good is not known; \
-                     the wrapping token is going to replace them",
+                    "OpenBao has locked this host's role, so its credentials cannot be checked; the wrapping \
+                     token replaces them",
                 );
-                self.trade(&place.folder, tried).map(|()| true)
+                self.trade(folder, tried).map(|()| true)
             }
             Err(_) => Ok(false),
         }
     }
 
-    /// Tries the credentials within a time that a boot can spare, unless OpenBao refused them a moment
-    /// ago: too many refusals lock the role.
-    fn log_in(&self, credentials: &AppRoleCredentials) -> Result<(), openbao::Error> {
+    /// Logs in within the time limit of a boot, unless OpenBao refused these credentials recently:
+    /// too many refusals lock the role.
+    fn log_in(
+        &self,
+        credentials: &AppRoleCredentials,
+        node: TargetNode,
+    ) -> Result<(), zts_openbao::Error> {
         let mut client = Client::new(self.settings.clone())?;
-        client.set_deadline(Some(deadline_in(self.arguments.deadline.min(QUICK))));
+        if node == TargetNode::Active {
+            client = client.active();
+        }
+        client.set_deadline(Some(deadline_in(
+            self.arguments.deadline.min(LOGIN_TIMEOUT),
+        )));
         let mount = &self.arguments.approle_mount;
         let login = || approle::login(&client, mount, credentials);
-        let tried = match Logins::beside(&self.arguments.approle_dir.join("role-id")) {
-            Some(logins) => logins.limit(credentials, mount, &client, LONGEST_TURN, login),
-            None => login(),
-        };
-        tried.map(drop)
+        let limiter = RuntimeDir::hidden_in(&self.arguments.approle_dir).login_limiter();
+        limiter
+            .limit(credentials, mount, &client, LOGIN_TURN_TIMEOUT, login)
+            .map(drop)
     }
 
-    /// A token that this host never tried is newer than its credentials: the machine is a clone of
-    /// another one, or has another name now. Working credentials stay where nothing better comes of it.
-    fn replace_working(&self, folder: &Folder) -> bool {
+    /// Trades a token that this host never tried, although its credentials work: the token is
+    /// newer, because the machine is a clone or has another name now. On failure the credentials
+    /// stay.
+    fn replace_working(&self, folder: &CredentialsFolder) -> bool {
         note(
-            "this host has credentials that work, and a wrapping token that it never tried: the token is newer, and is \
+            "this host has working credentials and a wrapping token that it never tried: the token is newer, and is \
              traded",
         );
         match self.trade_if_good(folder) {
@@ -174,7 +196,7 @@ impl Trade<'_> {
             Err(error) => {
                 let failure = Failure::from(error);
                 warn(format_args!(
-                    "the credentials of this host stay, and the wrapping token where it is: {}",
+                    "the credentials and the wrapping token of this host stay: {}",
                     failure.message()
                 ));
                 if let Some(hint) = failure.hint_text() {
@@ -185,57 +207,64 @@ impl Trade<'_> {
         }
     }
 
-    fn trade_if_good(&self, folder: &Folder) -> Result<(), Error> {
+    fn trade_if_good(&self, folder: &CredentialsFolder) -> Result<(), Error> {
         let (_held, credentials) = self.redeem(folder, false)?;
-        let tried = self.log_in(&credentials);
-        if let Err(cause @ openbao::Error::LoginRefused { .. }) = tried {
-            folder.release();
-            return Err(Error::Worthless { cause });
+        let mut tried = self.log_in(&credentials, TargetNode::Any);
+        if let Err(zts_openbao::Error::LoginRefused { .. }) = tried {
+            // a standby that lags behind does not know them yet, and they cannot be issued again
+            tried = self.log_in(&credentials, TargetNode::Active);
+        }
+        if let Err(cause @ zts_openbao::Error::LoginRefused { .. }) = tried {
+            folder.release_space();
+            return Err(Error::RefusedCredentials { cause });
         }
         folder.store(&credentials);
         Ok(())
     }
 
-    fn trade(&self, folder: &Folder, tried: bool) -> Result<(), Error> {
+    fn trade(&self, folder: &CredentialsFolder, tried: bool) -> Result<(), Error> {
         let (_held, credentials) = self.redeem(folder, tried)?;
         folder.store(&credentials);
         Ok(())
     }
 
-    /// Uses the token up. The process does not end while what comes back is held.
+    /// Reserves space, and unwraps the token. Signals do not end the process while the credentials
+    /// are only in memory.
     fn redeem(
         &self,
-        folder: &Folder,
+        folder: &CredentialsFolder,
         tried: bool,
     ) -> Result<(Held<'_>, AppRoleCredentials), Error> {
-        folder.reserve()?;
+        folder.reserve_space()?;
         let redeemed = self.redeem_into(folder, tried);
         if redeemed.is_err() {
-            folder.release();
+            folder.release_space();
         }
         redeemed
     }
 
     fn redeem_into(
         &self,
-        folder: &Folder,
+        folder: &CredentialsFolder,
         tried: bool,
     ) -> Result<(Held<'_>, AppRoleCredentials), Error> {
         let deadline = deadline_in(self.arguments.deadline);
         let mut client = Client::new(self.settings.clone())?;
         client.set_deadline(Some(deadline));
-        let explain = |error: Error| if tried { error.used_here() } else { error };
-        trade::inspect(&client, self.token, &self.arguments.creation_path, deadline)
+        let explain = |error: Error| {
+            if tried { error.after_own_try() } else { error }
+        };
+        trade::check_token(&client, self.token, &self.arguments.creation_path, deadline)
             .map_err(explain)?;
         let held = self.signals.hold();
-        folder.note_try(self.token)?;
-        // the token is not given up half-way because the server took long to come up
+        folder.record_try(self.token)?;
+        // the deadline is for the lookup only: a request that uses the token is not abandoned
         client.set_deadline(None);
-        match trade::redeem(&client, self.token) {
+        match trade::unwrap_token(&client, self.token) {
             Ok(credentials) => Ok((held, credentials)),
             Err(error) => {
-                if error.is_somebody_elses_doing() {
-                    folder.forget_try()?; // the next start must not blame this one
+                if error.suggests_interception() {
+                    folder.remove_try()?; // the next start must report the interception, too
                 }
                 Err(error)
             }
@@ -243,21 +272,21 @@ impl Trade<'_> {
     }
 }
 
-/// Takes the token out of the file as it is now: it may have changed since it was read, and another
-/// token in it is for the next start.
-fn take_out(environment_file: &Path, token: &SecretString) {
-    let taken_out = EnvironmentFile::read(environment_file).and_then(|file| {
-        for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN}")) {
+/// Removes the token from the file. Reads the file again, because it may have changed. Another
+/// token in it stays for the next start.
+fn remove_token_line(environment_file: &Path, token: &SecretString) {
+    let removed = EnvironmentFile::read(environment_file).and_then(|file| {
+        for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN_VARIABLE}")) {
             let value = file.value(&name).map(Zeroizing::new);
             if value.is_some_and(|value| value.trim() == token.expose_secret()) {
-                return file.remove(&name);
+                return file.remove_variable(&name);
             }
         }
         Ok(())
     });
-    if let Err(error) = taken_out {
+    if let Err(error) = removed {
         warn(format_args!(
-            "the credentials are there, but the used token stays where it is: {error}"
+            "the credentials are stored, but the used token stays in the file: {error}"
         ));
     }
 }

@@ -1,8 +1,8 @@
 //! Trades a single-use wrapping token for a host's AppRole credentials.
 //!
-//! [`run`] is the whole program: it finds the token ([`token`]), sees whether there is anything to do,
-//! asks OpenBao ([`trade`]), puts the credentials down ([`credentials`]) and takes the token out of
-//! the file it came in ([`environment_file`]).
+//! [`run`] is the whole program. [`job`] calls the steps: read the token ([`token`]), look it up
+//! and unwrap it ([`trade`]), store the credentials ([`credentials`]), and remove the token from
+//! the file that it came in ([`environment_file`]).
 
 mod cli;
 mod credentials;

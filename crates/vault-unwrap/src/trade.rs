@@ -1,29 +1,30 @@
-//! The trade with OpenBao: a wrapping token against what it wraps.
+//! Requests to OpenBao: look up the wrapping token, and unwrap it.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use openbao::{
-    AppRoleCredentials, Client, Error as From, Refusal, retry_until,
+use secrecy::SecretString;
+use zts_net::retry_until;
+use zts_openbao::{
+    ApiError, AppRoleCredentials, Client, Error as OpenBaoError, sys,
     wrapping::{self, WrappingInfo},
 };
-use secrecy::SecretString;
 
-use crate::{credentials::Pair, failure::Error};
+use crate::{credentials::WrappedCredentials, failure::Error};
 
 /// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
 
-/// Sees that the token is one of create-host's, without using it up. Asked again with growing pauses
-/// until `deadline` while no server can be used.
-pub(crate) fn inspect(
+/// Checks that create-host issued the token, without using it. Retries with growing pauses until
+/// `deadline` while no server can be used.
+pub(crate) fn check_token(
     client: &Client,
     token: &SecretString,
     expected: &str,
     deadline: Instant,
 ) -> Result<(), Error> {
     let look_up = || look_up(client, token);
-    let info = retry_until(deadline, PAUSES, From::is_transient, look_up)
-        .map_err(|error| explain(error, token))?;
+    let info = retry_until(deadline, PAUSES, OpenBaoError::is_transient, look_up)
+        .map_err(|error| classify_error(error, client, token))?;
     if info.creation_path.trim_matches('/') == expected.trim_matches('/') {
         return Ok(());
     }
@@ -33,52 +34,63 @@ pub(crate) fn inspect(
     })
 }
 
-/// A refusal counts only when it is the active node's: it raises an alarm, and a standby may lag behind. The
-/// active node also verifies the signature of a JWT, which tells another cluster's token.
-fn look_up(client: &Client, token: &SecretString) -> Result<WrappingInfo, From> {
+/// Looks up the token. Only the active node's refusal counts, because it raises an alarm and a
+/// standby may lag behind. The active node also verifies the signature of a JWT, and so detects the
+/// token of another cluster.
+fn look_up(client: &Client, token: &SecretString) -> Result<WrappingInfo, OpenBaoError> {
     match wrapping::lookup(client, token) {
-        Err(From::Refused { status: 400, .. }) => {
-            wrapping::lookup_as_given(&client.active(), token)
+        Err(OpenBaoError::Refused { status: 400, .. }) => {
+            wrapping::lookup_unchanged(&client.active(), token)
         }
         result => result,
     }
 }
 
-/// Uses the token up. Asked once: a second time could only be refused. Only a node that did not know the token
-/// is no end of it: a standby forwards what it knows.
-pub(crate) fn redeem(client: &Client, token: &SecretString) -> Result<AppRoleCredentials, Error> {
+/// Unwraps the token. Sends one request, because a second one would be refused. Only if a node does
+/// not know the token, the active node gets a request, too: a standby forwards the tokens that it
+/// knows.
+pub(crate) fn unwrap_token(
+    client: &Client,
+    token: &SecretString,
+) -> Result<AppRoleCredentials, Error> {
     let unwrapped = match wrapping::unwrap(client, token) {
-        Err(From::Refused { status: 400, .. }) => wrapping::unwrap(&client.active(), token),
+        Err(OpenBaoError::Refused { status: 400, .. }) => wrapping::unwrap(&client.active(), token),
         result => result,
     };
     let payload: serde_json::Value = unwrapped.map_err(|error| match error {
-        cause @ From::Unavailable { .. } => Error::Interrupted { cause },
-        error => explain(error, token),
+        cause @ OpenBaoError::Unavailable { .. } => Error::Interrupted { cause },
+        error => classify_error(error, client, token),
     })?;
-    let pair = serde_json::from_value::<Pair>(payload).ok();
-    let pair = pair.filter(Pair::is_plausible).ok_or(Error::WrongPayload)?;
-    Ok(pair.into())
+    let credentials = serde_json::from_value::<WrappedCredentials>(payload).ok();
+    let credentials = credentials.filter(WrappedCredentials::is_plausible);
+    Ok(credentials.ok_or(Error::WrongPayload)?.into())
 }
 
-/// OpenBao says the same of a used, an expired and an unknown token; what the token says of itself
-/// tells them apart.
-fn explain(error: From, token: &SecretString) -> Error {
-    let says =
-        |refusal: &Refusal, text: &str| refusal.messages.iter().any(|said| said.contains(text));
+/// Classifies a refusal. OpenBao answers the same for a used, an expired and an unknown token. The
+/// expiry in the token distinguishes them, by OpenBao's clock, because the host's may be wrong at
+/// its first boot.
+fn classify_error(error: OpenBaoError, client: &Client, token: &SecretString) -> Error {
+    let mentions = |api_error: &ApiError, text: &str| {
+        api_error
+            .messages
+            .iter()
+            .any(|message| message.contains(text))
+    };
     match &error {
-        From::Denied { refusal, .. } if says(refusal, "wrapping token") => {
-            return Error::NotThisClusters;
+        OpenBaoError::Denied { api_error, .. } if mentions(api_error, "wrapping token") => {
+            return Error::OtherCluster;
         }
-        From::Refused {
+        OpenBaoError::Refused {
             status: 400,
-            refusal,
+            api_error,
             ..
-        } if says(refusal, "wrapping token") => {}
+        } if mentions(api_error, "wrapping token") => {}
         _ => return error.into(),
     }
-    let now = SystemTime::now();
+    let here = SystemTime::now();
+    let there = sys::server_time(client).ok().flatten();
     match wrapping::expiry(token) {
-        Some(at) if at <= now => Error::Expired { at, now },
+        Some(at) if at <= there.unwrap_or(here) => Error::Expired { at, here, there },
         Some(until) => Error::Intercepted { until },
         None => Error::UsedOrExpired,
     }

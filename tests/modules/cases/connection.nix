@@ -29,13 +29,13 @@ in
   "certificates that are not verified" = {
     config.vault.tls.skipVerify = true;
     warned = [
-      "vault.tls.skipVerify is set: whoever can answer in OpenBao's place reads every secret of this host."
+      "vault.tls.skipVerify is set: an attacker on the network can read every secret of this host."
     ];
   };
   "an address without TLS" = {
     config.vault.address = "https://a.example.internal:8200,http://b.example.internal:8200";
     warned = [
-      "vault.address has `http://b.example.internal:8200` without TLS: whoever sits on the way reads every secret of this host."
+      "vault.address has `http://b.example.internal:8200` without TLS: an attacker on the network can read every secret of this host."
     ];
   };
   "several servers, of which each host asks another one first" = {
@@ -74,7 +74,7 @@ in
   "no address" = {
     config.vault.address = [ ];
     warned = [
-      "vault.address is empty, and services.cloud-init is off, which would bring an address: nothing tells this host where OpenBao is."
+      "vault.address is empty, and services.cloud-init is off, which would provide one: this host has no address of OpenBao."
     ];
   };
   "the address that cloud-init brings" = {
@@ -92,7 +92,7 @@ in
   "CAs that are followed from none" = {
     config.vault.tls.followAuthorities.enable = true;
     failed = [
-      "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA is not taken on trust."
+      "vault.tls.followAuthorities needs vault.tls.caCertificate: the first CA certificate must be configured."
     ];
   };
   "CAs that are followed" = {
@@ -111,7 +111,7 @@ in
       kubeconfigFile = "/run/secrets/kubernetes/kubeconfig";
     };
     failed = [
-      "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: what it brings to the cluster would not be kept current."
+      "vault.tls.kubernetes needs vault.tls.followAuthorities.enable: the certificates in the cluster would become outdated."
     ];
   };
   "CAs for a namespace that cannot be" = {
@@ -159,7 +159,7 @@ in
       rebuild.flake = "git+https://git.example.internal/fleet.git";
     };
     failed = [
-      "vault.bootstrap.rebuild needs vault.bootstrap.enable: the host it becomes would have no credentials."
+      "vault.bootstrap.rebuild needs vault.bootstrap.enable: the resulting host would have no credentials."
     ];
   };
   "beside HashiCorp's server" = {

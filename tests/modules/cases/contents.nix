@@ -40,6 +40,68 @@ in
     ];
     type = "null or name of a file";
   };
+  "a JSON file" = {
+    config.vault.secrets.db.jsonFile = "all.json";
+    holds = config: {
+      "that vault-fetch is told of it" =
+        lib.hasInfix "--json-file=all.json" config.systemd.services.vault-secret-db.serviceConfig.ExecStart;
+      "that vault-secrets is" = config.vault.declarations.secrets.db.json_file == "all.json";
+    };
+  };
+  "a JSON file named as a template" = {
+    config.vault.secrets.db = {
+      templates = template "all";
+      jsonFile = "all";
+    };
+    failed = [ "vault.secrets.db: the JSON file and a template are both named `all`." ];
+  };
+  "a JSON file named as the environment file" = {
+    config.vault.secrets.db = {
+      environmentFile = "all";
+      jsonFile = "all";
+    };
+    failed = [ "vault.secrets.db: the JSON file and the environment file are both named `all`." ];
+  };
+  "a JSON file that is no file" = {
+    config.vault.secrets.db.jsonFile = "..";
+    failed = [ "vault.secrets.db.jsonFile is `..`: it must be a plain file name." ];
+  };
+
+  "a template with an owner, a group and a mode of its own" = {
+    config.vault.secrets.db = {
+      group = "app";
+      templates."app.conf" = {
+        content = "{{ password }}";
+        owner = "app";
+        mode = "0440";
+      };
+      templates.other.content = "{{ password }}";
+    };
+    holds = config: {
+      "that vault-fetch is told of them" =
+        lib.hasInfix "'--template-owner=app.conf=app' '--template-mode=app.conf=0440'" config.systemd.services.vault-secret-db.serviceConfig.ExecStart;
+      "that vault-secrets is" =
+        config.vault.declarations.secrets.db.template_ownership == {
+          "app.conf" = {
+            owner = "app";
+            group = "app";
+            mode = "0440";
+          };
+        };
+    };
+  };
+  "a template of nobody's" = {
+    config.vault.secrets.db.templates."app.conf" = {
+      content = "{{ password }}";
+      owner = "ghost";
+      group = "ghosts";
+    };
+    failed = [
+      "vault.secrets.db.templates.\"app.conf\".owner is `ghost`, and this host has no such user. Declare `users.users.ghost`, or, for a service with DynamicUser, set vault.secrets.db.asCredential."
+      "vault.secrets.db.templates.\"app.conf\".group is `ghosts`, and this host has no such group. Declare `users.groups.ghosts`."
+    ];
+  };
+
   "a key without a name" = {
     config.vault.secrets.db.requiredKeys = [ "" ];
     failed = [ "vault.secrets.db.requiredKeys has an empty key." ];
@@ -61,7 +123,7 @@ in
       "db"
       "maxCacheAge"
     ];
-    type = "null or duration such as 12h or 7d";
+    type = "null or duration such as 90s, 12h or 7d";
   };
   "an age for a copy that is not kept" = {
     config.vault.secrets.db = {
@@ -97,10 +159,65 @@ in
       services = [ "app" ];
       requiredKeys = [ (lib.concatStrings (lib.genList (_: "x") 252)) ];
     };
-    holds = config: {
-      "that vault-fetch is told of it" = lib.hasInfix "--as-credential=db" (
-        config.systemd.services.vault-secret-db.serviceConfig.ExecStart
-      );
+    holds =
+      config:
+      let
+        inherit (config.systemd.services.vault-secret-db.serviceConfig) ExecStart;
+      in
+      {
+        "that vault-fetch is told of it" = lib.hasInfix "--as-credential=db" ExecStart;
+      };
+  };
+  "two secrets that give a service one credential" = {
+    config.vault.secrets = {
+      db = {
+        asCredential = true;
+        services = [ "app" ];
+        requiredKeys = [ "replica_password" ];
+      };
+      db_replica = {
+        asCredential = true;
+        services = [ "app" ];
+        templates.password.content = "{{ password }}";
+      };
+    };
+    failed = [
+      "vault.secrets.db and vault.secrets.db_replica both give the credentials `db_replica_password` to one service, and systemd passes only one of each. Rename one of the secrets."
+    ];
+  };
+  "two secrets that could" = {
+    config.vault.secrets = {
+      db = {
+        asCredential = true;
+        services = [ "app" ];
+        requiredKeys = [ "password" ];
+      };
+      db_replica = {
+        asCredential = true;
+        services = [ "app" ];
+      };
+    };
+    warned = [
+      "vault.secrets.db and vault.secrets.db_replica are credentials of one service: a key `replica_…` of the first gets the name of one of the second, and systemd passes only one of them. Rename one of the secrets; `vault-plan` finds such keys."
+    ];
+  };
+  "such names for two services, or as files" = {
+    config.systemd.services.other.script = "true";
+    config.vault.secrets = {
+      db = {
+        asCredential = true;
+        services = [ "app" ];
+        requiredKeys = [ "replica_password" ];
+      };
+      db_replica.services = [ "app" ];
+      db_replica_password = {
+        asCredential = true;
+        services = [ "other" ];
+      };
+      dbx = {
+        asCredential = true;
+        services = [ "app" ];
+      };
     };
   };
   "the programs on PATH" = {

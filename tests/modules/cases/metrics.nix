@@ -37,7 +37,7 @@ in
       "metrics"
       "textfileDirectory"
     ];
-    type = "null or absolute path as a text";
+    type = "null or absolute path as a string";
   };
   "an exporter without nodes" = {
     config = exporter { };

@@ -1,12 +1,12 @@
 # Names of secrets, their paths in OpenBao, and their owners.
-{ ... }:
+_:
 let
   badName =
     name:
-    "vault.secrets.${name}: a secret's name becomes the name of units and folders: letters, digits, `_`, `.` and `-` only, a letter or digit first. Another path in OpenBao is for vault.secrets.${name}.secretPath to say.";
+    "vault.secrets.${name}: a secret's name becomes the name of units and directories: letters, digits, `_`, `.` and `-` only, a letter or digit first. Another path in OpenBao is for vault.secrets.${name}.secretPath to say.";
   badPath =
     path:
-    "vault.secrets.db.secretPath is `${path}`: a path reads `hosts/web01/db`, without an empty segment, `.` or `..`.";
+    "vault.secrets.db.secretPath is `${path}`: write a path as `hosts/web01/db`, without an empty segment, `.` or `..`.";
 in
 {
   "a name as sops-nix has them" = {
@@ -37,7 +37,7 @@ in
       rotate-db = { };
     };
     failed = [
-      "vault.secrets.rotate-db: the unit vault-secret-rotate-db is the one that looks for new versions of vault.secrets.db. Give one of the two another name."
+      "vault.secrets.rotate-db: the unit vault-secret-rotate-db is the rotation of vault.secrets.db. Give one of the two another name."
     ];
   };
   "that name beside one that is not rotated" = {

@@ -12,7 +12,7 @@ let
   };
   refused =
     by: link: path:
-    "vault.secrets.db.outputDir is `${path}`, in `${link}`, which ${by} replaces as a whole. Without vault.secrets.db.outputDir and vault.secretsDirectory another folder is taken.";
+    "vault.secrets.db.outputDir is `${path}`, in `${link}`, which ${by} replaces as a whole. Without vault.secrets.db.outputDir and vault.secretsDirectory another directory is used.";
   with' = module: more: {
     imports = [ module ];
     vault.secrets.db = more;

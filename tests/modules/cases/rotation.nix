@@ -1,5 +1,5 @@
 # What a new version does.
-{ ... }:
+_:
 let
   secret = more: { services = [ "app" ]; } // more;
 in
@@ -45,7 +45,7 @@ in
       systemd.services.app.reload = "true";
     };
     failed = [
-      "vault.secrets.db: systemd hands credentials (asCredential) to a service when it starts, so a reload brings no new ones. Set onChange to `restart`."
+      "vault.secrets.db: systemd passes credentials (asCredential) when a service starts, so a reload has the old ones. Set onChange to `restart`."
     ];
   };
   "a credential for no service" = {
@@ -61,7 +61,7 @@ in
       vault.secrets.db = secret { restartTrigger = true; };
     };
     warned = [
-      "vault.secrets.db.restartTrigger has no effect: `app` is in vault.criticalServices, and is never restarted for a new version. Restart it by hand when it suits; it fetches the new version then."
+      "vault.secrets.db.restartTrigger has no effect: `app` is in vault.criticalServices, and is never restarted for a new version. Restart it by hand: its start fetches the new version."
     ];
     holds = config: {
       "that there is no timer" = !config.systemd.timers ? vault-secret-rotate-db;
@@ -73,7 +73,7 @@ in
       onChange = "nothing";
     };
     warned = [
-      "vault.secrets.db: `restartInterval`, `onChange` without restartTrigger has no effect: nothing looks for new versions."
+      "vault.secrets.db: `restartInterval`, `onChange` without restartTrigger has no effect: new versions are not deployed."
     ];
   };
 
@@ -84,7 +84,7 @@ in
       "db"
       "restartInterval"
     ];
-    type = "systemd calendar expression, such as hourly or 03:30";
+    type = "calendar expression of systemd, such as hourly or 03:30";
   };
   "another thing to do" = {
     config.vault.secrets.db.onChange = "reboot";

@@ -134,7 +134,7 @@ in
     };
     failed = [
       "vault.server.initialization.ageRecipients has 1 recipients for 3 shares: each share needs one."
-      "vault.server.initialization encrypts the key shares, but the root token would lie there in clear: set rootTokenRecipient or revokeRootToken."
+      "vault.server.initialization encrypts the key shares, but the root token would be stored in clear: set rootTokenRecipient or revokeRootToken."
     ];
   };
   "a root token that is encrypted and revoked" = {
@@ -147,7 +147,7 @@ in
       };
     };
     failed = [
-      "vault.server.initialization has both rootTokenRecipient and revokeRootToken: what is encrypted to somebody cannot be revoked from here."
+      "vault.server.initialization has both rootTokenRecipient and revokeRootToken: an encrypted token cannot be revoked from here."
     ];
   };
   "both age and PGP" = {
@@ -160,7 +160,7 @@ in
       };
     };
     failed = [
-      "vault.server.initialization has both ageRecipients and pgpKeys: a share is encrypted in one way."
+      "vault.server.initialization has both ageRecipients and pgpKeys: a share is encrypted with one of them."
     ];
   };
   "self-initialisation whose keys nobody would have" = {
@@ -171,7 +171,7 @@ in
       };
     };
     failed = [
-      "vault.server.initialization.requests needs a seal that opens by itself (vault.server.seal.type `static` or `transit`): with `shamir`, nobody would ever have a key share."
+      "vault.server.initialization.requests needs a seal that unseals by itself (vault.server.seal.type `static` or `transit`): with `shamir`, there would be no key shares."
     ];
   };
   "a request that OpenBao would not take" = {
@@ -183,7 +183,7 @@ in
       initialization.requests."1.kv".path = "sys/mounts/secret";
     };
     failed = [
-      "vault.server.initialization.requests: `1.kv` is no name that OpenBao takes: letters, digits, `_` and `-`, not beginning with a digit or `-`."
+      "vault.server.initialization.requests: `1.kv` is not a valid name in OpenBao: letters, digits, `_` and `-`, not beginning with a digit or `-`."
     ];
   };
   "a static seal" = {
@@ -230,7 +230,7 @@ in
       unseal.enable = true;
     };
     failed = [
-      "vault.server.unseal is enabled, but the seal `static` opens by itself: there are no key shares to submit."
+      "vault.server.unseal is enabled, but the seal `static` unseals by itself: there are no key shares to submit."
     ];
   };
   "the certificates of NixOS's ACME client" = {
@@ -301,9 +301,9 @@ in
       audit.device = "none";
     };
     warned = [
-      "The cluster `main` has 2 nodes, and outlives no more losses than with 1."
-      "vault.server.tls.enable is off: whoever sits on the way reads every secret."
-      "vault.server.audit.device is none: nobody will be able to say who read which secret."
+      "The cluster `main` has 2 nodes, and tolerates no more losses than with 1."
+      "vault.server.tls.enable is off: an attacker on the network can read every secret."
+      "vault.server.audit.device is none: there will be no record of reads."
     ];
   };
   "keys that are on another node" = {
@@ -315,7 +315,7 @@ in
       }
     );
     warned = [
-      "vault.server.unseal on `web01` has no keyFiles, and it is `web02` that gets the key shares: bring them here."
+      "vault.server.unseal on `web01` has no keyFiles, and `web02` has the key shares: copy them to this host."
     ];
   };
 }

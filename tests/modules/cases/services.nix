@@ -35,6 +35,15 @@ in
       "what the unit is before" = config.systemd.services.vault-secret-db.before == [ "app.service" ];
     };
   };
+  "credentials of a service that a switch reloads" = {
+    config = {
+      vault.secrets.db = secret "app" { asCredential = true; };
+      systemd.services.app.reloadIfChanged = true;
+    };
+    failed = [
+      "vault.secrets.db.asCredential is set, and a switch reloads `app` (reloadIfChanged): systemd passes credentials when a service starts, so a reload has the old ones. Leave out reloadIfChanged, or use files."
+    ];
+  };
   "an instance of a template" = {
     config = {
       vault.secrets.db = secret "foo@bar" { };
@@ -120,7 +129,10 @@ in
       networking.wireguard.interfaces.wg0.privateKeyFile = "/run/secrets/vpn/key";
     };
     failed = [
-      "vault.secrets.vpn.services names `wireguard-wg0`, which starts before network.target, and with it before the network that secrets come over: each would wait for the other. Name services that start when the network is up."
+      "vault.secrets.vpn.services names `wireguard-wg0`, which starts before network.target, and so before the network, which secrets need: they would wait for each other. Name services that start when the network is up."
+    ];
+    warned = [
+      "networking.wireguard.interfaces.wg0.privateKeyFile is `/run/secrets/vpn/key`, a file of vault.secrets.vpn: the interface comes up before the network is up, which secrets need. Use networking.wg-quick, and name its service `wg-quick-wg0` in the secret's services."
     ];
   };
 }

@@ -34,14 +34,15 @@ let
     credentialsFile = "/run/secrets/s3";
   };
   age = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
-  saves = config: lib.head config.systemd.services.vault-snapshot.serviceConfig.ExecStart;
+  settings = config: config.vault.snapshots.settings;
 in
 {
   "into a folder" = {
     config = snapshots { };
     holds = config: {
       "that it is taken and pruned" =
-        lib.length config.systemd.services.vault-snapshot.serviceConfig.ExecStart == 2;
+        lib.length config.systemd.services.vault-snapshot.serviceConfig.ExecStart == 2
+        && (settings config).save.prune.keep_daily == 14;
       "the folder, and no other" =
         config.systemd.services.vault-snapshot.serviceConfig.ReadWritePaths == [ "/srv/snapshots" ];
       "that it is hourly" = config.systemd.timers.vault-snapshot.timerConfig.OnCalendar == "hourly";
@@ -55,9 +56,10 @@ in
     };
     holds = config: {
       "that the key comes as a credential" =
-        lib.hasInfix "credentials=/run/credentials/vault-snapshot.service/s3-offsite" (saves config)
+        (lib.head (settings config).save.s3).credentials_file
+        == "/run/credentials/vault-snapshot.service/s3-offsite"
         && lib.elem "s3-offsite:/run/secrets/s3" config.systemd.services.vault-snapshot.serviceConfig.LoadCredential;
-      "that systemd leaves a per cent sign alone" = lib.hasInfix "/backups/100%%?" (saves config);
+      "the URL as it is" = (lib.head (settings config).save.s3).url == offsite.url;
     };
   };
   "a node of a cluster knows where to ask" = {
@@ -110,15 +112,16 @@ in
       let
         services = config.systemd.services;
         save = services.vault-snapshot.serviceConfig;
-        verified = lib.hasInfix "--verification-key=/etc/snapshots.pub";
+        isVerified = file: file.verification_key_files == [ "/etc/snapshots.pub" ];
       in
       {
         "that the key comes as a credential" =
-          lib.hasInfix "--signing-key=/run/credentials/vault-snapshot.service/signing-key" (saves config)
+          (settings config).save.save.signing_key_file
+          == "/run/credentials/vault-snapshot.service/signing-key"
           && lib.elem "signing-key:/run/secrets/signing-key" save.LoadCredential;
-        "that only signed ones are counted by prune" = verified (lib.last save.ExecStart);
+        "that only signed ones are counted by prune" = isVerified (settings config).save;
         "that only signed ones are tried" =
-          verified services.vault-snapshot-drill.serviceConfig.ExecStart
+          isVerified (settings config).drill
           && !lib.any (lib.hasPrefix "signing-key:") services.vault-snapshot-drill.serviceConfig.LoadCredential;
       };
   };
@@ -147,7 +150,7 @@ in
   "no address" = {
     config = snapshots { address = lib.mkForce [ ]; };
     failed = [
-      "vault.snapshots.address is not set, and this host is no node of a cluster that it could be taken from."
+      "vault.snapshots.address is not set, and this host is not a node of a cluster."
     ];
   };
   "an AppRole without its secret id" = {
@@ -165,7 +168,7 @@ in
   "a drill that nothing unseals" = {
     config = drill { drill.keyFiles = [ ]; };
     failed = [
-      "vault.snapshots.drill needs keyFiles or sealConfigFile, one of them, to unseal what it restores."
+      "vault.snapshots.drill needs keyFiles or sealConfigFile, one of them, to unseal the restored snapshot."
     ];
   };
   "a drill that cannot read the canary" = {
@@ -177,7 +180,7 @@ in
   "a drill that cannot decrypt" = {
     config = drill { ageRecipients = [ age ]; };
     failed = [
-      "vault.snapshots.ageRecipients encrypts snapshots, and vault.snapshots.drill.ageIdentityFiles has nothing that opens them."
+      "vault.snapshots.ageRecipients encrypts snapshots, and vault.snapshots.drill.ageIdentityFiles has no identity for them."
     ];
   };
   "nothing is kept in particular" = {
@@ -193,6 +196,8 @@ in
   };
   "a drill without a canary" = {
     config = drill { canary = null; };
-    warned = [ "vault.snapshots.canary is null: drills unseal what they restore, and read nothing." ];
+    warned = [
+      "vault.snapshots.canary is null: drills unseal the restored snapshot, and read nothing."
+    ];
   };
 }

@@ -1,11 +1,13 @@
 # A small service that uses a secret: it reads a file when it starts (`use`), says in /run/<name>/
-# what it read and how often it was started, and does not come up where it read `bad`.
+# what it read and how often it was started, and does not come up where it read `bad`. `before` are
+# commands between reading and being ready.
 { pkgs, lib }:
 {
   name,
   file,
   user ? null,
   reload ? false,
+  before ? "",
 }:
 {
   description = "Reads ${file}";
@@ -23,7 +25,7 @@
         echo "the password is refused" >&2
         exit 1
       fi
-      printf %s "$value" > /run/${name}/value
+      ${before}printf %s "$value" > /run/${name}/value
       systemd-notify --ready
       exec sleep infinity
     '';

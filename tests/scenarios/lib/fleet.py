@@ -1,8 +1,8 @@
 """What scenarios share: an OpenBao with a fleet on it, and hosts that got their credentials.
 
 The runners put this file in front of each scenario. It uses what they give every script: the
-machines by their names, `machines`, `subtest`, and `fleet_directory`, the folder with the example
-fleet.
+machines by their names, `machines`, `subtest`, and `source_directory`, a folder with
+`example/`, the fleet, and `kubernetes/`.
 """
 
 import json
@@ -20,6 +20,17 @@ WEB01 = {
     "tls": {"key": "k1"},
     "token": {"value": "t1"},
     "zone": {"key": "z1"},
+}
+
+
+# What the secrets of kinds hold at first.
+KINDS = {
+    "db": {"value": "d1"},
+    "zone": {"value": "z1"},
+    "tick": {"value": "i1"},
+    "door": {"value": "o1"},
+    "slow": {"value": "s1"},
+    "data": {"value": "i1"},
 }
 
 
@@ -42,8 +53,8 @@ def prepare_openbao():
     )
     operator("bao auth enable approle")
     operator("bao auth tune -user-lockout-disable=true approle/")
-    for part in ["fleet.toml", "flake.nix", "flake.lock", "hosts", "terraform"]:
-        openbao.copy_from_host(f"{fleet_directory}/{part}", f"{FLEET}/{part}")
+    for part in ["fleet.toml", "flake.nix", "hosts", "terraform"]:
+        openbao.copy_from_host(f"{source_directory}/example/{part}", f"{FLEET}/{part}")
     openbao.succeed(f"chmod -R u+w {FLEET}")
 
 
@@ -134,6 +145,100 @@ def comes_to_rest(machine, unit, timeout=120):
     """Waits until a unit is neither active nor about to be."""
     state = f"systemctl show --property=ActiveState --value {unit}"
     machine.wait_until_succeeds(f"[[ $({state}) =~ ^(inactive|failed)$ ]]", timeout=timeout)
+
+
+def states(machine, *units):
+    """What each unit is doing: `active`, `activating`, `inactive`, `failed` and so on."""
+    shown = machine.succeed(f"systemctl show --property=ActiveState {' '.join(units)}")
+    return dict(zip(units, re.findall("ActiveState=(.*)", shown), strict=True))
+
+
+def is_up(machine, *units):
+    """Fails where one of these units is not active."""
+    down = {unit: state for unit, state in states(machine, *units).items() if state != "active"}
+    assert not down, down
+
+
+def is_at_rest(machine, *units):
+    """Fails where one of these units runs, or is about to: one that is starting is not active."""
+    found = states(machine, *units).items()
+    up = {unit: state for unit, state in found if state not in ("inactive", "failed")}
+    assert not up, up
+
+
+def stays_at_rest(machine, unit, span=8):
+    """Fails where a unit leaves its rest within this time; nothing else tells that it does not."""
+    since = machine.succeed(f"{LEFT_REST} {unit}")
+    is_at_rest(machine, unit)
+    machine.sleep(span)
+    is_at_rest(machine, unit)
+    assert machine.succeed(f"{LEFT_REST} {unit}") == since, f"{unit} was started meanwhile"
+
+
+LEFT_REST = "systemctl show --property=InactiveExitTimestampMonotonic --value"
+
+
+def rotate(machine, name, timeout=240):
+    """Looks for new versions as the timer does; gives the exit status, and prints what was said."""
+    began = now(machine)
+    unit = f"vault-secret-rotate-{name}.service"
+    status, _ = machine.execute(f"systemctl start {unit}", timeout=timeout)
+    assert status != 124, f"{unit} took more than {timeout} s"
+    print(said(machine, unit, began))
+    return status
+
+
+def rotation_begins(machine, name):
+    """Starts a rotation, and does not wait for its end."""
+    machine.succeed(f"systemctl start --no-block vault-secret-rotate-{name}.service")
+
+
+def rotation_ends(machine, name, timeout=240):
+    """Waits for the end of a rotation that was begun; gives whether it went well."""
+    unit = f"vault-secret-rotate-{name}.service"
+    comes_to_rest(machine, unit, timeout)
+    return states(machine, unit)[unit] == "inactive"
+
+
+def status_of(machine, name):
+    """What `vault-secrets status` tells of a secret."""
+    told = json.loads(machine.execute("vault-secrets status --json")[1])
+    return next(secret for secret in told if secret["name"] == name)
+
+
+def come_to_be_proven(machine, *names, timeout=120):
+    """Waits until services have come up with what is in place of these secrets."""
+    wanted = json.dumps(sorted(names))
+    proven = "[.[] | select(.in_place and .unproven == null) | .name]"
+    status_comes_to(machine, f"{proven} | {wanted} - . == []", timeout)
+
+
+def comes_to_be_rejected(machine, name, version, timeout=120):
+    """Waits until a version of a secret is rejected."""
+    own = f".[] | select(.name == {json.dumps(name)})"
+    status_comes_to(machine, f"{own} | .rejected.version == {version}", timeout)
+
+
+def status_comes_to(machine, condition, timeout):
+    """Waits until a condition of jq's holds for what `vault-secrets status` tells."""
+    # Where a secret is not in place, it fails, and tells all the same.
+    told = "(vault-secrets status --json 2> /dev/null || true)"
+    machine.wait_until_succeeds(
+        f"{told} | jq --exit-status {shlex.quote(condition)}", timeout=timeout
+    )
+
+
+def rejected(machine, name):
+    """The version of a secret that is not used any more, if there is one."""
+    return (status_of(machine, name)["rejected"] or {}).get("version")
+
+
+def comes_to_have(machine, service, text, timeout=120):
+    """Waits until a service of tests/nodes/lib/service.nix is up with a value."""
+    is_active = f"systemctl is-active {service}.service"
+    machine.wait_until_succeeds(
+        f'{is_active} && [ "$(cat /run/{service}/value)" = {shlex.quote(text)} ]', timeout=timeout
+    )
 
 
 def now(machine):

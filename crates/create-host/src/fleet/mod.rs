@@ -1,27 +1,24 @@
-//! The fleet: a folder with a flake, and what `fleet.toml` says of it.
+//! The fleet: a folder with a flake, and its settings.
 
-mod lock;
-mod read;
+mod parse;
 mod settings;
 mod tree;
 
 use std::{
     env,
+    fs::File,
     path::{Path, PathBuf},
 };
 
-use cli::Failure;
+use zts_cli::{Failure, note};
+use zts_secure_fs::{Lock, LockKind};
 
-pub(crate) use lock::Lock;
-pub(crate) use settings::Settings;
-pub(crate) use tree::{Contents, Tree, text_of};
+pub(crate) use settings::{SETTINGS_FILE, Settings};
+pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 
-use crate::failure;
+use crate::failure::file_failure;
 
-/// The file with the fleet's own settings.
-pub(crate) const SETTINGS: &str = "fleet.toml";
-
-/// A fleet that was found and whose settings are valid.
+/// A fleet with valid settings.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(crate) tree: Tree,
@@ -32,43 +29,57 @@ impl Fleet {
     /// Opens the fleet in `folder`, or the nearest one from the current folder upwards.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Failure> {
         let root = match folder {
-            Some(folder) => given(folder)?,
-            None => nearest()?,
+            Some(folder) => check_folder(folder)?,
+            None => nearest_folder()?,
         };
         let tree = Tree::new(&root)?;
-        let settings = match tree.text(SETTINGS)? {
-            Some(text) => read::read(&text)?,
+        let settings = match tree.read_text(SETTINGS_FILE)? {
+            Some(text) => parse::parse_settings(&text)?,
             None => Settings::default(),
         };
         Ok(Self { tree, settings })
     }
+
+    /// Waits until no other run changes the fleet. The lock is on the folder itself, so no lock
+    /// file is left behind.
+    pub(crate) fn lock(&self, kind: LockKind) -> Result<Lock, Failure> {
+        let root = self.tree.root();
+        File::open(root)
+            .and_then(|folder| {
+                Lock::wait_and_report(folder, kind, || {
+                    note("another create-host is changing this fleet: waiting for it to end");
+                })
+            })
+            .map_err(|cause| file_failure("lock", root, cause))
+    }
 }
 
-fn given(folder: &Path) -> Result<PathBuf, Failure> {
+fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {
     if is_fleet(folder) {
         return Ok(folder.to_owned());
     }
     let failure = Failure::usage(format_args!(
-        "`{}` is no fleet: it has neither `{SETTINGS}` nor `flake.nix`",
+        "`{}` is not a fleet: it has neither `{SETTINGS_FILE}` nor `flake.nix`",
         folder.display()
     ));
     Err(failure.hint("give the folder of the fleet with `--repo`"))
 }
 
-fn nearest() -> Result<PathBuf, Failure> {
-    let here = env::current_dir().map_err(|cause| failure::io("find", Path::new("."), cause))?;
-    let found = here.ancestors().find(|folder| is_fleet(folder));
-    found.map(Path::to_owned).ok_or_else(|| {
+fn nearest_folder() -> Result<PathBuf, Failure> {
+    let current =
+        env::current_dir().map_err(|cause| file_failure("find", Path::new("."), cause))?;
+    let nearest = current.ancestors().find(|folder| is_fleet(folder));
+    nearest.map(Path::to_owned).ok_or_else(|| {
         Failure::usage(format_args!(
-            "there is no fleet in `{}` or above: no `{SETTINGS}` and no `flake.nix`",
-            here.display()
+            "there is no fleet in `{}` or above: no `{SETTINGS_FILE}` and no `flake.nix`",
+            current.display()
         ))
-        .hint("go to the folder of the fleet, or name it with `--repo`")
+        .hint("change to the folder of the fleet, or give it with `--repo`")
     })
 }
 
 fn is_fleet(folder: &Path) -> bool {
-    [SETTINGS, "flake.nix"]
+    [SETTINGS_FILE, "flake.nix"]
         .iter()
         .any(|name| folder.join(name).exists())
 }

@@ -1,69 +1,104 @@
-//! What a fleet can say of itself, with the values that hold where it says nothing.
+//! The settings of a fleet and their default values.
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use openbao::Address;
 use serde::{Deserialize, Serialize};
+use zts_openbao::Address;
 
-use crate::{host, placeholders::Placeholders};
+use crate::{
+    host,
+    placeholders::{Misspelt, Placeholders},
+};
 
-/// All of `fleet.toml`. The default value is also the list of the keys that are allowed.
+/// The file with the fleet's settings.
+pub(crate) const SETTINGS_FILE: &str = "fleet.toml";
+
+/// All of `fleet.toml`. The default value also defines the keys that are allowed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Settings {
-    pub(crate) openbao: OpenBao,
-    pub(crate) network: Network,
+    pub(crate) openbao: OpenBaoSettings,
+    pub(crate) network: NetworkSettings,
     pub(crate) paths: Paths,
-    pub(crate) text: Text,
+    pub(crate) text: EntryTexts,
 }
 
-/// The server.
+/// The settings under `[openbao]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct OpenBao {
+pub(crate) struct OpenBaoSettings {
     pub(crate) address: Checked<Addresses>,
-    pub(crate) kv_mount: Checked<Mount>,
-    pub(crate) approle_mount: Checked<Mount>,
+    pub(crate) kv_mount: Checked<MountPath>,
+    pub(crate) approle_mount: Checked<MountPath>,
     pub(crate) wrap_ttl: Checked<Ttl>,
     pub(crate) bind_cidr: bool,
 }
 
-/// What hosts have in common in the network.
+/// The settings under `[network]`, which all hosts share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Network {
-    pub(crate) gateway: Checked<Ip>,
-    pub(crate) nameservers: Vec<Checked<Ip>>,
-    pub(crate) domain: Checked<Domain>,
+pub(crate) struct NetworkSettings {
+    pub(crate) gateway: Checked<IpText>,
+    pub(crate) nameservers: Vec<Checked<IpText>>,
+    pub(crate) domain: Checked<DomainName>,
 }
 
-/// The files that are edited, from the fleet's root.
+/// The settings under `[paths]`: the files to edit, from the fleet's root.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Paths {
-    pub(crate) flake: Checked<Inside>,
-    pub(crate) hosts: Checked<Inside>,
-    pub(crate) template: Checked<Inside>,
-    pub(crate) vms: Checked<Inside>,
-    pub(crate) vault_terraform: Checked<Inside>,
-    pub(crate) generated: Checked<Inside>,
+    pub(crate) flake: Checked<RelativePath>,
+    pub(crate) hosts: Checked<RelativePath>,
+    pub(crate) template: Checked<RelativePath>,
+    pub(crate) vms: Checked<RelativePath>,
+    pub(crate) vault_terraform: Checked<RelativePath>,
+    pub(crate) generated: Checked<RelativePath>,
 }
 
-/// The texts of new entries.
+/// The settings under `[text]`: the texts of new entries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Text {
-    pub(crate) flake_entry: Checked<Entry>,
-    pub(crate) vm_entry: Checked<Entry>,
+pub(crate) struct EntryTexts {
+    pub(crate) flake_entry: Checked<EntryText>,
+    pub(crate) vm_entry: Checked<EntryText>,
 }
 
-/// A kind of text that is checked when it is read.
+/// A kind of text that is checked when it is parsed.
 pub(crate) trait Kind {
-    /// What is wrong with `text`, and behind a line break what is allowed.
-    fn check(text: &str) -> Result<(), String>;
+    /// Checks that `text` is of this kind.
+    fn check(text: &str) -> Result<(), InvalidValue>;
 }
 
-/// A text that passed the check of its kind.
+/// A value that a setting cannot have.
+///
+/// Its text has two lines, [`Self::split`] again: the parser of TOML passes on nothing but a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidValue {
+    problem: String,
+    allowed: String,
+}
+
+impl InvalidValue {
+    fn new(problem: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            allowed: allowed.into(),
+        }
+    }
+
+    /// Splits the text of an error into the problem and the values that are allowed.
+    pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
+        text.split_once('\n')
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\n{}", self.problem, self.allowed)
+    }
+}
+
+/// A text that has passed the check of its kind.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     try_from = "String",
@@ -76,7 +111,7 @@ pub(crate) struct Checked<K> {
 }
 
 impl<K> Checked<K> {
-    fn known(text: &str) -> Self {
+    fn unchecked(text: &str) -> Self {
         Self {
             text: text.to_owned(),
             kind: std::marker::PhantomData,
@@ -89,10 +124,10 @@ impl<K> Checked<K> {
 }
 
 impl<K: Kind> TryFrom<String> for Checked<K> {
-    type Error = String;
+    type Error = InvalidValue;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        K::check(&text).map(|()| Self::known(&text))
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        K::check(&text).map(|()| Self::unchecked(&text))
     }
 }
 
@@ -114,50 +149,52 @@ impl<K> fmt::Debug for Checked<K> {
     }
 }
 
-/// Addresses of one OpenBao cluster, with commas between.
+/// Addresses of one OpenBao cluster, separated by commas.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses;
 
 impl Kind for Addresses {
-    fn check(text: &str) -> Result<(), String> {
-        let read = Address::parse_list(text);
-        read.map(|_| ())
-            .map_err(|error| format!("{error}\nan address reads `https://10.0.0.5:8200`"))
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        Address::parse_list(text).map(drop).map_err(|error| {
+            InvalidValue::new(error.to_string(), "write it like `https://10.0.0.5:8200`")
+        })
     }
 }
 
 /// The path of a mount in OpenBao.
 #[derive(Clone, Debug)]
-pub(crate) struct Mount;
+pub(crate) struct MountPath;
 
-impl Kind for Mount {
-    fn check(text: &str) -> Result<(), String> {
+impl Kind for MountPath {
+    fn check(text: &str) -> Result<(), InvalidValue> {
         let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         let segment =
             |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
         if text.split('/').all(segment) {
             return Ok(());
         }
-        Err(format!(
-            "`{text}` is not the path of a mount\nASCII letters, digits, `-`, `_` and `.`, with `/` between the parts only"
+        Err(InvalidValue::new(
+            format!("`{text}` is not the path of a mount"),
+            "allowed are ASCII letters, digits, `-`, `_` and `.`, and single `/` between the parts",
         ))
     }
 }
 
-/// How long something lives.
+/// A time to live.
 #[derive(Clone, Debug)]
 pub(crate) struct Ttl;
 
 impl Kind for Ttl {
-    fn check(text: &str) -> Result<(), String> {
-        let read = humantime::parse_duration(text).ok();
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        let parsed = humantime::parse_duration(text).ok();
         let longest = Duration::from_secs(10 * 365 * 24 * 3600); // OpenBao cannot count 300 years
         let allowed = Duration::from_secs(1)..=longest;
-        if read.is_some_and(|time| allowed.contains(&time) && time.subsec_nanos() == 0) {
+        if parsed.is_some_and(|time| allowed.contains(&time) && time.subsec_nanos() == 0) {
             return Ok(());
         }
-        Err(format!(
-            "`{text}` is not a time between one second and ten years\na number with `s`, `m` or `h`, such as `24h`"
+        Err(InvalidValue::new(
+            format!("`{text}` is not a time between one second and ten years"),
+            "write a number with `s`, `m` or `h`, such as `24h`",
         ))
     }
 }
@@ -170,20 +207,20 @@ impl Checked<Ttl> {
 
 /// An address without a prefix length.
 #[derive(Clone, Debug)]
-pub(crate) struct Ip;
+pub(crate) struct IpText;
 
-impl Kind for Ip {
-    fn check(text: &str) -> Result<(), String> {
-        let read = text.parse::<IpAddr>();
-        read.map(|_| ()).map_err(|_| {
-            format!(
-                "`{text}` is not an IP address\n`10.0.0.1` or `fd00::1`, without a prefix length"
+impl Kind for IpText {
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        text.parse::<IpAddr>().map(drop).map_err(|_| {
+            InvalidValue::new(
+                format!("`{text}` is not an IP address"),
+                "write it like `10.0.0.1` or `fd00::1`, without a prefix length",
             )
         })
     }
 }
 
-impl Checked<Ip> {
+impl Checked<IpText> {
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.text.parse().ok()
     }
@@ -191,63 +228,72 @@ impl Checked<Ip> {
 
 /// A DNS domain.
 #[derive(Clone, Debug)]
-pub(crate) struct Domain;
+pub(crate) struct DomainName;
 
-impl Kind for Domain {
-    fn check(text: &str) -> Result<(), String> {
+impl Kind for DomainName {
+    fn check(text: &str) -> Result<(), InvalidValue> {
         if text.len() <= 253 && text.split('.').all(host::is_label) {
             return Ok(());
         }
-        Err(format!(
-            "`{text}` is not a domain\nlower-case letters, digits and hyphens, with dots between, such as `example.internal`"
+        Err(InvalidValue::new(
+            format!("`{text}` is not a domain"),
+            "allowed are lower-case letters, digits and hyphens, separated by dots, such as `example.internal`",
         ))
     }
 }
 
-/// A path that stays inside the fleet.
+/// A path inside the fleet.
 #[derive(Clone, Debug)]
-pub(crate) struct Inside;
+pub(crate) struct RelativePath;
 
-impl Kind for Inside {
-    fn check(text: &str) -> Result<(), String> {
+impl Kind for RelativePath {
+    fn check(text: &str) -> Result<(), InvalidValue> {
         let inside = |part: &str| !matches!(part, "" | "." | "..");
         if text.split('/').all(inside) && !text.contains(char::is_control) {
             return Ok(());
         }
-        Err(format!(
-            "`{text}` is not a path inside the fleet\na path relative to `fleet.toml`, without `.` and `..`"
+        Err(InvalidValue::new(
+            format!("`{text}` is not a path inside the fleet"),
+            "write a path relative to `fleet.toml`, without `.` and `..`",
         ))
     }
 }
 
 /// The text of a new entry.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry;
+pub(crate) struct EntryText;
 
-impl Kind for Entry {
-    fn check(text: &str) -> Result<(), String> {
-        Placeholders::BRACES.check(text)
+impl Kind for EntryText {
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        let placeholders = Placeholders::BRACES;
+        let Some(Misspelt { word, meant, .. }) = placeholders.find_misspelt(text) else {
+            return Ok(());
+        };
+        Err(InvalidValue::new(
+            format!("`{word}` is not a placeholder, did you mean `{meant}`?"),
+            format!("allowed are `{}`", placeholders.list().join("`, `")),
+        ))
     }
 }
 
-impl Default for OpenBao {
+impl Default for OpenBaoSettings {
     fn default() -> Self {
         Self {
-            address: Checked::known("https://127.0.0.1:8200"),
-            kv_mount: Checked::known("secret"),
-            approle_mount: Checked::known("approle"),
-            wrap_ttl: Checked::known("24h"),
+            address: Checked::unchecked("https://127.0.0.1:8200"),
+            kv_mount: Checked::unchecked("secret"),
+            approle_mount: Checked::unchecked("approle"),
+            wrap_ttl: Checked::unchecked("24h"),
             bind_cidr: false,
         }
     }
 }
 
-impl Default for Network {
+impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
-            gateway: Checked::known("10.0.0.1"),
-            nameservers: vec![Checked::known("10.0.0.1")],
-            domain: Checked::known("example.internal"),
+            gateway: Checked::unchecked("10.0.0.1"),
+            nameservers: vec![Checked::unchecked("10.0.0.1")],
+            domain: Checked::unchecked("example.internal"),
         }
     }
 }
@@ -255,21 +301,21 @@ impl Default for Network {
 impl Default for Paths {
     fn default() -> Self {
         Self {
-            flake: Checked::known("flake.nix"),
-            hosts: Checked::known("hosts"),
-            template: Checked::known("hosts/template"),
-            vms: Checked::known("terraform/vms.tf"),
-            vault_terraform: Checked::known("terraform/vault"),
-            generated: Checked::known("terraform/vault/hosts-generated.tf"),
+            flake: Checked::unchecked("flake.nix"),
+            hosts: Checked::unchecked("hosts"),
+            template: Checked::unchecked("hosts/template"),
+            vms: Checked::unchecked("terraform/vms.tf"),
+            vault_terraform: Checked::unchecked("terraform/vault"),
+            generated: Checked::unchecked("terraform/vault/hosts-generated.tf"),
         }
     }
 }
 
-impl Default for Text {
+impl Default for EntryTexts {
     fn default() -> Self {
         Self {
-            flake_entry: Checked::known("mkHost \"{hostname}\""),
-            vm_entry: Checked::known("ip = \"{ip}\"\n"),
+            flake_entry: Checked::unchecked("mkHost \"{hostname}\""),
+            vm_entry: Checked::unchecked("ip = \"{ip}\"\n"),
         }
     }
 }

@@ -1,14 +1,17 @@
-//! The files of a fleet: read whole, and never outside of it.
+//! The files of a fleet. Each is read whole, and none outside of the fleet.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use cli::Failure;
-use secure_fs::{LARGEST_TEXT, read_bounded};
+use zts_cli::Failure;
+use zts_secure_fs::{LARGEST_TEXT, TooLarge, read_bounded};
 
-use crate::{failure, write};
+use crate::failure::file_failure;
+
+/// The prefix of drafts: files that are not yet under their own name, or that a killed run left.
+pub(crate) const DRAFT_PREFIX: &str = ".create-host.";
 
 /// The files below a folder by their path from the fleet's root, with `/` between the parts.
 pub(crate) type Contents = std::collections::BTreeMap<String, Vec<u8>>;
@@ -23,7 +26,7 @@ impl Tree {
     pub(crate) fn new(root: &Path) -> Result<Self, Failure> {
         let root = root
             .canonicalize()
-            .map_err(|cause| failure::io("open", root, cause))?;
+            .map_err(|cause| file_failure("open", root, cause))?;
         Ok(Self { root })
     }
 
@@ -31,30 +34,32 @@ impl Tree {
         &self.root
     }
 
-    /// Where `path` really is: symbolic links are followed inside the fleet, and refused where they lead
-    /// out of it. What does not exist yet is placed below its nearest folder that does.
+    /// Returns the absolute path of a file of the fleet. Symbolic links are followed inside the
+    /// fleet, and refused if they lead out of it. A missing file is placed below its nearest
+    /// existing folder.
     pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, Failure> {
         let target = self.root.join(path);
         let mut missing = Vec::new();
-        let mut there = target.as_path();
+        let mut existing = target.as_path();
         let real = loop {
-            match there.canonicalize() {
+            match existing.canonicalize() {
                 Ok(real) => break real,
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound && !there.is_symlink() => {}
-                Err(cause) => return Err(failure::io("find", &self.root.join(path), cause)),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && !existing.is_symlink() => {
+                }
+                Err(cause) => return Err(file_failure("find", &self.root.join(path), cause)),
             }
-            let (Some(name), Some(parent)) = (there.file_name(), there.parent()) else {
+            let (Some(name), Some(parent)) = (existing.file_name(), existing.parent()) else {
                 break self.root.clone();
             };
             missing.push(name);
-            there = parent;
+            existing = parent;
         };
         if !real.starts_with(&self.root) {
             let failure = Failure::failed(format_args!(
                 "`{path}` leads out of the fleet, to `{}`",
                 real.display()
             ));
-            return Err(failure.hint("put the file itself there in place of the symbolic link"));
+            return Err(failure.hint("replace the symbolic link by the file itself"));
         }
         Ok(missing
             .iter()
@@ -62,31 +67,33 @@ impl Tree {
             .fold(real, |path, name| path.join(name)))
     }
 
-    /// The bytes of a file; `None` where it does not exist.
-    pub(crate) fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    /// Reads a file; `None` if it does not exist.
+    pub(crate) fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let real = self.resolve(path)?;
-        match fs::metadata(&real) {
-            Ok(data) if !data.is_file() => {
-                return Err(Failure::failed(format_args!("`{path}` is not a file")));
-            }
+        let size = match fs::metadata(&real) {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(_) => return Err(Failure::failed(format_args!("`{path}` is not a file"))),
             Err(cause) if is_absent(&cause) => return Ok(None),
-            _ => {}
-        }
+            Err(_) => 0, // reading fails with the same error
+        };
         read_bounded(&real, LARGEST_TEXT)
             .map(Some)
-            .map_err(|cause| failure::io("read", &self.root.join(path), cause))
+            .map_err(|cause| match cause.get_ref() {
+                Some(inner) if inner.is::<TooLarge>() => too_large(path, size),
+                _ => file_failure("read", &self.root.join(path), cause),
+            })
     }
 
-    /// The text of a file; `None` where it does not exist.
-    pub(crate) fn text(&self, path: &str) -> Result<Option<String>, Failure> {
-        self.bytes(path)?
-            .map(|bytes| text_of(path, bytes))
+    /// Reads a text file; `None` if it does not exist.
+    pub(crate) fn read_text(&self, path: &str) -> Result<Option<String>, Failure> {
+        self.read_bytes(path)?
+            .map(|bytes| decode_text(path, bytes))
             .transpose()
     }
 
-    /// The text of a file that must be there.
-    pub(crate) fn required(&self, path: &str, hint: &str) -> Result<String, Failure> {
-        self.text(path)?.ok_or_else(|| {
+    /// Reads a text file that must exist; `hint` says how to name or create it.
+    pub(crate) fn read_required(&self, path: &str, hint: &str) -> Result<String, Failure> {
+        self.read_text(path)?.ok_or_else(|| {
             Failure::failed(format_args!(
                 "`{path}` does not exist in `{}`",
                 self.root.display()
@@ -95,26 +102,26 @@ impl Tree {
         })
     }
 
-    /// All files below a folder, symbolic links refused; none where the folder does not exist.
-    pub(crate) fn folder(&self, path: &str) -> Result<Contents, Failure> {
+    /// Reads all files below a folder, and refuses symbolic links. A missing folder has no files.
+    pub(crate) fn read_folder(&self, path: &str) -> Result<Contents, Failure> {
         let mut files = Contents::new();
         let folder = self.root.join(path);
         if folder.is_symlink() {
-            return Err(link(path));
+            return Err(symbolic_link(path));
         }
         self.resolve(path)?;
         match fs::metadata(&folder) {
-            Ok(data) if data.is_dir() => self.collect(path, &mut files)?,
+            Ok(metadata) if metadata.is_dir() => self.collect_files(path, &mut files)?,
             Ok(_) => return Err(Failure::failed(format_args!("`{path}` is not a folder"))),
             Err(cause) if is_absent(&cause) => {}
-            Err(cause) => return Err(failure::io("read", &folder, cause)),
+            Err(cause) => return Err(file_failure("read", &folder, cause)),
         }
         Ok(files)
     }
 
-    fn collect(&self, path: &str, files: &mut Contents) -> Result<(), Failure> {
+    fn collect_files(&self, path: &str, files: &mut Contents) -> Result<(), Failure> {
         let folder = self.root.join(path);
-        let fail = |cause| failure::io("read", &folder, cause);
+        let fail = |cause| file_failure("read", &folder, cause);
         for entry in fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let Some(name) = entry
@@ -128,20 +135,36 @@ impl Tree {
                     name.display()
                 )));
             };
-            if write::is_unfinished(&entry.path()) {
+            if is_draft(&entry.path()) {
                 continue;
             }
             let kind = entry.file_type().map_err(fail)?;
             if kind.is_symlink() {
-                return Err(link(&name));
+                return Err(symbolic_link(&name));
             } else if kind.is_dir() {
-                self.collect(&name, files)?;
-            } else if let Some(bytes) = self.bytes(&name)? {
+                self.collect_files(&name, files)?;
+            } else if let Some(bytes) = self.read_bytes(&name)? {
                 files.insert(name, bytes);
             }
         }
         Ok(())
     }
+}
+
+/// Returns whether a file is a draft, which its run has not finished.
+pub(crate) fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with(DRAFT_PREFIX)
+}
+
+/// Decodes the text of a file.
+pub(crate) fn decode_text(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = valid.matches('\n').count() + 1;
+        Failure::failed(format_args!("`{path}`, line {line}: not valid UTF-8"))
+            .hint("save the file as UTF-8")
+    })
 }
 
 fn is_absent(cause: &io::Error) -> bool {
@@ -151,18 +174,16 @@ fn is_absent(cause: &io::Error) -> bool {
     )
 }
 
-fn link(path: &str) -> Failure {
-    Failure::failed(format_args!("`{path}` is a symbolic link")).hint(
-        "create-host follows none in the folders of hosts; put the file itself there, or take the link away",
-    )
+fn too_large(path: &str, size: u64) -> Failure {
+    Failure::failed(format_args!(
+        "`{path}` is too large: it has {size} bytes, and create-host reads at most {LARGEST_TEXT} ({} MiB)",
+        LARGEST_TEXT >> 20
+    ))
+    .hint("move its data, or a part of its entries, to a file that create-host does not read")
 }
 
-/// `bytes` as text.
-pub(crate) fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-        let line = valid.matches('\n').count() + 1;
-        Failure::failed(format_args!("`{path}`, line {line}: not valid UTF-8"))
-            .hint("save the file as UTF-8")
-    })
+fn symbolic_link(path: &str) -> Failure {
+    Failure::failed(format_args!("`{path}` is a symbolic link")).hint(
+        "create-host follows none in the folders of hosts: replace it by the file itself, or remove it",
+    )
 }

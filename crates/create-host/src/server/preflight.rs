@@ -1,174 +1,178 @@
-//! What can be checked before anything is changed. All of it only reads.
+//! Checks before the first change. All of them only read.
 
-use std::collections::BTreeMap;
-
-use cli::{Failure, warn};
-use openbao::{
+use zts_cli::{Failure, warn};
+use zts_openbao::{
     Error,
     sys::{self, Mount, VisibleMounts},
     token,
 };
 
-use super::{Server, api};
+use super::{
+    backend::{Apply, Backend},
+    connection::Server,
+    host_objects::{HostObjects, read_host, read_role},
+};
 use crate::host::HostName;
 
-/// What the run is about to do.
+/// The task of a run in OpenBao.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Policy and role through the API or OpenTofu, then a token.
+    /// Policy and role, then a wrapping token.
     Create,
-    /// A token only: somebody else applies policy and role.
+    /// A wrapping token only: somebody else applies policy and role.
     IssueOnly,
-    /// Credentials, role and policy go.
+    /// The destruction of credentials, role and policy.
     Remove,
 }
 
-/// What OpenBao holds of a host.
+/// The result of the checks.
 #[derive(Debug)]
-pub(crate) struct Held {
-    /// The text of its policy.
-    pub(crate) policy: Option<String>,
-    /// The parameters of its role.
-    pub(crate) role: Option<BTreeMap<String, serde_json::Value>>,
-    /// What could not be checked.
-    pub(crate) doubt: Option<String>,
+pub(crate) struct Preflight {
+    pub(crate) existing: HostObjects,
+    /// A warning about a check that was not possible.
+    pub(crate) unchecked: Option<String>,
 }
 
-/// Checks that the server answers, the token is valid, may do what `task` needs, and the mounts are there.
-pub(crate) fn check(
-    server: &Server,
+/// Checks that the server answers, that the token is valid and has the capabilities for `task`, and
+/// that the mounts exist.
+pub(crate) fn check_preconditions(
+    backend: &Backend,
     name: &HostName,
     task: Task,
-    through_tofu: bool,
-) -> Result<Held, Failure> {
-    token::lookup_self(&server.client).map_err(|error| refused_token(server, &error))?;
-    cli::warn_of_old_server(&server.client);
-    let reading = ["read"].as_slice();
+) -> Result<Preflight, Failure> {
+    let server = &backend.server;
+    token::lookup_self(&server.client).map_err(|error| token_failure(server, &error))?;
+    zts_cli::warn_of_old_server(&server.client);
     let policy = format!("sys/policies/acl/host-{name}");
-    let role = format!("auth/{}/role/{name}", server.approle);
-    let mut needs = vec![(role.clone(), reading)];
-    if task != Task::IssueOnly {
-        needs.push((policy.clone(), reading));
+    let role = format!("auth/{}/role/{name}", server.approle_mount);
+    check_capabilities(server, &needs_for_reading(backend, &policy, &role, task))?;
+    let approle = check_approle_mount(server)?;
+    if task != Task::Remove && !approle.has_lockout_disabled() {
+        warn_of_lockout(&server.approle_mount);
     }
-    if through_tofu {
-        // the Vault provider looks at the mount that the roles are in (its resource `vault_auth_backend`)
-        let mount = format!("sys/mounts/auth/{}", server.approle);
-        needs.push((mount.clone(), reading));
-        needs.push((format!("{mount}/tune"), reading));
-    }
-    check_rights(server, name, &needs)?;
-    let approle = check_approle(server)?;
-    if task != Task::Remove && !approle.locks_nobody_out() {
-        warn_of_lockout(&server.approle);
-    }
-    let mut held = if task == Task::IssueOnly {
-        Held {
+    let existing = match task {
+        Task::IssueOnly => HostObjects {
             policy: None,
-            ..api::read_role_only(server, name)?
-        }
-    } else {
-        api::read(server, name)?
+            role: read_role(server, name)?,
+        },
+        Task::Create | Task::Remove => read_host(server, name)?,
     };
-    check_rights(
+    let role_exists = existing.role.is_some();
+    check_capabilities(
         server,
-        name,
-        &writing(server, name, task, held.role.is_some()),
+        &needs_for_writing(&policy, &role, task, role_exists),
     )?;
-    if task != Task::Remove {
-        held.doubt = check_kv(server, name)?;
-    }
-    Ok(held)
+    let unchecked = match task {
+        Task::Remove => None,
+        Task::Create | Task::IssueOnly => check_kv_mount(server, &format!("hosts/{name}/any"))?,
+    };
+    Ok(Preflight {
+        existing,
+        unchecked,
+    })
 }
 
+/// The capabilities that are needed on a path.
 type Need = (String, &'static [&'static str]);
 
-/// The rights that `task` needs beside reading policy and role.
-fn writing(server: &Server, name: &HostName, task: Task, role_exists: bool) -> Vec<Need> {
-    let policy = format!("sys/policies/acl/host-{name}");
-    let role = format!("auth/{}/role/{name}", server.approle);
-    let mut needs: Vec<Need> = vec![
+/// Returns the needs for reading, before anything is known of the host.
+fn needs_for_reading(backend: &Backend, policy: &str, role: &str, task: Task) -> Vec<Need> {
+    let mut paths = vec![role.to_owned()];
+    if task != Task::IssueOnly {
+        paths.push(policy.to_owned());
+    }
+    if let Apply::Tofu(_) = backend.apply {
+        // the Vault provider reads the mount of the roles (its resource `vault_auth_backend`)
+        let mount = &backend.server.approle_mount;
+        paths.push(format!("sys/mounts/auth/{mount}"));
+        paths.push(format!("sys/mounts/auth/{mount}/tune"));
+    }
+    let need = |path| (path, ["read"].as_slice());
+    paths.into_iter().map(need).collect()
+}
+
+/// Returns the further needs of `task`.
+fn needs_for_writing(policy: &str, role: &str, task: Task, role_exists: bool) -> Vec<Need> {
+    let mut needs: Vec<(String, &[_])> = vec![
         (format!("{role}/secret-id/"), &["list"]),
         (format!("{role}/secret-id-accessor/lookup"), &["update"]),
         (format!("{role}/secret-id-accessor/destroy"), &["update"]),
     ];
+    let (role, policy) = (role.to_owned(), policy.to_owned());
     if task == Task::Remove {
-        needs.push((role, &["delete"]));
-        needs.push((policy, &["delete"]));
+        needs.extend([(role, &["delete"] as &[_]), (policy, &["delete"])]);
         return needs;
     }
     needs.push((format!("{role}/role-id"), &["read"]));
     needs.push((format!("{role}/secret-id"), &["update"]));
     needs.push(("sys/wrapping/wrap".to_owned(), &["update"]));
     if task == Task::Create {
-        needs.push((
-            role,
-            if role_exists {
-                &["update"]
-            } else {
-                &["create"]
-            },
-        ));
-        needs.push((policy, &["update"]));
+        let write_role: &[_] = if role_exists {
+            &["update"]
+        } else {
+            &["create"]
+        };
+        needs.extend([(role, write_role), (policy, &["update"])]);
     }
     needs
 }
 
-fn check_rights(server: &Server, name: &HostName, needs: &[Need]) -> Result<(), Failure> {
+fn check_capabilities(server: &Server, needs: &[Need]) -> Result<(), Failure> {
     let paths: Vec<&str> = needs.iter().map(|(path, _)| path.as_str()).collect();
-    let held = sys::capabilities_self(&server.client, &paths).map_err(|error| match error {
+    let capabilities = sys::capabilities_self(&server.client, &paths).map_err(|error| match error {
         Error::Denied { .. } => Failure::from(error).hint(
-            "the token may not ask what it may do: give it the policy `default`, or one with `update` on `sys/capabilities-self`",
+            "the token may not read its own capabilities: give it the policy `default`, or one with `update` on `sys/capabilities-self`",
         ),
         error => Failure::from(error),
     })?;
-    let lacks = |(path, wanted): &Need| -> Option<(String, Vec<&'static str>)> {
-        let has: &[String] = held.get(path).map_or(&[], Vec::as_slice);
-        let has = |right: &str| has.iter().any(|there| there == right || there == "root");
-        let missing: Vec<&str> = wanted.iter().copied().filter(|right| !has(right)).collect();
+    let missing_of = |(path, needed): &Need| -> Option<(String, Vec<&'static str>)> {
+        let actual: &[String] = capabilities.get(path).map_or(&[], Vec::as_slice);
+        let has = |needed: &str| actual.iter().any(|name| name == needed || name == "root");
+        let missing: Vec<&str> = needed.iter().copied().filter(|name| !has(name)).collect();
         (!missing.is_empty()).then(|| (path.clone(), missing))
     };
-    let missing: Vec<_> = needs.iter().filter_map(lacks).collect();
+    let missing: Vec<_> = needs.iter().filter_map(missing_of).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(lacking(name, &missing))
+    Err(missing_capabilities(&missing))
 }
 
-fn lacking(name: &HostName, missing: &[(String, Vec<&str>)]) -> Failure {
-    let list = |rights: &[&str], quote: char| {
-        let quoted: Vec<String> = rights
+fn missing_capabilities(missing: &[(String, Vec<&str>)]) -> Failure {
+    let list = |capabilities: &[&str], quote: char| {
+        let quoted: Vec<String> = capabilities
             .iter()
-            .map(|right| format!("{quote}{right}{quote}"))
+            .map(|name| format!("{quote}{name}{quote}"))
             .collect();
         quoted.join(", ")
     };
-    let told: Vec<String> = missing
+    let shown: Vec<String> = missing
         .iter()
-        .map(|(path, rights)| format!("{} on `{path}`", list(rights, '`')))
+        .map(|(path, names)| format!("{} on `{path}`", list(names, '`')))
         .collect();
     let rules: Vec<String> = missing
         .iter()
-        .map(|(path, rights)| {
+        .map(|(path, names)| {
             format!(
                 "path \"{path}\" {{\n  capabilities = [{}]\n}}",
-                list(rights, '"')
+                list(names, '"')
             )
         })
         .collect();
     Failure::failed(format_args!(
-        "the OpenBao token has not all the rights that `{name}` needs; it lacks {}",
-        told.join(", ")
+        "the OpenBao token lacks capabilities: {}",
+        shown.join(", ")
     ))
     .hint(format!(
-        "work with a token that has a policy with:\n\n{}",
+        "use a token with a policy that has:\n\n{}",
         rules.join("\n")
     ))
 }
 
-fn refused_token(server: &Server, error: &Error) -> Failure {
+fn token_failure(server: &Server, error: &Error) -> Failure {
     match error {
         Error::Denied { .. } => Failure::failed(format_args!(
-            "OpenBao at `{}` refused the token: it is not valid, or has not even the policy `default`",
+            "OpenBao at `{}` refused the token: it is not valid, or does not even have the policy `default`",
             server.client.address()
         ))
         .hint("run `bao login`, or set `BAO_TOKEN`"),
@@ -176,76 +180,76 @@ fn refused_token(server: &Server, error: &Error) -> Failure {
     }
 }
 
-fn mounts(server: &Server) -> Result<VisibleMounts, Failure> {
+fn read_mounts(server: &Server) -> Result<VisibleMounts, Failure> {
     Ok(sys::visible_mounts(&server.client)?)
 }
 
-/// Anybody who reaches OpenBao and knows a role id can lock that host out.
+/// Warns that anybody who can reach OpenBao and knows a role id can lock the host out.
 fn warn_of_lockout(mount: &str) {
     warn(format_args!(
-        "at `auth/{mount}/`, five refused logins lock a host out for 15 minutes, whoever tries them; \
+        "at `auth/{mount}/`, five refused logins by anybody lock a host out for 15 minutes; \
          `bao auth tune -user-lockout-disable=true {mount}/` turns that off"
     ));
 }
 
-fn check_approle(server: &Server) -> Result<Mount, Failure> {
-    let mount = &server.approle;
-    let found = mounts(server)?.auth.remove(&format!("{mount}/"));
-    let what = match found {
-        Some(found) if found.kind == "approle" => return Ok(found),
+fn check_approle_mount(server: &Server) -> Result<Mount, Failure> {
+    let path = &server.approle_mount;
+    let problem = match read_mounts(server)?.auth.remove(&format!("{path}/")) {
+        Some(mount) if mount.kind == "approle" => return Ok(mount),
         Some(other) => format!(
-            "`auth/{mount}/` is the auth method `{}`, not AppRole",
+            "`auth/{path}/` is the auth method `{}`, not AppRole",
             other.kind
         ),
-        None => format!("AppRole is not mounted at `auth/{mount}/`"),
+        None => format!("AppRole is not mounted at `auth/{path}/`"),
     };
-    Err(Failure::failed(format_args!("{what}, in OpenBao at `{}`", server.client.address())).hint(format!(
-        "mount it with `bao auth enable -path={mount} approle`, or name its path with `approle_mount` under `[openbao]` in `fleet.toml`"
+    Err(Failure::failed(format_args!("{problem}, in OpenBao at `{}`", server.client.address())).hint(format!(
+        "mount it with `bao auth enable -path={path} approle`, or set its path with `approle_mount` under `[openbao]` in `fleet.toml`"
     )))
 }
 
-/// A mount shows to those who have a right in it. Who makes hosts need not have one on their secrets, so an
-/// invisible mount is an error only for a token that would see it.
-fn check_kv(server: &Server, name: &HostName) -> Result<Option<String>, Failure> {
-    let mount = &server.kv;
-    let fail = |what: String, hint: String| {
+/// Checks that a KV version 2 engine is mounted. A mount is visible only to a token with a
+/// capability in it, which an operator need not have. So a mount that the token does not see is an
+/// error only if the token would see it; otherwise a warning is returned.
+fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failure> {
+    let path = &server.kv_mount;
+    let fail = |problem: String, instruction: String| {
         let failure = Failure::failed(format_args!(
-            "{what}, in OpenBao at `{}`",
+            "{problem}, in OpenBao at `{}`",
             server.client.address()
         ));
         Err(failure.hint(format!(
-            "{hint}, or name another with `kv_mount` under `[openbao]` in `fleet.toml`"
+            "{instruction}, or set another path with `kv_mount` under `[openbao]` in `fleet.toml`"
         )))
     };
-    let Some(found) = mounts(server)?.secret.remove(&format!("{mount}/")) else {
-        let path = format!("{mount}/data/hosts/{name}/any");
-        let rights = sys::capabilities_self(&server.client, &[&path])?;
-        let blind = rights
-            .get(&path)
-            .is_none_or(|rights| rights.iter().all(|right| right == "deny"));
-        if blind {
+    let Some(mount) = read_mounts(server)?.secret.remove(&format!("{path}/")) else {
+        let data = format!("{path}/data/{secret}");
+        let capabilities = sys::capabilities_self(&server.client, &[&data])?;
+        let sees_nothing = capabilities
+            .get(&data)
+            .is_none_or(|names| names.iter().all(|name| name == "deny"));
+        if sees_nothing {
             return Ok(Some(format!(
-                "whether a KV secrets engine is mounted at `{mount}/` cannot be told: the token has no right there"
+                "the KV secrets engine at `{path}/` was not checked: the token has no capability there"
             )));
         }
         return fail(
-            format!("no secrets engine is mounted at `{mount}/`"),
-            format!("mount it with `bao secrets enable -path={mount} -version=2 kv`"),
+            format!("no secrets engine is mounted at `{path}/`"),
+            format!("mount it with `bao secrets enable -path={path} -version=2 kv`"),
         );
     };
-    let version = found
+    let version = mount
         .options
         .as_ref()
         .and_then(|options| options.get("version"))
         .map(String::as_str);
-    match (found.kind.as_str(), version) {
+    match (mount.kind.as_str(), version) {
         ("kv", Some("2")) => Ok(None),
         ("kv", _) => fail(
-            format!("the secrets engine at `{mount}/` is KV version 1, not 2"),
-            format!("make it version 2 with `bao kv enable-versioning {mount}`"),
+            format!("the secrets engine at `{path}/` is KV version 1, not 2"),
+            format!("make it version 2 with `bao kv enable-versioning {path}`"),
         ),
         (other, _) => fail(
-            format!("the secrets engine at `{mount}/` is `{other}`, not `kv`"),
+            format!("the secrets engine at `{path}/` is `{other}`, not `kv`"),
             "mount a KV version 2 engine at another path".to_owned(),
         ),
     }

@@ -3,19 +3,24 @@
 use std::{
     env,
     fs::File,
-    io::{Read, Seek},
+    io::{self, BufRead, BufReader, Read, Seek},
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use cli::{Failure, note, with_signals};
 use indicatif::ProgressBar;
-use openbao::Trust;
 use secrecy::ExposeSecret;
+use zts_cli::{Failure, note, with_signals};
+use zts_openbao::Trust;
 
-use super::Server;
-use crate::{cli::How, failure, fleet::Fleet, host::HostName, secret_text};
+use super::connection::Server;
+use crate::{
+    failure::{append_hint, file_failure},
+    fleet::Fleet,
+    host::HostName,
+    redaction,
+};
 
 /// The resources of `hosts-generated.tf`.
 const RESOURCES: [&str; 2] = [
@@ -23,36 +28,21 @@ const RESOURCES: [&str; 2] = [
     "vault_approle_auth_backend_role.generated_hosts",
 ];
 
-/// OpenTofu, installed, and the folder in which it was initialised.
+/// An installed OpenTofu, and the folder in which it is initialised.
 #[derive(Debug)]
 pub(crate) struct OpenTofu {
     program: PathBuf,
     folder: PathBuf,
-    /// The folder from the fleet's root, for people.
+    /// The folder from the fleet's root, for messages.
     shown: String,
 }
 
-/// How policy and role get into OpenBao, and why so where nobody said it.
-pub(crate) fn choose(
-    asked: Option<How>,
-    fleet: &Fleet,
-) -> Result<(How, Option<OpenTofu>, Option<String>), Failure> {
-    match asked {
-        Some(How::Tofu) => OpenTofu::find(fleet).map(|tofu| (How::Tofu, Some(tofu), None)),
-        Some(how) => Ok((how, None, None)),
-        None => Ok(match OpenTofu::find(fleet) {
-            Ok(tofu) => (How::Tofu, Some(tofu), None),
-            Err(failure) => (How::Api, None, Some(failure.message().to_owned())),
-        }),
-    }
-}
-
 impl OpenTofu {
-    /// Finds the program on `PATH`, and what `tofu init` leaves in the fleet's folder.
-    fn find(fleet: &Fleet) -> Result<Self, Failure> {
+    /// Locates the program on `PATH`, and checks that `tofu init` was run in the fleet's folder.
+    pub(super) fn locate(fleet: &Fleet) -> Result<Self, Failure> {
         let shown = fleet.settings.paths.vault_terraform.to_string();
         let folder = fleet.tree.resolve(&shown)?;
-        let Some(program) = cli::on_path("tofu") else {
+        let Some(program) = zts_cli::on_path("tofu") else {
             return Err(
                 Failure::usage("OpenTofu is not installed: there is no `tofu` on `PATH`")
                     .hint("install it, or use `--apply api`"),
@@ -75,25 +65,25 @@ impl OpenTofu {
         })
     }
 
-    /// Adds what to do where the provider may have read from a standby.
-    fn explain(failure: Failure, server: &Server) -> Failure {
-        if server.is_at_active() {
+    /// Adds a hint if the provider may have read from a standby.
+    fn add_standby_hint(failure: Failure, server: &Server) -> Failure {
+        if server.is_at_active_node() {
             return failure;
         }
-        failure::and_then(
+        append_hint(
             failure,
-            "where it misses what it has just made, give the addresses of the nodes themselves (`--address URL,URL`): its \
-             provider reads from whichever node answers",
+            "if it misses what it has just created, give the addresses of the nodes themselves (`--address URL,URL`): \
+             its provider reads from any node that answers",
         )
     }
 
-    /// Brings the host's own policy and role, and nothing else of the folder, to what the files say.
+    /// Applies the host's own policy and role, and nothing else of the folder.
     pub(crate) fn apply(
         &self,
         server: &Server,
         name: &HostName,
         fleet: &Fleet,
-        verbose: bool,
+        is_output_shown: bool,
     ) -> Result<(), Failure> {
         let mut command = self.command(server, fleet);
         command.args([
@@ -104,40 +94,41 @@ impl OpenTofu {
             "-lock-timeout=60s",
         ]);
         command.args(RESOURCES.map(|resource| format!("-target={resource}[\"{name}\"]")));
-        let applied = if verbose {
-            let status = with_signals(|| command.stdout(std::io::stderr()).status());
-            status
-                .map_err(|cause| failure::io("run", &self.program, cause))
-                .and_then(|status| self.judge(status))
+        let applied = if is_output_shown {
+            with_signals(|| run_and_show(command))
+                .map_err(|cause| file_failure("run", &self.program, cause))
+                .and_then(|status| self.check_status(status))
         } else {
-            self.quietly(command)
+            self.run_quietly(command)
         };
-        applied.map_err(|failure| Self::explain(failure, server))
+        applied.map_err(|failure| Self::add_standby_hint(failure, server))
     }
 
-    /// Runs it behind a progress bar, and shows what it said when it fails.
-    fn quietly(&self, mut command: Command) -> Result<(), Failure> {
-        let fail = |cause| failure::io("run", &self.program, cause);
-        let mut said = tempfile::tempfile().map_err(fail)?;
+    /// Runs OpenTofu behind a progress bar, and shows its output if it fails.
+    fn run_quietly(&self, mut command: Command) -> Result<(), Failure> {
+        let fail = |cause| file_failure("run", &self.program, cause);
+        let mut output = tempfile::tempfile().map_err(fail)?;
         let handle = |file: &File| file.try_clone().map(Stdio::from);
         command
-            .stdout(handle(&said).map_err(fail)?)
-            .stderr(handle(&said).map_err(fail)?);
+            .stdout(handle(&output).map_err(fail)?)
+            .stderr(handle(&output).map_err(fail)?);
         let bar =
             ProgressBar::new_spinner().with_message(format!("OpenTofu applies `{}`", self.shown));
         bar.enable_steady_tick(Duration::from_millis(100));
         let status = with_signals(|| command.status());
         bar.finish_and_clear();
-        let judged = self.judge(status.map_err(fail)?);
-        if judged.is_err() {
+        let result = self.check_status(status.map_err(fail)?);
+        if result.is_err() {
             let mut text = Vec::new();
-            let _ = said.rewind().and_then(|()| said.read_to_end(&mut text));
-            note(secret_text::hide(String::from_utf8_lossy(&text).trim()));
+            let _ = output.rewind().and_then(|()| output.read_to_end(&mut text));
+            note(redaction::hide_tokens(
+                String::from_utf8_lossy(&text).trim(),
+            ));
         }
-        judged
+        result
     }
 
-    fn judge(&self, status: ExitStatus) -> Result<(), Failure> {
+    fn check_status(&self, status: ExitStatus) -> Result<(), Failure> {
         if status.success() {
             return Ok(());
         }
@@ -145,11 +136,11 @@ impl OpenTofu {
             "`tofu apply` in `{}` failed ({status})",
             self.shown
         ))
-        .hint("what it said stands above"))
+        .hint("see its output above"))
     }
 
-    /// OpenTofu's command, with the Vault provider's variables (its page "Provider arguments") for the very
-    /// server that this run speaks to.
+    /// Returns OpenTofu's command with the Vault provider's variables (its page "Provider
+    /// arguments") for the server of this run.
     fn command(&self, server: &Server, fleet: &Fleet) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -161,7 +152,7 @@ impl OpenTofu {
             "VAULT_SKIP_VERIFY",
             "VAULT_NAMESPACE",
             "VAULT_ADDR",
-            "BAO_TOKEN", // the provider takes VAULT_TOKEN
+            "BAO_TOKEN", // the provider reads VAULT_TOKEN
         ] {
             command.env_remove(name);
         }
@@ -183,11 +174,11 @@ impl OpenTofu {
             command.env("VAULT_NAMESPACE", namespace);
         }
         let domain = fleet.settings.network.domain.as_str();
-        let adopt = format!("[\"{}\"]", server.approle);
-        // the fleet's own settings; a variable that the folder does not declare is ignored
+        let adopt = format!("[\"{}\"]", server.approle_mount);
+        // the fleet's settings; OpenTofu ignores a variable that the folder does not declare
         let variables = [
-            ("approle_mount", server.approle.as_str()),
-            ("kv_mount", &server.kv),
+            ("approle_mount", server.approle_mount.as_str()),
+            ("kv_mount", &server.kv_mount),
             ("domain", domain),
             ("adopt_mounts", &adopt),
         ];
@@ -199,4 +190,20 @@ impl OpenTofu {
         }
         command
     }
+}
+
+/// Runs a command and shows its output line by line, without tokens.
+fn run_and_show(mut command: Command) -> io::Result<ExitStatus> {
+    let (reader, writer) = io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    drop(command); // it holds the pipe's other end
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        note(redaction::hide_tokens(text.trim_end_matches(['\r', '\n'])));
+        line.clear();
+    }
+    child.wait()
 }

@@ -1,4 +1,4 @@
-//! One file on its way.
+//! A file whose new content is on the disk, but not yet under its name.
 
 use std::{
     fs::{self, File, Permissions},
@@ -7,49 +7,46 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::Mode;
-use secure_fs::{Guard, Place, copy_access, remove_acls};
-use tempfile::NamedTempFile;
+use zts_secure_fs::{Draft, Guard, ResolvedFile, copy_access, copy_owner, umask};
 
-use super::PREFIX;
-use crate::plan::Change;
+use crate::{change::FileChange, fleet::DRAFT_PREFIX};
 
-/// The mode of a new file, as far as the user's umask allows it.
+/// The mode of a new file, less the bits of the user's umask.
 const NEW_FILE: u32 = 0o664;
 /// The mode of a file with a wrapping token.
 const PRIVATE: u32 = 0o600;
 
-/// A file's new content and a copy of its old one, both on the disk beside it, for this user only: either
-/// may hold a token. Dropped, it leaves neither.
+/// The drafts of a file: its new content and a copy of its old one, both on the disk beside it.
+/// Only this user can read them, because either may contain a token. Both are removed on drop.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedFile {
     path: PathBuf,
-    new: Option<NamedTempFile>,
-    old: Option<NamedTempFile>,
-    /// The file that is replaced.
-    there: Option<File>,
+    new: Option<Draft>,
+    old: Option<Draft>,
+    /// The present file.
+    existing: Option<File>,
     private: bool,
-    done: bool,
-    /// The folder that it is in and its name there. The folder is open, and nobody can lead root out of
-    /// it; the drafts are removed through it, so it is dropped last.
-    place: Place,
+    is_replaced: bool,
+    /// The open folder of the file and its name there. Links cannot lead root out of an open
+    /// folder.
+    resolved: ResolvedFile,
 }
 
-impl Staged {
-    pub(super) fn new(path: &Path, change: &Change, private: bool) -> io::Result<Self> {
-        let place = Place::find(path, Guard::Links)?;
-        let stage = |bytes: &Option<Vec<u8>>| {
-            let staged = bytes.as_ref().map(|bytes| beside(&place, bytes));
-            staged.transpose()
+impl StagedFile {
+    pub(super) fn new(path: &Path, change: &FileChange, private: bool) -> io::Result<Self> {
+        let resolved = ResolvedFile::resolve(path, Guard::Links)?;
+        let stage = |content: &Option<Vec<u8>>| {
+            let draft = content.as_ref().map(|bytes| write_draft(&resolved, bytes));
+            draft.transpose()
         };
         Ok(Self {
             path: path.to_owned(),
             new: stage(&change.after)?,
             old: stage(&change.before)?,
-            there: File::open(place.path()).ok(),
+            existing: File::open(resolved.path()).ok(),
             private,
-            done: false,
-            place,
+            is_replaced: false,
+            resolved,
         })
     }
 
@@ -57,60 +54,55 @@ impl Staged {
         &self.path
     }
 
-    /// Puts the new content in place, in one step.
-    pub(super) fn put(&mut self) -> io::Result<()> {
-        let put = match (self.new.take(), &self.old) {
-            (Some(new), Some(_)) => Some(new.persist(self.place.path())?),
-            (Some(new), None) => Some(new.persist_noclobber(self.place.path())?),
+    /// Renames the new content to its name, or removes the file.
+    pub(super) fn replace_target(&mut self) -> io::Result<()> {
+        let name = &self.resolved.name;
+        let renamed = match (self.new.take(), &self.old) {
+            (Some(new), Some(_)) => Some(new.rename(name)?),
+            (Some(new), None) => Some(new.rename_new(name)?),
             (None, _) => {
-                fs::remove_file(self.place.path())?;
+                fs::remove_file(self.resolved.path())?;
                 None
             }
         };
-        self.done = true;
-        // only now: under its name as a draft nobody else may read it
-        put.map_or(Ok(()), |put| self.open_up(&put, self.private))
+        self.is_replaced = true;
+        // only now, because others must not read the draft
+        renamed.map_or(Ok(()), |file| self.set_access(&file, self.private))
     }
 
-    /// Puts the old content back, if the new one was put in place.
-    pub(super) fn put_back(&mut self) -> io::Result<()> {
-        if !self.done {
+    /// Restores the old content, if the new one has replaced it.
+    pub(super) fn restore_target(&mut self) -> io::Result<()> {
+        if !self.is_replaced {
             return Ok(());
         }
         match self.old.take() {
             Some(old) => {
-                let put = old.persist(self.place.path())?;
-                self.open_up(&put, false)
+                let file = old.rename(&self.resolved.name)?;
+                self.set_access(&file, false)
             }
-            None => fs::remove_file(self.place.path()),
+            None => fs::remove_file(self.resolved.path()),
         }
     }
 
-    /// Gives a file that was put in place the access that it is to have.
-    fn open_up(&self, put: &File, private: bool) -> io::Result<()> {
-        match &self.there {
-            _ if private => put.set_permissions(Permissions::from_mode(PRIVATE)),
-            Some(there) => copy_access(there, put),
-            None => put.set_permissions(Permissions::from_mode(NEW_FILE & !umask())),
+    /// Sets the owner and the mode of a file under its final name.
+    fn set_access(&self, file: &File, private: bool) -> io::Result<()> {
+        match &self.existing {
+            Some(existing) if private => {
+                // the owner need not be the user of this run
+                copy_owner(existing, file)?;
+                file.set_permissions(Permissions::from_mode(PRIVATE))
+            }
+            None if private => file.set_permissions(Permissions::from_mode(PRIVATE)),
+            Some(existing) => copy_access(existing, file),
+            None => file.set_permissions(Permissions::from_mode(NEW_FILE & !umask())),
         }
     }
 }
 
-/// The bits that this user's new files do not have.
-fn umask() -> u32 {
-    let none = Mode::from_raw_mode(0o077);
-    let mask = rustix::process::umask(none);
-    rustix::process::umask(mask);
-    mask.as_raw_mode()
-}
-
-/// A file with `bytes` for this user only, in the folder of `place`, flushed.
-fn beside(place: &Place, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .tempfile_in(place.folder.within(""))?;
-    remove_acls(file.as_file())?; // the folder's would come into force with the mode
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    Ok(file)
+/// Writes a draft beside the file, and flushes it.
+fn write_draft(resolved: &ResolvedFile, bytes: &[u8]) -> io::Result<Draft> {
+    let draft = resolved.folder.unique_draft(DRAFT_PREFIX)?;
+    draft.file().write_all(bytes)?;
+    draft.file().sync_all()?;
+    Ok(draft)
 }

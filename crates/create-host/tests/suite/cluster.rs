@@ -1,15 +1,15 @@
-//! Clusters of three, whichever node answers.
+//! Clusters of three nodes.
 
 use std::time::Duration;
 
-use openbao::{AppRoleCredentials, approle, wrapping};
 use secrecy::SecretString;
 use serde::Deserialize;
-use testkit::{Cluster, Proxy, Trouble, Turn};
+use zts_openbao::{AppRoleCredentials, approle, wrapping};
+use zts_testkit::{Balancing, Cluster, Fault, Proxy};
 
 use crate::site::{Call, IP, Site};
 
-/// How OpenBao is named to the program.
+/// The source of OpenBao's address.
 enum Address {
     Variable(String),
     FleetToml(String),
@@ -23,7 +23,7 @@ struct Hosted {
 impl Hosted {
     fn start() -> Self {
         let mut cluster = Cluster::start(3);
-        let leader = cluster.leader();
+        let leader = cluster.active_node();
         leader.enable_approle();
         let root_token = leader.root_token().to_owned();
         Self {
@@ -40,7 +40,7 @@ impl Hosted {
         match address {
             Address::Variable(list) => call.env("BAO_ADDR", list),
             Address::FleetToml(list) => {
-                let text = site.fleet.text("fleet.toml");
+                let text = site.fleet.read("fleet.toml");
                 let named = "https://openbao.example.internal:8200";
                 site.fleet.write("fleet.toml", &text.replace(named, list));
                 call
@@ -48,20 +48,20 @@ impl Hosted {
         }
     }
 
-    /// The accessors of the secret ids that the active node knows of.
+    /// Returns the accessors of the secret ids, as the active node has them.
     fn accessors(&mut self, host: &str) -> Vec<String> {
-        let client = self.cluster.leader().client();
+        let client = self.cluster.active_node().client();
         approle::secret_id_accessors(&client, "approle", host).unwrap()
     }
 
-    /// The token in `vms.tf` is the identity of the host.
+    /// Checks that the token in `vms.tf` gives valid credentials.
     fn assert_complete(&mut self, site: &Site) {
         #[derive(Deserialize)]
         struct Pair {
             role_id: SecretString,
             secret_id: SecretString,
         }
-        let client = self.cluster.leader().anonymous_client();
+        let client = self.cluster.active_node().anonymous_client();
         let token = SecretString::from(site.token().unwrap());
         let Pair { role_id, secret_id } = wrapping::unwrap(&client, &token).unwrap();
         let credentials = AppRoleCredentials { role_id, secret_id };
@@ -71,12 +71,12 @@ impl Hosted {
 }
 
 #[test]
-fn twelve_runs_of_twelve_succeed_whichever_node_answers() {
-    testkit::require_bao!();
+fn all_runs_succeed_with_any_node() {
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
-    let nodes = hosted.cluster.standbys_first();
-    let by_connection = Proxy::balancer(&nodes, Turn::Connection);
-    let by_request = Proxy::balancer(&nodes, Turn::Request);
+    let nodes = hosted.cluster.addresses_active_last();
+    let by_connection = Proxy::load_balancer(&nodes, Balancing::PerConnection);
+    let by_request = Proxy::load_balancer(&nodes, Balancing::PerRequest);
     let ways = [
         ("variable", Address::Variable(nodes.join(","))),
         ("fleet-toml", Address::FleetToml(nodes.join(","))),
@@ -90,7 +90,7 @@ fn twelve_runs_of_twelve_succeed_whichever_node_answers() {
             hosted.create(&site, address).succeed();
             hosted.assert_complete(&site);
         }
-        // new credentials, and none: both begin with what was just written
+        // replacing and removing credentials both read objects that were just written
         let site = Site::without_server(&format!("{way}-again"));
         hosted.create(&site, address).succeed();
         hosted.create(&site, address).args(["--force"]).succeed();
@@ -103,19 +103,19 @@ fn twelve_runs_of_twelve_succeed_whichever_node_answers() {
         run.args(remove).succeed();
         assert!(hosted.accessors(&site.host).is_empty());
         let role = format!("auth/approle/role/{}", site.host);
-        assert!(hosted.cluster.leader().read(&role).is_none());
+        assert!(hosted.cluster.active_node().read(&role).is_none());
     }
 }
 
 #[test]
 fn a_run_that_fails_behind_a_standby_leaves_no_secret_id() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
-    let nodes = hosted.cluster.standbys_first();
-    for turn in [Turn::Connection, Turn::Request] {
-        for trouble in [Trouble::Status(500), Trouble::Close, Trouble::Truncate(20)] {
+    let nodes = hosted.cluster.addresses_active_last();
+    for turn in [Balancing::PerConnection, Balancing::PerRequest] {
+        for trouble in [Fault::Status(500), Fault::Close, Fault::Truncate(20)] {
             let site = Site::without_server("fails");
-            let balancer = Proxy::balancer(&nodes, turn);
+            let balancer = Proxy::load_balancer(&nodes, turn);
             let address = Address::Variable(balancer.address());
             balancer.on("sys/wrapping/wrap", trouble.clone());
             let output = hosted.create(&site, &address).run();
@@ -125,9 +125,9 @@ fn a_run_that_fails_behind_a_standby_leaves_no_secret_id() {
                 "{trouble:?}: {output}"
             );
 
-            balancer.behave().once_on(
+            balancer.clear_faults().once_on(
                 "POST /v1/auth/approle/role/fails/secret-id",
-                Trouble::Truncate(20),
+                Fault::Truncate(20),
             );
             let output = hosted.create(&site, &address).run();
             assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
@@ -140,20 +140,20 @@ fn a_run_that_fails_behind_a_standby_leaves_no_secret_id() {
 }
 
 #[test]
-fn a_leader_that_goes_in_the_middle_is_followed_by_the_next() {
-    testkit::require_bao!();
+fn a_run_continues_with_the_next_leader() {
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
-    let nodes = hosted.cluster.standbys_first();
+    let nodes = hosted.cluster.addresses_active_last();
     let first = Proxy::to(&nodes[0]);
-    first.on("sys/wrapping/wrap", Trouble::Delay(Duration::from_secs(1)));
+    first.on("sys/wrapping/wrap", Fault::Delay(Duration::from_secs(1)));
     let site = Site::without_server("midway");
     let address = Address::Variable(format!("{},{}", first.address(), nodes[1]));
     let running = hosted.create(&site, &address).start();
-    testkit::wait_for("the secret id is issued", || {
+    zts_testkit::wait_for("the secret id is issued", || {
         let mut hits = first.requests().into_iter();
         hits.find(|hit| hit.path.ends_with("sys/wrapping/wrap"))
     });
-    hosted.cluster.leader().kill();
+    hosted.cluster.active_node().kill();
     let output = running.finish();
     assert_eq!(output.code(), Some(0), "{output}");
     hosted.assert_complete(&site);

@@ -1,16 +1,16 @@
-//! The wrapping token and what is behind it.
+//! The wrapping token and its credentials.
 
 use std::time::{Duration, SystemTime};
 
-use openbao::wrapping;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use zts_openbao::wrapping;
 
 use crate::site::{Site, mode};
 
 #[test]
 fn the_token_in_vms_tf_is_the_identity_of_the_host() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("identity");
     site.server()
         .put_secret("hosts/identity/db", &json!({ "password": "hunter2" }));
@@ -28,9 +28,9 @@ fn the_token_in_vms_tf_is_the_identity_of_the_host() {
     edited `terraform/vms.tf`
     created policy `host-identity` in OpenBao, through its API
     created role `identity` in OpenBao, through its API
-    issued a wrapping token for `identity`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `identity` boots for the first time, can take its place (`identity` then says so)
-    next: `git add hosts/identity`, for a flake sees only files that git knows
+    issued a wrapping token for `identity`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `identity` can take the credentials (`identity` then reports it)
+    next: `git add hosts/identity`, because a flake sees only files that git tracks
     ");
 
     let token = SecretString::from(site.token().unwrap());
@@ -44,17 +44,17 @@ fn the_token_in_vms_tf_is_the_identity_of_the_host() {
     );
     let login = site.login(&site.unwrap()).unwrap();
     let mut client = site.server().anonymous_client();
-    client.authenticate(openbao::Authentication::Token(login));
-    assert!(openbao::kv::read(&client, "secret", "hosts/identity/db").is_ok());
+    client.authenticate(zts_openbao::Authentication::Token(login));
+    assert!(zts_openbao::kv::read(&client, "secret", "hosts/identity/db").is_ok());
     assert_eq!(
-        openbao::kv::list_detailed(&client, "secret", "hosts/identity")
+        zts_openbao::kv::list_detailed(&client, "secret", "hosts/identity")
             .unwrap()
             .len(),
         1
     );
-    let refused = openbao::kv::read(&client, "secret", "hosts/other/db");
+    let refused = zts_openbao::kv::read(&client, "secret", "hosts/other/db");
     assert!(
-        matches!(refused, Err(openbao::Error::Denied { .. })),
+        matches!(refused, Err(zts_openbao::Error::Denied { .. })),
         "{refused:?}"
     );
     let token_used = wrapping::lookup(&site.server().anonymous_client(), &token);
@@ -63,7 +63,7 @@ fn the_token_in_vms_tf_is_the_identity_of_the_host() {
 
 #[test]
 fn a_second_run_changes_nothing_and_issues_no_token() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("second-run");
     site.create().succeed();
     let (files, accessors, role) = (site.fleet.snapshot(), site.accessors(), site.role());
@@ -71,7 +71,7 @@ fn a_second_run_changes_nothing_and_issues_no_token() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    nothing to change: `second-run` is as it should be
+    nothing to change: `second-run` is up to date
     ");
     assert_eq!(site.fleet.snapshot(), files);
     assert_eq!((site.accessors(), site.role()), (accessors, role));
@@ -80,14 +80,14 @@ fn a_second_run_changes_nothing_and_issues_no_token() {
 
 #[test]
 fn a_second_run_writes_nothing_to_openbao() {
-    testkit::require_bao!();
-    let server = testkit::Server::builder().audit().start();
+    zts_testkit::require_bao!();
+    let server = zts_testkit::Server::builder().audit().start();
     server.enable_approle();
     let site = Site::on(server, "web01");
     site.create().succeed();
-    let before = site.server().audited().len();
+    let before = site.server().audited_requests().len();
     site.create().succeed();
-    let asked = site.server().audited().split_off(before);
+    let asked = site.server().audited_requests().split_off(before);
     let looks = [
         "sys/capabilities-self",
         "auth/approle/role/web01/secret-id-accessor/lookup",
@@ -103,13 +103,13 @@ fn a_second_run_writes_nothing_to_openbao() {
 }
 
 #[test]
-fn each_secret_id_says_whose_it_is() {
-    testkit::require_bao!();
+fn each_secret_id_has_metadata_about_its_host() {
+    zts_testkit::require_bao!();
     let site = Site::new("metadata");
     site.create().succeed();
     let [accessor] = site.accessors().try_into().unwrap();
     let client = site.server().client();
-    let info = openbao::approle::secret_id_info(&client, "approle", "metadata", &accessor)
+    let info = zts_openbao::approle::secret_id_info(&client, "approle", "metadata", &accessor)
         .unwrap()
         .unwrap();
     let metadata = info.metadata.unwrap();
@@ -119,7 +119,7 @@ fn each_secret_id_says_whose_it_is() {
 
 #[test]
 fn force_issues_anew_and_destroys_the_old_credentials() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("force");
     site.create().succeed();
     let old_token = site.token().unwrap();
@@ -129,23 +129,23 @@ fn force_issues_anew_and_destroys_the_old_credentials() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `force`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `force` boots for the first time, can take its place (`force` then says so)
+    issued a wrapping token for `force`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force` can take the credentials (`force` then reports it)
     destroyed 1 old secret id of `force`
-    no new login with them; a token from an earlier login may be good for 60 minutes yet
+    they allow no more logins; a token from an earlier login may be valid for 60 more minutes
     ");
     assert_ne!(site.token().unwrap(), old_token);
     assert!(matches!(
         site.login(&old),
-        Err(openbao::Error::LoginRefused { .. })
+        Err(zts_openbao::Error::LoginRefused { .. })
     ));
     assert_eq!(site.accessors().len(), 1);
     site.assert_complete();
 }
 
 #[test]
-fn an_unused_token_is_worth_nothing_after_force() {
-    testkit::require_bao!();
+fn force_invalidates_an_unused_token() {
+    zts_testkit::require_bao!();
     let site = Site::new("force-unused");
     site.create().succeed();
     let unused = site.token().unwrap();
@@ -153,13 +153,13 @@ fn an_unused_token_is_worth_nothing_after_force() {
     let credentials = site.unwrap_token(unused);
     assert!(matches!(
         site.login(&credentials),
-        Err(openbao::Error::LoginRefused { .. })
+        Err(zts_openbao::Error::LoginRefused { .. })
     ));
 }
 
 #[test]
 fn force_leaves_secret_ids_that_others_issued() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("force-others");
     site.create().succeed();
     let theirs = site.server().issue_secret_id("force-others");
@@ -167,11 +167,11 @@ fn force_leaves_secret_ids_that_others_issued() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `force-others`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `force-others` boots for the first time, can take its place (`force-others` then says so)
+    issued a wrapping token for `force-others`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force-others` can take the credentials (`force-others` then reports it)
     destroyed 1 old secret id of `force-others`
-    no new login with them; a token from an earlier login may be good for 60 minutes yet
-    1 secret id of `force-others` not issued by create-host: still good
+    they allow no more logins; a token from an earlier login may be valid for 60 more minutes
+    1 secret id of `force-others`, not issued by create-host, is still valid
     ");
     let accessors = site.accessors();
     assert_eq!(accessors.len(), 2);
@@ -179,12 +179,12 @@ fn force_leaves_secret_ids_that_others_issued() {
 }
 
 #[test]
-fn a_token_that_was_taken_out_of_the_file_comes_anew() {
-    testkit::require_bao!();
+fn a_token_removed_from_the_file_is_issued_again() {
+    zts_testkit::require_bao!();
     let site = Site::new("taken-out");
     site.create().succeed();
     let old = site.unwrap();
-    let vms = site.fleet.text("terraform/vms.tf");
+    let vms = site.fleet.read("terraform/vms.tf");
     let mut lines: Vec<&str> = vms.split_inclusive('\n').collect();
     lines.retain(|line| !line.contains("wrapped_token ="));
     let without = lines.concat();
@@ -193,17 +193,17 @@ fn a_token_that_was_taken_out_of_the_file_comes_anew() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `taken-out`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `taken-out` boots for the first time, can take its place (`taken-out` then says so)
-    1 secret id of `taken-out` issued earlier: still good; `--force` destroys what create-host issued
+    issued a wrapping token for `taken-out`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `taken-out` can take the credentials (`taken-out` then reports it)
+    1 secret id of `taken-out`, issued earlier, is still valid; `--force` destroys those that create-host issued
     ");
     assert!(site.login(&old).is_ok(), "the old ones stay good");
     site.assert_complete();
 }
 
 #[test]
-fn a_token_from_another_life_of_the_server_is_replaced() {
-    testkit::require_bao!();
+fn a_token_without_a_secret_id_in_the_server_is_replaced() {
+    zts_testkit::require_bao!();
     let site = Site::new("new-server");
     site.create().succeed();
     let old = site.token().unwrap();
@@ -214,12 +214,12 @@ fn a_token_from_another_life_of_the_server_is_replaced() {
 }
 
 #[test]
-fn a_token_that_has_expired_is_told() {
-    testkit::require_bao!();
+fn an_expired_token_is_reported() {
+    zts_testkit::require_bao!();
     let site = Site::new("expired");
     let toml = site
         .fleet
-        .text("fleet.toml")
+        .read("fleet.toml")
         .replace("wrap_ttl = \"24h\"", "wrap_ttl = \"1s\"");
     site.fleet.write("fleet.toml", &toml);
     site.create().succeed();
@@ -228,14 +228,14 @@ fn a_token_that_has_expired_is_told() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    the wrapping token of `expired` has expired: if it never booted, `--force` issues a new one
-    nothing to change: `expired` is as it should be
+    the wrapping token of `expired` has expired: if the host has never booted, issue a new one with `--force`
+    nothing to change: `expired` is up to date
     ");
 }
 
 #[test]
-fn a_file_with_a_token_is_its_owners_alone_unless_git_has_it() {
-    testkit::require_bao!();
+fn a_file_with_a_token_is_private_unless_git_tracks_it() {
+    zts_testkit::require_bao!();
     let site = Site::new("modes");
     let vms = site.path("terraform/vms.tf");
     crate::site::set_mode(&vms, 0o640);
@@ -248,7 +248,7 @@ fn a_file_with_a_token_is_its_owners_alone_unless_git_has_it() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    protected `terraform/vms.tf`, which holds a wrapping token: mode 0600
+    protected `terraform/vms.tf`, which contains a wrapping token: mode 0600
     ");
     assert_eq!(mode(&vms), "0600");
     crate::site::set_mode(&vms, 0o664);
@@ -256,18 +256,18 @@ fn a_file_with_a_token_is_its_owners_alone_unless_git_has_it() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `modes`, in `terraform/vms.tf`: good for one use within 24h
+    issued a wrapping token for `modes`, in `terraform/vms.tf`: valid for one use within 24h
     destroyed 1 old secret id of `modes`
-    no new login with them; a token from an earlier login may be good for 60 minutes yet
+    they allow no more logins; a token from an earlier login may be valid for 60 more minutes
     ");
     assert_eq!(mode(&vms), "0600");
 }
 
 #[test]
-fn only_the_fleets_own_repository_has_a_say() {
-    testkit::require_bao!();
+fn only_the_repository_of_the_fleet_counts() {
+    zts_testkit::require_bao!();
     let site = Site::new("own-repository");
-    let other = testkit::Fleet::scratch();
+    let other = zts_testkit::Fleet::copy_example();
     std::fs::remove_dir_all(site.path(".git")).unwrap();
     assert!(other.path().join(".git").exists());
     site.create()
@@ -277,12 +277,12 @@ fn only_the_fleets_own_repository_has_a_say() {
 }
 
 #[test]
-fn a_computed_token_is_the_owners() {
-    testkit::require_bao!();
+fn a_computed_token_is_left_alone() {
+    zts_testkit::require_bao!();
     let site = Site::new("computed");
     site.create_files().succeed();
     let entry = format!("ip = \"{}\"\n", crate::site::IP);
-    let vms = site.fleet.text("terraform/vms.tf").replace(
+    let vms = site.fleet.read("terraform/vms.tf").replace(
         &entry,
         &format!("{entry}      vault_wrapped_token = var.token\n"),
     );
@@ -299,9 +299,9 @@ fn a_computed_token_is_the_owners() {
 }
 
 #[test]
-fn the_token_is_wrapped_from_first_to_last() {
-    testkit::require_bao!();
-    let server = testkit::Server::builder().audit().start();
+fn the_secret_id_is_only_delivered_wrapped() {
+    zts_testkit::require_bao!();
+    let server = zts_testkit::Server::builder().audit().start();
     server.enable_approle();
     let site = Site::on(server, "web01");
     site.create().succeed();
@@ -314,4 +314,48 @@ fn the_token_is_wrapped_from_first_to_last() {
             path.display()
         );
     }
+}
+
+/// OpenBao lists an expired secret id until it tidies up, and returns nothing for its accessor.
+#[test]
+fn an_expired_secret_id_does_not_count() {
+    zts_testkit::require_bao!();
+    let site = Site::new("expired-id");
+    site.create().succeed();
+    let path = "auth/approle/role/expired-id/secret-id";
+    site.server().write(path, &json!({ "ttl": "1s" })); // a login by hand
+    let lookup = format!("{path}-accessor/lookup");
+    zts_testkit::wait_for("it expires", || {
+        let accessors = site.accessors().into_iter();
+        let mut infos = accessors.map(|accessor| {
+            let accessor = json!({ "secret_id_accessor": accessor });
+            site.server().write(&lookup, &accessor)
+        });
+        infos.any(|info| info.is_none()).then_some(())
+    });
+    site.create().succeed();
+    let output = site.create().args(["--force"]).succeed();
+    assert!(output.stderr.contains("destroyed 1"), "{output}");
+    site.login(&site.unwrap()).unwrap();
+}
+
+/// Runs as root in the checkout of another user, as `sudo` does.
+#[test]
+fn a_file_with_a_token_keeps_its_owner() {
+    use std::os::unix::fs::MetadataExt;
+    zts_testkit::require_bao!();
+    if !rustix::process::geteuid().is_root() {
+        zts_testkit::skip!("giving files away needs root");
+    }
+    let site = Site::new("sudo");
+    site.fleet
+        .git(&["rm", "--quiet", "--cached", "terraform/vms.tf"]);
+    let vms = site.path("terraform/vms.tf");
+    std::os::unix::fs::chown(&vms, Some(zts_testkit::ANOTHER_USER), None).unwrap();
+    site.create().succeed();
+    let about = std::fs::metadata(&vms).unwrap();
+    assert_eq!(
+        (about.uid(), mode(&vms).as_str()),
+        (zts_testkit::ANOTHER_USER, "0600")
+    );
 }

@@ -3,8 +3,8 @@
 use crate::site::Site;
 
 #[test]
-fn the_diff_is_shown_and_nothing_touched() {
-    testkit::require_bao!();
+fn the_diff_is_shown_and_nothing_is_changed() {
+    zts_testkit::require_bao!();
     let site = Site::new("dry");
     let before = site.fleet.snapshot();
     insta::assert_snapshot!(site.create().args(["--dry-run"]).succeed(), @r#"
@@ -12,7 +12,7 @@ fn the_diff_is_shown_and_nothing_touched() {
     ----- stdout -----
     --- a/flake.nix
     +++ b/flake.nix
-    @@ -27,6 +27,7 @@
+    @@ -25,6 +25,7 @@
          {
            nixosConfigurations = {
              db01 = mkHost "db01";
@@ -103,8 +103,8 @@ fn the_diff_is_shown_and_nothing_touched() {
     would be edited: `terraform/vms.tf`
     would be created: policy `host-dry` in OpenBao, through its API
     would be created: role `dry` in OpenBao, through its API
-    would be issued: a wrapping token for `dry`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `dry` boots for the first time, can take its place (`dry` then says so)
+    would be issued: a wrapping token for `dry`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `dry` can take the credentials (`dry` then reports it)
     "#);
     assert_eq!(site.fleet.snapshot(), before);
     assert_eq!((site.role(), site.policy()), (None, None));
@@ -112,19 +112,19 @@ fn the_diff_is_shown_and_nothing_touched() {
 
 #[test]
 fn openbao_is_only_read() {
-    testkit::require_bao!();
-    let server = testkit::Server::builder().audit().start();
+    zts_testkit::require_bao!();
+    let server = zts_testkit::Server::builder().audit().start();
     server.enable_approle();
     let site = Site::on(server, "web01");
     site.create().succeed();
     for arguments in [&["--force"] as &[&str], &["--remove"], &[]] {
         let before = (
             site.fleet.snapshot(),
-            site.server().audited().len(),
+            site.server().audited_requests().len(),
             site.accessors(),
         );
         site.create().args(arguments).args(["--dry-run"]).succeed();
-        let asked = site.server().audited().split_off(before.1);
+        let asked = site.server().audited_requests().split_off(before.1);
         let harmless = |path: &str| {
             path == "sys/capabilities-self" || path.ends_with("secret-id-accessor/lookup")
         };
@@ -144,8 +144,8 @@ fn openbao_is_only_read() {
 }
 
 #[test]
-fn no_token_is_shown_not_even_another_hosts() {
-    testkit::require_bao!();
+fn tokens_of_all_hosts_are_hidden() {
+    zts_testkit::require_bao!();
     let site = Site::new("dry-token");
     site.create().succeed();
     let ours = site.create().args(["--force", "--dry-run"]).succeed();
@@ -173,16 +173,16 @@ fn no_token_is_shown_not_even_another_hosts() {
 }
 
 #[test]
-fn an_openbao_that_cannot_be_asked_is_a_warning() {
+fn an_unreachable_openbao_is_a_warning() {
     let site = Site::without_server("web01");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let call = site
         .create()
         .env("BAO_ADDR", refused.address())
         .env("BAO_TOKEN", "any")
         .args(["--dry-run"]);
     let output = call.succeed();
-    insta::assert_snapshot!(testkit::steady(output.stderr.lines().next().unwrap()), @"warning: OpenBao was not asked: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused");
+    insta::assert_snapshot!(zts_testkit::normalize_output(output.stderr.lines().next().unwrap()), @"warning: OpenBao was not checked: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused");
     assert!(output.stdout.contains("+++ b/hosts/web01/default.nix"));
 }
 
@@ -205,12 +205,12 @@ fn colours_are_for_terminals() {
 }
 
 #[test]
-fn the_diff_is_one_that_git_takes() {
+fn git_can_apply_the_diff() {
     let site = Site::without_server("web01");
-    let flake = site.fleet.text("flake.nix");
+    let flake = site.fleet.read("flake.nix");
     site.fleet.write("flake.nix", flake.trim_end());
     let diff = site.create_files().args(["--dry-run"]).succeed().stdout;
-    let patch = testkit::scratch_dir();
+    let patch = zts_testkit::scratch_dir();
     std::fs::write(patch.join("patch"), diff).unwrap();
     site.fleet
         .git(&["apply", patch.join("patch").to_str().unwrap()]);

@@ -1,9 +1,9 @@
-//! Shapes of the edited files, through the program: the editors' own tests have many more.
+//! Some shapes of the edited files, through the program. The editors' own tests have many more.
 
 use crate::site::Site;
 
 #[track_caller]
-fn refused(site: &Site) -> testkit::Output {
+fn refused(site: &Site) -> zts_testkit::RunOutput {
     let before = site.fleet.snapshot();
     let output = site.create_files().run();
     assert_ne!(output.code(), Some(0), "{output}");
@@ -28,22 +28,22 @@ fn a_set_that_a_function_computes_shows_the_lines_to_add() {
       web01 = mkHost "web01";
     }
 
-    then run the same command again; if the flake finds its hosts by itself, say so with `flake_entry = ""` under `[text]` in `fleet.toml`
+    then run the same command again; if the flake finds its hosts by itself, set `flake_entry = ""` under `[text]` in `fleet.toml`
     "#);
-    let toml = site.fleet.text("fleet.toml").replace(
+    let toml = site.fleet.read("fleet.toml").replace(
         "flake_entry = 'mkHost \"{hostname}\"'",
         "flake_entry = \"\"",
     );
     site.fleet.write("fleet.toml", &toml);
     site.create_files().succeed();
-    assert_eq!(site.fleet.text("flake.nix"), computed);
+    assert_eq!(site.fleet.read("flake.nix"), computed);
     site.bare()
         .args(["--hostname", "web01", "--remove", "--skip-vault"])
         .succeed();
 }
 
 #[test]
-fn a_function_that_the_flake_does_not_have_is_told() {
+fn an_undefined_function_is_refused() {
     let site = Site::without_server("web01");
     let other = "{\n  outputs = { nixpkgs, ... }: {\n    # no mkHost here\n    nixosConfigurations.ns1 = nixpkgs.lib.nixosSystem { modules = [ ./ns1.nix ]; };\n  };\n}\n";
     site.fleet.write("flake.nix", other);
@@ -53,7 +53,7 @@ fn a_function_that_the_flake_does_not_have_is_told() {
     ----- stderr -----
     error: `flake.nix` has no `mkHost`, which the entry of `web01` calls
 
-    hint: say in `flake_entry` under `[text]` in `fleet.toml` what makes a host in this flake
+    hint: set the expression that makes a host in this flake with `flake_entry` under `[text]` in `fleet.toml`
     ");
     let brought = other.replace(
         "{ nixpkgs, ... }:",
@@ -64,9 +64,9 @@ fn a_function_that_the_flake_does_not_have_is_told() {
 }
 
 #[test]
-fn files_that_are_not_valid_are_told_with_their_line() {
+fn invalid_files_are_refused_with_their_line() {
     let site = Site::without_server("web01");
-    let flake = site.fleet.text("flake.nix");
+    let flake = site.fleet.read("flake.nix");
     site.fleet.write("flake.nix", "{\n  outputs = ;\n}\n");
     insta::assert_snapshot!(refused(&site), @r"
     exit status: 1
@@ -119,7 +119,7 @@ fn files_that_are_not_valid_are_told_with_their_line() {
 }
 
 #[test]
-fn entries_are_those_of_fleet_toml() {
+fn entries_have_the_texts_of_fleet_toml() {
     let site = Site::without_server("web01");
     let text = "[network]\nnameservers = [\"10.0.0.2\", \"10.0.0.3\"]\n\n[text]\nflake_entry = '''\nmkHost \"{hostname}\" {\n  dns = [ {nameservers} ];\n}\n'''\n\
                 vm_entry = '''\nip  = \"{ip}\"\ndns = [{nameservers}]\ngw  = \"{gateway}\"\nfqdn = \"{hostname}.{domain}\"\n'''\n";
@@ -153,7 +153,7 @@ fn entries_are_those_of_fleet_toml() {
 }
 
 #[test]
-fn entries_that_are_not_valid_are_told() {
+fn invalid_entries_are_refused() {
     let site = Site::without_server("web01");
     site.fleet.write(
         "fleet.toml",
@@ -165,7 +165,7 @@ fn entries_that_are_not_valid_are_told() {
     ----- stderr -----
     error: the flake entry of `web01` is not valid Nix: line 1, column 9: unexpected `web01`
 
-    hint: it stands in `flake_entry` under `[text]` in `fleet.toml`
+    hint: it is set with `flake_entry` under `[text]` in `fleet.toml`
     ");
     site.fleet
         .write("fleet.toml", "[text]\nvm_entry = 'ip: \"{ip}'\n");
@@ -175,21 +175,21 @@ fn entries_that_are_not_valid_are_told() {
     ----- stderr -----
     error: the VM entry of `web01` is not valid HCL: line 2: unexpected token
 
-    hint: it stands in `vm_entry` under `[text]` in `fleet.toml`
+    hint: it is set with `vm_entry` under `[text]` in `fleet.toml`
     ");
 }
 
 #[test]
-fn line_ends_and_every_other_byte_stay() {
+fn all_other_bytes_stay() {
     let site = Site::without_server("web01");
     for file in ["flake.nix", "terraform/vms.tf"] {
-        let text = site.fleet.text(file).replace('\n', "\r\n");
+        let text = site.fleet.read(file).replace('\n', "\r\n");
         site.fleet.write(file, &text);
     }
     let before = site.fleet.snapshot();
     site.create_files().succeed();
     for file in ["flake.nix", "terraform/vms.tf"] {
-        let text = site.fleet.text(file);
+        let text = site.fleet.read(file);
         assert_eq!(
             text.matches('\n').count(),
             text.matches("\r\n").count(),

@@ -1,11 +1,11 @@
-//! The files of a host and of the fleet: what is written, and how.
+//! The files of a host and of the fleet, and the way in which they are written.
 
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
 };
 
-use testkit::{ReadOnlyDir, Tmpfs};
+use zts_testkit::{ReadOnlyDir, Tmpfs};
 
 use crate::site::{Site, mode, set_mode};
 
@@ -22,9 +22,9 @@ fn the_files_of_a_host_come_from_the_template() {
     created `hosts/web01/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    next: `git add hosts/web01`, for a flake sees only files that git knows
+    next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
-    insta::assert_snapshot!(site.fleet.text("hosts/web01/networking.nix"), @r#"
+    insta::assert_snapshot!(site.fleet.read("hosts/web01/networking.nix"), @r#"
     # The name and the address of web01.
     {
       networking = {
@@ -49,12 +49,12 @@ fn the_files_of_a_host_come_from_the_template() {
     "#);
     assert!(
         site.fleet
-            .text("hosts/web01/configuration.nix")
+            .read("hosts/web01/configuration.nix")
             .contains("What web01 runs")
     );
     assert_eq!(
-        site.fleet.text("hosts/web01/default.nix"),
-        site.fleet.text("hosts/template/default.nix")
+        site.fleet.read("hosts/web01/default.nix"),
+        site.fleet.read("hosts/template/default.nix")
     );
     assert_eq!(site.token(), None);
     site.assert_tidy();
@@ -75,7 +75,7 @@ fn a_second_run_writes_nothing() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    nothing to change: `web01` is as it should be
+    nothing to change: `web01` is up to date
     ");
     assert_eq!(site.fleet.snapshot(), before);
     assert_eq!(
@@ -151,11 +151,11 @@ fn a_template_may_have_more_files_and_folders() {
         .write("hosts/template/default.nix~", "what an editor left");
     site.create_files().succeed();
     assert_eq!(
-        site.fleet.text("hosts/web01/disks/layout.nix"),
+        site.fleet.read("hosts/web01/disks/layout.nix"),
         "{ device = \"/dev/web01\"; }\n"
     );
     assert_eq!(
-        site.fleet.text("hosts/web01/README"),
+        site.fleet.read("hosts/web01/README"),
         "web01 has 10.0.0.11/24 in example.internal\n"
     );
     assert!(!site.path("hosts/web01/default.nix~").exists());
@@ -165,9 +165,9 @@ fn a_template_may_have_more_files_and_folders() {
     assert!(!site.path("hosts/web01").exists());
 }
 
-/// A run that is refused and leaves the fleet as it was.
+/// Runs the program, which must fail and leave the fleet unchanged.
 #[track_caller]
-fn refused(site: &Site) -> testkit::Output {
+fn refused(site: &Site) -> zts_testkit::RunOutput {
     let before = site.fleet.snapshot();
     let output = site.create_files().run();
     assert_ne!(output.code(), Some(0), "{output}");
@@ -176,7 +176,7 @@ fn refused(site: &Site) -> testkit::Output {
 }
 
 #[test]
-fn a_template_that_is_wrong_is_told_with_its_line() {
+fn an_invalid_template_is_refused_with_its_line() {
     let site = Site::without_server("web01");
     site.fleet
         .write("hosts/template/configuration.nix", "{\n  a = ;\n}\n");
@@ -198,7 +198,7 @@ fn a_template_that_is_wrong_is_told_with_its_line() {
     ----- stderr -----
     error: `hosts/template/configuration.nix`, line 2: `@hostName@` is not a placeholder
 
-    hint: did you mean `@hostname@`? `hosts/README.md` lists them all
+    hint: did you mean `@hostname@`? `hosts/README.md` lists all of them
     ");
     fs::write(
         site.path("hosts/template/configuration.nix"),
@@ -220,7 +220,7 @@ fn a_template_that_is_wrong_is_told_with_its_line() {
     ----- stderr -----
     error: there is no template for a host's files in `hosts/template`
 
-    hint: put `default.nix` and what it imports there, or name another folder with `template` under `[paths]` in `fleet.toml`
+    hint: create `default.nix` and the files that it imports there, or set another folder with `template` under `[paths]` in `fleet.toml`
     ");
 }
 
@@ -241,13 +241,13 @@ fn a_file_of_the_fleet_that_is_missing_is_named() {
     site.create_files().succeed();
     assert!(
         site.fleet
-            .text("terraform/vault/hosts-generated.tf")
+            .read("terraform/vault/hosts-generated.tf")
             .contains("hosts/web01/*")
     );
 }
 
 #[test]
-fn a_folder_in_place_of_a_file_and_the_other_way_round() {
+fn a_folder_in_place_of_a_file_is_refused_and_vice_versa() {
     let site = Site::without_server("web01");
     fs::remove_file(site.path("terraform/vms.tf")).unwrap();
     fs::create_dir(site.path("terraform/vms.tf")).unwrap();
@@ -268,7 +268,7 @@ fn a_folder_in_place_of_a_file_and_the_other_way_round() {
 }
 
 #[test]
-fn a_generated_file_that_is_not_ours_is_left_alone() {
+fn a_generated_file_with_parts_by_hand_is_refused() {
     let site = Site::without_server("web01");
     site.fleet
         .write("terraform/vault/hosts-generated.tf", "# mine\n");
@@ -278,7 +278,7 @@ fn a_generated_file_that_is_not_ours_is_left_alone() {
     ----- stderr -----
     error: `terraform/vault/hosts-generated.tf`, line 1, column 1: the file does not begin with the header of create-host
 
-    hint: move what is written by hand to another file of the same folder, then delete this one
+    hint: move the parts written by hand to another file of the same folder, then delete this one
     ");
 }
 
@@ -289,10 +289,10 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
     symlink("real.nix", site.path("flake.nix")).unwrap();
     site.create_files().succeed();
     assert!(site.path("flake.nix").is_symlink());
-    assert!(site.fleet.text("real.nix").contains("web01"));
+    assert!(site.fleet.read("real.nix").contains("web01"));
 
     let site = Site::without_server("web01");
-    let outside = testkit::scratch_dir();
+    let outside = zts_testkit::scratch_dir();
     fs::rename(site.path("terraform"), outside.join("terraform")).unwrap();
     symlink(outside.join("terraform"), site.path("terraform")).unwrap();
     insta::assert_snapshot!(refused(&site), @r"
@@ -301,7 +301,7 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
     ----- stderr -----
     error: `terraform/vms.tf` leads out of the fleet, to `[temporary]/terraform/vms.tf`
 
-    hint: put the file itself there in place of the symbolic link
+    hint: replace the symbolic link by the file itself
     ");
     assert!(
         !fs::read_to_string(outside.join("terraform/vms.tf"))
@@ -317,7 +317,7 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
     ----- stderr -----
     error: `hosts/web01` is a symbolic link
 
-    hint: create-host follows none in the folders of hosts; put the file itself there, or take the link away
+    hint: create-host follows none in the folders of hosts: replace it by the file itself, or remove it
     ");
     let remove = site
         .bare()
@@ -328,16 +328,16 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
 }
 
 #[test]
-fn a_disk_that_is_full_leaves_the_fleet_as_it_was() {
+fn a_full_disk_changes_nothing() {
     let site = Site::without_server("web01");
     let Some(disk) = Tmpfs::mount(256 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let fleet = disk.path().join("fleet");
     copy(site.fleet.path(), &fleet);
-    disk.fill_up();
+    disk.fill();
     let before = listing(&fleet);
-    let output = site.create_files().folder(&fleet).run();
+    let output = site.create_files().current_dir(&fleet).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
         output.stderr.contains("No space left") && output.stderr.contains("hint: "),
@@ -347,15 +347,15 @@ fn a_disk_that_is_full_leaves_the_fleet_as_it_was() {
 }
 
 #[test]
-fn a_fleet_that_is_read_only_stays_as_it_is() {
+fn a_read_only_fleet_is_refused() {
     let site = Site::without_server("web01");
     let place = ReadOnlyDir::new(|folder| {
         copy(site.fleet.path(), &folder.join("fleet"));
         set_mode(&folder.join("fleet"), 0o500);
     });
     let fleet = place.path().join("fleet");
-    let output = site.create_files().folder(&fleet).run();
-    // a folder that is not mounted is removed, which its mode must allow
+    let output = site.create_files().current_dir(&fleet).run();
+    // the folder is removed at the end, which its mode must allow
     let _ = fs::set_permissions(&fleet, Permissions::from_mode(0o700));
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
@@ -365,12 +365,12 @@ fn a_fleet_that_is_read_only_stays_as_it_is() {
 }
 
 #[test]
-fn a_target_that_cannot_be_replaced_brings_all_others_back() {
+fn all_files_are_restored_if_one_cannot_be_replaced() {
     let site = Site::without_server("web01");
-    // nothing can be renamed to where a file is mounted, which shows only when all others are in place
+    // a mounted file cannot be replaced; the attempt fails only after all others are replaced
     let vms = site.path("terraform/vms.tf");
     let Some(_mounted) = Mounted::over(&vms) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let before = site.fleet.snapshot();
     let output = site.create_files().run();
@@ -384,7 +384,7 @@ fn a_target_that_cannot_be_replaced_brings_all_others_back() {
     assert_eq!(site.fleet.snapshot(), before);
 }
 
-/// A file that is mounted over itself.
+/// A file with a bind mount over itself.
 struct Mounted(std::path::PathBuf);
 
 impl Mounted {
@@ -428,16 +428,14 @@ fn listing(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn git_never_takes_up_what_a_killed_run_left() {
-    testkit::require_bao!();
+fn git_ignores_drafts_of_killed_runs() {
+    zts_testkit::require_bao!();
     let site = Site::without_server("not-added");
-    if testkit::find("git", "GIT").is_none() {
-        testkit::skip!("no git on this machine");
-    }
-    // a fleet that does not ignore drafts by itself
+    let program = zts_testkit::require_program!("git");
+    // the fleet has no `.gitignore` for drafts
     let excluded = site.path(".git/info/exclude");
     let git = |arguments: &[&str]| {
-        let output = std::process::Command::new("git")
+        let output = std::process::Command::new(&program)
             .arg("-C")
             .arg(site.fleet.path())
             .args(arguments)
@@ -445,7 +443,8 @@ fn git_never_takes_up_what_a_killed_run_left() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    fs::write(&excluded, "# mine").unwrap(); // without an end of its line
+    fs::create_dir_all(excluded.parent().unwrap()).unwrap(); // git may have no template for it
+    fs::write(&excluded, "# mine").unwrap(); // without a final newline
     site.create_files().succeed();
     let text = fs::read_to_string(&excluded).unwrap();
     assert_eq!(text, "# mine\n.create-host.*\n");
@@ -463,8 +462,8 @@ fn git_never_takes_up_what_a_killed_run_left() {
 }
 
 #[test]
-fn a_token_on_its_way_is_for_the_owner_only_also_where_git_tracks_the_file() {
-    testkit::require_bao!();
+fn a_draft_with_a_token_is_private_even_if_git_tracks_the_file() {
+    zts_testkit::require_bao!();
     let site = Site::new("private-draft");
     let vms = site.path("terraform/vms.tf");
     set_mode(&vms, 0o644);
@@ -502,20 +501,20 @@ fn the_access_control_list_of_an_edited_file_stays() {
     let site = Site::without_server("listed");
     let flake = site.path("flake.nix");
     let open = || fs::File::open(&flake).unwrap();
-    if !testkit::give_by_acl(open(), testkit::Acl::Access) {
-        testkit::skip!("a file system without access control lists");
+    if !zts_testkit::grant_by_acl(open(), zts_testkit::AclKind::Access) {
+        zts_testkit::skip!("a file system without access control lists");
     }
-    let before = testkit::acl(open());
+    let before = zts_testkit::read_acl(open());
     site.create_files().succeed();
-    assert!(site.fleet.text("flake.nix").contains("mkHost \"listed\""));
+    assert!(site.fleet.read("flake.nix").contains("mkHost \"listed\""));
     assert!(before.is_some());
-    assert_eq!(testkit::acl(open()), before);
+    assert_eq!(zts_testkit::read_acl(open()), before);
 }
 
 #[test]
 fn with_a_umask_of_zero_nothing_is_writable_by_everybody() {
     let site = Site::without_server("umask-zero");
-    let output = testkit::Run::new("/bin/sh")
+    let output = zts_testkit::Run::new("/bin/sh")
         .args([
             "-c",
             "umask 0; exec \"$@\"",
@@ -529,7 +528,7 @@ fn with_a_umask_of_zero_nothing_is_writable_by_everybody() {
             "10.0.0.11/24",
             "--skip-vault",
         ])
-        .folder(site.fleet.path())
+        .current_dir(site.fleet.path())
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(mode(&site.path("hosts/umask-zero")), "0775");
@@ -539,16 +538,16 @@ fn with_a_umask_of_zero_nothing_is_writable_by_everybody() {
 }
 
 #[test]
-fn a_file_that_is_nested_too_deep_or_too_large_is_told_at_once() {
+fn a_file_that_is_nested_too_deep_is_refused() {
     let site = Site::without_server("hostile");
-    let tried = |file: &str, said: &str| {
+    let assert_refused = |file: &str, problem: &str| {
         let output = site.create_files().run();
         assert_ne!(output.code(), Some(0), "{output}");
         assert!(
-            output.stderr.contains(file) && output.stderr.contains(said),
+            output.stderr.contains(file) && output.stderr.contains(problem),
             "{output}"
         );
-        assert!(output.time < std::time::Duration::from_secs(5), "{output}"); // a busy machine's
+        assert!(output.time < std::time::Duration::from_secs(5), "{output}"); // on a busy machine
     };
     let flake = fs::read_to_string(site.path("flake.nix")).unwrap();
     for (open, close) in [
@@ -562,11 +561,8 @@ fn a_file_that_is_nested_too_deep_or_too_large_is_told_at_once() {
         let nested = format!("{}a{}", open.repeat(200_000), close.repeat(200_000));
         let text = flake.replacen("outputs", &format!("deep = {nested};\n  outputs"), 1);
         fs::write(site.path("flake.nix"), text).unwrap();
-        tried("flake.nix", "nested too deep");
+        assert_refused("flake.nix", "nested too deep");
     }
-    let sparse = fs::File::create(site.path("flake.nix")).unwrap();
-    sparse.set_len(600 << 20).unwrap();
-    tried("flake.nix", "it is larger than 4 MiB");
     fs::write(site.path("flake.nix"), &flake).unwrap();
 
     let vms = fs::read_to_string(site.path("terraform/vms.tf")).unwrap();
@@ -580,7 +576,7 @@ fn a_file_that_is_nested_too_deep_or_too_large_is_told_at_once() {
         let nested = format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
         let text = format!("{vms}\nlocals {{\n  deep = {nested}\n}}\n");
         fs::write(site.path("terraform/vms.tf"), text).unwrap();
-        tried("vms.tf", "not valid HCL");
+        assert_refused("vms.tf", "not valid HCL");
     }
     fs::write(site.path("terraform/vms.tf"), &vms).unwrap();
     fs::write(
@@ -588,5 +584,44 @@ fn a_file_that_is_nested_too_deep_or_too_large_is_told_at_once() {
         format!("a = {}", "[".repeat(200_000)),
     )
     .unwrap();
-    tried("fleet.toml", "not valid TOML");
+    assert_refused("fleet.toml", "not valid TOML");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused() {
+    let site = Site::without_server("large");
+    let make_large = |file: &str| {
+        let old = fs::read(site.path(file)).ok();
+        let sparse = fs::File::create(site.path(file)).unwrap();
+        sparse.set_len((4 << 20) + 1).unwrap();
+        old
+    };
+    let flake = make_large("flake.nix").unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix` is too large: it has 4194305 bytes, and create-host reads at most 4194304 (4 MiB)
+
+    hint: move its data, or a part of its entries, to a file that create-host does not read
+    ");
+    fs::write(site.path("flake.nix"), flake).unwrap();
+    for file in [
+        "fleet.toml",
+        "terraform/vms.tf",
+        "terraform/vault/hosts-generated.tf",
+        "hosts/template/configuration.nix",
+        "hosts/template/image.raw",
+    ] {
+        let old = make_large(file);
+        let output = site.create_files().run();
+        assert_eq!(output.code(), Some(1), "{file}: {output}");
+        let message = format!("error: `{file}` is too large: it has 4194305 bytes");
+        assert!(output.stderr.contains(&message), "{file}: {output}");
+        match old {
+            Some(old) => fs::write(site.path(file), old).unwrap(),
+            None => fs::remove_file(site.path(file)).unwrap(),
+        }
+    }
+    site.create_files().succeed();
 }

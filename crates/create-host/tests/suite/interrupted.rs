@@ -1,16 +1,16 @@
-//! Each step fails once: the message says what is done, and the same command goes on from there.
+//! Failures of each step: the message names the finished steps, and the same command continues.
 
 use std::{thread, time::Duration};
 
-use testkit::{Output, Proxy, Trouble};
+use zts_testkit::{Fault, Proxy, RunOutput};
 
 use crate::site::Site;
 
-/// Runs `create` with requests for `fragment` failing, then again without trouble.
+/// Runs `create` with failing requests for `fragment`, then again without a failure.
 #[track_caller]
-fn fails_once(site: &Site, fragment: &str, arguments: &[&str]) -> Output {
+fn fails_once(site: &Site, fragment: &str, arguments: &[&str]) -> RunOutput {
     let proxy = Proxy::to(&site.server().address());
-    proxy.on(fragment, Trouble::Status(500));
+    proxy.on(fragment, Fault::Status(500));
     let output = site.create().through(&proxy).args(arguments).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
@@ -18,15 +18,15 @@ fn fails_once(site: &Site, fragment: &str, arguments: &[&str]) -> Output {
         "{output}"
     );
     site.assert_tidy();
-    proxy.behave();
+    proxy.clear_faults();
     site.create().through(&proxy).args(arguments).succeed();
     site.assert_complete();
     output
 }
 
 #[test]
-fn the_first_question() {
-    testkit::require_bao!();
+fn the_first_requests() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-first");
     let before = site.fleet.snapshot();
     let proxy = Proxy::to(&site.server().address());
@@ -37,7 +37,7 @@ fn the_first_question() {
         "GET /v1/auth",
         "GET /v1/sys/policies",
     ] {
-        proxy.behave().on(fragment, Trouble::Status(500));
+        proxy.clear_faults().on(fragment, Fault::Status(500));
         let output = site.create().through(&proxy).run();
         assert!(
             output.code() == Some(1) && output.stderr.contains("; nothing was changed"),
@@ -45,13 +45,13 @@ fn the_first_question() {
         );
         assert_eq!(site.fleet.snapshot(), before);
     }
-    site.create().through(proxy.behave()).succeed();
+    site.create().through(proxy.clear_faults()).succeed();
     site.assert_complete();
 }
 
 #[test]
 fn the_policy() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("fail-policy");
     insta::assert_snapshot!(fails_once(&site, "POST /v1/sys/policies", &[]), @r"
     exit status: 1
@@ -63,15 +63,15 @@ fn the_policy() {
     created `hosts/fail-policy/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    error: policy and role are not both in OpenBao: the policy `host-fail-policy` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written
+    error: policy and role are not both in OpenBao: the policy `host-fail-policy` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
 }
 
 #[test]
 fn the_role() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("fail-role");
     insta::assert_snapshot!(fails_once(&site, "POST /v1/auth/approle/role/fail-role", &[]), @r"
     exit status: 1
@@ -83,15 +83,15 @@ fn the_role() {
     created `hosts/fail-role/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    error: policy and role are not both in OpenBao: the role `fail-role` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written
+    error: policy and role are not both in OpenBao: the role `fail-role` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
 }
 
 #[test]
 fn the_role_id() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("fail-role-id");
     insta::assert_snapshot!(fails_once(&site, "/role-id", &[]), @r"
     exit status: 1
@@ -105,15 +105,15 @@ fn the_role_id() {
     edited `terraform/vms.tf`
     created policy `host-fail-role-id` in OpenBao, through its API
     created role `fail-role-id` in OpenBao, through its API
-    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
 }
 
 #[test]
 fn the_secret_id() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("fail-secret-id");
     insta::assert_snapshot!(fails_once(&site, "/secret-id", &[]), @r"
     exit status: 1
@@ -127,15 +127,15 @@ fn the_secret_id() {
     edited `terraform/vms.tf`
     created policy `host-fail-secret-id` in OpenBao, through its API
     created role `fail-secret-id` in OpenBao, through its API
-    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; whether a secret id was issued, which nobody has, is not known either (OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500); done before that: its files are written, its policy and role are in OpenBao
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; nor is it known whether a secret id was issued, which nobody has (OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500); done before that: the files are written, the policy and the role are in OpenBao
 
-    hint: add `--force`, which destroys it; then run the same command again: it goes on from there
+    hint: add `--force`, which destroys it; then run the same command again: it continues from there
     ");
 }
 
 #[test]
-fn the_wrapping_leaves_no_secret_id_that_nobody_has() {
-    testkit::require_bao!();
+fn a_failed_wrapping_leaves_no_unused_secret_id() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-wrap");
     insta::assert_snapshot!(fails_once(&site, "sys/wrapping/wrap", &[]), @r"
     exit status: 1
@@ -149,21 +149,21 @@ fn the_wrapping_leaves_no_secret_id_that_nobody_has() {
     edited `terraform/vms.tf`
     created policy `host-fail-wrap` in OpenBao, through its API
     created role `fail-wrap` in OpenBao, through its API
-    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
     assert_eq!(site.accessors().len(), 1);
 }
 
 #[test]
-fn a_secret_id_that_cannot_be_destroyed_is_named_with_the_command_that_does() {
-    testkit::require_bao!();
+fn a_secret_id_that_cannot_be_destroyed_is_reported_with_a_command() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-then-dead");
     let proxy = Proxy::to(&site.server().address());
     proxy
-        .on("sys/wrapping/wrap", Trouble::Close)
-        .on("accessor/destroy", Trouble::Close);
+        .on("sys/wrapping/wrap", Fault::Close)
+        .on("accessor/destroy", Fault::Close);
     let output = site.create().through(&proxy).run();
     let [accessor] = site.accessors().try_into().unwrap();
     let shown = output.to_string().replace(&accessor, "[accessor]");
@@ -179,15 +179,15 @@ fn a_secret_id_that_cannot_be_destroyed_is_named_with_the_command_that_does() {
     edited `terraform/vms.tf`
     created policy `host-fail-then-dead` in OpenBao, through its API
     created role `fail-then-dead` in OpenBao, through its API
-    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected); the new secret id, which nobody has, could not be destroyed either (OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)): its accessor is `[accessor]`; done before that: its files are written, its policy and role are in OpenBao
+    error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected); the new secret id, which nobody has, was not destroyed either (OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)): its accessor is `[accessor]`; done before that: the files are written, the policy and the role are in OpenBao
 
-    hint: the log of the server at that address says why, or that of what is in between; then `bao write -address=http://127.0.0.1:[port] auth/approle/role/fail-then-dead/secret-id-accessor/destroy secret_id_accessor=[accessor]` destroys that secret id; then run the same command again: it goes on from there
+    hint: the log of the server at that address says why, or that of what is in between; then `bao write -address=http://127.0.0.1:[port] auth/approle/role/fail-then-dead/secret-id-accessor/destroy secret_id_accessor=[accessor]` destroys that secret id; then run the same command again: it continues from there
     ");
     let (_, hint) = output.stderr.split_once("hint: ").unwrap();
     let command = hint.split('`').find(|part| part.starts_with("bao write"));
     let words: Vec<_> = command.unwrap().split(' ').skip(1).collect();
-    proxy.behave();
-    let bao = testkit::Run::new(testkit::bao().unwrap()).args(words);
+    proxy.clear_faults();
+    let bao = zts_testkit::Run::new(zts_testkit::find_bao().unwrap()).args(words);
     let typed = bao.env("BAO_TOKEN", site.server().root_token()).run();
     assert_eq!(typed.code(), Some(0), "{typed}");
     assert!(site.accessors().is_empty());
@@ -196,25 +196,25 @@ fn a_secret_id_that_cannot_be_destroyed_is_named_with_the_command_that_does() {
 }
 
 #[test]
-fn the_answer_with_the_secret_id_is_lost() {
-    testkit::require_bao!();
+fn the_response_with_the_secret_id_is_lost() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-answer");
     let proxy = Proxy::to(&site.server().address());
     let path = "POST /v1/auth/approle/role/fail-answer/secret-id";
-    proxy.once_on(path, Trouble::Truncate(20));
+    proxy.once_on(path, Fault::Truncate(20));
     let output = site.create().through(&proxy).run();
     assert_eq!(output.code(), Some(1), "{output}");
-    assert!(site.accessors().is_empty(), "it was found and destroyed");
+    assert!(site.accessors().is_empty(), "it is found and destroyed");
 
-    // also the questions below that path
-    proxy.on(path, Trouble::Truncate(20));
+    // this includes the paths below
+    proxy.on(path, Fault::Truncate(20));
     let output = site.create().through(&proxy).run();
     assert_eq!(output.code(), Some(1), "{output}");
-    let told = "whether a secret id was issued, which nobody has, is not known either";
-    assert!(output.stderr.contains(told), "{output}");
+    let message = "nor is it known whether a secret id was issued, which nobody has";
+    assert!(output.stderr.contains(message), "{output}");
     assert_eq!(site.accessors().len(), 1);
     site.create()
-        .through(proxy.behave())
+        .through(proxy.clear_faults())
         .args(["--force"])
         .succeed();
     assert_eq!(site.accessors().len(), 1);
@@ -222,22 +222,22 @@ fn the_answer_with_the_secret_id_is_lost() {
 }
 
 #[test]
-fn the_token_finds_no_place() {
-    testkit::require_bao!();
+fn the_token_cannot_be_written() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-place");
-    let before = site.fleet.text("terraform/vms.tf");
+    let before = site.fleet.read("terraform/vms.tf");
     let proxy = Proxy::to(&site.server().address());
-    proxy.on("sys/wrapping/wrap", Trouble::Delay(Duration::from_secs(1)));
+    proxy.on("sys/wrapping/wrap", Fault::Delay(Duration::from_secs(1)));
     let output = thread::scope(|scope| {
         let run = scope.spawn(|| site.create().through(&proxy).run());
-        testkit::wait_for("the wrapping", || {
+        zts_testkit::wait_for("the wrapping", || {
             proxy
                 .requests()
                 .iter()
                 .any(|hit| hit.path.contains("sys/wrapping/wrap"))
                 .then_some(())
         });
-        // somebody takes the entry out of the file at this very moment
+        // another process removes the entry at this moment
         site.fleet.write("terraform/vms.tf", &before);
         run.join().unwrap()
     });
@@ -254,18 +254,18 @@ fn the_token_finds_no_place() {
     edited `terraform/vms.tf`
     created policy `host-fail-place` in OpenBao, through its API
     created role `fail-place` in OpenBao, through its API
-    error: no wrapping token was issued: `terraform/vms.tf`, `fail-place` in `locals.vms` is missing; done before that: its files are written, its policy and role are in OpenBao
+    error: no wrapping token was issued: `terraform/vms.tf`, `fail-place` in `locals.vms` is missing; done before that: the files are written, the policy and the role are in OpenBao
 
-    hint: add the host first; then run the same command again: it goes on from there
+    hint: add the host first; then run the same command again: it continues from there
     ");
     assert!(site.accessors().is_empty(), "the secret id is destroyed");
-    site.create().through(proxy.behave()).succeed();
+    site.create().through(proxy.clear_faults()).succeed();
     site.assert_complete();
 }
 
 #[test]
 fn the_old_credentials() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("fail-destroy");
     site.create().succeed();
     let old = site.unwrap();
@@ -274,19 +274,19 @@ fn the_old_credentials() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `fail-destroy`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `fail-destroy` boots for the first time, can take its place (`fail-destroy` then says so)
-    error: the old credentials are still good: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are written, its policy and role are in OpenBao, its new wrapping token is in `terraform/vms.tf`
+    issued a wrapping token for `fail-destroy`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `fail-destroy` can take the credentials (`fail-destroy` then reports it)
+    error: the old credentials are still valid: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao, the new wrapping token is in `terraform/vms.tf`
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
     assert!(site.login(&old).is_err());
     assert_eq!(site.accessors().len(), 1);
 }
 
 #[test]
-fn a_host_has_a_valid_way_at_every_moment_of_force() {
-    testkit::require_bao!();
+fn credentials_are_valid_at_every_moment_of_force() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-force");
     site.create().succeed();
     let old = site.unwrap();
@@ -296,15 +296,17 @@ fn a_host_has_a_valid_way_at_every_moment_of_force() {
         "POST /v1/auth/approle/role/fail-force/secret-id",
         "sys/wrapping/wrap",
     ] {
-        proxy.behave().on(fragment, Trouble::Status(500));
+        proxy.clear_faults().on(fragment, Fault::Status(500));
         let output = site.create().through(&proxy).args(["--force"]).run();
         assert_eq!(output.code(), Some(1), "{output}");
         assert!(
             site.login(&old).is_ok(),
-            "the old credentials are still good"
+            "the old credentials are still valid"
         );
     }
-    proxy.behave().on("accessor/destroy", Trouble::Status(500));
+    proxy
+        .clear_faults()
+        .on("accessor/destroy", Fault::Status(500));
     let output = site.create().through(&proxy).args(["--force"]).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(site.login(&old).is_ok());
@@ -312,14 +314,14 @@ fn a_host_has_a_valid_way_at_every_moment_of_force() {
 }
 
 #[test]
-fn removing() {
-    testkit::require_bao!();
+fn the_removal() {
+    zts_testkit::require_bao!();
     let site = Site::new("fail-remove");
     let before = site.fleet.snapshot();
     site.create().succeed();
     let proxy = Proxy::to(&site.server().address());
     let fails = |fragment: &str| {
-        proxy.behave().on(fragment, Trouble::Status(500));
+        proxy.clear_faults().on(fragment, Fault::Status(500));
         let output = site.remove().through(&proxy).run();
         assert_eq!(output.code(), Some(1), "{output}");
         output
@@ -334,9 +336,9 @@ fn removing() {
     removed `hosts/fail-remove/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    error: the credentials are still good: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone
+    error: the credentials are still valid: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are removed
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
     assert_eq!(site.fleet.snapshot(), before, "the files are gone already");
     insta::assert_snapshot!(fails("DELETE /v1/auth"), @r"
@@ -344,37 +346,39 @@ fn removing() {
     ----- stdout -----
     ----- stderr -----
     destroyed 1 old secret id of `fail-remove`
-    error: policy and role are not both gone from OpenBao: the role `fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone, its credentials are destroyed
+    error: policy and role are not both deleted from OpenBao: the role `fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are removed, the credentials are destroyed
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
     insta::assert_snapshot!(fails("DELETE /v1/sys/policies"), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: policy and role are not both gone from OpenBao: the policy `host-fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: its files are gone, its credentials are destroyed
+    error: policy and role are not both deleted from OpenBao: the policy `host-fail-remove` was not deleted: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are removed, the credentials are destroyed
 
-    hint: run the same command again: it goes on from there
+    hint: run the same command again: it continues from there
     ");
-    site.remove().through(proxy.behave()).succeed();
+    site.remove().through(proxy.clear_faults()).succeed();
     assert_eq!((site.role(), site.policy()), (None, None));
 }
 
-/// From the request for a secret id, which is good without an end, until its token is in the file.
+/// The time from the request for a secret id, which never expires, until its token is in the file.
 #[test]
-fn asked_to_end_meanwhile_it_leaves_no_secret_id_that_nobody_has() {
-    testkit::require_bao!();
+fn a_signal_leaves_no_unused_secret_id() {
+    zts_testkit::require_bao!();
     let site = Site::new("asked-to-end");
     for fragment in ["/secret-id", "sys/wrapping/wrap"] {
         let proxy = Proxy::to(&site.server().address());
-        proxy.on(fragment, Trouble::Trickle(Duration::from_millis(2)));
+        proxy.on(fragment, Fault::Trickle(Duration::from_millis(2)));
         let mut running = site.create().through(&proxy).args(["--force"]).start();
-        testkit::wait_for("it is asked for", || {
+        zts_testkit::wait_for("it is asked for", || {
             let hits = proxy.requests();
-            let asked = |hit: &testkit::Hit| hit.method != "LIST" && hit.path.ends_with(fragment);
+            let asked = |hit: &zts_testkit::ProxiedRequest| {
+                hit.method != "LIST" && hit.path.ends_with(fragment)
+            };
             hits.iter().any(asked).then_some(())
         });
-        running.signal(testkit::Signal::TERM);
+        running.signal(zts_testkit::Signal::TERM);
         running.finish();
         site.assert_tidy();
         let credentials = site.unwrap();

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use crate::site::Site;
 
-fn parse(output: &testkit::Output) -> Value {
+fn parse(output: &zts_testkit::RunOutput) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output}"))
 }
 
 #[test]
 fn the_result_is_one_json_object() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("json");
     insta::assert_snapshot!(site.create().args(["--json"]).succeed(), @r#"
     exit status: 0
@@ -55,11 +55,11 @@ fn the_result_is_one_json_object() {
         "destroyed_secret_ids": 0
       },
       "warnings": [
-        "git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)"
+        "git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it)"
       ]
     }
     ----- stderr -----
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `json` boots for the first time, can take its place (`json` then says so)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it)
     "#);
     let again = parse(&site.create().args(["--json"]).succeed());
     assert_eq!(
@@ -74,7 +74,7 @@ fn the_result_is_one_json_object() {
 }
 
 #[test]
-fn a_dry_run_has_the_diff_in_it() {
+fn the_diff_of_a_dry_run_is_in_the_json() {
     let site = Site::without_server("web01");
     let dry = parse(&site.create_files().args(["--json", "--dry-run"]).succeed());
     assert_eq!(dry["dry_run"], true);
@@ -88,7 +88,7 @@ fn a_dry_run_has_the_diff_in_it() {
 }
 
 #[test]
-fn an_error_is_in_it_too() {
+fn an_error_is_in_the_json() {
     let site = Site::without_server("ns1");
     let output = site.create_files().args(["--json"]).run();
     assert_eq!(output.code(), Some(2), "{output}");

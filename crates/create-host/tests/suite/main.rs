@@ -1,4 +1,4 @@
-//! The program as operators run it, on scratch fleets with real OpenBao servers: one topic a file.
+//! Runs of the program on scratch fleets with real OpenBao servers, one topic in each file.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -23,3 +23,4 @@ mod settings;
 mod tofu;
 mod together;
 mod usage;
+mod verbose;

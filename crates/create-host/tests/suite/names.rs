@@ -1,18 +1,18 @@
 //! Names and addresses that are in use.
 
-use testkit::Output;
+use zts_testkit::RunOutput;
 
 use crate::site::Site;
 
-fn files_of(site: &Site, host: &str, ip: &str) -> Output {
+fn files_of(site: &Site, host: &str, ip: &str) -> RunOutput {
     site.bare()
         .args(["--hostname", host, "--ip", ip, "--skip-vault"])
         .run()
 }
 
-/// A run that is refused and leaves the fleet as it was.
+/// Runs the program, which must fail and leave the fleet unchanged.
 #[track_caller]
-fn refused(site: &Site, host: &str, ip: &str) -> Output {
+fn refused(site: &Site, host: &str, ip: &str) -> RunOutput {
     let before = site.fleet.snapshot();
     let output = files_of(site, host, ip);
     assert_ne!(output.code(), Some(0), "{output}");
@@ -45,12 +45,12 @@ fn an_address_of_another_host() {
 }
 
 #[test]
-fn the_same_address_in_other_words_is_the_same() {
+fn an_address_in_another_notation_is_recognised() {
     let site = site();
     assert_eq!(files_of(&site, "six", "fd00::6/64").code(), Some(0));
     let vms = site
         .fleet
-        .text("terraform/vms.tf")
+        .read("terraform/vms.tf")
         .replace("fd00::6/64", "FD00:0:0::0006/64");
     site.fleet.write("terraform/vms.tf", &vms);
     insta::assert_snapshot!(refused(&site, "web01", "fd00::6/64"), @r"
@@ -76,7 +76,7 @@ fn the_name_of_a_host_with_another_address() {
     ----- stderr -----
     error: the name `db01` is in use: `terraform/vms.tf` has it with the address `10.0.0.3/24`, not `10.0.0.33/24`
 
-    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or take it out first with `--remove`
+    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or remove it first with `--remove`
     ");
     insta::assert_snapshot!(refused(&site(), "db01", "10.0.0.3/16"), @r"
     exit status: 2
@@ -84,14 +84,14 @@ fn the_name_of_a_host_with_another_address() {
     ----- stderr -----
     error: the name `db01` is in use: `terraform/vms.tf` has it with the address `10.0.0.3/24`, not `10.0.0.3/16`
 
-    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or take it out first with `--remove`
+    hint: give `--ip 10.0.0.3/24` for that host, choose another name, or remove it first with `--remove`
     ");
 }
 
 #[test]
-fn a_name_that_only_the_flake_knows() {
+fn a_name_that_only_the_flake_has() {
     let site = site();
-    let flake = site.fleet.text("flake.nix").replace(
+    let flake = site.fleet.read("flake.nix").replace(
         "ns1 = mkHost \"ns1\";",
         "ns1 = mkHost \"ns1\";\n        web01 = import ./web { };",
     );
@@ -100,14 +100,14 @@ fn a_name_that_only_the_flake_knows() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the name `web01` is in use: `flake.nix`, line 32, column 9, has a host of this name
+    error: the name `web01` is in use: `flake.nix`, line 30, column 9, has a host of this name
 
-    hint: choose another name; or, if it is this very host, say so with an entry `"web01" = { ip = "10.0.0.11/24" }` in `terraform/vms.tf`
+    hint: choose another name; or, if it is this host, add an entry `"web01" = { ip = "10.0.0.11/24" }` to `terraform/vms.tf`
     "#);
 }
 
 #[test]
-fn a_name_that_only_a_folder_knows() {
+fn a_name_that_only_a_folder_has() {
     let site = site();
     site.fleet.write(
         "hosts/web01/configuration.nix",
@@ -117,20 +117,20 @@ fn a_name_that_only_a_folder_knows() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the name `web01` is in use: `hosts/web01/configuration.nix` is there with another text
+    error: the name `web01` is in use: `hosts/web01/configuration.nix` exists with another text
 
-    hint: choose another name; or, if it is this very host, say so with an entry `"web01" = { ip = "10.0.0.11/24" }` in `terraform/vms.tf`
+    hint: choose another name; or, if it is this host, add an entry `"web01" = { ip = "10.0.0.11/24" }` to `terraform/vms.tf`
     "#);
 }
 
 #[test]
-fn an_entry_in_vms_tf_says_that_it_is_this_very_host() {
+fn an_entry_in_vms_tf_identifies_the_host() {
     let site = site();
     site.fleet.write(
         "hosts/web01/configuration.nix",
         "{ services.nginx.enable = true; }\n",
     );
-    let vms = site.fleet.text("terraform/vms.tf").replace(
+    let vms = site.fleet.read("terraform/vms.tf").replace(
         "    \"ns1\"",
         "    \"web01\" = {\n      ip = \"10.0.0.11/24\"\n    }\n\n    \"ns1\"",
     );
@@ -144,18 +144,18 @@ fn an_entry_in_vms_tf_says_that_it_is_this_very_host() {
     created `hosts/web01/default.nix`
     created `hosts/web01/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
-    next: `git add hosts/web01`, for a flake sees only files that git knows
+    next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
     assert!(
         site.fleet
-            .text("hosts/web01/configuration.nix")
+            .read("hosts/web01/configuration.nix")
             .contains("nginx"),
         "the owner's file stays"
     );
 }
 
 #[test]
-fn what_its_owner_changed_stays() {
+fn changes_by_the_owner_stay() {
     let site = site();
     assert_eq!(files_of(&site, "web01", "10.0.0.11/24").code(), Some(0));
     site.fleet.write(
@@ -164,10 +164,10 @@ fn what_its_owner_changed_stays() {
     );
     let flake = site
         .fleet
-        .text("flake.nix")
+        .read("flake.nix")
         .replace("mkHost \"web01\"", "mkHost \"web01\" // { x = 1; }");
     site.fleet.write("flake.nix", &flake);
-    let vms = site.fleet.text("terraform/vms.tf").replace(
+    let vms = site.fleet.read("terraform/vms.tf").replace(
         "ip = \"10.0.0.11/24\"",
         "ip = \"10.0.0.11/24\"\n      cores = 8",
     );
@@ -182,7 +182,7 @@ fn what_its_owner_changed_stays() {
 }
 
 #[test]
-fn the_folder_of_the_template_is_no_host() {
+fn the_folder_of_the_template_is_not_a_host() {
     insta::assert_snapshot!(refused(&site(), "template", "10.0.0.11/24"), @r"
     exit status: 2
     ----- stdout -----
@@ -209,13 +209,13 @@ fn the_folder_of_the_template_is_no_host() {
 #[test]
 fn a_gateway_out_of_reach_is_a_warning() {
     insta::assert_snapshot!(files_of(&site(), "web01", "10.9.0.11/24").stderr, @r"
-    warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: look at `gateway` under `[network]` in `fleet.toml`
+    warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: check `gateway` under `[network]` in `fleet.toml`
     edited `flake.nix`
     created `hosts/web01/configuration.nix`
     created `hosts/web01/default.nix`
     created `hosts/web01/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    next: `git add hosts/web01`, for a flake sees only files that git knows
+    next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
 }

@@ -1,13 +1,13 @@
-//! Policy and role, as OpenBao holds them after the API.
+//! Policy and role in OpenBao after a run with the API.
 
 use serde_json::json;
-use testkit::{Certificate, Server};
+use zts_testkit::{CertificateKind, Server};
 
 use crate::site::{IP, Site};
 
 #[test]
 fn the_role_and_the_policy_are_those_of_the_design() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("role");
     site.create().succeed();
     let role = site.role().unwrap();
@@ -51,11 +51,11 @@ fn the_role_and_the_policy_are_those_of_the_design() {
 
 #[test]
 fn credentials_may_be_bound_to_the_address_of_the_host() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("bound");
     let toml = site
         .fleet
-        .text("fleet.toml")
+        .read("fleet.toml")
         .replace("bind_cidr = false", "bind_cidr = true");
     site.fleet.write("fleet.toml", &toml);
     site.create().succeed();
@@ -70,12 +70,12 @@ fn credentials_may_be_bound_to_the_address_of_the_host() {
         site.login(&site.unwrap()).is_err(),
         "this machine has another address"
     );
-    site.create().args(["--force"]).succeed(); // the first token was used up
+    site.create().args(["--force"]).succeed(); // the first token was used
     insta::assert_snapshot!(site.create().succeed(), @r"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    nothing to change: `bound` is as it should be
+    nothing to change: `bound` is up to date
     ");
 
     let toml = toml.replace("bind_cidr = true", "bind_cidr = false");
@@ -91,8 +91,8 @@ fn credentials_may_be_bound_to_the_address_of_the_host() {
 }
 
 #[test]
-fn what_somebody_changed_by_hand_is_put_right() {
-    testkit::require_bao!();
+fn changes_by_hand_are_reverted() {
+    zts_testkit::require_bao!();
     let site = Site::new("by-hand");
     site.create().succeed();
     site.server().write(
@@ -103,10 +103,10 @@ fn what_somebody_changed_by_hand_is_put_right() {
         "sys/policies/acl/host-by-hand",
         &json!({ "policy": "path \"*\" {\n  capabilities = [\"read\"]\n}\n" }),
     );
-    let said = site.create().succeed();
+    let output = site.create().succeed();
     assert!(
-        said.stderr.contains("updated policy") && said.stderr.contains("updated role"),
-        "{said}"
+        output.stderr.contains("updated policy") && output.stderr.contains("updated role"),
+        "{output}"
     );
     let role = site.role().unwrap();
     assert_eq!(
@@ -117,8 +117,8 @@ fn what_somebody_changed_by_hand_is_put_right() {
 }
 
 #[test]
-fn what_is_of_another_host_is_not_taken_over() {
-    testkit::require_bao!();
+fn objects_of_another_host_are_not_taken_over() {
+    zts_testkit::require_bao!();
     let site = Site::new("taken");
     let before = site.fleet.snapshot();
     let policy = "path \"legacy/*\" {\n  capabilities = [\"read\"]\n}\n";
@@ -150,8 +150,8 @@ fn what_is_of_another_host_is_not_taken_over() {
 
 #[test]
 fn with_tls_the_certificate_is_verified() {
-    testkit::require_bao!();
-    let server = Server::builder().tls(Certificate::Good).start();
+    zts_testkit::require_bao!();
+    let server = Server::builder().tls(CertificateKind::Valid).start();
     server.enable_approle();
     let site = Site::on(server, "web01");
     let untrusting = site
@@ -172,8 +172,8 @@ fn with_tls_the_certificate_is_verified() {
 }
 
 #[test]
-fn other_mounts_may_be_named_in_fleet_toml() {
-    testkit::require_bao!();
+fn mounts_can_be_set_in_fleet_toml() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.write("sys/auth/teams/hosts", &json!({ "type": "approle" }));
     server.write(
@@ -181,7 +181,7 @@ fn other_mounts_may_be_named_in_fleet_toml() {
         &json!({ "type": "kv", "options": { "version": "2" } }),
     );
     let site = Site::on(server, "web01");
-    let toml = site.fleet.text("fleet.toml");
+    let toml = site.fleet.read("fleet.toml");
     let toml = toml.replace("kv_mount = \"secret\"", "kv_mount = \"teams/kv\"");
     site.fleet.write(
         "fleet.toml",
@@ -197,7 +197,7 @@ fn other_mounts_may_be_named_in_fleet_toml() {
             .contains("teams/kv/data/hosts/web01/*")
     );
     assert!(site.server().read("auth/teams/hosts/role/web01").is_some());
-    let login = openbao::approle::login(
+    let login = zts_openbao::approle::login(
         &site.server().anonymous_client(),
         "teams/hosts",
         &site.unwrap(),
@@ -206,10 +206,10 @@ fn other_mounts_may_be_named_in_fleet_toml() {
 }
 
 #[test]
-fn the_address_comes_from_fleet_toml_where_nothing_else_gives_one() {
-    testkit::require_bao!();
+fn the_address_in_fleet_toml_is_the_fallback() {
+    zts_testkit::require_bao!();
     let site = Site::new("address");
-    let toml = site.fleet.text("fleet.toml");
+    let toml = site.fleet.read("fleet.toml");
     site.fleet.write(
         "fleet.toml",
         &toml.replace(
@@ -222,8 +222,8 @@ fn the_address_comes_from_fleet_toml_where_nothing_else_gives_one() {
 }
 
 #[test]
-fn the_api_stands_in_where_opentofu_is_not_and_says_so() {
-    testkit::require_bao!();
+fn without_opentofu_the_api_is_used() {
+    zts_testkit::require_bao!();
     let site = Site::new("no-tofu");
     let call = || {
         site.bare()
@@ -242,14 +242,14 @@ fn the_api_stands_in_where_opentofu_is_not_and_says_so() {
             edited `terraform/vms.tf`
             created policy `host-no-tofu` in OpenBao, through its API (OpenTofu is not installed: there is no `tofu` on `PATH`)
             created role `no-tofu` in OpenBao, through its API (OpenTofu is not installed: there is no `tofu` on `PATH`)
-            issued a wrapping token for `no-tofu`, in `terraform/vms.tf`: good for one use within 24h
+            issued a wrapping token for `no-tofu`, in `terraform/vms.tf`: valid for one use within 24h
             ");
     site.assert_complete();
 }
 
 #[test]
-fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
-    testkit::require_bao!();
+fn the_listed_capabilities_suffice() {
+    zts_testkit::require_bao!();
     let site = Site::new("least");
     let role = "auth/approle/role/least";
     let rules = [
@@ -268,10 +268,10 @@ fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
     let rules = rules
         .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
     let token = token_with(&site, "maker", &rules.concat());
-    let said = site.create().token(&token).succeed();
+    let output = site.create().token(&token).succeed();
     assert!(
-        said.stderr.contains("cannot be told"),
-        "the KV mount is not for it: {said}"
+        output.stderr.contains("was not checked"),
+        "the token does not see the KV mount: {output}"
     );
     site.create().token(&token).args(["--force"]).succeed();
     site.assert_complete();
@@ -279,7 +279,7 @@ fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
     assert_eq!(site.role(), None);
 }
 
-/// A token with the policy `default` and one with these rules.
+/// Creates a token with the policy `default` and one with these rules.
 pub(crate) fn token_with(site: &Site, policy: &str, rules: &str) -> String {
     let policy = format!("{policy}-{}", site.host);
     site.server().write(
@@ -287,7 +287,7 @@ pub(crate) fn token_with(site: &Site, policy: &str, rules: &str) -> String {
         &json!({ "policy": rules }),
     );
     let client = site.server().client();
-    let request = openbao::Request::new(openbao::Method::Post, "auth/token/create")
+    let request = zts_openbao::Request::new(zts_openbao::Method::Post, "auth/token/create")
         .json(&json!({ "policies": [policy] }))
         .unwrap();
     let reply = client.send::<serde_json::Value>(&request).unwrap().unwrap();

@@ -1,21 +1,21 @@
-//! Where the operator's token goes, and where not.
+//! The addresses to which the operator's token is sent.
 
 use std::fs;
 
-use testkit::{Fleet, Proxy, Run, Trouble, shared_server};
+use zts_testkit::{Fault, Fleet, Proxy, Run, shared_server};
 
 use crate::site::{IP, Site};
 
-/// A checkout whose `fleet.toml` names `address`, and an operator who has logged in somewhere.
+/// A checkout with an address in its `fleet.toml`, and the home of an operator with a saved token.
 struct Checkout {
     fleet: Fleet,
-    home: testkit::ScratchDir,
+    home: zts_testkit::ScratchDir,
 }
 
 impl Checkout {
     fn naming(address: &str) -> Self {
-        let fleet = Fleet::scratch();
-        let toml = fleet.text("fleet.toml");
+        let fleet = Fleet::copy_example();
+        let toml = fleet.read("fleet.toml");
         let own = toml
             .lines()
             .find(|line| line.starts_with("address"))
@@ -24,14 +24,14 @@ impl Checkout {
             "fleet.toml",
             &toml.replace(own, &format!("address = \"{address}\"")),
         );
-        let home = testkit::scratch_dir();
+        let home = zts_testkit::scratch_dir();
         fs::write(home.join(".vault-token"), shared_server().root_token()).unwrap();
         Self { fleet, home }
     }
 
     fn run(&self, host: &str, more: &[&str]) -> Run {
         Run::new(env!("CARGO_BIN_EXE_create-host"))
-            .folder(self.fleet.path())
+            .current_dir(self.fleet.path())
             .env("HOME", &*self.home)
             .args(["--hostname", host, "--ip", IP, "--apply", "api"])
             .args(more)
@@ -39,15 +39,15 @@ impl Checkout {
 }
 
 #[test]
-fn a_saved_token_does_not_go_where_only_a_checkout_says() {
-    testkit::require_bao!();
+fn a_saved_token_is_not_sent_to_an_address_from_a_checkout() {
+    zts_testkit::require_bao!();
     let proxy = Proxy::to(&shared_server().address());
     let checkout = Checkout::naming(&proxy.address());
     for more in [&[][..], &["--force"]] {
         let output = checkout.run("stray", more).run();
         assert_eq!(output.code(), Some(2), "{output}");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(testkit::steady(&output.stderr), @"
+            insta::assert_snapshot!(zts_testkit::normalize_output(&output.stderr), @"
             error: the token that `bao login` saved is not sent to `http://127.0.0.1:[port]`, which nobody but `fleet.toml` names; nothing was changed
 
             hint: if that is your OpenBao: `export BAO_ADDR=http://127.0.0.1:[port]`
@@ -55,10 +55,11 @@ fn a_saved_token_does_not_go_where_only_a_checkout_says() {
         }
     }
     let dry = checkout.run("stray", &["--dry-run"]).run();
-    let told = "warning: OpenBao was not asked: the token that `bao login` saved is not sent to";
-    assert!(dry.stderr.contains(told), "{dry}");
+    let warning =
+        "warning: OpenBao was not checked: the token that `bao login` saved is not sent to";
+    assert!(dry.stderr.contains(warning), "{dry}");
     let remove = Run::new(env!("CARGO_BIN_EXE_create-host"))
-        .folder(checkout.fleet.path())
+        .current_dir(checkout.fleet.path())
         .env("HOME", &*checkout.home)
         .args(["--hostname", "stray", "--remove", "--apply", "api"])
         .run();
@@ -67,8 +68,8 @@ fn a_saved_token_does_not_go_where_only_a_checkout_says() {
 }
 
 #[test]
-fn a_saved_token_goes_where_the_person_says() {
-    testkit::require_bao!();
+fn a_saved_token_is_sent_to_a_given_address() {
+    zts_testkit::require_bao!();
     let proxy = Proxy::to(&shared_server().address());
     let checkout = Checkout::naming("https://bao.example.org:8200");
     let address = proxy.address();
@@ -82,10 +83,10 @@ fn a_saved_token_goes_where_the_person_says() {
     assert!(!proxy.requests().is_empty());
 }
 
-/// A token that was given to this very command goes to the fleet's own address.
+/// A token given to the command is sent to the address in `fleet.toml`.
 #[test]
-fn a_given_token_goes_where_the_fleet_says() {
-    testkit::require_bao!();
+fn a_given_token_is_sent_to_the_address_of_the_fleet() {
+    zts_testkit::require_bao!();
     let proxy = Proxy::to(&shared_server().address());
     let checkout = Checkout::naming(&proxy.address());
     let run = checkout.run("given", &["--dry-run"]);
@@ -94,9 +95,9 @@ fn a_given_token_goes_where_the_fleet_says() {
     assert!(!proxy.requests().is_empty());
 }
 
-/// `192.0.2.1` is nobody's: where it was asked, that would take a while.
+/// No machine has the address `192.0.2.1`: a connection attempt would take long.
 #[test]
-fn no_token_goes_unencrypted_to_another_machine() {
+fn no_token_is_sent_unencrypted_to_another_machine() {
     let token = "s.only-for-this-test-0123456789";
     let checkout = Checkout::naming("http://192.0.2.1:8200");
     let output = checkout.run("open", &[]).env("BAO_TOKEN", token).run();
@@ -123,13 +124,13 @@ fn no_token_goes_unencrypted_to_another_machine() {
 }
 
 #[test]
-fn a_server_whose_inline_authentication_has_holes_is_told_once() {
-    testkit::require_bao!();
+fn a_vulnerable_server_is_reported_once() {
+    zts_testkit::require_bao!();
     let site = Site::new("old-server");
     let proxy = Proxy::to(&site.server().address());
     proxy.on(
         "sys/seal-status",
-        Trouble::Body(
+        Fault::Body(
             r#"{"type":"shamir","sealed":false,"initialized":true,"t":1,"progress":0,"version":"2.5.3"}"#
                 .to_owned(),
         ),
@@ -139,15 +140,15 @@ fn a_server_whose_inline_authentication_has_holes_is_told_once() {
         .args(["--dry-run", "--address", &proxy.address()])
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
-    let told = output.stderr.matches("is version 2.5.3").count();
-    assert_eq!(told, 1, "{output}");
+    let count = output.stderr.matches("is version 2.5.3").count();
+    assert_eq!(count, 1, "{output}");
     let output = site.create().args(["--dry-run"]).run();
     assert!(!output.stderr.contains("inline authentication"), "{output}");
 }
 
 #[test]
-fn an_error_that_repeats_the_request_shows_no_token() {
-    testkit::require_bao!();
+fn a_token_repeated_in_an_error_is_redacted() {
+    zts_testkit::require_bao!();
     let site = Site::new("echoed");
     let token = site.server().root_token().to_owned();
     for path in [
@@ -158,10 +159,64 @@ fn an_error_that_repeats_the_request_shows_no_token() {
         "wrapping/wrap",
     ] {
         let proxy = Proxy::to(&site.server().address());
-        proxy.on(path, Trouble::Echo(400));
+        proxy.on(path, Fault::Echo(400));
         let output = site.create().args(["--address", &proxy.address()]).run();
         assert_ne!(output.code(), Some(0), "{path}: {output}");
-        let said = format!("{}{}", output.stdout, output.stderr);
-        assert_eq!(testkit::shown_of(&token, &said), None, "{path}: {said}");
+        let shown = format!("{}{}", output.stdout, output.stderr);
+        assert_eq!(
+            zts_testkit::find_leak(&token, &shown),
+            None,
+            "{path}: {shown}"
+        );
     }
+}
+
+/// The server repeats the body of the request, which contains the secret id to wrap.
+#[test]
+fn a_secret_id_repeated_in_an_error_is_redacted() {
+    zts_testkit::require_bao!();
+    let site = Site::new("echoed-body");
+    let proxy = Proxy::to(&site.server().address());
+    proxy.on("wrapping/wrap", Fault::EchoBody(400));
+    let output = site.create().args(["--address", &proxy.address()]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("[redacted]"), "{output}");
+    for shown in ["secret_id", "c2VjcmV0X2lk", "7365637265745f6964"] {
+        let behind = output.stderr.split(shown).nth(1).unwrap_or_default();
+        let behind: String = behind.chars().take(12).collect();
+        assert!(!behind.contains('-'), "part of an id is shown: {output}");
+    }
+}
+
+/// Messages show commands to paste, with parts from a checkout or from a server's response.
+#[test]
+fn commands_in_messages_are_safe_to_paste() {
+    zts_testkit::require_bao!();
+    for address in [
+        "https://$(id)",
+        "https://bao.example;id",
+        "http://127.0.0.1:$(id)",
+    ] {
+        let output = Checkout::naming(address).run("pasted", &[]).run();
+        assert_eq!(output.code(), Some(2), "{output}");
+        let message = "is not the address of an OpenBao server";
+        assert!(output.stderr.contains(message), "{output}");
+        assert!(!output.stderr.contains("BAO_ADDR="), "{output}");
+    }
+    let site = Site::new("pasted");
+    let proxy = Proxy::to(&site.server().address());
+    let issued = r#"{"data":{"secret_id":"x","secret_id_accessor":"$(id)"}}"#;
+    proxy
+        .on(
+            "POST /v1/auth/approle/role/pasted/secret-id",
+            Fault::Body(issued.to_owned()),
+        )
+        .on("wrapping/wrap", Fault::EchoBody(400))
+        .on("secret-id-accessor/destroy", Fault::EchoBody(400));
+    let output = site.create().args(["--address", &proxy.address()]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("secret_id_accessor='$(id)'"),
+        "{output}"
+    );
 }

@@ -1,7 +1,7 @@
-//! What is checked before anything is changed: each refusal leaves fleet and server as they were.
+//! The checks before the first change: each refusal leaves fleet and server unchanged.
 
 use serde_json::json;
-use testkit::{Output, Server};
+use zts_testkit::{RunOutput, Server};
 
 use crate::{
     openbao::token_with,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[track_caller]
-fn refused(site: &Site, call: Call<'_>) -> Output {
+fn refused(site: &Site, call: Call<'_>) -> RunOutput {
     let before = site.fleet.snapshot();
     let output = call.run();
     assert_ne!(output.code(), Some(0), "{output}");
@@ -18,9 +18,9 @@ fn refused(site: &Site, call: Call<'_>) -> Output {
 }
 
 #[test]
-fn nobody_there() {
+fn an_unreachable_server() {
     let site = Site::without_server("web01");
-    let nobody = testkit::refused_address();
+    let nobody = zts_testkit::closed_port();
     let call = site
         .create()
         .env("BAO_ADDR", nobody.address())
@@ -36,8 +36,8 @@ fn nobody_there() {
 }
 
 #[test]
-fn a_server_that_is_sealed() {
-    testkit::require_bao!();
+fn a_sealed_server() {
+    zts_testkit::require_bao!();
     let server = Server::builder().raft().start();
     server.enable_approle();
     let site = Site::on(server, "web01");
@@ -53,22 +53,22 @@ fn a_server_that_is_sealed() {
 }
 
 #[test]
-fn a_token_that_is_not_valid() {
-    testkit::require_bao!();
+fn an_invalid_token() {
+    zts_testkit::require_bao!();
     let site = Site::new("bad-token");
     insta::assert_snapshot!(refused(&site, site.create().token("s.thisIsNoTokenOfThisServer")), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: OpenBao at `http://127.0.0.1:[port]` refused the token: it is not valid, or has not even the policy `default`; nothing was changed
+    error: OpenBao at `http://127.0.0.1:[port]` refused the token: it is not valid, or does not even have the policy `default`; nothing was changed
 
     hint: run `bao login`, or set `BAO_TOKEN`
     ");
 }
 
 #[test]
-fn a_token_without_the_rights() {
-    testkit::require_bao!();
+fn a_token_without_capabilities() {
+    zts_testkit::require_bao!();
     let site = Site::new("no-rights");
     let none = token_with(
         &site,
@@ -79,9 +79,9 @@ fn a_token_without_the_rights() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the OpenBao token has not all the rights that `no-rights` needs; it lacks `read` on `auth/approle/role/no-rights`, `read` on `sys/policies/acl/host-no-rights`; nothing was changed
+    error: the OpenBao token lacks capabilities: `read` on `auth/approle/role/no-rights`, `read` on `sys/policies/acl/host-no-rights`; nothing was changed
 
-    hint: work with a token that has a policy with:
+    hint: use a token with a policy that has:
 
     path "auth/approle/role/no-rights" {
       capabilities = ["read"]
@@ -100,9 +100,9 @@ fn a_token_without_the_rights() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the OpenBao token has not all the rights that `no-rights` needs; it lacks `list` on `auth/approle/role/no-rights/secret-id/`, `update` on `auth/approle/role/no-rights/secret-id-accessor/lookup`, `update` on `auth/approle/role/no-rights/secret-id-accessor/destroy`, `read` on `auth/approle/role/no-rights/role-id`, `update` on `auth/approle/role/no-rights/secret-id`, `create` on `auth/approle/role/no-rights`, `update` on `sys/policies/acl/host-no-rights`; nothing was changed
+    error: the OpenBao token lacks capabilities: `list` on `auth/approle/role/no-rights/secret-id/`, `update` on `auth/approle/role/no-rights/secret-id-accessor/lookup`, `update` on `auth/approle/role/no-rights/secret-id-accessor/destroy`, `read` on `auth/approle/role/no-rights/role-id`, `update` on `auth/approle/role/no-rights/secret-id`, `create` on `auth/approle/role/no-rights`, `update` on `sys/policies/acl/host-no-rights`; nothing was changed
 
-    hint: work with a token that has a policy with:
+    hint: use a token with a policy that has:
 
     path "auth/approle/role/no-rights/secret-id/" {
       capabilities = ["list"]
@@ -130,9 +130,9 @@ fn a_token_without_the_rights() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the OpenBao token has not all the rights that `no-rights` needs; it lacks `list` on `auth/approle/role/no-rights/secret-id/`, `update` on `auth/approle/role/no-rights/secret-id-accessor/lookup`, `update` on `auth/approle/role/no-rights/secret-id-accessor/destroy`, `delete` on `auth/approle/role/no-rights`, `delete` on `sys/policies/acl/host-no-rights`; nothing was changed
+    error: the OpenBao token lacks capabilities: `list` on `auth/approle/role/no-rights/secret-id/`, `update` on `auth/approle/role/no-rights/secret-id-accessor/lookup`, `update` on `auth/approle/role/no-rights/secret-id-accessor/destroy`, `delete` on `auth/approle/role/no-rights`, `delete` on `sys/policies/acl/host-no-rights`; nothing was changed
 
-    hint: work with a token that has a policy with:
+    hint: use a token with a policy that has:
 
     path "auth/approle/role/no-rights/secret-id/" {
       capabilities = ["list"]
@@ -155,7 +155,7 @@ fn a_token_without_the_rights() {
 
 #[test]
 fn no_approle() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::on(Server::dev(), "web01");
     insta::assert_snapshot!(refused(&site, site.create()), @r"
     exit status: 1
@@ -163,7 +163,7 @@ fn no_approle() {
     ----- stderr -----
     error: AppRole is not mounted at `auth/approle/`, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: mount it with `bao auth enable -path=approle approle`, or name its path with `approle_mount` under `[openbao]` in `fleet.toml`
+    hint: mount it with `bao auth enable -path=approle approle`, or set its path with `approle_mount` under `[openbao]` in `fleet.toml`
     ");
     site.server()
         .write("sys/auth/approle", &json!({ "type": "userpass" }));
@@ -173,13 +173,13 @@ fn no_approle() {
     ----- stderr -----
     error: `auth/approle/` is the auth method `userpass`, not AppRole, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: mount it with `bao auth enable -path=approle approle`, or name its path with `approle_mount` under `[openbao]` in `fleet.toml`
+    hint: mount it with `bao auth enable -path=approle approle`, or set its path with `approle_mount` under `[openbao]` in `fleet.toml`
     ");
 }
 
 #[test]
 fn no_kv() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.enable_approle();
     let site = Site::on(server, "web01");
@@ -190,7 +190,7 @@ fn no_kv() {
     ----- stderr -----
     error: no secrets engine is mounted at `secret/`, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: mount it with `bao secrets enable -path=secret -version=2 kv`, or name another with `kv_mount` under `[openbao]` in `fleet.toml`
+    hint: mount it with `bao secrets enable -path=secret -version=2 kv`, or set another path with `kv_mount` under `[openbao]` in `fleet.toml`
     ");
     site.server().write(
         "sys/mounts/secret",
@@ -202,7 +202,7 @@ fn no_kv() {
     ----- stderr -----
     error: the secrets engine at `secret/` is KV version 1, not 2, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: make it version 2 with `bao kv enable-versioning secret`, or name another with `kv_mount` under `[openbao]` in `fleet.toml`
+    hint: make it version 2 with `bao kv enable-versioning secret`, or set another path with `kv_mount` under `[openbao]` in `fleet.toml`
     ");
     site.server().delete("sys/mounts/secret");
     site.server()
@@ -213,17 +213,17 @@ fn no_kv() {
     ----- stderr -----
     error: the secrets engine at `secret/` is `transit`, not `kv`, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: mount a KV version 2 engine at another path, or name another with `kv_mount` under `[openbao]` in `fleet.toml`
+    hint: mount a KV version 2 engine at another path, or set another path with `kv_mount` under `[openbao]` in `fleet.toml`
     ");
     assert_eq!(site.role(), None);
 }
 
 #[test]
-fn something_else_answers() {
-    testkit::require_bao!();
+fn a_response_from_another_server() {
+    zts_testkit::require_bao!();
     let site = Site::new("portal");
-    let proxy = testkit::Proxy::to(&site.server().address());
-    proxy.always(testkit::Trouble::Html);
+    let proxy = zts_testkit::Proxy::to(&site.server().address());
+    proxy.always(zts_testkit::Fault::Html);
     insta::assert_snapshot!(refused(&site, site.create().through(&proxy)), @r"
     exit status: 1
     ----- stdout -----
@@ -236,7 +236,7 @@ fn something_else_answers() {
 
 #[test]
 fn apply_none_waits_for_the_role_then_issues() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("none");
     let call = || {
         site.bare().args([
@@ -258,8 +258,8 @@ fn apply_none_waits_for_the_role_then_issues() {
     created `hosts/none/networking.nix`
     edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
-    no wrapping token yet: apply `terraform/vault`, then run the same command again, which issues it
-    next: `git add hosts/none`, for a flake sees only files that git knows
+    no wrapping token yet: apply `terraform/vault`, then run the same command again to issue one
+    next: `git add hosts/none`, because a flake sees only files that git tracks
     ");
     assert_eq!((site.token(), site.role()), (None, None));
     site.server().write(
@@ -274,8 +274,8 @@ fn apply_none_waits_for_the_role_then_issues() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    issued a wrapping token for `none`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `none` boots for the first time, can take its place (`none` then says so)
+    issued a wrapping token for `none`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `none` can take the credentials (`none` then reports it)
     ");
     assert!(site.login(&site.unwrap()).is_ok());
     insta::assert_snapshot!(site.bare().args(["--hostname", "none", "--remove", "--apply", "none"]).succeed(), @r"
@@ -294,19 +294,20 @@ fn apply_none_waits_for_the_role_then_issues() {
     assert!(site.role().is_some() && site.accessors().is_empty());
 }
 
-/// Whoever knows a role id could stop the host: the command that turns that off is told, and does so.
+/// Anybody who knows a role id could lock the host out. The warning has the command against it,
+/// which works.
 #[test]
-fn a_mount_that_locks_roles_is_told() {
-    testkit::require_bao!();
+fn a_mount_with_user_lockout_is_reported() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
-    server.lock_out();
+    server.enable_user_lockout();
     let site = Site::on(server, "lockable");
     let output = site.create().run();
     assert_eq!(output.code(), Some(0), "{output}");
-    let warning = "warning: at `auth/approle/`, five refused logins lock a host out for 15 minutes, whoever \
-                   tries them; `bao auth tune -user-lockout-disable=true approle/` turns that off";
+    let warning = "warning: at `auth/approle/`, five refused logins by anybody lock a host out for 15 minutes; \
+                   `bao auth tune -user-lockout-disable=true approle/` turns that off";
     assert!(output.stderr.contains(warning), "{output}");
-    openbao::sys::lock_nobody_out(&site.server().client(), "approle").unwrap();
+    zts_openbao::sys::disable_lockout(&site.server().client(), "approle").unwrap();
     let output = site.create().args(["--force"]).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(!output.stderr.contains("user-lockout"), "{output}");

@@ -5,8 +5,8 @@ use std::fs;
 use crate::site::Site;
 
 #[test]
-fn everything_goes_and_the_old_credentials_with_it() {
-    testkit::require_bao!();
+fn files_objects_and_credentials_are_removed() {
+    zts_testkit::require_bao!();
     let site = Site::new("remove");
     let before = site.fleet.snapshot();
     site.create().succeed();
@@ -30,19 +30,19 @@ fn everything_goes_and_the_old_credentials_with_it() {
     assert_eq!((site.role(), site.policy()), (None, None));
     assert!(matches!(
         site.login(&credentials),
-        Err(openbao::Error::LoginRefused { .. })
+        Err(zts_openbao::Error::LoginRefused { .. })
     ));
     insta::assert_snapshot!(site.remove().succeed(), @r"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    nothing to change: `remove` is not there
+    nothing to change: `remove` does not exist
     ");
 }
 
 #[test]
-fn the_old_credentials_stay_refused_when_the_host_comes_back() {
-    testkit::require_bao!();
+fn old_credentials_stay_invalid_after_a_new_creation() {
+    zts_testkit::require_bao!();
     let site = Site::new("comes-back");
     site.create().succeed();
     let old = site.unwrap();
@@ -50,13 +50,13 @@ fn the_old_credentials_stay_refused_when_the_host_comes_back() {
     site.create().succeed();
     assert!(matches!(
         site.login(&old),
-        Err(openbao::Error::LoginRefused { .. })
+        Err(zts_openbao::Error::LoginRefused { .. })
     ));
     site.assert_complete();
 }
 
 #[test]
-fn an_address_is_not_needed_but_may_be_given() {
+fn an_address_is_accepted_but_not_needed() {
     let site = Site::without_server("web01");
     let before = site.fleet.snapshot();
     site.create_files().succeed();
@@ -65,7 +65,7 @@ fn an_address_is_not_needed_but_may_be_given() {
 }
 
 #[test]
-fn what_would_be_lost_for_good_is_kept() {
+fn files_that_git_cannot_restore_are_kept() {
     let site = Site::without_server("web01");
     site.create_files().succeed();
     site.fleet.write(
@@ -83,7 +83,7 @@ fn what_would_be_lost_for_good_is_kept() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: removing `web01` would lose `hosts/web01/configuration.nix`, `hosts/web01/keys/host.pub`: not as create-host wrote it, and not in git
+    error: removing `web01` would lose `hosts/web01/configuration.nix`, `hosts/web01/keys/host.pub`: not as create-host wrote it, and not committed to git
 
     hint: commit it, move it away, or remove it for good with `--force`
     ");
@@ -106,7 +106,7 @@ fn what_would_be_lost_for_good_is_kept() {
 }
 
 #[test]
-fn others_stay() {
+fn other_hosts_stay() {
     let site = Site::without_server("web01");
     site.create_files().succeed();
     site.fleet.commit("web01");
@@ -119,6 +119,6 @@ fn others_stay() {
     for line in shown.lines() {
         assert!(line.starts_with("0\t"), "only lines that go: {shown}");
     }
-    assert!(site.fleet.text("flake.nix").contains("web01"));
+    assert!(site.fleet.read("flake.nix").contains("web01"));
     assert!(fs::metadata(site.path("hosts/db01/default.nix")).is_ok());
 }

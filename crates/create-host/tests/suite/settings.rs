@@ -5,9 +5,9 @@ use std::fs;
 use crate::site::Site;
 
 #[test]
-fn a_wrong_key_or_value_ends_the_run_with_its_line() {
+fn an_invalid_key_or_value_is_refused_with_its_line() {
     let site = Site::without_server("web01");
-    let good = site.fleet.text("fleet.toml");
+    let good = site.fleet.read("fleet.toml");
     site.fleet
         .write("fleet.toml", &good.replace("kv_mount =", "kv-mount ="));
     insta::assert_snapshot!(site.create_files().run(), @r"
@@ -26,7 +26,7 @@ fn a_wrong_key_or_value_ends_the_run_with_its_line() {
     ----- stderr -----
     error: `fleet.toml`, line 19: `a day` is not a time between one second and ten years
 
-    hint: a number with `s`, `m` or `h`, such as `24h`
+    hint: write a number with `s`, `m` or `h`, such as `24h`
     ");
     site.fleet.write(
         "fleet.toml",
@@ -43,7 +43,7 @@ fn a_wrong_key_or_value_ends_the_run_with_its_line() {
 }
 
 #[test]
-fn the_defaults_make_the_example_fleet_work() {
+fn the_defaults_fit_the_example_fleet() {
     let with = Site::without_server("web01");
     with.create_files().succeed();
     let without = Site::without_server("web01");
@@ -58,7 +58,7 @@ fn the_defaults_make_the_example_fleet_work() {
 }
 
 #[test]
-fn files_may_have_other_places() {
+fn paths_can_be_set() {
     let site = Site::without_server("web01");
     for (from, to) in [
         ("flake.nix", "nix/flake.nix"),
@@ -77,17 +77,17 @@ fn files_may_have_other_places() {
     site.create_files().succeed();
     assert!(
         site.fleet
-            .text("machines/web01/networking.nix")
+            .read("machines/web01/networking.nix")
             .contains("10.0.0.11/24")
     );
     assert!(
         site.fleet
-            .text("infra/openbao/hosts.tf")
+            .read("infra/openbao/hosts.tf")
             .contains("hosts/web01/*")
     );
     site.bare()
         .args(["--hostname", "web01", "--remove", "--skip-vault"])
         .succeed();
-    fs::remove_dir_all(site.path("infra/openbao")).unwrap(); // an empty list of hosts
+    fs::remove_dir_all(site.path("infra/openbao")).unwrap(); // its file has no hosts
     assert_eq!(site.fleet.snapshot(), before);
 }

@@ -8,15 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use openbao::{AppRoleCredentials, Error, approle, wrapping};
 use secrecy::SecretString;
 use serde::Deserialize;
-use testkit::{Fleet, Output, Proxy, Run, Running, Server, shared_server};
+use zts_openbao::{AppRoleCredentials, Error, approle, wrapping};
+use zts_testkit::{Fleet, Proxy, Run, RunOutput, Running, Server, shared_server};
 
-/// The address of the host that most tests make.
+/// The address of the host in most tests.
 pub(crate) const IP: &str = "10.0.0.11/24";
 
-/// A scratch fleet, a server, and the name of the host that is made: a test's own, for tests share a server.
+/// A scratch fleet, a server, and the name of a host. Each test has its own name, because tests
+/// share a server.
 pub(crate) struct Site {
     pub(crate) fleet: Fleet,
     server: Option<Arc<Server>>,
@@ -30,16 +31,16 @@ impl Site {
 
     pub(crate) fn on(server: impl Into<Arc<Server>>, host: &str) -> Self {
         Self {
-            fleet: Fleet::scratch(),
+            fleet: Fleet::copy_example(),
             server: Some(server.into()),
             host: host.to_owned(),
         }
     }
 
-    /// Without an OpenBao: for files only.
+    /// Creates a site without OpenBao, for files only.
     pub(crate) fn without_server(host: &str) -> Self {
         Self {
-            fleet: Fleet::scratch(),
+            fleet: Fleet::copy_example(),
             server: None,
             host: host.to_owned(),
         }
@@ -53,42 +54,42 @@ impl Site {
         self.fleet.path().join(file)
     }
 
-    /// A file of the host's folder.
+    /// Returns the path of a file in the host's folder.
     pub(crate) fn host_file(&self, name: &str) -> String {
         format!("hosts/{}/{name}", self.host)
     }
 
-    /// `create-host` with nothing but the fleet's folder, the server, and root's token.
+    /// Starts `create-host` with only the fleet's folder, the server, and root's token.
     pub(crate) fn bare(&self) -> Call<'_> {
-        let mut run = Run::new(env!("CARGO_BIN_EXE_create-host")).folder(self.fleet.path());
+        let mut run = Run::new(env!("CARGO_BIN_EXE_create-host")).current_dir(self.fleet.path());
         if let Some(server) = &self.server {
             run = run.server(server).env("BAO_TOKEN", server.root_token());
         }
         Call { site: self, run }
     }
 
-    /// A run that makes the host, through the API.
+    /// Creates the host through the API.
     pub(crate) fn create(&self) -> Call<'_> {
         self.bare()
             .args(["--hostname", &self.host, "--ip", IP, "--apply", "api"])
     }
 
-    /// A run that makes the host's files only.
+    /// Creates the host's files only.
     pub(crate) fn create_files(&self) -> Call<'_> {
         self.bare()
             .args(["--hostname", &self.host, "--ip", IP, "--skip-vault"])
     }
 
-    /// A run that removes the host, through the API.
+    /// Removes the host through the API.
     pub(crate) fn remove(&self) -> Call<'_> {
         self.bare()
             .args(["--hostname", &self.host, "--remove", "--apply", "api"])
     }
 
-    /// The host's wrapping token in `vms.tf`.
+    /// Returns the host's wrapping token in `vms.tf`.
     pub(crate) fn token(&self) -> Option<String> {
         let vms = fs::read_to_string(self.path("terraform/vms.tf")).ok()?;
-        infra_edit::vms::wrapping_token(&vms, &self.host)
+        zts_infra_edit::vms::wrapping_token(&vms, &self.host)
             .ok()
             .flatten()
     }
@@ -119,7 +120,7 @@ impl Site {
         approle::login(&self.server().anonymous_client(), "approle", credentials)
     }
 
-    /// The accessors of the host's secret ids.
+    /// Returns the accessors of the host's secret ids.
     pub(crate) fn accessors(&self) -> Vec<String> {
         approle::secret_id_accessors(&self.server().client(), "approle", &self.host).unwrap()
     }
@@ -136,7 +137,7 @@ impl Site {
         policy["policy"].as_str().map(str::to_owned)
     }
 
-    /// Everything is as it is after a run that nothing interrupted.
+    /// Checks the state after a run without interruption.
     #[track_caller]
     pub(crate) fn assert_complete(&self) {
         assert!(self.login(&self.unwrap()).is_ok());
@@ -145,18 +146,18 @@ impl Site {
         }
         assert!(
             self.fleet
-                .text("flake.nix")
+                .read("flake.nix")
                 .contains(&format!("mkHost \"{}\"", self.host))
         );
         assert!(
             self.fleet
-                .text("terraform/vault/hosts-generated.tf")
+                .read("terraform/vault/hosts-generated.tf")
                 .contains(&format!("hosts/{}/*", self.host))
         );
         self.assert_tidy();
     }
 
-    /// No file that is not finished is left in the fleet.
+    /// Checks that no draft is left in the fleet.
     #[track_caller]
     pub(crate) fn assert_tidy(&self) {
         let files = self.fleet.snapshot();
@@ -168,7 +169,7 @@ impl Site {
     }
 }
 
-/// A run of the program, being put together.
+/// A call of the program, before it runs.
 pub(crate) struct Call<'a> {
     site: &'a Site,
     run: Run,
@@ -185,8 +186,8 @@ impl Call<'_> {
         self
     }
 
-    pub(crate) fn folder(mut self, folder: impl AsRef<Path>) -> Self {
-        self.run = self.run.folder(folder);
+    pub(crate) fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.run = self.run.current_dir(folder);
         self
     }
 
@@ -198,8 +199,8 @@ impl Call<'_> {
         self.env("BAO_TOKEN", token)
     }
 
-    /// Runs it to its end, and sees that it says no token.
-    pub(crate) fn run(self) -> Output {
+    /// Runs the program, and checks that its output has no token.
+    pub(crate) fn run(self) -> RunOutput {
         let before = self.site.token();
         let output = self.run.run();
         let root = self
@@ -208,15 +209,15 @@ impl Call<'_> {
             .as_ref()
             .map(|server| server.root_token().to_owned());
         for token in [before, self.site.token(), root].into_iter().flatten() {
-            let said = output.stdout.contains(&token) || output.stderr.contains(&token);
-            assert!(!said, "the run says a token:\n{output}");
+            let shown = output.stdout.contains(&token) || output.stderr.contains(&token);
+            assert!(!shown, "the run shows a token:\n{output}");
         }
         output
     }
 
-    /// Runs it to its good end.
+    /// Runs the program, which must succeed.
     #[track_caller]
-    pub(crate) fn succeed(self) -> Output {
+    pub(crate) fn succeed(self) -> RunOutput {
         let output = self.run();
         assert_eq!(output.code(), Some(0), "{output}");
         output
@@ -227,7 +228,7 @@ impl Call<'_> {
     }
 }
 
-/// A mode in octal, as `ls` shows it.
+/// Returns the mode of a file in octal.
 pub(crate) fn mode(path: &Path) -> String {
     format!(
         "{:04o}",

@@ -1,12 +1,13 @@
-//! Policy and role through OpenTofu, where it and the Vault provider are there.
+//! Policy and role through OpenTofu, if it and the Vault provider are installed.
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
-use testkit::{OpenTofu, Output};
+use zts_testkit::{OpenTofu, RunOutput};
 
 use crate::site::{Call, IP, Site};
 
@@ -14,22 +15,17 @@ use crate::site::{Call, IP, Site};
 struct Tofu(OpenTofu);
 
 impl Tofu {
-    /// `tofu init` in the fleet, which fails where the mirror lacks the provider.
+    /// Runs `tofu init` in the fleet, which fails if the mirror lacks the provider.
     fn init(&self, site: &Site) -> bool {
         self.0.init(&site.path("terraform/vault"))
     }
 
     fn call<'a>(&self, site: &'a Site, arguments: &[&str]) -> Call<'a> {
         let folder = self.0.program().parent().unwrap();
-        let path = format!(
-            "{}:{}",
-            folder.display(),
-            env::var("PATH").unwrap_or_default()
-        );
         site.bare()
             .args(["--hostname", &site.host])
             .args(arguments)
-            .env("PATH", path)
+            .env("PATH", zts_testkit::path_with(folder))
             .env("HOME", site.fleet.path())
             .env("TF_CLI_CONFIG_FILE", self.0.configuration())
     }
@@ -39,29 +35,29 @@ impl Tofu {
     }
 }
 
-/// A fleet in which OpenTofu is initialised, or the test is skipped.
+/// Returns a fleet with an initialised OpenTofu, or skips the test.
 macro_rules! initialised {
     ($host:expr) => {{
-        testkit::require_bao!();
+        zts_testkit::require_bao!();
         let tofu = match OpenTofu::find() {
             Ok(tofu) => Tofu(tofu),
-            Err(missing) => testkit::skip!("{missing}"),
+            Err(missing) => zts_testkit::skip!("{missing}"),
         };
         let site = Site::new($host);
         if !tofu.init(&site) {
-            testkit::skip!("no provider hashicorp/vault for tofu on this machine");
+            zts_testkit::skip!("no provider hashicorp/vault for tofu on this machine");
         }
         (tofu, site)
     }};
 }
 
-/// A role without what differs between two of the same settings.
+/// Returns role and policy without the host's name, for comparison.
 fn comparable(site: &Site) -> (Value, String) {
     let text = |text: &str| text.replace(&site.host, "<host>");
     let mut role = site.role().unwrap();
     for value in role.as_object_mut().unwrap().values_mut() {
         if value.as_array().is_some_and(Vec::is_empty) {
-            *value = Value::Null; // OpenBao shows no blocks in both ways
+            *value = Value::Null; // OpenBao shows an empty list as either
         }
     }
     let role = text(&role.to_string());
@@ -72,7 +68,7 @@ fn comparable(site: &Site) -> (Value, String) {
 }
 
 #[test]
-fn opentofu_and_the_api_leave_the_same_policy_and_role() {
+fn opentofu_and_the_api_write_the_same_policy_and_role() {
     let (tofu, site) = initialised!("by-tofu");
     insta::assert_snapshot!(tofu.create(&site).succeed(), @r"
     exit status: 0
@@ -86,9 +82,9 @@ fn opentofu_and_the_api_leave_the_same_policy_and_role() {
     edited `terraform/vms.tf`
     created policy `host-by-tofu` in OpenBao, through OpenTofu
     created role `by-tofu` in OpenBao, through OpenTofu
-    issued a wrapping token for `by-tofu`, in `terraform/vms.tf`: good for one use within 24h
-    warning: git tracks `terraform/vms.tf`, where the wrapping token stands: whoever reads it there within 24h, before `by-tofu` boots for the first time, can take its place (`by-tofu` then says so)
-    next: `git add hosts/by-tofu`, for a flake sees only files that git knows
+    issued a wrapping token for `by-tofu`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `by-tofu` can take the credentials (`by-tofu` then reports it)
+    next: `git add hosts/by-tofu`, because a flake sees only files that git tracks
     ");
     site.assert_complete();
     let by_api = Site::new("by-api");
@@ -97,7 +93,7 @@ fn opentofu_and_the_api_leave_the_same_policy_and_role() {
 
     let toml = site
         .fleet
-        .text("fleet.toml")
+        .read("fleet.toml")
         .replace("bind_cidr = false", "bind_cidr = true");
     for site in [&site, &by_api] {
         site.fleet.write("fleet.toml", &toml);
@@ -124,7 +120,7 @@ fn opentofu_and_the_api_leave_the_same_policy_and_role() {
 }
 
 #[test]
-fn a_second_run_changes_nothing_and_remove_undoes_all() {
+fn a_second_run_changes_nothing_and_remove_reverts_all() {
     let (tofu, site) = initialised!("tofu-twice");
     let before = files(&site);
     tofu.create(&site).succeed();
@@ -153,7 +149,7 @@ fn a_second_run_changes_nothing_and_remove_undoes_all() {
     assert_eq!((site.role(), site.policy()), (None, None));
     assert!(site.login(&credentials).is_err());
     assert_eq!(files(&site), before);
-    let state = site.fleet.text("terraform/vault/terraform.tfstate");
+    let state = site.fleet.read("terraform/vault/terraform.tfstate");
     assert!(
         !state.contains("tofu-twice"),
         "OpenTofu's state has forgotten it"
@@ -161,7 +157,7 @@ fn a_second_run_changes_nothing_and_remove_undoes_all() {
 }
 
 #[test]
-fn what_the_api_made_opentofu_takes_over_and_removes() {
+fn opentofu_takes_over_and_removes_objects_of_the_api() {
     let (tofu, site) = initialised!("both-ways");
     site.create().succeed();
     let nothing = tofu.create(&site).succeed();
@@ -194,17 +190,17 @@ fn only_the_host_itself_is_applied() {
 #[test]
 fn opentofu_reaches_the_server_in_the_same_way() {
     let (tofu, _) = initialised!("tofu-tls");
-    let server = testkit::Server::builder()
-        .tls(testkit::Certificate::Good)
+    let server = zts_testkit::Server::builder()
+        .tls(zts_testkit::CertificateKind::Valid)
         .start();
     server.enable_approle();
     let site = Site::on(server, "tofu-tls");
     assert!(tofu.init(&site));
     let authority = site.server().ca_certificate().unwrap();
     fs::copy(authority, site.path("ca.pem")).unwrap();
-    let nobody = testkit::refused_address();
+    let nobody = zts_testkit::closed_port();
     let addresses = format!("{},{}", nobody.address(), site.server().address());
-    // a path from where it runs, and the second of two addresses
+    // a relative path, and the second of two addresses
     let call = tofu.create(&site).env("BAO_CACERT", "ca.pem");
     call.env("VAULT_ADDR", nobody.address())
         .env("BAO_ADDR", addresses)
@@ -217,9 +213,9 @@ fn opentofu_reaches_the_server_in_the_same_way() {
 }
 
 #[test]
-fn opentofu_fails_and_says_why() {
+fn the_output_of_a_failed_opentofu_is_shown() {
     let (tofu, site) = initialised!("tofu-fails");
-    let approle = site.fleet.text("terraform/vault/approle.tf");
+    let approle = site.fleet.read("terraform/vault/approle.tf");
     site.fleet.write(
         "terraform/vault/approle.tf",
         &approle.replace("type = \"approle\"", "type = var.no_such_variable"),
@@ -227,9 +223,9 @@ fn opentofu_fails_and_says_why() {
     let output = tofu.create(&site).run();
     assert_eq!(output.code(), Some(1), "{output}");
     insta::assert_snapshot!(end_of(&output), @r"
-    error: policy and role are not both in OpenBao: `tofu apply` in `terraform/vault` failed (exit status: 1); done before that: its files are written
+    error: policy and role are not both in OpenBao: `tofu apply` in `terraform/vault` failed (exit status: 1); done before that: the files are written
 
-    hint: what it said stands above; then run the same command again: it goes on from there
+    hint: see its output above; then run the same command again: it continues from there
     ");
     assert!(
         output.stderr.contains("no_such_variable"),
@@ -242,9 +238,9 @@ fn opentofu_fails_and_says_why() {
 }
 
 #[test]
-fn a_folder_that_makes_something_else_is_noticed() {
+fn a_deviation_from_the_plan_is_detected() {
     let (tofu, site) = initialised!("tofu-other");
-    let toml = site.fleet.text("fleet.toml");
+    let toml = site.fleet.read("fleet.toml");
     let other = "generated = \"terraform/vault/hosts-generated.tf\"";
     site.fleet.write(
         "fleet.toml",
@@ -262,14 +258,14 @@ fn a_folder_that_makes_something_else_is_noticed() {
     created `hosts/tofu-other/networking.nix`
     created `terraform/elsewhere.tf`
     edited `terraform/vms.tf`
-    error: policy and role are not both in OpenBao: OpenTofu ran without an error, but the policy `host-tofu-other` is not what was planned; done before that: its files are written
+    error: policy and role are not both in OpenBao: OpenTofu succeeded, but the policy `host-tofu-other` is not as planned; done before that: the files are written
 
-    hint: `generated` under `[paths]` in `fleet.toml` must be a file of the folder `vault_terraform`, and the mounts there those under `[openbao]`; then run the same command again: it goes on from there
+    hint: in `fleet.toml`, `generated` under `[paths]` must be a file of the folder `vault_terraform`, and the mounts under `[openbao]` must be those of that folder; then run the same command again: it continues from there
     ");
 }
 
 #[test]
-fn its_words_are_shown_with_verbose() {
+fn verbose_shows_the_output() {
     let (tofu, site) = initialised!("tofu-verbose");
     let quiet = tofu.create(&site).args(["--dry-run"]).succeed();
     assert_eq!(site.role(), None);
@@ -283,23 +279,74 @@ fn its_words_are_shown_with_verbose() {
     );
 }
 
+/// Returns a run that finds a shell script in place of OpenTofu. The script prints its token, as an
+/// error of the provider may, and ends with `status`.
+fn create_with_stand_in(site: &Site, status: u8) -> Call<'_> {
+    let folder = site.path("bin");
+    fs::create_dir_all(site.path("terraform/vault/.terraform")).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\n\
+         echo \"to stdout: $VAULT_TOKEN\"\n\
+         echo \"to stderr: $VAULT_TOKEN\" >&2\n\
+         printf 'no line end'\n\
+         exit {status}\n"
+    );
+    let program = folder.join("tofu");
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    site.bare()
+        .args(["--hostname", &site.host, "--ip", IP, "--apply", "tofu"])
+        .env("PATH", zts_testkit::path_with(folder))
+}
+
 #[test]
-fn a_terminal_shows_that_it_runs() {
+fn no_output_of_opentofu_shows_the_token() {
+    zts_testkit::require_bao!();
+    let site = Site::new("tofu-token");
+    for (flags, status) in [
+        (&["--verbose"][..], 0),
+        (&["--verbose"], 1),
+        (&["-vv"], 1),
+        (&[], 1),
+    ] {
+        let output = create_with_stand_in(&site, status).args(flags).run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        for words in ["to stdout: <", "to stderr: <", "no line end\n"] {
+            assert!(output.stderr.contains(words), "{words}: {output}");
+        }
+        let leak = zts_testkit::find_leak(site.server().root_token(), &output.stderr);
+        assert_eq!(leak, None, "{output}");
+    }
+}
+
+#[test]
+fn only_the_flag_shows_the_output_of_a_successful_opentofu() {
+    zts_testkit::require_bao!();
+    let site = Site::new("tofu-level");
+    for level in ["debug", "trace"] {
+        let run = create_with_stand_in(&site, 0).env("BAO_LOG_LEVEL", level);
+        let output = run.run();
+        assert!(output.stderr.contains("DEBUG"), "{output}");
+        assert!(!output.stderr.contains("to std"), "{output}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_the_progress() {
     let (tofu, site) = initialised!("tofu-terminal");
-    let Some(script) = testkit::find("script", "SCRIPT") else {
-        testkit::skip!("no script (util-linux), which makes a terminal");
-    };
+    let script = zts_testkit::require_program!("script");
     let command = format!(
         "{} --hostname tofu-terminal --ip {IP}",
         env!("CARGO_BIN_EXE_create-host")
     );
     let folder = tofu.0.program().parent().unwrap();
-    let output = testkit::Run::new(script)
+    let output = zts_testkit::Run::new(script)
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .folder(site.fleet.path())
+        .current_dir(site.fleet.path())
         .server(site.server())
         .env("BAO_TOKEN", site.server().root_token())
-        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+        .env("PATH", zts_testkit::path_with(folder))
         .env("HOME", site.fleet.path())
         .env("TERM", "xterm")
         .env("TF_CLI_CONFIG_FILE", tofu.0.configuration())
@@ -313,7 +360,7 @@ fn a_terminal_shows_that_it_runs() {
 }
 
 #[test]
-fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
+fn the_listed_capabilities_suffice() {
     let (tofu, site) = initialised!("tofu-least");
     let role = "auth/approle/role/tofu-least";
     let rules = [
@@ -328,7 +375,7 @@ fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
         (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
         (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
         ("sys/wrapping/wrap", "\"update\""),
-        // the provider looks at the mount that the roles are in
+        // the provider reads the mount of the roles
         ("sys/mounts/auth/approle", "\"read\""),
         ("sys/mounts/auth/approle/tune", "\"read\""),
     ];
@@ -351,7 +398,7 @@ fn a_token_with_just_the_rights_that_are_asked_for_is_enough() {
     assert_eq!(site.role(), None);
 }
 
-/// The files of the fleet without what OpenTofu keeps.
+/// Returns the files of the fleet without OpenTofu's own.
 fn files(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = site.fleet.snapshot();
     let kept = |path: &Path| {
@@ -362,8 +409,8 @@ fn files(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The message of the program itself, behind what OpenTofu said.
-fn end_of(output: &Output) -> String {
+/// Returns the program's own message after OpenTofu's output.
+fn end_of(output: &RunOutput) -> String {
     let shown = output.to_string();
     let start = shown.find("error: policy").unwrap_or(0);
     shown[start..].to_owned()

@@ -1,4 +1,4 @@
-//! Several runs at once, and runs that are killed.
+//! Concurrent runs, and killed runs.
 
 use std::{fs, thread, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::site::Site;
 
 #[test]
 fn runs_on_one_fleet_wait_for_each_other() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new("at-once");
     let runs: Vec<_> = (20..28)
         .map(|number| {
@@ -23,20 +23,21 @@ fn runs_on_one_fleet_wait_for_each_other() {
         assert_eq!(output.code(), Some(0), "{output}");
     }
     let (flake, vms) = (
-        site.fleet.text("flake.nix"),
-        site.fleet.text("terraform/vms.tf"),
+        site.fleet.read("flake.nix"),
+        site.fleet.read("terraform/vms.tf"),
     );
     for number in 20..28 {
         assert!(flake.contains(&format!("mkHost \"at-once-{number}\"")));
-        let token = infra_edit::vms::wrapping_token(&vms, &format!("at-once-{number}")).unwrap();
+        let token =
+            zts_infra_edit::vms::wrapping_token(&vms, &format!("at-once-{number}")).unwrap();
         assert!(site.login(&site.unwrap_token(token.unwrap())).is_ok());
     }
     site.assert_tidy();
 }
 
 #[test]
-fn the_same_host_twice_at_once_is_made_once() {
-    testkit::require_bao!();
+fn concurrent_runs_create_a_host_once() {
+    zts_testkit::require_bao!();
     let site = Site::new("twice");
     let runs: Vec<_> = (0..4).map(|_| site.create().start()).collect();
     for run in runs {
@@ -48,7 +49,7 @@ fn the_same_host_twice_at_once_is_made_once() {
 }
 
 #[test]
-fn a_run_that_waits_says_so() {
+fn a_waiting_run_reports_it() {
     let site = Site::without_server("web01");
     let folder = fs::File::open(site.fleet.path()).unwrap();
     flock(&folder, FlockOperation::LockExclusive).unwrap();
@@ -64,8 +65,8 @@ fn a_run_that_waits_says_so() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_whole_files_and_the_next_goes_on() {
-    testkit::require_bao!();
+fn a_killed_run_leaves_whole_files_and_the_next_one_continues() {
+    zts_testkit::require_bao!();
     let site = Site::new("killed");
     let before = site.fleet.snapshot();
     for round in 0..40_u64 {
@@ -79,8 +80,10 @@ fn a_run_that_is_killed_leaves_whole_files_and_the_next_goes_on() {
             }
             let text = String::from_utf8(content).unwrap();
             let good = match path.extension().and_then(|end| end.to_str()) {
-                Some("nix") => infra_edit::nix::check(&text).is_ok(),
-                Some("tf") if shown.ends_with("vms.tf") => infra_edit::vms::list(&text).is_ok(),
+                Some("nix") => zts_infra_edit::nix::check_syntax(&text).is_ok(),
+                Some("tf") if shown.ends_with("vms.tf") => {
+                    zts_infra_edit::vms::list_vms(&text).is_ok()
+                }
                 _ => true,
             };
             assert!(good && !text.is_empty(), "{shown}");

@@ -1,14 +1,14 @@
-//! The command line itself.
+//! The command line.
 
 use std::fs;
 
-use testkit::Run;
+use zts_testkit::Run;
 
 use crate::site::Site;
 
-fn run(arguments: &[&str]) -> testkit::Output {
+fn run(arguments: &[&str]) -> zts_testkit::RunOutput {
     Run::new(env!("CARGO_BIN_EXE_create-host"))
-        .folder("/")
+        .current_dir("/")
         .args(arguments)
         .run()
 }
@@ -18,53 +18,56 @@ fn help() {
     insta::assert_snapshot!(run(&["--help"]), @r"
     exit status: 0
     ----- stdout -----
-    Make a host of the fleet: its files, its entries, its identity in OpenBao
+    Add a NixOS host to the fleet: its files, its entries, and its identity in OpenBao
 
-    Writes `hosts/<host>/`, adds the host to `flake.nix` and to Terraform's files, gives it a policy and
-    an AppRole role of its own, and puts a single-use wrapping token into `terraform/vms.tf`, where
-    cloud-init hands it to the machine. Files change all at once or not at all. The same command again
-    changes nothing, or goes on where an earlier run failed. Settings of the fleet stand in
-    `fleet.toml`.
+    Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's files,
+    and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping token and
+    writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine.
+
+    All files are changed, or none. Running the same command again changes nothing, or continues where
+    an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of them. The
+    fleet's settings are in `fleet.toml`.
 
     Usage: create-host [OPTIONS] --hostname <NAME>
 
     Options:
           --hostname <NAME>
-              The host's name: lower-case letters, digits and hyphens
+              Name of the host: lower-case letters, digits and hyphens
 
           --ip <ADDRESS/LENGTH>
-              The host's address with its prefix length, such as 10.0.0.11/24
+              Address of the host with its prefix length, such as 10.0.0.11/24
 
           --skip-vault
-              Write the files only; OpenBao is not asked anything
+              Write the files only, and send nothing to OpenBao
 
           --force
               Issue a new wrapping token and destroy the host's old credentials; with --remove, also
-              delete files that git could not bring back
+              delete files that git cannot restore
 
           --dry-run
-              Show what would change, as a diff on stdout, and touch nothing
+              Show the changes as a diff on stdout, and change nothing
 
           --remove
-              Take the host out again: files, entries, credentials, AppRole role, policy
+              Remove the host: files, entries, credentials, AppRole role, policy
 
-          --apply <HOW>
-              How the policy and the role get into OpenBao [default: tofu where it is installed and the
-              fleet's `terraform/vault` is initialised, api otherwise]
+          --apply <METHOD>
+              Method to write the policy and the role to OpenBao [default: tofu if it is installed and
+              `terraform/vault` is initialised, else api]
 
               Possible values:
-              - tofu: With `tofu apply` of the host's own resources
-              - api:  With OpenBao's API
-              - none: Not at all: somebody else applies `terraform/vault`
+              - tofu: `tofu apply` of the host's own resources
+              - api:  Requests to OpenBao's API
+              - none: No change in OpenBao: somebody else applies `terraform/vault`
 
           --repo <DIR>
-              The fleet's folder [default: the nearest one upwards with a fleet.toml or a flake.nix]
+              Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix]
 
           --json
               Write the result to stdout as JSON
 
-      -v, --verbose
-              Show what OpenTofu says
+      -v, --verbose...
+              Print details to stderr, such as which server a request tries and how that answers, and
+              the output of OpenTofu; `-vv` prints more [env: BAO_LOG_LEVEL, VAULT_LOG_LEVEL]
 
       -h, --help
               Print help (see a summary with '-h')
@@ -89,16 +92,16 @@ fn help() {
               The namespace in OpenBao [env: BAO_NAMESPACE, VAULT_NAMESPACE]
 
     Examples:
-      create-host --hostname web01 --ip 10.0.0.11/24 --dry-run
-      create-host --hostname web01 --ip 10.0.0.11/24
-      create-host --hostname web01 --ip 10.0.0.11/24 --force
-      create-host --hostname web01 --remove
+      create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
+      create-host --hostname web01 --ip 10.0.0.11/24             # add the host
+      create-host --hostname web01 --ip 10.0.0.11/24 --force     # replace its credentials
+      create-host --hostname web01 --remove                      # remove the host
 
-    The token to work with is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. That one
-    goes only to an address that --address or BAO_ADDR names; where only fleet.toml does, create-host
-    asks at a terminal, and else ends. NO_COLOR turns colours off.
+    create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
+    saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in
+    fleet.toml, create-host asks on a terminal, and otherwise stops. NO_COLOR turns colours off.
 
-    Exit status: 0 done; 1 not done, or not all of it; 2 wrong usage or configuration.
+    Exit status: 0 done; 1 failed or incomplete; 2 wrong usage or configuration.
     ----- stderr -----
     ");
     assert!(run(&["--version"]).stdout.starts_with("create-host "));
@@ -144,9 +147,9 @@ fn wrong_usage() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `Web_01` cannot be the name of a host: it has a character that no host name has
+    error: `Web_01` cannot be the name of a host: it has a character that is not allowed in a host name
 
-    hint: lower-case letters, digits and hyphens, such as `web01`
+    hint: use lower-case letters, digits and hyphens, such as `web01`
     ");
     insta::assert_snapshot!(run(&["--hostname", "web01", "--ip", "10.0.0.11"]), @r"
     exit status: 2
@@ -154,7 +157,7 @@ fn wrong_usage() {
     ----- stderr -----
     error: `10.0.0.11` cannot be the address of a host: the prefix length is missing
 
-    hint: write `10.0.0.11/24`, or whatever length the network has
+    hint: write `10.0.0.11/24`, or the length that the network has
     ");
     insta::assert_snapshot!(run(&["--hostname", "web01", "--ip", "10.0.0.11/24", "--skip-vault", "--force"]), @r"
     exit status: 2
@@ -168,7 +171,7 @@ fn wrong_usage() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: the argument '--skip-vault' cannot be used with '--apply <HOW>'
+    error: the argument '--skip-vault' cannot be used with '--apply <METHOD>'
 
     Usage: create-host --hostname <NAME> --ip <ADDRESS/LENGTH> --skip-vault
 
@@ -184,41 +187,43 @@ fn no_fleet() {
     ----- stderr -----
     error: there is no fleet in `/` or above: no `fleet.toml` and no `flake.nix`
 
-    hint: go to the folder of the fleet, or name it with `--repo`
+    hint: change to the folder of the fleet, or give it with `--repo`
     ");
     insta::assert_snapshot!(run(&["--hostname", "web01", "--ip", "10.0.0.11/24", "--repo", "/nonexistent"]), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `/nonexistent` is no fleet: it has neither `fleet.toml` nor `flake.nix`
+    error: `/nonexistent` is not a fleet: it has neither `fleet.toml` nor `flake.nix`
 
     hint: give the folder of the fleet with `--repo`
     ");
 }
 
 #[test]
-fn the_fleet_is_the_nearest_one_upwards_or_the_one_that_is_named() {
+fn the_fleet_is_the_nearest_upwards_or_the_given_one() {
     let site = Site::without_server("web01");
     site.create_files()
-        .folder(site.path("terraform/vault"))
+        .current_dir(site.path("terraform/vault"))
         .succeed();
     assert!(site.path("hosts/web01/default.nix").is_file());
 
     let site = Site::without_server("web01");
     site.create_files()
-        .folder("/")
+        .current_dir("/")
         .args(["--repo".as_ref(), site.fleet.path().as_os_str()])
         .succeed();
     assert!(site.path("hosts/web01/default.nix").is_file());
 
     let site = Site::without_server("web01");
     fs::remove_file(site.path("fleet.toml")).unwrap();
-    site.create_files().folder(site.path("hosts/ns1")).succeed();
+    site.create_files()
+        .current_dir(site.path("hosts/ns1"))
+        .succeed();
     assert!(site.path("hosts/web01/default.nix").is_file());
 }
 
 #[test]
-fn there_must_be_a_token_to_work_with() {
+fn a_token_is_required() {
     let site = Site::without_server("web01");
     let before = site.fleet.snapshot();
     insta::assert_snapshot!(site.create().run(), @r"
@@ -233,7 +238,7 @@ fn there_must_be_a_token_to_work_with() {
 }
 
 #[test]
-fn what_opentofu_lacks_is_told_where_it_was_asked_for() {
+fn a_missing_opentofu_is_an_error_only_if_chosen() {
     let site = Site::without_server("web01");
     let call = || {
         site.bare().args([
@@ -253,7 +258,7 @@ fn what_opentofu_lacks_is_told_where_it_was_asked_for() {
 
     hint: install it, or use `--apply api`
     ");
-    if let Some(tofu) = testkit::find("tofu", "TOFU") {
+    if let Some(tofu) = zts_testkit::find_program("tofu") {
         insta::assert_snapshot!(call().env("PATH", tofu.parent().unwrap()).run(), @r"
         exit status: 2
         ----- stdout -----

@@ -1,4 +1,4 @@
-//! The API server, through `kubectl`: it knows every way there is to log in.
+//! The Kubernetes API through `kubectl`, which supports every kind of login.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,22 +8,21 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use cli::Failure;
 use serde::{Deserialize, de::DeserializeOwned};
+use zts_cli::Failure;
 
-use super::{KEY, NAME};
+/// The owner of the fields in a `ConfigMap`'s managed fields.
+const FIELD_MANAGER: &str = "vault-certs";
+/// The timeout of a request.
+const REQUEST_TIMEOUT: &str = "20s";
 
-/// Who says in a `ConfigMap`'s managed fields that it is theirs.
-const MANAGER: &str = "vault-certs";
-/// How long one request may take.
-const PATIENCE: &str = "20s";
-
-/// A cluster that can be asked.
+/// A client of a cluster.
 pub(super) struct Kubectl {
-    before: Vec<OsString>,
+    /// The arguments of each call.
+    arguments: Vec<OsString>,
 }
 
-/// The API's list of anything (API page "List").
+/// A list of the API.
 #[derive(Deserialize)]
 struct List<T> {
     items: Vec<T>,
@@ -57,40 +56,46 @@ struct Metadata {
 }
 
 impl Kubectl {
-    /// With a kubeconfig file, or where `kubectl` itself looks for one.
+    /// Returns a client with this kubeconfig file, or with `kubectl`'s own.
     pub(super) fn new(kubeconfig: Option<&Path>) -> Self {
-        let mut before = vec![OsString::from(format!("--request-timeout={PATIENCE}"))];
+        let mut arguments = vec![OsString::from(format!(
+            "--request-timeout={REQUEST_TIMEOUT}"
+        ))];
         if let Some(file) = kubeconfig {
-            before.push("--kubeconfig".into());
-            before.push(file.into());
+            arguments.push("--kubeconfig".into());
+            arguments.push(file.into());
         }
-        Self { before }
+        Self { arguments }
     }
 
-    /// All namespaces, but for those that are about to go: they take in nothing new.
-    pub(super) fn namespaces(&self) -> Result<Vec<String>, Failure> {
+    /// Lists the namespaces, without terminating ones, in which nothing can be created.
+    pub(super) fn list_namespaces(&self) -> Result<Vec<String>, Failure> {
         let list: List<Namespace> = self.get("namespaces", "/api/v1/namespaces")?;
-        let staying = list
+        let active = list
             .items
             .into_iter()
             .filter(|namespace| namespace.status.phase != "Terminating");
-        Ok(staying.map(|namespace| namespace.metadata.name).collect())
+        Ok(active.map(|namespace| namespace.metadata.name).collect())
     }
 
-    /// What is held, by namespace.
-    pub(super) fn held(&self) -> Result<HashMap<String, String>, Failure> {
-        let path = format!("/api/v1/configmaps?fieldSelector=metadata.name%3D{NAME}");
+    /// Returns the value of `key` in the `ConfigMap` with this name, by namespace.
+    pub(super) fn current_values(
+        &self,
+        name: &str,
+        key: &str,
+    ) -> Result<HashMap<String, String>, Failure> {
+        let path = format!("/api/v1/configmaps?fieldSelector=metadata.name%3D{name}");
         let list: List<ConfigMap> = self.get("configmaps", &path)?;
-        let held = list.items.into_iter().filter_map(|mut map| {
-            let text = map.data.remove(KEY)?;
+        let values = list.items.into_iter().filter_map(|mut map| {
+            let text = map.data.remove(key)?;
             Some((map.metadata.namespace, text))
         });
-        Ok(held.collect())
+        Ok(values.collect())
     }
 
-    /// Applies manifests on the server's side, also where somebody else made the object.
+    /// Applies manifests on the server's side, also to objects with other field managers.
     pub(super) fn apply(&self, manifests: &str) -> Result<(), Failure> {
-        let manager = format!("--field-manager={MANAGER}");
+        let manager = format!("--field-manager={FIELD_MANAGER}");
         let arguments = [
             "apply",
             "--server-side",
@@ -99,7 +104,7 @@ impl Kubectl {
             &manager,
             "--filename=-",
         ];
-        // What it says on stdout is not this program's data.
+        // its output is not this program's data
         self.run("kubectl apply", &arguments, manifests).map(drop)
     }
 
@@ -107,45 +112,45 @@ impl Kubectl {
         let output = self.run(&format!("kubectl get {what}"), &["get", "--raw", path], "")?;
         serde_json::from_slice(&output.stdout).map_err(|cause| {
             Failure::failed(format!(
-                "what `kubectl get {what}` gave is not what was asked for: {cause}"
+                "the answer of `kubectl get {what}` is invalid: {cause}"
             ))
         })
     }
 
-    /// What it says for people goes to the terminal as it comes.
-    fn run(&self, said: &str, arguments: &[&str], input: &str) -> Result<Output, Failure> {
+    /// Runs `kubectl`, whose messages go to the terminal.
+    fn run(&self, shown: &str, arguments: &[&str], input: &str) -> Result<Output, Failure> {
         let mut command = Command::new("kubectl");
-        command.args(&self.before).args(arguments);
+        command.args(&self.arguments).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let output = command
             .spawn()
-            .and_then(|child| fed(child, input))
-            .map_err(|cause| not_run(&cause))?;
+            .and_then(|child| write_input(child, input))
+            .map_err(|cause| start_failure(&cause))?;
         if output.status.success() {
             Ok(output)
         } else {
             Err(
-                Failure::failed(format!("`{said}` failed: {}", output.status))
-                    .hint("what kubectl said stands above"),
+                Failure::failed(format!("`{shown}` failed: {}", output.status))
+                    .hint("kubectl's message is above"),
             )
         }
     }
 }
 
-fn fed(mut child: Child, input: &str) -> io::Result<Output> {
+fn write_input(mut child: Child, input: &str) -> io::Result<Output> {
     let written = child
         .stdin
         .take()
         .map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output()?;
-    // One that ends before it has read all says why by itself.
+    // A kubectl that failed before it had read all prints its own message.
     if output.status.success() {
         written?;
     }
     Ok(output)
 }
 
-fn not_run(cause: &io::Error) -> Failure {
+fn start_failure(cause: &io::Error) -> Failure {
     if cause.kind() == io::ErrorKind::NotFound {
         Failure::usage("there is no `kubectl` on `PATH`")
     } else {

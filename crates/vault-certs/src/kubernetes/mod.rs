@@ -1,84 +1,112 @@
-//! The CA certificates in Kubernetes: a `ConfigMap` `vault-tls` in each namespace.
+//! `vault-certs kubernetes`: the CA certificates as a `ConfigMap` in each namespace.
 
 mod kubectl;
-mod manifest;
 
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
-use ::cli::{Failure, data};
+use zts_cli::{Failure, data};
 
 use crate::{bundle::Bundle, cli::Kubernetes};
 use kubectl::Kubectl;
 
-/// Its name in each namespace.
-const NAME: &str = "vault-tls";
-/// Its key.
+/// The name of the `ConfigMap` in each namespace.
+const CONFIG_MAP: &str = "vault-tls";
+/// The key of the bundle in the `ConfigMap`.
 const KEY: &str = "ca.crt";
+/// The number of attempts in one run, because namespaces may change meanwhile.
+const ATTEMPTS: usize = 3;
 
-/// How often what lacks is applied in one run: namespaces come and go while it is at work.
-const ROUNDS: usize = 3;
-
-/// Prints the manifests, or applies them.
+/// Runs `vault-certs kubernetes`: prints the manifests, or applies them.
 ///
 /// # Errors
-/// A file without certificates, a name that no namespace can have, a cluster that refuses.
+/// The file has no certificates, a namespace's name is invalid, or the cluster refuses.
 pub(crate) fn run(arguments: &Kubernetes) -> Result<(), Failure> {
     let named = &arguments.namespace;
-    if let Some(name) = named.iter().find(|name| !manifest::is_namespace(name)) {
+    if let Some(name) = named.iter().find(|name| !is_namespace_name(name)) {
         return Err(
             Failure::usage(format!("`{name}` is no name of a namespace"))
                 .hint("small letters, digits and `-`, at most 63 (RFC 1123)"),
         );
     }
-    let bundle = bundle(&arguments.ca)?.text();
+    let bundle = read_bundle(&arguments.ca)?.to_pem();
     if arguments.apply {
         let kubectl = Kubectl::new(arguments.kubeconfig.as_deref());
         let changed = apply(&kubectl, &bundle, named)?;
         data(if changed { "changed" } else { "unchanged" })
     } else {
-        data(manifest::all(&bundle, named).trim_end())
+        data(render_manifests(&bundle, named).trim_end())
     }
 }
 
-fn bundle(path: &Path) -> Result<Bundle, Failure> {
+fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
     Bundle::read(path)?.ok_or_else(|| Failure::failed(format!("there is no `{}`", path.display())))
 }
 
-/// Whether there was anything to do.
+/// Applies the missing manifests. Returns whether any was missing.
 fn apply(kubectl: &Kubectl, bundle: &str, named: &[String]) -> Result<bool, Failure> {
     let mut changed = false;
-    let mut trouble = None;
-    for _ in 0..ROUNDS {
-        let lacking = lacking(kubectl, bundle, named)?;
-        if lacking.is_empty() {
+    let mut last_failure = None;
+    for _ in 0..ATTEMPTS {
+        let outdated = outdated_namespaces(kubectl, bundle, named)?;
+        if outdated.is_empty() {
             return Ok(changed);
         }
         changed = true;
-        trouble = kubectl.apply(&manifest::all(bundle, &lacking)).err();
+        last_failure = kubectl.apply(&render_manifests(bundle, &outdated)).err();
     }
-    // The last round is looked at, too: another may have changed what it made.
-    let lacking = lacking(kubectl, bundle, named)?;
-    if lacking.is_empty() {
+    // Another program may have changed the result of the last attempt.
+    let outdated = outdated_namespaces(kubectl, bundle, named)?;
+    if outdated.is_empty() {
         return Ok(changed);
     }
-    let trouble = trouble.unwrap_or_else(|| {
-        Failure::failed("somebody else changes it")
-            .hint("`kubectl get --show-managed-fields` says who")
+    let failure = last_failure.unwrap_or_else(|| {
+        Failure::failed("another program changes it")
+            .hint("`kubectl get --show-managed-fields` shows which one")
     });
-    Err(trouble.context(format_args!(
-        "the ConfigMap `{NAME}` is not what it should be in `{}`",
-        lacking.join("`, `")
+    Err(failure.context(format_args!(
+        "the ConfigMap `{CONFIG_MAP}` is not current in `{}`",
+        outdated.join("`, `")
     )))
 }
 
-/// The namespaces without these certificates: of those that are named, or of all that are not about to go.
-fn lacking(kubectl: &Kubectl, bundle: &str, named: &[String]) -> Result<Vec<String>, Failure> {
+/// Returns the namespaces without the current bundle, of the named ones or of all.
+fn outdated_namespaces(
+    kubectl: &Kubectl,
+    bundle: &str,
+    named: &[String],
+) -> Result<Vec<String>, Failure> {
     let mut namespaces = if named.is_empty() {
-        kubectl.namespaces()?
+        kubectl.list_namespaces()?
     } else {
         named.to_vec()
     };
-    let held = kubectl.held()?;
-    namespaces.retain(|name| held.get(name).is_none_or(|text| text != bundle));
+    let current = kubectl.current_values(CONFIG_MAP, KEY)?;
+    namespaces.retain(|name| current.get(name).is_none_or(|text| text != bundle));
     Ok(namespaces)
+}
+
+/// Renders a manifest for each namespace.
+fn render_manifests(bundle: &str, namespaces: &[String]) -> String {
+    let mut text = String::new();
+    for namespace in namespaces {
+        // writing to a String cannot fail
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {CONFIG_MAP}\n  namespace: \"{namespace}\"\n  \
+             labels:\n    app.kubernetes.io/managed-by: vault-certs\ndata:\n  {KEY}: |\n"
+        );
+        for line in bundle.lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    text
+}
+
+/// Returns whether it is a valid name of a namespace, a DNS label (RFC 1123).
+fn is_namespace_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }

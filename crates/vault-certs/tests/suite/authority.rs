@@ -1,11 +1,11 @@
-//! The file that CAs are derived from.
+//! The authority file.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::{Fleet, NOW, run, said};
+use crate::{Fleet, NOW, assert_output, run};
 
 #[test]
-fn another_authority_takes_over_by_a_line_first_second_and_gone() {
+fn an_authority_is_replaced_by_swapping_lines() {
     let fleet = Fleet::new();
     let old = fleet.text("authority");
     let new = run(&["authority", "--period", "30days"]).stdout;
@@ -23,7 +23,7 @@ fn another_authority_takes_over_by_a_line_first_second_and_gone() {
 }
 
 #[test]
-fn authority_files_that_are_none() {
+fn invalid_authority_files_are_refused() {
     let fleet = Fleet::new();
     let file = fleet.path("authority");
     let again = run(&["authority", "--output", file.to_str().unwrap()]);
@@ -32,11 +32,11 @@ fn authority_files_that_are_none() {
     for (text, what) in [
         (String::new(), "is empty"),
         ("# nothing\n".to_owned(), "is empty"),
-        (good.replace("-1:", "-2:"), "secret 1 is none"),
-        (good[..good.len() - 8].to_owned(), "secret 1 is none"),
+        (good.replace("-1:", "-2:"), "secret 1 is invalid"),
+        (good[..good.len() - 8].to_owned(), "secret 1 is invalid"),
         (
             format!("{good}vault-certs-authority-1:0:AAAA"),
-            "secret 2 is none",
+            "secret 2 is invalid",
         ),
     ] {
         fs::write(&file, &text).unwrap();
@@ -52,7 +52,7 @@ fn authority_files_that_are_none() {
     assert!(output.stderr.contains("mode 644"), "{output}");
     fs::remove_file(&file).unwrap();
     assert_eq!(fleet.renew("a", NOW, &[]).code(), Some(2));
-    said(
+    assert_output(
         &fleet.renew("a", NOW, &["--create-authority", "90days"]),
         "changed",
     );

@@ -1,16 +1,16 @@
-//! A client that follows the CAs of real servers.
+//! `fetch` with real servers.
 
 use std::{fs, io::Write, net::TcpListener, thread, time::Duration};
 
-use crate::{Fleet, NOW, PERIOD, clock, program, run, said};
+use crate::{Fleet, NOW, PERIOD, assert_output, clock, program, run};
 
 #[test]
-fn a_client_begins_with_a_ca_and_loses_none_when_nobody_answers() {
+fn an_initial_ca_is_needed_and_none_is_lost_without_an_answer() {
     let fleet = Fleet::new();
     fleet.renew("a", NOW, &[]);
     let (ca, output) = (fleet.path("a/ca.pem"), fleet.path("bundle.pem"));
     let (ca, output) = (ca.to_str().unwrap(), output.to_str().unwrap());
-    let nobody = testkit::refused_address();
+    let nobody = zts_testkit::closed_port();
     let address = nobody.address().replace("http:", "https:");
     let none = run(&["fetch", "--address", &address, "--output", output]);
     assert_eq!(none.code(), Some(2), "{none}");
@@ -32,8 +32,8 @@ fn a_client_begins_with_a_ca_and_loses_none_when_nobody_answers() {
 }
 
 #[test]
-fn a_bundle_that_is_two_periods_old_is_made_current_and_what_ended_is_dropped() {
-    testkit::require_bao!();
+fn a_bundle_of_two_periods_ago_becomes_current_without_expired_cas() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     fleet.renew("one", now - PERIOD, &[]);
@@ -44,34 +44,34 @@ fn a_bundle_that_is_two_periods_old_is_made_current_and_what_ended_is_dropped() 
     for (client, ended) in [("one", 0), ("two", 1)] {
         let bundle = format!("{client}/ca.pem");
         let before = fleet.certificates(&bundle);
-        said(&fleet.fetch(&bundle, &[&server.address()], &[]), "changed");
+        assert_output(&fleet.fetch(&bundle, &[&server.address()], &[]), "changed");
         let after = fleet.certificates(&bundle);
         assert!(current[1..].iter().all(|ca| after.contains(ca)), "{client}");
         let dropped = before.iter().filter(|ca| !after.contains(ca)).count();
         assert_eq!(dropped, ended, "{client}");
-        said(
+        assert_output(
             &fleet.fetch(&bundle, &[&server.address()], &[]),
             "unchanged",
         );
     }
-    // Nobody that this one trusts vouches for what is shown.
+    // No CA that this bundle trusts vouches for the presented chain.
     let before = fleet.text("three/ca.pem");
     let refused = fleet.fetch("three/ca.pem", &[&server.address()], &[]);
     insta::assert_snapshot!(refused, @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate
-    error: no server could be asked for its CA certificates: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate
+    warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA
+    error: no server presented its CA certificates: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA
 
-    hint: `--initial` names the CA certificates as a node has them today (`/var/lib/openbao-certs/ca.pem`): a bundle that was not kept current for two periods trusts none of them
+    hint: give a node's current CA certificates (`/var/lib/openbao-certs/ca.pem`) with `--initial`: a bundle that was not kept current for two periods trusts none of them
     ");
     assert_eq!(fleet.text("three/ca.pem"), before);
 }
 
 #[test]
-fn another_authority_comes_to_clients_before_it_signs() {
-    testkit::require_bao!();
+fn another_authority_reaches_clients_before_it_signs() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     let old = fleet.text("authority");
     let new = run(&["authority", "--period", "30days"]).stdout;
@@ -80,20 +80,20 @@ fn another_authority_comes_to_clients_before_it_signs() {
     fleet.renew("node", now, &[]);
     let server = fleet.serve("node");
     let fetched = fleet.fetch("client/ca.pem", &[&server.address()], &[]);
-    said(&fetched, "changed");
+    assert_output(&fetched, "changed");
     fs::write(fleet.path("authority"), format!("{new}{old}")).unwrap();
     fleet.renew("node", now, &[]);
     assert!(fleet.trusts("client/ca.pem", "node", now));
 }
 
 #[test]
-fn a_strangers_ca_in_the_chain_is_not_taken() {
-    testkit::require_bao!();
+fn a_foreign_ca_in_the_chain_is_not_added() {
+    zts_testkit::require_bao!();
     let (fleet, stranger, now) = (Fleet::new(), Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     stranger.renew("node", now, &[]);
     let chain = fleet.text("node/chain.pem");
-    // Its own, and its links, which have the names of ours; then the whole of a server of its own.
+    // Its CA and its links, which have the same names; then all files of a foreign server.
     let forged = format!(
         "{chain}{}{}",
         stranger.text("node/ca.pem"),
@@ -103,37 +103,37 @@ fn a_strangers_ca_in_the_chain_is_not_taken() {
     let bundle = fleet.text("node/ca.pem");
     fs::write(fleet.path("bundle.pem"), &bundle).unwrap();
     let (server, his) = (fleet.serve("node"), stranger.serve("node"));
-    said(
+    assert_output(
         &fleet.fetch("bundle.pem", &[&server.address()], &[]),
         "unchanged",
     );
     let refused = fleet.fetch("bundle.pem", &[&his.address()], &[]);
     assert_eq!(refused.code(), Some(1), "{refused}");
-    // Beside a good one he changes nothing either.
+    // Beside a good server it changes nothing either.
     let both = fleet.fetch("bundle.pem", &[&his.address(), &server.address()], &[]);
-    said(&both, "unchanged");
+    assert_output(&both, "unchanged");
     assert_eq!(fleet.text("bundle.pem"), bundle);
 }
 
 #[test]
-fn a_server_that_sends_byte_by_byte_keeps_nobody_from_the_next() {
-    testkit::require_bao!();
+fn a_server_that_sends_byte_by_byte_does_not_block_the_next() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     fleet.renew("client", now - PERIOD, &[]);
     let server = fleet.serve("node");
     let slow = trickle();
     let output = fleet.fetch("client/ca.pem", &[&slow, &server.address()], &[]);
-    said(&output, "changed");
+    assert_output(&output, "changed");
     assert!(
-        output.time < testkit::busy(Duration::from_secs(8)),
+        output.time < zts_testkit::scale_timeout(Duration::from_secs(8)),
         "{:?}",
         output.time
     );
     assert!(output.stderr.contains("warning"), "{output}");
 }
 
-/// Where a TLS record begins that never ends: a byte of it ten times a second.
+/// Returns the address of a server that sends a byte of an endless TLS record ten times a second.
 fn trickle() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -150,8 +150,8 @@ fn trickle() -> String {
 }
 
 #[test]
-fn a_bundle_that_a_power_cut_left_empty_begins_again_with_the_initial_one() {
-    testkit::require_bao!();
+fn a_bundle_emptied_by_a_power_failure_starts_again_with_the_initial_one() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     let server = fleet.serve("node");
@@ -166,22 +166,22 @@ fn a_bundle_that_a_power_cut_left_empty_begins_again_with_the_initial_one() {
         assert_eq!(without.code(), Some(1), "{without}");
         assert_eq!(fleet.text("bundle.pem"), damage);
         let output = fleet.fetch("bundle.pem", &[&server.address()], &initial);
-        said(&output, "changed");
+        assert_output(&output, "changed");
         assert!(output.stderr.contains("warning"), "{output}");
         assert_eq!(fleet.text("bundle.pem"), fleet.text("node/ca.pem"));
     }
 }
 
 #[test]
-fn a_bundle_in_the_folder_that_one_is_in() {
-    testkit::require_bao!();
+fn a_bundle_in_the_current_folder() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     let server = fleet.serve("node");
     let fetch = program()
-        .folder(fleet.path(""))
+        .current_dir(fleet.path(""))
         .args(["fetch", "--address", &server.address()])
         .args(["--initial", "node/ca.pem", "--output", "bundle.pem"]);
-    said(&fetch.run(), "changed");
+    assert_output(&fetch.run(), "changed");
     assert_eq!(fleet.text("bundle.pem"), fleet.text("node/ca.pem"));
 }

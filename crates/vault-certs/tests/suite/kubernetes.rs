@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
-use testkit::{Kubernetes, Output, Run};
+use zts_testkit::{Kubernetes, Run, RunOutput};
 
-use crate::{Fleet, NOW, PERIOD, program, run, said};
+use crate::{Fleet, NOW, PERIOD, assert_output, program, run};
 
 #[test]
-fn names_that_no_namespace_can_have_are_refused() {
+fn invalid_namespace_names_are_refused() {
     let fleet = Fleet::new();
     fleet.renew("a", NOW, &[]);
     let ca = fleet.path("a/ca.pem");
@@ -19,7 +19,7 @@ fn names_that_no_namespace_can_have_are_refused() {
         let output = run(&[&arguments[..], &[name]].concat());
         assert_eq!(output.code(), Some(2), "{name}: {output}");
     }
-    // Without a namespace there is nothing to print, and a kubeconfig is for applying.
+    // Printing needs a namespace, and `--kubeconfig` needs `--apply`.
     let bare = ["kubernetes", "--ca", ca.to_str().unwrap()];
     assert_eq!(run(&bare).code(), Some(2));
     let odd = [&arguments[..], &["web", "--kubeconfig", "file"]].concat();
@@ -27,7 +27,7 @@ fn names_that_no_namespace_can_have_are_refused() {
 }
 
 #[test]
-fn without_certificates_nothing_is_printed() {
+fn a_file_without_certificates_is_refused() {
     let fleet = Fleet::new();
     fs::write(fleet.path("empty.pem"), "").unwrap();
     for name in ["empty.pem", "missing.pem"] {
@@ -42,13 +42,12 @@ fn without_certificates_nothing_is_printed() {
     }
 }
 
-/// The manifests as they are printed, by whoever applies them.
 #[test]
-fn what_is_printed_can_be_applied() {
-    testkit::require_kubernetes!();
+fn printed_manifests_can_be_applied() {
+    zts_testkit::require_kubernetes!();
     let cluster = Cluster::new();
     cluster.server.add_namespace("printed");
-    cluster.server.add_namespace("007"); // a name that YAML would take for a number
+    cluster.server.add_namespace("007"); // YAML would parse it as a number
     let bundle = cluster.fleet.text("a/ca.pem");
     let arguments = ["kubernetes", "--namespace", "printed", "--namespace", "007"];
     let printed = program()
@@ -59,34 +58,34 @@ fn what_is_printed_can_be_applied() {
     assert_eq!(printed.code(), Some(0), "{printed}");
     cluster.server.apply(&printed.stdout);
     for namespace in ["printed", "007"] {
-        assert_eq!(cluster.held(namespace), bundle);
+        assert_eq!(cluster.current_bundle(namespace), bundle);
     }
 }
 
-/// As the account of `kubernetes/base` does it, again and again.
+/// Runs repeatedly with the account of `kubernetes/base`.
 #[test]
-fn every_namespace_has_the_bundle_and_keeps_it() {
-    testkit::require_kubernetes!();
+fn each_namespace_gets_and_keeps_the_bundle() {
+    zts_testkit::require_kubernetes!();
     let cluster = Cluster::new();
     let server = &cluster.server;
     let first = cluster.fleet.text("a/ca.pem");
-    said(&cluster.push(), "changed");
-    said(&cluster.push(), "unchanged");
+    assert_output(&cluster.push(), "changed");
+    assert_output(&cluster.push(), "unchanged");
     for namespace in cluster.namespaces() {
-        assert_eq!(cluster.held(&namespace), first, "{namespace}");
+        assert_eq!(cluster.current_bundle(&namespace), first, "{namespace}");
     }
-    // A namespace that is new, and one that is about to go.
+    // A new namespace, and a terminating one.
     server.add_namespace("new");
     let finalized = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"going","finalizers":["example.internal/none"]}}"#;
     server.apply(finalized);
-    server.get(["delete", "namespace", "going", "--wait=false"]);
-    said(&cluster.push(), "changed");
-    assert_eq!(cluster.held("new"), first);
-    assert_eq!(cluster.held("going"), "");
-    said(&cluster.push(), "unchanged");
-    // What somebody else made of it: their own key stays.
+    server.run_kubectl(["delete", "namespace", "going", "--wait=false"]);
+    assert_output(&cluster.push(), "changed");
+    assert_eq!(cluster.current_bundle("new"), first);
+    assert_eq!(cluster.current_bundle("going"), "");
+    assert_output(&cluster.push(), "unchanged");
+    // Changes by others: their own key stays.
     let change = r#"{"data":{"ca.crt":"nonsense","other":"theirs"}}"#;
-    server.get([
+    server.run_kubectl([
         "patch",
         "configmap",
         "vault-tls",
@@ -94,10 +93,13 @@ fn every_namespace_has_the_bundle_and_keeps_it() {
         "--patch",
         change,
     ]);
-    server.get(["delete", "configmap", "vault-tls", "--namespace=default"]);
-    said(&cluster.push(), "changed");
+    server.run_kubectl(["delete", "configmap", "vault-tls", "--namespace=default"]);
+    assert_output(&cluster.push(), "changed");
     assert_eq!(
-        (cluster.held("new"), cluster.held("default")),
+        (
+            cluster.current_bundle("new"),
+            cluster.current_bundle("default")
+        ),
         (first.clone(), first)
     );
     let other = [
@@ -107,8 +109,8 @@ fn every_namespace_has_the_bundle_and_keeps_it() {
         "--namespace=new",
         "--output=jsonpath={.data.other}",
     ];
-    assert_eq!(server.get(other), "theirs");
-    // CAs that come next, and two runs at once.
+    assert_eq!(server.run_kubectl(other), "theirs");
+    // The next CAs, and two concurrent runs.
     cluster.fleet.renew("a", NOW + PERIOD, &[]);
     let second = cluster.fleet.text("a/ca.pem");
     let together = [cluster.pushing().start(), cluster.pushing().start()];
@@ -116,13 +118,13 @@ fn every_namespace_has_the_bundle_and_keeps_it() {
         let output = one.finish();
         assert_eq!(output.code(), Some(0), "{output}");
     }
-    assert_eq!(cluster.held("new"), second);
-    assert_eq!(cluster.held("kube-system"), second);
+    assert_eq!(cluster.current_bundle("new"), second);
+    assert_eq!(cluster.current_bundle("kube-system"), second);
 }
 
 #[test]
-fn the_account_may_do_that_and_nothing_else() {
-    testkit::require_kubernetes!();
+fn the_account_has_only_the_needed_rights() {
+    zts_testkit::require_kubernetes!();
     let cluster = Cluster::new();
     let as_account = |arguments: &[&str]| {
         let run = cluster.server.kubectl(arguments);
@@ -150,16 +152,16 @@ fn the_account_may_do_that_and_nothing_else() {
             "{output}"
         );
     }
-    // It may make that one, and only so.
+    // It may create this ConfigMap, and only in this way.
     let made = as_account(&["create", "configmap", "vault-tls", "--namespace=default"]);
     assert_eq!(made.code(), Some(0), "{made}");
 }
 
 #[test]
-fn a_cluster_that_refuses_is_named() {
-    testkit::require_kubernetes!();
+fn a_refusal_by_the_cluster_is_reported() {
+    zts_testkit::require_kubernetes!();
     let cluster = Cluster::new();
-    let stranger = cluster.server.kubeconfig_of("stranger", "nobody's");
+    let stranger = cluster.server.write_kubeconfig("stranger", "nobody's");
     let refused = cluster.pushing_as(stranger).run();
     assert_eq!(refused.code(), Some(1), "{refused}");
     assert!(
@@ -171,24 +173,23 @@ fn a_cluster_that_refuses_is_named() {
     let absent = cluster.pushing().args(["--namespace", "absent"]).run();
     assert_eq!(absent.code(), Some(1), "{absent}");
     assert!(
-        absent
-            .stderr
-            .contains("is not what it should be in `absent`"),
+        absent.stderr.contains("is not current in `absent`"),
         "{absent}"
     );
-    // One namespace that cannot be helped does not keep the others from it.
+    // A namespace that fails does not block the others.
     cluster.server.add_namespace("fixed");
     let fixed = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"vault-tls","namespace":"fixed"},"immutable":true}"#;
     cluster.server.apply(fixed);
     let output = cluster.push();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
-        output
-            .stderr
-            .contains("is not what it should be in `fixed`"),
+        output.stderr.contains("is not current in `fixed`"),
         "{output}"
     );
-    assert_eq!(cluster.held("default"), cluster.fleet.text("a/ca.pem"));
+    assert_eq!(
+        cluster.current_bundle("default"),
+        cluster.fleet.text("a/ca.pem")
+    );
     let without = cluster.pushing().env("PATH", cluster.fleet.path("")).run();
     assert_eq!(without.code(), Some(2), "{without}");
     assert!(
@@ -197,7 +198,7 @@ fn a_cluster_that_refuses_is_named() {
     );
 }
 
-/// An API server of its own: what is pushed goes everywhere.
+/// A separate API server, because a push changes all namespaces.
 struct Cluster {
     server: Kubernetes,
     fleet: Fleet,
@@ -214,8 +215,8 @@ impl Cluster {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../kubernetes/base");
             server.apply(&fs::read_to_string(PathBuf::from(folder).join(name)).unwrap());
         }
-        let token = server.token("openbao", "ca-bundle", None);
-        let account = server.kubeconfig_of("ca-bundle", &token);
+        let token = server.create_token("openbao", "ca-bundle", None);
+        let account = server.write_kubeconfig("ca-bundle", &token);
         let cluster = Self {
             server,
             fleet,
@@ -225,9 +226,9 @@ impl Cluster {
         cluster
     }
 
-    /// The API server compiles a new policy in its own time.
+    /// Waits until the API server has compiled the policy.
     fn wait_for_policy(&self) {
-        testkit::wait_for("the policy holds", || {
+        zts_testkit::wait_for("the policy holds", || {
             let arguments = [
                 "create",
                 "configmap",
@@ -248,7 +249,7 @@ impl Cluster {
         self.fleet.path("a/ca.pem")
     }
 
-    fn push(&self) -> Output {
+    fn push(&self) -> RunOutput {
         self.pushing().run()
     }
 
@@ -257,7 +258,7 @@ impl Cluster {
     }
 
     fn pushing_as(&self, kubeconfig: PathBuf) -> Run {
-        let kubectl = testkit::find("kubectl", "KUBECTL").unwrap();
+        let kubectl = zts_testkit::find_program("kubectl").unwrap();
         program()
             .args(["kubernetes", "--apply", "--ca"])
             .arg(self.bundle())
@@ -268,15 +269,17 @@ impl Cluster {
     }
 
     fn namespaces(&self) -> Vec<String> {
-        let names = self.server.get(["get", "namespaces", "--output=name"]);
+        let names = self
+            .server
+            .run_kubectl(["get", "namespaces", "--output=name"]);
         let names = names
             .lines()
             .map(|line| line.trim_start_matches("namespace/").to_owned());
         names.collect()
     }
 
-    /// What the `ConfigMap` of a namespace holds; nothing where there is none.
-    fn held(&self, namespace: &str) -> String {
+    /// Returns the bundle in the `ConfigMap` of a namespace, or an empty text.
+    fn current_bundle(&self, namespace: &str) -> String {
         let output = "--output=jsonpath={.data.ca\\.crt}";
         let arguments = [
             "get",
@@ -287,6 +290,6 @@ impl Cluster {
             output,
         ];
         self.server
-            .get([&arguments[..], &["--ignore-not-found"]].concat())
+            .run_kubectl([&arguments[..], &["--ignore-not-found"]].concat())
     }
 }

@@ -1,5 +1,5 @@
-//! `vault-certs` through the binary. Replacements under load on whole nodes are a scenario, too:
-//! `cluster-authorities`.
+//! Tests of the program. The scenario `cluster-authorities` tests replacements under load on whole
+//! nodes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod authority;
@@ -16,11 +16,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use testkit::{Output, Run, ScratchDir, Server, ServerCertificate};
+use zts_testkit::{Run, RunOutput, ScratchDir, Server, ServerCertificate};
 
-/// 90 days.
+/// The period of CAs, 90 days, in seconds.
 pub(crate) const PERIOD: u64 = 7_776_000;
-/// The middle of a period.
+/// A time in the middle of a period.
 pub(crate) const NOW: u64 = PERIOD * 230 + PERIOD / 2;
 pub(crate) const DAY: u64 = 86_400;
 
@@ -29,14 +29,14 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// An authority file, and nothing made of it yet.
+    /// Creates an authority file, without any nodes.
     pub(crate) fn new() -> Self {
         Self::with_period("90days")
     }
 
     pub(crate) fn with_period(period: &str) -> Self {
         let fleet = Self {
-            folder: testkit::scratch_dir(),
+            folder: zts_testkit::scratch_dir(),
         };
         let file = fleet.path("authority");
         let file = file.to_str().unwrap();
@@ -53,7 +53,7 @@ impl Fleet {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub(crate) fn renew(&self, node: &str, at: u64, more: &[&str]) -> Output {
+    pub(crate) fn renew(&self, node: &str, at: u64, more: &[&str]) -> RunOutput {
         self.renewing(node, at, more).run()
     }
 
@@ -66,18 +66,20 @@ impl Fleet {
             .args(more)
     }
 
-    /// A real server that shows a node's files, whoever trusts them.
+    /// Starts a real TLS server with a node's files.
     pub(crate) fn serve(&self, node: &str) -> Server {
         let files = ServerCertificate {
             certificate: self.path(&format!("{node}/chain.pem")),
             key: self.path(&format!("{node}/key.pem")),
         };
         let authority = self.path(&format!("{node}/ca.pem"));
-        Server::builder().shows(files, authority).start()
+        Server::builder()
+            .certificate_files(files, authority)
+            .start()
     }
 
-    /// A client's run that keeps `bundle` current.
-    pub(crate) fn fetch(&self, bundle: &str, addresses: &[&str], more: &[&str]) -> Output {
+    /// Runs `fetch` for `bundle`.
+    pub(crate) fn fetch(&self, bundle: &str, addresses: &[&str], more: &[&str]) -> RunOutput {
         program()
             .args(["fetch", "--address", &addresses.join(",")])
             .args(["--output".as_ref(), self.path(bundle).as_os_str()])
@@ -85,14 +87,14 @@ impl Fleet {
             .run()
     }
 
-    /// The certificates of a PEM file, each as its text.
+    /// Returns the certificates of a PEM file, each in PEM.
     pub(crate) fn certificates(&self, name: &str) -> Vec<String> {
         let text = self.text(name);
         let certificates = text.split_inclusive("-----END CERTIFICATE-----\n");
         certificates.map(str::to_owned).collect()
     }
 
-    /// What is in a folder, hidden files too, sorted.
+    /// Returns the names in a folder, with hidden ones, sorted.
     pub(crate) fn entries(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).unwrap();
         let mut names: Vec<_> = entries
@@ -102,10 +104,10 @@ impl Fleet {
         names
     }
 
-    /// Whether OpenSSL takes a node's chain at this moment with that bundle.
+    /// Returns whether OpenSSL accepts a node's chain at a time with this bundle.
     pub(crate) fn trusts(&self, bundle: &str, node: &str, at: u64) -> bool {
         let (bundle, chain) = (self.path(bundle), self.path(&format!("{node}/chain.pem")));
-        let mut command = Command::new("openssl");
+        let mut command = Command::new(zts_testkit::find_program("openssl").unwrap());
         command.args([
             "verify",
             "-partial_chain",
@@ -127,18 +129,18 @@ pub(crate) fn program() -> Run {
     Run::new(env!("CARGO_BIN_EXE_vault-certs"))
 }
 
-pub(crate) fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> RunOutput {
     program().args(arguments).run()
 }
 
-/// Seconds since 1970, for what real servers and clients look at.
+/// Returns the current time (seconds since 1970), which real servers and clients use.
 pub(crate) fn clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap().as_secs()
 }
 
 #[track_caller]
-pub(crate) fn said(output: &Output, word: &str) {
+pub(crate) fn assert_output(output: &RunOutput, word: &str) {
     assert_eq!(
         (output.code(), output.stdout.trim()),
         (Some(0), word),

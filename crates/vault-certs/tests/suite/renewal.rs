@@ -1,4 +1,4 @@
-//! What a node has, and when it is replaced.
+//! `renew` and `show`.
 
 use std::{
     fs,
@@ -6,13 +6,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{DAY, Fleet, NOW, PERIOD, run, said};
+use crate::{DAY, Fleet, NOW, PERIOD, assert_output, run};
 
 #[test]
-fn nodes_that_never_spoke_have_the_same_cas_byte_for_byte() {
+fn nodes_derive_the_same_ca_bytes_without_contact() {
     let fleet = Fleet::new();
-    said(&fleet.renew("a", NOW, &[]), "changed");
-    said(&fleet.renew("b", NOW + DAY, &[]), "changed");
+    assert_output(&fleet.renew("a", NOW, &[]), "changed");
+    assert_output(&fleet.renew("b", NOW + DAY, &[]), "changed");
     assert_eq!(fleet.text("a/ca.pem"), fleet.text("b/ca.pem"));
     assert_ne!(fleet.text("a/key.pem"), fleet.text("b/key.pem"));
     let links = |node: &str| {
@@ -32,29 +32,29 @@ fn nodes_that_never_spoke_have_the_same_cas_byte_for_byte() {
 }
 
 #[test]
-fn what_is_due_is_replaced_and_nothing_else() {
+fn only_due_files_are_replaced() {
     let fleet = Fleet::new();
-    said(&fleet.renew("a", NOW, &[]), "changed");
-    said(&fleet.renew("a", NOW, &[]), "unchanged");
-    said(&fleet.renew("a", NOW + 9 * DAY, &[]), "unchanged");
+    assert_output(&fleet.renew("a", NOW, &[]), "changed");
+    assert_output(&fleet.renew("a", NOW, &[]), "unchanged");
+    assert_output(&fleet.renew("a", NOW + 9 * DAY, &[]), "unchanged");
     let other_names = fleet.renew("a", NOW + 9 * DAY, &["--address", "10.0.0.1"]);
-    said(&other_names, "changed");
-    said(
+    assert_output(&other_names, "changed");
+    assert_output(
         &fleet.renew("a", NOW + 9 * DAY, &["--address", "10.0.0.1"]),
         "unchanged",
     );
-    said(
+    assert_output(
         &fleet.renew("a", NOW + 20 * DAY, &["--address", "10.0.0.1"]),
         "changed",
     );
-    // A clock that was a year ahead, and is right again.
-    said(&fleet.renew("a", NOW + 365 * DAY, &[]), "changed");
-    said(&fleet.renew("a", NOW, &[]), "changed");
-    // What a crash between two files leaves, and a file that is damaged.
+    // A clock that was a year ahead and is right again.
+    assert_output(&fleet.renew("a", NOW + 365 * DAY, &[]), "changed");
+    assert_output(&fleet.renew("a", NOW, &[]), "changed");
+    // The files after a crash between two writes, and a damaged file.
     let key = fleet.text("a/key.pem");
-    said(&fleet.renew("b", NOW, &[]), "changed");
+    assert_output(&fleet.renew("b", NOW, &[]), "changed");
     fs::copy(fleet.path("b/key.pem"), fleet.path("a/key.pem")).unwrap();
-    said(&fleet.renew("a", NOW, &[]), "changed");
+    assert_output(&fleet.renew("a", NOW, &[]), "changed");
     assert_ne!(fleet.text("a/key.pem"), key);
     for damage in [
         "",
@@ -62,15 +62,15 @@ fn what_is_due_is_replaced_and_nothing_else() {
         "x\0",
     ] {
         fs::write(fleet.path("a/chain.pem"), damage).unwrap();
-        said(&fleet.renew("a", NOW, &[]), "changed");
+        assert_output(&fleet.renew("a", NOW, &[]), "changed");
     }
     assert!(fleet.trusts("a/ca.pem", "a", NOW));
 }
 
 #[test]
-fn a_bundle_that_is_a_whole_period_old_is_good_and_an_older_one_is_not() {
+fn a_bundle_of_one_period_ago_is_valid_and_an_older_one_is_not() {
     let fleet = Fleet::new();
-    said(&fleet.renew("client", NOW, &[]), "changed");
+    assert_output(&fleet.renew("client", NOW, &[]), "changed");
     for days in [1, 44, 46, 89, 90] {
         let at = NOW + days * DAY;
         fleet.renew("node", at, &[]);
@@ -84,31 +84,31 @@ fn a_bundle_that_is_a_whole_period_old_is_good_and_an_older_one_is_not() {
 }
 
 #[test]
-fn a_key_of_the_wrong_group_is_given_to_the_right_one() {
+fn a_key_with_the_wrong_group_gets_the_right_one() {
     if !rustix::process::geteuid().is_root() {
-        testkit::skip!("giving files to a group needs root");
+        zts_testkit::skip!("giving files to a group needs root");
     }
     let fleet = Fleet::new();
-    said(&fleet.renew("a", NOW, &[]), "changed"); // by hand, before the group was thought of
+    assert_output(&fleet.renew("a", NOW, &[]), "changed"); // by hand, without the group
     let with_group = || fleet.renew("a", NOW, &["--group", "daemon"]);
-    said(&with_group(), "changed");
+    assert_output(&with_group(), "changed");
     let metadata = fs::metadata(fleet.path("a/key.pem")).unwrap();
     assert_eq!((metadata.gid(), metadata.mode() & 0o777), (1, 0o640));
-    said(&with_group(), "unchanged");
+    assert_output(&with_group(), "unchanged");
 }
 
 #[test]
-fn an_address_given_as_a_name_or_in_another_spelling_is_not_new_each_time() {
+fn equal_spellings_of_an_address_cause_no_renewal() {
     let fleet = Fleet::new();
     let more = ["--name", "fd00:0:0::01", "--name", "bao.example.com"];
-    said(&fleet.renew("a", NOW, &more), "changed");
-    said(&fleet.renew("a", NOW, &more), "unchanged");
+    assert_output(&fleet.renew("a", NOW, &more), "changed");
+    assert_output(&fleet.renew("a", NOW, &more), "unchanged");
     let as_address = ["--name", "bao.example.com", "--address", "fd00::1"];
-    said(&fleet.renew("a", NOW, &as_address), "unchanged");
+    assert_output(&fleet.renew("a", NOW, &as_address), "unchanged");
 }
 
 #[test]
-fn names_that_no_certificate_can_have() {
+fn invalid_host_names_are_refused() {
     let fleet = Fleet::new();
     let long = "a".repeat(64);
     for name in [
@@ -127,11 +127,11 @@ fn names_that_no_certificate_can_have() {
     }
     assert!(!fleet.path("a/key.pem").exists());
     let good = ["--name", "*.bao.example.com", "--name", "bao_1.example.com"];
-    said(&fleet.renew("a", NOW, &good), "changed");
+    assert_output(&fleet.renew("a", NOW, &good), "changed");
 }
 
 #[test]
-fn a_reload_that_failed_is_made_up_for() {
+fn a_failed_reload_is_repeated() {
     let fleet = Fleet::new();
     let more = ["--reload-unit", "openbao-of-this-test.service"];
     let without_systemctl = || {
@@ -140,18 +140,16 @@ fn a_reload_that_failed_is_made_up_for() {
     };
     let first = without_systemctl();
     assert_eq!(first.code(), Some(1), "{first}");
-    // Nothing is to be renewed, but OpenBao was not told of the last time yet.
+    // No file is due, but OpenBao has not reloaded the last ones yet.
     let second = without_systemctl();
     assert_eq!(second.code(), Some(1), "{second}");
-    if testkit::find("systemctl", "SYSTEMCTL").is_none() {
-        testkit::skip!("no systemctl on this machine");
-    }
-    said(&fleet.renew("a", NOW, &more), "unchanged");
-    said(&without_systemctl(), "unchanged");
+    zts_testkit::require_program!("systemctl");
+    assert_output(&fleet.renew("a", NOW, &more), "unchanged");
+    assert_output(&without_systemctl(), "unchanged");
 }
 
 #[test]
-fn what_is_missing_or_over_is_shown_and_fails() {
+fn missing_and_expired_files_are_shown_and_fail() {
     let fleet = Fleet::new();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let show = |node: &str| {
@@ -166,20 +164,20 @@ fn what_is_missing_or_over_is_shown_and_fails() {
     let shown = show("bao1");
     assert_eq!(shown.code(), Some(1), "{shown}");
     assert!(shown.stdout.starts_with("node"), "{shown}");
-    assert!(shown.stderr.contains("ca.pem` are not there"), "{shown}");
+    assert!(shown.stderr.contains("ca.pem` are missing"), "{shown}");
     fs::write(fleet.path("bao1").join("chain.pem"), "").unwrap();
     let shown = show("bao1");
     assert!(shown.stderr.contains("there is no certificate"), "{shown}");
     assert_eq!(shown.code(), Some(1), "{shown}");
 
-    for (node, at, said) in [
-        ("past", now.as_secs() - 2 * PERIOD, "was good until"),
-        ("future", now.as_secs() + 2 * PERIOD, "is not good before"),
+    for (node, at, message) in [
+        ("past", now.as_secs() - 2 * PERIOD, "expired on"),
+        ("future", now.as_secs() + 2 * PERIOD, "is not valid before"),
     ] {
         let renewed = fleet.renew(node, at, &[]);
         assert_eq!(renewed.code(), Some(0), "{renewed}");
         let shown = show(node);
         assert_eq!(shown.code(), Some(1), "{shown}");
-        assert!(shown.stderr.contains(said), "{shown}");
+        assert!(shown.stderr.contains(message), "{shown}");
     }
 }

@@ -1,4 +1,4 @@
-//! The CA is replaced again and again under a client that asks all the time.
+//! Repeated replacement of the CA while a client sends requests.
 
 use std::{
     collections::BTreeSet,
@@ -8,17 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use openbao::{Client, Settings, Trust, sys};
-use testkit::Server;
+use zts_openbao::{Client, Settings, Trust, sys};
+use zts_testkit::Server;
 
-use crate::{Fleet, clock, said};
+use crate::{Fleet, assert_output, clock};
 
-/// How long a CA signs, in seconds.
+/// The period of a CA in seconds.
 const SHORT: u64 = 5;
 
 #[test]
-fn three_cas_come_and_go_and_a_client_that_looks_once_a_period_is_never_refused() {
-    testkit::require_bao!();
+fn a_client_that_fetches_once_a_period_is_never_refused() {
+    zts_testkit::require_bao!();
     let fleet = Fleet::with_period(&format!("{SHORT}s"));
     fleet.renew("node", clock(), &[]);
     let first = authorities(&fleet);
@@ -26,7 +26,7 @@ fn three_cas_come_and_go_and_a_client_that_looks_once_a_period_is_never_refused(
     let mut server = fleet.serve("node");
     let (stop, address) = (AtomicBool::new(false), server.address());
     let (well, failed) = thread::scope(|scope| {
-        let asking = scope.spawn(|| ask_all_the_time(&fleet, &address, &stop));
+        let asking = scope.spawn(|| send_requests_until(&fleet, &address, &stop));
         let end = StopAtTheEnd(&stop);
         let followed = keep_current(&fleet, &mut server);
         assert_eq!(followed, 3, "a new CA in each period");
@@ -38,7 +38,7 @@ fn three_cas_come_and_go_and_a_client_that_looks_once_a_period_is_never_refused(
     assert!(first.is_disjoint(&authorities(&fleet)));
 }
 
-/// Also when the test has failed: it would wait for the asking thread otherwise.
+/// Stops the client's thread on `Drop`, so that a failed test ends.
 struct StopAtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtTheEnd<'_> {
@@ -47,8 +47,8 @@ impl Drop for StopAtTheEnd<'_> {
     }
 }
 
-/// For three periods: the node's timer ten times a second, the client's once a period. Gives how often the
-/// client found something new.
+/// Runs the node's timer ten times a second and the client's once a period, for three periods.
+/// Returns the number of changes of the client's bundle.
 fn keep_current(fleet: &Fleet, server: &mut Server) -> usize {
     let began = Instant::now();
     let mut looked = 0;
@@ -70,9 +70,9 @@ fn keep_current(fleet: &Fleet, server: &mut Server) -> usize {
     followed
 }
 
-/// With a new connection, and the bundle as it is, for each request. Gives how many went well, and what the
-/// others met.
-fn ask_all_the_time(fleet: &Fleet, address: &str, stop: &AtomicBool) -> (usize, Vec<String>) {
+/// Sends requests, each with a new connection and the current bundle. Returns the number of
+/// successes and the errors.
+fn send_requests_until(fleet: &Fleet, address: &str, stop: &AtomicBool) -> (usize, Vec<String>) {
     let mut well = 0;
     let mut failed = Vec::new();
     while !stop.load(Ordering::SeqCst) {
@@ -92,8 +92,8 @@ fn authorities(fleet: &Fleet) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_clock_that_was_a_year_ahead_is_mended_while_the_server_runs() {
-    testkit::require_bao!();
+fn a_clock_a_year_ahead_is_corrected_while_the_server_runs() {
+    zts_testkit::require_bao!();
     let (fleet, now) = (Fleet::new(), clock());
     fleet.renew("node", now, &[]);
     fs::copy(fleet.path("node/ca.pem"), fleet.path("client.pem")).unwrap();
@@ -101,13 +101,13 @@ fn a_clock_that_was_a_year_ahead_is_mended_while_the_server_runs() {
     let address = server.address();
     let is_trusted = || fleet.fetch("client.pem", &[&address], &[]).code() == Some(0);
     assert!(is_trusted());
-    said(&fleet.renew("node", now + 365 * 86_400, &[]), "changed");
+    assert_output(&fleet.renew("node", now + 365 * 86_400, &[]), "changed");
     server.reload();
-    testkit::wait_for("the certificate of next year", || {
+    zts_testkit::wait_for("the certificate of next year", || {
         (!is_trusted()).then_some(())
     });
-    said(&fleet.renew("node", clock(), &[]), "changed");
+    assert_output(&fleet.renew("node", clock(), &[]), "changed");
     server.reload();
-    testkit::wait_for("the certificate of now", || is_trusted().then_some(()));
+    zts_testkit::wait_for("the certificate of now", || is_trusted().then_some(()));
     assert_eq!(fleet.text("client.pem"), fleet.text("node/ca.pem"));
 }

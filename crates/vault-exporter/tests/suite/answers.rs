@@ -1,4 +1,4 @@
-//! How it answers, also those who do not ask well.
+//! Responses of the HTTP server, also to clients that misbehave.
 
 use std::{
     io::{Read, Write},
@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Server, Signal, refused_address};
+use zts_testkit::{Server, Signal, closed_port};
 
 use crate::{Exporter, run};
 
 fn exporter() -> Exporter {
-    let refused = refused_address();
+    let refused = closed_port();
     let node = format!("--node=a={}", refused.address());
     Exporter::start(run(&[&node]))
 }
@@ -30,23 +30,23 @@ fn only_metrics_are_served() {
         ("\x16\x03\x01\x02 TLS", "400 Bad Request"),
         ("GET /ü HTTP/1.1\r\n\r\n", "404 Not Found"),
     ] {
-        let (head, _) = exporter.ask(request);
+        let (head, _) = exporter.request(request);
         assert!(
             head.starts_with(&format!("HTTP/1.1 {status}\r\n")) || request.contains('ü'),
             "{request}: {head}"
         );
     }
-    let (head, body) = exporter.ask("HEAD /metrics HTTP/1.1\r\n\r\n");
+    let (head, body) = exporter.request("HEAD /metrics HTTP/1.1\r\n\r\n");
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
     assert_eq!(body, "");
     let long = format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(20_000));
-    let (head, _) = exporter.ask(&long[..16 << 10]);
+    let (head, _) = exporter.request(&long[..16 << 10]);
     assert!(head.starts_with("HTTP/1.1 400"), "{head}");
 }
 
-/// Clients that connect and say nothing, or send byte by byte, hold up nobody for long.
+/// Clients that send nothing or half a request delay no scrape, and are disconnected.
 #[test]
-fn clients_that_hang_are_left() {
+fn hanging_clients_are_disconnected() {
     let exporter = exporter();
     let began = Instant::now();
     let mut hanging: Vec<_> = (0..8).map(|_| exporter.connect()).collect();
@@ -55,7 +55,7 @@ fn clients_that_hang_are_left() {
     }
     exporter.scrape();
     assert!(
-        began.elapsed() < testkit::busy(Duration::from_secs(9)),
+        began.elapsed() < zts_testkit::scale_timeout(Duration::from_secs(9)),
         "{:?}",
         began.elapsed()
     );
@@ -67,8 +67,8 @@ fn clients_that_hang_are_left() {
 }
 
 #[test]
-fn many_scrapes_at_once_and_an_end() {
-    testkit::require_bao!();
+fn scrapes_run_concurrently_until_a_signal() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let node = format!("--node=a={}", server.address());
     let mut exporter = Exporter::start(run(&[&node]));
@@ -83,7 +83,7 @@ fn many_scrapes_at_once_and_an_end() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_told() {
+fn an_address_in_use_is_an_error() {
     let first = exporter();
     let output = run(&["--node=http://127.0.0.1:1", "--listen", &first.address]).run();
     assert_eq!(output.code(), Some(1), "{output}");

@@ -1,15 +1,15 @@
-//! How long certificates are good.
+//! Metrics of certificates.
 
 use std::{fs, time::SystemTime};
 
-use testkit::{Certificate, Server};
+use zts_testkit::{CertificateKind, Server};
 
 use crate::{Exporter, run};
 
 #[test]
-fn days_left_are_told_without_a_token() {
-    testkit::require_bao!();
-    let server = Server::builder().tls(Certificate::Good).start();
+fn expiry_needs_no_token() {
+    zts_testkit::require_bao!();
+    let server = Server::builder().tls(CertificateKind::Valid).start();
     let node = format!("--node=a={}", server.address());
     let exporter = Exporter::start(run(&[&node]).server(&server));
     let page = exporter.scrape();
@@ -31,9 +31,9 @@ fn days_left_are_told_without_a_token() {
 }
 
 #[test]
-fn of_one_that_went_away_the_last_is_told() {
-    testkit::require_bao!();
-    let mut server = Server::builder().tls(Certificate::Good).start();
+fn an_unreachable_node_keeps_its_last_expiry() {
+    zts_testkit::require_bao!();
+    let mut server = Server::builder().tls(CertificateKind::Valid).start();
     let node = format!("--node=a={}", server.address());
     let exporter = Exporter::start(run(&[&node]).server(&server));
     let name = "certificate_not_after_timestamp_seconds";
@@ -46,12 +46,12 @@ fn of_one_that_went_away_the_last_is_told() {
 }
 
 #[test]
-fn an_expired_one_is_trouble_with_tls() {
-    testkit::require_bao!();
+fn untrusted_certificates_are_tls_failures() {
+    zts_testkit::require_bao!();
     for shown in [
-        Certificate::Expired,
-        Certificate::AnotherName,
-        Certificate::AnotherAuthority,
+        CertificateKind::Expired,
+        CertificateKind::WrongName,
+        CertificateKind::UnknownAuthority,
     ] {
         let server = Server::builder().tls(shown).start();
         let node = format!("--node=a={}", server.address());
@@ -67,12 +67,12 @@ fn an_expired_one_is_trouble_with_tls() {
     }
 }
 
-/// CAs are replaced on schedule; a bundle that is damaged meanwhile costs a scrape, not the exporter.
+/// CAs are replaced on schedule. A damaged bundle fails scrapes and does not end the exporter.
 #[test]
 fn the_bundle_is_read_at_each_scrape() {
-    testkit::require_bao!();
-    let server = Server::builder().tls(Certificate::Good).start();
-    let folder = testkit::scratch_dir();
+    zts_testkit::require_bao!();
+    let server = Server::builder().tls(CertificateKind::Valid).start();
+    let folder = zts_testkit::scratch_dir();
     let bundle = folder.join("ca.pem");
     let good = fs::read(server.ca_certificate().unwrap()).unwrap();
     fs::write(&bundle, &good).unwrap();

@@ -3,7 +3,6 @@
 
 mod answers;
 mod certificates;
-mod documentation;
 mod hostile;
 mod monitoring;
 mod nodes;
@@ -15,10 +14,10 @@ use std::{
     time::Duration,
 };
 
-use exposition::Sample;
-use testkit::{Run, Running};
+use zts_exposition::Sample;
+use zts_testkit::{Run, Running};
 
-/// An exporter that listens on a port of its own.
+/// A running exporter, on a free port.
 pub(crate) struct Exporter {
     pub(crate) process: Running,
     pub(crate) address: String,
@@ -31,19 +30,19 @@ pub(crate) fn run(arguments: &[&str]) -> Run {
 impl Exporter {
     pub(crate) fn start(run: Run) -> Self {
         let process = run.args(["--listen", "127.0.0.1:0"]).start();
-        let address = process.listens();
+        let address = process.listen_address();
         Self { process, address }
     }
 
-    /// The samples of a scrape.
+    /// Scrapes the exporter.
     pub(crate) fn scrape(&self) -> Page {
-        let (head, body) = self.ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        let (head, body) = self.request("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-        Page::of(&body)
+        Page::parse(&body)
     }
 
-    /// Head and body of the answer.
-    pub(crate) fn ask(&self, request: &str) -> (String, String) {
+    /// Sends a request; returns head and body of the response.
+    pub(crate) fn request(&self, request: &str) -> (String, String) {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
@@ -60,22 +59,23 @@ impl Exporter {
     }
 }
 
-/// What a scrape gave.
+/// The result of a scrape.
 pub(crate) struct Page {
     pub(crate) text: String,
     samples: Vec<Sample>,
 }
 
 impl Page {
-    pub(crate) fn of(text: &str) -> Self {
-        let samples = exposition::parse(text).unwrap_or_else(|line| panic!("line {line}: {text}"));
+    pub(crate) fn parse(text: &str) -> Self {
+        let samples =
+            zts_exposition::parse(text).unwrap_or_else(|line| panic!("line {line}: {text}"));
         Self {
             text: text.to_owned(),
             samples,
         }
     }
 
-    /// The value of a metric with this label among others, or without labels.
+    /// Returns the value of a metric with this label among others, or without labels.
     pub(crate) fn value(&self, name: &str, label: Option<(&str, &str)>) -> Option<f64> {
         let has = |sample: &&Sample| match label {
             None => sample.labels.is_empty(),
@@ -92,7 +92,7 @@ impl Page {
         found.next().map(|sample| sample.value)
     }
 
-    /// The value for a node, without what all those names begin with; a whole number.
+    /// Returns a whole number: a node's value of `vault_node_<name>`.
     pub(crate) fn node(&self, name: &str, node: &str) -> Option<i64> {
         whole(self.value(&format!("vault_node_{name}"), Some(("node", node))))
     }

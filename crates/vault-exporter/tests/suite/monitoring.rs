@@ -1,5 +1,4 @@
-//! What is shipped for Prometheus and Grafana: alerts, relabelling, dashboard, runbook. Tried with
-//! Prometheus itself.
+//! The alerts, relabelling rules, dashboard and runbook, tested with Prometheus.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +11,7 @@ use std::{
 
 use regex::Regex;
 use serde_json::{Value, json};
-use testkit::{Certificate, Run, Server, refused_address, wait_for};
+use zts_testkit::{CertificateKind, Run, Server, closed_port, wait_for};
 
 use crate::{Exporter, run};
 
@@ -26,13 +25,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("`{path}`: {error}"))
 }
 
-fn all(pattern: &str, text: &str) -> Vec<String> {
+fn captures(pattern: &str, text: &str) -> Vec<String> {
     let pattern = Regex::new(pattern).unwrap();
     let found = pattern.captures_iter(text);
     found.map(|captures| captures[1].to_owned()).collect()
 }
 
-/// Each alert by its name, with the text of its rule.
+/// Returns the text of each alert's rule by its name.
 fn alerts() -> BTreeMap<String, String> {
     let text = read("monitoring/alerts.yml");
     let rules: Vec<_> = text.split("- alert: ").skip(1).collect();
@@ -45,7 +44,7 @@ fn alerts() -> BTreeMap<String, String> {
     alerts
 }
 
-/// The expressions of the dashboard.
+/// Returns the expressions of the dashboard.
 fn expressions(dashboard: &Value) -> Vec<String> {
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels
@@ -61,21 +60,15 @@ fn dashboard() -> Value {
     serde_json::from_str(&read("monitoring/dashboard.json")).unwrap()
 }
 
-macro_rules! require {
-    ($program:literal, $variable:literal) => {
-        match testkit::find($program, $variable) {
-            Some(program) => program,
-            None => testkit::skip!("no {} on this machine", $program),
-        }
-    };
-}
-
 #[test]
 fn the_alerts_are_valid_and_fire_when_they_should() {
-    let promtool = require!("promtool", "PROMTOOL");
+    let promtool = zts_testkit::require_program!("promtool");
     let folder = repository("monitoring");
     let tool = |arguments: &[&str]| {
-        let output = Run::new(&promtool).args(arguments).folder(&folder).run();
+        let output = Run::new(&promtool)
+            .args(arguments)
+            .current_dir(&folder)
+            .run();
         assert_eq!(output.code(), Some(0), "{output}");
     };
     tool(&["check", "rules", "alerts.yml"]);
@@ -87,11 +80,11 @@ fn the_alerts_are_valid_and_fire_when_they_should() {
     ]);
 }
 
-/// A test that could not fail would be none: rules that never fire fail each of them.
+/// Rules that never fire fail the tests of all alerts.
 #[test]
 fn the_tests_of_the_alerts_can_fail() {
-    let promtool = require!("promtool", "PROMTOOL");
-    let folder = testkit::scratch_dir();
+    let promtool = zts_testkit::require_program!("promtool");
+    let folder = zts_testkit::scratch_dir();
     let never = Regex::new(r"(?s)expr: \|\n.*?\n(        (?:for|labels):)").unwrap();
     let mute = never
         .replace_all(&read("monitoring/alerts.yml"), "expr: vector(0) > 1\n$1")
@@ -102,11 +95,11 @@ fn the_tests_of_the_alerts_can_fail() {
         fs::write(folder.join(file), read(&format!("monitoring/{file}"))).unwrap();
         let output = Run::new(&promtool)
             .args(["test", "rules", file])
-            .folder(&*folder)
+            .current_dir(&*folder)
             .run();
         assert_eq!(output.code(), Some(1), "{output}");
-        let said = format!("{}{}", output.stdout, output.stderr);
-        failed.extend(all(r#"exp: \{alertname="(\w+)""#, &said));
+        let text = format!("{}{}", output.stdout, output.stderr);
+        failed.extend(captures(r#"exp: \{alertname="(\w+)""#, &text));
     }
     let all: BTreeSet<_> = alerts().into_keys().collect();
     assert_eq!(failed, all);
@@ -120,7 +113,7 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
         for part in ["severity: ", "summary: ", "description: "] {
             assert!(rule.contains(part), "{name} has no `{part}`");
         }
-        let severity = all(r"severity: (\w+)", rule);
+        let severity = captures(r"severity: (\w+)", rule);
         assert!(
             ["warning", "critical"].contains(&severity[0].as_str()),
             "{name}: {severity:?}"
@@ -143,7 +136,7 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
                 part.trim()
             );
         }
-        for link in all(r"\]\(([^)#:]+)\)", &page) {
+        for link in captures(r"\]\(([^)#:]+)\)", &page) {
             assert!(
                 repository("docs/runbook").join(&link).exists(),
                 "{name} links to `{link}`"
@@ -157,14 +150,14 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
     let pages = fs::read_dir(repository("docs/runbook")).unwrap();
     for page in pages.map(|page| page.unwrap().file_name().into_string().unwrap()) {
         let name = page.strip_suffix(".md").unwrap();
-        // The others are about messages (`no-cache.md`); `crates/book` follows them.
+        // The others are about messages (`no-cache.md`); `crates/zts-book` follows them.
         let of_an_alert = name.starts_with("Vault");
         assert!(
             !of_an_alert || alerts.contains_key(name),
             "{page} is about no alert"
         );
     }
-    assert_eq!(all(r"\n\| \[(\w+)\]", &index).len(), alerts.len());
+    assert_eq!(captures(r"\n\| \[(\w+)\]", &index).len(), alerts.len());
 }
 
 #[test]
@@ -191,9 +184,7 @@ fn the_dashboard_can_be_imported() {
             "{title}"
         );
     }
-    let Some(promtool) = testkit::find("promtool", "PROMTOOL") else {
-        testkit::skip!("no promtool on this machine");
-    };
+    let promtool = zts_testkit::require_program!("promtool");
     let rules: Vec<_> = expressions(&dashboard)
         .iter()
         .enumerate()
@@ -202,12 +193,12 @@ fn the_dashboard_can_be_imported() {
             json!({ "record": format!("expression:{index}"), "expr": expression })
         })
         .collect();
-    let folder = testkit::scratch_dir();
+    let folder = zts_testkit::scratch_dir();
     let groups = json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
     fs::write(folder.join("rules.yml"), groups.to_string()).unwrap();
     let output = Run::new(promtool)
         .args(["check", "rules", "rules.yml"])
-        .folder(&*folder)
+        .current_dir(&*folder)
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
 }
@@ -215,13 +206,13 @@ fn the_dashboard_can_be_imported() {
 /// A Prometheus that scrapes an OpenBao and an exporter, with what is shipped.
 struct Prometheus {
     address: String,
-    _process: testkit::Running,
-    _folder: testkit::ScratchDir,
+    _process: zts_testkit::Running,
+    _folder: zts_testkit::ScratchDir,
 }
 
 impl Prometheus {
     fn start(program: &Path, server: &Server, exporter: &Exporter) -> Self {
-        let folder = testkit::scratch_dir();
+        let folder = zts_testkit::scratch_dir();
         let place = |address: &str| address.split_once("://").unwrap().1.to_owned();
         let authority = server.ca_certificate().unwrap();
         let relabelling: Value = serde_json::from_str(&read("monitoring/relabel.json")).unwrap();
@@ -245,12 +236,12 @@ impl Prometheus {
             ],
         });
         fs::write(folder.join("prometheus.yml"), configuration.to_string()).unwrap();
-        let address = refused_address();
+        let address = closed_port();
         let listen = place(&address.address());
         let process = Run::new(program)
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
             .arg(format!("--web.listen-address={listen}"))
-            .folder(&*folder)
+            .current_dir(&*folder)
             .start();
         let prometheus = Self {
             address: listen,
@@ -283,7 +274,8 @@ impl Prometheus {
         Some(data["result"].as_array()?.clone())
     }
 
-    /// The state of each alert: `inactive`, `pending` or `firing`. None may fail on what is really scraped.
+    /// Returns the state of each alert: `inactive`, `pending` or `firing`. No rule may fail to
+    /// evaluate.
     fn alerts(&self) -> BTreeMap<String, String> {
         let data = self.get("/api/v1/rules").unwrap();
         let groups = data["groups"].as_array().unwrap().iter();
@@ -305,7 +297,7 @@ impl Prometheus {
             .collect()
     }
 
-    /// The values of a label of a metric.
+    /// Returns the values of a label of a metric.
     fn labels(&self, metric: &str, label: &str) -> BTreeSet<String> {
         let samples = self.query(metric).unwrap();
         let values = samples
@@ -315,13 +307,13 @@ impl Prometheus {
     }
 }
 
-/// Whatever alerts and dashboard speak of exists, and OpenBao's names become labels.
+/// The metrics of alerts and dashboard exist, and relabelling moves OpenBao's names into labels.
 #[test]
-fn each_metric_that_is_named_exists() {
-    testkit::require_bao!();
-    let prometheus = require!("prometheus", "PROMETHEUS");
+fn metrics_of_alerts_and_dashboard_exist() {
+    zts_testkit::require_bao!();
+    let prometheus = zts_testkit::require_program!("prometheus");
     let mut server = Server::builder()
-        .tls(Certificate::Good)
+        .tls(CertificateKind::Valid)
         .raft()
         .audit()
         .metrics()
@@ -336,22 +328,22 @@ fn each_metric_that_is_named_exists() {
     let exporter = Exporter::start(run(&[&node]).server(&server));
     let prometheus = Prometheus::start(&prometheus, &server, &exporter);
 
-    wait_for("autopilot has looked at its node", || {
+    wait_for("autopilot has checked its node", || {
         prometheus
             .names()
             .contains("vault_autopilot_node_healthy")
             .then_some(())
     });
     let scraped = prometheus.names();
-    let odd = scraped.iter().filter(|name| {
+    let unexpected = scraped.iter().filter(|name| {
         let ours = ["vault_route", "vault_route_sum", "vault_route_count"];
         name.starts_with("vault_route") && !ours.contains(&name.as_str())
             || name.starts_with("vault_audit_file_")
     });
-    let odd: Vec<_> = odd.collect();
+    let unexpected: Vec<_> = unexpected.collect();
     assert!(
-        odd.is_empty(),
-        "names that should have become labels: {odd:?}"
+        unexpected.is_empty(),
+        "names that should have become labels: {unexpected:?}"
     );
     let mounts = prometheus.labels("vault_route_count", "mount");
     for mount in ["secret", "teams_a_b_c", "auth_approle", "sys"] {
@@ -366,7 +358,7 @@ fn each_metric_that_is_named_exists() {
     assert_eq!(devices, BTreeSet::from(["file".to_owned()]));
     assert!(!prometheus.labels("vault_route", "quantile").is_empty());
 
-    let documented: BTreeSet<_> = all(r"(?m)^\| `(\w+)`", &read("docs/metrics.md"))
+    let documented: BTreeSet<_> = captures(r"(?m)^\| `(\w+)`", &read("docs/metrics.md"))
         .into_iter()
         .collect();
     let mut texts: Vec<_> = alerts().into_iter().collect();
@@ -381,7 +373,7 @@ fn each_metric_that_is_named_exists() {
             assert!(exists, "{place}: there is no metric `{name}`");
         }
     }
-    assert!(count > 80, "{count} names were looked at");
+    assert!(count > 80, "{count} names were checked");
     let ours = documented
         .iter()
         .filter(|name| name.starts_with("vault_cluster_"));
@@ -392,7 +384,7 @@ fn each_metric_that_is_named_exists() {
     assert_eq!(prometheus.alerts().len(), alerts().len());
     assert_eq!(state("VaultNodeUnreachable"), "inactive");
     server.stop();
-    wait_for("the alerts see that nobody leads", || {
+    wait_for("the alerts are pending", || {
         let both = ["VaultNodeUnreachable", "VaultNoLeader"].map(state);
         (both == ["pending", "pending"]).then_some(())
     });

@@ -1,9 +1,9 @@
-//! What is said of nodes and clusters.
+//! Metrics of nodes and clusters.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::{Cluster, Proxy, Server, SilentAddress, refused_address, wait_for};
+use zts_testkit::{BlackHole, Cluster, Proxy, Server, closed_port, wait_for};
 
 use crate::{Exporter, Page, run};
 
@@ -26,8 +26,8 @@ fn exporter(cluster: &mut Cluster) -> Exporter {
 }
 
 #[test]
-fn a_cluster_through_its_losses() {
-    testkit::require_bao!();
+fn metrics_follow_a_cluster_that_loses_nodes() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
     let exporter = exporter(&mut cluster);
 
@@ -53,11 +53,11 @@ fn a_cluster_through_its_losses() {
     assert_eq!(page.cluster("leaders"), Some(1));
     assert_eq!(page.cluster("failure_tolerance"), Some(1));
 
-    // one sealed: it answers, and does not serve
+    // a sealed node answers, and does not serve
     let standby = cluster.standbys().remove(0);
     let address = standby.address();
     standby.stop();
-    standby.seal_by_restart();
+    standby.restart_sealed();
     let name = nodes(&mut cluster)
         .iter()
         .find_map(|node| {
@@ -78,25 +78,25 @@ fn a_cluster_through_its_losses() {
     assert_eq!(
         page.node("raft_lag_entries", &name),
         None,
-        "a sealed node does not know"
+        "a sealed node has no index"
     );
     assert_eq!(page.cluster("serving_nodes"), Some(2));
     assert_eq!(page.cluster("failure_tolerance"), Some(0));
 
-    // and the leader hangs: its port accepts, and nobody answers
+    // the active node hangs: its port accepts, and nothing answers
     let leader = leaders(&page)[0];
-    cluster.leader().pause();
+    cluster.active_node().pause();
     let began = Instant::now();
     let page = exporter.scrape();
     assert!(
-        began.elapsed() < testkit::busy(Duration::from_secs(4)),
+        began.elapsed() < zts_testkit::scale_timeout(Duration::from_secs(4)),
         "{:?}",
         began.elapsed()
     );
     assert_eq!(page.node("up", leader), Some(0), "{}", page.text);
-    let trouble = page.value("vault_node_trouble", Some(("node", leader)));
+    let failure = page.value("vault_node_trouble", Some(("node", leader)));
     assert!(
-        trouble.is_some() && page.text.contains("reason=\"timeout\""),
+        failure.is_some() && page.text.contains("reason=\"timeout\""),
         "{}",
         page.text
     );
@@ -104,16 +104,16 @@ fn a_cluster_through_its_losses() {
         page.node("certificate_not_after_timestamp_seconds", leader)
             .is_some()
     );
-    assert_eq!(page.node("sealed", leader), None, "nobody knows");
-    // the one that is left says for good that its leader leads; nobody else does
+    assert_eq!(page.node("sealed", leader), None, "unreachable");
+    // the remaining standby goes on naming the active node, which does not confirm it
     assert_eq!(page.cluster("leaders"), Some(0), "{}", page.text);
     assert_eq!(page.cluster("serving_nodes"), Some(0), "{}", page.text);
     assert_eq!(page.cluster("failure_tolerance"), Some(-2));
 }
 
 #[test]
-fn standbys_follow_what_the_leader_writes() {
-    testkit::require_bao!();
+fn standbys_catch_up_with_writes() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
     let exporter = exporter(&mut cluster);
     let names = ["n1", "n2", "n3"];
@@ -122,10 +122,10 @@ fn standbys_follow_what_the_leader_writes() {
         .node("raft_committed_index", "n1")
         .unwrap();
     for round in 0..20 {
-        let leader = cluster.leader();
+        let leader = cluster.active_node();
         leader.put_secret("hosts/a/b", &json!({ "round": round }));
     }
-    wait_for("all have all", || {
+    wait_for("all nodes have applied all entries", || {
         let page = exporter.scrape();
         let lags = names.map(|name| page.node("raft_lag_entries", name));
         let applied = names.map(|name| page.node("raft_applied_index", name).unwrap_or(0));
@@ -134,12 +134,12 @@ fn standbys_follow_what_the_leader_writes() {
 }
 
 #[test]
-fn nodes_that_cannot_be_reached_have_a_reason_each() {
-    testkit::require_bao!();
+fn unreachable_nodes_have_a_reason() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
-    let (silent, refused) = (SilentAddress::open(), refused_address());
+    let (silent, refused) = (BlackHole::open(), closed_port());
     let nonsense = Proxy::to(&server.address());
-    nonsense.always(testkit::Trouble::Html);
+    nonsense.always(zts_testkit::Fault::Html);
     let nodes = [
         format!("--node=good={}", server.address()),
         format!("--node=silent={}", silent.address()),
@@ -155,11 +155,11 @@ fn nodes_that_cannot_be_reached_have_a_reason_each() {
     let output = run(&arguments).args(["--once", "--timeout", "1s"]).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(
-        output.time < testkit::busy(Duration::from_secs(4)),
+        output.time < zts_testkit::scale_timeout(Duration::from_secs(4)),
         "{:?}",
         output.time
     );
-    let page = Page::of(&output.stdout);
+    let page = Page::parse(&output.stdout);
     assert_eq!(page.node("up", "good"), Some(1), "{}", page.text);
     assert_eq!(page.node("leader", "good"), Some(1));
     for (node, reason) in [
@@ -176,8 +176,8 @@ fn nodes_that_cannot_be_reached_have_a_reason_each() {
 }
 
 #[test]
-fn usage_that_makes_no_sense_is_refused() {
-    for (arguments, said) in [
+fn wrong_usage_is_refused() {
+    for (arguments, message) in [
         (&["--once"][..], "address is not known"),
         (&["--once", "--node", "a=b=c"], "`b=c`"),
         (
@@ -204,32 +204,40 @@ fn usage_that_makes_no_sense_is_refused() {
     ] {
         let output = run(arguments).run();
         assert_eq!(output.code(), Some(2), "{arguments:?}: {output}");
-        assert!(output.stderr.contains(said), "{arguments:?}: {output}");
+        assert!(output.stderr.contains(message), "{arguments:?}: {output}");
     }
 }
 
 #[test]
-fn standbys_that_pass_every_read_on_are_told_from_others() {
-    testkit::require_bao!();
+fn standbys_that_forward_reads_are_distinguished() {
+    zts_testkit::require_bao!();
     for (mut cluster, expected) in [
-        (Cluster::start_with_audit_that_differs(2), 0),
+        (Cluster::start_with_differing_audit(2), 0),
         (Cluster::start_with_tls(2), 1),
     ] {
         let nodes = nodes(&mut cluster);
         let authority = cluster.nodes()[0].ca_certificate();
-        wait_for("the standby is as it is for good", || {
-            // an exporter of its own each time, for one remembers what it saw
+        wait_for("the standby has settled", || {
+            // a new exporter each time, because one keeps its last result
             let arguments: Vec<_> = nodes.iter().map(String::as_str).collect();
             let mut once = run(&arguments).args(["--once"]);
             if let Some(authority) = &authority {
                 once = once.env("BAO_CACERT", authority);
             }
             let output = once.run();
-            let said = |node: &str, answers: u8| {
+            let has_line = |node: &str, answers: u8| {
                 let line = format!("vault_node_answers_reads{{node=\"{node}\"}} {answers}\n");
                 output.stdout.contains(&line)
             };
-            (said("n1", 1) && said("n2", expected)).then_some(())
+            (has_line("n1", 1) && has_line("n2", expected)).then_some(())
         });
     }
+}
+
+#[test]
+fn each_metric_is_documented_and_no_other() {
+    let refused = closed_port();
+    let node = format!("--node=a={}", refused.address());
+    let page = Exporter::start(run(&[&node])).scrape();
+    zts_testkit::assert_metrics_documented("vault-exporter", &page.text);
 }

@@ -2,14 +2,14 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use testkit::refused_address;
+use zts_testkit::{Run, closed_port};
 
 use crate::{Exporter, run};
 
 #[test]
-fn what_is_damaged_is_left_out_whole_and_named() {
-    let folder = testkit::scratch_dir();
-    let refused = refused_address();
+fn damaged_files_are_left_out() {
+    let folder = zts_testkit::scratch_dir();
+    let refused = closed_port();
     let node = format!("--node=a={}", refused.address());
     let exporter = Exporter::start(run(&[
         &node,
@@ -73,4 +73,67 @@ fn what_is_damaged_is_left_out_whole_and_named() {
         Some(("file", when.to_str().unwrap())),
     );
     assert!(when.unwrap() > 1.7e9);
+}
+
+#[test]
+fn families_of_several_files_are_merged() {
+    let folder = zts_testkit::scratch_dir();
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    let header = |help: &str| format!("# HELP b_seconds {help}\n# TYPE b_seconds summary\n");
+    write(
+        "1.prom",
+        &format!("a{{x=\"1\"}} 1\n{}b_seconds_sum 4\n", header("Of one.")),
+    );
+    write(
+        "2.prom",
+        &format!(
+            "{}b_seconds{{quantile=\"0.5\"}} 2\nb_seconds_count 2\n# TYPE a gauge\na{{x=\"2\"}} 2\n",
+            header("Of another.")
+        ),
+    );
+    write(
+        "another-type.prom",
+        "c 1\n# TYPE b_seconds gauge\nb_seconds{x=\"1\"} 1\n",
+    );
+    write("same-labels.prom", "c 1\na{x=\"1\"} 7\n");
+    write("twice.prom", "c{x=\"1\",y=\"2\"} 1\nc{y=\"2\",x=\"1\"} 1\n");
+    write("unknown-type.prom", "# TYPE c number\nc 1\n");
+    write("own-header.prom", "# TYPE vault_node_up gauge\n");
+    let refused = closed_port();
+    let node = format!("--node=a={}", refused.address());
+    let directory = ["--textfile-directory", folder.to_str().unwrap()];
+    let output = run(&[&node, "--once"])
+        .args(directory)
+        .args(directory)
+        .run();
+    let merged = "# TYPE a gauge\na{x=\"1\"} 1\na{x=\"2\"} 2\n\
+                  # HELP b_seconds Of one.\n# TYPE b_seconds summary\n\
+                  b_seconds_sum 4\nb_seconds{quantile=\"0.5\"} 2\nb_seconds_count 2\n\
+                  # HELP vault_exporter_scrape_seconds";
+    assert!(output.stdout.contains(merged), "{output}");
+    let names: Vec<_> = output
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("vault_exporter_textfile_error{file=\""))
+        .filter_map(|line| line.strip_suffix("\"} 1"))
+        .filter_map(|file| file.rsplit('/').next())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "another-type.prom",
+            "own-header.prom",
+            "same-labels.prom",
+            "twice.prom",
+            "unknown-type.prom"
+        ]
+    );
+    let promtool = zts_testkit::require_program!("promtool");
+    let text = output.stdout.clone() + "\n";
+    let check = Run::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(text)
+        .run();
+    // 3: only remarks on style, such as a metric without help
+    assert_eq!(check.code(), Some(3), "{check}");
 }

@@ -1,4 +1,4 @@
-//! Killed at any moment: readers see the old set or the new one, whole.
+//! Runs that are killed at any moment: readers see the whole old set or the whole new one.
 
 use std::{
     collections::BTreeSet,
@@ -18,16 +18,16 @@ use crate::host::Host;
 
 const KILLS: u32 = 200;
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
-/// Large enough that writing takes a while, and is not one system call's work.
+/// The size of a file that takes several system calls to write, in bytes.
 const REPEATS: usize = 10_000;
 
-/// A set whose files all name their version, from their first byte to their last.
+/// A set of files that repeat the name of their version from the first byte to the last.
 fn set(version: u32) -> Value {
     let content = format!("{version:04}-").repeat(REPEATS);
     KEYS.iter().map(|key| (*key, json!(content))).collect()
 }
 
-/// The version that a file's content names.
+/// Returns the version in a file's content.
 #[track_caller]
 fn version_of(content: &str) -> &str {
     let version = content
@@ -40,8 +40,8 @@ fn version_of(content: &str) -> &str {
     version
 }
 
-/// Reads all files through one descriptor of the directory; `None` when the set was removed
-/// meanwhile, which takes two changes.
+/// Reads all files through one descriptor of the directory. `None` where the set was removed
+/// meanwhile, after two changes.
 fn read_through_descriptor(directory: &OwnedFd) -> Option<BTreeSet<String>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut versions = BTreeSet::new();
@@ -60,7 +60,7 @@ fn open(directory: &Path) -> OwnedFd {
     rustix::fs::open(directory, flags, Mode::empty()).expect("the directory is always there")
 }
 
-/// Reads over and over until told to stop, and counts.
+/// Reads again and again until it is stopped, and counts.
 #[derive(Default)]
 struct Readers {
     stop: AtomicBool,
@@ -97,7 +97,7 @@ impl Readers {
     }
 }
 
-/// Ends the readers also when the test fails: a scope waits for its threads.
+/// Ends the readers also when the test fails, because a scope waits for its threads.
 struct StopOnDrop<'a>(&'a Readers);
 
 impl Drop for StopOnDrop<'_> {
@@ -106,7 +106,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// How long a run takes here that has something to write.
+/// Returns the time that a run takes to write a set.
 fn time_of_a_run(host: &Host, versions: std::ops::Range<u32>) -> Duration {
     let times = versions.map(|version| {
         host.put(&set(version));
@@ -121,7 +121,7 @@ fn time_of_a_run(host: &Host, versions: std::ops::Range<u32>) -> Duration {
 
 #[test]
 fn killed_at_200_moments_readers_never_see_a_mixed_or_partial_set() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("killed");
     let time = time_of_a_run(&host, 0..5);
     let mut span = time;
@@ -175,9 +175,9 @@ fn killed_at_200_moments_readers_never_see_a_mixed_or_partial_set() {
     );
 }
 
-/// With OpenBao down, the copy gives one whole set, too.
+/// The copy, too, becomes one whole set.
 fn assert_copy_is_whole(host: &Host) {
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let elsewhere = host.path("from-cache");
     let fetch = host
         .fetch()
@@ -191,8 +191,8 @@ fn assert_copy_is_whole(host: &Host) {
 }
 
 #[test]
-fn what_a_killed_run_left_is_cleaned_up_by_the_next() {
-    testkit::require_bao!();
+fn the_next_run_removes_the_files_of_a_killed_run() {
+    zts_testkit::require_bao!();
     let host = Host::new("left-over");
     host.put(&json!({ "password": "hunter2" }));
     host.fetch().succeed();

@@ -1,4 +1,4 @@
-//! The copy for the day OpenBao cannot be used.
+//! The cached copy, used when OpenBao is unavailable.
 
 use std::{
     fs::{self, File},
@@ -8,14 +8,14 @@ use std::{
 };
 
 use serde_json::json;
-use testkit::{Output, RefusedAddress};
+use zts_testkit::{ClosedPort, RunOutput};
 
 use crate::host::{Host, files, is_root, mode, set_mode};
 
 /// A host with a copy in its cache, and an OpenBao that is down.
 struct Down {
     host: Host,
-    server: RefusedAddress,
+    server: ClosedPort,
 }
 
 impl Down {
@@ -25,16 +25,16 @@ impl Down {
         fs::remove_dir_all(host.output()).unwrap();
         Self {
             host,
-            server: testkit::refused_address(),
+            server: zts_testkit::closed_port(),
         }
     }
 
-    fn fetch(&self) -> Output {
+    fn fetch(&self) -> RunOutput {
         let fetch = self.host.fetch().cached().address(self.server.address());
         fetch.deadline("2s").run()
     }
 
-    /// The copy is not used; gives what was said of it.
+    /// Asserts that the copy is not used, and returns the warning.
     #[track_caller]
     fn assert_unusable(&self) -> String {
         let output = self.fetch();
@@ -42,10 +42,10 @@ impl Down {
         assert!(output.stderr.contains("no cache available"), "{output}");
         assert!(!self.host.output().exists());
         let warning = output.stderr.lines().next().unwrap_or_default();
-        testkit::steady(warning)
+        zts_testkit::normalize_output(warning)
     }
 
-    /// A good fetch puts a good copy in the place of a bad one.
+    /// Asserts that a fetch replaces the unusable copy.
     #[track_caller]
     fn assert_mended_by_a_good_fetch(&self) {
         let output = self.host.fetch().cached().run();
@@ -65,7 +65,7 @@ impl Down {
 
 #[test]
 fn only_its_owner_may_look_into_it() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("private");
     assert_eq!(mode(&down.host.cache()), "0700");
     assert_eq!(mode(&down.host.cached_copy()), "0600");
@@ -75,13 +75,13 @@ fn only_its_owner_may_look_into_it() {
 
 #[test]
 fn a_copy_has_all_that_the_secret_had() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     Down::new("complete").assert_usable();
 }
 
 #[test]
-fn the_warning_tells_the_copys_version_and_age() {
-    testkit::require_bao!();
+fn the_warning_names_version_and_age_of_the_copy() {
+    zts_testkit::require_bao!();
     let down = Down::new("stale");
     down.host
         .put(&json!({ "password": "hunter2", "port": 5432, "more": 1 }));
@@ -97,7 +97,7 @@ fn the_warning_tells_the_copys_version_and_age() {
 
 #[test]
 fn a_fetch_of_the_same_version_makes_the_copy_young_again() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("confirmed");
     let copy = File::open(down.host.cached_copy()).unwrap();
     copy.set_modified(SystemTime::now() - Duration::from_secs(7200))
@@ -111,8 +111,8 @@ fn a_fetch_of_the_same_version_makes_the_copy_young_again() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_no_reason_to_fail() {
-    testkit::require_bao!();
+fn a_clock_that_was_set_back_is_accepted() {
+    zts_testkit::require_bao!();
     let down = Down::new("future");
     let copy = File::open(down.host.cached_copy()).unwrap();
     copy.set_modified(SystemTime::now() + Duration::from_secs(7200))
@@ -122,7 +122,7 @@ fn a_clock_that_was_set_back_is_no_reason_to_fail() {
 
 #[test]
 fn a_copy_that_was_damaged_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("damaged");
     let good = fs::read(down.host.cached_copy()).unwrap();
     let mut flipped = good.clone();
@@ -152,20 +152,20 @@ fn a_copy_that_was_damaged_is_not_used() {
 
 #[test]
 fn a_copy_of_absurd_size_is_not_read() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("absurd");
     let copy = File::options()
         .write(true)
         .open(down.host.cached_copy())
         .unwrap();
     copy.set_len(1 << 42).unwrap(); // sparse: it takes no room
-    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is not a copy of a secret");
     down.assert_mended_by_a_good_fetch();
 }
 
 #[test]
 fn a_copy_that_others_may_change_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("writable");
     set_mode(&down.host.cached_copy(), 0o666);
     insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` may be changed by other users");
@@ -175,9 +175,9 @@ fn a_copy_that_others_may_change_is_not_used() {
 
 #[test]
 fn a_copy_of_another_user_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     if !is_root() {
-        testkit::skip!("giving a file away needs root");
+        zts_testkit::skip!("giving a file away needs root");
     }
     let down = Down::new("foreign");
     std::os::unix::fs::chown(down.host.cached_copy(), Some(1234), None).unwrap();
@@ -185,7 +185,7 @@ fn a_copy_of_another_user_is_not_used() {
     down.assert_mended_by_a_good_fetch();
 }
 
-/// Puts something else in the place of the copy.
+/// Replaces the copy by something else.
 fn replace_copy(down: &Down, place: impl FnOnce(&Path)) {
     fs::remove_file(down.host.cached_copy()).unwrap();
     place(&down.host.cached_copy());
@@ -193,7 +193,7 @@ fn replace_copy(down: &Down, place: impl FnOnce(&Path)) {
 
 #[test]
 fn a_copy_that_is_a_link_is_not_followed() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("link");
     let elsewhere = down.host.path("elsewhere.json");
     fs::copy(down.host.cached_copy(), &elsewhere).unwrap();
@@ -205,36 +205,36 @@ fn a_copy_that_is_a_link_is_not_followed() {
 
 #[test]
 fn a_copy_that_is_a_pipe_does_not_hang_the_start() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("pipe");
     replace_copy(&down, |path| {
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         let pipe = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, path, pipe, mode, 0).unwrap();
     });
-    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is not a copy of a secret");
     down.assert_mended_by_a_good_fetch();
 }
 
 #[test]
-fn a_copy_that_is_a_directory_is_told_and_does_no_harm() {
-    testkit::require_bao!();
+fn a_directory_in_place_of_the_copy_is_reported() {
+    zts_testkit::require_bao!();
     let down = Down::new("directory");
     replace_copy(&down, |path| fs::create_dir(path).unwrap());
-    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret");
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is not a copy of a secret");
     let output = down.host.fetch().cached().run();
     insta::assert_snapshot!(output, @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is no copy of a secret
-    warning: `hosts/directory/db` was written, but no copy could be kept for the day OpenBao is down: could not write `[temporary]/cache/db/secret.json`: Is a directory (os error 21)
+    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is not a copy of a secret
+    warning: `hosts/directory/db` was written, but no copy could be kept: could not write `[temporary]/cache/db/secret.json`: Is a directory (os error 21)
     ");
 }
 
 #[test]
 fn a_copy_of_another_secret_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("another");
     down.host
         .server
@@ -255,7 +255,7 @@ fn a_copy_of_another_secret_is_not_used() {
 
 #[test]
 fn a_copy_of_the_same_path_elsewhere_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("elsewhere");
     for (flag, value) in [("--namespace", "team"), ("--kv-mount", "kv")] {
         let fetch = down.host.fetch().cached().args([flag, value]);
@@ -270,7 +270,7 @@ fn a_copy_of_the_same_path_elsewhere_is_not_used() {
 
 #[test]
 fn without_the_flag_no_copy_is_kept() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("no-cache");
     host.put(&json!({ "password": "hunter2" }));
     host.fetch().succeed();
@@ -282,7 +282,7 @@ fn without_the_flag_no_copy_is_kept() {
 
 #[test]
 fn a_failed_fetch_keeps_no_copy() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("failed");
     host.put(&json!({ "password": "hunter2" }));
     fs::create_dir(host.path("secrets")).unwrap();
@@ -294,7 +294,7 @@ fn a_failed_fetch_keeps_no_copy() {
 
 #[test]
 fn a_cache_folder_that_others_may_change_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("open-folder");
     host.put(&json!({ "password": "hunter2" }));
     fs::create_dir_all(host.cache()).unwrap();
@@ -304,15 +304,15 @@ fn a_cache_folder_that_others_may_change_is_not_used() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: `hosts/open-folder/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/cache/db` may be changed by other users
+    warning: `hosts/open-folder/db` was written, but no copy could be kept: `[temporary]/cache/db` may be changed by other users
     ");
     assert_eq!(host.files(), files([("password", "hunter2")]));
     assert!(!host.cached_copy().exists());
 }
 
 #[test]
-fn what_a_killed_run_left_in_the_cache_is_cleaned_up() {
-    testkit::require_bao!();
+fn the_next_run_removes_the_draft_of_a_killed_run() {
+    zts_testkit::require_bao!();
     let down = Down::new("litter");
     let litter = down.host.cache().join("secret.json.new");
     fs::write(&litter, "half a secret").unwrap();
@@ -324,7 +324,7 @@ fn what_a_killed_run_left_in_the_cache_is_cleaned_up() {
 
 #[test]
 fn a_copy_that_is_too_old_is_not_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("too-old");
     let copy = File::open(down.host.cached_copy()).unwrap();
     let confirmed = SystemTime::now() - Duration::from_secs(8 * 86_400);
@@ -359,20 +359,20 @@ fn a_copy_that_is_too_old_is_not_used() {
 
 #[test]
 fn without_a_copy_that_is_young_enough_openbao_is_waited_for() {
-    testkit::require_bao!();
-    let down = Down::new("too-old-patience");
+    zts_testkit::require_bao!();
+    let down = Down::new("too-old-retry_policy");
     let copy = File::open(down.host.cached_copy()).unwrap();
     let confirmed = SystemTime::now() - Duration::from_secs(60);
     copy.set_modified(confirmed).unwrap();
-    let proxy = testkit::Proxy::to(&down.host.server.address());
-    proxy.first(1, testkit::Trouble::Close);
+    let proxy = zts_testkit::Proxy::to(&down.host.server.address());
+    proxy.first(1, zts_testkit::Fault::Close);
     let fetch = down.host.fetch().cached().through(&proxy);
     fetch.args(["--max-cache-age", "1s"]).succeed();
 }
 
 #[test]
 fn a_copy_that_is_dated_in_the_future_has_no_age() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let down = Down::new("future-copy");
     let copy = File::open(down.host.cached_copy()).unwrap();
     let ahead = |seconds| {

@@ -1,13 +1,13 @@
-//! A cluster: several addresses, one OpenBao.
+//! A cluster: several addresses of one OpenBao.
 
 use std::{
     fs::File,
     time::{Duration, SystemTime},
 };
 
-use openbao::sys;
 use serde_json::json;
-use testkit::{Cluster, Run, ScratchDir, Server};
+use zts_openbao::sys;
+use zts_testkit::{Cluster, Run, ScratchDir, Server};
 
 use crate::host::{cluster_with_web01, files, files_in};
 
@@ -22,16 +22,17 @@ impl Hosted {
         Self { cluster, folder }
     }
 
-    /// Runs a fetch that asks `addresses`.
-    fn fetch(&mut self, addresses: &str) -> testkit::Output {
+    /// Runs a fetch from `addresses`.
+    fn fetch(&mut self, addresses: &str) -> zts_testkit::RunOutput {
         self.fetch_secret("hosts/web01/db", addresses)
     }
 
-    fn fetch_secret(&mut self, secret: &str, addresses: &str) -> testkit::Output {
+    fn fetch_secret(&mut self, secret: &str, addresses: &str) -> zts_testkit::RunOutput {
         let (_, name) = secret.rsplit_once('/').unwrap();
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch")).arg(secret);
         let run = run.arg(self.folder.join(name)).env("BAO_ADDR", addresses);
         let run = run.arg("--approle-dir").arg(self.folder.join("approle"));
+        let run = run.arg("--runtime-dir").arg(self.folder.join("notes"));
         let run = run
             .arg("--cache-dir")
             .arg(self.folder.join(format!("cache-{name}")));
@@ -46,17 +47,17 @@ impl Hosted {
 
 #[test]
 fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
     let put = |hosted: &mut Hosted, password: &str| {
-        let leader = hosted.cluster.leader();
+        let leader = hosted.cluster.active_node();
         leader.put_secret("hosts/web01/db", &json!({ "password": password }));
     };
     put(&mut hosted, "first");
 
     // A standby answers reads by itself, once it has what the leader has.
     let standby = hosted.cluster.standbys()[0].address();
-    let output = testkit::wait_for("the standby serves the secret", || {
+    let output = zts_testkit::wait_for("the standby serves the secret", || {
         let output = hosted.fetch(&standby);
         (output.code() == Some(0)).then_some(output)
     });
@@ -68,16 +69,19 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
         let path = format!("hosts/web01/new-{run}");
         hosted
             .cluster
-            .leader()
+            .active_node()
             .put_secret(&path, &json!({ "run": run }));
         let output = hosted.fetch_secret(&path, &standby);
         assert_eq!(output.code(), Some(0), "run {run}: {output}");
     }
 
     // What is gone on a standby is gone when the active node says so, too.
-    let leader = hosted.cluster.leader().address();
-    hosted.cluster.leader().delete_metadata("hosts/web01/db");
-    let output = testkit::wait_for("the standby knows that the secret is gone", || {
+    let leader = hosted.cluster.active_node().address();
+    hosted
+        .cluster
+        .active_node()
+        .delete_metadata("hosts/web01/db");
+    let output = zts_testkit::wait_for("the standby knows that the secret is gone", || {
         let output = hosted.fetch(&standby);
         (output.code() == Some(1)).then_some(output)
     });
@@ -96,19 +100,19 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
     let output = hosted.fetch(&leader);
     assert_eq!(output.code(), Some(0), "{output}");
     for node in hosted.cluster.standbys() {
-        testkit::wait_for("each standby has what the leader has", || {
+        zts_testkit::wait_for("each standby has what the leader has", || {
             let found = node.read("secret/data/hosts/web01/db")?;
             (found["data"]["password"] == "second").then_some(())
         });
     }
     let addresses = format!("{leader},{}", hosted.cluster.addresses());
-    hosted.cluster.leader().kill();
+    hosted.cluster.active_node().kill();
     let output = hosted.fetch(&addresses);
     assert_eq!(output.code(), Some(0), "while it is elected: {output}");
     assert_eq!(hosted.password().as_deref(), Some("second"));
     put(&mut hosted, "third");
     let expected = files([("password", "third")]);
-    testkit::wait_for("the new leader serves the secret", || {
+    zts_testkit::wait_for("the new leader serves the secret", || {
         hosted.fetch(&addresses);
         (files_in(&hosted.folder.join("db")) == expected).then_some(())
     });
@@ -116,31 +120,32 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
     assert_eq!((output.code(), output.stderr.as_str()), (Some(0), ""));
 }
 
-/// Which entries of the raft log are committed, and which the node has applied.
+/// Returns the indexes of the committed and of the applied entries of the raft log.
 fn indexes(node: &mut Server) -> Option<(u64, u64)> {
     let known = sys::leader(&node.anonymous_client()).ok()?;
     Some((known.raft_committed_index?, known.raft_applied_index?))
 }
 
-/// Standbys answer reads for good, whatever became of their leader.
+/// Standbys answer reads without a time limit, also without a leader.
 #[test]
 fn a_fetch_that_is_served_while_no_node_leads_warns_with_the_time() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
     let secret = json!({ "password": "first" });
     hosted
         .cluster
-        .leader()
+        .active_node()
         .put_secret("hosts/web01/db", &secret);
     let survivor = hosted.cluster.standbys()[0].address();
-    let output = testkit::wait_for("the standby serves the secret", || {
+    let output = zts_testkit::wait_for("the standby serves the secret", || {
         let output = hosted.fetch(&survivor);
         (output.code() == Some(0)).then_some(output)
     });
     assert_eq!(output.stderr, "", "a leader is there: {output}");
-    // A host's first login writes, so it is passed on: only when that has come back it needs no leader.
-    testkit::wait_for("the standby has what the leader has", || {
-        let written = indexes(hosted.cluster.leader())?.0;
+    // A host's first login writes, so it is passed on: only when that has come back it needs no
+    // leader.
+    zts_testkit::wait_for("the standby has what the leader has", || {
+        let written = indexes(hosted.cluster.active_node())?.0;
         let mut standbys = hosted.cluster.standbys();
         let standby = standbys
             .iter_mut()
@@ -154,7 +159,7 @@ fn a_fetch_that_is_served_while_no_node_leads_warns_with_the_time() {
             node.kill();
         }
     }
-    let note = hosted.folder.join(".vault-leader");
+    let note = hosted.folder.join("notes/leader");
     let seen = SystemTime::now() - Duration::from_secs(180);
     File::open(&note)
         .and_then(|note| note.set_modified(seen))
@@ -169,26 +174,69 @@ fn a_fetch_that_is_served_while_no_node_leads_warns_with_the_time() {
     }
     std::fs::remove_file(note).unwrap();
     let output = hosted.fetch(&survivor);
-    assert!(
-        output.stderr.contains("nobody knows since when"),
-        "{output}"
-    );
+    assert!(output.stderr.contains("since an unknown time"), "{output}");
     assert_eq!(hosted.password().as_deref(), Some("first"));
 }
 
-/// A fetch is one request; of those of one boot, the first also looks for the leader.
+/// A standby without a leader may have old data, also of what is gone.
 #[test]
-fn a_leader_that_was_just_seen_is_not_looked_for() {
-    testkit::require_bao!();
+fn an_absence_that_no_active_node_confirms_is_answered_by_the_copy() {
+    zts_testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let secret = json!({ "password": "first" });
+    let leader = hosted.cluster.active_node();
+    leader.put_secret("hosts/web01/db", &secret);
+    let survivor = hosted.cluster.standbys()[0].address();
+    zts_testkit::wait_for("the standby serves the secret", || {
+        (hosted.fetch(&survivor).code() == Some(0)).then_some(())
+    });
+    hosted
+        .cluster
+        .active_node()
+        .delete_metadata("hosts/web01/db");
+    zts_testkit::wait_for("the standby has what the leader has", || {
+        let written = indexes(hosted.cluster.active_node())?.0;
+        let mut standbys = hosted.cluster.standbys();
+        let mut standbys = standbys.iter_mut();
+        let standby = standbys.find(|node| node.address() == survivor)?;
+        (indexes(standby)?.1 >= written).then_some(())
+    });
+    for node in hosted.cluster.nodes() {
+        if node.address() != survivor {
+            node.kill();
+        }
+    }
+    let unconfirmed = "a node has nothing at `secret/data/hosts/web01/db`, and no active node \
+                       confirmed it: ";
+    let output = hosted.fetch(&survivor);
+    assert_eq!(output.code(), Some(0), "{output}");
+    let start = format!("warning: {unconfirmed}");
+    assert!(output.stderr.starts_with(&start), "{output}");
+    assert!(output.stderr.contains("comes from the cache"), "{output}");
+    assert_eq!(hosted.password().as_deref(), Some("first"));
+
+    std::fs::remove_dir_all(hosted.folder.join("cache-db")).unwrap();
+    let output = hosted.fetch(&survivor);
+    assert_eq!(output.code(), Some(1), "{output}");
+    let start = format!("error: `hosts/web01/db` was not written: {unconfirmed}");
+    assert!(output.stderr.starts_with(&start), "{output}");
+    assert!(output.stderr.contains("no cache available"), "{output}");
+    assert_eq!(hosted.password().as_deref(), Some("first"), "it stays");
+}
+
+/// A fetch is one request. The first one after a boot also queries the leader.
+#[test]
+fn a_leader_that_was_seen_recently_is_not_queried() {
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
     let secret = json!({ "password": "first" });
     hosted
         .cluster
-        .leader()
+        .active_node()
         .put_secret("hosts/web01/db", &secret);
-    let leader = hosted.cluster.leader().address();
-    let note = hosted.folder.join(".vault-leader");
-    let noted = |fetch: testkit::Output| {
+    let leader = hosted.cluster.active_node().address();
+    let note = hosted.folder.join("notes/leader");
+    let noted = |fetch: zts_testkit::RunOutput| {
         assert_eq!(fetch.code(), Some(0), "{fetch}");
         std::fs::metadata(&note)
             .and_then(|note| note.modified())

@@ -14,7 +14,7 @@ fn host(name: &str) -> Host {
 
 #[test]
 fn credentials_that_are_missing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("no-credentials");
     fs::remove_file(host.path("approle/secret-id")).unwrap();
     insta::assert_snapshot!(host.fetch().run(), @"
@@ -39,7 +39,7 @@ fn credentials_that_are_missing() {
 
 #[test]
 fn credentials_that_are_empty_or_garbage() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("bad-credentials");
     let mut said = String::new();
     for content in [
@@ -57,7 +57,7 @@ fn credentials_that_are_empty_or_garbage() {
         assert_eq!(output.code(), Some(1), "{content:?}: {output}");
         said.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
-    insta::assert_snapshot!(testkit::steady(&said), @"
+    insta::assert_snapshot!(zts_testkit::normalize_output(&said), @"
     error: `hosts/bad-credentials/db` was not written: `[temporary]/approle/secret-id` is not an AppRole credential: it is empty
     error: `hosts/bad-credentials/db` was not written: `[temporary]/approle/secret-id` is not an AppRole credential: it is empty
     error: `hosts/bad-credentials/db` was not written: `[temporary]/approle/secret-id` is not an AppRole credential: it is more than one word
@@ -79,7 +79,7 @@ fn credentials_that_are_empty_or_garbage() {
 
 #[test]
 fn credentials_that_openbao_does_not_know() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("unknown-credentials");
     for (name, content) in [
         ("secret-id", "0b8b6f3e-0000-0000-0000-000000000000"),
@@ -97,7 +97,7 @@ fn credentials_that_openbao_does_not_know() {
 
 #[test]
 fn a_line_break_at_the_end_is_no_part_of_a_credential() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("newline");
     for (name, value) in [
         ("role-id", &host.credentials.role_id),
@@ -111,7 +111,7 @@ fn a_line_break_at_the_end_is_no_part_of_a_credential() {
 
 #[test]
 fn credentials_that_cannot_be_read() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("unreadable");
     fs::remove_file(host.path("approle/role-id")).unwrap();
     fs::create_dir(host.path("approle/role-id")).unwrap();
@@ -125,10 +125,10 @@ fn credentials_that_cannot_be_read() {
 
 #[test]
 fn without_credentials_the_cache_does_not_stand_in() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("cached-only").with_cached(&json!({ "password": "hunter2" }));
     fs::remove_file(host.path("approle/role-id")).unwrap();
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = host.fetch().cached().address(refused.address()).run();
     assert_eq!(output.code(), Some(1), "{output}");
 }

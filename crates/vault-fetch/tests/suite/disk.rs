@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::json;
-use testkit::{ReadOnlyDir, Tmpfs};
+use zts_testkit::{ReadOnlyDir, Tmpfs};
 
 use crate::host::{Host, files, files_in, is_root};
 
@@ -16,17 +16,17 @@ fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Too large for what is left on the disk.
+/// A value that is too large for the free space of the disk.
 fn large() -> serde_json::Value {
     json!({ "a": "small", "b": "too-large-".repeat(20_000) })
 }
 
 #[test]
-fn a_full_disk_keeps_the_old_set_and_gets_no_litter() {
-    testkit::require_bao!();
+fn a_full_disk_keeps_the_old_set_and_leaves_no_drafts() {
+    zts_testkit::require_bao!();
     let host = Host::new("full-output");
     let Some(disk) = Tmpfs::mount(128 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let output = disk.path().join("db");
     host.put(&json!({ "password": "hunter2" }));
@@ -42,7 +42,7 @@ fn a_full_disk_keeps_the_old_set_and_gets_no_litter() {
     assert_eq!(files_in(&output), files([("password", "hunter2")]));
     assert_eq!(entries(&disk.path().join(".db.vault-fetch")), before);
 
-    disk.fill_up();
+    disk.fill();
     host.put(&json!({ "password": "hunter3" }));
     let failed = host.fetch().to(&output).run();
     assert_eq!(failed.code(), Some(1), "{failed}");
@@ -54,12 +54,12 @@ fn a_full_disk_keeps_the_old_set_and_gets_no_litter() {
 
 #[test]
 fn a_disk_that_is_full_from_the_start_gets_nothing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("full-first");
     let Some(disk) = Tmpfs::mount(128 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
-    disk.fill_up();
+    disk.fill();
     host.put(&json!({ "password": "hunter2" }));
     let output = host.fetch().to(disk.path().join("db")).run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -67,11 +67,11 @@ fn a_disk_that_is_full_from_the_start_gets_nothing() {
 }
 
 #[test]
-fn a_full_disk_under_the_cache_keeps_the_old_copy_and_the_job_is_done() {
-    testkit::require_bao!();
+fn a_full_cache_disk_keeps_the_old_copy_and_the_secret_is_written() {
+    zts_testkit::require_bao!();
     let host = Host::new("full-cache");
     let Some(disk) = Tmpfs::mount(128 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let cache = disk.path().join("cache");
     let cached = || {
@@ -86,12 +86,12 @@ fn a_full_disk_under_the_cache_keeps_the_old_copy_and_the_job_is_done() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: `hosts/full-cache/db` was written, but no copy could be kept for the day OpenBao is down: could not write `[temporary]/tmpfs/cache/secret.json`: No space left on device (os error 28)
+    warning: `hosts/full-cache/db` was written, but no copy could be kept: could not write `[temporary]/tmpfs/cache/secret.json`: No space left on device (os error 28)
     ");
     assert_eq!(host.files()["a"], "small", "the job is done");
     assert_eq!(entries(&cache), ["secret.json"], "no litter");
 
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = cached().address(refused.address()).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(
@@ -102,8 +102,8 @@ fn a_full_disk_under_the_cache_keeps_the_old_copy_and_the_job_is_done() {
 }
 
 #[test]
-fn a_read_only_directory_is_told() {
-    testkit::require_bao!();
+fn a_read_only_directory_is_reported() {
+    zts_testkit::require_bao!();
     let host = Host::new("read-only");
     host.put(&json!({ "password": "hunter2" }));
     let place = ReadOnlyDir::new(|_| {});
@@ -114,8 +114,8 @@ fn a_read_only_directory_is_told() {
 }
 
 #[test]
-fn a_read_only_cache_is_told_and_the_job_is_done() {
-    testkit::require_bao!();
+fn a_read_only_cache_is_reported_and_the_secret_is_written() {
+    zts_testkit::require_bao!();
     let host = Host::new("read-only-cache");
     host.put(&json!({ "password": "hunter2" }));
     let place = ReadOnlyDir::new(|_| {});
@@ -133,13 +133,13 @@ fn a_read_only_cache_is_told_and_the_job_is_done() {
 
 #[test]
 fn a_copy_on_a_disk_that_became_read_only_still_stands_in() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("read-only-copy").with_cached(&json!({ "password": "hunter2" }));
     fs::remove_dir_all(host.output()).unwrap();
     let place = ReadOnlyDir::new(|place| {
         fs::copy(host.cached_copy(), place.join("secret.json")).unwrap();
     });
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = host.fetch().address(refused.address());
     let output = fetch
         .args(["--cache-dir".as_ref(), place.path().as_os_str()])

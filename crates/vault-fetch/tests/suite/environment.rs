@@ -1,7 +1,7 @@
-//! Flags, variables, and how a run ends that was asked for wrongly.
+//! Flags, variables, and wrong usage.
 
 use serde_json::json;
-use testkit::{Output, Proxy, Run};
+use zts_testkit::{Proxy, Run, RunOutput};
 
 use crate::host::{Host, files};
 
@@ -11,8 +11,8 @@ fn host(name: &str) -> Host {
     host
 }
 
-/// A run with nothing set at all.
-fn bare(arguments: &[&str]) -> Output {
+/// Runs the program without any variable.
+fn bare(arguments: &[&str]) -> RunOutput {
     Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
         .args(arguments)
         .run()
@@ -20,7 +20,7 @@ fn bare(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_flag_beats_bao_beats_vault_and_empty_is_unset() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("precedence");
     let (right, wrong) = (host.server.address(), "http://127.0.0.1:1".to_owned());
     for (flag, bao, vault) in [
@@ -38,7 +38,7 @@ fn a_flag_beats_bao_beats_vault_and_empty_is_unset() {
 
 #[test]
 fn namespaces_come_from_the_variables_too() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("namespaces");
     let proxy = Proxy::to(&host.server.address());
     let asked = |fetch: crate::host::Fetch<'_>| {
@@ -62,7 +62,7 @@ fn namespaces_come_from_the_variables_too() {
 
 #[test]
 fn a_namespace_that_http_cannot_say_is_wrong_usage() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("bad-namespace");
     insta::assert_snapshot!(host.fetch().args(["--namespace", "a\r\nX-Vault-Token: b"]).run(), @"
     exit status: 2
@@ -74,7 +74,7 @@ fn a_namespace_that_http_cannot_say_is_wrong_usage() {
 
 #[test]
 fn a_boolean_that_is_none_is_wrong_configuration() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("booleans");
     for right in ["1", "true", "T", "0", "false", "F", ""] {
         host.fetch().env("BAO_SKIP_VERIFY", right).succeed();
@@ -93,7 +93,7 @@ fn a_boolean_that_is_none_is_wrong_configuration() {
 
 #[test]
 fn an_address_that_is_none_is_wrong_configuration() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("bad-address");
     let mut said = String::new();
     for address in [
@@ -113,9 +113,9 @@ fn an_address_that_is_none_is_wrong_configuration() {
     }
     insta::assert_snapshot!(said, @"
     error: `127.0.0.1:8200` is not the address of an OpenBao server: `http://` or `https://` is missing
-    error: `ftp://127.0.0.1` is not the address of an OpenBao server: only `http://` and `https://` are spoken
+    error: `ftp://127.0.0.1` is not the address of an OpenBao server: only `http://` and `https://` are supported
     error: `https://` is not the address of an OpenBao server: it is not a URL
-    error: `https://…@127.0.0.1:8200` is not the address of an OpenBao server: a user or password has no place in it
+    error: `https://…@127.0.0.1:8200` is not the address of an OpenBao server: it must not have a user or a password
     error: `https://127.0.0.1:8200/v1` is not the address of an OpenBao server: nothing may follow the host and the port
     error: `https://127.0.0.1:99999` is not the address of an OpenBao server: its port is not a number up to 65535
     error: `https://a b` is not the address of an OpenBao server: it is not a URL
@@ -182,21 +182,21 @@ fn wrong_usage_ends_with_status_2() {
 
 #[test]
 fn deadlines_of_any_length_are_taken() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("deadlines");
     for deadline in ["1s", "1h 30m", "18446744073709551615s", "500000000000years"] {
         let output = host.fetch().deadline(deadline).run();
         assert!(matches!(output.code(), Some(0 | 2)), "{deadline}: {output}");
     }
     host.fetch().deadline("18446744073709551615s").succeed();
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = host.fetch().address(refused.address()).deadline("2s").run();
     assert_eq!(output.code(), Some(1), "{output}");
 }
 
 #[test]
 fn a_path_with_odd_characters_is_one_path() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("odd-secret");
     for name in [
         "a b", "ü", "50%", "q?x=1", "a#b", "a+b", "a&b", "a;b", "...",

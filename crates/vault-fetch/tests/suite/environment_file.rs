@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-use testkit::Run;
+use zts_testkit::Run;
 
 use crate::host::{Host, files};
 
-/// Values with all that means something to systemd or a shell.
+/// Values with all characters that have a meaning for systemd or a shell.
 const ODD: [(&str, &str); 13] = [
     ("QUOTES", "it's \"quoted\" ''' \"\"\""),
     ("BACKSLASHES", r"\ \\ \\\ \n \t \x41 \"),
@@ -38,7 +38,7 @@ fn odd() -> BTreeMap<String, String> {
 
 #[test]
 fn a_shell_that_sources_it_has_the_values() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = written("env-shell");
     let file = host.output().join("env");
     for (name, value) in ODD {
@@ -49,8 +49,8 @@ fn a_shell_that_sources_it_has_the_values() {
     }
 }
 
-/// Asks the function of systemd's own library that reads `EnvironmentFile=`, and the one that says
-/// what of it a service gets.
+/// Calls systemd's own function that reads `EnvironmentFile=`, and the one that selects the
+/// variables for a service.
 const READER: &str = r#"
 import ctypes, json, sys
 systemd = ctypes.CDLL(sys.argv[1])
@@ -94,12 +94,10 @@ fn read_by_systemd(python: &Path, library: &Path, file: &Path) -> BTreeMap<Strin
 
 #[test]
 fn systemd_reads_the_values_to_the_letter() {
-    testkit::require_bao!();
-    let Some(python) = testkit::find("python3", "PYTHON3") else {
-        testkit::skip!("no python3 on this machine");
-    };
+    zts_testkit::require_bao!();
+    let python = zts_testkit::require_program!("python3");
     let Some(library) = systemd_library() else {
-        testkit::skip!("no library of systemd's own on this machine");
+        zts_testkit::skip!("no library of systemd's own on this machine");
     };
     let host = written("env-systemd");
     let variables = read_by_systemd(&python, &library, &host.output().join("env"));
@@ -108,7 +106,7 @@ fn systemd_reads_the_values_to_the_letter() {
 
 #[test]
 fn the_keys_files_stand_beside_it() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = written("env-beside");
     let mut expected = odd();
     expected.insert("env".to_owned(), host.files()["env"].clone());
@@ -116,8 +114,8 @@ fn the_keys_files_stand_beside_it() {
 }
 
 #[test]
-fn what_cannot_be_a_variable_refuses_the_secret() {
-    testkit::require_bao!();
+fn a_key_that_cannot_be_a_variable_refuses_the_secret() {
+    zts_testkit::require_bao!();
     let host = Host::new("env-refused").with_cached(&json!({ "password": "hunter2" }));
     let mut said = String::new();
     for (key, value) in [
@@ -140,18 +138,18 @@ fn what_cannot_be_a_variable_refuses_the_secret() {
         assert!(host.files_with("never-written").is_empty(), "{key}");
     }
     insta::assert_snapshot!(said, @r#"
-    error: `hosts/env-refused/db` was not written: the key "tls.crt" of `hosts/env-refused/db` cannot stand in an environment file: a variable's name has letters, digits and `_` only
-    error: `hosts/env-refused/db` was not written: the key "1st" of `hosts/env-refused/db` cannot stand in an environment file: a variable's name does not start with a digit
-    error: `hosts/env-refused/db` was not written: the key "NUL" of `hosts/env-refused/db` cannot stand in an environment file: its value has a NUL character
-    error: `hosts/env-refused/db` was not written: the key "ODD" of `hosts/env-refused/db` cannot stand in an environment file: its value has a character that is not for exchange (a Unicode noncharacter)
-    error: `hosts/env-refused/db` was not written: the key "LONG" of `hosts/env-refused/db` cannot stand in an environment file: its value is longer than 128 KiB, the most that Linux hands to a program
+    error: `hosts/env-refused/db` was not written: the key "tls.crt" of `hosts/env-refused/db` cannot be in an environment file: a variable's name has letters, digits and `_` only
+    error: `hosts/env-refused/db` was not written: the key "1st" of `hosts/env-refused/db` cannot be in an environment file: a variable's name does not start with a digit
+    error: `hosts/env-refused/db` was not written: the key "NUL" of `hosts/env-refused/db` cannot be in an environment file: its value has a NUL character
+    error: `hosts/env-refused/db` was not written: the key "ODD" of `hosts/env-refused/db` cannot be in an environment file: its value has a character that is not for exchange (a Unicode noncharacter)
+    error: `hosts/env-refused/db` was not written: the key "LONG" of `hosts/env-refused/db` cannot be in an environment file: its value is longer than 128 KiB, the most that Linux hands to a program
     error: `hosts/env-refused/db` was not written: the environment file cannot be named `env`: a key of `hosts/env-refused/db` has that name
     "#);
 }
 
 #[test]
 fn a_name_that_leads_elsewhere_is_wrong_usage() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("env-names");
     host.put(&json!({ "password": "hunter2" }));
     for name in ["", "..", "../env", "/etc/environment", "a/b"] {
@@ -163,7 +161,7 @@ fn a_name_that_leads_elsewhere_is_wrong_usage() {
 
 #[test]
 fn an_empty_secret_is_an_empty_file() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("env-empty");
     host.put(&Value::Object(serde_json::Map::default()));
     host.fetch().args(["--environment-file", "env"]).succeed();

@@ -1,15 +1,15 @@
-//! A secret that is there, on a server that answers.
+//! A fetch of a secret from a server that answers.
 
 use std::{fs, os::unix::fs::MetadataExt};
 
 use serde_json::json;
-use testkit::{Certificate, Proxy, Server, Trouble};
+use zts_testkit::{CertificateKind, Fault, Proxy, Server};
 
 use crate::host::{Host, files, is_root, mode, on_both};
 
 #[test]
 fn each_key_becomes_a_file() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("each-key", |host| {
         host.put(&json!({ "username": "app", "password": "hunter2" }));
         host.fetch().succeed();
@@ -25,11 +25,14 @@ fn each_key_becomes_a_file() {
 
 #[test]
 fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::builder().audit().start(), "one-request");
     host.put(&json!({ "username": "app", "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
-    let (before, seen) = (host.server.left_behind(), host.server.audited().len());
+    let (before, seen) = (
+        host.server.tokens_and_leases(),
+        host.server.audited_requests().len(),
+    );
     host.fetch().through(&proxy).cached().succeed();
 
     assert_eq!(proxy.connections(), 1);
@@ -40,7 +43,7 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
     let read = "/v1/secret/data/hosts/one-request/db";
     let once = [read, "/v1/sys/leader"]; // the first in a while also looks for the leader, on the same connection
     assert_eq!(asked(), once);
-    let audited = host.server.audited();
+    let audited = host.server.audited_requests();
     let audited: Vec<_> = audited[seen..]
         .iter()
         .map(|asked| (asked.operation.as_str(), asked.path.as_str()))
@@ -50,7 +53,7 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
         ("read", "secret/data/hosts/one-request/db"),
     ];
     assert_eq!(audited, expected, "the login is part of the request");
-    assert_eq!(host.server.left_behind(), before);
+    assert_eq!(host.server.tokens_and_leases(), before);
 
     host.fetch().through(&proxy).cached().succeed();
     assert_eq!(asked(), [&once[..], &[read]].concat());
@@ -58,20 +61,23 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
 
 #[test]
 fn over_tls_it_is_one_connection() {
-    testkit::require_bao!();
-    let host = Host::on(Server::builder().tls(Certificate::Good).start(), "over-tls");
+    zts_testkit::require_bao!();
+    let host = Host::on(
+        Server::builder().tls(CertificateKind::Valid).start(),
+        "over-tls",
+    );
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
-    let before = host.server.left_behind();
+    let before = host.server.tokens_and_leases();
     host.fetch().through(&proxy).succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     assert_eq!(proxy.connections(), 1);
-    assert_eq!(host.server.left_behind(), before);
+    assert_eq!(host.server.tokens_and_leases(), before);
 }
 
 #[test]
 fn a_directory_that_holds_the_secret_already_is_left_alone() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("left-alone");
     host.put(&json!({ "password": "hunter2" }));
     let identity = || {
@@ -88,11 +94,11 @@ fn a_directory_that_holds_the_secret_already_is_left_alone() {
 
 #[test]
 fn a_server_without_inline_authentication_gets_a_login() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("login-first");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::StripHeaders("x-vault-inline-auth-".to_owned()));
+    proxy.always(Fault::StripHeaders("x-vault-inline-auth-".to_owned()));
     host.fetch().through(&proxy).succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let paths: Vec<_> = proxy.requests().into_iter().map(|hit| hit.path).collect();
@@ -104,10 +110,10 @@ fn a_server_without_inline_authentication_gets_a_login() {
     assert_eq!(proxy.connections(), 1, "all on one connection");
 }
 
-/// The first fetch finds out that the server takes no notice of inline authentication; that is remembered.
+/// The first fetch finds that the server ignores inline authentication, and notes that.
 #[test]
 fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("vault-requests").on_vault();
     host.put(&json!({ "password": "hunter2" }));
     let read = "GET /v1/secret/data/hosts/vault-requests/db";
@@ -118,7 +124,7 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
         assert_eq!(host.asked_vault()[before..], *expected);
     }
     // a note of a day ago counts no longer: the server may be another by now
-    let note = host.path("secrets/.vault-server");
+    let note = host.runtime_dir().join("server");
     let noted = fs::read_to_string(&note).unwrap();
     let mut noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
     let since = noted["login_since"]["secs_since_epoch"].as_u64().unwrap();
@@ -131,22 +137,22 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
 
 #[test]
 fn also_a_login_leaves_nothing_on_the_server() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::builder()
         .inline_auth(false)
-        .tls(Certificate::Good)
+        .tls(CertificateKind::Valid)
         .start();
     let host = Host::on(server, "batch-token");
     host.put(&json!({ "password": "hunter2" }));
-    let before = host.server.left_behind();
+    let before = host.server.tokens_and_leases();
     host.fetch().succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
-    assert_eq!(host.server.left_behind(), before);
+    assert_eq!(host.server.tokens_and_leases(), before);
 }
 
 #[test]
 fn a_login_can_be_asked_for() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("asked-login");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
@@ -164,7 +170,7 @@ fn a_login_can_be_asked_for() {
 
 #[test]
 fn inline_authentication_alone_fails_where_the_server_does_not_know_it() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::builder().inline_auth(false).start(), "inline-only");
     host.put(&json!({ "password": "hunter2" }));
     let output = host.fetch().args(["--authentication", "inline"]).run();
@@ -181,7 +187,7 @@ fn inline_authentication_alone_fails_where_the_server_does_not_know_it() {
 
 #[test]
 fn other_mounts_can_be_named() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("other-mounts");
     let server = &host.server;
     let settings = json!({ "type": "kv", "options": { "version": "2" } });
@@ -205,9 +211,9 @@ fn other_mounts_can_be_named() {
     ] {
         fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
     }
-    testkit::wait_for("the new mount is ready", || {
+    zts_testkit::wait_for("the new mount is ready", || {
         let body = json!({ "data": { "password": "hunter2" } });
-        let request = openbao::Request::new(openbao::Method::Post, "team/kv/data/db");
+        let request = zts_openbao::Request::new(zts_openbao::Method::Post, "team/kv/data/db");
         let request = request.json(&body).unwrap();
         server.client().send::<serde_json::Value>(&request).ok()
     });
@@ -222,7 +228,7 @@ fn other_mounts_can_be_named() {
 
 #[test]
 fn a_secret_of_another_namespace_is_reached() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "namespaced");
     let server = &host.server;
     server.write("sys/namespaces/team", &json!({}));
@@ -246,9 +252,9 @@ fn a_secret_of_another_namespace_is_reached() {
     ] {
         fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
     }
-    testkit::wait_for("the new mount is ready", || {
+    zts_testkit::wait_for("the new mount is ready", || {
         let body = json!({ "data": { "password": "hunter2" } });
-        let request = openbao::Request::new(openbao::Method::Post, "team/secret/data/db");
+        let request = zts_openbao::Request::new(zts_openbao::Method::Post, "team/secret/data/db");
         let request = request.json(&body).unwrap();
         server.client().send::<serde_json::Value>(&request).ok()
     });

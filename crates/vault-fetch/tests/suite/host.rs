@@ -11,8 +11,10 @@ use std::{
 };
 
 use serde_json::Value;
-pub(crate) use testkit::shared_server;
-use testkit::{Cluster, HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
+pub(crate) use zts_testkit::shared_server;
+use zts_testkit::{
+    Cluster, DnsServer, HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server,
+};
 
 /// A host with its role on a server, and a folder in place of its disk.
 pub(crate) struct Host {
@@ -20,23 +22,23 @@ pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) credentials: HostCredentials,
     folder: ScratchDir,
-    /// What the host asks in place of the server.
+    /// The proxy that the host uses in place of the server.
     relay: Option<Proxy>,
-    /// What no run may ever say.
+    /// The values that no run may print.
     secrets: Mutex<Vec<String>>,
 }
 
 impl Host {
-    /// A host of the shared server; the name is the test's own.
+    /// Creates a host on the shared server. Each test has a name of its own.
     pub(crate) fn new(name: &str) -> Self {
         Self::on(shared_server(), name)
     }
 
-    /// A host of a server that the test has for itself.
+    /// Creates a host on another server.
     pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
         let server = server.into();
         let credentials = server.add_host(name);
-        let folder = testkit::scratch_dir();
+        let folder = zts_testkit::scratch_dir();
         fs::create_dir(folder.join("approle")).unwrap();
         credentials.write_to(&folder.join("approle"));
         let secrets = vec![credentials.role_id.clone(), credentials.secret_id.clone()];
@@ -50,13 +52,14 @@ impl Host {
         }
     }
 
-    /// The same host, on a server that answers as HashiCorp Vault does.
+    /// Returns the host, on a server that answers as HashiCorp Vault does.
     pub(crate) fn on_vault(mut self) -> Self {
-        self.relay = Some(Proxy::vault(&self.server.address()));
+        self.relay = Some(Proxy::emulating_vault(&self.server.address()));
         self
     }
 
-    /// The method and path of each request about secrets to the server that answers as HashiCorp Vault does.
+    /// Returns the method and path of each request about secrets to the server that answers as
+    /// HashiCorp Vault does.
     pub(crate) fn asked_vault(&self) -> Vec<String> {
         let hits = self.relay.as_ref().unwrap().requests();
         hits.iter()
@@ -65,65 +68,82 @@ impl Host {
             .collect()
     }
 
-    /// The path of its secret.
+    /// Returns the path of the secret.
     pub(crate) fn secret(&self) -> String {
         format!("hosts/{}/db", self.name)
     }
 
-    /// Writes a new version of its secret.
+    /// Writes a new version of the secret.
     pub(crate) fn put(&self, values: &Value) -> &Self {
         self.server.put_secret(&self.secret(), values);
-        self.keep_quiet(values);
+        self.forbid(values);
         self
     }
 
-    /// No run may say a string of `values`.
-    pub(crate) fn keep_quiet(&self, values: &Value) {
+    /// Adds the strings of `values` to those that no run may print.
+    pub(crate) fn forbid(&self, values: &Value) {
         match values {
             Value::String(text) if text.len() >= 6 => {
                 let start = text.chars().take(40).collect();
                 self.secrets.lock().unwrap().push(start);
             }
-            Value::Array(list) => list.iter().for_each(|value| self.keep_quiet(value)),
-            Value::Object(map) => map.values().for_each(|value| self.keep_quiet(value)),
+            Value::Array(list) => list.iter().for_each(|value| self.forbid(value)),
+            Value::Object(map) => map.values().for_each(|value| self.forbid(value)),
             _ => {}
         }
     }
 
-    /// A place on its disk.
+    /// Returns a path on the disk of the host.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Where the files appear.
+    /// Returns the output directory.
     pub(crate) fn output(&self) -> PathBuf {
         self.path("secrets/db")
     }
 
-    /// Where the copy is kept.
+    /// Returns the cache directory.
     pub(crate) fn cache(&self) -> PathBuf {
         self.path("cache/db")
     }
 
-    /// The one file of the cache.
+    /// Returns the directory of the notes that all fetches share.
+    pub(crate) fn runtime_dir(&self) -> PathBuf {
+        self.path("notes")
+    }
+
+    /// Returns the file of the proven copy.
     pub(crate) fn cached_copy(&self) -> PathBuf {
         self.cache().join("secret.json")
     }
 
-    /// What stands in the output directory, as text.
+    /// Returns the files in the output directory as text.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         files_in(&self.output())
     }
 
-    /// A run for its secret.
+    /// Prepares a fetch of the secret.
     pub(crate) fn fetch(&self) -> Fetch<'_> {
         self.fetch_of(&self.secret())
     }
 
-    /// A run for any path.
+    /// Runs a fetch by a script of the shell: `"$@"` is the command.
+    pub(crate) fn fetch_in_shell(&self, script: &str) -> Run {
+        Run::new("/bin/sh")
+            .args(["-c", script, "sh"])
+            .arg(env!("CARGO_BIN_EXE_vault-fetch"))
+            .arg(self.secret())
+            .arg(self.output())
+            .args(["--approle-dir".as_ref(), self.path("approle").as_os_str()])
+            .args(["--runtime-dir".as_ref(), self.runtime_dir().as_os_str()])
+    }
+
+    /// Prepares a fetch of any secret.
     pub(crate) fn fetch_of(&self, secret: &str) -> Fetch<'_> {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
             .args(["--approle-dir".as_ref(), self.path("approle").as_os_str()])
+            .args(["--runtime-dir".as_ref(), self.runtime_dir().as_os_str()])
             .arg(secret)
             .server(&self.server);
         let run = match &self.relay {
@@ -137,7 +157,7 @@ impl Host {
         }
     }
 
-    /// A good fetch of `values` that leaves a copy in the cache.
+    /// Fetches `values`, so that there is a copy in the cache.
     pub(crate) fn with_cached(self, values: &Value) -> Self {
         self.put(values);
         let output = self.fetch().cached().run();
@@ -146,15 +166,14 @@ impl Host {
         self
     }
 
-    pub(crate) fn assert_discreet(&self, output: &Output) {
+    pub(crate) fn assert_prints_no_secret(&self, output: &RunOutput) {
         for secret in self.secrets.lock().unwrap().iter() {
-            let said = output.stdout.contains(secret) || output.stderr.contains(secret);
-            assert!(!said, "the run says a secret:\n{output}");
+            let is_printed = output.stdout.contains(secret) || output.stderr.contains(secret);
+            assert!(!is_printed, "the run prints a secret:\n{output}");
         }
     }
 
-    /// Every file below the host's folder whose content has one of its secret values, but for the
-    /// credentials themselves.
+    /// Returns every file of the host that contains `value`.
     pub(crate) fn files_with(&self, value: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         search(&self.folder, value.as_bytes(), &mut found);
@@ -179,7 +198,7 @@ fn search(folder: &Path, value: &[u8], found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The files in a folder with their contents, none where there is no folder.
+/// Returns the files in a folder with their contents. Empty where there is no folder.
 pub(crate) fn files_in(folder: &Path) -> BTreeMap<String, String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return BTreeMap::new();
@@ -194,14 +213,14 @@ pub(crate) fn files_in(folder: &Path) -> BTreeMap<String, String> {
     files.collect()
 }
 
-/// `files(&[("a", "1")])`, to compare with [`Host::files`].
+/// Returns the map of `pairs`, to compare with [`Host::files`].
 pub(crate) fn files<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs
         .map(|(name, content)| (name.to_owned(), content.to_owned()))
         .into()
 }
 
-/// A mode in octal, as `ls` shows it.
+/// Returns a mode in octal.
 pub(crate) fn mode(path: &Path) -> String {
     let mode = fs::symlink_metadata(path).unwrap().permissions().mode();
     format!("{:04o}", mode & 0o7777)
@@ -211,12 +230,12 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Whether the tests run as root, whom no permission stops.
+/// Returns whether the tests run as root, which may read and write everything.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A run of the program, being put together.
+/// A run of the program before its start.
 pub(crate) struct Fetch<'a> {
     host: &'a Host,
     run: Run,
@@ -234,12 +253,12 @@ impl Fetch<'_> {
         self
     }
 
-    /// Asks these addresses in place of the server's own.
+    /// Uses these addresses in place of the server's.
     pub(crate) fn address(self, address: impl AsRef<OsStr>) -> Self {
         self.env("BAO_ADDR", address)
     }
 
-    /// Asks through a proxy.
+    /// Uses a proxy in place of the server.
     pub(crate) fn through(self, proxy: &Proxy) -> Self {
         self.address(proxy.address())
     }
@@ -250,53 +269,59 @@ impl Fetch<'_> {
         self
     }
 
-    /// In this folder.
-    pub(crate) fn folder(mut self, folder: &Path) -> Self {
-        self.run = self.run.folder(folder);
+    /// Uses the DNS server alone.
+    pub(crate) fn dns(mut self, server: &DnsServer) -> Self {
+        self.run = self.run.etc(server.etc());
         self
     }
 
-    /// With the host's cache, which it turns to after the default time.
+    /// Runs in this folder.
+    pub(crate) fn current_dir(mut self, folder: &Path) -> Self {
+        self.run = self.run.current_dir(folder);
+        self
+    }
+
+    /// Uses the cache, after the default time.
     pub(crate) fn cached(self) -> Self {
         self.cached_after(Duration::from_millis(800))
     }
 
-    /// With the host's cache, which it turns to after this time where the machine has nothing else to do.
+    /// Uses the cache after this time. It is longer on a busy machine.
     pub(crate) fn cached_after(self, time: Duration) -> Self {
         let cache = self.host.cache();
-        let time = format!("{}ms", testkit::busy(time).as_millis());
+        let time = format!("{}ms", zts_testkit::scale_timeout(time).as_millis());
         self.args(["--cached-deadline", &time])
             .args(["--cache-dir".as_ref(), cache.as_os_str()])
     }
 
-    /// Gives up after this long.
+    /// Sets the deadline.
     pub(crate) fn deadline(self, time: &str) -> Self {
         self.args(["--deadline", time])
     }
 
-    /// Runs it to its end, and sees that it says nothing secret.
-    pub(crate) fn run(self) -> Output {
+    /// Runs the program, and asserts that it prints no secret.
+    pub(crate) fn run(self) -> RunOutput {
         let host = self.host;
         let output = self.start().finish();
-        host.assert_discreet(&output);
+        host.assert_prints_no_secret(&output);
         output
     }
 
-    /// Runs it to its good end without a word.
+    /// Runs the program, and asserts that it succeeds without any output.
     pub(crate) fn succeed(self) {
         let output = self.run();
         let quiet = output.stdout.is_empty() && output.stderr.is_empty();
         assert!(output.code() == Some(0) && quiet, "{output}");
     }
 
-    /// Starts it and goes on.
+    /// Starts the program.
     pub(crate) fn start(self) -> Running {
         self.run.arg(self.output).start()
     }
 }
 
-/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the same
-/// name, so that what is said of both is the same.
+/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the
+/// same name, so that the messages are equal.
 pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
     insta::allow_duplicates! {
         test(Host::new(name));
@@ -307,9 +332,9 @@ pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
 /// A cluster of three, and a folder with the credentials of its host `web01` in `approle`.
 pub(crate) fn cluster_with_web01() -> (Cluster, ScratchDir) {
     let mut cluster = Cluster::start_with_tls(3);
-    let folder = testkit::scratch_dir();
+    let folder = zts_testkit::scratch_dir();
     fs::create_dir(folder.join("approle")).unwrap();
-    let credentials = cluster.leader().add_host("web01");
+    let credentials = cluster.active_node().add_host("web01");
     credentials.write_to(&folder.join("approle"));
     (cluster, folder)
 }

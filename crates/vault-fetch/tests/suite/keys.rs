@@ -6,7 +6,7 @@ use crate::host::{Host, files};
 
 #[test]
 fn changed_added_and_removed_keys_arrive_together() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("keys-change");
     host.put(&json!({ "kept": "same", "changed": "old", "removed": "gone" }));
     host.fetch().succeed();
@@ -20,7 +20,7 @@ fn changed_added_and_removed_keys_arrive_together() {
 
 #[test]
 fn a_secret_that_lost_all_its_keys_is_an_empty_directory() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("no-keys");
     host.put(&json!({ "password": "hunter2" }));
     host.fetch().cached().succeed();
@@ -32,7 +32,7 @@ fn a_secret_that_lost_all_its_keys_is_an_empty_directory() {
 
 #[test]
 fn odd_names_that_are_file_names_are_taken_as_they_are() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("odd-names");
     let longest = "x".repeat(255);
     let names = [
@@ -67,7 +67,7 @@ fn odd_names_that_are_file_names_are_taken_as_they_are() {
 
 #[test]
 fn names_that_lead_elsewhere_are_refused_before_anything_is_written() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("bad-names").with_cached(&json!({ "password": "hunter2" }));
     let too_long = "x".repeat(300);
     let too_long_in_bytes = "ü".repeat(128);
@@ -106,8 +106,8 @@ fn names_that_lead_elsewhere_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_refused_name_says_what_to_do() {
-    testkit::require_bao!();
+fn a_refused_name_has_a_hint() {
+    zts_testkit::require_bao!();
     let host = Host::new("bad-name");
     host.put(&json!({ "../../etc/passwd": "root::0:0" }));
     insta::assert_snapshot!(host.fetch().run(), @r#"
@@ -123,7 +123,7 @@ fn a_refused_name_says_what_to_do() {
 
 #[test]
 fn secrets_whose_paths_differ_by_case_are_two() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("case");
     host.server
         .put_secret("hosts/case/Db", &json!({ "password": "upper" }));
@@ -131,7 +131,7 @@ fn secrets_whose_paths_differ_by_case_are_two() {
         .put_secret("hosts/case/db", &json!({ "password": "lower" }));
     host.fetch_of("hosts/case/Db").cached().succeed();
     assert_eq!(host.files(), files([("password", "upper")]));
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = host.fetch_of("hosts/case/db").cached();
     let output = fetch.address(refused.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"
@@ -146,8 +146,8 @@ fn secrets_whose_paths_differ_by_case_are_two() {
 }
 
 #[test]
-fn what_systemd_takes_as_no_credential_is_refused_before_the_service_fails() {
-    testkit::require_bao!();
+fn keys_that_are_no_credentials_are_refused_before_the_service_fails() {
+    zts_testkit::require_bao!();
     let host = Host::new("as-credential");
     let longest = "x".repeat(253);
     for key in [".env", "schlüssel", "a:b", &longest] {

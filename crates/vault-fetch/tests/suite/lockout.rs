@@ -1,17 +1,17 @@
-//! User lockout: a server that has locked the host's role, and a host that does not bring that about.
+//! User lockout: a server that has locked the role of a host, and a host that avoids that.
 
 use std::{slice, thread, time::Duration};
 
-use openbao::{AppRoleCredentials, approle};
 use serde_json::{Value, json};
-use testkit::{Run, Server};
+use zts_openbao::{AppRoleCredentials, approle};
+use zts_testkit::{Fault, Proxy, Run, RunOutput, Server};
 
-use crate::host::{Host, cluster_with_web01, files, files_in};
+use crate::host::{Host, cluster_with_web01, files, files_in, mode};
 
-/// A host with a copy, on a server that locks roles as it does by default, but for `time`.
+/// Creates a host with a copy, on a server that locks roles after five refused logins for `time`.
 fn host_of_a_locking_server(name: &str, time: &str) -> Host {
     let server = Server::builder().audit().start();
-    server.lock_out();
+    server.enable_user_lockout();
     let tuned = json!({ "user_lockout_config": { "lockout_duration": time } });
     server.write("sys/auth/approle/tune", &tuned);
     Host::on(server, name).with_cached(&json!({ "password": "hunter2" }))
@@ -24,8 +24,8 @@ fn destroy_secret_id(host: &Host) {
 }
 
 #[test]
-fn a_locked_role_is_told_and_the_copy_stands_in() {
-    testkit::require_bao!();
+fn a_locked_role_is_reported_and_the_copy_is_used() {
+    zts_testkit::require_bao!();
     let host = host_of_a_locking_server("locked", "15m");
     host.server.lock_role(&host.credentials.role_id);
     for how in ["inline", "auto", "login"] {
@@ -51,14 +51,14 @@ fn a_locked_role_is_told_and_the_copy_stands_in() {
     ");
     assert!(
         output.time < Duration::from_secs(5),
-        "waiting would be in vain"
+        "it does not wait for the end of the lock"
     );
 }
 
 /// The command of the hint ends the lock at once.
 #[test]
 fn a_mount_that_is_tuned_locks_nobody() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host_of_a_locking_server("tuned", "15m");
     host.server.lock_role(&host.credentials.role_id);
     assert_eq!(host.fetch().run().code(), Some(1));
@@ -69,11 +69,11 @@ fn a_mount_that_is_tuned_locks_nobody() {
     host.fetch().succeed();
 }
 
-/// While a role is locked, the server says the same of credentials that are good, destroyed, and of a role
-/// that is gone. Afterwards it tells.
+/// While a role is locked, the server gives the same answer for valid and destroyed credentials and
+/// for a deleted role.
 #[test]
-fn what_was_revoked_is_refused_when_the_lock_ends() {
-    testkit::require_bao!();
+fn revoked_credentials_are_refused_when_the_lock_ends() {
+    zts_testkit::require_bao!();
     for name in ["destroyed-locked", "deleted-locked"] {
         let host = host_of_a_locking_server(name, "4s");
         host.server.lock_role(&host.credentials.role_id);
@@ -99,7 +99,7 @@ fn what_was_revoked_is_refused_when_the_lock_ends() {
 
 #[test]
 fn a_mount_that_is_missing_is_no_lock() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host_of_a_locking_server("no-mount-no-lock", "15m");
     for how in ["auto", "login"] {
         let fetch = host.fetch().cached().args(["--authentication", how]);
@@ -109,23 +109,23 @@ fn a_mount_that_is_missing_is_no_lock() {
     }
 }
 
-/// How often OpenBao refused a login of the host so far.
+/// Returns the number of refused logins.
 fn refused_logins(host: &Host) -> usize {
-    let logins = host.server.audited();
+    let logins = host.server.audited_requests();
     logins
         .iter()
         .filter(|request| request.path == "auth/approle/login")
         .count()
 }
 
-/// Retries and many secrets at once: after `create-host --force` the new credentials work.
+/// Many fetches at once and many retries. New credentials (`create-host --force`) work at once.
 #[test]
 fn refused_credentials_never_lock_the_role() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host_of_a_locking_server("refused", "15m");
     destroy_secret_id(&host);
     // as after a boot: nothing is known of the credentials
-    std::fs::remove_file(host.path("secrets/.vault-logins")).unwrap();
+    std::fs::remove_file(host.runtime_dir().join("logins")).unwrap();
     let before = refused_logins(&host);
     let runs: Vec<_> = (0..20)
         .map(|number| {
@@ -159,10 +159,82 @@ fn refused_credentials_never_lock_the_role() {
     host.fetch().cached().succeed();
 }
 
-/// Credentials that were good a moment ago, and are refused to many fetches at once.
+/// Runs a fetch of a secret that is absent at first. `meanwhile` runs before the absence is
+/// confirmed. Returns also the paths of the requests.
+fn fetch_absent(host: &Host, meanwhile: impl FnOnce()) -> (RunOutput, Vec<String>) {
+    let proxy = Proxy::to(&host.server.address());
+    let delay = Fault::Delay(Duration::from_millis(1500));
+    proxy.once_on("/v1/sys/internal/ui/mounts", delay);
+    let fetch = host.fetch().through(&proxy).start();
+    let paths = || proxy.requests().into_iter().map(|request| request.path);
+    zts_testkit::wait_for("the way to the active node is looked up", || {
+        paths()
+            .any(|path| path.ends_with("/ui/mounts"))
+            .then_some(())
+    });
+    meanwhile();
+    (fetch.finish(), paths().collect())
+}
+
 #[test]
-fn credentials_that_were_good_are_soon_held_back_too() {
-    testkit::require_bao!();
+fn a_login_that_the_active_node_refuses_is_reported_and_counted() {
+    zts_testkit::require_bao!();
+    let host = Host::new("refused-by-active");
+    let (output, _) = fetch_absent(&host, || destroy_secret_id(&host));
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output.stderr.contains("OpenBao refused the login"),
+        "{output}"
+    );
+    let noted = std::fs::read(host.runtime_dir().join("logins")).unwrap();
+    let noted: Value = serde_json::from_slice(&noted).unwrap();
+    assert_eq!(noted["refused"], 1, "{noted}");
+}
+
+#[test]
+fn a_secret_that_only_the_active_node_has_costs_no_token() {
+    zts_testkit::require_bao!();
+    let host = Host::new("only-on-active");
+    let values = json!({ "password": "hunter2" });
+    let (output, paths) = fetch_absent(&host, || {
+        host.put(&values);
+    });
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(host.files(), files([("password", "hunter2")]));
+    let logins = paths.iter().filter(|path| path.ends_with("/login"));
+    assert_eq!(logins.count(), 0, "{paths:?}");
+}
+
+/// The mount locks after OpenBao's default of five refused logins. The limit is the host's, and not
+/// that of each folder that holds secrets.
+#[test]
+fn refused_credentials_lock_no_role_where_secrets_are_in_three_folders() {
+    zts_testkit::require_bao!();
+    let host = host_of_a_locking_server("three-folders", "15m");
+    destroy_secret_id(&host);
+    std::fs::remove_file(host.runtime_dir().join("logins")).unwrap();
+    let before = refused_logins(&host);
+    for _ in 0..2 {
+        for folder in ["secrets", "srv/app", "etc/keys"] {
+            let output = host.fetch().to(host.path(folder).join("db")).run();
+            assert_eq!(output.code(), Some(1), "{output}");
+            assert!(
+                output.stderr.contains("invalid role or secret ID"),
+                "{output}"
+            );
+        }
+    }
+    assert_eq!(refused_logins(&host) - before, 2);
+    assert_eq!(mode(&host.runtime_dir()), "0700");
+    let anew = host.server.issue_secret_id(&host.name);
+    anew.write_to(&host.path("approle"));
+    host.fetch().succeed(); // the role is not locked
+}
+
+/// The credentials were accepted before, and are refused now.
+#[test]
+fn credentials_that_were_accepted_before_are_blocked_too() {
+    zts_testkit::require_bao!();
     let host = host_of_a_locking_server("were-good", "15m");
     destroy_secret_id(&host);
     for _ in 0..12 {
@@ -173,13 +245,13 @@ fn credentials_that_were_good_are_soon_held_back_too() {
     host.fetch().cached().succeed();
 }
 
-/// Each node counts for itself, and a locked one is not the last word.
+/// Each node counts for itself, so another one is tried.
 #[test]
 fn the_next_node_is_asked() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let (mut cluster, folder) = cluster_with_web01();
-    let leader = cluster.leader();
-    leader.lock_out();
+    let leader = cluster.active_node();
+    leader.enable_user_lockout();
     leader.put_secret("hosts/web01/db", &json!({ "password": "hunter2" }));
     let ca = folder.join("ca.pem");
     std::fs::copy(leader.ca_certificate().unwrap(), &ca).unwrap();
@@ -189,10 +261,11 @@ fn the_next_node_is_asked() {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch")).arg("hosts/web01/db");
         let run = run.arg(folder.join("run/db")).arg("--approle-dir");
         let run = run.arg(folder.join("approle")).env("BAO_CACERT", &ca);
+        let run = run.arg("--runtime-dir").arg(folder.join("notes"));
         run.env("BAO_ADDR", addresses.join(",")).run()
     };
     for address in &addresses {
-        testkit::wait_for("the node serves the secret", || {
+        zts_testkit::wait_for("the node serves the secret", || {
             (run(slice::from_ref(address)).code() == Some(0)).then_some(())
         });
     }
@@ -214,14 +287,16 @@ fn the_next_node_is_asked() {
             .filter(|address| **address != locked)
             .cloned(),
     );
-    std::fs::remove_dir_all(folder.join("run")).unwrap();
+    for left in ["run", "notes"] {
+        std::fs::remove_dir_all(folder.join(left)).unwrap();
+    }
     let output = run(&in_order);
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(
         files_in(&folder.join("run/db")),
         files([("password", "hunter2")])
     );
-    let noted = std::fs::read(folder.join("run/.vault-server")).unwrap();
+    let noted = std::fs::read(folder.join("notes/server")).unwrap();
     let noted: Value = serde_json::from_slice(&noted).unwrap();
     assert_ne!(noted["address"], locked.as_str());
 }

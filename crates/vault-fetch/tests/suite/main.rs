@@ -1,9 +1,9 @@
-//! The program as hosts run it, against real OpenBao servers: one topic a file.
+//! Tests of the program against real OpenBao servers, one topic for each file.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
-    reason = "what the helpers below cannot do fails their test, and what they measure is told"
+    reason = "an error of a helper fails its test, and measurements are printed"
 )]
 
 mod host;
@@ -17,9 +17,11 @@ mod environment;
 mod environment_file;
 mod fresh;
 mod hostile;
+mod json_file;
 mod keys;
 mod lockout;
 mod misleading;
+mod names;
 mod nodes;
 mod output;
 mod ownership;
@@ -27,9 +29,12 @@ mod refusals;
 mod rejected;
 mod replies;
 mod sealed;
+mod sealed_failures;
 mod secrecy;
 mod templates;
 mod tls;
 mod together;
 mod unavailable;
+mod unproven;
 mod values;
+mod verbose;

@@ -1,17 +1,18 @@
-//! Faults that look like others: each is told as what it is.
+//! Faults that look like other ones: each has its own message.
 
 use std::fs;
 
-use openbao::{approle, sys};
 use serde_json::json;
-use testkit::Server;
+use zts_openbao::{approle, sys};
+use zts_testkit::Server;
 
 use crate::host::{Host, files};
 
-/// A secret that is there, in an engine without versions: it is not deleted, and nothing of it here is.
+/// The secret exists, in an engine without versions. It does not count as deleted, and nothing is
+/// removed from the host.
 #[test]
 fn kv_version_1_is_told() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "kv-one");
     host.put(&json!({ "password": "hunter2" }));
     host.fetch().succeed();
@@ -47,8 +48,8 @@ fn with_role(name: &str, parameter: &str, value: &serde_json::Value) -> Host {
 }
 
 #[test]
-fn a_role_whose_tokens_have_few_uses_is_told_by_its_parameter() {
-    testkit::require_bao!();
+fn a_limit_on_the_uses_of_tokens_is_reported_by_its_parameter() {
+    zts_testkit::require_bao!();
     let host = with_role("few-uses", "token_num_uses", &json!(1));
     let output = host.fetch().deadline("1s").run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -57,8 +58,8 @@ fn a_role_whose_tokens_have_few_uses_is_told_by_its_parameter() {
 }
 
 #[test]
-fn a_role_whose_tokens_are_bound_to_another_address_is_told_by_its_parameter() {
-    testkit::require_bao!();
+fn tokens_that_are_bound_to_another_address_are_reported_by_the_parameter() {
+    zts_testkit::require_bao!();
     let host = with_role("bound-token", "token_bound_cidrs", &json!(["10.9.9.9/32"]));
     for login in ["auto", "inline", "login"] {
         let output = host.fetch().args(["--authentication", login]).run();
@@ -69,9 +70,9 @@ fn a_role_whose_tokens_are_bound_to_another_address_is_told_by_its_parameter() {
 
 #[test]
 fn a_server_that_was_never_initialised_is_not_called_sealed() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::builder().start_uninitialised();
-    let folder = testkit::scratch_dir();
+    let folder = zts_testkit::scratch_dir();
     fs::create_dir(folder.join("approle")).unwrap();
     for name in ["role-id", "secret-id"] {
         fs::write(
@@ -81,8 +82,9 @@ fn a_server_that_was_never_initialised_is_not_called_sealed() {
         .unwrap();
     }
     for login in ["auto", "login"] {
-        let output = testkit::Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
+        let output = zts_testkit::Run::new(env!("CARGO_BIN_EXE_vault-fetch"))
             .args(["--approle-dir".as_ref(), folder.join("approle").as_os_str()])
+            .args(["--runtime-dir".as_ref(), folder.join("notes").as_os_str()])
             .args(["--authentication", login, "--deadline", "1s", "hosts/a/db"])
             .arg(folder.join("secrets/db"))
             .server(&server)

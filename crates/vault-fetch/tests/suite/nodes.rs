@@ -1,17 +1,19 @@
-//! The list of addresses is the whole cluster: a node that is of no use costs a fetch one connect
-//! timeout at most, and the next fetch nothing.
+//! Several addresses of one cluster. A failed node costs a fetch one connect timeout at most, and
+//! the next fetch nothing.
 
 use std::{fs, slice, time::Duration};
 
 use serde_json::json;
-use testkit::{BlackHole, Cluster, Output, Proxy, Run, ScratchDir, Server, SilentAddress, Trouble};
+use zts_testkit::{
+    BlackHole, Cluster, Fault, Proxy, Run, RunOutput, ScratchDir, Server, SilentListener,
+};
 
 use crate::host::{Host, cluster_with_web01, files, files_in, mode, set_mode};
 
 /// The connect timeout of the program.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// A cluster of three that all have the secret of a host, and the host's folder.
+/// A cluster of three nodes that have the secret of a host, and the folder of the host.
 struct Hosted {
     cluster: Cluster,
     folder: ScratchDir,
@@ -20,7 +22,7 @@ struct Hosted {
 impl Hosted {
     fn start() -> Self {
         let (mut cluster, folder) = cluster_with_web01();
-        let leader = cluster.leader();
+        let leader = cluster.active_node();
         // A copy: a killed server takes its folder with it.
         fs::copy(leader.ca_certificate().unwrap(), folder.join("ca.pem")).unwrap();
         leader.put_secret("hosts/web01/db", &json!({ "password": "hunter2" }));
@@ -31,7 +33,7 @@ impl Hosted {
         hosted
     }
 
-    /// The addresses of all nodes.
+    /// Returns the addresses of all nodes.
     fn addresses(&self) -> Vec<String> {
         let addresses = self.cluster.addresses();
         addresses.split(',').map(str::to_owned).collect()
@@ -44,25 +46,27 @@ impl Hosted {
 
     /// Waits until this node serves the secret.
     fn wait_for(&self, address: &String) {
-        testkit::wait_for("the node serves the secret", || {
+        zts_testkit::wait_for("the node serves the secret", || {
             let output = self.run(slice::from_ref(address));
             (output.code() == Some(0)).then_some(())
         });
     }
 
-    fn run(&self, addresses: &[String]) -> Output {
+    fn run(&self, addresses: &[String]) -> RunOutput {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch")).arg("hosts/web01/db");
         let run = run.arg(self.folder.join("run/db"));
         let run = run.arg("--approle-dir").arg(self.folder.join("approle"));
+        let run = run.arg("--runtime-dir").arg(self.folder.join("notes"));
         let run = run.env("BAO_CACERT", self.folder.join("ca.pem"));
         run.env("BAO_ADDR", addresses.join(",")).run()
     }
 
-    /// Fetches as after a reboot, which takes less than `most`, and then once more, which takes no time
-    /// worth mentioning.
+    /// Fetches as after a reboot, in less than `most`, and then once more, in almost no time.
     #[track_caller]
     fn fetch_twice(&self, what: &str, addresses: &[String], most: Duration) {
-        let _ = fs::remove_dir_all(self.folder.join("run"));
+        for left in ["run", "notes"] {
+            let _ = fs::remove_dir_all(self.folder.join(left));
+        }
         let [first, second] = [(); 2].map(|()| {
             let output = self.run(addresses);
             // while another leader is elected
@@ -80,7 +84,7 @@ impl Hosted {
     }
 }
 
-/// `first`, and then the others of `all`.
+/// Returns `first`, and then the others of `all`.
 fn beginning_with(first: &[&str], all: &[String]) -> Vec<String> {
     let others = all.iter().map(String::as_str);
     let others = others.filter(|address| !first.contains(address));
@@ -93,8 +97,8 @@ fn encrypted(address: &str) -> String {
 }
 
 #[test]
-fn whatever_ails_the_first_nodes_a_fetch_waits_for_one_of_them_at_most() {
-    testkit::require_bao!();
+fn a_fetch_waits_for_one_failing_node_at_most() {
+    zts_testkit::require_bao!();
     let mut hosted = Hosted::start();
     let all = hosted.addresses();
     let fetch = |hosted: &Hosted, what, first: &[&str], most| {
@@ -102,8 +106,8 @@ fn whatever_ails_the_first_nodes_a_fetch_waits_for_one_of_them_at_most() {
     };
 
     let ports = (
-        testkit::refused_address(),
-        [(); 2].map(|()| SilentAddress::open()),
+        zts_testkit::closed_port(),
+        [(); 2].map(|()| BlackHole::open()),
     );
     let refused = encrypted(&ports.0.address());
     let silent = ports.1.each_ref().map(|port| encrypted(&port.address()));
@@ -115,13 +119,13 @@ fn whatever_ails_the_first_nodes_a_fetch_waits_for_one_of_them_at_most() {
     let three = [refused.as_str(), silent, another];
     fetch(&hosted, "and one refuses", &three, CONNECT);
 
-    let leader = hosted.cluster.leader().address();
+    let leader = hosted.cluster.active_node().address();
     let standby = hosted.cluster.standbys()[0].address();
     fetch(&hosted, "a standby", &[&standby], CONNECT);
     hosted.node(&standby).pause();
     fetch(&hosted, "a paused standby", &[&standby], 2 * CONNECT);
     hosted.node(&standby).resume();
-    hosted.node(&standby).seal_by_restart();
+    hosted.node(&standby).restart_sealed();
     fetch(&hosted, "a sealed standby", &[&standby], CONNECT);
     hosted.node(&standby).unseal();
     hosted.wait_for(&standby);
@@ -129,21 +133,21 @@ fn whatever_ails_the_first_nodes_a_fetch_waits_for_one_of_them_at_most() {
     hosted.node(&leader).pause();
     fetch(&hosted, "a paused leader", &[&leader], 2 * CONNECT);
     hosted.node(&leader).resume();
-    let leader = hosted.cluster.leader().address();
+    let leader = hosted.cluster.active_node().address();
     hosted.node(&leader).kill();
     fetch(&hosted, "a killed leader", &[&leader], 2 * CONNECT);
-    let leader = hosted.cluster.leader().address();
+    let leader = hosted.cluster.active_node().address();
     hosted.node(&leader).kill();
     fetch(&hosted, "two of three", &[&leader], 2 * CONNECT);
 }
 
 #[test]
 fn with_a_copy_many_dead_nodes_leave_time_for_the_one_that_lives() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("many-dead").with_cached(&json!({ "password": "hunter2" }));
     host.put(&json!({ "password": "a-newer-one" }));
-    let silent = [(); 4].map(|()| SilentAddress::open());
-    let mut addresses = silent.each_ref().map(SilentAddress::address).to_vec();
+    let silent = [(); 4].map(|()| BlackHole::open());
+    let mut addresses = silent.each_ref().map(BlackHole::address).to_vec();
     addresses.push(host.server.address());
     // the default would do where nothing else runs
     let fetch = host.fetch().cached_after(Duration::from_secs(4));
@@ -151,27 +155,27 @@ fn with_a_copy_many_dead_nodes_leave_time_for_the_one_that_lives() {
     assert_eq!(host.files(), files([("password", "a-newer-one")]));
 }
 
-/// A host whose secret can be had through either of two proxies.
-struct TwoWays {
+/// A host whose secret can be read through each of two proxies.
+struct TwoProxies {
     host: Host,
-    ways: [Proxy; 2],
+    proxies: [Proxy; 2],
 }
 
-impl TwoWays {
+impl TwoProxies {
     fn new(name: &str) -> Self {
         let host = Host::new(name);
         host.put(&json!({ "password": "hunter2" }));
-        let ways = [(); 2].map(|()| Proxy::to(&host.server.address()));
-        Self { host, ways }
+        let proxies = [(); 2].map(|()| Proxy::to(&host.server.address()));
+        Self { host, proxies }
     }
 
-    /// Fetches, and gives how many requests for the secret each way has seen by now.
+    /// Fetches, and returns the number of requests for the secret through each proxy so far.
     #[track_caller]
     fn fetch(&self) -> [usize; 2] {
-        let addresses = self.ways.each_ref().map(Proxy::address).join(",");
+        let addresses = self.proxies.each_ref().map(Proxy::address).join(",");
         self.host.fetch().address(addresses).succeed();
-        self.ways.each_ref().map(|way| {
-            let requests = way.requests().into_iter();
+        self.proxies.each_ref().map(|proxy| {
+            let requests = proxy.requests().into_iter();
             requests.filter(|hit| hit.path.contains("/data/")).count()
         })
     }
@@ -183,33 +187,37 @@ impl TwoWays {
     }
 
     fn note(&self) -> std::path::PathBuf {
-        self.host.path("secrets/.vault-server")
+        self.host.runtime_dir().join("server")
     }
 }
 
 #[test]
 fn the_server_that_answered_last_is_asked_first_by_the_next_fetch() {
-    testkit::require_bao!();
-    let two = TwoWays::new("remembered");
+    zts_testkit::require_bao!();
+    let two = TwoProxies::new("remembered");
     assert_eq!(two.fetch(), [1, 0]);
-    assert!(!two.note().exists(), "there is nothing to note");
-    two.ways[0].always(Trouble::Status(503));
+    assert!(!two.note().exists(), "the first server needs no note");
+    two.proxies[0].always(Fault::Status(503));
     assert_eq!(two.fetch(), [2, 1]);
     assert_eq!(two.fetch(), [2, 2]);
-    assert_eq!(two.noted_address(), two.ways[1].address());
+    assert_eq!(two.noted_address(), two.proxies[1].address());
     assert_eq!(mode(&two.note()), "0600");
-    two.ways[0].behave();
-    assert_eq!(two.fetch(), [2, 3], "it stays with the one that answers");
-    two.ways[1].always(Trouble::Status(503));
+    two.proxies[0].clear_faults();
+    assert_eq!(
+        two.fetch(),
+        [2, 3],
+        "the server that answered stays the first"
+    );
+    two.proxies[1].always(Fault::Status(503));
     assert_eq!(two.fetch(), [3, 4]);
-    assert_eq!(two.fetch(), [4, 4], "and goes back");
+    assert_eq!(two.fetch(), [4, 4], "the first one again");
 }
 
 #[test]
 fn a_note_never_leads_to_a_server_that_is_not_configured() {
-    testkit::require_bao!();
-    let two = TwoWays::new("led-astray");
-    let hole = BlackHole::open();
+    zts_testkit::require_bao!();
+    let two = TwoProxies::new("led-astray");
+    let hole = SilentListener::open();
     assert_eq!(two.fetch(), [1, 0]);
     fs::write(two.note(), hole.address()).unwrap();
     set_mode(&two.note(), 0o600);
@@ -218,31 +226,31 @@ fn a_note_never_leads_to_a_server_that_is_not_configured() {
 }
 
 #[test]
-fn a_note_that_is_damaged_or_cannot_be_kept_is_no_trouble() {
-    testkit::require_bao!();
-    let two = TwoWays::new("no-note");
+fn a_damaged_note_is_ignored_and_so_is_one_that_cannot_be_written() {
+    zts_testkit::require_bao!();
+    let two = TwoProxies::new("no-note");
     assert_eq!(two.fetch(), [1, 0]);
     fs::write(two.note(), [0xff; 9000]).unwrap();
     assert_eq!(two.fetch(), [2, 0]);
     fs::remove_file(two.note()).unwrap();
     fs::create_dir(two.note()).unwrap();
-    two.ways[0].always(Trouble::Status(503));
+    two.proxies[0].always(Fault::Status(503));
     assert_eq!(two.fetch(), [3, 1]);
-    assert_eq!(two.fetch(), [4, 2], "asked in their order each time");
-    let left = fs::read_dir(two.host.path("secrets")).unwrap().flatten();
+    assert_eq!(two.fetch(), [4, 2], "in the order of the list each time");
+    let left = fs::read_dir(two.host.runtime_dir()).unwrap().flatten();
     let drafts = left.filter(|entry| {
         let name = entry.file_name().into_string().unwrap();
-        name.starts_with(".vault-server.")
+        name.starts_with("server.")
     });
     assert_eq!(drafts.count(), 0);
 }
 
 #[test]
 fn many_fetches_at_once_keep_one_note() {
-    testkit::require_bao!();
-    let two = TwoWays::new("all-at-once");
-    two.ways[0].always(Trouble::Status(503));
-    let addresses = two.ways.each_ref().map(Proxy::address).join(",");
+    zts_testkit::require_bao!();
+    let two = TwoProxies::new("all-at-once");
+    two.proxies[0].always(Fault::Status(503));
+    let addresses = two.proxies.each_ref().map(Proxy::address).join(",");
     let runs: Vec<_> = (0..16)
         .map(|number| {
             let output = two.host.path(&format!("secrets/s{number}"));
@@ -254,5 +262,5 @@ fn many_fetches_at_once_keep_one_note() {
         let output = run.finish();
         assert_eq!(output.code(), Some(0), "{output}");
     }
-    assert_eq!(two.noted_address(), two.ways[1].address());
+    assert_eq!(two.noted_address(), two.proxies[1].address());
 }

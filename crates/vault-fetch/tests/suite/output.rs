@@ -1,4 +1,4 @@
-//! Which directories are taken, and which are left alone.
+//! Output directories that are replaced, and those that are refused.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use testkit::{Output, Tmpfs};
+use zts_testkit::{RunOutput, Tmpfs};
 
 use crate::host::{Host, files, files_in, mode, set_mode};
 
@@ -25,7 +25,7 @@ fn written_to(host: &Host, output: &Path) {
 
 #[test]
 fn an_empty_directory_is_taken_over() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("empty-dir");
     fs::create_dir_all(host.output()).unwrap();
     set_mode(&host.output(), 0o755);
@@ -35,7 +35,7 @@ fn an_empty_directory_is_taken_over() {
 
 #[test]
 fn parents_that_are_missing_are_made() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("parents");
     written_to(&host, &host.path("a/b/c"));
     assert_eq!(
@@ -47,7 +47,7 @@ fn parents_that_are_missing_are_made() {
 
 #[test]
 fn odd_paths_are_paths() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("odd-paths");
     for name in [
         "with space",
@@ -61,7 +61,7 @@ fn odd_paths_are_paths() {
         written_to(&host, &host.path(name));
     }
     host.fetch()
-        .folder(&host.path("."))
+        .current_dir(&host.path("."))
         .to("relative")
         .succeed();
     assert_eq!(
@@ -71,8 +71,8 @@ fn odd_paths_are_paths() {
 }
 
 #[test]
-fn what_somebody_changed_in_the_directory_is_put_right() {
-    testkit::require_bao!();
+fn changed_files_are_repaired() {
+    zts_testkit::require_bao!();
     let host = host("put-right");
     host.fetch().succeed();
     let file = host.output().join("password");
@@ -109,7 +109,7 @@ fn what_somebody_changed_in_the_directory_is_put_right() {
 
 #[test]
 fn a_directory_with_files_of_somebody_else_is_left_alone() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("foreign-dir");
     fs::create_dir_all(host.output()).unwrap();
     fs::write(host.output().join("precious"), "data").unwrap();
@@ -128,7 +128,7 @@ fn a_directory_with_files_of_somebody_else_is_left_alone() {
 
 #[test]
 fn a_file_in_the_way_is_left_alone_before_and_after_the_first_fetch() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("file-there");
     fs::create_dir(host.path("secrets")).unwrap();
     let in_the_way = || fs::write(host.output(), "precious").unwrap();
@@ -160,7 +160,7 @@ fn a_file_in_the_way_is_left_alone_before_and_after_the_first_fetch() {
 
 #[test]
 fn a_link_in_the_way_is_neither_followed_nor_replaced() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("link-there");
     let elsewhere = host.path("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -184,12 +184,12 @@ fn a_link_in_the_way_is_neither_followed_nor_replaced() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_swapped_is_told() {
-    testkit::require_bao!();
+fn a_directory_that_cannot_be_exchanged_is_reported() {
+    zts_testkit::require_bao!();
     let host = host("no-swap");
     let mut said = String::new();
     for output in ["/", "/..", ".", "..", "", "x/.."] {
-        let output = host.fetch().folder(&host.path(".")).to(output).run();
+        let output = host.fetch().current_dir(&host.path(".")).to(output).run();
         assert_eq!(output.code(), Some(2), "{output}");
         said.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
@@ -204,11 +204,11 @@ fn a_directory_that_cannot_be_swapped_is_told() {
 }
 
 #[test]
-fn a_mount_point_is_told() {
-    testkit::require_bao!();
+fn a_mount_point_is_reported() {
+    zts_testkit::require_bao!();
     let host = host("mount-point");
     let Some(disk) = Tmpfs::mount(1 << 20) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     insta::assert_snapshot!(host.fetch().to(disk.path()).run(), @"
     exit status: 2
@@ -223,8 +223,8 @@ fn a_mount_point_is_told() {
 }
 
 #[test]
-fn a_file_in_place_of_a_parent_is_told() {
-    testkit::require_bao!();
+fn a_file_in_place_of_a_parent_is_reported() {
+    zts_testkit::require_bao!();
     let host = host("parent-file");
     fs::write(host.path("file"), "").unwrap();
     insta::assert_snapshot!(host.fetch().to(host.path("file/db")).run(), @"
@@ -236,8 +236,8 @@ fn a_file_in_place_of_a_parent_is_told() {
 }
 
 #[test]
-fn a_name_that_is_too_long_is_told() {
-    testkit::require_bao!();
+fn a_name_that_is_too_long_is_reported() {
+    zts_testkit::require_bao!();
     let host = host("long-output");
     let output = host.fetch().to(host.path(&"x".repeat(250))).run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -246,7 +246,7 @@ fn a_name_that_is_too_long_is_told() {
 
 #[test]
 fn two_secrets_beside_each_other_do_not_disturb_each_other() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("beside");
     host.server
         .put_secret("hosts/beside/web", &json!({ "key": "of-the-web" }));
@@ -264,9 +264,9 @@ fn two_secrets_beside_each_other_do_not_disturb_each_other() {
 
 #[test]
 fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     if !crate::host::is_root() {
-        testkit::skip!("giving folders away needs root");
+        zts_testkit::skip!("giving folders away needs root");
     }
     let host = host("led-astray");
     let app = host.path("app");
@@ -287,7 +287,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: `hosts/led-astray/db` was written, but no copy could be kept for the day OpenBao is down: `[temporary]/app` may be changed by another user while root writes below it
+    warning: `hosts/led-astray/db` was written, but no copy could be kept: `[temporary]/app` may be changed by another user while root writes below it
     ");
     // somebody else's group may write to it
     std::os::unix::fs::chown(&app, Some(0), Some(65_533)).unwrap();
@@ -300,12 +300,12 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
 
 #[test]
 fn a_folder_beside_it_that_others_may_change_is_refused() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("open-beside");
     let beside = host.path("secrets/.db.vault-fetch");
     fs::create_dir_all(&beside).unwrap();
     set_mode(&beside, 0o777);
-    let output: Output = host.fetch().run();
+    let output: RunOutput = host.fetch().run();
     insta::assert_snapshot!(output, @"
     exit status: 2
     ----- stdout -----

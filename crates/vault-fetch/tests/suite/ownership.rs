@@ -19,9 +19,9 @@ fn owner(path: &Path) -> (u32, u32) {
 
 #[test]
 fn owner_and_group_by_name_and_by_number() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     if !is_root() {
-        testkit::skip!("giving files away needs root");
+        zts_testkit::skip!("giving files away needs root");
     }
     let host = host("owners");
     let file = host.output().join("password");
@@ -46,12 +46,12 @@ fn owner_and_group_by_name_and_by_number() {
 
 #[test]
 fn also_a_copy_from_the_cache_gets_its_owner() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     if !is_root() {
-        testkit::skip!("giving files away needs root");
+        zts_testkit::skip!("giving files away needs root");
     }
     let host = host("cached-owner").with_cached(&json!({ "password": "hunter2" }));
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = host.fetch().cached().address(refused.address());
     let output = fetch.args(["--owner", "daemon", "--mode", "440"]).run();
     assert_eq!(output.code(), Some(0), "{output}");
@@ -60,8 +60,8 @@ fn also_a_copy_from_the_cache_gets_its_owner() {
 }
 
 #[test]
-fn an_owner_or_group_that_does_not_exist_is_this_secrets_trouble() {
-    testkit::require_bao!();
+fn an_owner_or_group_that_does_not_exist_fails_only_this_secret() {
+    zts_testkit::require_bao!();
     let host = host("no-owner");
     insta::assert_snapshot!(host.fetch().args(["--owner", "nobody-of-this-name"]).run(), @"
     exit status: 2
@@ -89,10 +89,10 @@ fn an_owner_or_group_that_does_not_exist_is_this_secrets_trouble() {
 }
 
 #[test]
-fn somebody_who_is_not_root_cannot_give_files_away() {
-    testkit::require_bao!();
+fn a_user_other_than_root_cannot_give_files_away() {
+    zts_testkit::require_bao!();
     if is_root() {
-        testkit::skip!("this needs a user who is not root");
+        zts_testkit::skip!("this needs a user who is not root");
     }
     let host = host("not-root");
     let output = host.fetch().args(["--owner", "0"]).run();
@@ -102,7 +102,7 @@ fn somebody_who_is_not_root_cannot_give_files_away() {
 
 #[test]
 fn the_mode_is_that_of_the_files_and_opens_the_directory_for_those_who_may_read() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("modes");
     let mine = if is_root() { '5' } else { '7' };
     for (asked, of_files, of_directory) in [
@@ -125,7 +125,7 @@ fn the_mode_is_that_of_the_files_and_opens_the_directory_for_those_who_may_read(
 
 #[test]
 fn a_mode_that_is_none_is_wrong_usage() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("bad-mode");
     for wrong in [
         "",
@@ -152,25 +152,120 @@ fn a_mode_that_is_none_is_wrong_usage() {
 }
 
 #[test]
-fn the_umask_of_whoever_starts_it_changes_nothing() {
-    testkit::require_bao!();
-    let host = host("umask");
-    let run = testkit::Run::new("/bin/sh").args(["-c", "umask 0; exec \"$@\"", "sh"]);
-    let run = run
-        .arg(env!("CARGO_BIN_EXE_vault-fetch"))
-        .arg(host.secret());
-    let run = run
-        .arg(host.output())
-        .arg("--approle-dir")
-        .arg(host.path("approle"));
-    let run = run
-        .arg("--cache-dir")
-        .arg(host.cache())
-        .server(&host.server);
-    let output = run.run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert_eq!(mode(&host.output().join("password")), "0400");
-    assert_eq!(mode(&host.cache()), "0700");
-    assert_eq!(mode(&host.cached_copy()), "0600");
-    assert_eq!(mode(&host.path("secrets/.db.vault-fetch")), "0700");
+fn the_umask_changes_nothing() {
+    zts_testkit::require_bao!();
+    for umask in ["0", "077"] {
+        let host = host(&format!("umask-{umask}"));
+        let command = format!("umask {umask}; exec \"$@\"");
+        let run = host.fetch_in_shell(&command);
+        let run = run
+            .arg("--cache-dir")
+            .arg(host.path("var/cache/db"))
+            .server(&host.server);
+        let output = run.run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        for (path, expected) in [
+            ("secrets", "0711"),
+            ("secrets/db/password", "0400"),
+            ("secrets/.db.vault-fetch", "0700"),
+            ("var", "0711"),
+            ("var/cache", "0711"),
+            ("var/cache/db", "0700"),
+            ("var/cache/db/secret.json", "0600"),
+        ] {
+            assert_eq!(mode(&host.path(path)), expected, "{path}, umask {umask}");
+        }
+        assert_eq!(mode(&host.runtime_dir()), "0700", "umask {umask}");
+    }
+}
+
+/// Returns the flags of a template.
+fn with_template<'a>(host: &'a Host, flags: &[&str]) -> crate::host::Fetch<'a> {
+    let source = host.path("conf.in");
+    fs::write(&source, "{{ password }}").unwrap();
+    let template = format!("app.conf={}", source.display());
+    host.fetch().args(["--template", &template]).args(flags)
+}
+
+#[test]
+fn a_template_may_have_a_mode_of_its_own() {
+    zts_testkit::require_bao!();
+    let host = host("template-mode");
+    let of = |name: &str| mode(&host.output().join(name));
+    let mine = if is_root() { '5' } else { '7' };
+    for (asked, of_directory) in [("0440", "50"), ("0444", "55"), ("0400", "00")] {
+        let flag = format!("app.conf={asked}");
+        with_template(&host, &["--template-mode", &flag]).succeed();
+        assert_eq!(
+            (of("app.conf"), of("password")),
+            (asked.to_owned(), "0400".to_owned())
+        );
+        assert_eq!(mode(&host.output()), format!("0{mine}{of_directory}"));
+        let before = fs::metadata(host.output()).unwrap().ino();
+        with_template(&host, &["--template-mode", &flag]).succeed();
+        let after = fs::metadata(host.output()).unwrap().ino();
+        assert_eq!(after, before, "what is right already is left alone");
+    }
+    with_template(&host, &[]).succeed();
+    assert_eq!(of("app.conf"), "0400");
+}
+
+#[test]
+fn a_template_may_have_an_owner_and_a_group_of_its_own() {
+    zts_testkit::require_bao!();
+    if !is_root() {
+        zts_testkit::skip!("giving files away needs root");
+    }
+    let host = host("template-owner");
+    let of = |name: &str| owner(&host.output().join(name));
+    let flags = ["--template-owner", "app.conf=1234"];
+    with_template(&host, &flags).succeed();
+    assert_eq!((of("app.conf"), of("password")), ((1234, 0), (0, 0)));
+    assert_eq!(mode(&host.output()), "0555", "its owner has to enter");
+    // to the directory of the secret's group, members of another one are others
+    let flags = [
+        ["--group", "2345"],
+        ["--template-group", "app.conf=3456"],
+        ["--template-mode", "app.conf=0440"],
+    ];
+    with_template(&host, &flags.concat()).succeed();
+    assert_eq!((of("app.conf"), of("password")), ((0, 3456), (0, 2345)));
+    assert_eq!(owner(&host.output()), (0, 2345));
+    assert_eq!(mode(&host.output()), "0555");
+    // the group alone, without the right to read, opens nothing
+    let flags = ["--template-group", "app.conf=3456"];
+    with_template(&host, &flags).succeed();
+    assert_eq!(mode(&host.output()), "0500");
+}
+
+#[test]
+fn an_owner_of_no_template_is_wrong_usage() {
+    zts_testkit::require_bao!();
+    let host = host("no-template");
+    for (flags, why) in [
+        (
+            ["--template-owner", "other=root"],
+            "there is no such template",
+        ),
+        (["--template-mode", "app.conf=0666"], "everybody may write"),
+        (["--template-mode", "app.conf=rw"], "octal"),
+        (["--template-group", "app.conf"], "NAME=VALUE"),
+        (
+            ["--template-owner", "app.conf=nobody-of-this-name"],
+            "does not exist",
+        ),
+    ] {
+        let output = with_template(&host, &flags).run();
+        assert_eq!(output.code(), Some(2), "{output}");
+        assert!(output.stderr.contains(why), "{output}");
+    }
+    let twice = [
+        "--template-owner",
+        "app.conf=0",
+        "--template-owner",
+        "app.conf=1",
+    ];
+    let output = with_template(&host, &twice).run();
+    assert!(output.stderr.contains("names `app.conf` twice"), "{output}");
+    assert!(!host.output().exists());
 }

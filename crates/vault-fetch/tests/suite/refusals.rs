@@ -1,23 +1,23 @@
-//! What OpenBao refuses: never the cache, and what is gone there goes here.
+//! Refusals of OpenBao: the cache is not used, and a secret that is gone is removed from the host.
 
-use openbao::sys;
 use serde_json::json;
+use zts_openbao::sys;
 
 use crate::host::{Host, files, on_both};
 
-/// A host that has fetched its secret into directory and cache.
+/// Creates a host with the secret in its output directory and in its cache.
 fn settled(name: &str) -> Host {
     Host::new(name).with_cached(&json!({ "password": "hunter2" }))
 }
 
-/// The secret stays where it was: in the directory and in the cache.
+/// Asserts that the secret is in the output directory and in the cache.
 #[track_caller]
 fn assert_kept(host: &Host) {
     assert_eq!(host.files(), files([("password", "hunter2")]));
     assert!(host.cached_copy().is_file());
 }
 
-/// Nothing on the host holds the secret any more.
+/// Asserts that no file on the host holds the secret.
 #[track_caller]
 fn assert_gone(host: &Host) {
     assert!(!host.output().exists(), "the directory is gone");
@@ -31,7 +31,7 @@ fn assert_gone(host: &Host) {
 
 #[test]
 fn a_role_that_is_gone() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("role-gone");
     host.server.delete_role("role-gone");
     insta::assert_snapshot!(host.fetch().cached().run(), @"
@@ -57,7 +57,7 @@ fn a_role_that_is_gone() {
 
 #[test]
 fn a_secret_id_that_was_destroyed() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("secret-id-gone");
     let accessor = json!({ "secret_id_accessor": host.credentials.accessor });
     let path = "auth/approle/role/secret-id-gone/secret-id-accessor/destroy";
@@ -75,7 +75,7 @@ fn a_secret_id_that_was_destroyed() {
 
 #[test]
 fn a_path_that_the_policy_does_not_allow() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("path-denied", |host| {
         let host = host.with_cached(&json!({ "password": "hunter2" }));
         let none = r#"path "secret/data/other" { capabilities = ["read"] }"#;
@@ -104,7 +104,7 @@ fn a_path_that_the_policy_does_not_allow() {
 
 #[test]
 fn another_hosts_secret() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("curious");
     host.server
         .put_secret("hosts/neighbour/db", &json!({ "password": "not-yours" }));
@@ -121,7 +121,7 @@ fn another_hosts_secret() {
 
 #[test]
 fn a_secret_that_was_never_written() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("never-written", |host| {
         insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
@@ -137,7 +137,7 @@ fn a_secret_that_was_never_written() {
 
 #[test]
 fn a_secret_whose_metadata_was_deleted_leaves_the_host() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("absent", |host| {
         let host = host.with_cached(&json!({ "password": "hunter2" }));
         host.server.delete_metadata(&host.secret());
@@ -155,7 +155,7 @@ fn a_secret_whose_metadata_was_deleted_leaves_the_host() {
 
 #[test]
 fn a_deleted_version_leaves_the_host_and_comes_back_when_undeleted() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("deleted", |host| {
         let host = host.with_cached(&json!({ "password": "hunter2" }));
         host.server.delete_version(&host.secret());
@@ -177,7 +177,7 @@ fn a_deleted_version_leaves_the_host_and_comes_back_when_undeleted() {
 
 #[test]
 fn a_destroyed_version_leaves_the_host() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("destroyed", |host| {
         let host = host.with_cached(&json!({ "password": "hunter2" }));
         host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
@@ -196,8 +196,8 @@ fn a_destroyed_version_leaves_the_host() {
 }
 
 #[test]
-fn a_version_of_null_is_this_secrets_own_failure_and_never_the_copy() {
-    testkit::require_bao!();
+fn a_version_of_null_fails_this_secret_and_is_not_replaced_by_the_copy() {
+    zts_testkit::require_bao!();
     let host = settled("null");
     host.server.put_secret(&host.secret(), &json!(null));
     insta::assert_snapshot!(host.fetch().cached().run(), @"
@@ -209,8 +209,8 @@ fn a_version_of_null_is_this_secrets_own_failure_and_never_the_copy() {
     hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again, or version 1 as it was: `bao kv rollback -version=1 -mount=secret hosts/null/db`
     ");
     assert_kept(&host);
-    let last = Some(delivery::Reason::Contents);
-    assert_eq!(delivery::Failures::of(&host.output()).last, last);
+    let last = Some(zts_delivery::FailureReason::Contents);
+    assert_eq!(zts_delivery::Failures::read(&host.output()).last, last);
     host.put(&json!({ "password": "hunter2" }));
     host.fetch().cached().succeed();
     let first = Host::new("null-first");
@@ -228,7 +228,7 @@ fn a_version_of_null_is_this_secrets_own_failure_and_never_the_copy() {
 
 #[test]
 fn values_of_null_are_values() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("null-values");
     host.put(&json!({ "a": null, "b": { "c": null }, "n": 1e300, "e": "" }));
     host.fetch().cached().succeed();
@@ -243,7 +243,7 @@ fn values_of_null_are_values() {
 
 #[test]
 fn a_gone_secret_leaves_the_host_also_when_its_directory_is_gone_already() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("half-gone");
     host.put(&json!({ "password": "hunter2", "more": "of-the-same" }));
     host.fetch().cached().succeed();
@@ -260,7 +260,7 @@ fn a_gone_secret_leaves_the_host_also_when_its_directory_is_gone_already() {
 
 #[test]
 fn a_gone_secret_takes_no_directory_with_it_that_is_not_its_own() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("not-its-own");
     std::fs::create_dir_all(host.output()).unwrap();
     std::fs::write(host.output().join("precious"), "data").unwrap();
@@ -277,7 +277,7 @@ fn a_gone_secret_takes_no_directory_with_it_that_is_not_its_own() {
 
 #[test]
 fn a_path_that_was_mistyped_takes_nothing_of_another_secret_away() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("mistyped");
     let output = host.fetch_of("hosts/mistyped/bd").cached().run();
     insta::assert_snapshot!(output, @"
@@ -293,8 +293,8 @@ fn a_path_that_was_mistyped_takes_nothing_of_another_secret_away() {
 }
 
 #[test]
-fn a_mount_that_is_missing_may_be_a_mistake_and_takes_nothing_away() {
-    testkit::require_bao!();
+fn a_missing_mount_removes_nothing() {
+    zts_testkit::require_bao!();
     let host = settled("no-mount");
     let policy = r#"path "*" { capabilities = ["read"] }"#;
     sys::write_policy(&host.server.client(), "host-no-mount", policy).unwrap();
@@ -323,7 +323,7 @@ fn a_mount_that_is_missing_may_be_a_mistake_and_takes_nothing_away() {
 
 #[test]
 fn a_mount_of_kv_version_1_is_refused() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("kv-one");
     host.server.write(
         "sys/mounts/kv-one",
@@ -347,13 +347,13 @@ fn a_mount_of_kv_version_1_is_refused() {
     assert_kept(&host);
 }
 
-/// What `vault-secrets metrics` tells of fetches.
+/// The failures that `vault-secrets metrics` shows.
 #[test]
 fn failures_are_noted_with_their_reason() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = settled("noted");
-    let noted = || delivery::Failures::of(&host.output());
-    assert_eq!(noted(), delivery::Failures::default());
+    let noted = || zts_delivery::Failures::read(&host.output());
+    assert_eq!(noted(), zts_delivery::Failures::default());
     let nowhere = ["--address", "http://127.0.0.1:1"];
     host.fetch().cached().args(nowhere).run();
     assert_eq!(noted().count, 0, "the copy stood in");
@@ -362,16 +362,22 @@ fn failures_are_noted_with_their_reason() {
         let output = host.fetch().args(arguments).run();
         assert_ne!(output.code(), Some(0), "{output}");
         let last = Some(reason);
-        assert_eq!(noted(), delivery::Failures { count, last }, "{output}");
+        assert_eq!(noted(), zts_delivery::Failures { count, last }, "{output}");
     };
     let quick = [nowhere[0], nowhere[1], "--deadline", "0s"];
-    fail(&quick, delivery::Reason::Unavailable);
-    fail(&["--require", "absent"], delivery::Reason::Contents);
-    fail(&["--owner", "nobody-of-this-name"], delivery::Reason::Host);
+    fail(&quick, zts_delivery::FailureReason::Unavailable);
+    fail(
+        &["--require", "absent"],
+        zts_delivery::FailureReason::Contents,
+    );
+    fail(
+        &["--owner", "nobody-of-this-name"],
+        zts_delivery::FailureReason::Host,
+    );
     let output = host.fetch().run();
     assert_eq!(output.code(), Some(0), "{output}");
     let last = None;
-    assert_eq!(noted(), delivery::Failures { count: 3, last });
+    assert_eq!(noted(), zts_delivery::Failures { count: 3, last });
     host.server.delete_role("noted");
-    fail(&[], delivery::Reason::Credentials);
+    fail(&[], zts_delivery::FailureReason::Credentials);
 }

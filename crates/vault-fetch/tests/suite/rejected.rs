@@ -1,4 +1,4 @@
-//! A version that this host's services did not come up with is not put in place again.
+//! A version with which a service failed is not deployed again.
 
 use std::{
     fs::{self, File},
@@ -6,8 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use delivery::Rejection;
 use serde_json::{Value, json};
+use zts_delivery::Rejection;
 
 use crate::host::{Host, files, set_mode};
 
@@ -23,7 +23,8 @@ fn rejection(version: u64) -> Rejection {
     }
 }
 
-/// A host with version 1 in place and in its cache, and version 2, which was rejected, on the server.
+/// Creates a host with version 1 deployed and in its cache, and the rejected version 2 on the
+/// server.
 fn with_copy(name: &str) -> Host {
     let host = Host::new(name).with_cached(&json!({ "password": GOOD }));
     host.put(&json!({ "password": BAD }));
@@ -31,7 +32,7 @@ fn with_copy(name: &str) -> Host {
     host
 }
 
-/// The same without a cache: the note lies beside the directory.
+/// Creates the same host without a cache. The rejection is in the state directory.
 fn without_copy(name: &str) -> Host {
     let host = Host::new(name);
     host.put(&json!({ "password": GOOD }));
@@ -56,7 +57,7 @@ fn copy(host: &Host) -> Value {
 
 #[test]
 fn the_copy_of_the_version_before_is_written_and_kept() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected");
     fs::remove_dir_all(host.output()).unwrap();
     insta::assert_snapshot!(host.fetch().cached().run(), @"
@@ -74,7 +75,7 @@ fn the_copy_of_the_version_before_is_written_and_kept() {
 
 #[test]
 fn the_bad_version_is_taken_out_again() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-in-place");
     host.fetch().succeed(); // without the cache, so that its note does not count
     assert_holds(&host, BAD);
@@ -84,27 +85,27 @@ fn the_bad_version_is_taken_out_again() {
 
 #[test]
 fn without_a_copy_the_version_in_place_stays() {
-    testkit::require_bao!();
-    let host = without_copy("rejected-standing");
+    zts_testkit::require_bao!();
+    let host = without_copy("rejected-deployed_version");
     insta::assert_snapshot!(host.fetch().run(), @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: version 2 of `hosts/rejected-standing/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; version 1 stays in place; `vault-secrets rotate db --again` tries version 2 again
+    warning: version 2 of `hosts/rejected-deployed_version/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; version 1 stays in place; `vault-secrets rotate db --again` tries version 2 again
     ");
     assert_holds(&host, GOOD);
 }
 
 #[test]
 fn without_any_other_version_it_is_written() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = without_copy("rejected-only");
     fs::remove_dir_all(host.output()).unwrap();
     insta::assert_snapshot!(host.fetch().run(), @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: version 2 of `hosts/rejected-only/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, for there is no other; `vault-secrets rotate db --again` tries version 2 again
+    warning: version 2 of `hosts/rejected-only/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, because there is no other; `vault-secrets rotate db --again` tries version 2 again
     ");
     assert_holds(&host, BAD);
     let output = host.fetch().run();
@@ -113,7 +114,7 @@ fn without_any_other_version_it_is_written() {
 
 #[test]
 fn a_copy_of_the_rejected_version_is_no_other() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-copy");
     rejection(9).write(&host.cache()).unwrap();
     host.fetch().cached().succeed();
@@ -126,7 +127,7 @@ fn a_copy_of_the_rejected_version_is_no_other() {
 
 #[test]
 fn another_secrets_files_are_no_other_version() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = without_copy("rejected-another");
     host.server.put_secret(
         "hosts/rejected-another/web",
@@ -141,7 +142,7 @@ fn another_secrets_files_are_no_other_version() {
 
 #[test]
 fn a_newer_version_is_written_and_the_note_is_gone() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let (cached, plain) = (
         with_copy("rejected-newer"),
         without_copy("rejected-newer-plain"),
@@ -161,7 +162,7 @@ fn a_newer_version_is_written_and_the_note_is_gone() {
 
 #[test]
 fn the_note_stays_while_no_copy_of_the_newer_version_can_be_kept() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-not-kept");
     host.put(&json!({ "password": "the-mended-password" }));
     let fetch = host.fetch().cached().args(["--seal-cache", "always"]);
@@ -173,7 +174,7 @@ fn the_note_stays_while_no_copy_of_the_newer_version_can_be_kept() {
 
 #[test]
 fn the_same_number_of_a_secret_that_was_made_anew_is_another_version() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-anew");
     let mut note = rejection(2);
     note.created_time = Some("2020-01-01T00:00:00Z".to_owned());
@@ -194,7 +195,7 @@ fn the_same_number_of_a_secret_that_was_made_anew_is_another_version() {
 
 #[test]
 fn a_version_in_place_that_is_newer_than_the_copy_stays() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host =
         Host::new("rejected-older-copy").with_cached(&json!({ "password": "an-old-password" }));
     host.put(&json!({ "password": GOOD }));
@@ -210,8 +211,8 @@ fn a_version_in_place_that_is_newer_than_the_copy_stays() {
 }
 
 #[test]
-fn a_copy_that_is_no_good_is_passed_over() {
-    testkit::require_bao!();
+fn an_unusable_copy_is_skipped() {
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-no-good");
     let required = || host.fetch().cached().args(["--require", "password"]);
     fs::write(host.cached_copy(), "garbage").unwrap();
@@ -226,7 +227,7 @@ fn a_copy_that_is_no_good_is_passed_over() {
 
 #[test]
 fn a_copy_without_a_required_key_or_too_old_is_passed_over() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-passed-over");
     fs::remove_dir_all(host.output()).unwrap();
     host.put(&json!({ "password": BAD, "user": "u" }));
@@ -237,7 +238,7 @@ fn a_copy_without_a_required_key_or_too_old_is_passed_over() {
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: `hosts/rejected-passed-over/db` has no key `user`
-    warning: version 3 of `hosts/rejected-passed-over/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, for there is no other; `vault-secrets rotate db --again` tries version 3 again
+    warning: version 3 of `hosts/rejected-passed-over/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, because there is no other; `vault-secrets rotate db --again` tries version 3 again
     ");
     assert_eq!(host.files()["password"], BAD);
 
@@ -253,10 +254,10 @@ fn a_copy_without_a_required_key_or_too_old_is_passed_over() {
 }
 
 #[test]
-fn with_openbao_down_the_copy_stands_in_as_ever() {
-    testkit::require_bao!();
+fn with_openbao_down_the_copy_is_used() {
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-down");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = host.fetch().cached().address(refused.address()).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(
@@ -268,7 +269,7 @@ fn with_openbao_down_the_copy_stands_in_as_ever() {
 
 #[test]
 fn a_note_that_is_no_note_does_not_count() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = with_copy("rejected-odd");
     let note = host.cache().join("rejected.json");
     let good = fs::read(&note).unwrap();
@@ -288,7 +289,7 @@ fn a_note_that_is_no_note_does_not_count() {
 
 #[test]
 fn a_secret_that_is_gone_takes_the_note_and_all_files_with_it() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     for (name, cached) in [("rejected-gone", true), ("rejected-gone-plain", false)] {
         let host = if cached {
             with_copy(name)

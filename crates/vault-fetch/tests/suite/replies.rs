@@ -1,11 +1,11 @@
-//! Answers that are not what OpenBao would say.
+//! Answers that OpenBao would not give.
 
 use serde_json::json;
-use testkit::{Certificate, Output, Proxy, Server, Trouble};
+use zts_testkit::{CertificateKind, Fault, Proxy, RunOutput, Server};
 
 use crate::host::{Fetch, Host, files};
 
-fn through_a_bad_proxy(host: &Host, trouble: Trouble) -> Proxy {
+fn through_a_bad_proxy(host: &Host, trouble: Fault) -> Proxy {
     let proxy = Proxy::to(&host.server.address());
     proxy.always(trouble);
     let output = host.fetch().cached().through(&proxy).run();
@@ -14,15 +14,16 @@ fn through_a_bad_proxy(host: &Host, trouble: Trouble) -> Proxy {
     proxy
 }
 
-fn said(fetch: Fetch<'_>) -> Output {
-    fetch.deadline("600ms").run()
+fn said(fetch: Fetch<'_>) -> RunOutput {
+    let deadline = zts_testkit::scale_timeout(std::time::Duration::from_millis(600));
+    fetch.deadline(&format!("{}ms", deadline.as_millis())).run()
 }
 
 #[test]
 fn a_page_of_html() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("html").with_cached(&json!({ "password": "hunter2" }));
-    let proxy = through_a_bad_proxy(&host, Trouble::Html);
+    let proxy = through_a_bad_proxy(&host, Fault::Html);
     insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
     exit status: 1
     ----- stdout -----
@@ -35,7 +36,7 @@ fn a_page_of_html() {
 
 #[test]
 fn other_json_than_openbaos() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("other-json").with_cached(&json!({ "password": "hunter2" }));
     let mut all = String::new();
     for body in [
@@ -48,14 +49,14 @@ fn other_json_than_openbaos() {
         r#"{"data":{"data":{"password":"x"}}}"#,
         r#"{"data":{"data":{"password":"x"},"metadata":{"version":-1,"created_time":""}}}"#,
     ] {
-        let proxy = through_a_bad_proxy(&host, Trouble::Body(body.to_owned()));
+        let proxy = through_a_bad_proxy(&host, Fault::Body(body.to_owned()));
         let output = said(host.fetch().through(&proxy));
         assert_eq!(output.code(), Some(1), "{body}: {output}");
         let line = output.stderr.lines().next().unwrap_or_default();
         let line = line.split(": ").skip(2).collect::<Vec<_>>().join(": ");
         all.extend([body, "\n    ", &line, "\n"]);
     }
-    insta::assert_snapshot!(testkit::steady(&all), @r#"
+    insta::assert_snapshot!(zts_testkit::normalize_output(&all), @r#"
 
         OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: `data` is missing; no cache available
     {}
@@ -75,16 +76,16 @@ fn other_json_than_openbaos() {
     "#);
 }
 
-/// OpenBao itself gives no list here. What it says of the version is right, so it is this secret's trouble.
+/// OpenBao does not return a list. The metadata of the version is valid, so only this secret fails.
 #[test]
-fn a_version_that_holds_no_object_is_its_own_trouble() {
-    testkit::require_bao!();
+fn a_version_without_an_object_fails_only_this_secret() {
+    zts_testkit::require_bao!();
     let host = Host::new("no-object").with_cached(&json!({ "password": "hunter2" }));
     for data in [r#"["password"]"#, "7", r#""hunter2""#, "true"] {
         let body =
             format!(r#"{{"data":{{"data":{data},"metadata":{{"version":2,"created_time":""}}}}}}"#);
         let proxy = Proxy::to(&host.server.address());
-        proxy.always(Trouble::Body(body));
+        proxy.always(Fault::Body(body));
         let output = host.fetch().cached().through(&proxy).run();
         assert_eq!(output.code(), Some(1), "{data}: {output}");
         let why = "has no keys: version 2 of it is no JSON object";
@@ -95,9 +96,9 @@ fn a_version_that_holds_no_object_is_its_own_trouble() {
 
 #[test]
 fn an_answer_that_ends_too_early() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("truncated").with_cached(&json!({ "password": "hunter2" }));
-    let proxy = through_a_bad_proxy(&host, Trouble::Truncate(100));
+    let proxy = through_a_bad_proxy(&host, Fault::Truncate(100));
     insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
     exit status: 1
     ----- stdout -----
@@ -106,9 +107,9 @@ fn an_answer_that_ends_too_early() {
 
     hint: is this OpenBao's address, and nothing in between that answers in its place?
     ");
-    let proxy = through_a_bad_proxy(&host, Trouble::Truncate(0));
+    let proxy = through_a_bad_proxy(&host, Fault::Truncate(0));
     assert_eq!(said(host.fetch().through(&proxy)).code(), Some(1));
-    let proxy = through_a_bad_proxy(&host, Trouble::Close);
+    let proxy = through_a_bad_proxy(&host, Fault::Close);
     insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
     exit status: 1
     ----- stdout -----
@@ -121,35 +122,35 @@ fn an_answer_that_ends_too_early() {
 
 #[test]
 fn pages_of_a_load_balancer_are_no_word_of_openbaos() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("balancer").with_cached(&json!({ "password": "hunter2" }));
     let mut all = String::new();
     for status in [301, 302, 307, 400, 401, 403, 404, 405, 431] {
-        let proxy = through_a_bad_proxy(&host, Trouble::Status(status));
+        let proxy = through_a_bad_proxy(&host, Fault::Status(status));
         let output = said(host.fetch().through(&proxy));
         assert_eq!(output.code(), Some(1), "{status}: {output}");
         all.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
-    insta::assert_snapshot!(testkit::steady(&all), @"
+    insta::assert_snapshot!(zts_testkit::normalize_output(&all), @"
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
     error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to ``, which is not the address of a server; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 400 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 401 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 403 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 404 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 405 without its words; no cache available
-    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 431 without its words; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 400 without OpenBao's `errors`; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 401 without OpenBao's `errors`; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 403 without OpenBao's `errors`; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 404 without OpenBao's `errors`; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 405 without OpenBao's `errors`; no cache available
+    error: `hosts/balancer/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 431 without OpenBao's `errors`; no cache available
     ");
 }
 
 #[test]
 fn an_answer_of_a_hundred_megabytes_takes_no_such_memory() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("huge").with_cached(&json!({ "password": "hunter2" }));
-    let proxy = through_a_bad_proxy(&host, Trouble::Huge(100_000_000));
+    let proxy = through_a_bad_proxy(&host, Fault::Huge(100_000_000));
     let run = host.fetch().through(&proxy).deadline("2s").start();
-    let (output, peak) = run.finish_weighed();
+    let (output, peak) = run.finish_with_peak_memory();
     eprintln!("peak memory with an answer of 100 MB: {peak} KiB");
     insta::assert_snapshot!(output, @"
     exit status: 1
@@ -165,30 +166,30 @@ fn an_answer_of_a_hundred_megabytes_takes_no_such_memory() {
 
 #[test]
 fn a_redirect_is_followed_to_another_server_of_the_cluster() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("redirected");
     host.put(&json!({ "password": "hunter2" }));
     let target = format!("{}/v1/secret/data/{}", host.server.address(), host.secret());
     let standby = Proxy::to(&host.server.address());
-    standby.always(Trouble::Redirect(target));
+    standby.always(Fault::Redirect(target));
     host.fetch().through(&standby).succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
 }
 
 #[test]
 fn a_redirect_from_https_to_http_is_not_followed() {
-    testkit::require_bao!();
-    let certificates = testkit::Certificates::new();
+    zts_testkit::require_bao!();
+    let certificates = zts_testkit::CertificateAuthority::new();
     let host = Host::on(
-        Server::builder().tls(Certificate::Good).start(),
+        Server::builder().tls(CertificateKind::Valid).start(),
         "downgrade",
     );
     let listening = Proxy::to(&host.server.address().replace("https:", "http:"));
     let target = format!("{}/v1/secret/data/{}", listening.address(), host.secret());
-    let standby = Proxy::with_tls(&listening.address(), &certificates.server());
-    standby.always(Trouble::Redirect(target));
+    let standby = Proxy::with_tls(&listening.address(), &certificates.issue());
+    standby.always(Fault::Redirect(target));
     let fetch = host.fetch().through(&standby);
-    let output = said(fetch.env("BAO_CACERT", certificates.authority()));
+    let output = said(fetch.env("BAO_CACERT", certificates.ca_certificate()));
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
@@ -203,10 +204,10 @@ fn a_redirect_from_https_to_http_is_not_followed() {
 
 #[test]
 fn a_redirect_in_a_circle_ends() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("circle");
     let standby = Proxy::to(&host.server.address());
-    standby.always(Trouble::Redirect(format!(
+    standby.always(Fault::Redirect(format!(
         "{}/v1/secret/data/{}",
         standby.address(),
         host.secret()
@@ -221,7 +222,7 @@ fn a_redirect_in_a_circle_ends() {
     ");
 }
 
-/// The memory that the unit of a fetch may take, as the NixOS module renders it.
+/// Returns the memory limit of the unit of a fetch, as the NixOS module renders it.
 fn memory_of_the_unit() -> u64 {
     let unit = "../../tests/units/web01/units/vault-secret-db.service";
     let unit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(unit);
@@ -235,20 +236,20 @@ fn memory_of_the_unit() -> u64 {
 
 #[test]
 fn the_largest_answer_fits_into_the_memory_of_a_unit() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("largest");
     let largest = 64 << 20;
     let metadata = r#"{"version":1,"created_time":"2026-11-28T20:00:00Z"}"#;
     let value = "x".repeat(largest - 200);
     let body = format!(r#"{{"data":{{"data":{{"k":"{value}"}},"metadata":{metadata}}}}}"#);
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Body(body));
+    proxy.always(Fault::Body(body));
     let (output, peak) = host
         .fetch()
         .cached()
         .through(&proxy)
         .start()
-        .finish_weighed();
+        .finish_with_peak_memory();
     assert_eq!(output.code(), Some(0), "{output}");
     // of files in /run, the set in place and the one before it count, too
     let held = (peak << 10) + 2 * largest as u64;

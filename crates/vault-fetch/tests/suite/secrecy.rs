@@ -1,23 +1,23 @@
-//! What others on the machine get to see.
+//! Data of a run that other users of the machine can see.
 
 use std::{fs, os::unix::process::ExitStatusExt};
 
 use serde_json::json;
-use testkit::{Proxy, Run, Running, Signal, Trouble};
+use zts_testkit::{Fault, Proxy, Run, Running, Signal};
 
 use crate::host::{Host, files, is_root};
 
-/// A run that has sent its request and waits for the answer for ever.
+/// Starts a run that has sent its request and waits for an answer that never comes.
 fn hanging(host: &Host, proxy: &Proxy) -> Running {
-    proxy.always(Trouble::Hang);
+    proxy.always(Fault::Hang);
     let running = host.fetch().cached().through(proxy).start();
-    testkit::wait_for("the request is sent", || proxy.requests().pop());
+    zts_testkit::wait_for("the request is sent", || proxy.requests().pop());
     running
 }
 
 #[test]
 fn no_argument_and_no_variable_of_the_process_is_secret() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("process");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
@@ -33,12 +33,12 @@ fn no_argument_and_no_variable_of_the_process_is_secret() {
             assert!(!text.contains(secret), "{file}: {text}");
         }
     }
-    host.assert_discreet(&running.kill());
+    host.assert_prints_no_secret(&running.kill());
 }
 
 #[test]
 fn the_credentials_are_in_no_url() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("urls");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
@@ -59,31 +59,33 @@ fn the_credentials_are_in_no_url() {
 
 #[test]
 fn a_crash_leaves_no_core() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("core");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Hang);
+    proxy.always(Fault::Hang);
     let with_cores = |program: &str| {
         let shell = ["-c", "ulimit -c unlimited && exec \"$@\"", "sh", program];
-        Run::new("/bin/sh").args(shell).folder(host.path("."))
+        Run::new("/bin/sh").args(shell).current_dir(host.path("."))
     };
-    let mut dumps = with_cores("/bin/sleep").arg("60").start();
-    testkit::wait_for("the shell has become `sleep`", || {
+    let mut dumps = with_cores("sleep").arg("60").start();
+    zts_testkit::wait_for("the shell has become `sleep`", || {
         let name = fs::read_to_string(format!("/proc/{}/comm", dumps.id())).ok()?;
         (name == "sleep\n").then_some(())
     });
     dumps.signal(Signal::ABORT);
     if !dumps.finish().status.core_dumped() {
-        testkit::skip!("no core dumps on this machine");
+        zts_testkit::skip!("no core dumps on this machine");
     }
     let run = with_cores(env!("CARGO_BIN_EXE_vault-fetch")).arg(host.secret());
     let run = run
         .arg(host.output())
         .arg("--approle-dir")
-        .arg(host.path("approle"));
+        .arg(host.path("approle"))
+        .arg("--runtime-dir")
+        .arg(host.runtime_dir());
     let mut running = run.env("BAO_ADDR", proxy.address()).start();
-    testkit::wait_for("the request is sent", || proxy.requests().pop());
+    zts_testkit::wait_for("the request is sent", || proxy.requests().pop());
     running.signal(Signal::ABORT);
     let status = running.finish().status;
     assert_eq!(status.signal(), Some(6));
@@ -92,7 +94,7 @@ fn a_crash_leaves_no_core() {
 
 #[test]
 fn sigterm_ends_it_at_once_and_changes_nothing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("sigterm").with_cached(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
     let mut running = hanging(&host, &proxy);
@@ -105,19 +107,12 @@ fn sigterm_ends_it_at_once_and_changes_nothing() {
 }
 
 #[test]
-fn a_stdout_and_stderr_that_are_closed_are_no_reason_to_fail() {
-    testkit::require_bao!();
+fn closed_standard_streams_are_ignored() {
+    zts_testkit::require_bao!();
     let host = Host::new("closed").with_cached(&json!({ "password": "hunter2" }));
     fs::remove_dir_all(host.output()).unwrap();
-    let refused = testkit::refused_address();
-    let run = Run::new("/bin/sh").args(["-c", "exec \"$@\" >&- 2>&-", "sh"]);
-    let run = run
-        .arg(env!("CARGO_BIN_EXE_vault-fetch"))
-        .arg(host.secret());
-    let run = run
-        .arg(host.output())
-        .arg("--approle-dir")
-        .arg(host.path("approle"));
+    let refused = zts_testkit::closed_port();
+    let run = host.fetch_in_shell("exec \"$@\" >&- 2>&-");
     let run = run.arg("--cache-dir").arg(host.cache());
     let output = run.env("BAO_ADDR", refused.address()).run();
     assert_eq!(output.code(), Some(0), "{output}");

@@ -1,4 +1,4 @@
-//! Files with placeholders for a secret's keys, and keys that must be there.
+//! Templates and required keys.
 
 use std::{fs, path::PathBuf};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::host::{Fetch, Host, files, mode};
 
-/// A template of the host's, as `--template` takes it.
+/// Writes a template, and returns the value of `--template`.
 fn template(host: &Host, name: &str, text: impl AsRef<[u8]>) -> String {
     let file: PathBuf = host.path(&format!("{name}.in"));
     fs::write(&file, text).unwrap();
@@ -19,8 +19,8 @@ fn with<'a>(host: &'a Host, name: &str, text: &str) -> Fetch<'a> {
 }
 
 #[test]
-fn a_template_stands_beside_the_keys_with_their_owner_and_mode() {
-    testkit::require_bao!();
+fn a_template_has_the_owner_and_mode_of_the_keys() {
+    zts_testkit::require_bao!();
     let host = Host::new("template");
     host.put(&json!({ "user": "app", "password": "p&ss \"w\"ord", "port": 5432 }));
     let url = template(
@@ -48,7 +48,7 @@ fn a_template_stands_beside_the_keys_with_their_owner_and_mode() {
 
 #[test]
 fn a_template_that_changed_is_written_although_the_secret_did_not() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-changed");
     host.put(&json!({ "password": "hunter2" }));
     with(&host, "conf", "old {{ password }}").cached().succeed();
@@ -60,9 +60,9 @@ fn a_template_that_changed_is_written_although_the_secret_did_not() {
 
 #[test]
 fn a_template_is_filled_from_the_cache_too() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-cache").with_cached(&json!({ "password": "hunter2" }));
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = with(&host, "conf", "{{ password | base64 }}").cached();
     let output = fetch.address(refused.address()).run();
     assert_eq!(output.code(), Some(0), "{output}");
@@ -71,7 +71,7 @@ fn a_template_is_filled_from_the_cache_too() {
 
 #[test]
 fn a_template_of_ten_megabytes_and_any_bytes_of_unicode_arrives_whole() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-large");
     host.put(&json!({ "schlüssel": "hunter2" }));
     let text = "\u{feff}密 🔑 {{ schlüssel }}\r\n".repeat(400_000);
@@ -85,9 +85,9 @@ fn a_template_of_ten_megabytes_and_any_bytes_of_unicode_arrives_whole() {
 
 #[test]
 fn a_template_with_a_mistake_is_wrong_usage_before_anybody_is_asked() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-mistake");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = with(&host, "conf", "one\ntwo {{ password").address(refused.address());
     insta::assert_snapshot!(fetch.run(), @r#"
     exit status: 2
@@ -125,7 +125,7 @@ fn a_template_with_a_mistake_is_wrong_usage_before_anybody_is_asked() {
 
 #[test]
 fn names_that_lead_elsewhere_are_wrong_usage() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-names");
     host.put(&json!({ "password": "hunter2" }));
     let good = template(&host, "good", "text");
@@ -151,7 +151,7 @@ fn names_that_lead_elsewhere_are_wrong_usage() {
 
 #[test]
 fn a_template_with_the_name_of_a_key_is_refused() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template-taken").with_cached(&json!({ "password": "hunter2" }));
     host.put(&json!({ "password": "hunter2", "conf": "x" }));
     let fetch = with(&host, "conf", "{{ password }}").cached();
@@ -168,7 +168,7 @@ fn a_template_with_the_name_of_a_key_is_refused() {
 
 #[test]
 fn a_secret_without_a_required_key_is_refused_before_anything_is_written() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("required").with_cached(&json!({ "password": "hunter2", "user": "u" }));
     let cached = fs::read(host.cached_copy()).unwrap();
     host.put(&json!({ "password": "", "other": null }));
@@ -199,9 +199,9 @@ fn a_secret_without_a_required_key_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_copy_without_a_required_key_is_refused_too() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("required-cached").with_cached(&json!({ "password": "hunter2" }));
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = host.fetch().cached().args(["--require", "user"]);
     let output = fetch.address(refused.address()).deadline("2s").run();
     insta::assert_snapshot!(output, @"

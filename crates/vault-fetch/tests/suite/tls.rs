@@ -1,20 +1,22 @@
-//! Certificates: verified unless the user says otherwise in so many words.
+//! Certificates: verified unless a flag disables that.
 
 use std::{fs, path::Path};
 
 use serde_json::json;
-use testkit::{Certificate, Certificates, Output, Proxy, Server, ServerCertificate, Trouble};
+use zts_testkit::{
+    CertificateAuthority, CertificateKind, Fault, Proxy, RunOutput, Server, ServerCertificate,
+};
 
 use crate::host::{Host, files, shared_server};
 
-fn host_with(certificate: Certificate, name: &str) -> Host {
+fn host_with(certificate: CertificateKind, name: &str) -> Host {
     let host = Host::on(Server::builder().tls(certificate).start(), name);
     host.put(&json!({ "password": "hunter2" }));
     host
 }
 
-/// A certificate that is not trusted is not asked for a second time.
-fn refused(host: &Host) -> Output {
+/// The server is not tried again.
+fn refused(host: &Host) -> RunOutput {
     let output = host.fetch().deadline("20s").run();
     assert!(output.time.as_secs() < 10, "{:?}", output.time);
     assert!(!host.output().exists());
@@ -23,13 +25,13 @@ fn refused(host: &Host) -> Output {
 
 #[test]
 fn a_certificate_from_another_authority() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::AnotherAuthority, "other-ca");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::UnknownAuthority, "other-ca");
     insta::assert_snapshot!(refused(&host), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/other-ca/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate; no cache available
+    error: `hosts/other-ca/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA; no cache available
 
     hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
     ");
@@ -37,8 +39,8 @@ fn a_certificate_from_another_authority() {
 
 #[test]
 fn a_certificate_for_another_name() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::AnotherName, "other-name");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::WrongName, "other-name");
     insta::assert_snapshot!(refused(&host), @"
     exit status: 1
     ----- stdout -----
@@ -51,8 +53,8 @@ fn a_certificate_for_another_name() {
 
 #[test]
 fn a_certificate_that_has_expired() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::Expired, "expired");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Expired, "expired");
     insta::assert_snapshot!(refused(&host), @"
     exit status: 1
     ----- stdout -----
@@ -63,8 +65,9 @@ fn a_certificate_that_has_expired() {
     ");
 }
 
-/// A plain server behind a proxy that shows this certificate, and a host that trusts `trusted`.
-fn shown(host: &Host, certificate: &ServerCertificate, trusted: &Path) -> Output {
+/// Creates a server without TLS behind a proxy with this certificate, and a host that trusts
+/// `trusted`.
+fn shown(host: &Host, certificate: &ServerCertificate, trusted: &Path) -> RunOutput {
     let proxy = Proxy::with_tls(&host.server.address(), certificate);
     let fetch = host.fetch().through(&proxy).deadline("2s");
     fetch.env("BAO_CACERT", trusted).run()
@@ -72,13 +75,13 @@ fn shown(host: &Host, certificate: &ServerCertificate, trusted: &Path) -> Output
 
 #[test]
 fn a_certificate_that_is_not_valid_yet() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("not-yet");
-    let certificates = Certificates::new();
+    let certificates = CertificateAuthority::new();
     let output = shown(
         &host,
-        &certificates.not_valid_yet(),
-        &certificates.authority(),
+        &certificates.issue_not_yet_valid(),
+        &certificates.ca_certificate(),
     );
     insta::assert_snapshot!(output, @"
     exit status: 1
@@ -90,24 +93,24 @@ fn a_certificate_that_is_not_valid_yet() {
     ");
 }
 
-/// As `curl` and `bao` do: the very certificate that is trusted may be the server's own.
+/// The certificate of the server itself may be the trusted one, as with `curl` and `bao`.
 #[test]
 fn a_self_signed_certificate_that_is_the_one_trusted() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("self-signed");
     host.put(&json!({ "password": "hunter2" }));
-    let certificates = Certificates::new();
-    let of = |names: &[&str], year| certificates.self_signed(names, year);
+    let certificates = CertificateAuthority::new();
+    let of = |names: &[&str], year| certificates.issue_self_signed(names, year);
     let good = of(&["127.0.0.1"], 2080);
     let output = shown(&host, &good, &good.certificate);
     assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output}");
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let other = of(&["127.0.0.1", "localhost"], 2080);
-    for trusted in [certificates.authority(), other.certificate] {
+    for trusted in [certificates.ca_certificate(), other.certificate] {
         let output = shown(&host, &good, &trusted);
         assert_eq!(output.code(), Some(1), "{output}");
         assert!(
-            output.stderr.contains("none of those that are trusted"),
+            output.stderr.contains("not one of the trusted ones"),
             "{output}"
         );
     }
@@ -121,8 +124,8 @@ fn a_self_signed_certificate_that_is_the_one_trusted() {
 
 #[test]
 fn without_verifying_each_run_warns() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::Expired, "unverified");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Expired, "unverified");
     for fetch in [
         host.fetch().args(["--skip-verify"]),
         host.fetch().env("VAULT_SKIP_VERIFY", "true"),
@@ -138,28 +141,28 @@ fn without_verifying_each_run_warns() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_lets_the_cache_stand_in() {
-    testkit::require_bao!();
-    let host =
-        host_with(Certificate::Good, "stand-in").with_cached(&json!({ "password": "hunter2" }));
-    let other = Certificates::new();
+fn the_copy_is_used_where_the_certificate_is_not_trusted() {
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Valid, "stand-in")
+        .with_cached(&json!({ "password": "hunter2" }));
+    let other = CertificateAuthority::new();
     let output = host
         .fetch()
         .cached()
-        .env("BAO_CACERT", other.authority())
+        .env("BAO_CACERT", other.ca_certificate())
         .run();
     insta::assert_snapshot!(output, @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: no CA certificate known here vouches for its certificate; `hosts/stand-in/db` comes from the cache: version 2, confirmed [duration] ago
+    warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA; `hosts/stand-in/db` comes from the cache: version 2, confirmed [duration] ago
     ");
 }
 
 #[test]
 fn a_bundle_that_is_missing_empty_or_garbage_is_a_wrong_configuration() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::Good, "bundle");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Valid, "bundle");
     let bundle = host.path("ca.pem");
     let run = || host.fetch().env("BAO_CACERT", &bundle).run();
     insta::assert_snapshot!(run(), @"
@@ -192,13 +195,13 @@ fn a_bundle_that_is_missing_empty_or_garbage_is_a_wrong_configuration() {
 
 #[test]
 fn a_bundle_may_hold_other_things_beside() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::Good, "bundled");
-    let (other, bundle) = (Certificates::new(), host.path("ca.pem"));
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Valid, "bundled");
+    let (other, bundle) = (CertificateAuthority::new(), host.path("ca.pem"));
     let text: String = [
         "# a comment\n".to_owned(),
-        fs::read_to_string(other.authority()).unwrap(),
-        fs::read_to_string(other.server().key).unwrap(),
+        fs::read_to_string(other.ca_certificate()).unwrap(),
+        fs::read_to_string(other.issue().key).unwrap(),
         fs::read_to_string(host.server.ca_certificate().unwrap()).unwrap(),
     ]
     .concat()
@@ -208,8 +211,8 @@ fn a_bundle_may_hold_other_things_beside() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_told() {
-    testkit::require_bao!();
+fn a_server_without_tls_is_reported() {
+    zts_testkit::require_bao!();
     let host = Host::new("plain-server");
     let https = host.server.address().replace("http:", "https:");
     let output = host
@@ -223,23 +226,23 @@ fn a_server_that_speaks_no_tls_is_told() {
     ----- stdout -----
     ----- stderr -----
     warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
-    error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not speak TLS (`http://`?); no cache available
+    error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not use TLS (`http://`?); no cache available
 
     hint: is it `http://` that is spoken there?
     ");
 }
 
 #[test]
-fn a_server_that_speaks_only_tls_is_told() {
-    testkit::require_bao!();
-    let host =
-        host_with(Certificate::Good, "tls-server").with_cached(&json!({ "password": "hunter2" }));
+fn a_server_that_requires_tls_is_reported() {
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Valid, "tls-server")
+        .with_cached(&json!({ "password": "hunter2" }));
     let http = host.server.address().replace("https:", "http:");
     insta::assert_snapshot!(host.fetch().address(&http).deadline("3s").run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `hosts/tls-server/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: TLS failed: it takes encrypted connections only (`https://`); no cache available
+    error: `hosts/tls-server/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: TLS failed: it accepts TLS only (`https://`); no cache available
 
     hint: give its address with `https://`
     ");
@@ -249,21 +252,19 @@ fn a_server_that_speaks_only_tls_is_told() {
 
 #[test]
 fn a_connection_that_breaks_in_the_handshake_is_tried_again() {
-    testkit::require_bao!();
-    let host = host_with(Certificate::Good, "handshake");
+    zts_testkit::require_bao!();
+    let host = host_with(CertificateKind::Valid, "handshake");
     let proxy = Proxy::to(&host.server.address());
-    proxy
-        .first(1, Trouble::Close)
-        .first(2, Trouble::Truncate(100));
+    proxy.first(1, Fault::Close).first(2, Fault::Truncate(100));
     host.fetch().through(&proxy).succeed();
     assert!(proxy.connections() >= 3, "{}", proxy.connections());
 }
 
 #[test]
 fn without_a_bundle_the_systems_authorities_count() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("system-roots");
-    let tls = Server::builder().tls(Certificate::Good).start();
+    let tls = Server::builder().tls(CertificateKind::Valid).start();
     let output = host.fetch().address(tls.address()).deadline("3s").run();
     assert!(matches!(output.code(), Some(1 | 2)), "{output}");
     drop(shared_server());

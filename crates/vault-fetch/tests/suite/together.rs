@@ -1,15 +1,15 @@
-//! Several runs at once on one directory.
+//! Several runs at once for one output directory.
 
 use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
-use testkit::{BlackHole, Proxy, Trouble};
+use zts_testkit::{Fault, Proxy, SilentListener};
 
-use crate::host::{Host, files};
+use crate::host::{Fetch, Host, files};
 
 #[test]
 fn thirty_two_at_once_on_one_directory_all_succeed() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("thirty-two");
     host.put(&json!({ "a": "first", "b": "first" }));
     host.fetch().cached().succeed();
@@ -29,15 +29,15 @@ fn thirty_two_at_once_on_one_directory_all_succeed() {
 
 #[test]
 fn a_slow_run_does_not_put_an_older_version_back() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("overtaken");
     host.put(&json!({ "password": "first-one" }));
     host.fetch().succeed(); // so that no run waits for the login of another
     host.put(&json!({ "password": "older-one" }));
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Trickle(Duration::from_millis(2)));
+    proxy.always(Fault::Trickle(Duration::from_millis(2)));
     let slow = host.fetch().cached().through(&proxy).start();
-    testkit::wait_for("the slow run has its answer begun", || {
+    zts_testkit::wait_for("the slow run has its answer begun", || {
         (proxy.bytes_to_clients() > 0).then_some(())
     });
     host.put(&json!({ "password": "newer-one" }));
@@ -53,11 +53,11 @@ fn a_slow_run_does_not_put_an_older_version_back() {
 
 #[test]
 fn a_run_that_turns_to_the_cache_does_not_put_an_older_version_back() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("cached-late").with_cached(&json!({ "password": "older-one" }));
-    let hole = BlackHole::open();
+    let hole = SilentListener::open();
     let slow = host.fetch().cached().address(hole.address()).start();
-    testkit::wait_for("the slow run asks", || {
+    zts_testkit::wait_for("the slow run asks", || {
         (hole.connections() > 0).then_some(())
     });
     host.put(&json!({ "password": "newer-one" }));
@@ -69,7 +69,7 @@ fn a_run_that_turns_to_the_cache_does_not_put_an_older_version_back() {
 
 #[test]
 fn a_secret_that_was_made_anew_may_have_a_lower_version() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("anew");
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
@@ -81,7 +81,7 @@ fn a_secret_that_was_made_anew_may_have_a_lower_version() {
     assert_eq!(host.files(), files([("password", "a-new-life")]));
 }
 
-/// What a run leaves when the clock is set back afterwards: a note that is dated in the future.
+/// Dates the note in the future, as when the clock is set back after a run.
 fn set_the_clock_back(host: &Host) {
     let note = host.path("secrets/.db.vault-fetch/written");
     let mut written: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
@@ -92,7 +92,7 @@ fn set_the_clock_back(host: &Host) {
 
 #[test]
 fn a_lower_version_is_taken_also_after_the_clock_was_set_back() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("clock-set-back");
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
@@ -105,12 +105,16 @@ fn a_lower_version_is_taken_also_after_the_clock_was_set_back() {
     assert_eq!(host.files(), files([("password", "a-new-life")]));
 }
 
-/// A run that has read the version there is, and comes to write it only after `meanwhile`.
-fn slow_run(host: &Host, meanwhile: impl FnOnce()) -> testkit::Output {
+/// Starts a run that has read a version and writes it only after `meanwhile`.
+pub(crate) fn slow_run(
+    host: &Host,
+    fetch: Fetch<'_>,
+    meanwhile: impl FnOnce(),
+) -> zts_testkit::RunOutput {
     let proxy = Proxy::to(&host.server.address());
-    proxy.first(1, Trouble::Trickle(Duration::from_millis(10)));
-    let slow = host.fetch().cached().through(&proxy).start();
-    testkit::wait_for("the slow run has its answer begun", || {
+    proxy.first(1, Fault::Trickle(Duration::from_millis(10)));
+    let slow = fetch.cached().through(&proxy).start();
+    zts_testkit::wait_for("the slow run has its answer begun", || {
         (proxy.bytes_to_clients() > 0).then_some(())
     });
     meanwhile();
@@ -119,13 +123,13 @@ fn slow_run(host: &Host, meanwhile: impl FnOnce()) -> testkit::Output {
 
 #[test]
 fn a_slow_run_does_not_bring_back_what_was_made_anew_meanwhile() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("anew-meanwhile");
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
     }
     host.fetch().cached().succeed();
-    let output = slow_run(&host, || {
+    let output = slow_run(&host, host.fetch(), || {
         host.server.delete_metadata(&host.secret());
         host.put(&json!({ "password": "a-new-life" }));
         host.fetch().cached().succeed();
@@ -136,12 +140,12 @@ fn a_slow_run_does_not_bring_back_what_was_made_anew_meanwhile() {
 
 #[test]
 fn a_slow_run_does_not_bring_back_what_was_deleted_meanwhile() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("deleted-meanwhile");
     host.put(&json!({ "password": "deleted-one" }));
     host.fetch().cached().succeed();
     set_the_clock_back(&host);
-    let output = slow_run(&host, || {
+    let output = slow_run(&host, host.fetch(), || {
         host.server.delete_version(&host.secret());
         let output = host.fetch().cached().run();
         assert_eq!(output.code(), Some(1), "{output}");

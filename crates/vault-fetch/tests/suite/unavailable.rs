@@ -1,25 +1,25 @@
-//! OpenBao that cannot be used: asked again within a deadline, then the cache.
+//! OpenBao is unavailable: it is tried again within a deadline, then the cache is used.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::{BlackHole, Output, Proxy, Server, SilentAddress, Trouble};
+use zts_testkit::{BlackHole, Fault, Proxy, RunOutput, Server, SilentListener};
 
 use crate::host::{Fetch, Host, files, shared_server};
 
-/// Runs a fetch without a cache that gives up soon.
-fn fails(fetch: Fetch<'_>) -> Output {
+/// Runs a fetch without a cache and with a short deadline.
+fn fails(fetch: Fetch<'_>) -> RunOutput {
     let output = fetch.deadline("600ms").run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
-        output.time < testkit::busy(Duration::from_secs(5)),
+        output.time < zts_testkit::scale_timeout(Duration::from_secs(5)),
         "{:?}",
         output.time
     );
     output
 }
 
-/// A secret that is in the cache only: the next run has to write the files anew.
+/// Creates a host with the secret in the cache only.
 fn in_the_cache(name: &str) -> Host {
     let host = Host::new(name).with_cached(&json!({ "password": "hunter2" }));
     std::fs::remove_dir_all(host.output()).unwrap();
@@ -27,22 +27,22 @@ fn in_the_cache(name: &str) -> Host {
 }
 
 #[track_caller]
-fn assert_from_cache(host: &Host, output: &Output) {
+fn assert_from_cache(host: &Host, output: &RunOutput) {
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let time = output.time;
     eprintln!("from the cache in {time:?}");
     assert!(
-        time < testkit::busy(Duration::from_secs(3)),
+        time < zts_testkit::scale_timeout(Duration::from_secs(3)),
         "{time:?}: a service waits"
     );
 }
 
 #[test]
 fn a_port_that_refuses() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("refused");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     insta::assert_snapshot!(fails(host.fetch().address(refused.address())), @"
     exit status: 1
     ----- stdout -----
@@ -64,9 +64,9 @@ fn a_port_that_refuses() {
 
 #[test]
 fn a_port_that_accepts_and_never_answers() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("black-hole");
-    let hole = BlackHole::open();
+    let hole = SilentListener::open();
     insta::assert_snapshot!(fails(host.fetch().address(hole.address())), @"
     exit status: 1
     ----- stdout -----
@@ -95,9 +95,9 @@ fn a_port_that_accepts_and_never_answers() {
 
 #[test]
 fn an_address_that_swallows_every_packet() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("silent");
-    let silent = SilentAddress::open();
+    let silent = BlackHole::open();
     insta::assert_snapshot!(fails(host.fetch().address(silent.address())), @"
     exit status: 1
     ----- stdout -----
@@ -118,7 +118,7 @@ fn an_address_that_swallows_every_packet() {
 
 #[test]
 fn a_name_that_has_no_address() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("no-name");
     let output = host
         .fetch()
@@ -132,7 +132,7 @@ fn a_name_that_has_no_address() {
 
 #[test]
 fn a_sealed_server() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "sealed").with_cached(&json!({ "password": "hunter2" }));
     std::fs::remove_dir_all(host.output()).unwrap();
     host.server.seal();
@@ -159,13 +159,13 @@ fn a_sealed_server() {
 }
 
 #[test]
-fn errors_of_servers_and_of_what_stands_before_them() {
-    testkit::require_bao!();
+fn errors_of_servers_and_of_proxies() {
+    zts_testkit::require_bao!();
     let host = in_the_cache("five-hundred");
     let mut said = String::new();
     for status in [429, 500, 502, 503, 504] {
         let proxy = Proxy::to(&host.server.address());
-        proxy.always(Trouble::Status(status));
+        proxy.always(Fault::Status(status));
         let output = fails(host.fetch().through(&proxy));
         said.extend(output.stderr.lines().take(1).chain(["\n"]));
         assert!(proxy.requests().len() > 1, "asked again: {status}");
@@ -173,7 +173,7 @@ fn errors_of_servers_and_of_what_stands_before_them() {
         assert_from_cache(&host, &output);
         std::fs::remove_dir_all(host.output()).unwrap();
     }
-    insta::assert_snapshot!(testkit::steady(&said), @"
+    insta::assert_snapshot!(zts_testkit::normalize_output(&said), @"
     error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it limits the rate of requests (HTTP status 429); no cache available
     error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; no cache available
     error: `hosts/five-hundred/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 502; no cache available
@@ -184,13 +184,11 @@ fn errors_of_servers_and_of_what_stands_before_them() {
 
 #[test]
 fn a_server_that_comes_back_in_time_is_asked_again() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("comes-back");
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
-    proxy
-        .first(1, Trouble::Status(503))
-        .first(2, Trouble::Close);
+    proxy.first(1, Fault::Status(503)).first(2, Fault::Close);
     host.fetch().through(&proxy).succeed();
     assert!(proxy.requests().len() >= 3, "{:?}", proxy.requests());
     assert_eq!(host.files(), files([("password", "hunter2")]));
@@ -198,21 +196,21 @@ fn a_server_that_comes_back_in_time_is_asked_again() {
 
 #[test]
 fn a_busy_server_is_asked_again_although_there_is_a_cache() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("busy");
     host.put(&json!({ "password": "a-newer-one" }));
     let proxy = Proxy::to(&host.server.address());
-    proxy.first(2, Trouble::Status(429));
+    proxy.first(2, Fault::Status(429));
     host.fetch().cached().through(&proxy).succeed();
     assert_eq!(host.files(), files([("password", "a-newer-one")]));
 }
 
 #[test]
 fn the_deadline_holds_also_for_an_answer_that_trickles() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("trickle");
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Trickle(Duration::from_millis(100)));
+    proxy.always(Fault::Trickle(Duration::from_millis(100)));
     let output = fails(host.fetch().through(&proxy));
     insta::assert_snapshot!(output, @"
     exit status: 1
@@ -228,16 +226,16 @@ fn the_deadline_holds_also_for_an_answer_that_trickles() {
 
 #[test]
 fn of_two_servers_one_is_enough() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("two");
     host.put(&json!({ "password": "hunter2" }));
     let (refused, hole, silent) = (
-        testkit::refused_address(),
+        zts_testkit::closed_port(),
+        SilentListener::open(),
         BlackHole::open(),
-        SilentAddress::open(),
     );
     let unusable = Proxy::to(&host.server.address());
-    unusable.always(Trouble::Status(503));
+    unusable.always(Fault::Status(503));
     for (dead, what) in [
         (refused.address(), "refuses"),
         (unusable.address(), "errs"),
@@ -251,7 +249,7 @@ fn of_two_servers_one_is_enough() {
             let started = Instant::now();
             host.fetch().address(&order).deadline("3s").succeed();
             assert!(
-                started.elapsed() < testkit::busy(Duration::from_secs(3)),
+                started.elapsed() < zts_testkit::scale_timeout(Duration::from_secs(3)),
                 "one {what}"
             );
             assert_eq!(host.files(), files([("password", "hunter2")]), "one {what}");
@@ -262,10 +260,10 @@ fn of_two_servers_one_is_enough() {
 
 #[test]
 fn with_a_cache_the_second_server_gets_its_share_of_the_short_deadline() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = in_the_cache("second");
     host.put(&json!({ "password": "a-newer-one" }));
-    let hole = BlackHole::open();
+    let hole = SilentListener::open();
     let order = format!("{},{}", hole.address(), host.server.address());
     let fetch = host.fetch().cached_after(Duration::from_secs(4));
     fetch.address(order).succeed();
@@ -274,7 +272,7 @@ fn with_a_cache_the_second_server_gets_its_share_of_the_short_deadline() {
 
 #[test]
 fn of_a_sealed_and_an_open_server_the_open_one_is_used() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("one-sealed");
     host.put(&json!({ "password": "hunter2" }));
     let sealed = Server::dev();
@@ -286,9 +284,9 @@ fn of_a_sealed_and_an_open_server_the_open_one_is_used() {
 
 #[test]
 fn of_two_dead_servers_both_are_named() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("both-dead");
-    let (refused, hole) = (testkit::refused_address(), BlackHole::open());
+    let (refused, hole) = (zts_testkit::closed_port(), SilentListener::open());
     let order = format!("{},{}", refused.address(), hole.address());
     insta::assert_snapshot!(fails(host.fetch().address(order)), @"
     exit status: 1
@@ -302,10 +300,10 @@ fn of_two_dead_servers_both_are_named() {
 
 #[test]
 fn a_proxy_in_the_environment_is_not_asked() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("env-proxy");
     host.put(&json!({ "password": "hunter2" }));
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let fetch = host.fetch().env("http_proxy", refused.address());
     let fetch = fetch.env("HTTP_PROXY", refused.address());
     fetch.env("ALL_PROXY", refused.address()).succeed();
@@ -314,7 +312,7 @@ fn a_proxy_in_the_environment_is_not_asked() {
 
 #[test]
 fn without_a_cache_folder_the_error_names_the_flag() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("by-hand").with_cached(&json!({ "password": "hunter2" }));
     let nobody = "http://127.0.0.1:1";
     let by_hand = || host.fetch().address(nobody).deadline("0s");

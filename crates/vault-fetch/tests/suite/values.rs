@@ -1,16 +1,16 @@
-//! What a value becomes as a file.
+//! The files of values.
 
 use std::fs;
 
 use serde_json::{json, value::RawValue};
 
-use testkit::{Proxy, Trouble};
+use zts_testkit::{Fault, Proxy};
 
 use crate::host::{Host, files};
 
 #[test]
 fn strings_are_written_as_they_are() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("strings");
     let pem = "-----BEGIN X-----\r\nabc\n\n-----END X-----";
     let values = [
@@ -46,11 +46,11 @@ const JSON: &str = r#"{"data":{
 
 #[test]
 fn other_json_is_written_as_json_to_the_letter() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("to-the-letter");
     let proxy = Proxy::to(&host.server.address());
     let metadata = r#""metadata":{"version":1,"created_time":"2026-11-24T00:00:00Z"}"#;
-    proxy.always(Trouble::Body(format!("{{\"data\":{JSON},{metadata}}}}}")));
+    proxy.always(Fault::Body(format!("{{\"data\":{JSON},{metadata}}}}}")));
     host.fetch().through(&proxy).succeed();
     insta::assert_debug_snapshot!(host.files(), @r#"
     {
@@ -69,7 +69,7 @@ fn other_json_is_written_as_json_to_the_letter() {
 
 #[test]
 fn openbao_itself_keeps_numbers_as_doubles() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("json");
     let body = format!("{JSON}}}").replace("1E+400", "1E+40");
     let body: Box<RawValue> = serde_json::from_str(&body).unwrap();
@@ -93,7 +93,7 @@ fn openbao_itself_keeps_numbers_as_doubles() {
 
 #[test]
 fn a_value_of_a_megabyte_arrives_whole() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("megabyte");
     let large: String = ('a'..='z').cycle().take(1 << 20).collect();
     host.put(&json!({ "small": "beside it", "large": large }));
@@ -103,7 +103,7 @@ fn a_value_of_a_megabyte_arrives_whole() {
         files([("large", &large), ("small", "beside it")])
     );
     fs::remove_dir_all(host.output()).unwrap();
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = host.fetch().cached().address(refused.address()).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(host.files()["large"], large, "from the cache, too");
@@ -111,7 +111,7 @@ fn a_value_of_a_megabyte_arrives_whole() {
 
 #[test]
 fn two_hundred_keys_arrive() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("many-keys");
     let values = (0..200).map(|number| (format!("key-{number}"), json!(format!("value-{number}"))));
     host.put(&values.collect::<serde_json::Map<_, _>>().into());

@@ -1,4 +1,4 @@
-//! A disk that cannot keep the keys is found out before OpenBao is asked.
+//! Errors of the disk are found before the request.
 
 use std::{
     fs,
@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use testkit::{Output, ReadOnlyDir, Run, Tmpfs};
+use zts_testkit::{ReadOnlyDir, Run, RunOutput, Tmpfs};
 
-use crate::{Fresh, ONE, failed, succeeded};
+use crate::{ONE, Uninitialised, failed, succeeded};
 
-fn run_in(fresh: &Fresh, directory: &Path) -> Output {
+fn run_in(fresh: &Uninitialised, directory: &Path) -> RunOutput {
     Run::new(env!("CARGO_BIN_EXE_vault-init"))
         .args(ONE)
         .args(["--directory".as_ref(), directory.as_os_str()])
@@ -21,33 +21,33 @@ fn run_in(fresh: &Fresh, directory: &Path) -> Output {
 }
 
 #[test]
-fn a_full_one_then_one_with_room() {
-    testkit::require_bao!();
+fn a_full_disk_is_refused_and_one_with_space_accepted() {
+    zts_testkit::require_bao!();
     let Some(disk) = Tmpfs::mount(1 << 20) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
-    let fresh = Fresh::new();
+    let fresh = Uninitialised::new();
     let directory = disk.path().join("init");
-    // Room for the small files, but not for what the keys may need.
+    // space for the small files, but not for the keys
     fs::create_dir(&directory).unwrap();
-    fs::write(disk.path().join("room"), [0; 16 << 10]).unwrap();
-    disk.fill_up();
-    fs::remove_file(disk.path().join("room")).unwrap();
+    fs::write(disk.path().join("space"), [0; 16 << 10]).unwrap();
+    disk.fill();
+    fs::remove_file(disk.path().join("space")).unwrap();
     failed(
         &run_in(&fresh, &directory),
-        "cannot be given the room that the keys need",
+        "cannot be given the space that the keys need",
     );
     assert!(!fresh.is_initialised());
     let left = fs::read_dir(&directory).unwrap().count();
-    assert_eq!(left, 1, "the lock, and no litter");
+    assert_eq!(left, 1, "only the lock is left");
     fs::remove_file(disk.path().join("filler")).unwrap();
     succeeded(&run_in(&fresh, &directory));
 }
 
 #[test]
-fn a_read_only_one() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn a_read_only_disk_is_refused() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let place = ReadOnlyDir::new(|place| fs::create_dir(place.join("init")).unwrap());
     for name in ["init", "missing"] {
         let output = run_in(&fresh, &place.path().join(name));
@@ -57,14 +57,14 @@ fn a_read_only_one() {
 }
 
 #[test]
-fn one_that_another_user_can_exchange() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
-    let place = testkit::scratch_dir();
+fn a_directory_that_another_user_can_replace_is_refused() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
+    let place = zts_testkit::scratch_dir();
     let directory = place.join("init");
     fs::create_dir(&directory).unwrap();
     if chown(&directory, Some(65_533), None).is_err() {
-        testkit::skip!("giving folders away needs root");
+        zts_testkit::skip!("giving folders away needs root");
     }
     failed(
         &run_in(&fresh, &directory),
@@ -80,16 +80,16 @@ fn one_that_another_user_can_exchange() {
 }
 
 #[test]
-fn keys_that_the_disk_does_not_take_stay_in_memory_until_it_does() {
-    testkit::require_bao!();
+fn keys_stay_in_memory_until_the_disk_can_be_written_to() {
+    zts_testkit::require_bao!();
     let Some(disk) = Tmpfs::mount(1 << 20) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
-    let fresh = Fresh::new();
-    let proxy = testkit::Proxy::to(&fresh.server.address());
+    let fresh = Uninitialised::new();
+    let proxy = zts_testkit::Proxy::to(&fresh.server.address());
     proxy.on(
         "/v1/sys/init",
-        testkit::Trouble::Trickle(Duration::from_millis(2)),
+        zts_testkit::Fault::Trickle(Duration::from_millis(2)),
     );
     let directory = disk.path().join("init");
     let mut running = Run::new(env!("CARGO_BIN_EXE_vault-init"))
@@ -97,22 +97,17 @@ fn keys_that_the_disk_does_not_take_stay_in_memory_until_it_does() {
         .args(["--directory".as_ref(), directory.as_os_str()])
         .env("BAO_ADDR", proxy.address())
         .start();
-    testkit::wait_for("OpenBao is initialised", || {
+    zts_testkit::wait_for("OpenBao is initialised", || {
         fresh.is_initialised().then_some(())
     });
     disk.set_read_only(true);
     thread::sleep(Duration::from_secs(4));
-    running.signal(testkit::Signal::TERM);
+    running.signal(zts_testkit::Signal::TERM);
     thread::sleep(Duration::from_millis(200));
-    assert!(running.is_running(), "it keeps what it has");
+    assert!(running.is_running(), "it keeps the keys");
     disk.set_read_only(false);
     let output = running.finish();
-    assert!(
-        output
-            .stderr
-            .contains("does not take its keys: Read-only file system"),
-        "{output}"
-    );
+    assert!(output.stderr.contains("Read-only file system"), "{output}");
     let keys: serde_json::Value =
         serde_json::from_slice(&fs::read(directory.join("unseal.json")).unwrap()).unwrap();
     assert!(fresh.submit(keys["unseal_keys_b64"][0].as_str().unwrap()));

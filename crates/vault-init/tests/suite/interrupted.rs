@@ -1,55 +1,58 @@
-//! Cut off at every point: keys that OpenBao issued are on the disk, or the loss is told as what it is.
+//! Interruptions at every point: keys are on the disk, or their loss is reported.
 
 use std::{fs, thread, time::Duration};
 
-use testkit::{Proxy, Signal, Trouble};
+use zts_testkit::{Fault, Proxy, Signal};
 
-use crate::{Fresh, ONE, failed, succeeded};
+use crate::{ONE, Uninitialised, failed, succeeded};
 
 #[test]
-fn killed_before_the_answer_the_next_run_says_what_is_lost() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn a_lost_answer_is_reported_by_the_next_run() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     fresh.lose_answer();
     for _ in 0..2 {
         let next = fresh.run(&ONE).run();
-        failed(&next, "cut off before its keys were kept");
+        failed(&next, "interrupted before its keys were stored");
         assert!(
             next.stderr
-                .contains("hint: begin anew: `systemctl stop openbao.service && mv "),
+                .contains("hint: start over: `systemctl stop openbao.service && mv "),
             "{next}"
         );
     }
-    // Unless somebody has keys all the same.
-    fs::write(fresh.kept("started.json"), "").unwrap(); // as a power cut leaves files
-    failed(&fresh.run(&ONE).run(), "cut off before its keys were kept");
-    fs::remove_file(fresh.kept("started.json")).unwrap();
+    // a damaged note counts, too; without a note the keys are elsewhere
+    fs::write(fresh.path("started.json"), "").unwrap(); // as after a power cut
+    failed(
+        &fresh.run(&ONE).run(),
+        "interrupted before its keys were stored",
+    );
+    fs::remove_file(fresh.path("started.json")).unwrap();
     succeeded(&fresh.run(&ONE).run());
 }
 
 #[test]
-fn cut_off_among_its_last_steps_the_next_run_ends_them() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn the_last_steps_of_an_interrupted_run_are_finished() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let arguments = ["--shares", "2", "--threshold", "2"];
     succeeded(&fresh.run(&arguments).run());
-    let keys = fs::read_to_string(fresh.kept("unseal.json")).unwrap();
-    // The files as they are when only the first has its name.
-    fs::rename(fresh.kept("unseal.json"), fresh.kept("unseal.json.new")).unwrap();
-    fs::write(fresh.kept("unseal-key-1.age"), "the first").unwrap();
-    fs::write(fresh.kept("answered.json"), "{}").unwrap();
+    let keys = fs::read_to_string(fresh.path("unseal.json")).unwrap();
+    // the state in which only the first file has its name
+    fs::rename(fresh.path("unseal.json"), fresh.path("unseal.json.new")).unwrap();
+    fs::write(fresh.path("unseal-key-1.age"), "the first").unwrap();
+    fs::write(fresh.path("answered.json"), "{}").unwrap();
     succeeded(&fresh.run(&arguments).run());
-    assert_eq!(fs::read_to_string(fresh.kept("unseal.json")).unwrap(), keys);
+    assert_eq!(fs::read_to_string(fresh.path("unseal.json")).unwrap(), keys);
     assert_eq!(fresh.names(), [".lock", "unseal-key-1.age", "unseal.json"]);
 }
 
 #[test]
-fn what_a_run_with_other_names_left_is_no_key() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
-    fs::create_dir(fresh.kept("")).unwrap();
-    fs::write(fresh.kept("unseal-key-1.age.new"), [0; 512]).unwrap();
-    fs::write(fresh.kept("unseal-key-7.pgp.part"), "").unwrap();
+fn empty_drafts_of_other_names_do_not_count_as_keys() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
+    fs::create_dir(fresh.path("")).unwrap();
+    fs::write(fresh.path("unseal-key-1.age.new"), [0; 512]).unwrap();
+    fs::write(fresh.path("unseal-key-7.pgp.part"), "").unwrap();
     succeeded(&fresh.run(&ONE).run());
     assert_eq!(
         fresh.names(),
@@ -58,11 +61,11 @@ fn what_a_run_with_other_names_left_is_no_key() {
 }
 
 #[test]
-fn a_request_that_openbao_refuses_leaves_no_note() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
-    fs::create_dir(fresh.kept("")).unwrap();
-    let no_key = fresh.kept("../no-key");
+fn a_refused_request_leaves_no_note() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
+    fs::create_dir(fresh.path("")).unwrap();
+    let no_key = fresh.path("../no-key");
     fs::write(&no_key, "bm8ga2V5").unwrap();
     let output = fresh
         .run(&ONE)
@@ -77,26 +80,26 @@ fn a_request_that_openbao_refuses_leaves_no_note() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_waited_for() {
-    testkit::require_bao!();
-    let mut fresh = Fresh::new();
+fn a_stopped_server_is_waited_for() {
+    zts_testkit::require_bao!();
+    let mut fresh = Uninitialised::new();
     fresh.server.stop();
     let short = fresh.run(&ONE).args(["--wait", "300ms"]).run();
     failed(&short, "cannot be used");
     assert_eq!(fresh.names(), [".lock"]);
     let running = fresh.run(&ONE).start();
-    fresh.server.seal_by_restart();
+    fresh.server.restart_sealed();
     succeeded(&running.finish());
 }
 
 #[test]
-fn asked_to_end_meanwhile_it_keeps_the_keys_first() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn keys_are_stored_before_a_signal_ends_the_process() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let proxy = Proxy::to(&fresh.server.address());
-    proxy.on("/v1/sys/init", Trouble::Trickle(Duration::from_millis(5)));
+    proxy.on("/v1/sys/init", Fault::Trickle(Duration::from_millis(5)));
     let mut running = fresh.run_at(&proxy.address(), &ONE).start();
-    testkit::wait_for("OpenBao is initialised", || {
+    zts_testkit::wait_for("OpenBao is initialised", || {
         fresh.is_initialised().then_some(())
     });
     running.signal(Signal::TERM);
@@ -105,9 +108,9 @@ fn asked_to_end_meanwhile_it_keeps_the_keys_first() {
 }
 
 #[test]
-fn killed_at_any_moment_no_key_is_lost_unseen() {
-    testkit::require_bao!();
-    let mut fresh = Fresh::on_disk();
+fn a_kill_at_any_time_loses_no_key_unnoticed() {
+    zts_testkit::require_bao!();
+    let mut fresh = Uninitialised::on_disk();
     let (mut killed, mut lost) = (0, 0);
     for number in 0..12 {
         let running = fresh.run(&ONE).start();
@@ -120,21 +123,21 @@ fn killed_at_any_moment_no_key_is_lost_unseen() {
             assert!(fresh.submit(share), "after kill {number}: {next}");
             assert_eq!(fresh.names(), [".lock", "unseal.json"]);
         } else {
-            failed(&next, "cut off before its keys were kept");
+            failed(&next, "interrupted before its keys were stored");
             lost += 1;
         }
-        fs::remove_dir_all(fresh.kept("")).unwrap();
-        fresh.server.kill(); // quicker than asking it to end
-        fresh.server.wipe();
+        fs::remove_dir_all(fresh.path("")).unwrap();
+        fresh.server.kill(); // faster than a clean stop
+        fresh.server.restart_empty();
     }
-    eprintln!("{killed} of 12 runs killed, {lost} answers lost on the way to the disk");
+    eprintln!("{killed} of 12 runs killed, {lost} answers lost before they were stored");
     assert!(killed > 3, "{killed} were killed before their end");
 }
 
 #[test]
-fn two_at_once_are_one() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn a_second_run_at_the_same_time_waits() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let (one, two) = (fresh.run(&ONE).start(), fresh.run(&ONE).start());
     let (one, two) = (one.finish(), two.finish());
     assert_eq!((one.code(), two.code()), (Some(0), Some(0)), "{one}\n{two}");
@@ -142,18 +145,18 @@ fn two_at_once_are_one() {
 }
 
 #[test]
-fn a_node_that_lost_its_disk_begins_no_second_cluster() {
-    testkit::require_bao!();
-    let (fresh, other) = (Fresh::new(), Fresh::new());
+fn a_node_that_lost_its_disk_starts_no_second_cluster() {
+    zts_testkit::require_bao!();
+    let (fresh, other) = (Uninitialised::new(), Uninitialised::new());
     let address = other.server.address();
-    let nobody = testkit::refused_address().address();
+    let nobody = zts_testkit::closed_port().address();
     let run = |others: &[&str]| {
         let others = others.iter().flat_map(|other| ["--other", other]);
         fresh.run(&ONE).args(others).args(["--wait", "1s"]).run()
     };
     let silent = run(&[&address, &nobody]);
     assert_eq!(silent.code(), Some(1), "{silent}");
-    assert!(silent.stderr.contains("another one could be"), "{silent}");
+    assert!(silent.stderr.contains("another one may be"), "{silent}");
     assert_eq!(other.run(&ONE).run().code(), Some(0));
     let joins = run(&[&address]);
     assert_eq!(joins.code(), Some(0), "{joins}");
@@ -163,30 +166,30 @@ fn a_node_that_lost_its_disk_begins_no_second_cluster() {
 
 #[test]
 fn keys_of_another_cluster_are_never_overwritten() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
-    fs::create_dir_all(fresh.kept("")).unwrap();
-    fs::write(fresh.kept("unseal.json"), "{}").unwrap();
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
+    fs::create_dir_all(fresh.path("")).unwrap();
+    fs::write(fresh.path("unseal.json"), "{}").unwrap();
     let output = fresh.run(&ONE).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
-        output.stderr.contains("holds keys: unseal.json"),
+        output.stderr.contains("contains keys: unseal.json"),
         "{output}"
     );
     assert!(!fresh.is_initialised());
 }
 
 #[test]
-fn a_server_that_answers_fewer_shares_than_were_asked_for_is_a_failure() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn an_answer_with_too_few_shares_is_a_failure() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let proxy = Proxy::to(&fresh.server.address());
     let answer = serde_json::json!({
         "keys": ["00"], "keys_base64": ["AA=="], "root_token": "s.root",
         "recovery_keys": [], "recovery_keys_base64": [],
     });
-    proxy.on("PUT /v1/sys/init", Trouble::Body(answer.to_string()));
-    proxy.on("POST /v1/sys/init", Trouble::Body(answer.to_string()));
+    proxy.on("PUT /v1/sys/init", Fault::Body(answer.to_string()));
+    proxy.on("POST /v1/sys/init", Fault::Body(answer.to_string()));
     let people = [(); 3].map(|()| age::x25519::Identity::generate().to_public().to_string());
     let mut arguments = vec![
         "--shares",
@@ -200,7 +203,7 @@ fn a_server_that_answers_fewer_shares_than_were_asked_for_is_a_failure() {
         arguments.extend(["--age-recipient", person]);
     }
     let output = fresh.run_at(&proxy.address(), &arguments).run();
-    failed(&output, "it answered 1 key share where 3 were asked for");
+    failed(&output, "it answered 1 key share where 3 were requested");
     assert_eq!(
         fresh.names(),
         [
@@ -209,74 +212,72 @@ fn a_server_that_answers_fewer_shares_than_were_asked_for_is_a_failure() {
             "root-token.age",
             "unseal-key-1.age"
         ],
-        "what was answered, and no file of zeros"
+        "the answered keys, and no empty file"
     );
-    // Also to the next run, which finds OpenBao initialised.
+    // The next run, which finds an initialised server, fails, too.
     let proxy = Proxy::to(&fresh.server.address());
     let sealed = serde_json::json!({
         "type": "shamir", "initialized": true, "sealed": true, "t": 2, "n": 3, "progress": 0, "nonce": "",
         "version": "2.7.2", "build_date": "", "migration": false, "recovery_seal": false, "storage_type": "raft",
     });
-    proxy.on("seal-status", Trouble::Body(sealed.to_string()));
+    proxy.on("seal-status", Fault::Body(sealed.to_string()));
     let again = fresh.run_at(&proxy.address(), &arguments).run();
-    failed(&again, "it answered 1 key share where 3 were asked for");
-    fs::remove_file(fresh.kept("incomplete.txt")).unwrap();
+    failed(&again, "it answered 1 key share where 3 were requested");
+    fs::remove_file(fresh.path("incomplete.txt")).unwrap();
     succeeded(&fresh.run_at(&proxy.address(), &arguments).run());
 }
 
 #[test]
-fn keys_that_stand_whole_beside_are_not_lost() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn complete_drafts_are_recovered() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     succeeded(&fresh.run(&ONE).run());
-    let keys = fs::read_to_string(fresh.kept("unseal.json")).unwrap();
-    // As an error of the disk left it between the last byte and the note that it is whole.
-    fs::remove_file(fresh.kept("unseal.json")).unwrap();
-    fs::write(fresh.kept("unseal.json.new"), format!("{keys}\0\0\0")).unwrap(); // reserved room behind
+    let keys = fs::read_to_string(fresh.path("unseal.json")).unwrap();
+    // the state after an error of the disk between the last byte and the note
+    fs::remove_file(fresh.path("unseal.json")).unwrap();
+    fs::write(fresh.path("unseal.json.new"), format!("{keys}\0\0\0")).unwrap(); // the reserved space at the end
     fs::write(
-        fresh.kept("started.json"),
+        fresh.path("started.json"),
         r#"{"address":"http://x","at":1}"#,
     )
     .unwrap();
     let output = fresh.run(&ONE).run();
     succeeded(&output);
     assert!(
-        output
-            .stderr
-            .contains("an earlier run wrote and could not name"),
+        output.stderr.contains("an earlier run wrote to drafts"),
         "{output}"
     );
-    assert_eq!(fs::read_to_string(fresh.kept("unseal.json")).unwrap(), keys);
+    assert_eq!(fs::read_to_string(fresh.path("unseal.json")).unwrap(), keys);
     assert_eq!(fresh.names(), [".lock", "unseal.json"]);
 }
 
 #[test]
-fn a_part_of_the_keys_is_never_thrown_away() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn a_part_of_the_keys_is_never_removed() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     succeeded(&fresh.run(&ONE).run());
-    let keys = fs::read(fresh.kept("unseal.json")).unwrap();
-    fs::remove_file(fresh.kept("unseal.json")).unwrap();
+    let keys = fs::read(fresh.path("unseal.json")).unwrap();
+    fs::remove_file(fresh.path("unseal.json")).unwrap();
     let half = &keys[..keys.len() / 2];
-    fs::write(fresh.kept("unseal.json.new"), half).unwrap();
+    fs::write(fresh.path("unseal.json.new"), half).unwrap();
     fs::write(
-        fresh.kept("started.json"),
+        fresh.path("started.json"),
         r#"{"address":"http://x","at":1}"#,
     )
     .unwrap();
     for _ in 0..2 {
         failed(
             &fresh.run(&ONE).run(),
-            "an earlier run was ended while it wrote the keys",
+            "an earlier run ended while it wrote the keys",
         );
-        assert_eq!(fs::read(fresh.kept("unseal.json.new")).unwrap(), half);
+        assert_eq!(fs::read(fresh.path("unseal.json.new")).unwrap(), half);
     }
 }
 
 #[test]
-fn a_time_that_no_clock_shows_is_told_as_such() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn an_impossible_time_is_reported() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     fresh.lose_answer();
     for at in [
         "18446744073709551615",
@@ -284,9 +285,9 @@ fn a_time_that_no_clock_shows_is_told_as_such() {
         "9223372036854775808",
     ] {
         let text = format!(r#"{{"address":"http://x","at":{at}}}"#);
-        fs::write(fresh.kept("started.json"), text).unwrap();
+        fs::write(fresh.path("started.json"), text).unwrap();
         let output = fresh.run(&ONE).run();
-        failed(&output, "at a time after the year 9999 was cut off");
+        failed(&output, "at a time after the year 9999 was interrupted");
         assert!(!output.stderr.contains("panicked"), "{output}");
     }
 }

@@ -1,48 +1,49 @@
-//! A root token that was revoked, and a new one for the day it is needed.
+//! Generation of a new root token after the first one was revoked.
 
 use std::{fs, process::Command};
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{Fresh, succeeded};
+use crate::{Uninitialised, succeeded};
 
-fn bao(fresh: &Fresh, token: &str, arguments: &[&str]) -> Option<Value> {
+fn bao(fresh: &Uninitialised, token: &str, arguments: &[&str]) -> Option<Value> {
     let mut command: Command = fresh.server.bao_command(arguments);
     let output = command.env("BAO_TOKEN", token).output().unwrap();
     let answer = output.status.success();
     answer.then(|| serde_json::from_slice(&output.stdout).unwrap())
 }
 
-fn write(fresh: &Fresh, arguments: &[&str]) -> Option<Value> {
+fn write(fresh: &Uninitialised, arguments: &[&str]) -> Option<Value> {
     let answer = bao(fresh, "", &[&["write", "-format=json"], arguments].concat())?;
     Some(answer.get("data").cloned().unwrap_or(answer))
 }
 
-/// OpenBao 2.5.3 and later take the requests of people without a token only where a listener says so.
-fn open_the_door(fresh: &mut Fresh) {
+/// Allows requests for a root token without a token, which OpenBao 2.5.3 and later refuse by
+/// default.
+fn allow_generate_root(fresh: &mut Uninitialised) {
     let path = fresh.server.folder().join("server.json");
     let mut settings: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     settings["listener"][0]["tcp"]["disable_unauthed_generate_root_endpoints"] = json!(false);
     fs::write(&path, settings.to_string()).unwrap();
-    fresh.server.seal_by_restart();
+    fresh.server.restart_sealed();
 }
 
-/// The token, which goes over the wire only combined with the one-time password.
-fn decoded(encoded: &str, otp: &str) -> String {
+/// Decodes the token, which OpenBao combines with the one-time password.
+fn decode_token(encoded: &str, otp: &str) -> String {
     let bytes = BASE64_STANDARD_NO_PAD.decode(encoded).unwrap();
     let pairs = bytes.iter().zip(otp.bytes());
     pairs.map(|(byte, key)| char::from(byte ^ key)).collect()
 }
 
 #[test]
-fn the_shares_make_another() {
-    testkit::require_bao!();
-    let mut fresh = Fresh::on_disk();
+fn the_shares_generate_a_new_root_token() {
+    zts_testkit::require_bao!();
+    let mut fresh = Uninitialised::on_disk();
     let arguments = ["--shares", "3", "--threshold", "2", "--revoke-root-token"];
-    let running = fresh.run(&arguments).start(); // waits until it is unsealed
-    testkit::wait_for("the keys are kept", || {
-        fresh.kept("unseal.json").exists().then_some(())
+    let running = fresh.run(&arguments).start(); // it waits until the server is unsealed
+    zts_testkit::wait_for("the keys are stored", || {
+        fresh.path("unseal.json").exists().then_some(())
     });
     let keys = fresh.keys();
     let share = |index: usize| keys["unseal_keys_b64"][index].as_str().unwrap();
@@ -55,9 +56,9 @@ fn the_shares_make_another() {
     assert_eq!(bao(&fresh, first, &lookup), None);
     assert!(fresh.keys().get("root_token").is_none());
 
-    open_the_door(&mut fresh);
+    allow_generate_root(&mut fresh);
     assert!(!fresh.submit(share(1)) && fresh.submit(share(2)));
-    let begun = testkit::wait_for("OpenBao takes the request", || {
+    let begun = zts_testkit::wait_for("OpenBao accepts the request", || {
         write(&fresh, &["-force", "sys/generate-root/attempt"])
     });
     let nonce = format!("nonce={}", begun["nonce"].as_str().unwrap());
@@ -68,6 +69,6 @@ fn the_shares_make_another() {
     submit(0);
     let made = submit(2);
     let encoded = made["encoded_root_token"].as_str().unwrap();
-    let token = decoded(encoded, begun["otp"].as_str().unwrap());
+    let token = decode_token(encoded, begun["otp"].as_str().unwrap());
     assert!(bao(&fresh, &token, &lookup).is_some(), "a new root token");
 }

@@ -1,4 +1,4 @@
-//! Beginning anew where the answer was lost; and not where somebody has the keys.
+//! The storage is replaced if its keys are lost, and only then.
 
 use std::{
     fs,
@@ -7,18 +7,18 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{Run, ScratchDir};
+use zts_testkit::{Run, ScratchDir};
 
-use crate::{Fresh, ONE, failed, succeeded};
+use crate::{ONE, Uninitialised, failed, succeeded};
 
-/// A `systemctl` that hands what it is told to the test, which stops and starts the server.
-struct Units {
+/// A `systemctl` that forwards its commands to the test, which stops and starts the server.
+struct FakeSystemctl {
     folder: ScratchDir,
 }
 
-impl Units {
+impl FakeSystemctl {
     fn new() -> Self {
-        let folder = testkit::scratch_dir();
+        let folder = zts_testkit::scratch_dir();
         let program = folder.join("systemctl");
         let text = format!(
             "#!/bin/sh\nmark={}/$1-$2\n: >$mark\nwhile test -e $mark; do sleep 0.02; done\n",
@@ -29,31 +29,31 @@ impl Units {
         Self { folder }
     }
 
-    /// Waits until it is told so, does it, and lets the program go on.
-    fn on(&self, told: &str, act: impl FnOnce()) {
-        let mark = self.folder.join(told);
-        testkit::wait_for(told, || mark.exists().then_some(()));
+    /// Waits for this command, executes `act`, and lets the program continue.
+    fn on(&self, command: &str, act: impl FnOnce()) {
+        let mark = self.folder.join(command);
+        zts_testkit::wait_for(command, || mark.exists().then_some(()));
         act();
         fs::remove_file(mark).unwrap();
     }
 
-    fn known_to(&self, run: Run) -> Run {
-        run.env("PATH", format!("{}:/usr/bin:/bin", self.folder.display()))
+    fn in_path_of(&self, run: Run) -> Run {
+        run.env("PATH", zts_testkit::path_with(&*self.folder))
     }
 }
 
-fn starting_over(fresh: &Fresh, storage: &Path) -> Run {
+fn run_with_start_over(fresh: &Uninitialised, storage: &Path) -> Run {
     fresh
         .run(&ONE)
         .args(["--start-over-storage".as_ref(), storage.as_os_str()])
         .args(["--start-over-unit", "openbao.service"])
 }
 
-fn storage_of(fresh: &Fresh) -> PathBuf {
+fn storage_of(fresh: &Uninitialised) -> PathBuf {
     fresh.server.folder().join("storage")
 }
 
-fn aside(storage: &Path) -> Vec<PathBuf> {
+fn list_aside(storage: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(storage.parent().unwrap()).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
@@ -61,8 +61,8 @@ fn aside(storage: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Initialises it by hand; gives the one key share and the root token.
-fn by_hand(fresh: &Fresh) -> (String, String) {
+/// Initialises the server by hand, and returns the key share and the root token.
+fn initialise_by_hand(fresh: &Uninitialised) -> (String, String) {
     let mut command = fresh.server.bao_command(&[
         "operator",
         "init",
@@ -76,20 +76,22 @@ fn by_hand(fresh: &Fresh) -> (String, String) {
 }
 
 #[test]
-fn a_storage_whose_keys_nobody_has_is_moved_aside() {
-    testkit::require_bao!();
-    let mut fresh = Fresh::on_disk();
+fn a_storage_with_lost_keys_is_moved_aside() {
+    zts_testkit::require_bao!();
+    let mut fresh = Uninitialised::on_disk();
     fresh.lose_answer();
     let storage = storage_of(&fresh);
-    let units = Units::new();
-    let running = units.known_to(starting_over(&fresh, &storage)).start();
-    units.on("stop-openbao.service", || fresh.server.stop());
-    units.on("start-openbao.service", || fresh.server.seal_by_restart());
+    let systemctl = FakeSystemctl::new();
+    let running = systemctl
+        .in_path_of(run_with_start_over(&fresh, &storage))
+        .start();
+    systemctl.on("stop-openbao.service", || fresh.server.stop());
+    systemctl.on("start-openbao.service", || fresh.server.restart_sealed());
     let output = running.finish();
     succeeded(&output);
     assert!(output.stderr.contains("warning: "), "{output}");
-    let [aside] = &aside(&storage)[..] else {
-        panic!("one folder stands aside: {output}");
+    let [aside] = &list_aside(&storage)[..] else {
+        panic!("one folder is moved aside: {output}");
     };
     assert!(aside.join("vault.db").exists(), "nothing is deleted");
     assert_eq!(fresh.names(), [".lock", "unseal.json"]);
@@ -97,59 +99,59 @@ fn a_storage_whose_keys_nobody_has_is_moved_aside() {
 }
 
 #[test]
-fn one_that_was_ever_unsealed_stays() {
-    testkit::require_bao!();
-    let mut fresh = Fresh::on_disk();
-    let (share, token) = by_hand(&fresh);
+fn a_storage_that_was_ever_unsealed_stays() {
+    zts_testkit::require_bao!();
+    let mut fresh = Uninitialised::on_disk();
+    let (share, token) = initialise_by_hand(&fresh);
     assert!(fresh.submit(&share));
     let mut write = fresh.server.bao_command(&["secrets", "enable", "kv"]);
     write.env("BAO_TOKEN", token);
-    testkit::wait_for("OpenBao serves", || {
+    zts_testkit::wait_for("OpenBao serves", || {
         write.output().unwrap().status.success().then_some(())
     });
-    fresh.server.seal_by_restart();
-    fs::create_dir(fresh.kept("")).unwrap();
-    fs::write(fresh.kept("started.json"), json!({}).to_string()).unwrap();
+    fresh.server.restart_sealed();
+    fs::create_dir(fresh.path("")).unwrap();
+    fs::write(fresh.path("started.json"), json!({}).to_string()).unwrap();
     let storage = storage_of(&fresh);
-    let output = starting_over(&fresh, &storage).run();
+    let output = run_with_start_over(&fresh, &storage).run();
     succeeded(&output);
     assert!(output.stderr.contains("was unsealed before"), "{output}");
-    assert!(aside(&storage).is_empty());
+    assert!(list_aside(&storage).is_empty());
     assert_eq!(fresh.names(), [".lock"]);
 }
 
 #[test]
-fn one_that_is_open_stays() {
-    testkit::require_bao!();
-    let fresh = Fresh::on_disk();
-    let (share, _) = by_hand(&fresh);
+fn an_unsealed_storage_stays() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::on_disk();
+    let (share, _) = initialise_by_hand(&fresh);
     assert!(fresh.submit(&share));
-    fs::create_dir(fresh.kept("")).unwrap();
-    fs::write(fresh.kept("started.json"), "").unwrap();
-    let output = starting_over(&fresh, &storage_of(&fresh)).run();
+    fs::create_dir(fresh.path("")).unwrap();
+    fs::write(fresh.path("started.json"), "").unwrap();
+    let output = run_with_start_over(&fresh, &storage_of(&fresh)).run();
     succeeded(&output);
     assert!(
-        output.stderr.contains("somebody else has its keys"),
+        output.stderr.contains("its keys are stored elsewhere"),
         "{output}"
     );
     assert_eq!(fresh.names(), [".lock"]);
 }
 
 #[test]
-fn what_is_no_storage_or_cannot_be_stopped_stays() {
-    testkit::require_bao!();
-    let fresh = Fresh::on_disk();
+fn nothing_is_moved_if_the_storage_is_missing_or_openbao_cannot_be_stopped() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::on_disk();
     fresh.lose_answer();
-    let elsewhere = testkit::scratch_dir();
+    let elsewhere = zts_testkit::scratch_dir();
     failed(
-        &starting_over(&fresh, &elsewhere).run(),
+        &run_with_start_over(&fresh, &elsewhere).run(),
         "`--start-over-storage` names",
     );
     let storage = storage_of(&fresh);
-    let no_systemctl = starting_over(&fresh, &storage)
+    let no_systemctl = run_with_start_over(&fresh, &storage)
         .env("PATH", "/nowhere")
         .run();
     failed(&no_systemctl, "`systemctl stop openbao.service` failed");
     assert!(storage.join("vault.db").exists());
-    assert!(fresh.kept("started.json").exists());
+    assert!(fresh.path("started.json").exists());
 }

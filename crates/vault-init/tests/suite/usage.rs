@@ -1,11 +1,11 @@
-//! What is refused before OpenBao is asked.
+//! Arguments that are refused before the request.
 
-use crate::Fresh;
+use crate::Uninitialised;
 
 #[test]
-fn each_says_what_is_wrong() {
-    testkit::require_bao!();
-    let fresh = Fresh::new();
+fn invalid_arguments_are_refused_with_the_reason() {
+    zts_testkit::require_bao!();
+    let fresh = Uninitialised::new();
     let age = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
     for (arguments, said) in [
         (
@@ -46,7 +46,7 @@ fn each_says_what_is_wrong() {
                 "--age-recipient",
                 "age1x",
             ],
-            "`age1x` is no age recipient",
+            "`age1x` is not an age recipient",
         ),
         (
             vec![
@@ -58,7 +58,7 @@ fn each_says_what_is_wrong() {
                 "--age-recipient",
                 "ssh-ed25519 AAAA",
             ],
-            "`ssh-to-age` makes one",
+            "`ssh-to-age` converts",
         ),
         (
             vec![

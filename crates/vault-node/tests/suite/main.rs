@@ -1,22 +1,21 @@
 //! `vault-node` on real clusters, through the binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod hostile;
 mod refused;
 mod status;
 
 use std::fs;
 
 use serde_json::json;
-use testkit::{Cluster, Output, Run, ScratchDir};
+use zts_testkit::{Cluster, Run, RunOutput, ScratchDir};
 
-/// A cluster's list of nodes on a machine that is its first one.
+/// The first node's machine, with the list of its cluster's nodes.
 struct Machine {
     folder: ScratchDir,
 }
 
 impl Machine {
-    fn of(cluster: &mut Cluster) -> Self {
+    fn first_of(cluster: &mut Cluster) -> Self {
         let nodes: serde_json::Map<_, _> = cluster
             .nodes()
             .iter()
@@ -31,17 +30,17 @@ impl Machine {
             "ca_certificate": authority,
             "unit": "openbao-of-no-machine.service",
         });
-        let folder = testkit::scratch_dir();
+        let folder = zts_testkit::scratch_dir();
         fs::write(folder.join("nodes.json"), list.to_string()).unwrap();
         Self { folder }
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    fn run(&self, arguments: &[&str]) -> RunOutput {
         run(&self.folder, arguments)
     }
 }
 
-fn run(folder: &ScratchDir, arguments: &[&str]) -> Output {
+fn run(folder: &ScratchDir, arguments: &[&str]) -> RunOutput {
     Run::new(env!("CARGO_BIN_EXE_vault-node"))
         .args(arguments)
         .args(["--config".as_ref(), folder.join("nodes.json").as_os_str()])

@@ -1,16 +1,16 @@
-//! Restarts that would harm the cluster, and configurations that are none.
+//! Restarts that could cost the quorum, and invalid configurations.
 
 use std::fs;
 
-use testkit::Cluster;
+use zts_testkit::Cluster;
 
 use crate::{Machine, run};
 
 #[test]
 fn no_node_is_restarted_while_another_does_not_serve() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start(3);
-    let machine = Machine::of(&mut cluster);
+    let machine = Machine::first_of(&mut cluster);
     cluster.nodes()[2].kill();
     let refused = machine.run(&["restart", "--timeout=1s"]);
     assert_eq!(refused.code(), Some(1), "{refused}");
@@ -19,15 +19,15 @@ fn no_node_is_restarted_while_another_does_not_serve() {
         "{refused}"
     );
     assert!(refused.stderr.contains("hint: "), "{refused}");
-    // With all well it goes on, to the unit that this machine does not have.
+    // forced, it restarts the unit, which this machine does not have
     let forced = machine.run(&["restart", "--force"]);
     assert_eq!(forced.code(), Some(1), "{forced}");
     assert!(forced.stderr.contains("systemctl restart"), "{forced}");
 }
 
 #[test]
-fn a_list_of_nodes_that_is_none() {
-    let folder = testkit::scratch_dir();
+fn invalid_configurations_are_refused() {
+    let folder = zts_testkit::scratch_dir();
     let absent = run(&folder, &["status"]);
     assert_eq!(absent.code(), Some(2), "{absent}");
     assert!(absent.stderr.contains("could not be read"), "{absent}");

@@ -1,9 +1,11 @@
-//! What is shown of each node.
+//! The command `vault-node status`.
 
-use serde_json::Value;
-use testkit::Cluster;
+use std::fs;
 
-use crate::Machine;
+use serde_json::{Value, json};
+use zts_testkit::{Cluster, Fault, Proxy, Server};
+
+use crate::{Machine, run};
 
 fn roles(shown: &str) -> Vec<String> {
     let shown: Value = serde_json::from_str(shown).unwrap();
@@ -15,17 +17,17 @@ fn roles(shown: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_node_is_what_it_is() {
-    testkit::require_bao!();
+fn roles_of_all_nodes_are_shown() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
-    let machine = Machine::of(&mut cluster);
+    let machine = Machine::first_of(&mut cluster);
 
     let well = machine.run(&["status", "--json"]);
     assert_eq!(well.code(), Some(0), "{well}");
     assert_eq!(roles(&well.stdout), ["leader", "standby", "standby"]);
 
-    cluster.nodes()[1].seal_by_restart();
-    cluster.nodes()[2].pause(); // accepts, and never answers
+    cluster.nodes()[1].restart_sealed();
+    cluster.nodes()[2].pause(); // accepts connections, and never answers
     let ill = machine.run(&["status", "--json"]);
     assert_eq!(ill.code(), Some(1), "{ill}");
     let found = roles(&ill.stdout);
@@ -45,12 +47,12 @@ fn each_node_is_what_it_is() {
     cluster.nodes()[2].resume();
 }
 
-/// OpenBao goes on naming the leader that it lost; writes to such a node would wait in vain.
+/// OpenBao goes on naming the active node that it lost; writes to such a node would wait in vain.
 #[test]
-fn the_last_of_three_stands_by_for_nobody() {
-    testkit::require_bao!();
+fn a_standby_without_quorum_has_no_leader() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
-    let machine = Machine::of(&mut cluster);
+    let machine = Machine::first_of(&mut cluster);
     for node in &mut cluster.nodes()[..2] {
         node.kill();
     }
@@ -63,11 +65,11 @@ fn the_last_of_three_stands_by_for_nobody() {
 }
 
 #[test]
-fn one_that_never_began_is_not_initialised() {
-    testkit::require_bao!();
+fn a_node_without_data_is_not_initialised() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start(1);
-    let machine = Machine::of(&mut cluster);
-    cluster.nodes()[0].wipe();
+    let machine = Machine::first_of(&mut cluster);
+    cluster.nodes()[0].restart_empty();
     let shown = machine.run(&["status"]);
     assert_eq!(shown.code(), Some(1), "{shown}");
     assert!(shown.stdout.contains("not initialised"), "{shown}");
@@ -75,24 +77,55 @@ fn one_that_never_began_is_not_initialised() {
 
 /// Nodes that declare their audit devices differently never open their storage for reading.
 #[test]
-fn standbys_that_pass_every_read_on_are_named() {
-    testkit::require_bao!();
-    let mut cluster = Cluster::start_with_audit_that_differs(3);
-    let machine = Machine::of(&mut cluster);
+fn standbys_that_forward_reads_are_named() {
+    zts_testkit::require_bao!();
+    let mut cluster = Cluster::start_with_differing_audit(3);
+    let machine = Machine::first_of(&mut cluster);
     let shown = machine.run(&["status"]);
     assert_eq!(shown.code(), Some(0), "clients are served: {shown}");
     let standbys = shown.stdout.lines().filter(|line| line.contains("standby"));
-    let passing = standbys.filter(|line| line.ends_with("passes reads on"));
-    assert_eq!(passing.count(), 2, "{shown}");
-    let named = "warning: reads are passed on to the leader by `node2`, `node3`: ";
+    let forwarding = standbys.filter(|line| line.ends_with("forwards reads"));
+    assert_eq!(forwarding.count(), 2, "{shown}");
+    let named = "warning: reads are forwarded to the leader by `node2`, `node3`: ";
     assert!(shown.stderr.starts_with(named), "{shown}");
 
     let mut cluster = Cluster::start(3);
-    let machine = Machine::of(&mut cluster);
-    testkit::wait_for("all standbys answer reads", || {
+    let machine = Machine::first_of(&mut cluster);
+    zts_testkit::wait_for("all standbys answer reads", || {
         let shown = machine.run(&["status", "--json"]);
         let nodes: Value = serde_json::from_str(&shown.stdout).unwrap();
         let answers = |name: &str| nodes["nodes"][name]["answers_reads"] == Value::Bool(true);
         (answers("node2") && answers("node3") && shown.stderr.is_empty()).then_some(())
     });
+}
+
+#[test]
+fn long_texts_and_terminal_sequences_are_not_shown() {
+    zts_testkit::require_bao!();
+    let server = Server::dev();
+    let long = "x".repeat(900_000);
+    for version in [long.as_str(), "\\u001b[2J"] {
+        let proxy = Proxy::to(&server.address());
+        proxy.always(Fault::Body(format!(
+            r#"{{"type":"shamir","sealed":true,"initialized":true,"t":3,"progress":0,"version":"{version}"}}"#
+        )));
+        let folder = zts_testkit::scratch_dir();
+        let list = json!({
+            "name": "main",
+            "this_node": "a",
+            "nodes": { "a": proxy.address() },
+            "unit": "openbao-of-no-machine.service",
+        });
+        fs::write(folder.join("nodes.json"), list.to_string()).unwrap();
+        for command in [&["status"][..], &["status", "--json"]] {
+            let output = run(&folder, command);
+            assert_eq!(output.code(), Some(1), "{output}");
+            let text = format!("{}{}", output.stdout, output.stderr);
+            assert!(
+                text.len() < 1000 && !text.contains('\u{1b}'),
+                "{} bytes",
+                text.len()
+            );
+        }
+    }
 }

@@ -1,32 +1,32 @@
 //! Grants of the host's own policy that no declared secret uses.
 
-use super::asker::Mounts;
+use super::capability_client::Mounts;
 use crate::{
     finding::{Details, Finding, Kind},
     host::Host,
     policy::{Policy, Rule},
 };
 
-/// Other policies may be there for other hosts, so only the host's own is looked at.
-pub(super) fn findings(
+/// Finds unused grants in the host's own policy. Other policies may be for other hosts.
+pub(super) fn find_unused(
     host: &Host,
     hosts: &[Host],
     policy: &Policy,
     mounts: &Mounts,
 ) -> Vec<Finding> {
-    let twins = hosts.iter().filter(|other| {
+    let same_host = hosts.iter().filter(|other| {
         other.declared.hostname == host.declared.hostname && host.shares_mount(other)
     });
-    let used: Vec<String> = twins.flat_map(used_paths).collect();
+    let used: Vec<String> = same_host.flat_map(used_paths).collect();
     let is_unused = |rule: &&Rule| {
         let is_used = used.iter().any(|path| rule.pattern.matches(path));
-        rule.grants && !is_used && is_for_secrets(rule, host, mounts)
+        rule.grants && !is_used && is_about_kv(rule, host, mounts)
     };
     let unused = policy.rules.iter().filter(is_unused);
-    unused.map(|rule| finding(host, rule)).collect()
+    unused.map(|rule| unused_grant(host, rule)).collect()
 }
 
-/// All that a host may ask about a secret: its data, what is known of it, and its folders.
+/// Returns all API paths about a host's secrets: their data, their metadata and their folders.
 fn used_paths(host: &Host) -> Vec<String> {
     let mount = host.kv_mount();
     let mut paths = Vec::new();
@@ -46,23 +46,23 @@ fn used_paths(host: &Host) -> Vec<String> {
     paths
 }
 
-/// Whether the rule is about a KV engine. Of other engines it is not known who uses them.
-fn is_for_secrets(rule: &Rule, host: &Host, mounts: &Mounts) -> bool {
-    let start = rule.pattern.fixed_start();
+/// Returns whether the rule is about a KV engine: the use of other engines is unknown.
+fn is_about_kv(rule: &Rule, host: &Host, mounts: &Mounts) -> bool {
+    let start = rule.pattern.fixed_prefix();
     let own = format!("{}/", host.kv_mount());
     let of_kv = mounts.iter().filter(|(_, mount)| mount.kind == "kv");
     let mut engines = of_kv.map(|(path, _)| path).chain([&own]);
     engines.any(|path| start.starts_with(path.as_str())) || own.starts_with(start)
 }
 
-fn finding(host: &Host, rule: &Rule) -> Finding {
+fn unused_grant(host: &Host, rule: &Rule) -> Finding {
     let policy = host.policy();
     let message = format!(
         "the policy `{policy}` grants `{}`, which no declared secret uses",
         rule.path
     );
     Finding::new(Kind::Unused, "unused", &rule.path, message)
-        .advice("declare the secret, or take the rule out of the policy")
+        .advice("declare the secret, or remove the rule from the policy")
         .details(Details {
             policy: Some(policy),
             ..Details::default()

@@ -1,51 +1,60 @@
-//! Whether a secret that is there has what the host makes of it.
+//! Keys of a secret that the host needs or cannot use.
 
 use std::collections::BTreeSet;
 
-use delivery::{Contents, DeclaredSecret, Error, Template};
-use openbao::SecretMap;
+use zts_delivery::{Contents, DeclaredSecret, Error, Template};
+use zts_openbao::SecretMap;
 
 use crate::{
-    advice,
     finding::{Details, Finding, Kind},
-    host::Host,
+    host::{Host, key_arguments, kv_command},
 };
 
-/// How JSON and people are told that a key is needed by no template.
+/// The value of `needed_by` for a required key.
 const REQUIRED: &str = "required";
 
-/// The keys that the host needs; those of templates that are not understood are not known.
-pub(super) fn needed(secret: &DeclaredSecret) -> BTreeSet<String> {
+/// Returns the keys that the host needs, except those of invalid templates.
+pub(super) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
     let required = secret.required_keys.iter().cloned();
     let templates = secret.templates.iter();
-    let named = templates.flat_map(|(name, text)| keys_of(name, text));
+    let named = templates.flat_map(|(name, text)| template_keys(name, text));
     required.chain(named).collect()
 }
 
-fn keys_of(name: &str, text: &str) -> BTreeSet<String> {
+fn template_keys(name: &str, text: &str) -> BTreeSet<String> {
     let template = Template::parse(name, text).ok();
     let keys = template.iter().flat_map(Template::keys);
     keys.map(ToOwned::to_owned).collect()
 }
 
-/// Asks the very code that writes the files on the host what it would refuse, takes that away, and
-/// asks again.
-pub(super) fn findings(
+/// Returns the names of the files that the host makes of the secret.
+pub(super) fn file_names(secret: &DeclaredSecret, values: &SecretMap) -> BTreeSet<String> {
+    let made = secret
+        .templates
+        .keys()
+        .chain(&secret.environment_file)
+        .chain(&secret.json_file);
+    values.keys().chain(made).cloned().collect()
+}
+
+/// Checks the keys with the code that writes the files on the host. It removes each refused one and
+/// checks again.
+pub(super) fn check_keys(
     host: &Host,
     name: &str,
     secret: &DeclaredSecret,
     mut values: SecretMap,
 ) -> Vec<Finding> {
     let subject = Subject { host, name, secret };
-    let mut findings = subject.templates();
-    let mut contents = contents(name, secret);
+    let mut findings = subject.invalid_templates();
+    let mut contents = unrendered_contents(name, secret);
     let mut unusable = BTreeSet::new();
     while let Err(error) = contents.files(&secret.secret_path, &values) {
         match error {
             Error::Incomplete { missing, empty, .. } => {
                 let missing = missing.iter().filter(|key| !unusable.contains(*key));
-                findings.extend(missing.map(|key| subject.lacks(key)));
-                findings.extend(empty.iter().map(|key| subject.has_empty(key)));
+                findings.extend(missing.map(|key| subject.missing_key(key)));
+                findings.extend(empty.iter().map(|key| subject.empty_key(key)));
                 contents.required_keys.clear();
             }
             Error::Key { ref key, .. }
@@ -55,10 +64,11 @@ pub(super) fn findings(
                 values.remove(key);
                 unusable.insert(key.clone());
             }
-            Error::Taken { ref name, .. } | Error::Name { ref name, .. } => {
+            Error::NameTaken { ref name, .. } | Error::Name { ref name, .. } => {
                 findings.push(subject.refused(None, &error));
                 contents.templates.remove(name);
                 contents.environment_file.take_if(|file| file == name);
+                contents.json_file.take_if(|file| file == name);
             }
             error => {
                 findings.push(subject.refused(None, &error));
@@ -69,18 +79,20 @@ pub(super) fn findings(
     findings
 }
 
-/// As on the host, but that nothing is rendered.
-fn contents(name: &str, secret: &DeclaredSecret) -> Contents {
+/// Returns the contents that the host writes, with empty templates.
+fn unrendered_contents(name: &str, secret: &DeclaredSecret) -> Contents {
     let templates = secret.templates.keys();
     let unrendered = templates.filter_map(|name| {
-        let nothing = Template::parse(name, "").ok()?;
-        Some((name.clone(), nothing))
+        let empty = Template::parse(name, "").ok()?;
+        Some((name.clone(), empty))
     });
     Contents {
-        required_keys: needed(secret).into_iter().collect(),
+        required_keys: needed_keys(secret).into_iter().collect(),
         templates: unrendered.collect(),
         environment_file: secret.environment_file.clone(),
+        json_file: secret.json_file.clone(),
         credential: secret.credential(name),
+        ..Contents::default()
     }
 }
 
@@ -94,7 +106,7 @@ impl Subject<'_> {
     fn finding(&self, reason: &'static str, key: Option<&str>, message: String) -> Finding {
         let needed_by = key.map(|key| self.needed_by(key)).unwrap_or_default();
         Finding::new(Kind::Keys, reason, &self.secret.secret_path, message)
-            .of(self.name)
+            .for_secret(self.name)
             .details(Details {
                 key: key.map(ToOwned::to_owned),
                 needed_by,
@@ -102,36 +114,36 @@ impl Subject<'_> {
             })
     }
 
-    fn lacks(&self, key: &str) -> Finding {
-        self.without("missing", key, "has no key")
+    fn missing_key(&self, key: &str) -> Finding {
+        self.unusable_key("missing", key, "has no key")
     }
 
-    fn has_empty(&self, key: &str) -> Finding {
-        self.without("empty", key, "has nothing in its key")
+    fn empty_key(&self, key: &str) -> Finding {
+        self.unusable_key("empty", key, "has nothing in its key")
     }
 
-    fn without(&self, reason: &'static str, key: &str, lack: &str) -> Finding {
+    fn unusable_key(&self, reason: &'static str, key: &str, problem: &str) -> Finding {
         let path = &self.secret.secret_path;
         let by = self.needed_by(key).into_iter().map(|by| match by.as_str() {
             REQUIRED => "it is required".to_owned(),
             name => format!("the template `{name}` needs it"),
         });
         let by = by.collect::<Vec<_>>().join(", ");
-        let message = format!("`{path}` {lack} `{key}` ({by})");
-        self.finding(reason, Some(key), message).advice(advice::kv(
+        let message = format!("`{path}` {problem} `{key}` ({by})");
+        self.finding(reason, Some(key), message).advice(kv_command(
             self.host,
             "patch",
             path,
-            &advice::values([key]),
+            &key_arguments([key]),
         ))
     }
 
-    /// In the words of what refuses it on the host.
+    /// Returns a finding with the error that the host would report.
     fn refused(&self, key: Option<&str>, error: &Error) -> Finding {
         self.finding("refused", key, error.to_string())
     }
 
-    fn templates(&self) -> Vec<Finding> {
+    fn invalid_templates(&self) -> Vec<Finding> {
         let templates = self.secret.templates.iter();
         let errors = templates.filter_map(|(name, text)| Template::parse(name, text).err());
         errors
@@ -143,7 +155,7 @@ impl Subject<'_> {
         let is_required = self.secret.required_keys.iter().any(|other| other == key);
         let required = is_required.then(|| REQUIRED.to_owned());
         let templates = self.secret.templates.iter();
-        let naming = templates.filter(|(name, text)| keys_of(name, text).contains(key));
+        let naming = templates.filter(|(name, text)| template_keys(name, text).contains(key));
         required
             .into_iter()
             .chain(naming.map(|(name, _)| name.clone()))

@@ -1,72 +1,69 @@
-//! Looks into hosts with the operator's token.
+//! Inspects hosts with the operator's token.
 
-mod asker;
+mod capability_client;
+mod credentials;
 mod grants;
 mod keys;
 mod rights;
 mod secrets;
 mod undeclared;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use cli::Failure;
-use openbao::{
-    Error,
-    token::{self, TokenRole},
+use zts_cli::Failure;
+use zts_openbao::{Error, token};
+
+use self::{
+    capability_client::{CapabilityClient, TokenRoles},
+    rights::token::TOKEN_ROLE,
 };
-
-use self::{asker::Asker, rights::token::TOKEN_ROLE};
 use crate::{
-    advice,
-    denied::Denied,
-    finding::Report,
-    host::Host,
-    server::{Server, patiently},
-    side_by_side,
+    finding::HostReport,
+    host::{Host, namespace_flag},
+    missing_rights::MissingRights,
+    parallel,
+    server::{Server, retry_rate_limited},
 };
 
-/// The token role of each namespace that hosts are in.
-type TokenRoles = BTreeMap<Option<String>, TokenRole>;
-
-/// A report for each host, in their order.
+/// Inspects all hosts, several at once; returns the reports in the hosts' order.
 ///
 /// # Errors
-/// The first question that had no answer; all that the operator may not ask.
-pub(crate) fn all(hosts: &[Host], server: &Server) -> Result<Vec<Report>, Failure> {
-    let mut refused = Denied::default();
-    let token_roles = token_roles(hosts, server, &mut refused)?;
-    let looked = side_by_side::each(
+/// The first request without an answer; the rights that the operator lacks.
+pub(crate) fn inspect_hosts(hosts: &[Host], server: &Server) -> Result<Vec<HostReport>, Failure> {
+    let mut missing_rights = MissingRights::default();
+    let token_roles = read_token_roles(hosts, server, &mut missing_rights)?;
+    let inspected = parallel::try_map(
         hosts,
-        || Asker::new(server, &token_roles),
-        |asker, host| one(host, hosts, asker),
+        || CapabilityClient::new(server, &token_roles),
+        |openbao, host| inspect_host(host, hosts, openbao),
     );
     let mut reports = Vec::with_capacity(hosts.len());
-    for (report, denied) in looked? {
+    for (report, missing) in inspected? {
         reports.push(report);
-        refused.add(denied);
+        missing_rights.extend(missing);
     }
-    refused.judge(&server.client(None)?)?;
+    missing_rights.check(&server.client(None)?)?;
     Ok(reports)
 }
 
-/// Reads the token role in each namespace; where it is missing, one error tells all that is to be made.
-fn token_roles(
+/// Reads the token role in each namespace; one error has all namespaces without one.
+fn read_token_roles(
     hosts: &[Host],
     server: &Server,
-    denied: &mut Denied,
+    missing_rights: &mut MissingRights,
 ) -> Result<TokenRoles, Failure> {
     let with_secrets = hosts.iter().filter(|host| host.secrets().next().is_some());
     let namespaces: BTreeSet<_> = with_secrets.map(Host::namespace).collect();
     let (mut roles, mut missing) = (TokenRoles::new(), Vec::new());
     for namespace in namespaces {
         let client = server.client(namespace)?;
-        match patiently(|| token::read_role(&client, TOKEN_ROLE)) {
+        match retry_rate_limited(|| token::read_role(&client, TOKEN_ROLE)) {
             Err(Error::NotFound { .. }) => missing.push(namespace),
             answer => {
-                let Some(role) = denied.note("read", answer)? else {
+                let Some(role) = missing_rights.record("read", answer)? else {
                     continue;
                 };
-                // another token would stay for a while
+                // a token of another type would be stored
                 if role.token_type == "batch" {
                     roles.insert(namespace.map(ToOwned::to_owned), role);
                 } else {
@@ -87,36 +84,45 @@ fn no_token_role(namespaces: &[Option<&str>]) -> Failure {
         .map(|namespace| {
             format!(
                 "bao write{} auth/token/roles/{TOKEN_ROLE} allowed_policies_glob='host-*' token_type=batch orphan=true renewable=false",
-                advice::namespace(*namespace)
+                namespace_flag(*namespace)
             )
         })
         .collect();
     Failure::failed(format_args!(
-        "OpenBao has no token role `{TOKEN_ROLE}` that makes batch tokens, by which it tells what hosts' policies allow"
+        "OpenBao has no token role `{TOKEN_ROLE}` of batch tokens, with which the capabilities of hosts' policies are queried"
     ))
     .hint(format!(
-        "somebody who may makes it once (`terraform/vault/operator.tf` does, too):\n\n{}",
+        "create it once, with a token that may (`terraform/vault/operator.tf` does so, too):\n\n{}",
         commands.join("\n")
     ))
 }
 
-fn one(host: &Host, hosts: &[Host], asker: &mut Asker<'_>) -> Result<(Report, Denied), Error> {
-    let mut denied = Denied::default();
-    let mut findings = secrets::findings(host, asker, &mut denied)?;
-    let (of_rights, own_policy) = rights::findings(host, asker, &mut denied)?;
+fn inspect_host(
+    host: &Host,
+    hosts: &[Host],
+    openbao: &mut CapabilityClient<'_>,
+) -> Result<(HostReport, MissingRights), Error> {
+    let mut missing_rights = MissingRights::default();
+    let mut findings = secrets::check_secrets(host, openbao, &mut missing_rights)?;
+    let (of_rights, own_policy) = rights::check_rights(host, openbao, &mut missing_rights)?;
     findings.extend(of_rights);
-    findings.extend(undeclared::findings(host, hosts, asker, &mut denied)?);
+    findings.extend(undeclared::find_undeclared(
+        host,
+        hosts,
+        openbao,
+        &mut missing_rights,
+    )?);
     if let Some(policy) = own_policy {
-        let mounts = asker.mounts(host, &mut denied)?;
-        findings.extend(grants::findings(host, hosts, &policy, mounts));
+        let mounts = openbao.mounts(host, &mut missing_rights)?;
+        findings.extend(grants::find_unused(host, hosts, &policy, mounts));
     }
     findings.sort();
     findings.dedup();
-    let report = Report {
+    let report = HostReport {
         name: host.name.clone(),
         hostname: host.declared.hostname.clone(),
         secrets: host.declared.secrets.len(),
         findings,
     };
-    Ok((report, denied))
+    Ok((report, missing_rights))
 }

@@ -1,42 +1,59 @@
-//! Whether the declared secrets are there.
+//! Declared secrets that OpenBao lacks.
 
-use delivery::DeclaredSecret;
-use openbao::{
+use zts_cli::shell_word;
+use zts_delivery::DeclaredSecret;
+use zts_openbao::{
     Error,
     kv::{self, NoKeys},
     sys::Mount,
 };
 
-use super::{asker::Asker, keys};
+use super::{
+    capability_client::CapabilityClient,
+    credentials::{self, CredentialSecret},
+    keys,
+};
 use crate::{
-    advice,
-    denied::Denied,
     finding::{Details, Finding, Kind},
-    host::Host,
-    server::{patiently, says_unmounted},
+    host::{Host, key_arguments, kv_command},
+    missing_rights::MissingRights,
+    server::{is_unmounted, retry_rate_limited},
 };
 
-pub(super) fn findings(
+/// Checks that the declared secrets exist and have the keys that the host needs.
+pub(super) fn check_secrets(
     host: &Host,
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
     if host.declared.secrets.is_empty() {
         return Ok(Vec::new());
     }
     let mount = host.kv_mount();
-    let seen = asker.mounts(host, denied)?.get(&format!("{mount}/"));
-    if let Some(finding) = seen.and_then(|seen| not_version_2(mount, seen)) {
+    let engine = openbao
+        .mounts(host, missing_rights)?
+        .get(&format!("{mount}/"));
+    if let Some(finding) = engine.and_then(|engine| not_version_2(mount, engine)) {
         return Ok(vec![finding]);
     }
-    let client = asker.client(host)?;
-    let mut findings = Vec::new();
+    let client = openbao.client(host)?;
+    let (mut findings, mut credentials) = (Vec::new(), Vec::new());
     for (name, secret) in host.secrets() {
         let path = &secret.secret_path;
-        let answer = patiently(|| kv::read(client, mount, path));
-        match denied.note("read", answer) {
+        let answer = retry_rate_limited(|| kv::read(client, mount, path));
+        match missing_rights.record("read", answer) {
             Ok(Some(found)) => match found.values {
-                Ok(values) => findings.extend(keys::findings(host, name, secret, values)),
+                Ok(values) => {
+                    if secret.as_credential {
+                        let files = keys::file_names(secret, &values);
+                        credentials.push(CredentialSecret {
+                            name,
+                            secret,
+                            files,
+                        });
+                    }
+                    findings.extend(keys::check_keys(host, name, secret, values));
+                }
                 Err(held) => {
                     findings.push(without_keys(
                         host,
@@ -48,20 +65,27 @@ pub(super) fn findings(
                 }
             },
             Ok(None) => {}
-            Err(Error::NotFound { refusal, .. }) if says_unmounted(&refusal) => {
+            Err(Error::NotFound { api_error, .. }) if is_unmounted(&api_error) => {
                 return Ok(vec![no_mount(mount)]);
             }
-            Err(error) => findings.push(gone(host, name, secret, error)?),
+            Err(error) => findings.push(missing_secret(host, name, secret, error)?),
         }
     }
+    findings.extend(credentials::find_collisions(&credentials));
     Ok(findings)
 }
 
-fn gone(host: &Host, name: &str, secret: &DeclaredSecret, error: Error) -> Result<Finding, Error> {
+/// Returns the finding about a secret without a current version.
+fn missing_secret(
+    host: &Host,
+    name: &str,
+    secret: &DeclaredSecret,
+    error: Error,
+) -> Result<Finding, Error> {
     let path = &secret.secret_path;
-    let finding = |reason, what: String, version, time| {
-        Finding::new(Kind::Missing, reason, path, format!("`{path}` {what}"))
-            .of(name)
+    let finding = |reason, state: String, version, time| {
+        Finding::new(Kind::Missing, reason, path, format!("`{path}` {state}"))
+            .for_secret(name)
             .details(Details {
                 version,
                 time,
@@ -69,28 +93,29 @@ fn gone(host: &Host, name: &str, secret: &DeclaredSecret, error: Error) -> Resul
             })
     };
     Ok(match error {
-        Error::NotFound { refusal, .. } if refusal.messages.is_empty() => {
-            finding("absent", "is not in OpenBao".to_owned(), None, None).advice(put(host, secret))
+        Error::NotFound { api_error, .. } if api_error.messages.is_empty() => {
+            finding("absent", "is not in OpenBao".to_owned(), None, None)
+                .advice(put_command(host, secret))
         }
         Error::Deleted {
             version,
             deletion_time,
             ..
         } => {
-            let what = format!("was deleted: version {version}, at {deletion_time}");
+            let state = format!("was deleted: version {version}, at {deletion_time}");
             let versions = [format!("-versions={version}")];
-            finding("deleted", what, Some(version), Some(deletion_time))
-                .advice(advice::kv(host, "undelete", path, &versions))
+            finding("deleted", state, Some(version), Some(deletion_time))
+                .advice(kv_command(host, "undelete", path, &versions))
         }
         Error::Destroyed { version, .. } => {
-            let what = format!("was destroyed: version {version}");
-            finding("destroyed", what, Some(version), None).advice(put(host, secret))
+            let state = format!("was destroyed: version {version}");
+            finding("destroyed", state, Some(version), None).advice(put_command(host, secret))
         }
         error => return Err(error),
     })
 }
 
-/// A version that holds something else than keys, such as `null`.
+/// Returns the finding about a version without keys, such as `null`.
 fn without_keys(
     host: &Host,
     name: &str,
@@ -101,37 +126,39 @@ fn without_keys(
     let path = &secret.secret_path;
     let message = format!("`{path}` has no keys: version {version} of it is {held}");
     Finding::new(Kind::Missing, "no-keys", path, message)
-        .of(name)
+        .for_secret(name)
         .details(Details {
             version: Some(version),
             ..Details::default()
         })
-        .advice(put(host, secret))
+        .advice(put_command(host, secret))
 }
 
-/// The command that writes the keys that the host needs.
-fn put(host: &Host, secret: &DeclaredSecret) -> String {
-    let keys = keys::needed(secret);
-    let keys = advice::values(keys.iter().map(String::as_str));
-    advice::kv(host, "put", &secret.secret_path, &keys)
+/// Returns the command that writes the keys that the host needs.
+fn put_command(host: &Host, secret: &DeclaredSecret) -> String {
+    let keys = keys::needed_keys(secret);
+    let keys = key_arguments(keys.iter().map(String::as_str));
+    kv_command(host, "put", &secret.secret_path, &keys)
 }
 
 fn no_mount(mount: &str) -> Finding {
     let message = format!("no secrets engine is mounted at `{mount}/`");
-    Finding::new(Kind::Missing, "mount", mount, message)
-        .advice(format!("bao secrets enable -path={mount} -version=2 kv"))
+    Finding::new(Kind::Missing, "mount", mount, message).advice(format!(
+        "bao secrets enable -path={} -version=2 kv",
+        shell_word(mount)
+    ))
 }
 
-/// What is wrong with a mount that is there.
-fn not_version_2(mount: &str, seen: &Mount) -> Option<Finding> {
-    let options = seen.options.as_ref();
+/// Returns the finding about a mount that is not of KV version 2.
+fn not_version_2(mount: &str, engine: &Mount) -> Option<Finding> {
+    let options = engine.options.as_ref();
     let version = options.and_then(|options| options.get("version"));
     let finding = |message| Finding::new(Kind::Missing, "mount", mount, message);
-    match (seen.kind.as_str(), version.map(String::as_str)) {
+    match (engine.kind.as_str(), version.map(String::as_str)) {
         ("kv", Some("2")) => None,
         ("kv", _) => {
             let message = format!("the secrets engine at `{mount}/` is KV version 1, not 2");
-            Some(finding(message).advice(format!("bao kv enable-versioning {mount}")))
+            Some(finding(message).advice(format!("bao kv enable-versioning {}", shell_word(mount))))
         }
         (other, _) => {
             let message = format!("the secrets engine at `{mount}/` is `{other}`, not `kv`");

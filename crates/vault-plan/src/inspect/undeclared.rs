@@ -2,48 +2,55 @@
 
 use std::collections::BTreeSet;
 
-use openbao::{Client, Error, kv};
+use zts_openbao::{Client, Error, kv};
 
-use super::asker::Asker;
+use super::capability_client::CapabilityClient;
 use crate::{
-    advice,
-    denied::Denied,
     finding::{Finding, Kind},
-    host::Host,
-    server::patiently,
+    host::{Host, kv_command},
+    missing_rights::MissingRights,
+    server::retry_rate_limited,
 };
 
-pub(super) fn findings(
+/// Finds secrets in the host's folder that no host declares.
+pub(super) fn find_undeclared(
     host: &Host,
     hosts: &[Host],
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
-    let held = below(asker.client(host)?, host.kv_mount(), host.folder(), denied)?;
+    let held = list_recursively(
+        openbao.client(host)?,
+        host.kv_mount(),
+        host.folder(),
+        missing_rights,
+    )?;
     if held.is_empty() {
         return Ok(Vec::new());
     }
-    let neighbours = hosts.iter().filter(|other| host.shares_mount(other));
-    let declared: BTreeSet<_> = neighbours
+    let same_mount = hosts.iter().filter(|other| host.shares_mount(other));
+    let declared: BTreeSet<_> = same_mount
         .flat_map(Host::secrets)
         .map(|(_, secret)| secret.secret_path.as_str())
         .collect();
     let undeclared = held.iter().filter(|path| !declared.contains(path.as_str()));
-    Ok(undeclared.map(|path| finding(host, path)).collect())
+    Ok(undeclared
+        .map(|path| undeclared_secret(host, path))
+        .collect())
 }
 
-/// The paths of all secrets below a folder.
-fn below(
+/// Lists the paths of all secrets below a folder.
+fn list_recursively(
     client: &Client,
     mount: &str,
     folder: String,
-    denied: &mut Denied,
+    missing_rights: &mut MissingRights,
 ) -> Result<Vec<String>, Error> {
     let (mut secrets, mut folders) = (Vec::new(), vec![folder]);
     while let Some(folder) = folders.pop() {
-        let answer = match patiently(|| kv::list(client, mount, &folder)) {
+        let answer = match retry_rate_limited(|| kv::list(client, mount, &folder)) {
             Err(Error::NotFound { .. }) => continue, // no such folder, or no such mount
-            answer => denied.note("list", answer)?,
+            answer => missing_rights.record("list", answer)?,
         };
         for name in answer.unwrap_or_default() {
             match name.strip_suffix('/') {
@@ -55,9 +62,9 @@ fn below(
     Ok(secrets)
 }
 
-fn finding(host: &Host, path: &str) -> Finding {
+fn undeclared_secret(host: &Host, path: &str) -> Finding {
     let message = format!("`{path}` is in OpenBao, and no host declares it");
-    let delete = advice::kv(host, "metadata delete", path, &[]);
+    let delete = kv_command(host, "metadata delete", path, &[]);
     Finding::new(Kind::Undeclared, "undeclared", path, message).advice(format!(
         "declare it, or delete it with all its versions: {delete}"
     ))

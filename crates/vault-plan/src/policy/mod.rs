@@ -1,36 +1,45 @@
-//! Which paths a policy has rules for: what finding grants that nobody uses takes. What a path's rules allow is
-//! OpenBao's to say.
+//! The paths that a policy has rules for, in which unused grants are found. OpenBao itself answers
+//! which capabilities the rules give.
 
-mod hcl;
-mod json;
 mod pattern;
-mod rule;
+mod syntax;
 
 use serde_json::{Map, Value};
 
 pub(crate) use pattern::Pattern;
-pub(crate) use rule::Rule;
 
-/// A policy that was understood.
+/// The rules of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// One `path` of a policy with its attributes, whichever language it was written in.
-type Stanza = (String, Map<String, Value>);
+/// A `path` of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// The path as it is written.
+    pub(crate) path: String,
+    pub(crate) pattern: Pattern,
+    /// True if it allows anything.
+    pub(crate) grants: bool,
+    /// True if it allows only some requests, which `sys/capabilities` does not report.
+    pub(crate) has_conditions: bool,
+}
+
+/// The attributes with which OpenBao refuses a plain read that the capabilities allow.
+const CONDITIONS: [&str; 3] = [
+    "min_wrapping_ttl",
+    "max_wrapping_ttl",
+    "required_parameters",
+];
 
 impl Policy {
-    /// Understands a policy's text: HCL, or the same as JSON.
+    /// Parses the text of a policy: HCL, or the same as JSON.
     ///
     /// # Errors
-    /// Why not. OpenBao reads HCL version 1, which allows a few layouts more than version 2 does.
+    /// The reason. OpenBao reads HCL version 1, which allows a few layouts that version 2 does not.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let stanzas = if text.trim_start().starts_with('{') {
-            json::stanzas(text)?
-        } else {
-            hcl::stanzas(text)?
-        };
+        let stanzas = syntax::parse_stanzas(text)?;
         let rules = stanzas
             .into_iter()
             .map(|(path, attributes)| Rule::new(path, &attributes));
@@ -40,12 +49,31 @@ impl Policy {
     }
 }
 
+impl Rule {
+    fn new(path: String, attributes: &Map<String, Value>) -> Self {
+        let capabilities = attributes.get("capabilities").and_then(Value::as_array);
+        let capabilities = capabilities.into_iter().flatten();
+        // `policy` is the older name of `capabilities`
+        let words: Vec<_> = capabilities
+            .chain(attributes.get("policy"))
+            .filter_map(Value::as_str)
+            .filter(|word| !word.is_empty())
+            .collect();
+        Self {
+            pattern: Pattern::parse(&path),
+            path,
+            has_conditions: CONDITIONS.iter().any(|name| attributes.contains_key(*name)),
+            grants: !words.is_empty() && !words.contains(&"deny"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_same_policy_in_both_languages_is_the_same() {
+    fn hcl_and_json_give_the_same_rules() {
         let hcl = "# a comment\nname = \"x\"\npath \"/secret/data/*\" {\n  capabilities = [\"read\", \"list\",]\n}\n\
                    path \"secret/+/x\" { capabilities = [\"deny\"] }\n";
         let json = r#"{"name": "x", "path": {"/secret/data/*": {"capabilities": ["read", "list"]},
@@ -63,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_says_why() {
+    fn syntax_errors_have_a_reason_of_one_line() {
         for text in [
             "path \"a\" {",
             "path \"a\" { capabilities = [\"read\"] comment = \"x\" }",

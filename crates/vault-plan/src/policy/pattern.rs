@@ -1,32 +1,32 @@
-//! Which paths a rule is for (OpenBao's `vault/acl.go`).
+//! Matches paths with rules, as OpenBao's `vault/acl.go` does.
 
-/// A rule's path, understood.
+/// The parsed path of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
-    /// This path only.
+    /// One path.
     Exact(String),
-    /// `text*`: everything that begins so.
+    /// All paths with this prefix: `text*`.
     Prefix(String),
-    /// With `+` for a segment.
+    /// Paths with any segment in place of a `+`.
     Segments {
-        /// Without the final `*`.
+        /// The path without a final `*`.
         text: String,
-        /// Whether there was one.
+        /// True if there was a final `*`.
         is_prefix: bool,
     },
-    /// With `{{…}}`, which OpenBao fills in for each login: what stands before the first and behind
-    /// the last of them.
-    Templated { before: String, behind: String },
+    /// A path with `{{…}}`, which OpenBao fills in for each login: the texts before the first and
+    /// after the last of them.
+    Templated { before: String, after: String },
 }
 
 impl Pattern {
     pub(crate) fn parse(path: &str) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path);
         if let Some((before, _)) = path.split_once("{{") {
-            let behind = path.rsplit_once("}}").map_or("*", |(_, behind)| behind);
+            let after = path.rsplit_once("}}").map_or("*", |(_, after)| after);
             return Self::Templated {
                 before: before.to_owned(),
-                behind: behind.to_owned(),
+                after: after.to_owned(),
             };
         }
         let without_star = path.strip_suffix('*');
@@ -42,27 +42,27 @@ impl Pattern {
         }
     }
 
-    /// Whether it depends on who logs in.
+    /// Returns whether the path depends on the identity that logs in.
     pub(crate) fn is_templated(&self) -> bool {
         matches!(self, Self::Templated { .. })
     }
 
-    /// Whether the rule is for `path`; with a template in it, whether it may be.
+    /// Returns whether the rule applies to `path`, or may apply if it has a template.
     pub(crate) fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(text) => path == text,
             Self::Prefix(text) => path.starts_with(text.as_str()),
             Self::Segments { text, is_prefix } => segments_match(text, *is_prefix, path),
-            Self::Templated { before, behind } => may_match(before, behind, path),
+            Self::Templated { before, after } => may_match(before, after, path),
         }
     }
 
-    /// What every path that the rule is for begins with.
-    pub(crate) fn fixed_start(&self) -> &str {
+    /// Returns the common prefix of all paths that the rule applies to.
+    pub(crate) fn fixed_prefix(&self) -> &str {
         match self {
             Self::Exact(text) | Self::Prefix(text) => text,
-            Self::Segments { text, .. } => until_free_segment(text),
-            Self::Templated { before, .. } => until_free_segment(before),
+            Self::Segments { text, .. } => before_wildcard(text),
+            Self::Templated { before, .. } => before_wildcard(before),
         }
     }
 }
@@ -84,15 +84,15 @@ fn segments_match(text: &str, is_prefix: bool, path: &str) -> bool {
         })
 }
 
-/// Up to a `+`, or all of it.
-fn until_free_segment(text: &str) -> &str {
+/// Returns the text before the first `+`.
+fn before_wildcard(text: &str) -> &str {
     text.split_once('+').map_or(text, |(before, _)| before)
 }
 
-/// A template can become anything, with or without a `/`.
-fn may_match(before: &str, behind: &str, path: &str) -> bool {
-    let starts = path.starts_with(until_free_segment(before));
-    let ends = behind.contains(['*', '+']) || path.ends_with(behind);
+/// Returns whether a path with a template may match: a template can become any text.
+fn may_match(before: &str, after: &str, path: &str) -> bool {
+    let starts = path.starts_with(before_wildcard(before));
+    let ends = after.contains(['*', '+']) || path.ends_with(after);
     starts && ends
 }
 
@@ -110,7 +110,7 @@ mod tests {
             ("secret/a*", "secret/ab/c", true),
             ("secret/a/*", "secret/a", false),
             ("*", "secret/a", true),
-            ("secret/*/b", "secret/a/b", false), // a `*` within is a letter as others
+            ("secret/*/b", "secret/a/b", false), // a `*` within is an ordinary character
             ("secret/+/b", "secret/a/b", true),
             ("secret/+/b", "secret/a/x/b", false),
             ("secret/+", "secret/a/b", false),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_start_ends_before_what_is_free() {
+    fn a_fixed_prefix_ends_before_wildcards() {
         for (pattern, start) in [
             ("secret/a", "secret/a"),
             ("secret/a*", "secret/a"),
@@ -145,7 +145,7 @@ mod tests {
             ("s/{{x}}/*", "s/"),
             ("*", ""),
         ] {
-            assert_eq!(Pattern::parse(pattern).fixed_start(), start);
+            assert_eq!(Pattern::parse(pattern).fixed_prefix(), start);
         }
     }
 }

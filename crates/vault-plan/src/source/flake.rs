@@ -6,45 +6,65 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use cli::Failure;
 use serde::Deserialize;
 use serde_json::Value;
+use zts_cli::Failure;
 
-use super::{ByHost, understood, unknown};
+use super::declarations::{ByHost, parse_hosts, unknown_host};
 
-/// What the flake is asked for, given its nixosConfigurations. Hosts without the module, or that do
-/// not use it, are left out.
+/// The addresses in hosts' configurations, by host.
+pub(super) type Addresses = BTreeMap<String, Vec<String>>;
+
+/// The Nix function that is applied to the flake's nixosConfigurations. Hosts without the module,
+/// or that do not use it, are left out. Addresses are the static ones.
 const EXPRESSION: &str = "\
 configurations:
 let
-  asked = ASKED;
+  selected = SELECTED;
   names = builtins.attrNames configurations;
-  chosen = builtins.filter (name: asked == [ ] || builtins.elem name asked) names;
+  chosen = builtins.filter (name: selected == [ ] || builtins.elem name selected) names;
   declares = name: configurations.${name}.config.vault.enable or false;
+  each = what: set: builtins.concatMap what (builtins.attrValues set);
+  fixed = config:
+    each (network: network.address or [ ]) (config.systemd.network.networks or { })
+    ++ each (interface: map (fixed: fixed.address) (
+      (interface.ipv4.addresses or [ ]) ++ (interface.ipv6.addresses or [ ])
+    )) (config.networking.interfaces or { });
+  addresses = config:
+    let
+      tried = builtins.tryEval (builtins.deepSeq (fixed config) (fixed config));
+    in
+    if tried.success then tried.value else [ ];
+  ofHosts = what: builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = what configurations.${name}.config;
+    }) (builtins.filter declares chosen)
+  );
 in
 {
   inherit names;
-  hosts = builtins.listToAttrs (
-    map (name: {
-      inherit name;
-      value = configurations.${name}.config.vault.declarations;
-    }) (builtins.filter declares chosen)
-  );
+  hosts = ofHosts (config: config.vault.declarations);
+  addresses = ofHosts addresses;
 }";
 
 #[derive(Deserialize)]
 struct Evaluated {
     names: Vec<String>,
     hosts: BTreeMap<String, Value>,
+    addresses: BTreeMap<String, Vec<String>>,
 }
 
-/// What the hosts of the flake declare: those asked for, or all.
-pub(super) fn declarations(reference: &str, asked: &[String]) -> Result<ByHost, Failure> {
-    let evaluated = evaluate(reference, asked)?;
-    for name in asked {
+/// Evaluates the declarations and the addresses of these hosts of the flake, or of all.
+pub(super) fn read_declarations(
+    reference: &str,
+    selected: &[String],
+) -> Result<(ByHost, Addresses), Failure> {
+    let evaluated = evaluate(reference, selected)?;
+    for name in selected {
         if !evaluated.names.contains(name) {
             let place = format!("in `{reference}#nixosConfigurations`");
-            return Err(unknown(name, &place, &evaluated.names));
+            return Err(unknown_host(name, &place, &evaluated.names));
         }
         if !evaluated.hosts.contains_key(name) {
             return Err(Failure::usage(format_args!(
@@ -52,29 +72,27 @@ pub(super) fn declarations(reference: &str, asked: &[String]) -> Result<ByHost, 
             )));
         }
     }
-    understood(evaluated.hosts)
+    Ok((parse_hosts(evaluated.hosts)?, evaluated.addresses))
 }
 
-fn evaluate(reference: &str, asked: &[String]) -> Result<Evaluated, Failure> {
-    let output = run(reference, asked).map_err(|cause| not_run(&cause))?;
+fn evaluate(reference: &str, selected: &[String]) -> Result<Evaluated, Failure> {
+    let output = run_nix(reference, selected).map_err(|cause| nix_error(&cause))?;
     if !output.status.success() {
         return Err(Failure::failed(format_args!(
             "`{reference}#nixosConfigurations` could not be evaluated (`nix eval`: {})",
             output.status
         ))
-        .hint("what Nix said stands above"));
+        .hint("see the messages of Nix above"));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| {
-        Failure::failed(format_args!(
-            "what `nix eval` gave is not what was asked for: {error}"
-        ))
+        Failure::failed(format_args!("`nix eval` printed unexpected data: {error}"))
     })
 }
 
-/// What Nix says goes to the terminal as it comes. The token is no business of a flake's.
-fn run(reference: &str, asked: &[String]) -> io::Result<Output> {
-    let asked: Vec<_> = asked.iter().map(|name| nix_text(name)).collect();
-    let expression = EXPRESSION.replace("ASKED", &format!("[ {} ]", asked.join(" ")));
+/// Runs `nix eval`, whose messages go to the terminal. The flake does not get the operator's token.
+fn run_nix(reference: &str, selected: &[String]) -> io::Result<Output> {
+    let selected: Vec<_> = selected.iter().map(|name| nix_string(name)).collect();
+    let expression = EXPRESSION.replace("SELECTED", &format!("[ {} ]", selected.join(" ")));
     Command::new("nix")
         .args(["--extra-experimental-features", "nix-command flakes"])
         .args(["eval", "--json", "--apply", &expression, "--"])
@@ -86,17 +104,17 @@ fn run(reference: &str, asked: &[String]) -> io::Result<Output> {
         .output()
 }
 
-fn not_run(cause: &io::Error) -> Failure {
+fn nix_error(cause: &io::Error) -> Failure {
     let failure = if cause.kind() == io::ErrorKind::NotFound {
         Failure::failed("Nix is not installed: there is no `nix` on `PATH`")
     } else {
         Failure::failed(format_args!("could not run `nix`: {cause}"))
     };
-    failure.hint("give what the hosts declare with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`")
+    failure.hint("give the declarations with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`")
 }
 
-/// A text as Nix reads it.
-fn nix_text(text: &str) -> String {
+/// Quotes a Nix string.
+fn nix_string(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

@@ -1,21 +1,23 @@
-//! What the program says of policies, against what a host with them meets with.
+//! Findings about policies, compared with the answers that a host with them gets.
 
 use std::collections::BTreeSet;
 
-use openbao::{AppRoleCredentials, Authentication, Client, Error, Method, Request, approle, sys};
 use proptest::{
     collection::vec,
     prelude::*,
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
-use testkit::Server;
+use zts_openbao::{
+    AppRoleCredentials, Authentication, Client, Error, Method, Request, approle, sys,
+};
+use zts_testkit::Server;
 
 use crate::site::{declarations, findings, plan, secret, shared_server};
 
 const WORDS: [&str; 3] = ["a", "b", "ab"];
 
-/// Every path of up to three words.
+/// Returns all paths of up to three words.
 fn paths() -> Vec<String> {
     let one = WORDS.map(str::to_owned).to_vec();
     let longer = |shorter: &[String]| -> Vec<String> {
@@ -27,7 +29,7 @@ fn paths() -> Vec<String> {
     [one, two, three].concat()
 }
 
-/// Below which the paths stand.
+/// Returns the folders of the paths.
 fn folders(paths: &[String]) -> BTreeSet<String> {
     let parent = |path: &String| match path.rsplit_once('/') {
         Some((folder, _)) => format!("{folder}/"),
@@ -39,7 +41,7 @@ fn folders(paths: &[String]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Those of the paths that the host is refused once it has logged in.
+/// Returns the paths that the host is refused after a login.
 fn refused(
     client: &Client,
     method: Method,
@@ -52,7 +54,8 @@ fn refused(
     paths.filter(refuses).collect()
 }
 
-/// Gives the role `host` these policies, and compares what a run says with what the host meets with.
+/// Gives the role `host` these policies, and compares a run's findings with the answers that the
+/// host gets.
 fn compare(server: &Server, host: &str, texts: &[&str]) -> Result<(), TestCaseError> {
     let client = server.client();
     let names: Vec<String> = (0..texts.len())
@@ -73,7 +76,7 @@ fn compare(server: &Server, host: &str, texts: &[&str]) -> Result<(), TestCaseEr
         .map(|path| (path.as_str(), secret(path, &rotated)))
         .collect();
     let found = findings(plan(server, &declarations(host, &secrets)));
-    let told = |reason: &str| -> BTreeSet<String> {
+    let paths_with = |reason: &str| -> BTreeSet<String> {
         let of_reason = found.iter().filter(|finding| finding["reason"] == reason);
         of_reason
             .map(|finding| finding["path"].as_str().unwrap().to_owned())
@@ -88,14 +91,14 @@ fn compare(server: &Server, host: &str, texts: &[&str]) -> Result<(), TestCaseEr
     client.authenticate(Authentication::Token(token));
     let data = paths.iter().map(|path| format!("secret/data/{path}"));
     prop_assert_eq!(
-        told("read"),
+        paths_with("read"),
         refused(&client, Method::Get, data),
         "{:#?}",
         texts
     );
     let folders = folders(&paths).into_iter();
     prop_assert_eq!(
-        told("list"),
+        paths_with("list"),
         refused(&client, Method::List, folders),
         "{:#?}",
         texts
@@ -104,8 +107,8 @@ fn compare(server: &Server, host: &str, texts: &[&str]) -> Result<(), TestCaseEr
 }
 
 #[test]
-fn policies_as_people_write_them() {
-    testkit::require_bao!();
+fn handwritten_policies() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let rule =
         |path: &str, rights: &str| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n");
@@ -175,8 +178,8 @@ fn policy() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn made_up_policies() {
-    testkit::require_bao!();
+fn random_policies() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let mut runner = TestRunner::new(Config {
         cases: 40,

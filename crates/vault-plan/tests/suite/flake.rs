@@ -3,31 +3,31 @@
 use std::fs;
 
 use serde_json::json;
-use testkit::{Run, ScratchDir, Server, scratch_dir};
+use zts_openbao::approle;
+use zts_testkit::{Run, ScratchDir, Server, scratch_dir};
 
-use crate::site::{declarations, ends, secret, shared_server};
+use crate::site::{assert_status, declarations, secret, shared_server};
 
-/// Skips the test where there is no Nix, as the others are where there is no `bao`.
-macro_rules! nix {
-    () => {
-        match testkit::find("nix", "NIX") {
-            Some(nix) => nix,
-            None => testkit::skip!("no nix on this machine"),
-        }
-    };
-}
-
-/// A flake of hosts with the module, without it, with it and not using it, and one that is broken.
+/// Writes a flake of hosts with the module enabled, with it disabled, without it, and a broken one.
 fn flake() -> ScratchDir {
     let folder = scratch_dir();
     let declared = declarations("nixed", &[("db", secret("hosts/nixed/db", &json!({})))]);
+    let bound = declarations(
+        "bound-at",
+        &[("db", secret("hosts/bound-at/db", &json!({})))],
+    );
     let text = format!(
         r#"{{
           outputs = _: {{
             nixosConfigurations = {{
               nixed.config.vault = {{ enable = true; declarations = builtins.fromJSON ''{declared}''; }};
+              bound-at.config = {{
+                vault = {{ enable = true; declarations = builtins.fromJSON ''{bound}''; }};
+                systemd.network.networks."10-lan".address = [ "192.0.2.7/24" ];
+                networking.interfaces.eth1.ipv4.addresses = [ {{ address = "203.0.113.7"; prefixLength = 24; }} ];
+              }};
               without.config = {{ }};
-              unused.config.vault = {{ enable = false; declarations = throw "nobody asks for these"; }};
+              unused.config.vault = {{ enable = false; declarations = throw "not evaluated"; }};
               "odd ${{"name"}}".config.vault.enable = false;
               broken.config.vault = {{ enable = true; declarations = throw "this host is broken"; }};
             }};
@@ -49,60 +49,81 @@ fn run(nix: &std::path::Path, flake: &ScratchDir, server: &Server) -> Run {
 
 #[test]
 fn hosts_with_the_module_are_evaluated() {
-    testkit::require_bao!();
-    let nix = nix!();
+    zts_testkit::require_bao!();
+    let nix = zts_testkit::require_program!("nix");
     let (server, flake) = (shared_server(), flake());
     server.add_host("nixed");
     server.put_secret("hosts/nixed/db", &json!({ "key": "hunter2" }));
-    let output = ends(run(&nix, &flake, &server).args(["nixed"]), 0);
+    let output = assert_status(run(&nix, &flake, &server).args(["nixed"]), 0);
     assert_eq!(output.stdout, "nixed: 1 secret, all there\n", "{output}");
-    let output = ends(run(&nix, &flake, &server).args(["nothere"]), 2);
+    let output = assert_status(run(&nix, &flake, &server).args(["nothere"]), 2);
     assert!(
         output
             .stderr
-            .contains("there are `broken`, `nixed`, `odd name`, `unused`, `without`"),
+            .contains("there are `bound-at`, `broken`, `nixed`, `odd name`, `unused`, `without`"),
         "{output}"
     );
     for name in ["without", "unused", "odd name"] {
-        let output = ends(run(&nix, &flake, &server).args([name]), 2);
+        let output = assert_status(run(&nix, &flake, &server).args([name]), 2);
         assert!(
             output.stderr.contains("does not use the module"),
             "{output}"
         );
     }
     for name in ["${throw \"x\"}", "a\"b", "\\"] {
-        let output = ends(run(&nix, &flake, &server).args([name]), 2);
+        let output = assert_status(run(&nix, &flake, &server).args([name]), 2);
         assert!(output.stderr.contains("there is no host"), "{output}");
     }
 }
 
 #[test]
-fn what_nix_says_of_a_broken_host_is_shown() {
-    testkit::require_bao!();
-    let nix = nix!();
+fn messages_of_nix_are_shown() {
+    zts_testkit::require_bao!();
+    let nix = zts_testkit::require_program!("nix");
     let (server, flake) = (shared_server(), flake());
-    let output = ends(run(&nix, &flake, &server), 1);
+    let output = assert_status(run(&nix, &flake, &server), 1);
     for part in [
         "this host is broken",
         "could not be evaluated",
-        "what Nix said stands above",
+        "see the messages of Nix above",
     ] {
         assert!(output.stderr.contains(part), "{output}");
     }
 }
 
 #[test]
-fn without_nix_there_is_a_word_on_what_to_do() {
+fn without_nix_a_hint_names_the_option() {
     let run = Run::new(env!("CARGO_BIN_EXE_vault-plan"))
         .env("PATH", "/nonexistent")
         .env("BAO_ADDR", "http://192.0.2.1:8200")
         .env("BAO_TOKEN", "s.x");
-    insta::assert_snapshot!(ends(run, 1), @r"
+    insta::assert_snapshot!(assert_status(run, 1), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: Nix is not installed: there is no `nix` on `PATH`
 
-    hint: give what the hosts declare with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`
+    hint: give the declarations with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`
     ");
+}
+
+#[test]
+fn roles_bound_to_other_addresses_are_noted() {
+    zts_testkit::require_bao!();
+    let nix = zts_testkit::require_program!("nix");
+    let (server, flake) = (shared_server(), flake());
+    server.add_host("bound-at");
+    server.put_secret("hosts/bound-at/db", &json!({ "key": "hunter2" }));
+    for (blocks, is_excluded) in [
+        (["192.0.2.7/32"], false),
+        (["203.0.113.0/24"], false),
+        (["198.51.100.0/24"], true),
+    ] {
+        let role = json!({ "token_policies": ["host-bound-at"], "secret_id_bound_cidrs": blocks });
+        approle::write_role(&server.client(), "approle", "bound-at", &role).unwrap();
+        let output = assert_status(run(&nix, &flake, &server).args(["bound-at"]), 0);
+        let text = "and its configuration gives it 192.0.2.7, 203.0.113.7; unless OpenBao";
+        assert_eq!(output.stdout.contains(text), is_excluded, "{output}");
+        assert_eq!(output.stdout.contains("note"), is_excluded, "{output}");
+    }
 }

@@ -1,13 +1,13 @@
-//! Grants that nobody uses.
+//! Unused grants.
 
-use openbao::sys;
 use serde_json::json;
+use zts_openbao::sys;
 
-use crate::site::{declarations, ends, plan, secret, shared_server, told};
+use crate::site::{assert_status, declarations, finding_lines, plan, secret, shared_server};
 
 #[test]
-fn a_grant_that_no_declared_secret_uses_is_told() {
-    testkit::require_bao!();
+fn unused_grants_are_found() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("granted");
     server.put_secret("hosts/granted/deep/db", &json!({ "key": "hunter2" }));
@@ -38,23 +38,23 @@ fn a_grant_that_no_declared_secret_uses_is_told() {
             ("used", secret("shared/used", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
     exit status: 0
     ----- stdout -----
     granted: 2 secrets, all there
-      unused: the policy `host-granted` grants `secret/data/+/+/nothing`, which no declared secret uses; declare the secret, or take the rule out of the policy
-      unused: the policy `host-granted` grants `secret/data/elsewhere/*`, which no declared secret uses; declare the secret, or take the rule out of the policy
-      unused: the policy `host-granted` grants `secret/data/shared/unused`, which no declared secret uses; declare the secret, or take the rule out of the policy
+      unused: the policy `host-granted` grants `secret/data/+/+/nothing`, which no declared secret uses; declare the secret, or remove the rule from the policy
+      unused: the policy `host-granted` grants `secret/data/elsewhere/*`, which no declared secret uses; declare the secret, or remove the rule from the policy
+      unused: the policy `host-granted` grants `secret/data/shared/unused`, which no declared secret uses; declare the secret, or remove the rule from the policy
 
     1 host, 2 secrets: 3 unused
     ----- stderr -----
     ");
-    ends(plan(&server, &declared).args(["--strict"]), 1);
+    assert_status(plan(&server, &declared).args(["--strict"]), 1);
 }
 
 #[test]
-fn the_grants_of_create_host_are_used_by_any_secret_of_the_host() {
-    testkit::require_bao!();
+fn any_secret_of_the_host_uses_the_grants_of_create_host() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("standard");
     server.put_secret("hosts/standard/db", &json!({ "key": "hunter2" }));
@@ -62,12 +62,12 @@ fn the_grants_of_create_host_are_used_by_any_secret_of_the_host() {
         "standard",
         &[("db", secret("hosts/standard/db", &json!({})))],
     );
-    assert_eq!(told(plan(&server, &own)), [""; 0]);
+    assert_eq!(finding_lines(plan(&server, &own)), [""; 0]);
 }
 
 #[test]
 fn configurations_of_one_host_use_its_grants_together() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("twin");
     for name in ["a", "b"] {
@@ -80,7 +80,7 @@ fn configurations_of_one_host_use_its_grants_together() {
         "twin": declarations("twin", &[("a", secret("hosts/twin/a", &json!({})))]),
         "twin-next": declarations("twin", &[("b", secret("hosts/twin/b", &json!({})))]),
     });
-    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--strict"]), 0), @r"
     exit status: 0
     ----- stdout -----
     twin: 1 secret, all there

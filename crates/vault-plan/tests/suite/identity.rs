@@ -1,12 +1,13 @@
 //! Rights by identity: of the host's entity, and of groups.
 
-use openbao::{AppRoleCredentials, approle, sys};
 use serde_json::{Value, json};
-use testkit::{Run, Server};
+use zts_openbao::{AppRoleCredentials, approle, sys};
+use zts_testkit::{Run, Server};
 
-use crate::site::{declarations, ends, plan, secret, shared_server, told};
+use crate::site::{assert_status, declarations, finding_lines, plan, secret, shared_server};
 
-/// A host that has logged in, whose secret is `shared/<name>`, which its own policy does not allow; and its entity.
+/// Adds a host that has logged in, with the secret `shared/<name>`, which its own policy does not
+/// allow. Returns its declarations and its entity.
 fn host(server: &Server, name: &str) -> (Value, String) {
     let credentials = server.add_host(name);
     server.put_secret(&format!("shared/{name}"), &json!({ "key": "hunter2" }));
@@ -34,16 +35,16 @@ fn group(server: &Server, body: &Value) -> String {
     group["id"].as_str().unwrap().to_owned()
 }
 
-/// What is said of rights.
+/// Returns the findings about rights.
 fn rights(run: Run) -> Vec<String> {
     let unused = |line: &String| line.starts_with("unused");
-    let told = told(run).into_iter();
-    told.filter(|line| !unused(line)).collect()
+    let lines = finding_lines(run).into_iter();
+    lines.filter(|line| !unused(line)).collect()
 }
 
 #[test]
-fn what_a_group_grants_is_granted_also_by_a_group_in_a_group() {
-    testkit::require_bao!();
+fn policies_of_groups_count_also_if_nested() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     policy(&server, "more-of-a-group", "secret/data/shared/+", "read");
     for nested in [false, true] {
@@ -62,15 +63,19 @@ fn what_a_group_grants_is_granted_also_by_a_group_in_a_group() {
             });
             group(&server, &outer);
         }
-        let before = server.left_behind();
+        let before = server.tokens_and_leases();
         assert_eq!(rights(plan(&server, &declared)), [""; 0]);
-        assert_eq!(server.left_behind(), before, "no token and no lease stays");
+        assert_eq!(
+            server.tokens_and_leases(),
+            before,
+            "no token and no lease stays"
+        );
     }
 }
 
 #[test]
-fn what_an_entity_is_denied_is_denied_although_its_role_allows_it() {
-    testkit::require_bao!();
+fn a_deny_of_the_entity_overrides_the_role() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let (declared, entity) = host(&server, "marked");
     policy(&server, "host-marked", "secret/data/shared/*", "read");
@@ -86,25 +91,25 @@ fn what_an_entity_is_denied_is_denied_although_its_role_allows_it() {
 }
 
 #[test]
-fn a_policy_that_the_token_role_does_not_allow_makes_the_answer_unknown() {
-    testkit::require_bao!();
+fn policies_that_the_token_role_does_not_allow_are_noted() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let (declared, _) = host(&server, "beyond");
     policy(&server, "host-beyond", "secret/data/shared/beyond", "list");
     policy(&server, "other", "secret/data/shared/beyond", "read");
     let role = json!({ "token_policies": ["host-beyond", "other"] });
     approle::write_role(&server.client(), "approle", "beyond", &role).unwrap();
-    insta::assert_snapshot!(ends(plan(&server, &declared), 0).stdout, @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0).stdout, @r"
     beyond: 1 secret, all there
-      note: whether the host may read its secrets cannot be told: it has the policies `other`, which the token role `vault-plan` does not allow; bao write auth/token/roles/vault-plan allowed_policies_glob='host-*,more-*,other'
+      note: the host's right to read its secrets could not be checked: it has the policies `other`, which the token role `vault-plan` does not allow; bao write auth/token/roles/vault-plan allowed_policies_glob='host-*,more-*,other'
 
     1 host, 1 secret: 1 note
     ");
 }
 
 #[test]
-fn without_the_token_role_one_error_says_what_to_make() {
-    testkit::require_bao!();
+fn without_the_token_role_a_hint_creates_it() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let (declared, _) = host(&server, "early");
     let service = json!({ "allowed_policies_glob": ["host-*"], "token_type": "service" });
@@ -115,13 +120,13 @@ fn without_the_token_role_one_error_says_what_to_make() {
         }
         let hosts = json!({ "one": declared, "two": declared });
         insta::allow_duplicates! {
-            insta::assert_snapshot!(ends(plan(&server, &hosts), 1), @r"
+            insta::assert_snapshot!(assert_status(plan(&server, &hosts), 1), @r"
             exit status: 1
             ----- stdout -----
             ----- stderr -----
-            error: OpenBao has no token role `vault-plan` that makes batch tokens, by which it tells what hosts' policies allow
+            error: OpenBao has no token role `vault-plan` of batch tokens, with which the capabilities of hosts' policies are queried
 
-            hint: somebody who may makes it once (`terraform/vault/operator.tf` does, too):
+            hint: create it once, with a token that may (`terraform/vault/operator.tf` does so, too):
 
             bao write auth/token/roles/vault-plan allowed_policies_glob='host-*' token_type=batch orphan=true renewable=false
             ");

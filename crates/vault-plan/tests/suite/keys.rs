@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::site::{declarations, ends, findings, plan, secret, shared_server};
+use crate::site::{assert_status, declarations, findings, plan, secret, shared_server};
 
 #[test]
-fn keys_of_templates_and_required_ones_must_be_there_and_not_empty() {
-    testkit::require_bao!();
+fn missing_and_empty_keys_are_found() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("keys");
     server.put_secret(
@@ -30,7 +30,7 @@ fn keys_of_templates_and_required_ones_must_be_there_and_not_empty() {
             ),
         )],
     );
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     keys: 1 secret
@@ -48,8 +48,8 @@ fn keys_of_templates_and_required_ones_must_be_there_and_not_empty() {
 }
 
 #[test]
-fn what_the_host_would_refuse_is_told_before_it_does() {
-    testkit::require_bao!();
+fn keys_that_the_host_would_refuse_are_found() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("refusals");
     server.put_secret(
@@ -70,16 +70,16 @@ fn what_the_host_would_refuse_is_told_before_it_does() {
             ),
         )],
     );
-    let output = ends(plan(&server, &declared), 1);
+    let output = assert_status(plan(&server, &declared), 1);
     insta::assert_snapshot!(output, @r#"
     exit status: 1
     ----- stdout -----
     refusals: 1 secret
       keys: env: a template cannot be named `taken.conf`: a key of `hosts/refusals/env` has that name
-      keys: env: the key "ALIEN" of `hosts/refusals/env` cannot stand in an environment file: its value has a character that is not for exchange (a Unicode noncharacter)
+      keys: env: the key "ALIEN" of `hosts/refusals/env` cannot be in an environment file: its value has a character that is not for exchange (a Unicode noncharacter)
       keys: env: the key "a/b" of `hosts/refusals/env` cannot be the name of a file: it has a `/`
-      keys: env: the key "not-a-name" of `hosts/refusals/env` cannot stand in an environment file: a variable's name has letters, digits and `_` only
-      keys: env: the key "taken.conf" of `hosts/refusals/env` cannot stand in an environment file: a variable's name has letters, digits and `_` only
+      keys: env: the key "not-a-name" of `hosts/refusals/env` cannot be in an environment file: a variable's name has letters, digits and `_` only
+      keys: env: the key "taken.conf" of `hosts/refusals/env` cannot be in an environment file: a variable's name has letters, digits and `_` only
 
     1 host, 1 secret: 5 keys
     ----- stderr -----
@@ -88,8 +88,8 @@ fn what_the_host_would_refuse_is_told_before_it_does() {
 }
 
 #[test]
-fn json_tells_what_needs_a_key() {
-    testkit::require_bao!();
+fn json_has_needed_by() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("needs");
     server.put_secret("hosts/needs/db", &json!({ "user": "hunter2" }));
@@ -105,8 +105,8 @@ fn json_tells_what_needs_a_key() {
 }
 
 #[test]
-fn what_systemd_takes_as_no_credential_is_told_before_the_service_fails() {
-    testkit::require_bao!();
+fn invalid_credentials_are_found() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("handed");
     let values = json!({ ".env": "hunter2", "a:b": "hunter2", "good": "hunter2" });
@@ -122,12 +122,62 @@ fn what_systemd_takes_as_no_credential_is_told_before_the_service_fails() {
                 ),
             )],
         );
-        let output = ends(plan(&server, &declared), i32::from(as_credential));
-        let said = output
+        let output = assert_status(plan(&server, &declared), i32::from(as_credential));
+        let lines = output
             .stdout
             .matches("cannot be a systemd credential")
             .count();
-        assert_eq!(said, count, "{output}");
+        assert_eq!(lines, count, "{output}");
         assert!(!output.stdout.contains("hunter2"), "{output}");
     }
+}
+
+/// systemd passes one of two credentials with the same name, without an error.
+#[test]
+fn credentials_of_the_same_name_are_found() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("twice");
+    let values = json!({ "replica_password": "hunter2", "user": "hunter2" });
+    server.put_secret("hosts/twice/db", &values);
+    server.put_secret("hosts/twice/replica", &json!({ "password": "hunter2" }));
+    let declared = |db: &serde_json::Value, replica: &serde_json::Value| {
+        declarations(
+            "twice",
+            &[
+                ("db", secret("hosts/twice/db", db)),
+                ("db_replica", secret("hosts/twice/replica", replica)),
+            ],
+        )
+    };
+    let to = |services: &[&str]| json!({ "as_credential": true, "services": services });
+    let app = to(&["app.service"]);
+    insta::assert_snapshot!(assert_status(plan(&server, &declared(&app, &app)), 1), @r"
+    exit status: 1
+    ----- stdout -----
+    twice: 2 secrets
+      keys: db_replica: `password` of `db_replica` and `replica_password` of `db` are one credential to `app.service`, `db_replica_password`: systemd passes only one of them; rename `db_replica` in the host's configuration, or one of the keys
+
+    1 host, 2 secrets: 1 keys
+    ----- stderr -----
+    error: 1 finding of the kinds `missing`, `keys` and `denied`
+    ");
+    for other in [
+        to(&["other.service"]),
+        json!({ "services": ["app.service"] }),
+    ] {
+        assert_status(plan(&server, &declared(&app, &other)), 0);
+    }
+    let template = json!({
+        "as_credential": true, "services": ["app.service"], "templates": { "user": "{{ password }}" },
+    });
+    let named = json!({
+        "as_credential": true, "services": ["app.service"], "environment_file": "replica_user",
+    });
+    let output = assert_status(plan(&server, &declared(&named, &template)), 1);
+    assert_eq!(
+        output.stdout.matches("are one credential").count(),
+        2,
+        "{output}"
+    );
 }

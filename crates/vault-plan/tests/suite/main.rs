@@ -1,8 +1,5 @@
 //! The program as operators run it, against real OpenBao servers: one topic a file.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what the helpers below cannot do fails their test"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail the test")]
 
 mod site;
 
@@ -14,10 +11,10 @@ mod keys;
 mod many;
 mod missing;
 mod namespaces;
-mod odd;
 mod operator;
 mod output;
 mod rights;
 mod sources;
 mod unavailable;
 mod undeclared;
+mod unusual_names;

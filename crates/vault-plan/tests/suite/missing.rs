@@ -1,12 +1,14 @@
-//! Declared secrets that are not there.
+//! Declared secrets that OpenBao lacks.
 
 use serde_json::json;
 
-use crate::site::{declarations, ends, plan, secret, shared_server, told, with_openbao};
+use crate::site::{
+    assert_status, declarations, finding_lines, plan, secret, shared_server, with_openbao,
+};
 
 #[test]
-fn a_host_that_finds_everything_has_one_line() {
-    testkit::require_bao!();
+fn a_host_without_findings_has_one_line() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("complete");
     for name in ["db", "tls", "token"] {
@@ -24,7 +26,7 @@ fn a_host_that_finds_everything_has_one_line() {
             ),
         )
     });
-    insta::assert_snapshot!(ends(plan(&server, &declarations("complete", &secrets)), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("complete", &secrets)), 0), @r"
     exit status: 0
     ----- stdout -----
     complete: 3 secrets, all there
@@ -33,8 +35,8 @@ fn a_host_that_finds_everything_has_one_line() {
 }
 
 #[test]
-fn vault_is_compared_as_openbao_is() {
-    testkit::require_bao!();
+fn vault_is_compared_like_openbao() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("in-vault");
     server.put_secret("hosts/in-vault/db", &json!({ "key": "hunter2" }));
@@ -42,14 +44,14 @@ fn vault_is_compared_as_openbao_is() {
         let rotated = json!({ "rotation": "hourly" });
         (name, secret(&format!("hosts/in-vault/{name}"), &rotated))
     });
-    let relay = testkit::Proxy::vault(&server.address());
+    let relay = zts_testkit::Proxy::emulating_vault(&server.address());
     let run = plan(&server, &declarations("in-vault", &secrets)).env("BAO_ADDR", relay.address());
-    assert_eq!(told(run), ["missing absent hosts/in-vault/tls"]);
+    assert_eq!(finding_lines(run), ["missing absent hosts/in-vault/tls"]);
 }
 
 #[test]
-fn absent_deleted_and_destroyed_secrets_are_told_apart() {
-    testkit::require_bao!();
+fn absent_deleted_and_destroyed_secrets_are_distinguished() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("gaps");
     for (name, versions) in [("deleted", 2), ("destroyed", 1), ("there", 1)] {
@@ -68,7 +70,7 @@ fn absent_deleted_and_destroyed_secrets_are_told_apart() {
         };
         (name, secret(&format!("hosts/gaps/{name}"), &changes))
     });
-    insta::assert_snapshot!(ends(plan(&server, &declarations("gaps", &secrets)), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("gaps", &secrets)), 1), @r"
     exit status: 1
     ----- stdout -----
     gaps: 4 secrets
@@ -83,8 +85,8 @@ fn absent_deleted_and_destroyed_secrets_are_told_apart() {
 }
 
 #[test]
-fn a_version_of_null_is_a_finding_and_the_fleet_goes_on() {
-    testkit::require_bao!();
+fn a_version_of_null_is_a_finding() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("null");
     server.put_secret("hosts/null/db", &json!(null));
@@ -98,7 +100,7 @@ fn a_version_of_null_is_a_finding_and_the_fleet_goes_on() {
         };
         (name, secret(&format!("hosts/null/{name}"), &changes))
     });
-    insta::assert_snapshot!(ends(plan(&server, &declarations("null", &secrets)), 1), @"
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("null", &secrets)), 1), @"
     exit status: 1
     ----- stdout -----
     null: 2 secrets
@@ -112,7 +114,7 @@ fn a_version_of_null_is_a_finding_and_the_fleet_goes_on() {
 
 #[test]
 fn a_secret_without_any_version_is_absent() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("empty");
     server.write(
@@ -121,14 +123,14 @@ fn a_secret_without_any_version_is_absent() {
     );
     let declared = declarations("empty", &[("db", secret("hosts/empty/db", &json!({})))]);
     assert_eq!(
-        told(plan(&server, &declared)),
+        finding_lines(plan(&server, &declared)),
         ["missing absent hosts/empty/db"]
     );
 }
 
 #[test]
-fn a_mount_that_is_none_of_kv_version_2_is_told_once() {
-    testkit::require_bao!();
+fn a_mount_of_another_engine_is_one_finding() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("mounts");
     server.write("sys/mounts/old-kv", &json!({ "type": "kv" }));
@@ -150,7 +152,7 @@ fn a_mount_that_is_none_of_kv_version_2_is_told_once() {
             declarations("mounts", &secrets),
             &json!({ "kv_mount": mount }),
         );
-        let output = ends(plan(&server, &declared), 1);
+        let output = assert_status(plan(&server, &declared), 1);
         let missing = output
             .stdout
             .lines()

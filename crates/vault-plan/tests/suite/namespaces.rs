@@ -1,10 +1,10 @@
 //! Hosts in namespaces.
 
-use openbao::{Authentication, Client, Settings, approle, kv, sys};
 use serde_json::json;
-use testkit::Server;
+use zts_openbao::{Authentication, Client, Settings, approle, kv, sys};
+use zts_testkit::Server;
 
-use crate::site::{declarations, ends, plan, secret, with_openbao};
+use crate::site::{assert_status, declarations, plan, secret, with_openbao};
 
 fn client(server: &Server, namespace: &str) -> Client {
     let mut settings = Settings::new(vec![server.address().parse().unwrap()]);
@@ -15,12 +15,12 @@ fn client(server: &Server, namespace: &str) -> Client {
 }
 
 fn post(client: &Client, path: &str, body: &serde_json::Value) {
-    let request = openbao::Request::new(openbao::Method::Post, path);
+    let request = zts_openbao::Request::new(zts_openbao::Method::Post, path);
     let request = request.json(body).unwrap();
     client.send::<serde_json::Value>(&request).unwrap();
 }
 
-/// A server with the host `web01` in the namespace `team`, and its complete set of secrets there.
+/// Starts a server with the host `web01` and all its secrets in the namespace `team`.
 fn server() -> Server {
     let server = Server::dev();
     server.write("sys/namespaces/team", &json!({}));
@@ -52,20 +52,20 @@ fn server() -> Server {
 }
 
 #[test]
-fn the_declared_namespace_is_asked_and_else_the_operators() {
-    testkit::require_bao!();
+fn the_declared_namespace_is_used_or_else_the_operators() {
+    zts_testkit::require_bao!();
     let server = server();
     let plain = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
     let declared = with_openbao(plain.clone(), &json!({ "namespace": "team" }));
     let complete = "web01: 1 secret, all there\n";
-    assert_eq!(ends(plan(&server, &declared), 0).stdout, complete);
+    assert_eq!(assert_status(plan(&server, &declared), 0).stdout, complete);
     assert_eq!(
-        ends(plan(&server, &plain).env("BAO_NAMESPACE", "team"), 0).stdout,
+        assert_status(plan(&server, &plain).env("BAO_NAMESPACE", "team"), 0).stdout,
         complete
     );
-    ends(plan(&server, &plain), 1);
+    assert_status(plan(&server, &plain), 1);
     let both = json!({ "root": plain, "team": declared });
-    let output = ends(plan(&server, &both), 1);
+    let output = assert_status(plan(&server, &both), 1);
     assert!(
         output
             .stdout
@@ -80,11 +80,11 @@ fn the_declared_namespace_is_asked_and_else_the_operators() {
 
 #[test]
 fn commands_name_the_namespace() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = server();
     let declared = declarations("web01", &[("new", secret("hosts/web01/new", &json!({})))]);
     let declared = with_openbao(declared, &json!({ "namespace": "team" }));
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     web01: 1 secret

@@ -1,13 +1,13 @@
 //! The operator's own rights.
 
-use openbao::{Method, Request, sys};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use testkit::Server;
+use zts_openbao::{Method, Request, sys};
+use zts_testkit::{Fault, Proxy, Server, find_leak};
 
-use crate::site::{declarations, ends, plan, secret, shared_server};
+use crate::site::{assert_status, declarations, plan, secret, shared_server};
 
-/// A token with a policy of this text.
+/// Creates a token with a policy of this text.
 fn token(server: &Server, name: &str, policy: &str) -> String {
     let client = server.client();
     sys::write_policy(&client, name, policy).unwrap();
@@ -17,7 +17,7 @@ fn token(server: &Server, name: &str, policy: &str) -> String {
     reply.auth.unwrap().client_token.expose_secret().to_owned()
 }
 
-/// Has the host log in once, and puts it into a group.
+/// Logs the host in once, and adds it to a group.
 fn in_a_group(server: &Server, host: &str) {
     let credentials = server.issue_secret_id(host);
     let login = json!({ "role_id": credentials.role_id, "secret_id": credentials.secret_id });
@@ -55,33 +55,33 @@ const ENOUGH: [(&str, &str); 11] = [
 ];
 
 #[test]
-fn the_rights_that_help_names_are_enough() {
-    testkit::require_bao!();
+fn the_rights_in_help_are_sufficient() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("audited");
     server.put_secret("hosts/audited/deep/db", &json!({ "key": "hunter2" }));
     let db = secret("hosts/audited/deep/db", &json!({ "rotation": "hourly" }));
     let declared = declarations("audited", &[("db", db)]);
     let token = token(&server, "operator", &rules(&ENOUGH));
-    let output = ends(plan(&server, &declared).env("BAO_TOKEN", token), 0);
+    let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 0);
     assert_eq!(output.stdout, "audited: 1 secret, all there\n", "{output}");
 }
 
 #[test]
-fn every_right_that_is_missing_is_named_in_one_error() {
-    testkit::require_bao!();
+fn all_missing_rights_are_in_one_error() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("hidden");
     server.put_secret("hosts/hidden/db", &json!({ "key": "hunter2" }));
     let declared = declarations("hidden", &[("db", secret("hosts/hidden/db", &json!({})))]);
     let nothing = token(&server, "nobody", "# nothing\n");
-    insta::assert_snapshot!(ends(plan(&server, &declared).env("BAO_TOKEN", nothing), 1), @r#"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared).env("BAO_TOKEN", nothing), 1), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the OpenBao token has not all the rights that this takes; it lacks `read` on `auth/approle/role/hidden`, `read` on `auth/token/roles/vault-plan`, `read` on `secret/data/hosts/hidden/db`, `list` on `secret/metadata/hosts/hidden/`
+    error: the OpenBao token lacks the rights `read` on `auth/approle/role/hidden`, `read` on `auth/token/roles/vault-plan`, `read` on `secret/data/hosts/hidden/db`, `list` on `secret/metadata/hosts/hidden/`
 
-    hint: work with a token that has a policy with rules such as:
+    hint: use a token that has a policy with rules such as:
 
     path "auth/approle/role/hidden" {
       capabilities = ["read"]
@@ -101,7 +101,7 @@ fn every_right_that_is_missing_is_named_in_one_error() {
         let mut some = ENOUGH.to_vec();
         let (_, right) = some.remove(missing);
         let token = token(&server, &format!("operator-{missing}"), &rules(&some));
-        let output = ends(plan(&server, &declared).env("BAO_TOKEN", token), 1);
+        let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 1);
         assert!(
             output.stdout.is_empty() && output.stderr.contains(&format!("`{right}` on")),
             "{output}"
@@ -110,11 +110,11 @@ fn every_right_that_is_missing_is_named_in_one_error() {
 }
 
 #[test]
-fn a_token_that_is_none_is_called_so() {
-    testkit::require_bao!();
+fn an_invalid_token_is_an_error() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let declared = declarations("any", &[("db", secret("hosts/any/db", &json!({})))]);
-    insta::assert_snapshot!(ends(plan(&server, &declared).env("BAO_TOKEN", "s.invalid"), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared).env("BAO_TOKEN", "s.invalid"), 1), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -124,10 +124,10 @@ fn a_token_that_is_none_is_called_so() {
     ");
 }
 
-/// As an operator has them whose policy is of an older version of this program.
+/// The operator's policy is of an older version of this program.
 #[test]
-fn rights_that_only_the_answer_on_rights_takes_are_named_together() {
-    testkit::require_bao!();
+fn missing_rights_on_queries_of_capabilities_are_in_one_error() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("older");
     server.put_secret("hosts/older/db", &json!({ "key": "hunter2" }));
@@ -136,7 +136,7 @@ fn rights_that_only_the_answer_on_rights_takes_are_named_together() {
         path.starts_with("secret/") || path.starts_with("sys/policies") || path.ends_with("role/+")
     });
     let token = token(&server, "older", &rules(&older.collect::<Vec<_>>()));
-    let output = ends(plan(&server, &declared).env("BAO_TOKEN", token), 1);
+    let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 1);
     for path in [
         "auth/approle/role/older/role-id",
         "auth/approle/role/older/secret-id/",
@@ -144,5 +144,29 @@ fn rights_that_only_the_answer_on_rights_takes_are_named_together() {
         "auth/token/roles/vault-plan",
     ] {
         assert!(output.stderr.contains(&format!("on `{path}`")), "{output}");
+    }
+}
+
+/// The body of a query of capabilities contains the token with the host's policies.
+#[test]
+fn errors_that_repeat_the_request_show_no_token() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("echoed-token");
+    server.put_secret("hosts/echoed-token/db", &json!({ "key": "hunter2" }));
+    let db = secret("hosts/echoed-token/db", &json!({}));
+    let declared = declarations("echoed-token", &[("db", db)]);
+    for fault in [Fault::EchoBody(400), Fault::Echo(400)] {
+        let proxy = Proxy::to(&server.address());
+        proxy.on("sys/capabilities", fault);
+        let run = plan(&server, &declared).env("BAO_ADDR", proxy.address());
+        let output = assert_status(run, 1);
+        assert!(output.stderr.contains("[redacted]"), "{output}");
+        assert!(!output.stderr.contains("\"b.AA"), "{output}");
+        assert_eq!(
+            find_leak(server.root_token(), &output.stderr),
+            None,
+            "{output}"
+        );
     }
 }

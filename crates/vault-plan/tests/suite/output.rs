@@ -1,13 +1,13 @@
-//! What the program writes.
+//! Output of the program.
 
 use serde_json::{Value, json};
-use testkit::Run;
+use zts_testkit::Run;
 
-use crate::site::{declarations, ends, plan, secret, shared_server};
+use crate::site::{assert_status, declarations, plan, secret, shared_server};
 
 #[test]
 fn several_hosts_have_a_summary() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     for host in ["one", "two"] {
         server.add_host(host);
@@ -20,7 +20,7 @@ fn several_hosts_have_a_summary() {
         )
     };
     let both = json!({ "one": host("one"), "two": host("two") });
-    insta::assert_snapshot!(ends(plan(&server, &both), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &both), 0), @r"
     exit status: 0
     ----- stdout -----
     one: 1 secret, all there
@@ -29,7 +29,7 @@ fn several_hosts_have_a_summary() {
     2 hosts, 2 secrets: all there
     ----- stderr -----
     ");
-    insta::assert_snapshot!(ends(plan(&server, &json!({})), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &json!({})), 0), @r"
     exit status: 0
     ----- stdout -----
     no host declares secrets
@@ -39,7 +39,7 @@ fn several_hosts_have_a_summary() {
 
 #[test]
 fn json_has_everything_and_no_value() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("machine");
     server.put_secret("hosts/machine/db", &json!({ "user": "hunter2" }));
@@ -58,7 +58,7 @@ fn json_has_everything_and_no_value() {
             ("gone", secret("hosts/machine/gone", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--json"]), 1), @r#"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--json"]), 1), @r#"
     exit status: 1
     ----- stdout -----
     {
@@ -107,15 +107,15 @@ fn json_has_everything_and_no_value() {
     ----- stderr -----
     error: 2 findings of the kinds `missing`, `keys` and `denied`
     "#);
-    let nothing = ends(plan(&server, &json!({})).args(["--json"]), 0);
+    let nothing = assert_status(plan(&server, &json!({})).args(["--json"]), 0);
     let nothing: Value = serde_json::from_str(&nothing.stdout).unwrap();
     assert_eq!(nothing["hosts"], json!([]));
     assert_eq!(nothing["summary"]["missing"], 0);
 }
 
 #[test]
-fn no_run_says_a_value_or_the_token() {
-    testkit::require_bao!();
+fn no_run_shows_a_value_or_the_token() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("quiet");
     let value = "tr0ub4dor-and-three";
@@ -126,10 +126,10 @@ fn no_run_says_a_value_or_the_token() {
     let changes = json!({ "environment_file": "env", "required_keys": ["nothing"] });
     let declared = declarations("quiet", &[("env", secret("hosts/quiet/env", &changes))]);
     for more in [&[][..], &["--json"], &["--strict"]] {
-        let output = ends(plan(&server, &declared).args(more), 1);
+        let output = assert_status(plan(&server, &declared).args(more), 1);
         for hidden in [value, server.root_token()] {
-            let said = output.stdout.contains(hidden) || output.stderr.contains(hidden);
-            assert!(!said, "{output}");
+            let is_shown = output.stdout.contains(hidden) || output.stderr.contains(hidden);
+            assert!(!is_shown, "{output}");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Paths that a host's policies do not let it read.
 
-use openbao::{approle, sys};
 use serde_json::{Value, json};
-use testkit::Server;
+use zts_openbao::{approle, sys};
+use zts_testkit::Server;
 
-use crate::site::{declarations, ends, plan, secret, shared_server, told, with_openbao};
+use crate::site::{
+    assert_status, declarations, finding_lines, plan, secret, shared_server, with_openbao,
+};
 
-/// A host with a role of these policies, the policy `host-<host>` of this text, and a secret `shared/<host>`.
+/// Adds a host with a role of these policies, the policy `host-<host>` of this text, and a secret
+/// `shared/<host>`.
 fn host(server: &Server, name: &str, policies: &[&str], text: &str) -> Value {
     server.put_secret(&format!("shared/{name}"), &json!({ "key": "hunter2" }));
     let role = json!({ "token_policies": policies, "token_no_default_policy": true });
@@ -20,8 +23,8 @@ fn host(server: &Server, name: &str, policies: &[&str], text: &str) -> Value {
 }
 
 #[test]
-fn a_path_that_no_policy_allows_is_denied_and_fails() {
-    testkit::require_bao!();
+fn paths_that_no_policy_allows_are_denied() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("strict");
     server.put_secret("hosts/strict/db", &json!({ "key": "hunter2" }));
@@ -40,7 +43,7 @@ fn a_path_that_no_policy_allows_is_denied_and_fails() {
             ("denied", secret("shared/denied/ca", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     strict: 3 secrets
@@ -54,12 +57,12 @@ fn a_path_that_no_policy_allows_is_denied_and_fails() {
 }
 
 #[test]
-fn a_host_without_role_or_policy_is_told_to_be_made() {
-    testkit::require_bao!();
+fn missing_roles_and_policies_have_commands() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.put_secret("hosts/unmade/db", &json!({ "key": "hunter2" }));
     let declared = declarations("unmade", &[("db", secret("hosts/unmade/db", &json!({})))]);
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     unmade: 1 secret
@@ -70,7 +73,7 @@ fn a_host_without_role_or_policy_is_told_to_be_made() {
     error: 1 finding of the kinds `missing`, `keys` and `denied`
     ");
     let unmounted = with_openbao(declared.clone(), &json!({ "approle_mount": "nowhere" }));
-    insta::assert_snapshot!(ends(plan(&server, &unmounted), 1).stdout, @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &unmounted), 1).stdout, @r"
     unmade: 1 secret
       denied: AppRole is not mounted at `auth/nowhere/`: the host cannot log in; bao auth enable -path=nowhere approle
 
@@ -79,13 +82,13 @@ fn a_host_without_role_or_policy_is_told_to_be_made() {
     let role =
         json!({ "token_policies": ["host-unmade", "more-gone"], "token_no_default_policy": true });
     approle::write_role(&server.client(), "approle", "unmade", &role).unwrap();
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     unmade: 1 secret
       denied: the role `auth/approle/role/unmade` has no secret id: the host cannot log in; issue one with `create-host --hostname unmade --force`
       denied: the policy `host-unmade` of the role `unmade` does not exist; make it with `create-host --hostname unmade`
-      denied: the policy `more-gone` of the role `unmade` does not exist; write it with `bao policy write`, or take it out of the role
+      denied: the policy `more-gone` of the role `unmade` does not exist; write it with `bao policy write`, or remove it from the role
       denied: db: the host may not read `secret/data/hosts/unmade/db`: its policies `host-unmade`, `more-gone` do not allow it; give a policy of its role `read` on this path
 
     1 host, 1 secret: 4 denied
@@ -94,10 +97,10 @@ fn a_host_without_role_or_policy_is_told_to_be_made() {
     ");
 }
 
-/// OpenBao's answer counts, and what it can only answer to the host itself is said to be unknown.
+/// OpenBao's answer counts. Rules with templates, which only the host could test, are noted.
 #[test]
-fn conditions_are_openbaos_to_judge_and_templates_are_unknown() {
-    testkit::require_bao!();
+fn conditions_are_tested_and_templates_noted() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let rule = |path: &str, more: &str| {
         format!("path \"{path}\" {{\n  capabilities = [\"read\"]\n{more}}}\n")
@@ -129,32 +132,32 @@ fn conditions_are_openbaos_to_judge_and_templates_are_unknown() {
         ),
     ] {
         let declared = host(&server, name, &[&format!("host-{name}")], &text);
-        let told = told(plan(&server, &declared));
+        let lines = finding_lines(plan(&server, &declared));
         let about_rights = |line: &&String| !line.starts_with("unused");
-        let about_rights: Vec<_> = told.iter().filter(about_rights).collect();
+        let about_rights: Vec<_> = lines.iter().filter(about_rights).collect();
         match expected {
-            "" => assert!(about_rights.is_empty(), "{name}: {told:?}"),
+            "" => assert!(about_rights.is_empty(), "{name}: {lines:?}"),
             expected => {
                 let path = format!("{expected} secret/data/shared/{name}");
-                assert_eq!(about_rights, [&path], "{name}: {told:?}");
+                assert_eq!(about_rights, [&path], "{name}: {lines:?}");
             }
         }
     }
 }
 
 #[test]
-fn a_policy_that_only_openbao_understands_counts_all_the_same() {
-    testkit::require_bao!();
+fn policies_that_only_openbao_parses_count() {
+    zts_testkit::require_bao!();
     let server = shared_server();
-    // version 1 of HCL wants no line breaks
+    // HCL version 1 needs no line breaks
     let text =
         r#"path "secret/data/shared/*" { capabilities = ["read"] comment = "all on one line" }"#;
     let declared = host(&server, "dialect", &["host-dialect"], text);
-    insta::assert_snapshot!(ends(plan(&server, &declared), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
     exit status: 0
     ----- stdout -----
     dialect: 1 secret, all there
-      note: whether the policy `host-dialect` grants what nobody uses, or has templates, cannot be told: it is not understood here: line 1, column 55: invalid block body; expected `}`, newline or identifier
+      note: the policy `host-dialect` could not be checked for unused grants and templates: line 1, column 55: invalid block body; expected `}`, newline or identifier
 
     1 host, 1 secret: 1 note
     ----- stderr -----
@@ -163,49 +166,49 @@ fn a_policy_that_only_openbao_understands_counts_all_the_same() {
 
 #[test]
 fn an_empty_policy_allows_nothing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     let declared = host(&server, "nothing", &[], "# nothing yet\n");
     assert_eq!(
-        told(plan(&server, &declared)),
+        finding_lines(plan(&server, &declared)),
         ["denied read secret/data/shared/nothing"]
     );
 }
 
 #[test]
 fn a_policy_may_be_json_and_the_default_policy_counts() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     let text = r#"{"path": {"secret/data/shared/*": {"capabilities": ["read"]}}}"#;
     let declared = host(&server, "json", &["host-json"], text);
-    assert_eq!(told(plan(&server, &declared)), [""; 0]);
+    assert_eq!(finding_lines(plan(&server, &declared)), [""; 0]);
     let server = Server::dev(); // for it alone: the default policy is everybody's
     server.enable_approle();
     let declared = host(&server, "by-default", &[], "# none\n");
     let role = json!({ "token_policies": [], "token_no_default_policy": false });
     approle::write_role(&server.client(), "approle", "by-default", &role).unwrap();
     assert_eq!(
-        told(plan(&server, &declared)),
+        finding_lines(plan(&server, &declared)),
         ["denied read secret/data/shared/by-default"]
     );
     let default = sys::read_policy(&server.client(), "default").unwrap();
     let default = default + "\npath \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
     sys::write_policy(&server.client(), "default", &default).unwrap();
-    assert_eq!(told(plan(&server, &declared)), [""; 0]);
+    assert_eq!(finding_lines(plan(&server, &declared)), [""; 0]);
 }
 
 #[test]
 fn rotation_without_the_right_to_list_is_noted() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     let text = "path \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
     let mut declared = host(&server, "rotates", &["host-rotates"], text);
     declared["secrets"]["ca"]["rotation"] = json!("hourly");
-    insta::assert_snapshot!(ends(plan(&server, &declared).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--strict"]), 0), @r"
     exit status: 0
     ----- stdout -----
     rotates: 1 secret, all there
-      note: the host may not list `secret/detailed-metadata/shared/`, which tells rotation in one request what is new; give a policy of its role `list` on this path
+      note: the host may not list `secret/detailed-metadata/shared/`, with which rotation finds new versions in one request; give a policy of its role `list` on this path
 
     1 host, 1 secret: 1 note
     ----- stderr -----
@@ -213,20 +216,107 @@ fn rotation_without_the_right_to_list_is_noted() {
 }
 
 #[test]
-fn a_role_with_the_policy_root_lets_nobody_log_in() {
-    testkit::require_bao!();
+fn a_role_with_the_policy_root_is_denied() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     let text = "path \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
     let declared = host(&server, "roots", &["host-roots", "root"], text);
     assert_eq!(
-        told(plan(&server, &declared)),
+        finding_lines(plan(&server, &declared)),
         ["denied root auth/approle/role/roots"]
     );
     let credentials = server.issue_secret_id("roots");
-    let credentials = openbao::AppRoleCredentials {
+    let credentials = zts_openbao::AppRoleCredentials {
         role_id: credentials.role_id.into(),
         secret_id: credentials.secret_id.into(),
     };
     let login = approle::login(&server.anonymous_client(), "approle", &credentials);
     assert!(login.is_err(), "OpenBao has changed its mind");
+}
+
+#[test]
+fn address_blocks_of_a_role_are_noted() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("bound");
+    server.put_secret("hosts/bound/db", &json!({ "key": "hunter2" }));
+    let declared = declarations("bound", &[("db", secret("hosts/bound/db", &json!({})))]);
+    let bind = |parameter: &str, blocks: &[&str]| {
+        let role = json!({ "token_policies": ["host-bound"], parameter: blocks });
+        approle::write_role(&server.client(), "approle", "bound", &role).unwrap();
+    };
+    assert_status(plan(&server, &declared), 0);
+    bind(
+        "secret_id_bound_cidrs",
+        &["192.0.2.7/32", "198.51.100.0/24"],
+    );
+    bind("token_bound_cidrs", &["192.0.2.0/24"]);
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
+    exit status: 0
+    ----- stdout -----
+    bound: 1 secret, all there
+      note: the role `auth/approle/role/bound` lets the host log in from 192.0.2.7/32, 198.51.100.0/24 only (`secret_id_bound_cidrs`); the address of the host is unknown
+      note: the role `auth/approle/role/bound` lets the host read from 192.0.2.0/24 only (`token_bound_cidrs`); the address of the host is unknown
+
+    1 host, 1 secret: 2 notes
+    ----- stderr -----
+    ");
+}
+
+/// OpenBao lists expired secret ids until it removes them.
+#[test]
+fn expired_secret_ids_are_denied() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("outdated");
+    let role = "auth/approle/role/outdated";
+    for accessor in server.list(&format!("{role}/secret-id")) {
+        let accessor = json!({ "secret_id_accessor": accessor });
+        server.write(&format!("{role}/secret-id-accessor/destroy"), &accessor);
+    }
+    server.put_secret("hosts/outdated/db", &json!({ "key": "hunter2" }));
+    let declared = declarations(
+        "outdated",
+        &[("db", secret("hosts/outdated/db", &json!({})))],
+    );
+    server.write(role, &json!({ "secret_id_ttl": "1s" }));
+    server.issue_secret_id("outdated");
+    zts_testkit::wait_for("it expires", || {
+        let output = plan(&server, &declared).run();
+        (output.code() == Some(1)).then_some(())
+    });
+    let output = assert_status(plan(&server, &declared), 1);
+    let line = "denied: each secret id of the role `auth/approle/role/outdated` has expired";
+    assert!(output.stdout.contains(line), "{output}");
+    server.write(role, &json!({ "secret_id_ttl": "1h" }));
+    server.issue_secret_id("outdated");
+    assert_status(plan(&server, &declared), 0);
+}
+
+/// `sys/capabilities` reports `read` for such a rule, and OpenBao refuses a plain read.
+#[test]
+fn rules_that_require_wrapping_are_denied() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    for (name, more, expected) in [
+        ("wrapped", "\n  min_wrapping_ttl = \"10s\"", true),
+        ("briefly", "\n  max_wrapping_ttl = \"10s\"", true),
+        ("required", "\n  required_parameters = [\"x\"]", true),
+        (
+            "parameters",
+            "\n  denied_parameters = { \"*\" = [] }",
+            false,
+        ),
+        // OpenBao parses two attributes on one line, HCL version 2 does not
+        ("one-line", " min_wrapping_ttl = \"10s\"", true),
+        ("harmless", " denied_parameters = { \"*\" = [] }", false),
+    ] {
+        let text =
+            format!("path \"secret/data/shared/*\" {{\n  capabilities = [\"read\"]{more}\n}}\n");
+        let declared = host(&server, name, &[&format!("host-{name}")], &text);
+        let output = plan(&server, &declared).run();
+        let is_denied = output.stdout.contains("denied: ca: the host may not read");
+        assert_eq!(is_denied, expected, "{name}: {output}");
+        assert_eq!(output.code(), Some(i32::from(expected)), "{name}: {output}");
+    }
 }

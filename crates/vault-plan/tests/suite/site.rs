@@ -1,10 +1,10 @@
-//! Servers, declarations, and runs of the program.
+//! Helpers: declarations, and runs of the program.
 
 use serde_json::{Value, json};
-pub(crate) use testkit::shared_server;
-use testkit::{Output, Run, Server};
+pub(crate) use zts_testkit::shared_server;
+use zts_testkit::{Run, RunOutput, Server};
 
-/// A declared secret, `changes` apart as plain as can be.
+/// Returns a declared secret with default values but for `changes`.
 pub(crate) fn secret(path: &str, changes: &Value) -> Value {
     let mut secret = json!({
         "secret_path": path,
@@ -26,7 +26,7 @@ pub(crate) fn secret(path: &str, changes: &Value) -> Value {
     secret
 }
 
-/// What a host declares, in the words of the NixOS module.
+/// Returns the declarations of a host, as the NixOS module writes them.
 pub(crate) fn declarations(hostname: &str, secrets: &[(&str, Value)]) -> Value {
     let secrets: serde_json::Map<_, _> = secrets
         .iter()
@@ -47,7 +47,7 @@ pub(crate) fn declarations(hostname: &str, secrets: &[(&str, Value)]) -> Value {
     })
 }
 
-/// Declarations with other settings of OpenBao.
+/// Returns the declarations with other settings of OpenBao.
 pub(crate) fn with_openbao(mut declarations: Value, changes: &Value) -> Value {
     merge(&mut declarations["openbao"], changes);
     declarations
@@ -59,29 +59,29 @@ fn merge(value: &mut Value, changes: &Value) {
     }
 }
 
-/// `vault-plan` of these declarations, on stdin, as root.
+/// Prepares a run of `vault-plan` with these declarations on stdin and the root token.
 pub(crate) fn plan(server: &Server, declarations: &Value) -> Run {
-    bare(declarations)
+    plan_without_server(declarations)
         .server(server)
         .env("BAO_TOKEN", server.root_token())
 }
 
-/// The same without a server.
-pub(crate) fn bare(declarations: &Value) -> Run {
+/// Prepares a run without a server.
+pub(crate) fn plan_without_server(declarations: &Value) -> Run {
     Run::new(env!("CARGO_BIN_EXE_vault-plan"))
         .args(["--declarations", "-"])
-        .input(declarations.to_string())
+        .stdin(declarations.to_string())
 }
 
-/// Runs it to its end with this exit status.
+/// Runs the program, which must end with this exit status.
 #[track_caller]
-pub(crate) fn ends(run: Run, status: i32) -> Output {
+pub(crate) fn assert_status(run: Run, status: i32) -> RunOutput {
     let output = run.run();
     assert_eq!(output.code(), Some(status), "{output}");
     output
 }
 
-/// The findings of the first host, from the run's JSON.
+/// Returns the findings about the first host from the run's JSON.
 #[track_caller]
 pub(crate) fn findings(run: Run) -> Vec<Value> {
     let output = run.args(["--json"]).run();
@@ -89,9 +89,9 @@ pub(crate) fn findings(run: Run) -> Vec<Value> {
     all["hosts"][0]["findings"].as_array().unwrap().clone()
 }
 
-/// `kind reason path` of each finding of the first host.
+/// Returns `kind reason path` of each finding about the first host.
 #[track_caller]
-pub(crate) fn told(run: Run) -> Vec<String> {
+pub(crate) fn finding_lines(run: Run) -> Vec<String> {
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or("-").to_owned();
     findings(run)
         .iter()

@@ -1,21 +1,21 @@
-//! Declarations in files, and usage that is wrong.
+//! Declarations in files, and wrong usage.
 
 use std::fs;
 
 use serde_json::json;
-use testkit::{Run, scratch_dir};
+use zts_testkit::{Run, scratch_dir};
 
-use crate::site::{bare, declarations, ends, plan, secret, shared_server};
+use crate::site::{assert_status, declarations, plan, plan_without_server, secret, shared_server};
 
-/// A run that never gets to a server.
-fn without_server(run: Run) -> Run {
+/// Sets an address that the run never connects to.
+fn with_unused_server(run: Run) -> Run {
     run.env("BAO_ADDR", "http://192.0.2.1:8200")
         .env("BAO_TOKEN", "s.x")
 }
 
 #[test]
 fn several_files_and_hosts_by_name() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     let folder = scratch_dir();
     for name in ["a1", "a2", "a3"] {
@@ -27,25 +27,25 @@ fn several_files_and_hosts_by_name() {
     fs::write(folder.join("two.json"), two.to_string()).unwrap();
     let run = || {
         Run::new(env!("CARGO_BIN_EXE_vault-plan"))
-            .folder(&*folder)
+            .current_dir(&*folder)
             .args(["--declarations", "one.json", "--declarations", "two.json"])
             .server(&server)
             .env("BAO_TOKEN", server.root_token())
     };
-    insta::assert_snapshot!(ends(run(), 0).stdout, @r"
+    insta::assert_snapshot!(assert_status(run(), 0).stdout, @r"
     a1: declares no secrets
     a2: declares no secrets
     a3: declares no secrets
 
     3 hosts, 0 secrets: all there
     ");
-    insta::assert_snapshot!(ends(run().args(["a3", "a1"]), 0).stdout, @r"
+    insta::assert_snapshot!(assert_status(run().args(["a3", "a1"]), 0).stdout, @r"
     a1: declares no secrets
     a3: declares no secrets
 
     2 hosts, 0 secrets: all there
     ");
-    insta::assert_snapshot!(ends(run().args(["a4"]), 2), @r"
+    insta::assert_snapshot!(assert_status(run().args(["a4"]), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -53,7 +53,7 @@ fn several_files_and_hosts_by_name() {
 
     hint: there are `a1`, `a2`, `a3`
     ");
-    insta::assert_snapshot!(ends(run().args(["--declarations", "one.json"]), 2), @r"
+    insta::assert_snapshot!(assert_status(run().args(["--declarations", "one.json"]), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -62,7 +62,7 @@ fn several_files_and_hosts_by_name() {
 }
 
 #[test]
-fn files_that_hold_no_declarations() {
+fn files_without_declarations_are_refused() {
     let mut lacking = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
     lacking["secrets"]["db"]
         .as_object_mut()
@@ -74,7 +74,7 @@ fn files_that_hold_no_declarations() {
         json!({ "web01": lacking }),
         json!({ "web01": 1 }),
     ] {
-        let output = ends(without_server(bare(&declared)), 2);
+        let output = assert_status(with_unused_server(plan_without_server(&declared)), 2);
         assert!(
             output
                 .stderr
@@ -82,7 +82,7 @@ fn files_that_hold_no_declarations() {
             "{output}"
         );
     }
-    insta::assert_snapshot!(ends(without_server(bare(&json!({ "web01": lacking }))), 2), @r"
+    insta::assert_snapshot!(assert_status(with_unused_server(plan_without_server(&json!({ "web01": lacking }))), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -90,7 +90,7 @@ fn files_that_hold_no_declarations() {
     ");
     let absent =
         Run::new(env!("CARGO_BIN_EXE_vault-plan")).args(["--declarations", "/nonexistent"]);
-    insta::assert_snapshot!(ends(without_server(absent), 2), @r"
+    insta::assert_snapshot!(assert_status(with_unused_server(absent), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -100,16 +100,16 @@ fn files_that_hold_no_declarations() {
 
 #[test]
 fn unknown_fields_are_ignored() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = shared_server();
     let mut declared = declarations("future", &[]);
     declared["novel"] = json!({ "a": 1 });
     declared["openbao"]["novel"] = json!(1);
-    ends(plan(&server, &declared), 0);
+    assert_status(plan(&server, &declared), 0);
 }
 
 #[test]
-fn names_that_are_no_place_in_openbao_are_refused() {
+fn names_that_are_no_path_are_refused() {
     for (hostname, path) in [
         ("", "hosts/x"),
         ("..", "hosts/x"),
@@ -119,17 +119,17 @@ fn names_that_are_no_place_in_openbao_are_refused() {
         ("web01", "hosts/x\n"),
     ] {
         let declared = declarations(hostname, &[("db", secret(path, &json!({})))]);
-        let output = ends(without_server(bare(&declared)), 2);
+        let output = assert_status(with_unused_server(plan_without_server(&declared)), 2);
         assert!(
-            output.stderr.contains("cannot be a place in OpenBao"),
+            output.stderr.contains("cannot be a path in OpenBao"),
             "{output}"
         );
     }
 }
 
 #[test]
-fn an_address_and_a_token_are_needed() {
-    insta::assert_snapshot!(ends(bare(&json!({})), 2), @r"
+fn an_address_and_a_token_are_required() {
+    insta::assert_snapshot!(assert_status(plan_without_server(&json!({})), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -137,7 +137,7 @@ fn an_address_and_a_token_are_needed() {
 
     hint: give it with `--address` or `BAO_ADDR`
     ");
-    insta::assert_snapshot!(ends(bare(&json!({})).env("BAO_ADDR", "http://192.0.2.1:8200"), 2), @r"
+    insta::assert_snapshot!(assert_status(plan_without_server(&json!({})).env("BAO_ADDR", "http://192.0.2.1:8200"), 2), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -145,7 +145,7 @@ fn an_address_and_a_token_are_needed() {
 
     hint: run `bao login` first, or set `BAO_TOKEN`
     ");
-    let both = bare(&json!({})).args(["--flake", "."]);
-    let output = ends(both, 2);
+    let both = plan_without_server(&json!({})).args(["--flake", "."]);
+    let output = assert_status(both, 2);
     assert!(output.stderr.contains("cannot be used with"), "{output}");
 }

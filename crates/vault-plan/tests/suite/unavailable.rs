@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::{Proxy, Server, Signal, Trouble, refused_address, wait_for};
+use zts_testkit::{Fault, Proxy, Server, Signal, closed_port, wait_for};
 
-use crate::site::{bare, declarations, ends, plan, secret};
+use crate::site::{assert_status, declarations, plan, plan_without_server, secret};
 
 #[test]
 fn a_sealed_server_is_an_error() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.seal();
     let declared = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
-    insta::assert_snapshot!(ends(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -24,7 +24,7 @@ fn a_sealed_server_is_an_error() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_once_for_all_hosts() {
+fn an_unreachable_server_is_one_error() {
     let hosts: serde_json::Map<_, _> = (0..200)
         .map(|number| {
             let name = format!("host{number}");
@@ -32,11 +32,11 @@ fn a_server_that_is_not_there_is_an_error_once_for_all_hosts() {
             (name.clone(), declarations(&name, &[("db", db)]))
         })
         .collect();
-    let refused = refused_address();
-    let run = bare(&hosts.into())
+    let refused = closed_port();
+    let run = plan_without_server(&hosts.into())
         .env("BAO_ADDR", refused.address())
         .env("BAO_TOKEN", "s.x");
-    let output = ends(run, 1);
+    let output = assert_status(run, 1);
     assert_eq!(output.stderr.matches("error: ").count(), 1, "{output}");
     assert!(
         output.stderr.contains("connection refused") && output.stdout.is_empty(),
@@ -46,15 +46,15 @@ fn a_server_that_is_not_there_is_an_error_once_for_all_hosts() {
 
 #[test]
 fn an_interrupted_run_ends_at_once() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let declared = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
     let proxy = Proxy::to(&server.address());
-    proxy.always(Trouble::Hang);
+    proxy.always(Fault::Hang);
     let mut running = plan(&server, &declared)
         .env("BAO_ADDR", proxy.address())
         .start();
-    wait_for("it has asked", || {
+    wait_for("the first request", || {
         (!proxy.requests().is_empty()).then_some(())
     });
     assert!(running.is_running());
@@ -65,16 +65,16 @@ fn an_interrupted_run_ends_at_once() {
         output.code().is_none() && output.stdout.is_empty(),
         "{output}"
     );
-    // Well before the request is given up, which takes half a minute.
+    // well before the request times out, after half a minute
     assert!(
-        signalled.elapsed() < testkit::busy(Duration::from_secs(2)),
+        signalled.elapsed() < zts_testkit::scale_timeout(Duration::from_secs(2)),
         "{output}"
     );
 }
 
 #[test]
 fn a_rate_limit_only_takes_longer() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.add_host("limited");
     let names: Vec<_> = (0..8).map(|number| format!("s{number}")).collect();
@@ -97,7 +97,7 @@ fn a_rate_limit_only_takes_longer() {
         "sys/quotas/rate-limit/slow",
         &json!({ "path": "secret/", "rate": 5 }),
     );
-    let output = ends(plan(&server, &declarations("limited", &secrets)), 0);
+    let output = assert_status(plan(&server, &declarations("limited", &secrets)), 0);
     assert!(
         output.stdout.starts_with("limited: 8 secrets, all there"),
         "{output}"

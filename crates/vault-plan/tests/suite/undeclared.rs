@@ -1,13 +1,13 @@
-//! Secrets that nobody declares.
+//! Secrets that no host declares.
 
-use openbao::sys;
 use serde_json::json;
+use zts_openbao::sys;
 
-use crate::site::{declarations, ends, plan, secret, shared_server};
+use crate::site::{assert_status, declarations, plan, secret, shared_server};
 
 #[test]
-fn secrets_in_the_hosts_folder_are_declared_by_somebody_or_told() {
-    testkit::require_bao!();
+fn undeclared_secrets_are_found() {
+    zts_testkit::require_bao!();
     let server = shared_server();
     server.add_host("hoard");
     server.add_host("neighbour");
@@ -21,7 +21,7 @@ fn secrets_in_the_hosts_folder_are_declared_by_somebody_or_told() {
         "hoard": declarations("hoard", &[("db", secret("hosts/hoard/db", &json!({})))]),
         "neighbour": declarations("neighbour", &[("lent", secret("hosts/hoard/lent", &json!({})))]),
     });
-    let output = ends(plan(&server, &declared).args(["hoard", "neighbour"]), 0);
+    let output = assert_status(plan(&server, &declared).args(["hoard", "neighbour"]), 0);
     insta::assert_snapshot!(output, @r"
     exit status: 0
     ----- stdout -----
@@ -35,21 +35,21 @@ fn secrets_in_the_hosts_folder_are_declared_by_somebody_or_told() {
     2 hosts, 2 secrets: 4 undeclared
     ----- stderr -----
     ");
-    ends(plan(&server, &declared).args(["--strict"]), 1);
+    assert_status(plan(&server, &declared).args(["--strict"]), 1);
 }
 
 #[test]
-fn a_host_that_declares_nothing_is_looked_into_all_the_same() {
-    testkit::require_bao!();
+fn a_host_without_declarations_is_inspected() {
+    zts_testkit::require_bao!();
     let server = shared_server();
-    insta::assert_snapshot!(ends(plan(&server, &declarations("image", &[])).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("image", &[])).args(["--strict"]), 0), @r"
     exit status: 0
     ----- stdout -----
     image: declares no secrets
     ----- stderr -----
     ");
     server.put_secret("hosts/leftover/db", &json!({ "key": "hunter2" }));
-    insta::assert_snapshot!(ends(plan(&server, &declarations("leftover", &[])), 0).stdout, @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("leftover", &[])), 0).stdout, @r"
     leftover: declares no secrets
       undeclared: `hosts/leftover/db` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/leftover/db
 

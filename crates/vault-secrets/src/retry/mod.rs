@@ -1,31 +1,36 @@
-//! Tries again to fetch a secret, then starts the services that waited for it.
+//! Retries a failed fetch, then starts the services that waited for the secret.
 //!
-//! The pauses are the same for every failure: from a second to somewhere between half a minute and a
-//! minute. What asking again does not mend soon, such as a denied path, costs the server one small request
-//! a minute; and whatever is mended, the services are up within a minute of it.
+//! The pauses are the same for every failure: they grow from one second to 30 to 60 seconds. A
+//! lasting failure, such as a denied path, costs OpenBao one small request a minute. Once its cause
+//! is removed, the services are up within a minute.
 
 mod waiting;
 
 use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use cli::{Failure, note};
-use delivery::{Declarations, DeclaredSecret, Failures};
+use zts_cli::{Failure, note};
+use zts_delivery::{Declarations, DeclaredSecret, Failures};
 
-use self::waiting::Waiting;
+use self::waiting::WaitingServices;
 use crate::{
+    fetch::fetch_unit,
+    followers,
     systemd::{self, Unit},
-    words,
+    text,
 };
 
-/// What the pauses grow from, and to; each is lengthened by up to as much again, so that not all hosts of
-/// a fleet ask at once.
+/// The first and the last pause. Each is lengthened by up to its own length, so that the hosts of a
+/// fleet do not retry at once.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-/// `file` holds the declarations. It is read before each step: a switch ends no retry, and may declare
-/// other services, or the secret no longer.
+/// The unit that fetches at a switch.
+const SWITCH: &str = "vault-secrets-fetch.service";
+
+/// Retries the fetch of `name`. Reads the declarations in `file` before each step, because a switch
+/// does not end a retry and may change or remove the secret.
 pub(crate) fn run(name: &str, file: &Path) -> Result<(), Failure> {
-    let mut waiting = Waiting::default();
+    let mut waiting = WaitingServices::default();
     let pauses = ExponentialBuilder::default()
         .with_min_delay(PAUSES[0])
         .with_max_delay(PAUSES[1])
@@ -36,24 +41,28 @@ pub(crate) fn run(name: &str, file: &Path) -> Result<(), Failure> {
         let Some(retry) = Retry::of(name, &declarations) else {
             break;
         };
-        retry.note_waiting(&mut waiting)?;
+        retry.update_waiting(&mut waiting)?;
         thread::sleep(pause);
         let declarations = Declarations::read(file)?;
         let Some(retry) = Retry::of(name, &declarations) else {
             break;
         };
         if let Progress::Done = retry.attempt(&mut waiting)? {
-            break;
+            return repeat_failed_switch();
         }
     }
     Ok(())
 }
 
-/// The unit that fetches a secret.
-fn fetch_of(name: &str) -> String {
-    format!("vault-secret-{name}.service")
+/// Starts the unit that fetches at a switch where it failed, so that it does not stay failed.
+fn repeat_failed_switch() -> Result<(), Failure> {
+    if show(SWITCH)?.active == "failed" {
+        systemd::run("start", &[SWITCH])?; // it says itself what is still missing
+    }
+    Ok(())
 }
 
+/// One attempt to fetch a secret and start its services.
 struct Retry<'a> {
     fetch: String,
     secret: &'a DeclaredSecret,
@@ -66,88 +75,90 @@ enum Progress {
 }
 
 impl<'a> Retry<'a> {
-    /// None where a switch has removed the secret.
+    /// Returns `None` if a switch has removed the secret.
     fn of(name: &str, declarations: &'a Declarations) -> Option<Self> {
         Some(Self {
-            fetch: fetch_of(name),
+            fetch: fetch_unit(name),
             secret: declarations.secret(name).ok()?,
             declarations,
         })
     }
 
-    fn attempt(&self, waiting: &mut Waiting) -> Result<Progress, Failure> {
-        // somebody else's start may have failed meanwhile, and other services wait, too
-        let fetch = self.note_waiting(waiting)?;
+    fn attempt(&self, waiting: &mut WaitingServices) -> Result<Progress, Failure> {
+        // another start may have failed meanwhile, so that other services wait, too
+        let fetch = self.update_waiting(waiting)?;
         if !fetch.is_loaded {
             return Ok(Progress::Done); // a switch has removed it
         }
-        let has_succeeded =
-            waiting.is_anothers(&fetch) && fetch.active == "inactive" && fetch.result == "success";
-        if !has_succeeded && systemd::run("start", &[&self.fetch])?.is_err() {
+        let has_succeeded = waiting.is_by_another(&fetch)
+            && fetch.active == "inactive"
+            && fetch.result == "success";
+        if !has_succeeded && systemd::run("start", &[&self.fetch])?.is_some() {
             let fetch = show(&self.fetch)?;
-            waiting.attempted(&fetch);
+            waiting.record_attempt(&fetch);
             return Ok(Progress::Wait);
         }
         let fetch = show(&self.fetch)?;
-        waiting.attempted(&fetch);
+        waiting.record_attempt(&fetch);
         self.start_services(waiting)
     }
 
-    /// Starts those that wait for nothing else; whether nobody waits any more.
-    fn start_services(&self, waiting: &Waiting) -> Result<Progress, Failure> {
-        let units = systemd::show(&waiting.services)?;
-        let wanted = systemd::wanted(&units)?;
-        let others = self.fetches_of_others(&wanted);
-        let fetches = systemd::show(&others)?;
-        let is_ready = |service: &&String| {
-            let mut needed = self.needed_by(service).into_iter();
-            needed.all(|fetch| {
-                fetches
-                    .get(&fetch)
-                    .is_none_or(|unit| unit.active != "failed")
-            })
-        };
-        let ready: Vec<_> = wanted.iter().filter(is_ready).map(String::as_str).collect();
-        if !ready.is_empty() {
+    /// Starts the services that wait for no other secret, and their followers.
+    fn start_services(&self, waiting: &WaitingServices) -> Result<Progress, Failure> {
+        // also followers of services that were started meanwhile
+        let mut causes = waiting.services();
+        causes.extend(self.secret.services.iter().cloned());
+        causes.extend(show(&self.fetch)?.followers);
+        let units = followers::closure(&causes)?;
+        let mut at_rest = followers::fallen_with(&causes, &units, &systemd::refused());
+        at_rest.extend(waiting.services());
+        at_rest.retain(|name| units.get(name).is_some_and(Unit::is_at_rest));
+        let wanted = followers::wanted(&at_rest, &units)?;
+        if !wanted.is_empty() {
             note(format_args!(
-                "the secret is there: starting {}",
-                words::list(&ready)
+                "the secret is fetched: starting {}",
+                text::list(&wanted)
             ));
-            // a service that fails by itself is not this program's affair
-            let _ = systemd::run("start", &ready)?;
+            followers::bring_up(&wanted)?;
         }
-        let is_lost = show(&self.fetch)?.active == "failed";
-        Ok(if is_lost || ready.len() < wanted.len() {
-            Progress::Wait
-        } else {
-            Progress::Done
-        })
+        let services = &waiting.services() & &wanted;
+        let others = systemd::show(&self.fetches_of_other_secrets(&services))?;
+        let has_failed_again = show(&self.fetch)?.active == "failed";
+        Ok(
+            if has_failed_again || others.values().any(|fetch| fetch.active == "failed") {
+                Progress::Wait
+            } else {
+                Progress::Done
+            },
+        )
     }
 
-    fn fetches_of_others(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
-        let fetches = services.iter().flat_map(|service| self.needed_by(service));
+    fn fetches_of_other_secrets(&self, services: &BTreeSet<String>) -> BTreeSet<String> {
+        let fetches = services
+            .iter()
+            .flat_map(|service| self.other_fetches(service));
         fetches.collect()
     }
 
-    /// The units that fetch what a service needs, but for this one.
-    fn needed_by(&self, service: &str) -> Vec<String> {
+    /// Returns the other units that fetch secrets of a service.
+    fn other_fetches(&self, service: &str) -> Vec<String> {
         let secrets = self.declarations.secrets.iter();
         secrets
             .filter(|(_, secret)| secret.services.iter().any(|user| user == service))
-            .map(|(name, _)| fetch_of(name))
+            .map(|(name, _)| fetch_unit(name))
             .filter(|fetch| *fetch != self.fetch)
             .collect()
     }
 
-    /// Notes who waits, and that the fetch was killed; gives the unit that fetches.
-    fn note_waiting(&self, waiting: &mut Waiting) -> Result<Unit, Failure> {
-        let mut units: BTreeSet<_> = self.secret.services.iter().cloned().collect();
-        units.insert(self.fetch.clone());
-        let mut units = systemd::show(&units)?;
-        let fetch = units.remove(&self.fetch).unwrap_or_default();
-        waiting.look(&fetch, &units);
-        if waiting.sees_killed(&fetch) {
-            Failures::note_killed(&self.secret.output_directory);
+    /// Updates the services that wait, records a killed fetch, and returns the unit that fetches.
+    fn update_waiting(&self, waiting: &mut WaitingServices) -> Result<Unit, Failure> {
+        let fetch = show(&self.fetch)?;
+        let mut services: BTreeSet<_> = self.secret.services.iter().cloned().collect();
+        services.extend(fetch.followers.iter().cloned());
+        services.extend(waiting.services());
+        waiting.update(&fetch, &systemd::show(&services)?, &systemd::refused());
+        if waiting.is_newly_killed(&fetch) {
+            Failures::record_killed(&self.secret.output_directory);
         }
         Ok(fetch)
     }

@@ -1,78 +1,241 @@
-//! Rotation: new versions are put in place as a transaction, with a way back.
+//! Rotation: deploys new versions as a transaction, and rolls back on failure.
+//!
+//! [`run`] and [`prove`] are the two commands. [`rotate_secrets`] and [`prove_versions`] call the
+//! steps in order.
 
-mod carry_out;
-mod commit;
-mod group;
-mod judge;
-mod needs;
-mod news;
+mod actions;
+mod apply;
+mod copies;
+mod deploy;
+mod evaluate;
 mod outcome;
-mod place;
-mod plan;
-mod rounds;
+mod repair;
+mod report;
+mod rollback_decision;
+mod rollouts;
+mod run;
 pub(crate) mod state;
 mod survey;
-mod tell;
-mod transaction;
+mod updates;
 mod watch;
 
-use cli::{Failure, note};
-use delivery::{Declarations, Rejection, uptime};
+use std::collections::BTreeSet;
 
-use self::{group::Group, outcome::Outcomes, state::State, transaction::Transaction};
-use crate::{Rotate, file, host, metrics};
+use zts_cli::{Failure, note, warn};
+use zts_delivery::{
+    Declarations, DeclaredOpenBao, PendingRollout, RolloutStage, RuntimeDir, uptime,
+};
+use zts_openbao::Settings;
 
-/// Looks after NAME and all that is rotated at the same times.
+use self::{
+    actions::Plan,
+    outcome::Outcomes,
+    run::Run,
+    state::{Group, State},
+    updates::UpdateClient,
+};
+use crate::{
+    Prove, Rotate,
+    host::{self, Secret},
+    metrics, systemd, text,
+};
+
+/// Rotates NAME and all secrets that are rotated at the same times.
 pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(), Failure> {
     let started = uptime();
-    let settings = host::settings(&arguments.connection, &declarations.openbao)?;
-    declarations.secret(&arguments.name)?;
+    let openbao = &declarations.openbao;
+    let settings = host::settings(&arguments.connection, openbao)?;
+    let named = declarations.secret(&arguments.name)?;
+    let output = Some(named.output_directory.as_path());
+    let runtime_dir = RuntimeDir::choose(arguments.runtime_dir.as_deref(), output);
     let group = Group::of(&arguments.name, declarations);
     let _locked = state::lock(&arguments.state_dir)?;
     let mut state = State::read(&arguments.state_dir);
     if !arguments.again
-        && let Some(outcomes) = state.since(&group.key, started, &arguments.name)
+        && let Some(outcomes) = state.outcomes_since(&group.key, started, &arguments.name)
     {
-        note("another run has just looked after the same secrets");
-        return outcomes.end(&arguments.name);
+        note("another run has just checked the same secrets");
+        return outcomes.result_for(&arguments.name);
     }
     if arguments.again {
-        forget_rejections(&group, declarations)?;
-    }
-    let began = uptime();
-    let transaction = Transaction::new(declarations, &settings, arguments.settle, &group);
-    let outcomes = transaction.run(&mut state.taken).unwrap_or_else(|failure| {
-        let mut outcomes = Outcomes::default();
-        outcomes.fail_all(group.names.iter().copied(), failure);
-        outcomes
-    });
-    state.note(&group.key, began, &outcomes);
-    finish(arguments, declarations, &mut state, &outcomes)
-}
-
-fn forget_rejections(group: &Group<'_>, declarations: &Declarations) -> Result<(), Failure> {
-    for name in &group.names {
-        if let Some(home) = declarations.secret(name)?.home() {
-            Rejection::forget(&home)?;
+        named.forget_rejection()?;
+        for name in &arguments.more {
+            declarations.secret(name)?.forget_rejection()?;
         }
     }
-    Ok(())
+    let began = uptime();
+    let secret_of = |name, declared| Secret::new(name, declared, openbao, &settings);
+    let scope = group.names.clone();
+    let mut run = Run::new(
+        declarations,
+        secret_of,
+        scope,
+        arguments.limits,
+        &mut state.taken,
+    );
+    if let Err(failure) = rotate_secrets(&mut run, openbao, &settings, runtime_dir) {
+        // the results so far stay
+        run.outcomes.fail_all(run.scope.iter().copied(), failure);
+    }
+    let outcomes = run.outcomes;
+    state.record_run(&group.key, began, &outcomes);
+    outcomes.report_others(&arguments.name);
+    state.forget_undeclared(declarations);
+    let recorded = state.write(&arguments.state_dir);
+    let exported = metrics::write(declarations, &state, &arguments.metrics());
+    outcomes.result_for(&arguments.name)?;
+    recorded.and(exported)
 }
 
-fn finish(
-    arguments: &Rotate,
+/// Deploys new versions of the secrets of a run, and rolls back those with which services fail.
+fn rotate_secrets<'a>(
+    run: &mut Run<'a>,
+    openbao: &'a DeclaredOpenBao,
+    settings: &Settings,
+    runtime_dir: Option<RuntimeDir>,
+) -> Result<(), Failure> {
+    let mut client = UpdateClient::connect(openbao, settings, runtime_dir)
+        .inspect_err(|error| survey::record_failure_of_all(run, error, ""))?;
+    let mut rollouts = rollouts::resume(run);
+    let surveyed = survey::query_secrets(run, &mut client);
+    if surveyed.is_none() && rollouts.is_empty() {
+        return Ok(()); // OpenBao is unavailable: nothing changes
+    }
+    client.warn_without_leader();
+    let mut survey = surveyed.unwrap_or_default();
+    let units = systemd::show(&run.services())?;
+    repair::rewrite_altered(run, &survey.altered, &units);
+    let updated = survey.updates.keys().copied().collect();
+    let wanted = actions::wanted_failed_services(run, &units, &updated)?;
+    let restarted = actions::restarted(&actions::plan(run, &units, &updated, &wanted));
+    survey::query_companions(run, &mut client, &restarted, &mut survey);
+    survey::hold_back_updates(run, &restarted, &mut survey);
+    let deployed = deploy::deploy_updates(run, &survey.updates);
+    let at = uptime();
+    let updated = deploy::record_deployed(run, &survey.updates, &deployed);
+    let mut actions = actions::plan(run, &units, &updated, &wanted);
+    actions::drop_failing_restarts(run, &survey.unfetchable, &mut actions);
+    rollouts::add_deployed(run, deployed.keys().copied(), &mut rollouts);
+    actions::add_rollouts(run, &rollouts, &units, &mut actions);
+    let plan = Plan {
+        units,
+        actions,
+        rollouts,
+        at,
+    };
+    apply_plan(run, &plan)
+}
+
+/// Applies a plan. Where an error ends that, records the versions that services were given so far.
+fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    apply::apply_plan(run, plan).inspect_err(|_| {
+        for name in plan.rollouts.keys() {
+            let output = &run.secrets[name].declared.output_directory;
+            if let Some(rollout) = PendingRollout::read(output) {
+                let state = match rollout.stage {
+                    RolloutStage::Unproven => "is in place, unproven",
+                    RolloutStage::RolledBack => "was rolled back",
+                };
+                let version = rollout.new.version;
+                run.outcomes
+                    .done(name, format!("version {version} {state}"));
+            }
+        }
+    })
+}
+
+/// The most passes of `prove` over services that start meanwhile.
+const PASSES: usize = 10;
+
+/// Proves or rolls back versions that services started with by themselves.
+pub(crate) fn prove(arguments: &Prove, declarations: &Declarations) -> Result<(), Failure> {
+    if unproven(declarations).is_empty() {
+        return Ok(()); // keeps the run after a fetch without a new version cheap
+    }
+    let _locked = state::lock(&arguments.state_dir)?;
+    let mut state = State::read(&arguments.state_dir);
+    let mut all = Outcomes::default();
+    let mut last = None;
+    let mut passes = 0;
+    // services may start during each pass
+    while let Some(outcomes) = prove_versions(arguments, declarations, &mut state) {
+        let has_only_failures = outcomes.0.values().all(|one| one.failure.is_some());
+        let is_repeated = last.as_ref() == Some(&outcomes);
+        last = Some(outcomes.clone());
+        all.extend(outcomes);
+        passes += 1;
+        if has_only_failures || is_repeated {
+            break; // another pass would have the same result
+        }
+        if passes == PASSES {
+            warn_of_unproven(declarations);
+            break;
+        }
+    }
+    state.record_secrets(&all);
+    let recorded = state.write(&arguments.state_dir);
+    all.report_all()?;
+    recorded
+}
+
+/// Watches services that took unproven versions by a start of their own. Returns `None` where there
+/// is no service to watch and no rollout to end.
+fn prove_versions(
+    arguments: &Prove,
     declarations: &Declarations,
     state: &mut State,
-    outcomes: &Outcomes,
-) -> Result<(), Failure> {
-    outcomes.tell_of_others(&arguments.name);
-    state.forget_undeclared(declarations);
-    let noted = state.write(&arguments.state_dir);
-    let shown = file::write(
-        &arguments.metrics(),
-        metrics::page(declarations, state).as_str().as_bytes(),
-        0o644,
+) -> Option<Outcomes> {
+    let no_scope = BTreeSet::new();
+    let mut run = Run::new(
+        declarations,
+        Secret::deployed,
+        no_scope,
+        arguments.limits,
+        &mut state.taken,
     );
-    outcomes.end(&arguments.name)?;
-    noted.and(shown)
+    match watch_starts(&mut run) {
+        Ok(false) => return None,
+        Ok(true) => {}
+        Err(failure) => run.outcomes.fail_all(run.scope.iter().copied(), failure),
+    }
+    Some(run.outcomes)
+}
+
+/// Watches the services with unproven versions, and returns whether there was anything to do.
+fn watch_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
+    let rollouts = rollouts::resume(run);
+    let units = systemd::show(&run.services())?;
+    let mut actions = actions::Actions::new();
+    actions::add_rollouts(run, &rollouts, &units, &mut actions);
+    if actions.is_empty() && !rollouts::can_be_ended(run, &rollouts, &units) {
+        return Ok(false);
+    }
+    let at = uptime();
+    let plan = Plan {
+        units,
+        actions,
+        rollouts,
+        at,
+    };
+    apply_plan(run, &plan)?;
+    Ok(true)
+}
+
+/// Returns the names of the secrets with a pending rollout.
+fn unproven(declarations: &Declarations) -> Vec<&str> {
+    let secrets = declarations.secrets.iter();
+    let unproven =
+        secrets.filter(|(_, secret)| PendingRollout::read(&secret.output_directory).is_some());
+    unproven.map(|(name, _)| name.as_str()).collect()
+}
+
+fn warn_of_unproven(declarations: &Declarations) {
+    let unproven = unproven(declarations);
+    if !unproven.is_empty() {
+        warn(format_args!(
+            "services start again and again: the versions of {} are still unproven; the next fetch, or \
+             the next failure of a service, starts `vault-secrets prove` again",
+            text::list(unproven)
+        ));
+    }
 }

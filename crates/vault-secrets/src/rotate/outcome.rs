@@ -1,67 +1,68 @@
-//! How a rotation went for each secret.
+//! Results of a rotation, by secret.
 
 use std::collections::BTreeMap;
 
-use cli::{Failure, note, warn};
 use serde::{Deserialize, Serialize};
+use zts_cli::{Failure, note, warn};
 
-use crate::words;
+use crate::text;
 
-/// How it went for one secret.
+/// The result for one secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// What was done, if anything.
+    /// The message on the changes.
     pub(crate) done: Option<String>,
-    /// What went wrong.
-    pub(crate) failure: Option<Told>,
+    pub(crate) failure: Option<FailureRecord>,
 }
 
-/// What a person is told of a failure.
+/// A failure as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct FailureRecord {
     message: String,
     hint: Option<String>,
     is_usage: bool,
 }
 
-impl From<Failure> for Told {
+impl From<Failure> for FailureRecord {
     fn from(failure: Failure) -> Self {
         Self {
             message: failure.message().to_owned(),
             hint: failure.hint_text().map(ToOwned::to_owned),
-            is_usage: failure.status() == cli::Status::Usage,
+            is_usage: failure.status() == zts_cli::Status::Usage,
         }
     }
 }
 
-impl From<Told> for Failure {
-    fn from(told: Told) -> Self {
-        let failure = if told.is_usage {
-            Self::usage(told.message)
+impl From<FailureRecord> for Failure {
+    fn from(record: FailureRecord) -> Self {
+        let failure = if record.is_usage {
+            Self::usage(record.message)
         } else {
-            Self::failed(told.message)
+            Self::failed(record.message)
         };
-        match told.hint {
+        match record.hint {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
 }
 
-/// How it went for the secrets of a group, by their names.
+/// The results for several secrets, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcomes(pub(crate) BTreeMap<String, Outcome>);
 
 impl Outcomes {
+    /// Returns the result for a secret, and adds it to the run.
     pub(crate) fn of(&mut self, name: &str) -> &mut Outcome {
         self.0.entry(name.to_owned()).or_default()
     }
 
-    pub(crate) fn done(&mut self, name: &str, what: String) {
-        self.of(name).done = Some(what);
+    /// Records changes.
+    pub(crate) fn done(&mut self, name: &str, message: String) {
+        self.of(name).done = Some(message);
     }
 
-    /// The first failure is the one to tell.
+    /// Records a failure, unless the secret has one already.
     pub(crate) fn fail(&mut self, name: &str, failure: Failure) {
         let outcome = self.of(name);
         if outcome.failure.is_none() {
@@ -69,43 +70,61 @@ impl Outcomes {
         }
     }
 
-    /// The same went wrong for all of these.
+    /// Records the same failure for several secrets, as [`Outcomes::fail`] does.
     pub(crate) fn fail_all<'a>(
         &mut self,
         names: impl IntoIterator<Item = &'a str>,
         failure: Failure,
     ) {
-        let told = Told::from(failure);
+        let record = FailureRecord::from(failure);
         for name in names {
-            self.of(name).failure.get_or_insert_with(|| told.clone());
+            self.of(name).failure.get_or_insert_with(|| record.clone());
         }
     }
 
-    /// Says what was done, and what went wrong with others than `name`.
-    pub(crate) fn tell_of_others(&self, name: &str) {
+    /// Reports all changes, and the failures of other secrets than `name`.
+    pub(crate) fn report_others(&self, name: &str) {
         let own = self.0.get(name).and_then(|own| own.failure.as_ref());
         let mut failures = BTreeMap::<_, Vec<_>>::new();
         for (other, outcome) in &self.0 {
             if let Some(done) = &outcome.done {
                 note(format_args!("`{other}`: {done}"));
             }
-            // what is told of `name` anyway need not be told of each
-            if let Some(told) = outcome.failure.as_ref().filter(|told| Some(*told) != own) {
-                failures.entry(told).or_default().push(other);
+            // the failure of `name` is reported anyway, and need not be repeated
+            if let Some(failure) = outcome.failure.as_ref().filter(|it| Some(*it) != own) {
+                failures.entry(failure).or_default().push(other);
             }
         }
-        for (Told { message, hint, .. }, others) in failures {
+        for (FailureRecord { message, hint, .. }, others) in failures {
             let hint = hint.as_ref().map(|hint| format!(" ({hint})"));
             let hint = hint.unwrap_or_default();
-            warn(format_args!("{}: {message}{hint}", words::list(others)));
+            warn(format_args!("{}: {message}{hint}", text::list(others)));
         }
     }
 
-    /// The end of a run for `name`.
-    pub(crate) fn end(&self, name: &str) -> Result<(), Failure> {
+    /// Adds the results of a later pass, which replace earlier ones of the same secret.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// Reports changes and failures of all secrets, and fails if there was a failure.
+    pub(crate) fn report_all(&self) -> Result<(), Failure> {
+        self.report_others("");
+        let failed = self.0.iter().filter(|(_, one)| one.failure.is_some());
+        let failed: Vec<_> = failed.map(|(name, _)| name).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let failed = text::list(failed);
+        Err(Failure::failed(format!("some secrets failed: {failed}"))
+            .hint("see the warnings above"))
+    }
+
+    /// Returns the result of a run that was started for `name`.
+    pub(crate) fn result_for(&self, name: &str) -> Result<(), Failure> {
         let failure = self.0.get(name).and_then(|outcome| outcome.failure.clone());
-        failure.map_or(Ok(()), |told| {
-            Err(Failure::from(told).context(format!("`{name}`")))
+        failure.map_or(Ok(()), |record| {
+            Err(Failure::from(record).context(format!("`{name}`")))
         })
     }
 }

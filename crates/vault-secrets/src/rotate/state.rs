@@ -1,100 +1,109 @@
-//! What runs know of each other, since the boot.
+//! State that rotations share since the boot, and groups of secrets that are rotated together.
 
 use std::{
-    collections::BTreeMap,
-    fs::{File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use cli::Failure;
-use delivery::{Declarations, uptime};
-use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
+use zts_cli::{Failure, note};
+use zts_delivery::{Declarations, uptime};
+use zts_secure_fs::{Lock, LockKind};
 
-use super::outcome::Outcomes;
+use super::{outcome::Outcomes, run::TakenTimes};
 use crate::file::{self, unwritable};
 
-/// What runs know of each other.
+/// The state that rotations share.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct State {
     /// The last run over each group.
-    groups: BTreeMap<String, Run>,
-    /// The secrets that were looked after.
-    pub(crate) secrets: BTreeMap<String, Looked>,
-    /// When each service last took the files that stood there without a start of its own: counted from
-    /// the boot.
-    pub(crate) taken: BTreeMap<String, Duration>,
+    groups: BTreeMap<String, LastRun>,
+    /// The results of each secret.
+    pub(crate) secrets: BTreeMap<String, RotationRecord>,
+    pub(crate) taken: TakenTimes,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Run {
-    /// When it began to ask, counted from the boot.
+struct LastRun {
+    /// The time of its first query, counted from the boot.
     began: Duration,
     outcomes: Outcomes,
 }
 
-/// How looking after a secret went.
+/// The results of a secret's rotations.
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Looked {
-    /// When it last went well.
-    pub(crate) well: Option<SystemTime>,
-    /// Whether it went wrong since.
+pub(crate) struct RotationRecord {
+    /// The time of the last success.
+    #[serde(rename = "well")]
+    pub(crate) last_success: Option<SystemTime>,
+    /// Set if a rotation has failed since.
     pub(crate) failed: bool,
 }
 
-/// Waits until no other rotation runs on this host, and keeps others from it until this is dropped.
-pub(crate) fn lock(folder: &Path) -> Result<File, Failure> {
+/// Takes the host's exclusive lock on rotations, held until the file is dropped. Says so if another
+/// run holds it, because that may take minutes.
+pub(crate) fn lock(folder: &Path) -> Result<Lock, Failure> {
     let path = folder.join("rotate.lock");
-    let opened = file::folder_of(&path)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(opened.within("rotate.lock"))
-        .map_err(|cause| unwritable(&path, cause))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|cause| unwritable(&path, cause))?;
-    Ok(file)
+    file::folder_of(&path)?
+        .open_lock_file("rotate.lock")
+        .and_then(|file| {
+            Lock::wait_and_report(file, LockKind::Exclusive, || {
+                note("another run of `vault-secrets` is rotating secrets: waiting for it to end");
+            })
+        })
+        .map_err(|cause| unwritable(&path, cause))
 }
 
 impl State {
+    /// Reads the state in `folder`. A damaged file counts as none.
     pub(crate) fn read(folder: &Path) -> Self {
         let mut state: Self = file::read(&folder.join("rotate.json"));
-        // what seems to lie ahead is of another boot
+        // a time in the future is of another boot
         let now = uptime();
         state.groups.retain(|_, run| run.began <= now);
         state.taken.retain(|_, taken| *taken <= now);
         state
     }
 
+    /// Writes the state into `folder`.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
         let path = folder.join("rotate.json");
         let text = serde_json::to_vec(self).map_err(|cause| unwritable(&path, cause))?;
         file::write(&path, &text, 0o600)
     }
 
-    /// How a run over this group went that began to ask after `moment`, if it was about `name`.
-    pub(crate) fn since(&self, group: &str, moment: Duration, name: &str) -> Option<&Outcomes> {
+    /// Returns the results of a run over this group that began after `moment` and included `name`.
+    pub(crate) fn outcomes_since(
+        &self,
+        group: &str,
+        moment: Duration,
+        name: &str,
+    ) -> Option<&Outcomes> {
         let run = self.groups.get(group).filter(|run| run.began >= moment)?;
         run.outcomes.0.contains_key(name).then_some(&run.outcomes)
     }
 
-    pub(crate) fn note(&mut self, group: &str, began: Duration, outcomes: &Outcomes) {
-        for (name, outcome) in &outcomes.0 {
-            let looked = self.secrets.entry(name.clone()).or_default();
-            looked.failed = outcome.failure.is_some();
-            if !looked.failed {
-                looked.well = Some(SystemTime::now());
-            }
-        }
+    /// Records a run over a group.
+    pub(crate) fn record_run(&mut self, group: &str, began: Duration, outcomes: &Outcomes) {
+        self.record_secrets(outcomes);
         let outcomes = outcomes.clone();
         self.groups
-            .insert(group.to_owned(), Run { began, outcomes });
+            .insert(group.to_owned(), LastRun { began, outcomes });
     }
 
+    /// Records the results of secrets.
+    pub(crate) fn record_secrets(&mut self, outcomes: &Outcomes) {
+        for (name, outcome) in &outcomes.0 {
+            let record = self.secrets.entry(name.clone()).or_default();
+            record.failed = outcome.failure.is_some();
+            if !record.failed {
+                record.last_success = Some(SystemTime::now());
+            }
+        }
+    }
+
+    /// Removes the records of secrets and services that are no longer declared.
     pub(crate) fn forget_undeclared(&mut self, declarations: &Declarations) {
         let declared = |name: &str| declarations.secrets.contains_key(name);
         self.secrets.retain(|name, _| declared(name));
@@ -104,5 +113,76 @@ impl State {
             let mut secrets = declarations.secrets.values();
             secrets.any(|secret| secret.services.contains(service))
         });
+    }
+}
+
+/// Secrets that are rotated at the same times.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Group<'a> {
+    /// A key that is unique to the group.
+    pub(crate) key: String,
+    /// The secrets' names.
+    pub(crate) names: BTreeSet<&'a str>,
+}
+
+impl<'a> Group<'a> {
+    /// Returns the group of `name`. A secret without a timer is a group by itself.
+    pub(crate) fn of(name: &'a str, declarations: &'a Declarations) -> Self {
+        let rotation = |name: &str| declarations.secrets.get(name)?.rotation.as_deref();
+        let Some(calendar) = rotation(name) else {
+            return Self {
+                key: format!("secret {name}"),
+                names: [name].into(),
+            };
+        };
+        let names = declarations.secrets.keys().map(String::as_str);
+        Self {
+            key: format!("calendar {calendar}"),
+            names: names
+                .filter(|name| rotation(name) == Some(calendar))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declarations() -> Declarations {
+        let secret = |rotation: &str| {
+            format!(
+                r#"{{ "secret_path": "x", "output_directory": "/x", "cache_directory": null, "seal_cache": "never",
+                "max_cache_age": null, "owner": "0", "group": "0", "mode": "0400", "required_keys": [],
+                "templates": {{}}, "environment_file": null, "services": [], "on_change": "restart",
+                "rotation": {rotation} }}"#
+            )
+        };
+        let (hourly, daily, none) = (secret(r#""hourly""#), secret(r#""daily""#), secret("null"));
+        serde_json::from_str(&format!(
+            r#"{{ "hostname": "h", "openbao": {{ "addresses": [], "namespace": null, "kv_mount": "secret",
+            "approle_mount": "approle", "ca_certificate": null, "skip_verify": false, "approle_directory": "/a" }},
+            "secrets": {{ "a": {hourly}, "b": {daily}, "c": {hourly}, "d": {none}, "e": {none} }} }}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn secrets_with_the_same_calendar_are_one_group() {
+        let declarations = declarations();
+        let names = |name| Group::of(name, &declarations).names;
+        assert_eq!(names("c"), ["a", "c"].into());
+        assert_eq!(names("b"), ["b"].into());
+        assert_eq!(Group::of("a", &declarations), Group::of("c", &declarations));
+    }
+
+    #[test]
+    fn those_that_are_not_rotated_are_no_group() {
+        let declarations = declarations();
+        assert_eq!(Group::of("d", &declarations).names, ["d"].into());
+        assert_ne!(
+            Group::of("d", &declarations).key,
+            Group::of("e", &declarations).key
+        );
     }
 }

@@ -1,156 +1,195 @@
-//! Finds out what is new, before anything is changed.
+//! Queries OpenBao for new versions, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cli::{Failure, warn};
-use delivery::{Failures, Trial};
+use zts_cli::{Failure, warn};
+use zts_delivery::{Error, Failures, OutputState, Removal, remove_secret};
+use zts_openbao::kv::VersionMetadata;
 
 use super::{
-    commit,
-    needs::held_back,
-    news::{Asker, Fresh, News},
-    transaction::Transaction,
+    actions, copies,
+    repair::AlteredSet,
+    run::Run,
+    updates::{PendingUpdate, UpdateClient, UpdateStatus},
 };
-use crate::host::Secret;
+use crate::{host::Secret, text::Names};
 
-/// What was found before anything is changed.
+/// New versions, by their secrets' names.
+pub(super) type Updates<'a> = BTreeMap<&'a str, Box<PendingUpdate>>;
+
+/// The secrets of a run that differ from OpenBao or from their declaration.
 #[derive(Default)]
-pub(super) struct Found<'a> {
-    pub(super) fresh: BTreeMap<&'a str, Box<Fresh>>,
-    /// Secrets that no service could fetch now.
-    pub(super) lost: BTreeSet<&'a str>,
+pub(super) struct Survey<'a> {
+    pub(super) updates: Updates<'a>,
+    /// Secrets whose deployed files are not as they were written or declared.
+    pub(super) altered: BTreeMap<&'a str, AlteredSet>,
+    /// Secrets that cannot be fetched now.
+    pub(super) unfetchable: BTreeSet<&'a str>,
 }
 
-impl<'a> Transaction<'a> {
-    /// Asks for the secrets of the group; nothing where OpenBao cannot be used. One whose trial was cut
-    /// short is seen to first, and looked at the next time.
-    pub(super) fn survey(
-        &mut self,
-        asker: &mut Asker<'_>,
-        leftover: &BTreeMap<&'a str, Trial>,
-    ) -> Option<Found<'a>> {
-        let mut found = Found::default();
-        for name in self.scope.clone() {
-            self.outcomes.of(name);
-            if leftover.contains_key(name) {
-                continue;
+/// Queries the secrets of the run. Returns `None` if OpenBao is unavailable. A newer version
+/// replaces an unproven one without waiting for the end of the rollout.
+pub(super) fn query_secrets<'a>(
+    run: &mut Run<'a>,
+    client: &mut UpdateClient<'_>,
+) -> Option<Survey<'a>> {
+    let mut survey = Survey::default();
+    for name in run.scope.clone() {
+        run.outcomes.of(name);
+        let secret = run.secrets[name].clone();
+        match query_and_remove(client, &secret) {
+            UpdateStatus::Current(given) => {
+                if let Some(given) = given {
+                    copies::keep(&secret, &given);
+                }
+                copies::confirm_source(&secret);
             }
-            let secret = self.secrets[name].clone();
-            let news = asker.look(&secret);
-            note(&secret, &news);
-            match news {
-                News::Same(given) => {
-                    if let Some((given, _)) = given {
-                        commit::keep(&secret, &given);
-                    }
-                    commit::confirm(&secret);
+            UpdateStatus::Altered(altered) => drop(survey.altered.insert(name, *altered)),
+            UpdateStatus::New(update) => drop(survey.updates.insert(name, update)),
+            UpdateStatus::Rejected(rejection) => {
+                if let Some(altered) = AlteredSet::from_copy(&secret) {
+                    survey.altered.insert(name, altered);
                 }
-                News::New(fresh) => drop(found.fresh.insert(name, fresh)),
-                News::Rejected(rejection) => {
-                    let failure = commit::still_rejected(name, &rejection);
-                    self.outcomes.fail(name, failure);
-                }
-                News::Bad(version, error) => {
-                    self.note_bad(&secret, version, error);
-                }
-                News::Gone(error, seen) => {
-                    found.lost.insert(name);
-                    if let Err(error) = commit::remove(&secret, &seen) {
-                        warn(format_args!(
-                            "what is left of `{name}` could not be removed: {error}"
-                        ));
-                    }
-                    self.outcomes.fail(name, error.into());
-                }
-                News::Failed(error) => {
-                    found.lost.insert(name);
-                    self.outcomes.fail(name, error.into());
-                }
-                News::Unavailable(error) => {
-                    self.note_of_all(&error, name);
-                    let failure = Failure::from(error).suffix("nothing was changed");
-                    let names = self.scope.iter().copied();
-                    self.outcomes.fail_all(names, failure);
-                    return None;
-                }
+                run.outcomes
+                    .fail(name, copies::still_rejected(name, &rejection));
             }
-        }
-        Some(found)
-    }
-
-    /// Notes for all secrets that are looked after why they cannot be had, but for the one `noted` already.
-    pub(super) fn note_of_all(&self, error: &delivery::Error, noted: &str) {
-        for name in self.scope.iter().filter(|name| **name != noted) {
-            let output = &self.secrets[name].declared.output_directory;
-            Failures::note(output, Some(error));
-        }
-    }
-
-    /// A version that lacks something is rejected, so that it is not read again each time, and no
-    /// service's start fails for it.
-    fn note_bad(
-        &mut self,
-        secret: &Secret<'_>,
-        version: openbao::kv::VersionMetadata,
-        error: delivery::Error,
-    ) {
-        let (number, reason) = (version.version, error.to_string());
-        let noted = commit::reject(secret, number, Some(version.created_time), &reason);
-        let failure = Failure::from(error).context(format!("version {number} is not used"));
-        self.outcomes.fail(secret.name, failure);
-        if let Err(error) = noted {
-            warn(format_args!("`{}`: {error}", secret.name));
-        }
-    }
-
-    /// A restart fetches whatever the service needs, so what is new of its other secrets takes part in
-    /// the trial, and one that cannot be fetched would fail it.
-    pub(super) fn look_at_companions(
-        &mut self,
-        asker: &mut Asker<'_>,
-        restarted: &BTreeSet<&str>,
-        found: &mut Found<'a>,
-    ) {
-        let uses = self.uses.iter();
-        let companions: BTreeSet<_> = uses
-            .filter(|one| restarted.contains(one.service) && !self.scope.contains(one.secret))
-            .map(|one| one.secret)
-            .collect();
-        for name in companions {
-            let secret = self.secrets[name].clone();
-            let news = asker.look(&secret);
-            note(&secret, &news);
-            match news {
-                News::Same(_) | News::Rejected(_) | News::Unavailable(_) => {}
-                News::New(fresh) => drop(found.fresh.insert(name, fresh)),
-                News::Bad(version, error) => self.note_bad(&secret, version, error),
-                News::Gone(..) | News::Failed(_) => drop(found.lost.insert(name)),
+            UpdateStatus::Unusable(version, error) => {
+                reject_unusable(run, &secret, version, error);
+            }
+            UpdateStatus::Gone(error, _) | UpdateStatus::Failed(error) => {
+                survey.unfetchable.insert(name);
+                run.outcomes.fail(name, error.into());
+            }
+            UpdateStatus::Unavailable(error) => {
+                record_failure_of_all(run, &error, name);
+                let failure = Failure::from(error).suffix("nothing was changed");
+                run.outcomes.fail_all(run.scope.iter().copied(), failure);
+                return None;
             }
         }
     }
+    Some(survey)
+}
 
-    pub(super) fn hold_back(&mut self, restarted: &BTreeSet<&str>, found: &mut Found<'a>) {
-        let fresh = found.fresh.keys().copied().collect();
-        let held = held_back(&fresh, &found.lost, restarted, &self.uses);
-        for (name, (service, lost)) in held {
-            found.fresh.remove(name);
-            self.outcomes.fail(
-                name,
-                Failure::failed(format!(
-                    "the new version waits: `{service}` needs `{lost}`, too, which cannot be fetched, and \
-                     would not come up again"
-                ))
-                .hint(format!("mend `{lost}`: `vault-secrets rotate {lost}` says what is wrong")),
-            );
+/// Queries the other secrets of services to be restarted. A restart fetches those, too: new
+/// versions of them take part in the rollout, and one that cannot be fetched would fail the
+/// restart.
+pub(super) fn query_companions<'a>(
+    run: &mut Run<'a>,
+    client: &mut UpdateClient<'_>,
+    restarted: &Names,
+    survey: &mut Survey<'a>,
+) {
+    let companions: BTreeSet<_> = run
+        .uses
+        .iter()
+        .filter(|one| restarted.contains(one.service) && !run.scope.contains(one.secret))
+        .map(|one| one.secret)
+        .collect();
+    for name in companions {
+        let secret = run.secrets[name].clone();
+        match query_and_record(client, &secret) {
+            UpdateStatus::Current(_)
+            | UpdateStatus::Altered(_)
+            | UpdateStatus::Rejected(_)
+            | UpdateStatus::Unavailable(_) => {}
+            UpdateStatus::New(update) => drop(survey.updates.insert(name, update)),
+            UpdateStatus::Unusable(version, error) => {
+                reject_unusable(run, &secret, version, error);
+            }
+            UpdateStatus::Gone(..) | UpdateStatus::Failed(_) => {
+                survey.unfetchable.insert(name);
+            }
         }
     }
 }
 
-/// Notes whether the secret could be had, for metrics. That a version is rejected is noted elsewhere.
-fn note(secret: &Secret<'_>, news: &News) {
-    let error = match news {
-        News::Same(_) | News::New(_) | News::Rejected(_) | News::Bad(..) => None,
-        News::Gone(error, _) | News::Failed(error) | News::Unavailable(error) => Some(error),
+/// Drops the updates that must wait. A restart of a service fetches all secrets that it uses, and
+/// would fail because of one that cannot be fetched now.
+pub(super) fn hold_back_updates(run: &mut Run<'_>, restarted: &Names, survey: &mut Survey<'_>) {
+    let updated = survey.updates.keys().copied().collect();
+    let held = actions::held_back(&run.uses, restarted, &updated, &survey.unfetchable);
+    for (name, (service, other)) in held {
+        survey.updates.remove(name);
+        run.outcomes.fail(
+            name,
+            Failure::failed(format!(
+                "the new version waits: a restart of `{service}` would also fetch `{other}`, which \
+                 cannot be fetched"
+            ))
+            .hint(format!(
+                "`vault-secrets rotate {other}` shows why `{other}` cannot be fetched"
+            )),
+        );
+    }
+}
+
+/// Records for all secrets of this run, except `recorded`, why they cannot be fetched.
+pub(super) fn record_failure_of_all(run: &Run<'_>, error: &Error, recorded: &str) {
+    for name in run.scope.iter().filter(|name| **name != recorded) {
+        let output = &run.secrets[name].declared.output_directory;
+        Failures::record(output, Some(error));
+    }
+}
+
+/// Queries a secret, and removes the files, copies and rejection of one that is gone from OpenBao.
+/// Queries once more where another run has deployed the secret meanwhile, because it exists again.
+fn query_and_remove(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> UpdateStatus {
+    let status = query_and_record(client, secret);
+    let UpdateStatus::Gone(_, before) = &status else {
+        return status;
     };
-    Failures::note(&secret.declared.output_directory, error);
+    if remove_files(secret, before) == Removal::Done {
+        return status;
+    }
+    let status = query_and_record(client, secret);
+    if let UpdateStatus::Gone(_, before) = &status {
+        let _ = remove_files(secret, before); // the next rotation queries it again
+    }
+    status
+}
+
+/// Removes the files, copies and rejection of a secret, unless another run has deployed it since
+/// `before`. A failed removal is only a warning.
+fn remove_files(secret: &Secret<'_>, before: &OutputState) -> Removal {
+    let output = &secret.declared.output_directory;
+    let cache = secret.copies();
+    let removed = remove_secret(output, cache.as_ref(), &secret.identity, before);
+    removed.unwrap_or_else(|error| {
+        warn(format_args!(
+            "the files of `{}` could not be removed: {error}",
+            secret.name
+        ));
+        Removal::Done
+    })
+}
+
+/// Queries a secret, and records for metrics whether it could be fetched. A rejection is recorded
+/// elsewhere.
+fn query_and_record(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> UpdateStatus {
+    let status = client.query(secret);
+    let error = match &status {
+        UpdateStatus::Gone(error, _)
+        | UpdateStatus::Failed(error)
+        | UpdateStatus::Unavailable(error) => Some(error),
+        UpdateStatus::Current(_)
+        | UpdateStatus::Altered(_)
+        | UpdateStatus::New(_)
+        | UpdateStatus::Rejected(_)
+        | UpdateStatus::Unusable(..) => None,
+    };
+    Failures::record(&secret.declared.output_directory, error);
+    status
+}
+
+/// Rejects a version that lacks a key or cannot be written as files. It is then not read again by
+/// each run, and fails no service's start.
+fn reject_unusable(run: &mut Run<'_>, secret: &Secret<'_>, version: VersionMetadata, error: Error) {
+    let (number, reason) = (version.version, error.to_string());
+    let recorded = copies::reject_version(secret, number, Some(version.created_time), &reason);
+    let failure = Failure::from(error).context(format!("version {number} is not used"));
+    run.outcomes.fail(secret.name, failure);
+    if let Err(error) = recorded {
+        warn(format_args!("`{}`: {error}", secret.name));
+    }
 }

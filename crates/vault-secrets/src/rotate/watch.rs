@@ -1,189 +1,281 @@
-//! Has services take new files, and watches whether they come up.
+//! Restarts and reloads services for new files, and watches whether they come up.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
     process::Child,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
-use cli::Failure;
+use zts_cli::Failure;
+use zts_delivery::uptime;
 
 use super::{
-    judge::{Verdict, judge},
-    needs::Action,
+    actions::Action,
+    evaluate::{Attempt, Evaluation, Request},
 };
 use crate::{
-    systemd::{self, Unit, Units},
-    words::one_line,
+    cli::WatchLimits,
+    systemd::{self, JobEnd, Unit},
+    text::Names,
 };
 
-/// Between two looks.
+/// The pause between two queries of systemd.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often systemd may be too busy to answer, such as while it reloads its own configuration.
-const LOOKS_IN_VAIN: u32 = 20;
+/// The most repeats of a job that was lost with the connection to systemd.
+const MOST_REPEATS: u32 = 3;
 
-/// Services that are to come up, all at the same time.
-pub(crate) struct Watch {
-    /// How long a service must stay up.
-    settle: Duration,
-    watched: BTreeMap<String, Watched>,
-    looks_in_vain: u32,
+/// Services with the reasons why they failed, or why that is unknown.
+pub(super) type Reasons = BTreeMap<String, String>;
+
+/// Services that are watched together until they have come up or failed.
+pub(super) struct Watch {
+    limits: WatchLimits,
+    watched: BTreeMap<String, WatchedService>,
+    came_up: Names,
+    unknown: Reasons,
 }
 
-struct Watched {
-    /// systemctl, while it waits for systemd to have done what it was told.
-    job: Option<Child>,
-    /// Whether systemd was told once more, for it does not start a unit often within a short time.
-    was_told_again: bool,
-    is_reload: bool,
-    good_since: Option<Instant>,
-    last: Unit,
+struct WatchedService {
+    /// The `systemctl` process, while it waits for systemd's job.
+    client: Option<Child>,
+    attempt: Attempt,
+    /// Set once a restart was repeated after systemd's start limit refused it.
+    has_reset_start_limit: bool,
+    /// The number of repeats because the connection to systemd was lost.
+    lost_jobs: u32,
+    /// The time when `systemctl` ended, counted from the boot.
+    job_ended: Duration,
+    /// The unit's files at the start of the attempt.
+    definition: Definition,
 }
+
+/// A unit's files, with their last changes.
+type Definition = Vec<(PathBuf, Option<SystemTime>)>;
 
 impl Watch {
-    pub(crate) fn new(settle: Duration) -> Self {
+    pub(super) fn new(limits: WatchLimits) -> Self {
         Self {
-            settle,
+            limits,
             watched: BTreeMap::new(),
-            looks_in_vain: 0,
+            came_up: Names::new(),
+            unknown: Reasons::new(),
         }
     }
 
-    /// Does `action` to a service, and watches it from now on.
-    pub(crate) fn act(
+    /// Returns the services that have come up and were not restarted or reloaded since.
+    pub(super) fn came_up(&self) -> &Names {
+        &self.came_up
+    }
+
+    /// Returns the services whose state does not depend on the files, with the reasons.
+    pub(super) fn unknown(&self) -> &Reasons {
+        &self.unknown
+    }
+
+    /// Performs `action` on a service, and watches it from now on.
+    pub(super) fn request(
         &mut self,
         service: &str,
         action: Action,
         unit: &Unit,
     ) -> Result<(), Failure> {
-        let job = match action {
-            Action::Watch => None,
-            Action::Reload => Some(systemd::start("reload", &[service])?),
-            Action::Restart | Action::Start => Some(systemd::start("restart", &[service])?),
+        let at = uptime();
+        let (request, client) = match action {
+            Action::Watch => (Request::None, None),
+            Action::Reload => (Request::Reload, Some(systemd::start("reload", &[service])?)),
+            Action::Restart | Action::Start => (
+                Request::Restart,
+                Some(systemd::start("restart", &[service])?),
+            ),
         };
-        let last = match action {
-            Action::Watch | Action::Reload => unit.clone(),
-            // what the count of its restarts was before says nothing any more
-            Action::Restart | Action::Start => Unit {
-                restarts: if unit.is_failing() {
-                    u64::MAX
-                } else {
-                    unit.restarts
-                },
-                ..unit.clone()
+        let attempt = Attempt {
+            request,
+            at,
+            job: client.is_none().then_some(JobEnd::Done),
+            // a requested restart resets systemd's count
+            restarts: if request == Request::Restart {
+                0
+            } else {
+                unit.restarts
             },
+            start_timeout: self.limits.start_timeout,
         };
-        let watched = Watched {
-            job,
-            was_told_again: false,
-            is_reload: action == Action::Reload,
-            good_since: None,
-            last,
+        let watched = WatchedService {
+            client,
+            attempt,
+            has_reset_start_limit: false,
+            lost_jobs: 0,
+            job_ended: Duration::ZERO,
+            definition: definition(unit),
         };
+        self.came_up.remove(service);
+        self.unknown.remove(service);
         self.watched.insert(service.to_owned(), watched);
         Ok(())
     }
 
-    /// Waits until services turn out not to have come up, and gives these, with the reason; nothing when
-    /// all have. The others stay watched.
-    pub(crate) fn next_bad(&mut self) -> Result<BTreeMap<String, String>, Failure> {
+    /// Watches those of `started` whose state was unknown, such as those whose required unit had
+    /// not started. Returns whether there are any.
+    pub(super) fn watch_again(&mut self, started: &Names) -> Result<bool, Failure> {
+        let again: Names = started
+            .iter()
+            .filter(|service| self.unknown.contains_key(*service))
+            .cloned()
+            .collect();
+        for (service, unit) in &systemd::show(&again)? {
+            self.request(service, Action::Watch, unit)?;
+        }
+        Ok(!again.is_empty())
+    }
+
+    /// Waits until a service fails to come up, and returns all that have failed so far, with the
+    /// reasons. Returns none once no service is watched any more. The others stay watched.
+    pub(super) fn next_failures(&mut self) -> Result<Reasons, Failure> {
         loop {
-            let mut bad = self.failed_jobs()?;
-            let mut shown = self.look(&bad)?;
-            for (service, watched) in &mut self.watched {
-                let Some(unit) = shown.remove(service) else {
+            self.record_ended_jobs()?;
+            let mut units = systemd::show(&self.watched.keys().cloned().collect())?;
+            let now = uptime();
+            let mut failed = Reasons::new();
+            let watched = std::mem::take(&mut self.watched);
+            for (service, mut watched) in watched {
+                let Some(unit) = units.get_mut(&service) else {
                     continue;
                 };
-                match judge(&watched.last, &unit) {
-                    Verdict::Good => {
-                        watched.good_since.get_or_insert_with(Instant::now);
+                if unit.failed_while_stopping() {
+                    unit.had_stop_job = systemd::had_stop_job(&service, unit.started);
+                }
+                if watched.repeat_job(&service, unit)? {
+                    self.watched.insert(service, watched);
+                    continue;
+                }
+                match watched.evaluate(unit, now) {
+                    Evaluation::Failed(reason) => drop(failed.insert(service, reason)),
+                    Evaluation::Unknown(reason) => drop(self.unknown.insert(service, reason)),
+                    Evaluation::Completed => drop(self.came_up.insert(service)),
+                    Evaluation::Up if watched.stayed_up(unit, now) >= self.limits.settle => {
+                        self.came_up.insert(service);
                     }
-                    Verdict::Undecided => watched.good_since = None,
-                    Verdict::Bad(reason) => {
-                        bad.insert(service.clone(), reason);
+                    Evaluation::Up | Evaluation::Pending => {
+                        self.watched.insert(service, watched);
                     }
                 }
-                watched.last = unit;
             }
-            let settle = self.settle;
-            self.watched.retain(|service, watched| {
-                let has_settled = watched
-                    .good_since
-                    .is_some_and(|since| since.elapsed() >= settle);
-                !bad.contains_key(service) && !has_settled
-            });
-            if !bad.is_empty() || self.watched.is_empty() {
-                return Ok(bad);
+            if !failed.is_empty() || self.watched.is_empty() {
+                return Ok(failed);
             }
             thread::sleep(PAUSE);
         }
     }
 
-    /// The services that systemd could not restart or reload, and what it said.
-    fn failed_jobs(&mut self) -> Result<BTreeMap<String, String>, Failure> {
-        let mut failed = BTreeMap::new();
-        for (service, watched) in &mut self.watched {
-            let Some(mut job) = watched.job.take() else {
+    /// Records the results of systemd's jobs that have ended.
+    fn record_ended_jobs(&mut self) -> Result<(), Failure> {
+        for watched in self.watched.values_mut() {
+            let Some(mut client) = watched.client.take() else {
                 continue;
             };
-            match job.try_wait().map_err(|cause| lost(&cause))? {
-                None => watched.job = Some(job),
-                Some(status) if status.success() => {}
-                Some(_) => {
-                    let said = job.wait_with_output().map_err(|cause| lost(&cause))?.stderr;
-                    let said = systemd::first_sentence(&String::from_utf8_lossy(&said));
-                    if !watched.is_told_again(service)? {
-                        failed.insert(service.clone(), one_line(&said));
-                    }
-                }
-            }
+            let Some(status) = client.try_wait().map_err(|cause| systemd::lost(&cause))? else {
+                watched.client = Some(client);
+                continue;
+            };
+            let output = client
+                .wait_with_output()
+                .map_err(|cause| systemd::lost(&cause))?;
+            watched.job_ended = uptime();
+            watched.attempt.job = Some(if status.success() {
+                JobEnd::Done
+            } else {
+                JobEnd::classify(&String::from_utf8_lossy(&output.stderr))
+            });
         }
-        Ok(failed)
-    }
-
-    /// What systemd tells of those that have been told what to do.
-    fn look(&mut self, bad: &BTreeMap<String, String>) -> Result<Units, Failure> {
-        let ready = self
-            .watched
-            .iter()
-            .filter(|(service, watched)| watched.job.is_none() && !bad.contains_key(*service));
-        let ready: BTreeSet<_> = ready.map(|(service, _)| service.clone()).collect();
-        match systemd::show(&ready) {
-            Ok(units) => {
-                self.looks_in_vain = 0;
-                Ok(units)
-            }
-            Err(_) if self.looks_in_vain < LOOKS_IN_VAIN => {
-                self.looks_in_vain += 1;
-                Ok(Units::new())
-            }
-            Err(failure) => Err(failure),
-        }
+        Ok(())
     }
 }
 
-impl Watched {
-    /// A service that was started often of late, for whatever reason, is not started until its count is
-    /// set back. That is not done before it is needed: it makes a failed unit look almost like one
-    /// that was stopped ([`Unit::was_set_back`]), should this run be killed. Only that it never started tells;
-    /// its result may be an older one.
-    fn is_told_again(&mut self, service: &str) -> Result<bool, Failure> {
-        let shown = systemd::show(&[service.to_owned()].into())?;
-        let never_started =
-            |unit: &Unit| unit.active == "failed" && unit.started <= self.last.started;
-        if self.was_told_again || self.is_reload || !shown.values().any(never_started) {
+impl WatchedService {
+    /// Evaluates the service. If its unit was changed meanwhile, a failure may not be due to the
+    /// files.
+    fn evaluate(&self, unit: &Unit, now: Duration) -> Evaluation {
+        let is_changed = || unit.needs_reload || definition(unit) != self.definition;
+        match self.attempt.evaluate(unit, now) {
+            Evaluation::Failed(reason) if is_changed() => {
+                Evaluation::Unknown(format!("its unit was changed meanwhile: {reason}"))
+            }
+            evaluation => evaluation,
+        }
+    }
+
+    /// Returns for how long the service has been up with the files that it took.
+    fn stayed_up(&self, unit: &Unit, now: Duration) -> Duration {
+        let since = match self.attempt.request {
+            Request::Reload => unit.came_up.max(self.job_ended),
+            Request::None | Request::Restart => unit.came_up,
+        };
+        now.saturating_sub(since)
+    }
+
+    /// Repeats a job that systemd did not run; returns whether it did so.
+    ///
+    /// systemd refuses to start a service that was started often within a short time, until
+    /// `reset-failed`. That is done only when needed: if this run is then killed, the failed unit
+    /// looks almost like a stopped one ([`Unit::was_set_back`]). After a refusal the service has
+    /// not started; the unit's result may be that of an earlier run.
+    ///
+    /// A job is lost if systemd is executed anew just when the job is requested.
+    fn repeat_job(&mut self, service: &str, unit: &Unit) -> Result<bool, Failure> {
+        if unit.has_job || !unit.is_loaded {
             return Ok(false);
         }
-        self.was_told_again = true;
-        let _ = systemd::run("reset-failed", &[service])?;
-        self.job = Some(systemd::start("restart", &[service])?);
+        let is_open = self.attempt.is_open(unit);
+        let verb = match (&self.attempt.job, self.attempt.request) {
+            (Some(JobEnd::Failed(_)), Request::Restart)
+                if is_open && unit.active == "failed" && !self.has_reset_start_limit =>
+            {
+                self.has_reset_start_limit = true;
+                systemd::run("reset-failed", &[service])?;
+                "restart"
+            }
+            // one that is inactive by now was stopped
+            (Some(JobEnd::Disconnected), Request::Restart)
+                if is_open && (unit.is_active() || unit.active == "failed") =>
+            {
+                "restart"
+            }
+            (Some(JobEnd::Disconnected), Request::Reload) if unit.active == "active" => "reload",
+            _ => return Ok(false),
+        };
+        if self.attempt.job == Some(JobEnd::Disconnected) {
+            if self.lost_jobs == MOST_REPEATS {
+                return Ok(false);
+            }
+            self.lost_jobs += 1;
+        }
+        self.attempt.at = uptime();
+        self.attempt.job = None;
+        self.client = Some(systemd::start(verb, &[service])?);
         Ok(true)
     }
 }
 
-fn lost(cause: &io::Error) -> Failure {
-    Failure::failed(format!("could not wait for `systemctl`: {cause}"))
+impl Drop for WatchedService {
+    /// Ends the client; systemd's job goes on.
+    fn drop(&mut self) {
+        if let Some(mut client) = self.client.take() {
+            let _ = client.kill();
+            let _ = client.wait();
+        }
+    }
+}
+
+/// Returns a unit's files with links resolved: on NixOS, each definition has its own store path.
+fn definition(unit: &Unit) -> Definition {
+    let files = unit.files.iter().map(|file| {
+        let path = fs::canonicalize(file).unwrap_or_else(|_| file.into());
+        let changed = fs::metadata(&path).and_then(|found| found.modified()).ok();
+        (path, changed)
+    });
+    files.collect()
 }

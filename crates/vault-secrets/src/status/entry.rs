@@ -1,37 +1,37 @@
-//! What is told of one secret.
+//! The status of one secret.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
 
-use delivery::{
-    Age, Cache, Change, DeclaredSecret, Failures, Found, Reason, Rejection, Source, Standing,
-    Trial, Workplace,
-};
 use serde::{Serialize, Serializer};
+use zts_delivery::{
+    Cache, CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, FailureReason, Failures,
+    LastChange, PendingRollout, Source, StateDir,
+};
 
 use crate::systemd::{Unit, Units};
 
-/// One secret.
+/// The status of one secret.
 #[derive(Serialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    /// Whether its files are there.
+    /// True if its files are deployed.
     pub(crate) in_place: bool,
-    /// Why the last attempt to get it failed; none where it did not.
-    pub(crate) last_failure: Option<Reason>,
-    /// The version in place.
+    /// The reason why the last fetch failed.
+    pub(crate) last_failure: Option<FailureReason>,
+    /// The deployed version.
     pub(crate) version: Option<u64>,
-    /// Where it came from.
+    /// The source of the deployed version.
     pub(crate) source: Option<Source>,
-    /// When its files changed last, as far as that was in this boot.
+    /// The last change of its files in this boot.
     #[serde(serialize_with = "seconds")]
     pub(crate) changed: Option<SystemTime>,
-    /// The version that services are trying right now, or did when they were cut short.
-    pub(crate) on_trial: Option<u64>,
-    pub(crate) copy: Option<Copied>,
-    /// Why the copy cannot be used.
+    /// The version of a pending rollout.
+    pub(crate) unproven: Option<u64>,
+    pub(crate) copy: Option<CopyStatus>,
+    /// The reason why the copy cannot be used.
     pub(crate) copy_unusable: Option<String>,
     pub(crate) rejected: Option<Rejected>,
     pub(crate) services: Vec<Service>,
@@ -39,13 +39,13 @@ pub(crate) struct Entry {
 
 /// The cached copy.
 #[derive(Serialize)]
-pub(crate) struct Copied {
+pub(crate) struct CopyStatus {
     pub(crate) version: u64,
-    /// How long ago OpenBao confirmed it.
+    /// The time since OpenBao confirmed it.
     #[serde(rename = "confirmed_seconds_ago", serialize_with = "whole_seconds")]
-    pub(crate) age: Age,
+    pub(crate) age: CopyAge,
     pub(crate) is_sealed: bool,
-    /// Whether it is older than it may be, or may be so.
+    /// True if it is older than it may be, or of unknown age.
     pub(crate) is_too_old: bool,
 }
 
@@ -62,34 +62,39 @@ pub(crate) struct Rejected {
 #[derive(Serialize)]
 pub(crate) struct Service {
     pub(crate) name: String,
-    /// `active` and so on; nothing where systemd does not know it.
+    /// The unit's state, such as `active`; `None` for an unknown unit.
     pub(crate) state: Option<String>,
-    /// Whether it runs with files from before their last change.
+    /// True if it runs with files from before their last change.
     pub(crate) has_older: Option<bool>,
 }
 
 impl Entry {
-    /// `taken` tells when services last took files without a start of their own.
-    pub(crate) fn of(
+    /// Reads the status of a secret. `taken` holds the last times at which services took files
+    /// without a start.
+    pub(crate) fn read(
         name: &str,
         secret: &DeclaredSecret,
         units: &Units,
         taken: &BTreeMap<String, Duration>,
     ) -> Self {
         let output = &secret.output_directory;
-        let standing = Standing::of(output);
-        let change = Change::of(output);
-        let (copy, copy_unusable) = copy(secret, standing.as_ref());
-        let rejection = secret.home().as_deref().and_then(Rejection::read);
+        let deployed_version = DeployedVersion::read(output);
+        let change = LastChange::read(output);
+        let (copy, copy_unusable) = read_copy(secret, deployed_version.as_ref());
+        let rejection = secret.rejection();
         let services = secret.services.iter();
         Self {
             name: name.to_owned(),
-            in_place: output.is_dir() && Workplace::is_there(output),
-            last_failure: Failures::of(output).last,
-            version: standing.as_ref().map(|standing| standing.version),
-            source: standing.as_ref().map(|standing| standing.source),
+            in_place: output.is_dir() && StateDir::exists(output),
+            last_failure: Failures::read(output).last,
+            version: deployed_version
+                .as_ref()
+                .map(|deployed_version| deployed_version.version),
+            source: deployed_version
+                .as_ref()
+                .map(|deployed_version| deployed_version.source),
             changed: change.map(|change| change.at),
-            on_trial: Trial::of(output).map(|trial| trial.new.version),
+            unproven: PendingRollout::read(output).map(|rollout| rollout.new.version),
             copy,
             copy_unusable,
             rejected: rejection.map(|rejection| Rejected {
@@ -100,47 +105,57 @@ impl Entry {
             services: services
                 .map(|name| {
                     let taken = taken.get(name).copied();
-                    service(name, units.get(name), change, taken.unwrap_or_default())
+                    service_status(name, units.get(name), change, taken.unwrap_or_default())
                 })
                 .collect(),
         }
     }
 }
 
-fn service(name: &str, unit: Option<&Unit>, change: Option<Change>, taken: Duration) -> Service {
+fn service_status(
+    name: &str,
+    unit: Option<&Unit>,
+    change: Option<LastChange>,
+    taken: Duration,
+) -> Service {
     let unit = unit.filter(|unit| unit.is_loaded);
     Service {
         name: name.to_owned(),
         state: unit.map(|unit| unit.active.clone()),
         has_older: unit
             .filter(|unit| unit.is_running())
-            .and_then(|unit| Some(unit.started.max(taken) < change?.uptime)),
+            .and_then(|unit| Some(unit.read_files_at().max(taken) < change?.uptime)),
     }
 }
 
-/// The copy is looked at as one of the secret that stands there: which one is declared takes a
-/// connection's settings to say.
-fn copy(secret: &DeclaredSecret, standing: Option<&Standing>) -> (Option<Copied>, Option<String>) {
+/// Reads the copy as one of the deployed secret. The identity of the declared secret depends on the
+/// settings of a connection.
+fn read_copy(
+    secret: &DeclaredSecret,
+    deployed_version: Option<&DeployedVersion>,
+) -> (Option<CopyStatus>, Option<String>) {
     let Some(folder) = &secret.cache_directory else {
         return (None, None);
     };
-    let identity = standing.map(|standing| standing.secret.clone());
+    let identity = deployed_version.map(|deployed_version| deployed_version.secret.clone());
     let mut cache = Cache::new(folder.clone(), identity.unwrap_or_default());
     let found = cache.read();
     let most = secret.max_cache_age.as_deref();
     cache.max_age = most.and_then(|most| humantime::parse_duration(most).ok());
     match found {
-        Found::Copy(copy, age) => {
-            let copied = Copied {
+        CachedCopyState::Usable(copy, age) => {
+            let status = CopyStatus {
                 version: copy.version,
                 age,
                 is_sealed: copy.is_sealed(),
                 is_too_old: cache.is_too_old(age),
             };
-            (Some(copied), None)
+            (Some(status), None)
         }
-        Found::Unusable(reason) | Found::OfAnother(reason) => (None, Some(reason)),
-        Found::Nothing | Found::TooOld(_) => (None, None),
+        CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
+            (None, Some(reason))
+        }
+        CachedCopyState::Absent | CachedCopyState::TooOld(_) => (None, None),
     }
 }
 
@@ -153,7 +168,7 @@ fn seconds_of<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, 
     since_epoch(time).serialize(serializer)
 }
 
-fn whole_seconds<S: Serializer>(age: &Age, serializer: S) -> Result<S::Ok, S::Error> {
+fn whole_seconds<S: Serializer>(age: &CopyAge, serializer: S) -> Result<S::Ok, S::Error> {
     age.map(|age| age.as_secs()).serialize(serializer)
 }
 

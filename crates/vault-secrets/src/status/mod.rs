@@ -1,15 +1,15 @@
-//! How a host's secrets stand, for the person who looks at night. No server is asked.
+//! Status of the declared secrets, from the state of this host alone. Sends no request to OpenBao.
 
 mod entry;
 mod table;
 
 use std::{fs, io, path::Path};
 
-use cli::{Failure, data};
-use delivery::{Declarations, Workplace};
+use zts_cli::{Failure, data};
+use zts_delivery::{Declarations, StateDir};
 
 use self::entry::Entry;
-use crate::{rotate::state::State, systemd, words};
+use crate::{rotate::state::State, systemd, text};
 
 pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Result<(), Failure> {
     check_rights(declarations)?;
@@ -17,12 +17,12 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
         .secrets
         .values()
         .flat_map(|secret| secret.services.iter().cloned());
-    // without systemd, nothing is known of services
+    // without systemd, the states of services are unknown
     let units = systemd::show(&services.collect()).unwrap_or_default();
     let taken = State::read(state).taken;
     let secrets = declarations.secrets.iter();
     let entries: Vec<_> = secrets
-        .map(|(name, secret)| Entry::of(name, secret, &units, &taken))
+        .map(|(name, secret)| Entry::read(name, secret, &units, &taken))
         .collect();
     if json {
         let text = serde_json::to_string_pretty(&entries);
@@ -30,12 +30,12 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
     } else if entries.is_empty() {
         data("no secrets are declared")?;
     } else {
-        data(table::text(&entries))?;
+        data(table::render(&entries))?;
     }
     fail_for_missing(&entries)
 }
 
-/// Fails where a declared secret is not in place.
+/// Returns a failure if a declared secret is not in place.
 fn fail_for_missing(entries: &[Entry]) -> Result<(), Failure> {
     let missing = entries.iter().filter(|entry| !entry.in_place);
     let missing: Vec<_> = missing.map(|entry| entry.name.as_str()).collect();
@@ -45,28 +45,28 @@ fn fail_for_missing(entries: &[Entry]) -> Result<(), Failure> {
     let (count, all) = (missing.len(), entries.len());
     Err(Failure::failed(format!(
         "{count} of {all} declared secrets are not in place: {}",
-        words::list(&missing)
+        text::list(&missing)
     ))
     .hint(format!(
-        "`systemctl start vault-secret-{first}` fetches it; `journalctl -u vault-secret-{first}` says \
-         why it cannot be fetched"
+        "`systemctl start vault-secret-{first}` fetches it; `journalctl -u vault-secret-{first}` shows \
+         why the fetch fails"
     )))
 }
 
-/// The notes beside secrets are root's alone, and none at all would look like nothing in place.
+/// Fails if the state directories cannot be read. Without their notes, no secret would seem to be
+/// in place.
 pub(crate) fn check_rights(declarations: &Declarations) -> Result<(), Failure> {
     for secret in declarations.secrets.values() {
-        let Some(folder) = Workplace::folder_of(&secret.output_directory) else {
+        let Some(folder) = StateDir::path_for(&secret.output_directory) else {
             continue;
         };
         if let Err(cause) = fs::read_dir(&folder)
             && cause.kind() == io::ErrorKind::PermissionDenied
         {
-            return Err(Failure::failed(format!(
-                "could not look into `{}`: {cause}",
-                folder.display()
-            ))
-            .hint("run it as root"));
+            return Err(
+                Failure::failed(format!("could not read `{}`: {cause}", folder.display()))
+                    .hint("run it as root"),
+            );
         }
     }
     Ok(())

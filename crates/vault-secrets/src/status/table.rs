@@ -1,13 +1,14 @@
-//! The table, and below it what needs a sentence.
+//! The status as a table, with sentences below it.
 
-use delivery::{Reason, Source};
+use zts_delivery::{FailureReason, Source};
 
 use super::entry::{Entry, Service};
-use crate::words;
+use crate::text;
 
 const HEAD: [&str; 6] = ["SECRET", "VERSION", "FROM", "CHANGED", "COPY", "SERVICES"];
 
-pub(crate) fn text(entries: &[Entry]) -> String {
+/// Renders the status of all secrets.
+pub(crate) fn render(entries: &[Entry]) -> String {
     let rows: Vec<_> = [HEAD.map(str::to_owned)]
         .into_iter()
         .chain(entries.iter().map(row))
@@ -23,7 +24,7 @@ pub(crate) fn text(entries: &[Entry]) -> String {
 
 fn row(entry: &Entry) -> [String; 6] {
     let none = || "-".to_owned();
-    let services: Vec<_> = entry.services.iter().map(shown).collect();
+    let services: Vec<_> = entry.services.iter().map(service_cell).collect();
     [
         entry.name.clone(),
         entry
@@ -36,9 +37,9 @@ fn row(entry: &Entry) -> [String; 6] {
         },
         entry
             .changed
-            .map_or_else(none, |time| format!("{} ago", words::ago(time))),
+            .map_or_else(none, |time| format!("{} ago", text::ago(time))),
         entry.copy.as_ref().map_or_else(none, |copy| {
-            let age = copy.age.map(|age| format!("{} old", words::age(age)));
+            let age = copy.age.map(|age| format!("{} old", text::age(age)));
             let age = age.unwrap_or_else(|| "of unknown age".to_owned());
             format!("{}, {age}", copy.version)
         }),
@@ -50,8 +51,8 @@ fn row(entry: &Entry) -> [String; 6] {
     ]
 }
 
-/// `app`, or `app (failed)`.
-fn shown(service: &Service) -> String {
+/// Returns `app`, or `app (failed)`.
+fn service_cell(service: &Service) -> String {
     let name = service.name.trim_end_matches(".service");
     match service.state.as_deref() {
         Some("active") => name.to_owned(),
@@ -76,45 +77,46 @@ fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
-fn why_missing(entry: &Entry) -> &'static str {
+fn reason_missing(entry: &Entry) -> &'static str {
     match entry.last_failure {
-        None => "it was not fetched since the boot, or its directory is not vault-fetch's",
-        Some(Reason::Unavailable) => "OpenBao could not be used, and no copy could stand in",
-        Some(Reason::Credentials) => "this host has no credentials, or OpenBao refused them",
-        Some(Reason::Denied) => "the host's policy does not allow it",
-        Some(Reason::Gone) => "OpenBao does not have it, or no longer",
-        Some(Reason::Contents) => "what OpenBao has cannot become the files that are declared",
-        Some(Reason::Host) => "something on this host failed",
+        None => "it was not fetched since the boot, or another program made its directory",
+        Some(FailureReason::Unavailable) => "OpenBao was unavailable, and there is no usable copy",
+        Some(FailureReason::Credentials) => "this host has no credentials, or OpenBao refused them",
+        Some(FailureReason::Denied) => "the host's policy does not allow it",
+        Some(FailureReason::Gone) => "it does not exist on OpenBao, or was deleted",
+        Some(FailureReason::Contents) => "it cannot be written as the declared files",
+        Some(FailureReason::Host) => "something on this host failed",
     }
 }
 
 fn sentences(entry: &Entry) -> Vec<String> {
     let name = &entry.name;
-    let mut told = Vec::new();
+    let mut sentences = Vec::new();
     if !entry.in_place {
-        told.push(format!("`{name}` is not in place: {}", why_missing(entry)));
-    } else if entry.version.is_none() {
-        told.push(format!(
-            "`{name}`: which version stands in its directory is not known"
+        sentences.push(format!(
+            "`{name}` is not in place: {}",
+            reason_missing(entry)
         ));
+    } else if entry.version.is_none() {
+        sentences.push(format!("`{name}`: the deployed version is not known"));
     }
     if let Some(rejected) = &entry.rejected {
-        told.push(format!(
+        sentences.push(format!(
             "`{name}`: version {} was rejected {} ago: {}; `vault-secrets rotate {name} --again` tries it again",
             rejected.version,
-            words::ago(rejected.at),
+            text::ago(rejected.at),
             rejected.reason
         ));
     }
-    if let Some(version) = entry.on_trial {
-        told.push(format!("`{name}`: version {version} is on trial"));
+    if let Some(version) = entry.unproven {
+        sentences.push(format!("`{name}`: version {version} is unproven"));
     }
     if let Some(reason) = &entry.copy_unusable {
-        told.push(format!("`{name}`: the copy cannot be used: {reason}"));
+        sentences.push(format!("`{name}`: the copy cannot be used: {reason}"));
     }
     if let Some(copy) = entry.copy.as_ref().filter(|copy| copy.is_too_old) {
-        told.push(format!(
-            "`{name}`: the copy of version {} is older than it may be, and is not used",
+        sentences.push(format!(
+            "`{name}`: the copy of version {} is older than allowed, and is not used",
             copy.version
         ));
     }
@@ -124,10 +126,10 @@ fn sentences(entry: &Entry) -> Vec<String> {
         .filter(|service| service.has_older == Some(true));
     let before: Vec<_> = before.map(|service| service.name.as_str()).collect();
     if !before.is_empty() {
-        told.push(format!(
+        sentences.push(format!(
             "`{name}`: not restarted or reloaded since it changed: {}",
-            words::list(before)
+            text::list(before)
         ));
     }
-    told
+    sentences
 }

@@ -1,12 +1,15 @@
-//! What earlier declarations left goes, and nothing else.
+//! Secrets that are no longer declared are removed, and nothing else is.
 
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use serde_json::json;
+use zts_testkit::{Fault, Proxy, Running};
 
 use crate::host::{Host, done, failed, names};
 
@@ -27,14 +30,11 @@ fn is_there(path: &Path) -> bool {
 
 #[test]
 fn a_secret_that_is_no_longer_declared_leaves_nothing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("removed");
     host.forget("tls");
     done(&host.clean());
-    assert_eq!(
-        names(&host.path("secrets")),
-        [".db.vault-fetch", ".vault-logins", "db"]
-    );
+    assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
     assert_eq!(names(&host.path("cache")), ["db"]);
     let output = host.clean();
     done(&output);
@@ -42,16 +42,27 @@ fn a_secret_that_is_no_longer_declared_leaves_nothing() {
 }
 
 #[test]
+fn all_secrets_are_removed_before_the_module_leaves() {
+    zts_testkit::require_bao!();
+    let host = host("removed-all");
+    done(&host.clean_all());
+    assert_eq!(names(&host.path("secrets")), [""; 0]);
+    assert_eq!(names(&host.path("cache")), [""; 0]);
+    assert!(
+        !is_there(&host.path("places.json")),
+        "nothing is to be cleaned later"
+    );
+    done(&host.clean_all());
+}
+
+#[test]
 fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("moved");
     let elsewhere = json!({ "output_directory": host.path("elsewhere/tls") });
     host.declare("tls", &elsewhere);
     done(&host.clean());
-    assert_eq!(
-        names(&host.path("secrets")),
-        [".db.vault-fetch", ".vault-logins", "db"]
-    );
+    assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
     assert_eq!(names(&host.path("cache")), ["db", "tls"]);
     // under another name, in the same place
     host.forget("db");
@@ -64,9 +75,9 @@ fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
 
 #[test]
 fn what_vault_fetch_did_not_make_stays() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("foreign");
-    fs::remove_dir_all(host.workplace("tls")).unwrap();
+    fs::remove_dir_all(host.state_dir("tls")).unwrap();
     fs::write(host.cache("tls").join("notes.txt"), "mine").unwrap();
     host.forget("tls");
     let output = host.clean();
@@ -81,7 +92,7 @@ fn what_vault_fetch_did_not_make_stays() {
 
 #[test]
 fn links_lead_nowhere() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("links");
     let treasure = host.path("treasure");
     fs::create_dir(&treasure).unwrap();
@@ -98,11 +109,11 @@ fn links_lead_nowhere() {
 
 #[test]
 fn a_link_in_place_of_the_hidden_folder_leads_nowhere_either() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("hidden-link");
     let treasure = host.path("treasure");
-    fs::rename(host.workplace("tls"), &treasure).unwrap();
-    symlink(&treasure, host.workplace("tls")).unwrap();
+    fs::rename(host.state_dir("tls"), &treasure).unwrap();
+    symlink(&treasure, host.state_dir("tls")).unwrap();
     let before = names(&treasure);
     host.forget("tls");
     failed(&host.clean(), "could not be removed");
@@ -112,19 +123,19 @@ fn a_link_in_place_of_the_hidden_folder_leads_nowhere_either() {
 
 #[test]
 fn one_bad_place_does_not_keep_the_others() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("others");
     fs::write(host.cache("db").join("notes.txt"), "mine").unwrap();
     host.forget("db");
     host.forget("tls");
     failed(&host.clean(), "holds files");
-    assert_eq!(names(&host.path("secrets")), [".vault-logins"]);
+    assert!(names(&host.path("secrets")).is_empty());
     assert_eq!(names(&host.path("cache")), ["db"]);
 }
 
 #[test]
 fn a_place_above_one_that_is_declared_stays() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("above");
     let below = json!({ "output_directory": host.output("tls").join("below") });
     host.forget("tls");
@@ -135,7 +146,7 @@ fn a_place_above_one_that_is_declared_stays() {
 
 #[test]
 fn a_note_that_is_damaged_is_told_and_written_anew() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("damaged");
     fs::write(host.path("places.json"), "{").unwrap();
     let output = host.clean();
@@ -148,7 +159,7 @@ fn a_note_that_is_damaged_is_told_and_written_anew() {
 
 #[test]
 fn where_a_reboot_took_everything_there_is_nothing_to_say() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("reboot");
     fs::remove_dir_all(host.path("secrets")).unwrap();
     fs::remove_dir_all(host.path("cache")).unwrap();
@@ -158,7 +169,7 @@ fn where_a_reboot_took_everything_there_is_nothing_to_say() {
     assert_eq!(output.stderr, "");
 }
 
-/// What a host's scripts left before: one plain file a key, in both places.
+/// Writes plain files as a host's scripts do: one for each key, in both places.
 fn with_scripts_files(host: &Host, name: &str) {
     for folder in [host.output(name), host.cache(name)] {
         fs::create_dir_all(&folder).unwrap();
@@ -169,7 +180,7 @@ fn with_scripts_files(host: &Host, name: &str) {
 
 #[test]
 fn files_of_a_script_are_taken_over_and_replaced_by_the_next_fetch() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("taken-over");
     host.declare("db", &json!({}));
     with_scripts_files(&host, "db");
@@ -199,7 +210,7 @@ fn files_of_a_script_are_taken_over_and_replaced_by_the_next_fetch() {
 
 #[test]
 fn plain_files_beside_a_copy_go() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("beside-a-copy");
     fs::write(host.cache("db").join("value"), "scripted").unwrap();
     let copy = fs::read(host.cache("db").join("secret.json")).unwrap();
@@ -218,7 +229,7 @@ fn plain_files_beside_a_copy_go() {
 
 #[test]
 fn what_has_another_shape_is_not_taken_over() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     for (shape, make) in [
         (
             "folder",
@@ -241,7 +252,128 @@ fn what_has_another_shape_is_not_taken_over() {
         assert!(output.stderr.contains(&named), "{output}");
         assert_eq!(names(&host.output("db")), ["odd", "user", "value"]);
         assert_eq!(names(&host.cache("db")), ["odd", "user", "value"]);
-        assert!(!is_there(&host.workplace("db")), "{output}");
+        assert!(!is_there(&host.state_dir("db")), "{output}");
         assert_eq!(names(&host.cache("tls")), ["secret.json"], "another secret");
     }
+}
+
+/// The delay of OpenBao's answers: time for a switch during a fetch.
+const DELAY: Duration = Duration::from_millis(1500);
+
+/// Returns a host whose secret `tls` is about to be fetched anew, through a slow proxy.
+fn slow_host(name: &str) -> (Host, Proxy) {
+    let host = host(name);
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("/data/", Fault::Delay(DELAY));
+    host.put("tls", "two");
+    (host, proxy)
+}
+
+/// Removes a secret from the declarations while `run` waits for OpenBao.
+fn switch_without_tls(host: &Host, run: Running) {
+    host.forget("tls");
+    done(&host.clean());
+    assert!(!is_there(&host.output("tls")), "removed during the fetch");
+    let output = run.finish();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert_eq!(
+        names(&host.path("secrets")),
+        [".db.vault-fetch", "db"],
+        "{output}"
+    );
+    assert_eq!(names(&host.path("cache")), ["db"], "{output}");
+}
+
+/// Starts a fetch of `tls` through the proxy, and waits for a third of the delay.
+fn slow_fetch(host: &Host, proxy: &Proxy) -> Running {
+    let run = host.fetch("tls").env("BAO_ADDR", proxy.address()).start();
+    thread::sleep(DELAY / 3);
+    run
+}
+
+#[test]
+fn a_secret_that_a_switch_removes_during_its_fetch_leaves_nothing() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("removed-fetch");
+    let run = slow_fetch(&host, &proxy);
+    switch_without_tls(&host, run);
+}
+
+#[test]
+fn a_fetch_that_outlives_the_module_leaves_nothing() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("outlived-fetch");
+    let run = slow_fetch(&host, &proxy);
+    done(&host.clean_all());
+    fs::remove_file(host.path("secrets.json")).unwrap();
+    done(&run.finish());
+    assert_eq!(names(&host.path("secrets")), [""; 0]);
+    assert_eq!(names(&host.path("cache")), [""; 0]);
+}
+
+#[test]
+fn a_rotation_that_outlives_the_module_leaves_nothing() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("outlived-rotation");
+    let run = host.start_rotation_at("db", &proxy.address());
+    thread::sleep(DELAY / 3);
+    done(&host.clean_all());
+    fs::remove_file(host.path("secrets.json")).unwrap();
+    let output = run.finish();
+    assert_eq!(names(&host.path("secrets")), [""; 0], "{output}");
+    assert_eq!(names(&host.path("cache")), [""; 0], "{output}");
+}
+
+#[test]
+fn a_cache_that_a_switch_drops_during_the_fetch_leaves_no_copy() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("dropped-cache");
+    let run = slow_fetch(&host, &proxy);
+    host.declare("tls", &json!({ "cache_directory": null }));
+    done(&host.clean());
+    assert!(!is_there(&host.cache("tls")), "removed during the fetch");
+    let output = run.finish();
+    done(&output);
+    assert_eq!(host.value("tls"), "two");
+    assert_eq!(names(&host.path("cache")), ["db"], "{output}");
+}
+
+#[test]
+fn a_fetch_fails_if_an_undeclared_place_cannot_be_removed() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("left-copy");
+    let run = slow_fetch(&host, &proxy);
+    host.forget("tls");
+    fs::write(host.cache("tls").join("notes.txt"), "mine").unwrap();
+    let output = run.finish();
+    failed(
+        &output,
+        "error: not everything that is no longer declared could be removed",
+    );
+    let left = format!("`{}` is no longer declared", host.cache("tls").display());
+    assert!(output.stderr.contains(&left), "{output}");
+    assert!(!is_there(&host.output("tls")), "the other place is removed");
+}
+
+#[test]
+fn a_failed_fetch_of_an_undeclared_secret_reports_why() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("undeclared-failed");
+    host.server.delete_version(&host.secret("tls"));
+    let run = slow_fetch(&host, &proxy);
+    host.forget("tls");
+    let output = run.finish();
+    done(&output);
+    let why = "was not written: ";
+    assert!(output.stderr.contains(why), "{output}");
+    assert!(!is_there(&host.state_dir("tls")), "{output}");
+}
+
+#[test]
+fn a_secret_that_a_switch_removes_during_its_rotation_leaves_nothing() {
+    zts_testkit::require_bao!();
+    let (host, proxy) = slow_host("removed-rotation");
+    let run = host.start_rotation_at("db", &proxy.address());
+    thread::sleep(DELAY / 3);
+    switch_without_tls(&host, run);
 }

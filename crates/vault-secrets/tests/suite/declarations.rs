@@ -1,14 +1,15 @@
 //! Declarations that cannot be used, and the command line.
 
-use std::fs;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::json;
+use zts_testkit::Run;
 
 use crate::host::{Host, failed};
 
 #[test]
 fn a_name_that_is_not_declared() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("undeclared");
     host.declare("db", &json!({})).declare("tls", &json!({}));
     insta::assert_snapshot!(host.rotate("bd"), @"
@@ -23,7 +24,7 @@ fn a_name_that_is_not_declared() {
 
 #[test]
 fn a_missing_field_is_named() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("missing-field");
     host.declare("db", &json!({}));
     let path = host.path("secrets.json");
@@ -36,7 +37,7 @@ fn a_missing_field_is_named() {
 
 #[test]
 fn an_owner_who_is_gone_is_that_secrets_trouble_alone() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("ghost");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({ "owner": "nobody-of-this-name" }))
@@ -49,7 +50,7 @@ fn an_owner_who_is_gone_is_that_secrets_trouble_alone() {
 
 #[test]
 fn services_without_systemd_change_nothing() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("no-systemd");
     host.declare("db", &json!({ "services": ["app.service"] }))
         .put("db", "one");
@@ -62,33 +63,75 @@ fn services_without_systemd_change_nothing() {
 }
 
 #[test]
-fn the_help_says_what_there_is() {
-    testkit::require_bao!();
+fn each_command_has_a_man_page() {
+    let folder = zts_testkit::scratch_dir();
+    let generate = |directory: &Path| {
+        Run::new(env!("CARGO_BIN_EXE_vault-secrets"))
+            .args(["--generate".as_ref(), "man".as_ref(), directory.as_os_str()])
+            .run()
+    };
+    let output = generate(&folder);
+    assert_eq!(output.code(), Some(0), "{output}");
+    let page = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+
+    // Each page that the program's own page names is there, and no other.
+    let own = page("vault-secrets.1").replace("\\-", "-");
+    let named: BTreeSet<_> = own
+        .lines()
+        .filter_map(|line| line.strip_suffix("(1)"))
+        .map(|name| format!("{name}.1"))
+        .chain(["vault-secrets.1".to_owned()])
+        .collect();
+    let written: BTreeSet<_> = fs::read_dir(&*folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(written, named);
+    assert!(written.contains("vault-secrets-rotate.1"), "{written:?}");
+    assert!(page("vault-secrets-rotate.1").contains("declarations"));
+
+    let missing = generate(&folder.join("missing"));
+    assert_eq!(missing.code(), Some(1), "{missing}");
+    assert!(
+        missing.stderr.contains("could not be written to"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn the_help_lists_the_commands() {
+    zts_testkit::require_bao!();
     let host = Host::new("help");
     insta::assert_snapshot!(host.run(["-h"]).run().stdout, @"
-    Look after the secrets that this host declares
+    Manage the secrets that this host declares
 
     Usage: vault-secrets [OPTIONS] <COMMAND>
 
     Commands:
-      rotate   Put new versions in place, and restart or reload the services that use them
-      retry    Try again and again to fetch a secret, then start the services that waited for it
-      clean    Remove what earlier declarations put on this host and the present ones do not
-      status   Show which versions this host has, from where, and what was rejected; asks no server
-      metrics  Write metrics of all declared secrets for Prometheus; asks no server
+      rotate   Deploy new versions, and restart or reload the services that use them
+      prove    Prove or roll back versions that services started with by themselves
+      retry    Retry the fetch of a secret, then start the services that waited for it
+      fetch    Fetch the secrets that are not in place as they are declared
+      clean    Remove secrets that are no longer declared
+      status   Show the deployed, unproven and rejected versions; sends no request to OpenBao
+      metrics  Write metrics of all declared secrets for Prometheus; sends no request to OpenBao
       help     Print this message or the help of the given subcommand(s)
 
     Options:
-          --declarations <FILE>  What this host declares [default: /etc/vault/secrets.json]
+          --declarations <FILE>  The declarations of this host [default: /etc/vault/secrets.json]
+      -v, --verbose...           Print details to stderr, such as which server a request tries and how
+                                 that answers, and the output of OpenTofu; `-vv` prints more [env:
+                                 BAO_LOG_LEVEL, VAULT_LOG_LEVEL]
       -h, --help                 Print help (see more with '--help')
       -V, --version              Print version
 
     Examples:
       vault-secrets status
       vault-secrets rotate db
-      vault-secrets rotate db --again      # also a version that was rejected
+      vault-secrets rotate db --again      # also a version of `db` that was rejected
 
     Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-    it, for `status` where a declared secret is not in place; 2 wrong usage or configuration.
+    it, for `status` and `fetch` where a declared secret is not in place; 2 wrong usage or
+    configuration.
     ");
 }

@@ -9,27 +9,29 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server, shared_server};
+use zts_testkit::{
+    HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server, shared_server,
+};
 
 /// A host with its role on a server, and a folder in place of its disk.
 pub(crate) struct Host {
     pub(crate) server: Arc<Server>,
     name: String,
     folder: ScratchDir,
-    /// What the host asks in place of the server.
+    /// The proxy that the host uses in place of the server.
     relay: Option<Proxy>,
     secrets: Mutex<BTreeMap<String, Value>>,
 }
 
 impl Host {
-    /// A host of the shared server; the name is the test's own.
+    /// Creates a host on the shared server. Each test has its own name.
     pub(crate) fn new(name: &str) -> Self {
         Self::on(shared_server(), name)
     }
 
     pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
         let server = server.into();
-        let folder = testkit::scratch_dir();
+        let folder = zts_testkit::scratch_dir();
         fs::create_dir(folder.join("approle")).unwrap();
         server.add_host(name).write_to(&folder.join("approle"));
         Self {
@@ -41,13 +43,14 @@ impl Host {
         }
     }
 
-    /// The same host, on a server that answers as HashiCorp Vault does.
+    /// Puts the host on a server that answers as HashiCorp Vault does.
     pub(crate) fn on_vault(mut self) -> Self {
-        self.relay = Some(Proxy::vault(&self.server.address()));
+        self.relay = Some(Proxy::emulating_vault(&self.server.address()));
         self
     }
 
-    /// The method and path of each request about secrets to the server that answers as HashiCorp Vault does.
+    /// Returns the method and path of each request to the server that answers as HashiCorp Vault
+    /// does.
     pub(crate) fn asked_vault(&self) -> Vec<String> {
         let hits = self.relay.as_ref().unwrap().requests();
         hits.iter()
@@ -61,7 +64,8 @@ impl Host {
         self.relay.as_ref().map_or_else(own, Proxy::address)
     }
 
-    /// Declares a secret that is rotated every hour, but for what `otherwise` says.
+    /// Declares a secret that is rotated every hour. The fields of `otherwise` replace the
+    /// defaults.
     pub(crate) fn declare(&self, name: &str, otherwise: &Value) -> &Self {
         let mut secret = json!({
             "secret_path": self.secret(name),
@@ -87,7 +91,7 @@ impl Host {
         self
     }
 
-    /// Declares a secret no longer.
+    /// Removes a secret from the declarations.
     pub(crate) fn forget(&self, name: &str) {
         self.secrets.lock().unwrap().remove(name);
         self.write_declarations();
@@ -110,7 +114,7 @@ impl Host {
         fs::write(self.path("secrets.json"), declarations.to_string()).unwrap();
     }
 
-    /// Puts credentials in place that OpenBao refuses, and gives the good ones.
+    /// Replaces the credentials by refused ones, and returns the good ones.
     pub(crate) fn replace_credentials(&self) -> HostCredentials {
         let good = self.server.issue_secret_id(&self.name);
         let wrong = HostCredentials {
@@ -128,12 +132,12 @@ impl Host {
         self
     }
 
-    /// Its path in OpenBao.
+    /// Returns the path of a secret in OpenBao.
     pub(crate) fn secret(&self, name: &str) -> String {
         format!("hosts/{}/{name}", self.name)
     }
 
-    /// A place on its disk.
+    /// Returns a path on the disk of the host.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -142,7 +146,7 @@ impl Host {
         self.path("secrets").join(name)
     }
 
-    pub(crate) fn workplace(&self, name: &str) -> PathBuf {
+    pub(crate) fn state_dir(&self, name: &str) -> PathBuf {
         self.path("secrets").join(format!(".{name}.vault-fetch"))
     }
 
@@ -150,22 +154,22 @@ impl Host {
         self.path("cache").join(name)
     }
 
-    /// The value of a secret's key `password` on the host; empty where there is none.
+    /// Returns the value of a secret's key `password` on the host, or an empty text.
     pub(crate) fn value(&self, name: &str) -> String {
         fs::read_to_string(self.output(name).join("password")).unwrap_or_default()
     }
 
-    /// The version that the cached copy is of.
+    /// Returns the version of the cached copy.
     pub(crate) fn copied(&self, name: &str) -> Option<u64> {
         let text = fs::read(self.cache(name).join("secret.json")).ok()?;
         let file: Value = serde_json::from_slice(&text).unwrap();
         file["copy"]["version"].as_u64()
     }
 
-    /// How often OpenBao was asked, since it started, for what begins so below this host's folder.
+    /// Returns the number of reads and listings of this host's secrets since OpenBao started.
     pub(crate) fn asked(&self, kind: &str) -> usize {
         let path = format!("secret/{kind}/hosts/{}/", self.name);
-        let audited = self.server.audited();
+        let audited = self.server.audited_requests();
         let requests = audited
             .iter()
             .filter(|request| ["read", "list"].contains(&request.operation.as_str()))
@@ -173,7 +177,7 @@ impl Host {
         requests.count()
     }
 
-    /// A run of the program.
+    /// Returns a run of the program.
     pub(crate) fn run<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Run {
         Run::new(env!("CARGO_BIN_EXE_vault-secrets"))
             .args(arguments)
@@ -181,33 +185,61 @@ impl Host {
                 "--declarations".as_ref(),
                 self.path("secrets.json").as_os_str(),
             ])
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
     }
 
-    fn rotation(&self, name: &str) -> Run {
+    /// Returns a fetch of one secret, as its unit runs it.
+    pub(crate) fn fetch(&self, name: &str) -> Run {
+        Run::new(zts_testkit::build_programs().join("vault-fetch"))
+            .args([self.secret(name).as_str(), "--approle-dir"])
+            .arg(self.path("approle"))
+            .arg(self.output(name))
+            .arg("--cache-dir")
+            .arg(self.cache(name))
+            .arg("--declarations")
+            .arg(self.path("secrets.json"))
+            .arg("--runtime-dir")
+            .arg(self.path("notes"))
+            .args(["--cached-deadline", "30s"])
+            .env("BAO_ADDR", self.address())
+    }
+
+    pub(crate) fn rotation(&self, name: &str) -> Run {
         self.run(["rotate", name])
             .args(["--state-dir".as_ref(), self.path("state").as_os_str()])
+            .args(["--runtime-dir".as_ref(), self.path("notes").as_os_str()])
     }
 
-    pub(crate) fn rotate(&self, name: &str) -> Output {
+    pub(crate) fn rotate(&self, name: &str) -> RunOutput {
         self.rotation(name).run()
     }
 
-    pub(crate) fn rotate_again(&self, name: &str) -> Output {
+    pub(crate) fn rotate_again(&self, name: &str) -> RunOutput {
         self.rotation(name).arg("--again").run()
     }
 
-    pub(crate) fn rotate_at(&self, name: &str, address: &str) -> Output {
+    pub(crate) fn rotate_at(&self, name: &str, address: &str) -> RunOutput {
         self.rotation(name).env("BAO_ADDR", address).run()
+    }
+
+    pub(crate) fn start_rotation_at(&self, name: &str, address: &str) -> Running {
+        self.rotation(name).env("BAO_ADDR", address).start()
     }
 
     pub(crate) fn start_rotation(&self, name: &str) -> Running {
         self.rotation(name).start()
     }
 
-    pub(crate) fn clean(&self) -> Output {
+    pub(crate) fn clean(&self) -> RunOutput {
         let state = self.path("places.json");
         self.run(["clean"])
+            .args(["--state".as_ref(), state.as_os_str()])
+            .run()
+    }
+
+    /// Removes the secrets that are declared, too.
+    pub(crate) fn clean_all(&self) -> RunOutput {
+        let state = self.path("places.json");
+        self.run(["clean", "--all"])
             .args(["--state".as_ref(), state.as_os_str()])
             .run()
     }
@@ -217,8 +249,8 @@ impl Host {
     }
 }
 
-/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the same
-/// name, so that what is said of both is the same.
+/// Runs a test on OpenBao and on a server that answers as HashiCorp Vault does. The hosts have the
+/// same name, so that the messages are equal.
 pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
     insta::allow_duplicates! {
         test(Host::new(name));
@@ -226,25 +258,24 @@ pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
     }
 }
 
-/// A run that did its job.
+/// Checks that a run succeeded.
 #[track_caller]
-pub(crate) fn done(output: &Output) {
+pub(crate) fn done(output: &RunOutput) {
     assert_eq!(output.code(), Some(0), "{output}");
 }
 
-/// A run that did not, and says why.
+/// Checks that a run failed with this message.
 #[track_caller]
-pub(crate) fn failed(output: &Output, why: &str) {
+pub(crate) fn failed(output: &RunOutput, why: &str) {
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains(why), "{output}");
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a directory, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries
         .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| name != ".vault-leader") // of no secret
         .collect();
     names.sort();
     names

@@ -1,4 +1,4 @@
-//! Killed at any moment: every directory holds a whole set, and the next run sees it through.
+//! Rotations killed at any time: each directory holds a whole set, and the next run finishes.
 
 use std::{fs, os::unix::process::ExitStatusExt, thread};
 
@@ -9,16 +9,16 @@ use crate::host::{Host, done, names};
 const KILLS: u32 = 120;
 const SECRETS: [&str; 3] = ["a", "b", "c"];
 const KEYS: [&str; 3] = ["x", "y", "z"];
-/// Large enough that writing takes a while, and is not one system call's work.
+/// The size of a file: large enough that writing it takes several system calls.
 const REPEATS: usize = 10_000;
 
-/// A set whose files all name their version, from their first byte to their last.
+/// Returns a set whose files contain only their version.
 fn set(version: u32) -> Value {
     let content = format!("{version:04}-").repeat(REPEATS);
     KEYS.iter().map(|key| (*key, json!(content))).collect()
 }
 
-/// The version that a secret's files name, all of them.
+/// Returns the version that all files of a secret contain.
 fn version(host: &Host, name: &str) -> u32 {
     let contents = KEYS.map(|key| fs::read_to_string(host.output(name).join(key)).unwrap());
     let version = contents[0].get(..5).expect("a whole file").to_owned();
@@ -36,7 +36,7 @@ fn put(host: &Host, version: u32) {
 
 #[test]
 fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("killed");
     for name in SECRETS {
         host.declare(name, &json!({}));
@@ -62,16 +62,16 @@ fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
         assert!(versions.iter().all(known), "{versions:?} at {number}");
         half_way += u32::from(versions.windows(2).any(|pair| pair[0] != pair[1]));
         for name in SECRETS {
-            // the copy is of what services were known to come up with, or of what has just been accepted
+            // the copy is of the proven version or of the one that was just proven
             assert!(
                 host.copied(name)
                     .is_some_and(|copied| copied <= u64::from(number) + 1)
             );
         }
         if number % 3 == 0 {
-            see_through(&host, number);
+            finish_rotation(&host, number);
         } else {
-            // the next version comes before anybody has cleaned up
+            // the next version is written before any run has cleaned up
             done(&host.rotate("a"));
             done(&host.rotate("a"));
             assert_eq!(SECRETS.map(|name| version(&host, name)), [number; 3]);
@@ -83,15 +83,15 @@ fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
     assert!(killed > KILLS / 3, "{killed} were killed before their end");
 }
 
-fn see_through(host: &Host, number: u32) {
+fn finish_rotation(host: &Host, number: u32) {
     done(&host.rotate("a"));
     for name in SECRETS {
         assert_eq!(version(host, name), number);
         assert_eq!(host.copied(name), Some(u64::from(number) + 1));
-        let left = names(&host.workplace(name));
+        let left = names(&host.state_dir(name));
         assert_eq!(
             left,
-            ["changed", "previous", "written"],
+            ["changed", "fingerprints", "previous", "written"],
             "litter of `{name}`"
         );
         assert_eq!(names(&host.cache(name)), ["secret.json"]);

@@ -1,17 +1,22 @@
-//! The program as hosts run it, against real OpenBao servers: one topic a file. What needs services is
-//! proven on machines that boot, by the scenarios.
+//! The program as hosts run it, against real OpenBao servers, with one topic for each file. The
+//! scenarios test the rest with real services, on machines that boot.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "what the helpers below cannot do fails their test"
+    reason = "an error in a helper fails its test"
 )]
 
+mod fetch;
 mod host;
 mod metrics;
 
+mod altered;
 mod clean;
 mod declarations;
+mod interrupted;
 mod killed;
+mod links;
+mod prove;
 mod questions;
 mod refused;
 mod rotation;

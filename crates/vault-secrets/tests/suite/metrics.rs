@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! The metrics for Prometheus.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::host::{Host, done, failed};
 
-/// What `vault-secrets metrics` writes.
+/// Returns the output of `vault-secrets metrics`.
 fn metrics(host: &Host) -> String {
     let file = host.path("secrets.prom");
     let run = host
@@ -33,7 +33,7 @@ fn has(metrics: &str, lines: &[&str]) {
 
 #[test]
 fn age_version_and_source_of_each_secret() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("metrics-of-each");
     host.declare("db", &json!({})).put("db", "hunter2");
     host.declare(
@@ -60,7 +60,7 @@ fn age_version_and_source_of_each_secret() {
     );
     assert!(!page.contains("hunter2"));
     assert!(!page.contains("version{secret=\"none\"}"));
-    testkit::assert_documented("vault-secrets", &page);
+    zts_testkit::assert_metrics_documented("vault-secrets", &page);
     let run = host
         .run(["metrics", "--state-dir", "/does/not/exist"])
         .run();
@@ -73,7 +73,7 @@ fn age_version_and_source_of_each_secret() {
 
 #[test]
 fn failures_are_counted_by_their_reason() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("metrics-failures");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({})).put("tls", "one");
@@ -125,7 +125,7 @@ fn failures_are_counted_by_their_reason() {
 
 #[test]
 fn a_place_that_cannot_be_written_to_is_told() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("metrics-unwritable");
     host.declare("db", &json!({}));
     let output = host

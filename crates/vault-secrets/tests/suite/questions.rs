@@ -1,13 +1,13 @@
-//! How often OpenBao is asked.
+//! The number of requests to OpenBao.
 
 use serde_json::json;
-use testkit::{Proxy, Server, refused_address};
+use zts_testkit::{Proxy, Server, closed_port};
 
 use crate::host::{Host, done, failed};
 
 #[test]
 fn where_nothing_is_new_one_listing_is_all() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("listing");
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, "one");
@@ -33,7 +33,7 @@ fn where_nothing_is_new_one_listing_is_all() {
 
 #[test]
 fn one_connection_and_no_login_of_its_own() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("connection");
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, "one");
@@ -54,11 +54,11 @@ fn one_connection_and_no_login_of_its_own() {
 
 #[test]
 fn the_server_that_answered_last_is_asked_first_by_the_next_run() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("last-answer");
     host.declare("db", &json!({})).put("db", "one");
     let ways = [(); 2].map(|()| Proxy::to(&host.server.address()));
-    ways[0].always(testkit::Trouble::Close);
+    ways[0].always(zts_testkit::Fault::Close);
     let addresses = ways.each_ref().map(Proxy::address).join(",");
     for asked in [1, 1] {
         done(&host.rotate_at("db", &addresses));
@@ -69,7 +69,7 @@ fn the_server_that_answered_last_is_asked_first_by_the_next_run() {
 
 #[test]
 fn a_policy_that_allows_no_listing_has_each_read() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("unlisted");
     let policy = "path \"secret/data/hosts/unlisted/*\" { capabilities = [\"read\"] }";
     let path = "sys/policies/acl/host-unlisted";
@@ -83,10 +83,10 @@ fn a_policy_that_allows_no_listing_has_each_read() {
 
 #[test]
 fn a_server_that_knows_no_inline_login_gets_one_login_for_all() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("login");
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(testkit::Trouble::StripHeaders(
+    proxy.always(zts_testkit::Fault::StripHeaders(
         "x-vault-inline-auth-".to_owned(),
     ));
     for name in ["a", "b"] {
@@ -100,12 +100,12 @@ fn a_server_that_knows_no_inline_login_gets_one_login_for_all() {
 
 #[test]
 fn with_openbao_down_nothing_changes() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("down");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({})).put("tls", "one");
     done(&host.rotate("db"));
-    let refused = refused_address();
+    let refused = closed_port();
     let output = host.rotate_at("db", &refused.address());
     failed(&output, "nothing was changed");
     assert!(output.time.as_secs() < 2, "{:?}", output.time);
@@ -118,7 +118,7 @@ fn with_openbao_down_nothing_changes() {
 
 #[test]
 fn a_sealed_server_changes_nothing_either() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "sealed");
     host.declare("db", &json!({})).put("db", "one");
     done(&host.rotate("db"));
@@ -129,12 +129,12 @@ fn a_sealed_server_changes_nothing_either() {
 
 #[test]
 fn a_silent_server_is_waited_for_once_not_for_each_secret() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("silent");
     for name in ["a", "b", "c", "d"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    let hole = testkit::BlackHole::open();
+    let hole = zts_testkit::SilentListener::open();
     let output = host.rotate_at("a", &hole.address());
     failed(&output, "nothing was changed");
     assert_eq!(
@@ -147,10 +147,10 @@ fn a_silent_server_is_waited_for_once_not_for_each_secret() {
     assert_eq!(metrics.matches("rotation_failed{").count(), 4, "{metrics}");
 }
 
-/// The listing is not known there, so the versions are asked for one by one, and nothing is read in vain.
+/// Vault has no such listing, so each version is queried, and only a new one is read.
 #[test]
 fn vault_is_asked_for_the_metadata_of_each_secret() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("vault").on_vault();
     for name in ["a", "b"] {
         host.declare(name, &json!({})).put(name, "one");

@@ -1,13 +1,15 @@
-//! Versions that are not good enough, and secrets that are gone.
+//! Versions that cannot be used, and secrets that are gone.
+
+use std::{thread, time::Duration};
 
 use serde_json::json;
-use testkit::{Proxy, Server, Trouble};
+use zts_testkit::{Fault, Proxy, Server};
 
 use crate::host::{Host, done, failed, names, on_both};
 
 #[test]
 fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("lacking", |host| {
         host.declare("db", &json!({ "required_keys": ["password"] }))
             .put("db", "one");
@@ -43,7 +45,7 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
 
 #[test]
 fn a_version_of_null_is_one_secrets_failure_and_the_others_are_rotated() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("null", |host| {
         for name in ["a", "b", "c"] {
             host.declare(name, &json!({})).put(name, "one");
@@ -70,10 +72,10 @@ fn a_version_of_null_is_one_secrets_failure_and_the_others_are_rotated() {
     });
 }
 
-/// A proxy stands in for data that no server of today gives.
+/// A proxy sends data that no present server sends.
 #[test]
-fn an_odd_answer_to_one_secret_is_its_own_trouble() {
-    testkit::require_bao!();
+fn an_odd_answer_fails_that_secret_alone() {
+    zts_testkit::require_bao!();
     let host = Host::new("odd-answer");
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, "one");
@@ -85,8 +87,8 @@ fn an_odd_answer_to_one_secret_is_its_own_trouble() {
         "<html>",
     ] {
         proxy
-            .behave()
-            .on("/data/hosts/odd-answer/b", Trouble::Body(body.to_owned()));
+            .clear_faults()
+            .on("/data/hosts/odd-answer/b", Fault::Body(body.to_owned()));
         let output = host.rotate_at("b", &proxy.address());
         assert_eq!(output.code(), Some(1), "{body}: {output}");
         let values = ["a", "b", "c"].map(|name| host.value(name));
@@ -96,7 +98,7 @@ fn an_odd_answer_to_one_secret_is_its_own_trouble() {
 
 #[test]
 fn again_tries_a_rejected_version_once_more() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("again");
     host.declare("db", &json!({ "required_keys": ["user"] }))
         .put("db", "one");
@@ -108,9 +110,55 @@ fn again_tries_a_rejected_version_once_more() {
     done(&host.rotate("db"));
 }
 
+/// Returns a host whose secrets `a` and `b` were rejected, and could be deployed now.
+fn host_with_two_rejected_secrets(name: &str) -> Host {
+    let host = Host::new(name);
+    for name in ["a", "b"] {
+        host.declare(name, &json!({ "required_keys": ["user"] }))
+            .put(name, "one");
+    }
+    failed(&host.rotate("a"), "has no key `user`");
+    for name in ["a", "b"] {
+        host.declare(name, &json!({}));
+    }
+    host
+}
+
+#[test]
+fn again_forgets_the_rejection_of_the_named_secret_alone() {
+    zts_testkit::require_bao!();
+    let host = host_with_two_rejected_secrets("again-one");
+    let output = host.rotate_again("a");
+    done(&output);
+    assert_eq!(
+        (host.value("a"), host.value("b")),
+        ("one".into(), String::new())
+    );
+    assert!(
+        output
+            .stderr
+            .contains("`b`: version 1 is not used, it was rejected"),
+        "{output}"
+    );
+    done(&host.rotate_again("b"));
+    assert_eq!(host.value("b"), "one");
+}
+
+#[test]
+fn again_forgets_the_rejections_of_all_named_secrets() {
+    zts_testkit::require_bao!();
+    let host = host_with_two_rejected_secrets("again-two");
+    let run = host.rotation("a").args(["b", "--again"]);
+    done(&run.run());
+    assert_eq!(
+        (host.value("a"), host.value("b")),
+        ("one".into(), "one".into())
+    );
+}
+
 #[test]
 fn an_empty_key_of_a_template_refuses_the_version_too() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("template");
     let templates = json!({ "templates": { "conf": "p={{ password }}" } });
     host.declare("db", &templates).put("db", "one");
@@ -122,7 +170,7 @@ fn an_empty_key_of_a_template_refuses_the_version_too() {
 
 #[test]
 fn a_deleted_secret_leaves_the_host_and_the_others_go_on() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("deleted", |host| {
         host.declare("db", &json!({})).put("db", "one");
         host.declare("tls", &json!({})).put("tls", "one");
@@ -139,14 +187,58 @@ fn a_deleted_secret_leaves_the_host_and_the_others_go_on() {
         done(&output);
         assert!(
             output.stderr.contains("`db`"),
-            "it is told all the same: {output}"
+            "it is reported all the same: {output}"
         );
     });
 }
 
 #[test]
+fn a_deleted_secret_with_an_unknown_owner_leaves_the_host_too() {
+    zts_testkit::require_bao!();
+    on_both("deleted-owner", |host| {
+        host.declare("db", &json!({})).put("db", "one");
+        done(&host.rotate("db"));
+        host.declare("db", &json!({ "owner": "nobody-of-this-name" }));
+        assert_eq!(host.rotate("db").code(), Some(2));
+        assert_eq!(host.value("db"), "one", "it is not deleted");
+        host.server.delete_version(&host.secret("db"));
+        failed(&host.rotate("db"), "was deleted on the server");
+        assert_eq!(
+            (host.output("db").exists(), host.copied("db")),
+            (false, None)
+        );
+    });
+}
+
+#[test]
+fn a_deleted_secret_that_exists_again_before_its_removal_stays() {
+    zts_testkit::require_bao!();
+    let host = Host::new("exists-again");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    host.server.delete_version(&host.secret("db"));
+    let proxy = Proxy::to(&host.server.address());
+    proxy.once_on("/data/", Fault::Trickle(Duration::from_millis(10)));
+    let run = host.start_rotation_at("db", &proxy.address());
+    zts_testkit::wait_for("the rotation has read the secret", || {
+        let requests = proxy.requests();
+        let mut reads = requests.iter().filter(|hit| hit.path.contains("/data/"));
+        reads.next().map(drop)
+    });
+    thread::sleep(Duration::from_millis(300)); // the answer is on its way
+    host.put("db", "two");
+    done(&host.fetch("db").run());
+    let output = run.finish();
+    done(&output);
+    assert_eq!(
+        (host.value("db"), host.copied("db")),
+        ("two".into(), Some(2))
+    );
+}
+
+#[test]
 fn a_destroyed_or_absent_secret_leaves_the_host_too() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("destroyed", |host| {
         for name in ["db", "tls"] {
             host.declare(name, &json!({})).put(name, "one");
@@ -167,7 +259,7 @@ fn a_destroyed_or_absent_secret_leaves_the_host_too() {
 
 #[test]
 fn a_denied_secret_stays_as_it_is() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     on_both("denied", |host| {
         host.declare("db", &json!({})).put("db", "one");
         done(&host.rotate("db"));
@@ -181,12 +273,12 @@ fn a_denied_secret_stays_as_it_is() {
     });
 }
 
-/// However many secrets there are, and however often a timer comes.
+/// The number of secrets and of rotations does not change that.
 #[test]
 fn refused_credentials_are_tried_twice_and_no_more() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "locked-out");
-    host.server.lock_out();
+    host.server.enable_user_lockout();
     for name in ["a", "b", "c", "d", "e", "f", "g"] {
         host.declare(name, &json!({})).put(name, "one");
     }

@@ -1,4 +1,4 @@
-//! New versions come into place, with their copies.
+//! Deployment of new versions and their copies.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -8,7 +8,7 @@ use crate::host::{Host, done, failed, names};
 
 #[test]
 fn a_new_version_replaces_the_old_one_and_its_copy() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("replaced");
     host.declare("db", &json!({})).put("db", "one");
     let output = host.rotate("db");
@@ -25,16 +25,16 @@ fn a_new_version_replaces_the_old_one_and_its_copy() {
         ("two".to_owned(), Some(2))
     );
     assert_eq!(
-        names(&host.workplace("db")),
-        ["changed", "previous", "written"]
+        names(&host.state_dir("db")),
+        ["changed", "fingerprints", "previous", "written"]
     );
-    let old = fs::read_to_string(host.workplace("db").join("previous/password")).unwrap();
-    assert_eq!(old, "one", "whoever has the old directory open can finish");
+    let old = fs::read_to_string(host.state_dir("db").join("previous/password")).unwrap();
+    assert_eq!(old, "one", "open readers can finish");
 }
 
 #[test]
 fn all_secrets_with_the_same_calendar_are_looked_after_and_others_not() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("group");
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, "one");
@@ -54,15 +54,15 @@ fn all_secrets_with_the_same_calendar_are_looked_after_and_others_not() {
 
 #[test]
 fn a_version_with_the_same_files_changes_nothing_but_the_note() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("equal");
     host.declare("db", &json!({})).put("db", "one");
     done(&host.rotate("db"));
-    let changed = fs::read(host.workplace("db").join("changed")).unwrap();
+    let changed = fs::read(host.state_dir("db").join("changed")).unwrap();
     host.put("db", "one");
     done(&host.rotate("db"));
     assert_eq!(
-        fs::read(host.workplace("db").join("changed")).unwrap(),
+        fs::read(host.state_dir("db").join("changed")).unwrap(),
         changed
     );
     assert_eq!(host.copied("db"), Some(2));
@@ -70,7 +70,7 @@ fn a_version_with_the_same_files_changes_nothing_but_the_note() {
 
 #[test]
 fn a_secret_that_was_deleted_with_all_its_versions_and_made_anew_is_new() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("anew");
     host.declare("db", &json!({})).put("db", "one");
     done(&host.rotate("db"));
@@ -82,7 +82,7 @@ fn a_secret_that_was_deleted_with_all_its_versions_and_made_anew_is_new() {
 
 #[test]
 fn metrics_are_for_everybody_and_hold_no_value() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("metrics");
     host.declare("db", &json!({})).put("db", "hunter2");
     host.declare("tls", &json!({ "required_keys": ["key"] }))
@@ -104,8 +104,8 @@ fn metrics_are_for_everybody_and_hold_no_value() {
 }
 
 #[test]
-fn what_vault_fetch_left_half_way_is_seen_through() {
-    testkit::require_bao!();
+fn a_rotation_finishes_an_interrupted_fetch() {
+    zts_testkit::require_bao!();
     let host = Host::new("no-copy");
     host.declare("db", &json!({})).put("db", "one");
     done(&host.rotate("db"));
@@ -116,8 +116,8 @@ fn what_vault_fetch_left_half_way_is_seen_through() {
 }
 
 #[test]
-fn a_place_that_is_somebody_elses_is_that_secrets_trouble_alone() {
-    testkit::require_bao!();
+fn a_place_of_another_program_fails_that_secret_alone() {
+    zts_testkit::require_bao!();
     let host = Host::new("somebody");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({})).put("tls", "one");

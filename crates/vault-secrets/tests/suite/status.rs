@@ -1,4 +1,4 @@
-//! What a person is shown.
+//! The command `status`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn host(name: &str) -> Host {
 
 #[test]
 fn a_table_for_people() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("table");
     let output = host.run(["status"]).run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -36,18 +36,18 @@ fn a_table_for_people() {
         none    -        -        -        -          -
 
         `db`: version 2 was rejected [duration] ago: `hosts/table/db` has no key `password`; `vault-secrets rotate db --again` tries it again
-        `none` is not in place: it was not fetched since the boot, or its directory is not vault-fetch's
+        `none` is not in place: it was not fetched since the boot, or another program made its directory
         ----- stderr -----
         error: 1 of 2 declared secrets are not in place: `none`
 
-        hint: `systemctl start vault-secret-none` fetches it; `journalctl -u vault-secret-none` says why it cannot be fetched
+        hint: `systemctl start vault-secret-none` fetches it; `journalctl -u vault-secret-none` shows why the fetch fails
         ");
     });
 }
 
 #[test]
 fn json_for_programs() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("json");
     let output = host.run(["status", "--json"]).run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -68,12 +68,12 @@ fn json_for_programs() {
 
 #[test]
 fn no_server_is_asked() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = host("offline");
-    let asked = host.server.audited().len();
+    let asked = host.server.audited_requests().len();
     let run = host.run(["status"]).env("BAO_ADDR", "http://127.0.0.1:1");
     assert_eq!(run.run().code(), Some(1)); // `none` is not in place
-    let asked_since: Vec<_> = host.server.audited()[asked..]
+    let asked_since: Vec<_> = host.server.audited_requests()[asked..]
         .iter()
         .filter(|request| request.path.contains("hosts/offline"))
         .cloned()
@@ -83,7 +83,7 @@ fn no_server_is_asked() {
 
 #[test]
 fn a_host_without_secrets() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("empty");
     host.declare("db", &json!({}));
     host.forget("db");
@@ -94,13 +94,13 @@ fn a_host_without_secrets() {
 
 #[test]
 fn a_secret_that_is_not_there_says_why() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = Host::new("not-there");
     host.declare("db", &json!({}));
     host.rotate("db"); // nobody has written it
     let output = host.run(["status"]).run();
     assert_eq!(output.code(), Some(1), "{output}");
-    let said = "`db` is not in place: OpenBao does not have it, or no longer";
+    let said = "`db` is not in place: it does not exist on OpenBao, or was deleted";
     assert!(output.stdout.contains(said), "{output}");
     let output = host.run(["status", "--json"]).run();
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();

@@ -1,12 +1,15 @@
-//! Runs at the same moment.
+//! Simultaneous runs.
+
+use std::fs::{self, File};
 
 use serde_json::json;
+use zts_secure_fs::{Lock, LockKind};
 
 use crate::host::{Host, done};
 
 #[test]
-fn timers_that_fall_together_are_one_question() {
-    testkit::require_bao!();
+fn simultaneous_timers_query_once() {
+    zts_testkit::require_bao!();
     let host = Host::new("timers");
     let names = ["a", "b", "c", "d", "e"];
     for name in names {
@@ -17,7 +20,7 @@ fn timers_that_fall_together_are_one_question() {
         host.put(name, "two");
     }
     let (listed, read) = (host.asked("detailed-metadata"), host.asked("data"));
-    // each is about to run while the first is at work: they have started before it asked, or find nothing
+    // each starts before the query of the first one, or finds no new version
     let runs = names.map(|name| host.start_rotation(name));
     for run in runs {
         done(&run.finish());
@@ -30,8 +33,8 @@ fn timers_that_fall_together_are_one_question() {
 }
 
 #[test]
-fn who_waited_reports_how_it_went_for_its_own_secret() {
-    testkit::require_bao!();
+fn a_run_that_waited_reports_the_result_of_its_own_secret() {
+    zts_testkit::require_bao!();
     let host = Host::new("waited");
     host.declare("bad", &json!({ "required_keys": ["user"] }))
         .put("bad", "one");
@@ -41,4 +44,22 @@ fn who_waited_reports_how_it_went_for_its_own_secret() {
         let codes = runs.map(|run| run.finish().code());
         assert_eq!(codes, [Some(1), Some(0)]);
     }
+}
+
+#[test]
+fn a_run_that_waits_for_another_says_so() {
+    zts_testkit::require_bao!();
+    let host = Host::new("waiting");
+    host.declare("db", &json!({})).put("db", "one");
+    fs::create_dir(host.path("state")).unwrap();
+    let lock = File::create_new(host.path("state/rotate.lock")).unwrap();
+    let lock = Lock::wait(lock, LockKind::Exclusive).unwrap();
+    let run = host.start_rotation("db");
+    run.wait_for_stderr(
+        "another run of `vault-secrets` is rotating secrets: waiting for it to end",
+    );
+    assert_eq!(host.value("db"), "");
+    drop(lock);
+    done(&run.finish());
+    assert_eq!(host.value("db"), "one");
 }

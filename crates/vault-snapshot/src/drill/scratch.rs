@@ -1,70 +1,101 @@
-//! The folder of a drill: it vanishes with it, also where it was killed, as soon as there is another one.
+//! The scratch folder of a drill, and the archive in it.
 
-use std::{env, fs, os::fd::OwnedFd, path::Path};
+use std::{
+    env,
+    ffi::OsStr,
+    fmt::Display,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
-use cli::Failure;
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
-use secure_fs::{Folder, Guard};
 use tempfile::TempDir;
+use zts_cli::Failure;
+use zts_secure_fs::{Folder, Guard, Lock, LockKind};
 
-use crate::store::of_unit;
+use crate::{
+    encryption::Identities, selected_snapshot::SelectedSnapshot, store::systemd_directory,
+};
 
-/// How the folders are named.
+/// The prefix of the folders' names.
 const PREFIX: &str = ".vault-snapshot-drill-";
 
-/// A folder for its owner only.
-pub(crate) struct Scratch {
+/// A folder for its owner only, which is removed on `Drop`. The next drill removes that of a killed
+/// one.
+pub(super) struct ScratchFolder {
     folder: TempDir,
-    /// Tells other drills that this one lives.
-    _lock: OwnedFd,
+    /// A lock that shows other drills that this one runs.
+    _lock: Option<Lock>,
 }
 
-impl Scratch {
-    /// Makes it in `work`, or where systemd gave the unit room, or where temporary files go; and removes those of
-    /// drills that were killed.
+impl ScratchFolder {
+    /// Creates it in `work`, or in systemd's directory of the unit, or in the system's temporary
+    /// directory. Removes those of drills that were killed.
     ///
     /// # Errors
-    /// No folder can be made there.
-    pub(crate) fn new(work: Option<&Path>) -> Result<Self, Failure> {
-        let parent = work.map(Path::to_owned).or_else(of_unit);
+    /// No folder can be created there.
+    pub(super) fn create(work: Option<&Path>) -> Result<Self, Failure> {
+        let parent = work.map(Path::to_owned).or_else(systemd_directory);
         let parent = parent.unwrap_or_else(env::temp_dir);
-        let failed = |cause: &dyn std::fmt::Display| {
+        let failed = |cause: &dyn Display| {
             Failure::failed(format!(
-                "no folder could be made in `{}`: {cause}",
+                "no folder could be created in `{}`: {cause}",
                 parent.display()
             ))
         };
-        Folder::make(&parent, Guard::Links, 0o755, 0o700).map_err(|cause| failed(&cause))?;
-        sweep(&parent);
+        let opened = Folder::create(&parent, Guard::Links, 0o755, 0o700);
+        let opened = opened.map_err(|cause| failed(&cause))?;
+        remove_leftovers(&opened);
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(&parent)
             .map_err(|cause| failed(&cause))?;
-        let lock = lock(folder.path()).map_err(|cause| failed(&cause))?;
+        let name = folder.path().file_name().unwrap_or_default();
+        let lock = lock(&opened, name).map_err(|cause| failed(&cause))?;
         Ok(Self {
             folder,
             _lock: lock,
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-fn lock(folder: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(folder, flags, Mode::empty())?;
-    flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(folder)
+fn lock(parent: &Folder, name: &OsStr) -> io::Result<Option<Lock>> {
+    Lock::try_take(parent.open_entry(name)?.reopen()?, LockKind::Exclusive)
 }
 
-fn sweep(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+fn remove_leftovers(parent: &Folder) {
+    let entries = fs::read_dir(parent.within(""));
+    for entry in entries.into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        if ours && lock(&entry.path()).is_ok() {
-            let _ = fs::remove_dir_all(entry.path()); // another user's is not ours to mend
+        let is_scratch = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        if is_scratch && let Ok(Some(_lock)) = lock(parent, &name) {
+            let _ = fs::remove_dir_all(entry.path()); // fails on those of other users
         }
     }
+}
+
+/// Verifies the snapshot and writes its archive, whose content the cluster's keys encrypt, to
+/// `folder`.
+///
+/// # Errors
+/// The snapshot is damaged or cannot be read, or the archive cannot be written.
+pub(super) fn fetch_archive(
+    selected: &SelectedSnapshot<'_>,
+    identities: &Identities,
+    folder: &Path,
+) -> Result<PathBuf, Failure> {
+    let path = folder.join("archive");
+    let write_failure = |cause: &io::Error| {
+        Failure::failed(format!(
+            "`{}` could not be written: {cause}",
+            path.display()
+        ))
+    };
+    let file = File::create_new(&path).map_err(|cause| write_failure(&cause))?;
+    selected.verify_and_copy(identities, file, write_failure)?;
+    Ok(path)
 }

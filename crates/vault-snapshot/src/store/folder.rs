@@ -1,149 +1,145 @@
-//! Snapshots in a folder.
+//! A backend in a folder.
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use cli::Failure;
 use rustix::{fs::OFlags, io::Errno};
-use secure_fs::Guard;
+use zts_cli::Failure;
+use zts_secure_fs::{Access, Guard, remove_file_if_exists};
 
-use super::{Listed, Look, Place, is_foreign};
+use super::{
+    backend::{Backend, ListedSnapshot, Listing, is_foreign},
+    work::{DRAFT_PREFIX, Draft},
+};
 use crate::{
-    draft::{self, Draft},
-    metadata::{self, ENDING, Metadata},
-    moment::Moment,
+    description::{ARCHIVE_SUFFIXES, DESCRIPTION_SUFFIX, Description, timestamp_in_name},
+    timestamp::Timestamp,
 };
 
 /// A folder with snapshots.
-pub(crate) struct Folder {
+pub(super) struct FolderBackend {
     path: PathBuf,
 }
 
-impl Folder {
-    pub(crate) fn new(path: &Path) -> Self {
+impl FolderBackend {
+    pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
         }
     }
 
-    /// The names and sizes of files that are snapshots by their names.
-    fn files(&self) -> io::Result<Vec<(String, u64)>> {
-        let mut found = Vec::new();
+    /// Returns the names and sizes of files with the name of a snapshot.
+    fn snapshot_files(&self) -> io::Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else {
-                continue; // no name that this program gives
+                continue;
             };
-            if metadata::moment_of(&name).is_none() && !is_foreign(&name) {
+            if timestamp_in_name(&name).is_none() && !is_foreign(&name) {
                 continue;
             }
             match fs::metadata(entry.path()) {
-                Ok(about) if about.is_file() => found.push((name, about.len())),
+                Ok(file) if file.is_file() => files.push((name, file.len())),
                 Ok(_) => {}
-                Err(cause) if is_nothing(&cause) => {}
+                Err(cause) if is_absent(&cause) => {}
                 Err(cause) => return Err(cause),
             }
         }
-        Ok(found)
+        Ok(files)
     }
 
-    /// Puts a file there whole; it does not replace another.
-    fn put_small(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let folder = self.opened()?;
-        let mut draft = draft::make(&folder.within(""))?;
-        draft.write_all(content)?;
-        draft.as_file().sync_all()?;
-        draft.persist_noclobber(folder.within(name))?;
-        Ok(())
+    /// Writes a whole file, which must not replace another.
+    fn put_file(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let draft = self.open_checked()?.unique_draft(DRAFT_PREFIX)?;
+        draft.write(content, Access::Mode(0o600))?.create(name)
     }
 
     fn put_archive(&self, draft: &Draft, name: &str) -> io::Result<()> {
-        let folder = self.opened()?;
-        let place = folder.within(name);
-        // Another name for the same bytes, where the draft is on this file system: at once, and whole.
-        match fs::hard_link(draft.path(), &place) {
+        let folder = self.open_checked()?;
+        let target = folder.within(name);
+        // Atomic, where the draft is on this file system.
+        match fs::hard_link(draft.path(), &target) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(cause),
             Ok(()) => return Ok(folder.flush()?),
             Err(_) => {}
         }
-        let mut copy = draft::make(&folder.within(""))?;
-        io::copy(&mut draft.open()?, copy.as_file_mut())?;
-        copy.as_file().sync_all()?;
-        copy.persist_noclobber(&place)?;
-        Ok(folder.flush()?)
+        let copy = folder.unique_draft(DRAFT_PREFIX)?;
+        io::copy(&mut draft.open()?, &mut copy.file())?;
+        copy.create(name)
     }
 
-    /// The folder, which may be a service's: no other user can lead root out of it.
-    fn opened(&self) -> io::Result<secure_fs::Folder> {
-        Ok(secure_fs::Folder::open(&self.path, Guard::Links)?)
+    /// Opens the folder, which may be a service's. No other user can lead root out of it by links.
+    fn open_checked(&self) -> io::Result<zts_secure_fs::Folder> {
+        Ok(zts_secure_fs::Folder::open(&self.path, Guard::Links)?)
     }
 
-    fn sweep_all(&self) -> io::Result<()> {
-        let folder = self.opened()?;
+    fn remove_lone_descriptions(&self) -> io::Result<()> {
+        let folder = self.open_checked()?;
         for entry in fs::read_dir(folder.within(""))? {
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
             };
-            let of = name.strip_suffix(ENDING);
-            let alone = of.is_some_and(|snapshot| {
-                metadata::moment_of(snapshot).is_some() && !folder.within(snapshot).exists()
+            let snapshot = name.strip_suffix(DESCRIPTION_SUFFIX);
+            let is_alone = snapshot.is_some_and(|snapshot| {
+                timestamp_in_name(snapshot).is_some() && !folder.within(snapshot).exists()
             });
-            if alone {
-                absent(fs::remove_file(folder.within(&name)))?;
+            if is_alone {
+                remove_file_if_exists(&folder.within(&name))?;
             }
         }
         Ok(())
     }
 
-    fn failed(&self, what: &str, cause: &io::Error) -> Failure {
+    fn failure(&self, verb: &str, cause: &io::Error) -> Failure {
         Failure::failed(format!(
-            "`{}` could not be {what}: {cause}",
+            "`{}` could not be {verb}: {cause}",
             self.path.display()
         ))
     }
 }
 
-impl Place for Folder {
-    fn shown(&self) -> String {
+impl Backend for FolderBackend {
+    fn display_name(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn look(&self) -> Result<Look, Failure> {
-        let files = self.files();
+    fn list_files(&self) -> Result<Listing, Failure> {
+        let files = self.snapshot_files();
         files
-            .map(Look::of)
-            .map_err(|cause| self.failed("listed", &cause))
+            .map(Listing::from_files)
+            .map_err(|cause| self.failure("listed", &cause))
     }
 
-    fn named(&self, name: &str) -> Result<Option<Listed>, Failure> {
+    fn find_file(&self, name: &str) -> Result<Option<ListedSnapshot>, Failure> {
         match fs::metadata(self.path.join(name)) {
-            Ok(about) if about.is_file() => {
-                let written = about.modified().map_or(Moment::now(), Moment::from);
-                let listed = Listed::of_any_name(name.to_owned(), about.len(), written);
+            Ok(file) if file.is_file() => {
+                let written = file.modified().map_or(Timestamp::now(), Timestamp::from);
+                let listed = ListedSnapshot::with_any_name(name.to_owned(), file.len(), written);
                 Ok(Some(listed))
             }
             Ok(_) => Ok(None),
-            Err(cause) if is_nothing(&cause) => Ok(None),
-            Err(cause) => Err(self.failed("looked into", &cause)),
+            Err(cause) if is_absent(&cause) => Ok(None),
+            Err(cause) => Err(self.failure("read", &cause)),
         }
     }
 
-    fn metadata(&self, name: &str) -> Result<Option<Metadata>, Failure> {
-        let path = self.path.join(format!("{name}{ENDING}"));
-        // A pipe that lies there in its place has nobody who writes.
-        let at_once = File::options()
+    fn read_description(&self, name: &str) -> Result<Option<Description>, Failure> {
+        let path = self.path.join(format!("{name}{DESCRIPTION_SUFFIX}"));
+        // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+        let file = File::options()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(path);
-        // One that cannot be read is as good as none.
-        Ok(at_once.and_then(Metadata::read).ok().flatten())
+        // One that cannot be read counts as missing.
+        Ok(file.and_then(Description::read).ok().flatten())
     }
 
-    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {
+    fn open_snapshot(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {
         let path = self.path.join(name);
         let file = File::open(&path).map_err(|cause| {
             Failure::failed(format!("`{}` could not be read: {cause}", path.display()))
@@ -151,29 +147,28 @@ impl Place for Folder {
         Ok(Box::new(file))
     }
 
-    fn put(&self, draft: &Draft, metadata: &Metadata) -> Result<(), Failure> {
-        let name = metadata.name();
-        let description = serde_json::to_vec_pretty(metadata).unwrap_or_default();
-        let beside = format!("{name}{ENDING}");
-        let failed = |cause: &io::Error| self.failed("written to", cause);
-        self.put_small(&beside, &description)
+    fn put_snapshot(&self, draft: &Draft, description: &Description) -> Result<(), Failure> {
+        let name = description.name();
+        let description_name = format!("{name}{DESCRIPTION_SUFFIX}");
+        let failed = |cause: &io::Error| self.failure("written to", cause);
+        self.put_file(&description_name, &description.to_json())
             .map_err(|cause| failed(&cause))?;
         self.put_archive(draft, &name).map_err(|cause| {
             if !self.path.join(&name).exists() {
-                let _ = fs::remove_file(self.path.join(&beside)); // the next run would do it, too
+                let _ = fs::remove_file(self.path.join(&description_name)); // else the next run does it
             }
             failed(&cause)
         })
     }
 
-    fn remove(&self, name: &str) -> Result<(), Failure> {
+    fn remove_snapshot(&self, name: &str) -> Result<(), Failure> {
         let path = self.path.join(name);
-        let removed = self.opened().and_then(|folder| {
-            absent(fs::remove_file(folder.within(name)))?;
+        let removed = self.open_checked().and_then(|folder| {
+            remove_file_if_exists(&folder.within(name))?;
             folder.flush()?;
-            absent(fs::remove_file(folder.within(format!("{name}{ENDING}"))))
+            remove_file_if_exists(&folder.within(format!("{name}{DESCRIPTION_SUFFIX}")))
         });
-        removed.map_err(|cause| {
+        removed.map(drop).map_err(|cause| {
             Failure::failed(format!(
                 "`{}` could not be removed: {cause}",
                 path.display()
@@ -181,25 +176,18 @@ impl Place for Folder {
         })
     }
 
-    fn holds(&self, stem: &str) -> bool {
-        let there = |ending: &str| self.path.join(format!("{stem}{ending}")).exists();
-        metadata::ENDINGS.iter().any(|ending| there(ending))
+    fn has_stem(&self, stem: &str) -> bool {
+        let exists = |suffix: &str| self.path.join(format!("{stem}{suffix}")).exists();
+        ARCHIVE_SUFFIXES.iter().any(|suffix| exists(suffix))
     }
 
-    fn sweep(&self) -> Result<(), Failure> {
-        self.sweep_all()
-            .map_err(|cause| self.failed("cleaned up", &cause))
+    fn remove_leftovers(&self) -> Result<(), Failure> {
+        self.remove_lone_descriptions()
+            .map_err(|cause| self.failure("cleaned up", &cause))
     }
 }
 
-/// Just removed, or a link that leads nowhere.
-fn is_nothing(cause: &io::Error) -> bool {
+/// Returns whether the file has just been removed, or is a dangling link.
+fn is_absent(cause: &io::Error) -> bool {
     cause.kind() == io::ErrorKind::NotFound || Errno::from_io_error(cause) == Some(Errno::LOOP)
-}
-
-fn absent(removed: io::Result<()>) -> io::Result<()> {
-    removed.or_else(|cause| match cause.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(cause),
-    })
 }

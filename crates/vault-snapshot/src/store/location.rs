@@ -1,113 +1,146 @@
-//! A bucket's URL with what else leads to it.
+//! The URL of a bucket, with the options behind it, and the credentials.
 
-use std::{env, fs::File, io::Read, path::Path, time::Duration};
+use std::{
+    env,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use cli::Failure;
-use s3::{Credentials, Settings};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
+use zts_cli::Failure;
+use zts_net::Trust;
+use zts_s3::{Credentials, Settings};
 
-/// Longer than any file with credentials, in bytes: `/dev/zero` has no end.
-const LONGEST: u64 = 64 << 10;
+/// The limit of a credentials file in bytes: `/dev/zero` has no end.
+const LIMIT: u64 = 64 << 10;
 
-/// Where in a store snapshots are.
+/// A value of `--s3`.
+#[derive(Debug)]
 pub(crate) struct Location {
-    pub(crate) settings: Settings,
-    /// What keys begin with: empty, or ending in `/`.
-    pub(crate) prefix: String,
+    /// The URL without its options.
+    url: String,
+    /// The URL of the store.
+    pub(super) endpoint: String,
+    bucket: String,
+    /// The prefix of keys: empty, or ending in `/`.
+    pub(super) prefix: String,
+    region: Option<String>,
+    ca: Option<PathBuf>,
+    credentials: Option<PathBuf>,
+    path_style: bool,
 }
 
-/// Reads the value of `--s3`.
-///
-/// # Errors
-/// One that makes no sense, credentials that are missing or cannot be read.
-pub(crate) fn read(text: &str, patience: Duration) -> Result<Location, Failure> {
-    let (url, options) = text.split_once('?').unwrap_or((text, ""));
-    let wrong = |why: &str| {
-        // Somebody's credentials may stand in it, where none belong.
-        let shown = if url.contains('@') { "…" } else { url };
-        Failure::usage(format!("`{shown}` is no place in a store: {why}"))
-            .hint("`https://HOST[:PORT]/BUCKET[/PREFIX]`, and behind `?` what `--help` tells")
-    };
-    let (scheme, rest) = url
-        .split_once("://")
-        .filter(|(scheme, _)| ["http", "https"].contains(scheme))
-        .ok_or_else(|| wrong("it does not begin with `https://`"))?;
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if url.contains('@') {
-        return Err(wrong("it has an `@`; credentials stand in a file"));
-    }
-    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-    if host.is_empty() || bucket.is_empty() {
-        return Err(wrong("it names no bucket"));
-    }
-    let prefix = prefix.trim_end_matches('/');
-    if prefix.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(wrong("`.` and `..` mean nothing in a store"));
-    }
-    let mut settings = Settings {
-        endpoint: format!("{scheme}://{host}"),
-        bucket: bucket.to_owned(),
-        region: variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
-        path_style: true,
-        trust: cli::system_trust(),
-        credentials: none(),
-        patience,
-    };
-    let mut credentials = None;
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("region", name)) => name.clone_into(&mut settings.region),
-            Some(("ca", file)) => settings.trust = openbao::Trust::Bundle(file.into()),
-            Some(("credentials", file)) => credentials = Some(from_file(Path::new(file))?),
-            Some(("style", "path")) => settings.path_style = true,
-            Some(("style", "virtual-host")) => settings.path_style = false,
-            _ => {
-                let name = option.split('=').next().unwrap_or_default();
-                return Err(wrong(&format!("its option `{name}` is unknown")));
+impl Location {
+    /// Parses a value of `--s3`. Reads no file.
+    ///
+    /// # Errors
+    /// The value is invalid.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let (url, options) = text.split_once('?').unwrap_or((text, ""));
+        let invalid = |why: &str| {
+            // It may contain credentials by mistake.
+            let shown = if url.contains('@') { "…" } else { url };
+            Failure::usage(format!("`{shown}` is no URL of a bucket: {why}"))
+                .hint("it reads `https://HOST[:PORT]/BUCKET[/PREFIX]`, with the options behind `?` that `--help` lists")
+        };
+        let (scheme, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| ["http", "https"].contains(scheme))
+            .ok_or_else(|| invalid("it does not begin with `https://`"))?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if url.contains('@') {
+            return Err(invalid("it has an `@`; credentials belong into a file"));
+        }
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        if host.is_empty() || bucket.is_empty() {
+            return Err(invalid("it names no bucket"));
+        }
+        let prefix = prefix.trim_end_matches('/');
+        if prefix.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(invalid("`.` and `..` have no meaning in a bucket"));
+        }
+        let mut location = Self {
+            url: url.to_owned(),
+            endpoint: format!("{scheme}://{host}"),
+            bucket: bucket.to_owned(),
+            prefix: if prefix.is_empty() {
+                String::new()
+            } else {
+                format!("{prefix}/")
+            },
+            region: None,
+            ca: None,
+            credentials: None,
+            path_style: true,
+        };
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("region", name)) => location.region = Some(name.to_owned()),
+                Some(("ca", file)) => location.ca = Some(file.into()),
+                Some(("credentials", file)) => location.credentials = Some(file.into()),
+                Some(("style", "path")) => location.path_style = true,
+                Some(("style", "virtual-host")) => location.path_style = false,
+                _ => {
+                    let name = option.split('=').next().unwrap_or_default();
+                    return Err(invalid(&format!("its option `{name}` is unknown")));
+                }
             }
         }
+        Ok(location)
     }
-    settings.credentials = credentials.or_else(from_environment).ok_or_else(|| {
-        Failure::usage(format!("there are no credentials for `{url}`"))
-            .hint("`credentials=FILE` behind `?`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    })?;
-    Ok(Location {
-        settings,
-        prefix: if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}/")
-        },
-    })
+
+    /// Reads the credentials, and takes the rest from the environment.
+    ///
+    /// # Errors
+    /// There are no credentials, or their file cannot be read.
+    pub(super) fn settings(&self, retry_timeout: Duration) -> Result<Settings, Failure> {
+        let credentials = match &self.credentials {
+            Some(file) => Some(read_credentials(file)?),
+            None => credentials_from_environment(),
+        };
+        let region = self.region.clone();
+        Ok(Settings {
+            endpoint: self.endpoint.clone(),
+            bucket: self.bucket.clone(),
+            region: region
+                .or_else(|| environment_variable("AWS_REGION"))
+                .unwrap_or_else(|| "us-east-1".to_owned()),
+            path_style: self.path_style,
+            trust: self
+                .ca
+                .clone()
+                .map_or_else(zts_cli::system_trust, Trust::Bundle),
+            credentials: credentials.ok_or_else(|| {
+                Failure::usage(format!("there are no credentials for `{}`", self.url)).hint(
+                    "`credentials=FILE` behind `?`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                )
+            })?,
+            retry_timeout,
+        })
+    }
 }
 
-fn none() -> Credentials {
-    Credentials {
-        key_id: String::new(),
-        secret: SecretString::default(),
-        session_token: None,
-    }
-}
-
-fn variable(name: &str) -> Option<String> {
+fn environment_variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn from_environment() -> Option<Credentials> {
+fn credentials_from_environment() -> Option<Credentials> {
     Some(Credentials {
-        key_id: variable("AWS_ACCESS_KEY_ID")?,
-        secret: variable("AWS_SECRET_ACCESS_KEY")?.into(),
-        session_token: variable("AWS_SESSION_TOKEN").map(SecretString::from),
+        key_id: environment_variable("AWS_ACCESS_KEY_ID")?,
+        secret: environment_variable("AWS_SECRET_ACCESS_KEY")?.into(),
+        session_token: environment_variable("AWS_SESSION_TOKEN").map(SecretString::from),
     })
 }
 
-/// Reads a file as AWS's tools have it: `aws_access_key_id = …` and so on, of one profile.
-fn from_file(path: &Path) -> Result<Credentials, Failure> {
+/// Reads a file in the format of AWS's tools, `aws_access_key_id = …` and so on, of one profile.
+fn read_credentials(path: &Path) -> Result<Credentials, Failure> {
     let shown = path.display();
     let mut text = Zeroizing::new(String::new());
     File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
         .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));

@@ -1,24 +1,14 @@
-//! A store that knows S3, also one that fails, stalls, is full, or goes away.
+//! Buckets of S3 stores.
 
 use std::{fs, time::Duration};
 
-use age::secrecy::ExposeSecret;
-use testkit::{ObjectStore, Proxy, Run, Tmpfs, Trouble, refused_address};
+use zts_testkit::{Fault, ObjectStore, Proxy, Run};
 
-use crate::site::{Site, as_of, fill, names, vault_snapshot};
+use crate::site::{Site, copy_with_time, fill, names, vault_snapshot};
 
-macro_rules! require_store {
-    () => {
-        testkit::require_bao!();
-        if testkit::versitygw().is_none() {
-            testkit::skip!("no versitygw on this machine");
-        }
-    };
-}
-
-fn save_to(site: &Site, location: &str) -> Run {
+pub(crate) fn save_to(site: &Site, location: &str) -> Run {
     let work = site.folder.join("work");
-    vault_snapshot(&["save", "--s3", location, "--s3-patience", "4s", "--work"])
+    vault_snapshot(&["save", "--s3", location, "--s3-timeout", "4s", "--work"])
         .arg(work)
         .env("BAO_ADDR", site.server.address())
         .env("BAO_TOKEN", site.server.root_token())
@@ -30,12 +20,12 @@ fn saved_to(site: &Site, location: &str) -> String {
     output.stdout.trim().to_owned()
 }
 
-fn verify(location: &str) -> testkit::Output {
+pub(crate) fn verify(location: &str) -> zts_testkit::RunOutput {
     vault_snapshot(&["verify", "--all", "--s3", location]).run()
 }
 
 #[test]
-fn it_is_put_there_listed_verified_and_pruned() {
+fn a_snapshot_is_stored_listed_verified_and_pruned() {
     require_store!();
     let site = Site::new();
     let store = ObjectStore::start_with_tls();
@@ -54,7 +44,7 @@ fn it_is_put_there_listed_verified_and_pruned() {
     assert_eq!(
         verified
             .stdout
-            .matches("whole by OpenBao's own digests")
+            .matches("intact by OpenBao's own digests")
             .count(),
         2,
         "{verified}"
@@ -66,20 +56,20 @@ fn it_is_put_there_listed_verified_and_pruned() {
         "{pruned}"
     );
     assert_eq!(
-        names(&store.objects()),
+        names(&store.objects_dir()),
         [second.clone(), format!("{second}.json")]
     );
 }
 
 #[test]
-fn a_large_one_goes_in_parts() {
+fn a_large_snapshot_is_uploaded_in_parts() {
     require_store!();
     let site = Site::new();
     fill(&site.server, 60, 700_000);
     let store = ObjectStore::start();
     let proxy = Proxy::to(&store.address());
-    let location = store.location_at(&proxy.address());
-    // Of several folders and stores, each gets the same.
+    let location = store.location_through(&proxy.address());
+    // All folders and buckets get the same file.
     let output = save_to(&site, &location)
         .arg("--dir")
         .arg(&*site.folder)
@@ -91,13 +81,13 @@ fn a_large_one_goes_in_parts() {
     assert_eq!(parts.count(), 3, "42 MB in parts of 16 MiB");
     assert_eq!(
         fs::read(site.path(name)).unwrap(),
-        fs::read(store.objects().join(name)).unwrap()
+        fs::read(store.objects_dir().join(name)).unwrap()
     );
     assert_eq!(verify(&location).code(), Some(0));
 
-    // Each request fails once, in one way or another, and is repeated.
-    for trouble in [Trouble::Status(503), Trouble::Close, Trouble::Truncate(20)] {
-        proxy.behave();
+    // Each request fails once, and is repeated.
+    for trouble in [Fault::Status(503), Fault::Close, Fault::Truncate(20)] {
+        proxy.clear_faults();
         for request in [
             "uploads=",
             "partNumber=1&",
@@ -108,15 +98,15 @@ fn a_large_one_goes_in_parts() {
             proxy.once_on(request, trouble.clone());
         }
         let name = saved_to(&site, &location);
-        proxy.behave();
+        proxy.clear_faults();
         let verified = verify(&location);
         assert_eq!(verified.code(), Some(0), "{trouble:?}: {verified}");
         assert!(verified.stdout.contains(&name), "{verified}");
     }
-    assert!(unfinished(&store).is_empty());
+    assert!(unfinished_uploads(&store).is_empty());
 }
 
-/// The others are no business of who wants the newest: there may be hundreds, and each costs a request.
+/// Reads no other descriptions, because each costs a request.
 #[test]
 fn only_the_description_of_the_newest_is_read() {
     require_store!();
@@ -125,11 +115,11 @@ fn only_the_description_of_the_newest_is_read() {
     let newest = saved_to(&site, &store.location());
     for day in 10..30 {
         let day = format!("2026-01-{day}T00:00:00Z");
-        as_of(&store.objects(), &newest, &day);
+        copy_with_time(&store.objects_dir(), &newest, &day);
     }
     let proxy = Proxy::to(&store.address());
-    let location = store.location_at(&proxy.address());
-    // Requests of a run that succeeds: all, and those for descriptions.
+    let location = store.location_through(&proxy.address());
+    // The numbers of all requests of a successful run and of those for descriptions.
     let requests = |run: Run| {
         let before = proxy.requests().len();
         let output = run.args(["--s3", &location]).run();
@@ -145,20 +135,24 @@ fn only_the_description_of_the_newest_is_read() {
             .env("BAO_ADDR", site.server.address())
             .env("BAO_TOKEN", site.server.root_token())
     };
-    // The archive is read once to judge it, and once to send it.
+    // The archive is read twice: to verify and to upload it.
     assert_eq!(requests(restore()), (4, 1));
     let named = vault_snapshot(&["verify", newest.as_str()]);
     assert_eq!(requests(named), (3, 1));
     assert_eq!(requests(vault_snapshot(&["list"])), (22, 21));
 
-    // Where the newest is flawed, the next one's is read, too.
-    fs::remove_file(store.objects().join(format!("{newest}.json"))).unwrap();
+    // Where the newest has a flaw, the next description is read, too.
+    fs::remove_file(store.objects_dir().join(format!("{newest}.json"))).unwrap();
     assert_eq!(requests(restore()), (5, 2));
 }
 
-/// What a store keeps of uploads that are not completed.
-fn unfinished(store: &ObjectStore) -> Vec<String> {
-    let hidden = store.objects().parent().unwrap().join(".sgwtmp/multipart");
+/// Returns the names of the store's unfinished uploads.
+fn unfinished_uploads(store: &ObjectStore) -> Vec<String> {
+    let hidden = store
+        .objects_dir()
+        .parent()
+        .unwrap()
+        .join(".sgwtmp/multipart");
     if hidden.exists() {
         names(&hidden)
     } else {
@@ -167,211 +161,7 @@ fn unfinished(store: &ObjectStore) -> Vec<String> {
 }
 
 #[test]
-fn a_store_that_fails_for_good_gets_nothing_and_keeps_no_other_from_it() {
-    require_store!();
-    let site = Site::new();
-    let store = ObjectStore::start();
-    let good = ObjectStore::start();
-    for trouble in [
-        Trouble::Status(503),
-        Trouble::Status(403),
-        Trouble::Status(507),
-        Trouble::Html,
-        Trouble::Close,
-        Trouble::Hang,
-    ] {
-        let proxy = Proxy::to(&store.address());
-        proxy.on("PUT ", trouble.clone());
-        let location = store.location_at(&proxy.address());
-        let output = save_to(&site, &location)
-            .args(["--s3", &good.location()])
-            .run();
-        assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
-        assert!(
-            output.stderr.contains("in 1 of 2 places"),
-            "{trouble:?}: {output}"
-        );
-        let left = if store.objects().exists() {
-            names(&store.objects())
-        } else {
-            Vec::new()
-        };
-        assert!(
-            left.iter().all(|name| !name.ends_with(".snap")),
-            "{trouble:?}: {left:?}"
-        );
-    }
-    let refused = refused_address();
-    let output = save_to(&site, &store.location_at(&refused.address())).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert_eq!(
-        verify(&good.location()).stdout.lines().count(),
-        6,
-        "none replaced another"
-    );
-}
-
-/// The same words as for OpenBao: one runbook for both.
-#[test]
-fn a_store_out_of_reach_is_told_as_openbao_is() {
-    require_store!();
-    let site = Site::new();
-    let store = ObjectStore::start_with_tls();
-    let refused = refused_address();
-    let hanging = Proxy::to(&store.address());
-    hanging.always(Trouble::Hang);
-    let without_authority = store.location();
-    let without_authority = without_authority.split("&ca=").next().unwrap();
-    for (location, told) in [
-        (
-            store.location_at(&refused.address()),
-            "no connection: connection refused",
-        ),
-        (
-            store.location_at("http://store.invalid"),
-            "no connection: failed to lookup address information",
-        ),
-        (store.location_at(&hanging.address()), "no answer within"),
-        (
-            without_authority.to_owned(),
-            "TLS failed: no CA certificate known here vouches for its certificate",
-        ),
-    ] {
-        let output = save_to(&site, &location).run();
-        assert_eq!(output.code(), Some(1), "{location}: {output}");
-        assert!(output.stderr.contains(told), "{location}: {output}");
-        assert!(!output.stderr.contains("os error"), "{output}");
-    }
-}
-
-#[test]
-fn a_store_without_space() {
-    require_store!();
-    let site = Site::new();
-    let Some(small) = Tmpfs::mount(1 << 20) else {
-        testkit::skip!("mounting needs root");
-    };
-    let store = ObjectStore::start_in(small.path());
-    let output = save_to(&site, &store.location()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("writing `openbao/openbao-"),
-        "{output}"
-    );
-    let left = if store.objects().exists() {
-        names(&store.objects())
-    } else {
-        Vec::new()
-    };
-    assert_eq!(left, [""; 0]);
-}
-
-#[test]
-fn wrong_keys_and_wrong_places_are_told() {
-    require_store!();
-    let site = Site::new();
-    let store = ObjectStore::start();
-    let wrong = site.folder.join("wrong");
-    fs::write(
-        &wrong,
-        "aws_access_key_id = test-key\naws_secret_access_key = no-such-secret\n",
-    )
-    .unwrap();
-    let location = format!(
-        "{}/backups?credentials={}",
-        store.address(),
-        wrong.display()
-    );
-    let output = save_to(&site, &location).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("SignatureDoesNotMatch"), "{output}");
-    assert!(!output.stderr.contains("no-such-secret"), "{output}");
-    let location = store.location().replace("/backups/", "/missing/");
-    let output = save_to(&site, &location).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("NoSuchBucket"), "{output}");
-    for (location, told) in [
-        ("ftp://host/bucket", "does not begin with"),
-        ("https://host", "names no bucket"),
-        (
-            "https://key:top-secret@host/bucket",
-            "credentials stand in a file",
-        ),
-        (
-            "https://key:top-secret/+@host/bucket",
-            "credentials stand in a file",
-        ),
-        (
-            "https://host/bucket?secret=top-secret",
-            "its option `secret` is unknown",
-        ),
-        ("https://host/bucket/../x", "mean nothing in a store"),
-        ("https://host/bucket", "there are no credentials"),
-    ] {
-        let output = save_to(&site, location).run();
-        assert_eq!(output.code(), Some(2), "{location}: {output}");
-        assert!(output.stderr.contains(told), "{location}: {output}");
-        assert!(!output.stderr.contains("top-secret"), "{output}");
-    }
-}
-
-/// A connection that breaks off says nothing of what lies in the store.
-#[test]
-fn what_cannot_be_read_is_not_called_damaged() {
-    require_store!();
-    let site = Site::new();
-    let store = ObjectStore::start();
-    let identity = age::x25519::Identity::generate();
-    let file = site.folder.join("identity");
-    fs::write(&file, identity.to_string().expose_secret()).unwrap();
-    for recipient in [None, Some(identity.to_public().to_string())] {
-        let encrypted = recipient.iter().flat_map(|to| ["--age-recipient", to]);
-        let saved = save_to(&site, &store.location()).args(encrypted).run();
-        assert_eq!(saved.code(), Some(0), "{saved}");
-        let proxy = Proxy::to(&store.address());
-        // Its description is shorter than that.
-        proxy.on(saved.stdout.trim(), Trouble::Truncate(1_000_000));
-        let location = store.location_at(&proxy.address());
-        let verify = || vault_snapshot(&["verify", "--s3", &location]);
-        for output in [
-            verify().run(),
-            verify().arg("--age-identity").arg(&file).run(),
-        ] {
-            assert_eq!(output.code(), Some(1), "{output}");
-            assert!(output.stderr.contains("could not be read"), "{output}");
-            assert!(!output.stderr.contains("damaged"), "{output}");
-        }
-    }
-}
-
-/// A store that does not know what a page is would be asked for ever.
-#[test]
-fn a_list_without_end_ends() {
-    require_store!();
-    let store = ObjectStore::start();
-    let site = Site::new();
-    let proxy = Proxy::to(&store.address());
-    let objects =
-        "<ListBucketResult><NextContinuationToken>x</NextContinuationToken></ListBucketResult>";
-    proxy.on("list-type=2", Trouble::Body(objects.to_owned()));
-    let location = store.location_at(&proxy.address());
-    let listed = vault_snapshot(&["list", "--s3", &location]).run();
-    assert_eq!(listed.code(), Some(1), "{listed}");
-    assert!(listed.stderr.contains("goes round"), "{listed}");
-    proxy.behave();
-    let uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker></ListMultipartUploadsResult>";
-    proxy.on("uploads=", Trouble::Body(uploads.to_owned()));
-    let saved = save_to(&site, &location).run();
-    assert_eq!(
-        saved.code(),
-        Some(0),
-        "it is there, and sweeping can wait: {saved}"
-    );
-    assert!(saved.stderr.contains("goes round"), "{saved}");
-}
-
-#[test]
-fn runs_that_are_killed_leave_nothing_half() {
+fn killed_runs_leave_no_incomplete_snapshot() {
     require_store!();
     let site = Site::new();
     fill(&site.server, 26, 700_000);
@@ -383,19 +173,19 @@ fn runs_that_are_killed_leave_nothing_half() {
         let running = save_to(&site, &location).start();
         std::thread::sleep(whole * step / (steps - 2));
         running.kill();
-        // All of them at the end: here, whether what this run left is whole.
+        // Only the newest: all are verified at the end.
         let verified = vault_snapshot(&["verify", "--s3", &location]).run();
         assert_eq!(verified.code(), Some(0), "step {step}: {verified}");
         let listed = vault_snapshot(&["list", "--s3", &location]).run();
         assert!(!listed.stdout.contains("FLAWED"), "step {step}: {listed}");
     }
     assert_eq!(verify(&location).code(), Some(0));
-    // Killed while pruning: the newest stays, and what is there is whole.
+    // Killed while pruning: the newest stays, and all are intact.
     let newest = saved_to(&site, &location);
     for delay in [0, 5, 10, 20, 40, 80] {
         for day in 10..20 {
-            as_of(
-                &store.objects(),
+            copy_with_time(
+                &store.objects_dir(),
                 &newest,
                 &format!("2026-01-{day}T00:00:00Z"),
             );
@@ -405,7 +195,7 @@ fn runs_that_are_killed_leave_nothing_half() {
             .start();
         std::thread::sleep(Duration::from_millis(delay));
         running.kill();
-        let left = names(&store.objects());
+        let left = names(&store.objects_dir());
         assert!(left.contains(&newest), "{left:?}");
         let verified = vault_snapshot(&["verify", "--s3", &location]).run();
         assert_eq!(verified.code(), Some(0), "{verified}");

@@ -1,4 +1,4 @@
-//! Snapshots that are not what they were.
+//! Damaged snapshots and descriptions.
 
 use std::{fs, io::Write};
 
@@ -7,8 +7,8 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use crate::site::{Site, vault_snapshot};
 
 #[test]
-fn a_flipped_byte_is_found_wherever_it_is() {
-    testkit::require_bao!();
+fn a_flipped_byte_is_found_at_any_position() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let name = site.saved();
     let path = site.path(&name);
@@ -46,7 +46,9 @@ fn a_flipped_byte_is_found_wherever_it_is() {
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{length} bytes: {verified}");
         assert!(
-            verified.stderr.contains("not of the size it had"),
+            verified
+                .stderr
+                .contains("its size differs from its description"),
             "{verified}"
         );
     }
@@ -55,13 +57,13 @@ fn a_flipped_byte_is_found_wherever_it_is() {
 }
 
 #[test]
-fn a_description_that_does_not_fit_is_no_excuse() {
-    testkit::require_bao!();
+fn a_wrong_description_is_a_flaw() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let name = site.saved();
     let beside = site.path(&format!("{name}.json"));
     let good = fs::read_to_string(&beside).unwrap();
-    for (text, told) in [
+    for (text, message) in [
         (String::new(), "no description beside it"),
         ("{}".to_owned(), "no description beside it"),
         ("\0".repeat(3000), "no description beside it"),
@@ -78,7 +80,7 @@ fn a_description_that_does_not_fit_is_no_excuse() {
         fs::write(&beside, text).unwrap();
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{verified}");
-        assert!(verified.stderr.contains(told), "{verified}");
+        assert!(verified.stderr.contains(message), "{verified}");
         let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
         assert!(listed.stdout.contains("FLAWED"), "{listed}");
     }
@@ -86,10 +88,10 @@ fn a_description_that_does_not_fit_is_no_excuse() {
     assert_eq!(site.verify_all().code(), Some(1));
 }
 
-/// What somebody who may write there puts beside a snapshot neither holds a run up nor steers a terminal.
+/// Checks that a forged description neither blocks a run nor controls the terminal.
 #[test]
-fn a_description_is_not_trusted() {
-    testkit::require_bao!();
+fn forged_descriptions_are_harmless() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let name = site.saved();
     let beside = site.path(&format!("{name}.json"));
@@ -106,9 +108,7 @@ fn a_description_is_not_trusted() {
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{key}: {verified}");
         assert!(
-            verified
-                .stderr
-                .contains("another one than its description says"),
+            verified.stderr.contains("differs from its description"),
             "{verified}"
         );
     }
@@ -128,10 +128,10 @@ fn a_description_is_not_trusted() {
     );
 }
 
-/// Even a description made to fit does not make an archive whole: its own digests count.
+/// Verifies the archive's own digests, also where the description fits the damaged file.
 #[test]
-fn the_archives_own_digests_count() {
-    testkit::require_bao!();
+fn the_digests_in_the_archive_are_verified() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let name = site.saved();
     let path = site.path(&name);
@@ -142,33 +142,33 @@ fn the_archives_own_digests_count() {
         ("true", "damaged"),
     ];
     let whole = fs::read(&path).unwrap();
-    for (change, told) in cases {
+    for (change, message) in cases {
         let mut file = tempfile_of(&whole);
         std::io::Seek::rewind(&mut file).unwrap();
-        let output = std::process::Command::new("sh")
+        let output = std::process::Command::new("/bin/sh")
             .args(["-c", change])
             .stdin(file)
             .output()
             .unwrap();
         fs::write(&path, &output.stdout).unwrap();
-        describe_anew(&site, &name);
+        update_description(&site, &name);
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{change}: {verified}");
-        assert!(verified.stderr.contains(told), "{change}: {verified}");
+        assert!(verified.stderr.contains(message), "{change}: {verified}");
     }
 }
 
 fn tempfile_of(content: &[u8]) -> fs::File {
-    let folder = testkit::scratch_dir();
+    let folder = zts_testkit::scratch_dir();
     let path = folder.join("content");
     fs::File::create(&path).unwrap().write_all(content).unwrap();
     fs::File::open(&path).unwrap()
 }
 
-/// Makes the description say what is there now.
-fn describe_anew(site: &Site, name: &str) {
+/// Updates the description to the current file.
+fn update_description(site: &Site, name: &str) {
     let path = site.path(name);
-    let output = std::process::Command::new("sha256sum")
+    let output = std::process::Command::new(zts_testkit::find_program("sha256sum").unwrap())
         .arg(&path)
         .output()
         .unwrap();

@@ -1,19 +1,19 @@
-//! Who may take a snapshot: whoever may read that one path.
+//! Logins: snapshots need the right to read one path.
 
 use std::fs;
 
 use serde_json::json;
-use testkit::{Kubernetes, Output, Run, Server, scratch_dir, wait_for};
+use zts_testkit::{Kubernetes, Run, RunOutput, Server, scratch_dir, wait_for};
 
 use crate::site::{self, Site, description, vault_snapshot};
 
-/// The policy that the documentation shows.
+/// The policy in the documentation.
 const POLICY: &str = r#"path "sys/storage/raft/snapshot" { capabilities = ["read"] }"#;
 const CANARY: &str =
     r#"path "secret/data/vault-snapshot/canary" { capabilities = ["create", "update"] }"#;
 
-/// Makes the role, and gives the folder with its credentials.
-fn approle(server: &Server, policy: &str) -> testkit::ScratchDir {
+/// Creates the role, and returns the folder with its credentials.
+fn approle(server: &Server, policy: &str) -> zts_testkit::ScratchDir {
     server.write("sys/auth/approle", &json!({ "type": "approle" }));
     let folder = scratch_dir();
     site::approle(server, "snapshot", policy, &folder);
@@ -21,13 +21,13 @@ fn approle(server: &Server, policy: &str) -> testkit::ScratchDir {
 }
 
 fn save(site: &Site) -> Run {
-    vault_snapshot(&["save", "--dir", &site.dir(), "--wait", "1s"])
+    vault_snapshot(&["save", "--dir", &site.dir(), "--retry-timeout", "1s"])
         .env("BAO_ADDR", site.server.address())
 }
 
 #[test]
-fn an_approle_that_may_read_the_snapshot_and_nothing_else() {
-    testkit::require_bao!();
+fn an_approle_with_only_the_right_to_read_snapshots() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let credentials = approle(&site.server, POLICY);
     let run = || {
@@ -37,7 +37,7 @@ fn an_approle_that_may_read_the_snapshot_and_nothing_else() {
     };
     let output = run().run();
     assert_eq!(output.code(), Some(0), "{output}");
-    // The canary needs its own path; without, the snapshot is saved all the same.
+    // Without the right to write the canary, the snapshot is saved nevertheless.
     let output = run()
         .args(["--canary", "secret/vault-snapshot/canary"])
         .run();
@@ -66,9 +66,9 @@ fn an_approle_that_may_read_the_snapshot_and_nothing_else() {
     let value = written["data"]["value"].as_str().unwrap();
     assert!(
         !about.to_string().contains(value),
-        "only its digest stands beside the snapshot"
+        "only its digest is in the description"
     );
-    // And without the one right, no snapshot.
+    // Without the right to read snapshots, none is saved.
     site.server
         .write("sys/policies/acl/snapshot", &json!({ "policy": CANARY }));
     let output = run().run();
@@ -79,12 +79,12 @@ fn an_approle_that_may_read_the_snapshot_and_nothing_else() {
             .contains("`read` on `sys/storage/raft/snapshot`"),
         "{output}"
     );
-    assert!(!output.stderr.contains("tries again"), "{output}");
+    assert!(!output.stderr.contains("trying again"), "{output}");
 }
 
 #[test]
-fn credentials_that_are_not_there_or_refused() {
-    testkit::require_bao!();
+fn missing_and_refused_credentials_are_reported() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let credentials = approle(&site.server, POLICY);
     let run = || {
@@ -107,14 +107,13 @@ fn credentials_that_are_not_there_or_refused() {
     assert_eq!(output.code(), Some(2), "{output}");
 }
 
-/// Workload identity: a JWT that another party signed.
+/// Logs in with a JWT of a workload identity.
 #[test]
 fn a_workloads_token() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let site = Site::new();
-    let Some((key, jwt)) = signed_jwt() else {
-        testkit::skip!("no openssl on this machine");
-    };
+    zts_testkit::require_program!("openssl");
+    let (key, jwt) = signed_jwt();
     let server = &site.server;
     server.write("sys/policies/acl/snapshot", &json!({ "policy": POLICY }));
     server.write("sys/auth/jwt", &json!({ "type": "jwt" }));
@@ -146,11 +145,11 @@ fn a_workloads_token() {
     assert!(output.stderr.contains("auth/other/login"), "{output}");
 }
 
-/// A pod's service account: OpenBao asks the API server whose token it is, and whether it still is.
+/// Logs in with a pod's service account, whose token OpenBao reviews at the API server.
 #[test]
 fn a_service_account() {
-    testkit::require_bao!();
-    testkit::require_kubernetes!();
+    zts_testkit::require_bao!();
+    zts_testkit::require_kubernetes!();
     let site = Site::new();
     let kubernetes = Kubernetes::start();
     kubernetes.add_namespace("backups");
@@ -159,7 +158,7 @@ fn a_service_account() {
     }
     let server = &site.server;
     server.write("sys/policies/acl/snapshot", &json!({ "policy": POLICY }));
-    trust(server, &kubernetes);
+    configure_kubernetes_auth(server, &kubernetes);
     server.write(
         "auth/kubernetes/role/snapshot",
         &json!({
@@ -169,7 +168,7 @@ fn a_service_account() {
     );
     let folder = scratch_dir();
     let file = folder.join("token");
-    let token = |account| kubernetes.token("backups", account, Some("openbao"));
+    let token = |account| kubernetes.create_token("backups", account, Some("openbao"));
     let run = |token: &str| {
         fs::write(&file, token).unwrap();
         let run = save(&site).args(["--auth", "kubernetes", "--role", "snapshot", "--jwt-file"]);
@@ -181,29 +180,29 @@ fn a_service_account() {
     assert!(site.path(output.stdout.trim()).exists(), "{output}");
 
     let other = token("other");
-    let for_the_api_server = kubernetes.token("backups", "snapshot", None);
+    let for_the_api_server = kubernetes.create_token("backups", "snapshot", None);
     for refused in [&other, &for_the_api_server] {
         let output = run(refused);
-        is_refused(&output, refused);
+        assert_refused(&output, refused);
     }
-    kubernetes.get([
+    kubernetes.run_kubectl([
         "delete",
         "serviceaccount",
         "--namespace",
         "backups",
         "snapshot",
     ]);
-    // The API server remembers for ten seconds that a token was good.
+    // The API server caches a valid token for ten seconds.
     let output = wait_for("the deleted account is refused", || {
         let output = run(&good);
         (output.code() != Some(0)).then_some(output)
     });
-    is_refused(&output, &good);
+    assert_refused(&output, &good);
 }
 
 /// Said once, by its name, and without the token.
 #[track_caller]
-fn is_refused(output: &Output, token: &str) {
+fn assert_refused(output: &RunOutput, token: &str) {
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
         output
@@ -211,14 +210,14 @@ fn is_refused(output: &Output, token: &str) {
             .contains("OpenBao refused the login at `auth/kubernetes/login`"),
         "{output}"
     );
-    assert!(!output.stderr.contains("tries again"), "{output}");
+    assert!(!output.stderr.contains("trying again"), "{output}");
     assert!(!output.stderr.contains(token), "{output}");
 }
 
-/// Has OpenBao ask this API server, with the token of an account that may review others'.
-fn trust(server: &Server, kubernetes: &Kubernetes) {
+/// Lets OpenBao review tokens at this API server.
+fn configure_kubernetes_auth(server: &Server, kubernetes: &Kubernetes) {
     kubernetes.add_service_account("backups", "reviewer");
-    kubernetes.get([
+    kubernetes.run_kubectl([
         "create",
         "clusterrolebinding",
         "reviewer",
@@ -231,13 +230,13 @@ fn trust(server: &Server, kubernetes: &Kubernetes) {
         &json!({
             "kubernetes_host": kubernetes.address(),
             "kubernetes_ca_cert": fs::read_to_string(kubernetes.ca_certificate()).unwrap(),
-            "token_reviewer_jwt": kubernetes.token("backups", "reviewer", None),
+            "token_reviewer_jwt": kubernetes.create_token("backups", "reviewer", None),
         }),
     );
 }
 
-/// A public key (PEM), and a JWT that its private half signed.
-fn signed_jwt() -> Option<(String, String)> {
+/// Returns a public key (PEM) and a JWT that its private key signed.
+fn signed_jwt() -> (String, String) {
     let script = r#"
 set -eu
 cd "$1"
@@ -249,14 +248,11 @@ body=$(printf '{"sub":"snapshots","aud":"openbao","iat":%s,"exp":%s}' "$(date +%
 printf '%s.%s.%s' "$head" "$body" "$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem | url)"
 "#;
     let folder = scratch_dir();
-    let output = std::process::Command::new("sh")
+    let output = Run::new("/bin/sh")
         .args(["-c", script, "sh"])
         .arg(&*folder)
-        .output()
-        .ok()?;
-    let key = fs::read_to_string(folder.join("public.pem")).ok()?;
-    output
-        .status
-        .success()
-        .then(|| (key, String::from_utf8(output.stdout).unwrap()))
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let key = fs::read_to_string(folder.join("public.pem")).unwrap();
+    (key, output.stdout)
 }

@@ -1,5 +1,5 @@
-//! The roles that `terraform/vault/snapshots.tf` makes are enough for a save and a drill, and good for nothing
-//! else.
+//! The roles of `terraform/vault/snapshots.tf`, which suffice for a save and a drill and allow
+//! nothing else.
 
 use std::{
     fs,
@@ -7,23 +7,23 @@ use std::{
     process::{Command, Output},
 };
 
-use openbao::{AppRoleCredentials, Authentication, Error, Method, Request, approle};
 use serde_json::{Value, json};
-use testkit::{Fleet, OpenTofu, Server, scratch_dir};
+use zts_openbao::{AppRoleCredentials, Authentication, Error, Method, Request, approle};
+use zts_testkit::{Fleet, OpenTofu, Server, scratch_dir};
 
 use crate::site::{Site, issue, vault_snapshot, write_share};
 
 #[test]
-fn what_opentofu_makes_is_enough_and_no_more() {
-    testkit::require_bao!();
+fn the_roles_have_only_the_needed_rights() {
+    zts_testkit::require_bao!();
     let tofu = match OpenTofu::find() {
         Ok(tofu) => tofu,
-        Err(missing) => testkit::skip!("{missing}"),
+        Err(missing) => zts_testkit::skip!("{missing}"),
     };
-    let fleet = Fleet::scratch();
+    let fleet = Fleet::copy_example();
     let folder = fleet.path().join("terraform/vault");
     if !tofu.init(&folder) {
-        testkit::skip!("no provider hashicorp/vault for tofu on this machine");
+        zts_testkit::skip!("no provider hashicorp/vault for tofu on this machine");
     }
     let site = Site::new();
     let run = |arguments: &[&str]| tofu_at(&site.server, tofu.command(&folder), arguments);
@@ -48,7 +48,7 @@ fn what_opentofu_makes_is_enough_and_no_more() {
         .arg("--approle-dir")
         .arg(&*drills)
         .arg("--bao-program")
-        .arg(testkit::bao().unwrap())
+        .arg(zts_testkit::find_bao().unwrap())
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
 
@@ -66,7 +66,7 @@ fn what_opentofu_makes_is_enough_and_no_more() {
     assert!(may(&site.server, &drills, Method::Get, canary));
 }
 
-/// With what the server has already taken over.
+/// Runs OpenTofu with the resources that the server already has.
 fn tofu_at(server: &Server, mut command: Command, arguments: &[&str]) -> Output {
     command
         .args(arguments)

@@ -1,30 +1,27 @@
-//! Snapshots that are signed, and what somebody can do who may write where they lie.
+//! Signed snapshots, and forgeries by an attacker with write access.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Value, json};
-use testkit::{Output, Run, ScratchDir, scratch_dir};
+use zts_testkit::{Run, RunOutput, ScratchDir, scratch_dir};
 
-use crate::site::{Site, as_of, description, names, vault_snapshot};
+use crate::site::{Site, copy_with_time, description, names, vault_snapshot};
 
-/// A pair of keys, as `openssl` makes it; nothing where there is none.
+/// A key pair by `openssl`.
 struct Keys {
     folder: ScratchDir,
 }
 
 impl Keys {
-    fn new() -> Option<Self> {
-        let keys = Self {
-            folder: scratch_dir(),
-        };
+    fn new(openssl: &Path) -> Self {
+        let folder = scratch_dir();
         let run = |arguments: &[&str]| {
-            let mut command = Command::new("openssl");
-            let command = command.args(arguments).current_dir(&*keys.folder);
-            command.status().is_ok_and(|status| status.success())
+            let output = Run::new(openssl).args(arguments).current_dir(&folder).run();
+            assert_eq!(output.code(), Some(0), "{output}");
         };
-        let made = run(&["genpkey", "-algorithm", "ed25519", "-out", "private"])
-            && run(&["pkey", "-in", "private", "-pubout", "-out", "public"]);
-        made.then_some(keys)
+        run(&["genpkey", "-algorithm", "ed25519", "-out", "private"]);
+        run(&["pkey", "-in", "private", "-pubout", "-out", "public"]);
+        Self { folder }
     }
 
     fn private(&self) -> String {
@@ -38,11 +35,9 @@ impl Keys {
 
 macro_rules! require_keys {
     () => {{
-        testkit::require_bao!();
-        let (Some(one), Some(other)) = (Keys::new(), Keys::new()) else {
-            testkit::skip!("no openssl on this machine");
-        };
-        (one, other)
+        zts_testkit::require_bao!();
+        let openssl = zts_testkit::require_program!("openssl");
+        (Keys::new(&openssl), Keys::new(&openssl))
     }};
 }
 
@@ -65,7 +60,7 @@ fn change(folder: &Path, name: &str, key: &str, value: Value) {
     fs::write(folder.join(format!("{name}.json")), about.to_string()).unwrap();
 }
 
-fn restored(site: &Site, output: &Output, name: &str) {
+fn assert_restored(site: &Site, output: &RunOutput, name: &str) {
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(
         output.stderr.contains(&format!("{name} is restored")),
@@ -75,7 +70,7 @@ fn restored(site: &Site, output: &Output, name: &str) {
 }
 
 #[test]
-fn a_signature_is_for_all_that_the_description_says() {
+fn a_signature_covers_the_whole_description() {
     let (keys, other) = require_keys!();
     let site = Site::new();
     let name = saved(&site, &keys);
@@ -117,19 +112,19 @@ fn a_signature_is_for_all_that_the_description_says() {
         let output = with_keys(&site, "verify", &[&keys]).arg("--all").run();
         assert_eq!(output.code(), Some(1), "{key}: {output}");
     }
-    // The layout of the file says nothing.
+    // The layout of the file does not matter.
     fs::write(site.path(&format!("{name}.json")), about.to_string()).unwrap();
     assert_eq!(with_keys(&site, "verify", &[&keys]).run().code(), Some(0));
 }
 
-/// Somebody who may write there puts an archive of their own there, newer than all, right in its digests.
+/// Refuses the archive of an attacker that is newer than all others and has valid digests.
 #[test]
-fn a_forged_one_takes_no_others_place() {
+fn a_forged_snapshot_is_not_used() {
     let (keys, other) = require_keys!();
     let site = Site::new();
     let real = saved(&site, &keys);
-    let old = as_of(&site.folder, &real, "2026-03-01T09:00:00Z");
-    // Of another server, with the cluster's id, now.
+    let old = copy_with_time(&site.folder, &real, "2026-03-01T09:00:00Z");
+    // From another server, with the cluster's id and the current time.
     let forger = Site::new();
     let made = saved(&forger, &other);
     let id = description(&site.path(&real))["cluster_id"].clone();
@@ -138,16 +133,16 @@ fn a_forged_one_takes_no_others_place() {
     for name in [made.clone(), format!("{made}.json")] {
         fs::copy(forger.path(&name), site.path(&name)).unwrap();
     }
-    // Without a key it would be the newest, and good.
+    // Without a verification key it would be the newest.
     let output = with_keys(&site, "verify", &[]).run();
     assert!(output.stdout.starts_with(&made), "{output}");
     let listed = with_keys(&site, "list", &[&keys]).run();
     assert_eq!(
-        listed.stdout.matches("FLAWED: nobody signed it").count(),
+        listed.stdout.matches("FLAWED: it is not signed").count(),
         1,
         "{listed}"
     );
-    // The copy of the real one under an older name is not what was signed.
+    // A copy of the real one with an older name does not have its signature.
     assert_eq!(
         listed
             .stdout
@@ -172,15 +167,15 @@ fn a_forged_one_takes_no_others_place() {
             .env("BAO_TOKEN", site.server.root_token())
             .run()
     };
-    restored(
+    assert_restored(
         &site,
         &restore(with_keys(&site, "restore", &[&keys])),
         &real,
     );
-    // Nor by name, nor by path, nor without a description.
+    // Neither by name, nor by path, nor without a description.
     let named = restore(with_keys(&site, "restore", &[&keys]).arg(&made));
     assert_eq!(named.code(), Some(1), "{named}");
-    assert!(named.stderr.contains("nobody signed it"), "{named}");
+    assert!(named.stderr.contains("it is not signed"), "{named}");
     fs::remove_file(site.path(&format!("{made}.json"))).unwrap();
     let path = site.path(&made).display().to_string();
     let named = restore(with_keys(&site, "restore", &[&keys]).arg(&path));
@@ -189,7 +184,7 @@ fn a_forged_one_takes_no_others_place() {
 }
 
 #[test]
-fn signed_ones_are_pruned_as_others_are() {
+fn signed_snapshots_are_pruned() {
     let (keys, _) = require_keys!();
     let site = Site::new();
     let first = saved(&site, &keys);
@@ -225,26 +220,26 @@ fn files_that_hold_no_key_are_refused() {
             .env("BAO_TOKEN", "s.none")
             .run()
     };
-    for (output, told) in [
+    for (output, message) in [
         (save(&public), "may read it"),
-        (save(&rsa), "no private key of the kind Ed25519"),
+        (save(&rsa), "no Ed25519 private key"),
         (save("/dev/null"), "cannot be used"),
         (save(&missing), "could not be read"),
         (
             vault_snapshot(&["list", "--dir", &dir, "--verification-key", &private]).run(),
-            "no public key of the kind Ed25519",
+            "no Ed25519 public key",
         ),
         (
             vault_snapshot(&["list", "--dir", &dir, "--verification-key", "/dev/zero"]).run(),
-            "no public key of the kind Ed25519",
+            "no Ed25519 public key",
         ),
         (
             vault_snapshot(&["list", "--dir", &dir, "--verification-key", &missing]).run(),
             "could not be read",
         ),
     ] {
-        assert_eq!(output.code(), Some(2), "{told}: {output}");
-        assert!(output.stderr.contains(told), "{told}: {output}");
+        assert_eq!(output.code(), Some(2), "{message}: {output}");
+        assert!(output.stderr.contains(message), "{message}: {output}");
     }
     fs::set_permissions(&private, fs::Permissions::from_mode(0o644)).unwrap();
     let output = save(&private);

@@ -1,4 +1,4 @@
-//! A server with data, and a folder for its snapshots.
+//! A server with data, a folder for its snapshots, and helpers for both.
 
 use std::{
     fmt::Write,
@@ -8,25 +8,25 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{Output, Run, ScratchDir, Server, scratch_dir};
+use zts_testkit::{Run, RunOutput, ScratchDir, Server, scratch_dir};
 
 pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) folder: ScratchDir,
 }
 
-/// A run of the program.
+/// Returns a run of the program.
 pub(crate) fn vault_snapshot(arguments: &[&str]) -> Run {
     Run::new(env!("CARGO_BIN_EXE_vault-snapshot")).args(arguments)
 }
 
 impl Site {
-    /// A raft server with some megabytes in it.
+    /// Starts a raft server with some megabytes of data.
     pub(crate) fn new() -> Self {
         Self::around(Server::builder().raft().start())
     }
 
-    /// One with a server that somebody else made.
+    /// Fills a running server with data.
     pub(crate) fn around(server: Server) -> Self {
         fill(&server, 40, 50_000);
         Self {
@@ -39,7 +39,7 @@ impl Site {
         self.folder.display().to_string()
     }
 
-    /// `save` into the folder, with the root token.
+    /// Returns `save` into the folder, with the root token.
     pub(crate) fn save(&self) -> Run {
         self.save_from(&self.server.address())
     }
@@ -50,14 +50,14 @@ impl Site {
             .env("BAO_TOKEN", self.server.root_token())
     }
 
-    /// Saves and gives the snapshot's name.
+    /// Saves a snapshot and returns its name.
     pub(crate) fn saved(&self) -> String {
         let output = self.save().run();
         assert_eq!(output.code(), Some(0), "{output}");
         output.stdout.trim().to_owned()
     }
 
-    pub(crate) fn verify_all(&self) -> Output {
+    pub(crate) fn verify_all(&self) -> RunOutput {
         vault_snapshot(&["verify", "--all", "--dir", &self.dir()]).run()
     }
 
@@ -82,7 +82,7 @@ pub(crate) fn fill(server: &Server, count: usize, size: usize) {
     }
 }
 
-/// Makes a role with this policy and its name, and a folder with credentials of it.
+/// Creates a role and its policy of the same name, and a folder with its credentials.
 pub(crate) fn approle(server: &Server, role: &str, policy: &str, folder: &Path) {
     server.write(
         &format!("sys/policies/acl/{role}"),
@@ -95,7 +95,7 @@ pub(crate) fn approle(server: &Server, role: &str, policy: &str, folder: &Path) 
     issue(server, role, folder);
 }
 
-/// Makes a folder with credentials of a role.
+/// Creates a folder with credentials of a role.
 pub(crate) fn issue(server: &Server, role: &str, folder: &Path) {
     let id = server.read(&format!("auth/approle/role/{role}/role-id"));
     let secret = server.write(&format!("auth/approle/role/{role}/secret-id"), &json!({}));
@@ -106,13 +106,13 @@ pub(crate) fn issue(server: &Server, role: &str, folder: &Path) {
     }
 }
 
-/// Writes the key share of a server to a file that nobody else reads.
+/// Writes the key share of a server to a file for its owner only.
 pub(crate) fn write_share(server: &Server, file: &Path) {
     fs::write(file, format!("{}\n", server.unseal_key())).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// The names in a folder, sorted, without the lock's.
+/// Returns the names in a folder, sorted, without the lock file.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -123,14 +123,15 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The description beside a snapshot.
+/// Reads the description beside a snapshot.
 pub(crate) fn description(snapshot: &Path) -> Value {
     let beside = format!("{}.json", snapshot.display());
     serde_json::from_slice(&fs::read(beside).unwrap()).unwrap()
 }
 
-/// A copy of a snapshot that says it was taken at another time, such as `2026-11-24T19:50:00Z`.
-pub(crate) fn as_of(folder: &Path, name: &str, time: &str) -> String {
+/// Copies a snapshot with another time, such as `2026-11-24T19:50:00Z`, and returns the copy's
+/// name.
+pub(crate) fn copy_with_time(folder: &Path, name: &str, time: &str) -> String {
     let mut about = description(&folder.join(name));
     let cluster = about["cluster_name"].as_str().unwrap();
     let other = format!("openbao-{cluster}-{}.snap", time.replace(':', "-"));

@@ -1,17 +1,17 @@
-//! Archives without a description: another program's, or one whose description is lost.
+//! Snapshots without a description: by other programs, or with a lost description.
 
 use std::{fs, time::Duration};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
-use testkit::{ObjectStore, Proxy, Trouble, scratch_dir};
+use zts_testkit::{Fault, ObjectStore, Proxy, scratch_dir};
 
 use crate::{
-    drilled::Drill,
+    drill::Drill,
     site::{Site, vault_snapshot},
 };
 
-/// Saves with OpenBao's own program.
+/// Saves with `bao`.
 fn saved_by_bao(site: &Site) -> String {
     let path = site.path("monday.snap").display().to_string();
     let mut command = site
@@ -22,7 +22,7 @@ fn saved_by_bao(site: &Site) -> String {
     path
 }
 
-fn restore(site: &Site, snapshot: &str, arguments: &[&str]) -> testkit::Output {
+fn restore(site: &Site, snapshot: &str, arguments: &[&str]) -> zts_testkit::RunOutput {
     site.server
         .put_secret("later", &json!({ "value": "newer" }));
     vault_snapshot(&["restore", "--yes", snapshot])
@@ -33,7 +33,7 @@ fn restore(site: &Site, snapshot: &str, arguments: &[&str]) -> testkit::Output {
 }
 
 fn is_restored(site: &Site) {
-    testkit::wait_for("the old state is served", || {
+    zts_testkit::wait_for("the old state is served", || {
         site.server
             .read("secret/data/later")
             .is_none()
@@ -42,8 +42,8 @@ fn is_restored(site: &Site) {
 }
 
 #[test]
-fn another_programs_is_taken_by_its_path() {
-    testkit::require_bao!();
+fn a_snapshot_of_another_program_is_used_by_its_path() {
+    zts_testkit::require_bao!();
     let drill = Drill::new();
     let path = saved_by_bao(&drill.site);
     let listed = vault_snapshot(&["list", "--dir", &drill.site.dir()]).run();
@@ -54,7 +54,7 @@ fn another_programs_is_taken_by_its_path() {
     let verified = vault_snapshot(&["verify", &path]).run();
     assert_eq!(verified.code(), Some(0), "{verified}");
     assert!(
-        verified.stdout.contains("whole by OpenBao's own digests"),
+        verified.stdout.contains("intact by OpenBao's own digests"),
         "{verified}"
     );
     assert!(!verified.stdout.contains("as it was saved"), "{verified}");
@@ -80,7 +80,7 @@ fn another_programs_is_taken_by_its_path() {
         "{output}"
     );
     is_restored(&drill.site);
-    // A damaged one is none the less.
+    // A damaged one is refused.
     let mut spoilt = fs::read(&path).unwrap();
     spoilt[100_000] ^= 1;
     fs::write(&path, spoilt).unwrap();
@@ -94,8 +94,8 @@ fn another_programs_is_taken_by_its_path() {
 }
 
 #[test]
-fn one_whose_description_is_lost_is_taken_where_it_is_named() {
-    testkit::require_bao!();
+fn a_snapshot_with_a_lost_description_is_used_if_named() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let identity = age::x25519::Identity::generate();
     let keys = scratch_dir();
@@ -109,7 +109,7 @@ fn one_whose_description_is_lost_is_taken_where_it_is_named() {
     let good = fs::read(&beside).unwrap();
     fs::remove_file(&beside).unwrap();
     let path = site.path(name).display().to_string();
-    // Not the newest of all, where nobody names it.
+    // It does not count as the newest.
     let bare = vault_snapshot(&["verify", "--dir", &site.dir()]).run();
     assert_eq!(bare.code(), Some(1), "{bare}");
     assert!(bare.stderr.contains("name it or its file"), "{bare}");
@@ -121,7 +121,7 @@ fn one_whose_description_is_lost_is_taken_where_it_is_named() {
     let output = restore(&site, name, &["--dir", &site.dir(), "--age-identity", &key]);
     assert_eq!(output.code(), Some(0), "{output}");
     is_restored(&site);
-    // A description that is another's is not left out without a word.
+    // Another snapshot's description is reported.
     let other = String::from_utf8(good).unwrap();
     fs::write(
         &beside,
@@ -137,10 +137,10 @@ fn one_whose_description_is_lost_is_taken_where_it_is_named() {
 }
 
 #[test]
-fn another_place_may_have_the_description() {
-    testkit::require_bao!();
-    if testkit::versitygw().is_none() {
-        testkit::skip!("no versitygw on this machine");
+fn a_place_with_the_description_is_preferred() {
+    zts_testkit::require_bao!();
+    if zts_testkit::find_versitygw().is_none() {
+        zts_testkit::skip!("no versitygw on this machine");
     }
     let site = Site::new();
     let store = ObjectStore::start();
@@ -152,29 +152,29 @@ fn another_place_may_have_the_description() {
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(!output.stderr.contains("no description"), "{output}");
     is_restored(&site);
-    fs::remove_file(store.objects().join(format!("{name}.json"))).unwrap();
+    fs::remove_file(store.objects_dir().join(format!("{name}.json"))).unwrap();
     let output = restore(&site, name, &["--s3", &store.location()]);
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(output.stderr.contains("no description"), "{output}");
     is_restored(&site);
 }
 
-/// Between the look at it and its upload, somebody may put another one there.
+/// Replaces the snapshot between its verification and its upload.
 #[test]
-fn one_that_is_replaced_after_the_look_at_it_is_not_restored() {
-    testkit::require_bao!();
+fn a_snapshot_replaced_after_its_verification_is_not_restored() {
+    zts_testkit::require_bao!();
     let site = Site::new();
     let path = saved_by_bao(&site);
     let proxy = Proxy::to(&site.server.address());
-    // What is asked first, once the file was looked at: of an address that is of no use, and late.
-    proxy.on("/sys/leader", Trouble::Delay(Duration::from_secs(4)));
-    proxy.on("/sys/leader", Trouble::Status(503));
+    // The first address is asked after the verification, does not answer, and so delays the upload.
+    proxy.on("/sys/leader", Fault::Delay(Duration::from_secs(4)));
+    proxy.on("/sys/leader", Fault::Status(503));
     let addresses = format!("{},{}", proxy.address(), site.server.address());
     let running = vault_snapshot(&["restore", "--yes", &path])
         .env("BAO_ADDR", addresses)
         .env("BAO_TOKEN", site.server.root_token())
         .start();
-    testkit::wait_for("the file was looked at", || {
+    zts_testkit::wait_for("the file was looked at", || {
         (!proxy.requests().is_empty()).then_some(())
     });
     site.server
@@ -184,9 +184,7 @@ fn one_that_is_replaced_after_the_look_at_it_is_not_restored() {
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(output.stderr.contains("nothing is restored"), "{output}");
     assert!(
-        output
-            .stderr
-            .contains("no longer what it was when it was checked"),
+        output.stderr.contains("has changed since it was verified"),
         "{output}"
     );
     assert!(site.server.read("secret/data/later").is_some());

@@ -1,6 +1,6 @@
-//! What makes no sense is said before anything happens.
+//! Wrong usage, and empty folders.
 
-use testkit::scratch_dir;
+use zts_testkit::scratch_dir;
 
 use crate::site::vault_snapshot;
 
@@ -9,7 +9,7 @@ fn wrong_usage_is_status_2() {
     let folder = scratch_dir();
     let dir = folder.display().to_string();
     let secret = format!("age-secret-key-1{}", "q".repeat(58));
-    for (arguments, told) in [
+    for (arguments, message) in [
         (&["save"][..], "there is no place for snapshots"),
         (
             &["save", "--dir", &dir, "--age-recipient", "age1nobody"],
@@ -45,13 +45,13 @@ fn wrong_usage_is_status_2() {
             .env("BAO_ADDR", "http://127.0.0.1:1")
             .run();
         assert_eq!(output.code(), Some(2), "{arguments:?}: {output}");
-        assert!(output.stderr.contains(told), "{arguments:?}: {output}");
+        assert!(output.stderr.contains(message), "{arguments:?}: {output}");
         assert!(!output.stderr.contains(&secret), "{output}");
     }
 }
 
 #[test]
-fn an_empty_folder_has_none() {
+fn an_empty_folder_has_no_snapshots() {
     let folder = scratch_dir();
     let dir = folder.display().to_string();
     let listed = vault_snapshot(&["list", "--dir", &dir]).run();

@@ -1,15 +1,15 @@
-//! Configurations that are refused, each with what is wrong.
+//! Configurations that are refused, with the reason.
 
 use std::fs;
 
 use serde_json::{Value, json};
-use testkit::Run;
+use zts_testkit::Run;
 
 use crate::{Machine, set_mode};
 
 fn machine() -> Machine {
     Machine {
-        folder: testkit::scratch_dir(),
+        folder: zts_testkit::scratch_dir(),
         authority: None,
     }
 }
@@ -18,7 +18,7 @@ fn share() -> String {
     "c0ffee00".repeat(8)
 }
 
-/// A good one, with one value that is another.
+/// Returns a valid configuration with one other value.
 fn with(key: &str, value: Value) -> Value {
     let mut all = json!({
         "log_level": "info",
@@ -30,7 +30,7 @@ fn with(key: &str, value: Value) -> Value {
     all
 }
 
-/// What `lrstanley/vault-unseal` reads.
+/// Returns a configuration of `lrstanley/vault-unseal`.
 fn of_another_tool() -> Value {
     json!({
         "check_interval": "15s",
@@ -40,13 +40,13 @@ fn of_another_tool() -> Value {
 }
 
 #[test]
-fn each_says_what_is_wrong() {
+fn an_invalid_configuration_is_refused_with_the_reason() {
     let machine = machine();
     let many_lists = "nodes and unseal_keys are lists";
     let levels = "`error`, `warn`, `info`, `debug` or `trace`";
     for (configuration, said) in [
         (with("unseal_key", json!([])), "unknown field `unseal_key`"),
-        // A share as the name of a key.
+        // a share as a JSON key
         (with(&share(), json!([])), "the value that ends at"),
         (with("log_level", json!("loud")), levels),
         (with("probe_interval", json!(0)), "`probe_interval` is 0"),
@@ -67,7 +67,7 @@ fn each_says_what_is_wrong() {
             "key share 1 is neither",
         ),
         (with("unseal_keys", json!([])), "there are no key shares"),
-        // A share in a wrong place: what is said must not show it.
+        // a share in a wrong place: the message must not show it
         (with("unseal_keys", json!(share())), many_lists),
         (with("unseal_keys", json!([[share()]])), many_lists),
         (
@@ -100,7 +100,7 @@ fn each_says_what_is_wrong() {
 }
 
 #[test]
-fn files_with_shares_that_others_can_read() {
+fn files_with_shares_that_other_users_can_read_are_refused() {
     let machine = machine();
     machine.configure(&with("probe_interval", json!(5)));
     for mode in [0o640, 0o604, 0o620] {
@@ -113,7 +113,8 @@ fn files_with_shares_that_others_can_read() {
         );
         assert!(output.stderr.contains("chmod 0600"), "{output}");
     }
-    // Without shares anybody may read it, as in the Nix store; the file with the shares, nobody.
+    // A configuration without shares may be readable, as in the Nix store; a file with shares may
+    // not.
     machine.configure(&with("unseal_keys", json!([])));
     set_mode(&machine.path("config.json"), 0o444);
     let shares = machine.write("shares", &share());
@@ -136,7 +137,7 @@ fn files_with_shares_that_others_can_read() {
 }
 
 #[test]
-fn files_that_others_can_read_on_purpose() {
+fn files_that_other_users_can_read_are_accepted_if_allowed() {
     let machine = machine();
     machine.configure(&with("probe_interval", json!(5)));
     set_mode(&machine.path("config.json"), 0o644);
@@ -150,7 +151,7 @@ fn files_that_others_can_read_on_purpose() {
 }
 
 #[test]
-fn files_with_shares_that_are_none() {
+fn files_without_valid_shares_are_refused() {
     let machine = machine();
     machine.configure(&with("unseal_keys", json!([])));
     let file = machine.write("shares", "");

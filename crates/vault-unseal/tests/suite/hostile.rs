@@ -1,29 +1,29 @@
-//! What answers in a node's place, and means no good.
+//! Hostile servers in a node's place.
 
-use testkit::{Proxy, Server, Trouble, shown_of};
+use zts_testkit::{Fault, Proxy, Server, find_leak};
 
 use crate::{Machine, Shares};
 
 #[test]
-fn an_error_that_repeats_the_request_shows_no_share() {
-    testkit::require_bao!();
+fn an_error_that_repeats_the_request_does_not_show_a_share() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let shares = Shares::of(&server);
     server.seal();
     for status in [400, 403, 500] {
         let proxy = Proxy::to(&server.address());
-        proxy.on("POST /v1/sys/unseal", Trouble::Echo(status));
+        proxy.on("POST /v1/sys/unseal", Fault::Echo(status));
         let output = Machine::new(&server).once(&[proxy.address()], &shares.three());
         assert!(!output.stderr.is_empty(), "{output}");
         for share in shares.base64.iter().chain(&shares.hex) {
-            assert_eq!(shown_of(share, &output.stderr), None, "{output}");
+            assert_eq!(find_leak(share, &output.stderr), None, "{output}");
         }
     }
 }
 
 #[test]
 fn long_texts_of_a_node_are_not_logged() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let shares = Shares::of(&server);
     let long = "x".repeat(900_000);
@@ -38,7 +38,7 @@ fn long_texts_of_a_node_are_not_logged() {
         state("\\u001b[2J", "2.7.2"),
     ] {
         let proxy = Proxy::to(&server.address());
-        proxy.always(Trouble::Body(body));
+        proxy.always(Fault::Body(body));
         let output = Machine::new(&server).once(&[proxy.address()], &shares.three());
         assert_eq!(output.code(), Some(1), "{output}");
         assert!(output.stderr.len() < 2000, "{} bytes", output.stderr.len());

@@ -1,5 +1,5 @@
 //! `vault-unseal` on real servers and clusters, through the binary.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod configuration;
 mod hostile;
@@ -17,9 +17,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{Cluster, Output, Run, ScratchDir, Server};
+use zts_testkit::{Cluster, Run, RunOutput, ScratchDir, Server};
 
-/// The machine that unseals.
+/// The machine on which `vault-unseal` runs.
 pub(crate) struct Machine {
     folder: ScratchDir,
     authority: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(server: &Server) -> Self {
         Self {
-            folder: testkit::scratch_dir(),
+            folder: zts_testkit::scratch_dir(),
             authority: server.ca_certificate(),
         }
     }
@@ -37,7 +37,7 @@ impl Machine {
         self.folder.join(name)
     }
 
-    /// Writes a file that only its owner may read.
+    /// Writes a file that only its owner may read, and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
@@ -54,7 +54,7 @@ impl Machine {
         self.run_through(&[], arguments)
     }
 
-    /// A run by way of another program with its arguments, which becomes this one.
+    /// Returns a run through another program with its arguments, which executes `vault-unseal`.
     pub(crate) fn run_through(&self, way: &[&str], arguments: &[&str]) -> Run {
         let all = [way, &[env!("CARGO_BIN_EXE_vault-unseal")]].concat();
         let run = Run::new(all[0])
@@ -67,8 +67,8 @@ impl Machine {
         }
     }
 
-    /// One look with these shares at these nodes.
-    pub(crate) fn once(&self, nodes: &[String], shares: &[&str]) -> Output {
+    /// Runs `vault-unseal --once` with these nodes and shares.
+    pub(crate) fn once(&self, nodes: &[String], shares: &[&str]) -> RunOutput {
         self.configure(&configuration(nodes, shares));
         self.run(&["--once"]).run()
     }
@@ -78,37 +78,37 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A configuration for these nodes and key shares, which says all that there is to say.
+/// Returns a configuration with these nodes and key shares, and with all log lines.
 pub(crate) fn configuration(nodes: &[String], shares: &[&str]) -> Value {
     json!({ "log_level": "trace", "probe_interval": 1, "nodes": nodes, "unseal_keys": shares })
 }
 
-/// The addresses of all nodes.
+/// Returns the addresses of all nodes.
 pub(crate) fn addresses(cluster: &mut Cluster) -> Vec<String> {
     cluster.nodes().iter().map(Server::address).collect()
 }
 
-/// Whether a node is sealed.
+/// Returns whether a node is sealed.
 pub(crate) fn is_sealed(server: &Server) -> bool {
-    openbao::sys::seal_status(&server.anonymous_client())
+    zts_openbao::sys::seal_status(&server.anonymous_client())
         .unwrap()
         .sealed
 }
 
 pub(crate) fn wait_until_unsealed(server: &Server) {
-    testkit::wait_for("the node is unsealed", || {
+    zts_testkit::wait_for("the node is unsealed", || {
         (!is_sealed(server)).then_some(())
     });
 }
 
-/// Key shares, five of which three open a server.
+/// Five key shares with the threshold three.
 pub(crate) struct Shares {
     pub(crate) base64: Vec<String>,
     pub(crate) hex: Vec<String>,
 }
 
 impl Shares {
-    /// Gives an unsealed server five shares in place of its one.
+    /// Replaces the one share of an unsealed server by five.
     pub(crate) fn of(server: &Server) -> Self {
         let rotate = |step: &str, body: Value| {
             let data = server.write(&format!("sys/rotate/root/{step}"), &body);
@@ -131,18 +131,18 @@ impl Shares {
         }
     }
 
-    /// Those of a cluster that nobody knows.
+    /// Returns shares of another cluster.
     pub(crate) fn of_another() -> &'static Self {
         static OTHERS: LazyLock<Shares> = LazyLock::new(|| Shares::of(&Server::dev()));
         &OTHERS
     }
 
-    /// The first three in base64.
+    /// Returns the first three in base64.
     pub(crate) fn three(&self) -> [&str; 3] {
         [&self.base64[0], &self.base64[1], &self.base64[2]]
     }
 
-    pub(crate) fn assert_unsaid(&self, output: &Output) {
+    pub(crate) fn assert_unsaid(&self, output: &RunOutput) {
         for share in self.base64.iter().chain(&self.hex) {
             assert!(!output.stderr.contains(share), "a share was logged");
             assert!(!output.stdout.contains(share), "a share was logged");

@@ -1,24 +1,24 @@
-//! What nodes can be like.
+//! Nodes in different states.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-use testkit::{BlackHole, Certificates, Cluster, Proxy, Server, SilentAddress, Trouble};
+use zts_testkit::{BlackHole, CertificateAuthority, Cluster, Fault, Proxy, Server, SilentListener};
 
 use crate::{Machine, Shares, addresses, configuration, is_sealed, wait_until_unsealed};
 
 #[test]
-fn three_that_were_restarted_and_one_that_hangs() {
-    testkit::require_bao!();
+fn restarted_nodes_are_unsealed_while_one_hangs() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
-    let shares = Shares::of(cluster.leader());
+    let shares = Shares::of(cluster.active_node());
     let machine = Machine::new(&cluster.nodes()[0]);
     let nodes = addresses(&mut cluster);
     machine.configure(&configuration(&nodes, &shares.three()));
     for node in cluster.nodes() {
-        node.seal_by_restart();
+        node.restart_sealed();
     }
 
     let began = Instant::now();
@@ -28,25 +28,28 @@ fn three_that_were_restarted_and_one_that_hangs() {
     running.kill();
 
     for node in cluster.nodes() {
-        node.seal_by_restart();
+        node.restart_sealed();
     }
     cluster.nodes()[0].pause();
     let running = machine.run(&[]).start();
     let began = Instant::now();
     cluster.nodes()[1..].iter().for_each(wait_until_unsealed);
     let took = began.elapsed();
-    assert!(took < testkit::busy(Duration::from_secs(4)), "{took:?}"); // one look at the first alone takes five
+    assert!(
+        took < zts_testkit::scale_timeout(Duration::from_secs(4)),
+        "{took:?}"
+    ); // a probe of the first node takes five seconds
     cluster.nodes()[0].resume();
     wait_until_unsealed(&cluster.nodes()[0]);
     shares.assert_unsaid(&running.kill());
 }
 
 #[test]
-fn ones_that_never_answer_delay_no_other() {
-    testkit::require_bao!();
+fn nodes_that_do_not_answer_delay_no_other() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.seal();
-    let (hole, silent) = (BlackHole::open(), SilentAddress::open());
+    let (hole, silent) = (SilentListener::open(), BlackHole::open());
     let machine = Machine::new(&server);
     let nodes = [hole.address(), silent.address(), server.address()];
     machine.configure(&configuration(&nodes, &[server.unseal_key()]));
@@ -54,19 +57,25 @@ fn ones_that_never_answer_delay_no_other() {
     let began = Instant::now();
     wait_until_unsealed(&server);
     let took = began.elapsed();
-    assert!(took < testkit::busy(Duration::from_secs(2)), "{took:?}");
-    // Its threads wait for an answer; it ends all the same.
+    assert!(
+        took < zts_testkit::scale_timeout(Duration::from_secs(2)),
+        "{took:?}"
+    );
+    // The process ends although its threads wait for an answer.
     let began = Instant::now();
-    running.signal(testkit::Signal::TERM);
+    running.signal(zts_testkit::Signal::TERM);
     let output = running.finish();
     assert_eq!(output.code(), Some(0), "{output}");
     let took = began.elapsed();
-    assert!(took < testkit::busy(Duration::from_secs(1)), "{took:?}");
+    assert!(
+        took < zts_testkit::scale_timeout(Duration::from_secs(1)),
+        "{took:?}"
+    );
 }
 
 #[test]
-fn one_that_is_restarted_is_unsealed_before_its_next_look() {
-    testkit::require_bao!();
+fn a_restarted_node_is_unsealed_before_the_next_interval() {
+    zts_testkit::require_bao!();
     let mut server = Server::builder().raft().start();
     let machine = Machine::new(&server);
     let mut settings = configuration(&[server.address()], &[server.unseal_key()]);
@@ -77,7 +86,7 @@ fn one_that_is_restarted_is_unsealed_before_its_next_look() {
         .run(&["--metrics-file", metrics.to_str().unwrap()])
         .start();
     let says = |line: String| {
-        testkit::wait_for(&line, || {
+        zts_testkit::wait_for(&line, || {
             let text = fs::read_to_string(&metrics).unwrap_or_default();
             text.lines().any(|known| known == line).then_some(())
         });
@@ -89,39 +98,39 @@ fn one_that_is_restarted_is_unsealed_before_its_next_look() {
     for _ in 0..3 {
         server.stop();
         says(node("up", 0));
-        server.seal_by_restart();
+        server.restart_sealed();
         wait_until_unsealed(&server);
     }
     says(node("unsealed_total", 3));
     says(node("sealed", 0));
     let page = fs::read_to_string(&metrics).unwrap();
-    testkit::assert_documented("vault-unseal", &page);
+    zts_testkit::assert_metrics_documented("vault-unseal", &page);
     assert!(running.is_running());
     let output = running.kill();
-    // Each loss and each return is one line.
+    // one line for each lost connection and for each unsealing
     let lines = |what: &str| output.stderr.matches(what).count();
     assert_eq!(lines("no connection"), 3, "{output}");
     assert_eq!(lines("unsealed in"), 3, "{output}");
 }
 
 #[test]
-fn garbage_is_no_answer_and_is_said_once() {
-    testkit::require_bao!();
+fn an_invalid_answer_is_reported_once() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let machine = Machine::new(&server);
     let proxy = Proxy::to(&server.address());
     for trouble in [
-        Trouble::Html,
-        Trouble::Body("{}".to_owned()),
-        Trouble::Body("[1]".to_owned()),
-        Trouble::Body(r#"{"type":"shamir","initialized":true,"sealed":true,"t":0,"progress":0}"#.to_owned()),
-        Trouble::Body(r#"{"type":"shamir","initialized":true,"sealed":true,"t":18446744073709551615,"progress":0}"#.to_owned()),
-        Trouble::Status(500),
-        Trouble::Truncate(40),
-        Trouble::Close,
-        Trouble::Huge(1 << 28),
+        Fault::Html,
+        Fault::Body("{}".to_owned()),
+        Fault::Body("[1]".to_owned()),
+        Fault::Body(r#"{"type":"shamir","initialized":true,"sealed":true,"t":0,"progress":0}"#.to_owned()),
+        Fault::Body(r#"{"type":"shamir","initialized":true,"sealed":true,"t":18446744073709551615,"progress":0}"#.to_owned()),
+        Fault::Status(500),
+        Fault::Truncate(40),
+        Fault::Close,
+        Fault::Huge(1 << 28),
     ] {
-        proxy.behave().always(trouble.clone());
+        proxy.clear_faults().always(trouble.clone());
         let output = machine.once(&[proxy.address()], &[server.unseal_key()]);
         assert_eq!(output.code(), Some(1), "{trouble:?}: {output}");
         assert!(
@@ -129,22 +138,22 @@ fn garbage_is_no_answer_and_is_said_once() {
             "{trouble:?}: {output}"
         );
     }
-    proxy.behave().always(Trouble::Html);
+    proxy.clear_faults().always(Fault::Html);
     let running = machine.run(&[]).start();
     let before = proxy.requests().len();
-    testkit::wait_for("several looks are over", || {
+    zts_testkit::wait_for("several looks are over", || {
         (proxy.requests().len() > before + 4).then_some(())
     });
-    // It answers as it should again: that is said, too.
-    proxy.behave();
+    // a valid answer is reported again
+    proxy.clear_faults();
     let before = proxy.requests().len();
-    testkit::wait_for("another look is over", || {
+    zts_testkit::wait_for("another look is over", || {
         (proxy.requests().len() > before + 1).then_some(())
     });
     let output = running.kill();
     let count = |start: &str| {
         let lines = output.stderr.lines();
-        // Not everybody may lock memory, and that is said, too.
+        // without the right to lock memory there is one warning more
         let of_nodes = lines.filter(|line| !line.contains("memory is not locked"));
         of_nodes.filter(|line| line.starts_with(start)).count()
     };
@@ -152,10 +161,10 @@ fn garbage_is_no_answer_and_is_said_once() {
 }
 
 #[test]
-fn one_that_was_never_initialised_is_left_alone() {
-    testkit::require_bao!();
+fn an_uninitialised_node_is_not_unsealed() {
+    zts_testkit::require_bao!();
     let mut server = Server::builder().raft().start();
-    server.wipe();
+    server.restart_empty();
     let machine = Machine::new(&server);
     let output = machine.once(&[server.address()], &[server.unseal_key()]);
     assert_eq!(output.code(), Some(1), "{output}");
@@ -163,15 +172,17 @@ fn one_that_was_never_initialised_is_left_alone() {
     assert!(output.stderr.contains("not initialised"), "{output}");
 }
 
-/// A cluster's CA changes while the program runs: the file has the new one, and nobody reloads.
+/// The cluster's CA and the file with it change while the program runs, without a reload.
 #[test]
-fn another_authority_is_taken_from_the_file() {
-    testkit::require_bao!();
-    let server = Server::builder().tls(testkit::Certificate::Good).start();
+fn a_new_ca_is_read_from_the_file() {
+    zts_testkit::require_bao!();
+    let server = Server::builder()
+        .tls(zts_testkit::CertificateKind::Valid)
+        .start();
     server.seal();
     let mut machine = Machine::new(&server);
     let authority = machine.path("ca.pem");
-    fs::copy(Certificates::new().authority(), &authority).unwrap();
+    fs::copy(CertificateAuthority::new().ca_certificate(), &authority).unwrap();
     let good = machine.authority.replace(authority.clone()).unwrap();
     machine.configure(&configuration(&[server.address()], &[server.unseal_key()]));
     let mut running = machine.run(&[]).start();
@@ -186,16 +197,16 @@ fn another_authority_is_taken_from_the_file() {
     assert!(output.stderr.contains("TLS failed"), "{output}");
 }
 
-/// What a node costs that is well: one request an interval, over one connection.
+/// The load on an unsealed node is one request in each interval, over one connection.
 #[test]
-fn one_that_is_well_is_asked_once_an_interval() {
-    testkit::require_bao!();
+fn an_unsealed_node_is_probed_once_an_interval() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let proxy = Proxy::to(&server.address());
     let machine = Machine::new(&server);
     machine.configure(&configuration(&[proxy.address()], &[server.unseal_key()]));
     let running = machine.run(&[]).start();
-    testkit::wait_for("it looks", || (!proxy.requests().is_empty()).then_some(()));
+    zts_testkit::wait_for("it looks", || (!proxy.requests().is_empty()).then_some(()));
     std::thread::sleep(Duration::from_millis(3500));
     let count = proxy.requests().len();
     assert!((3..=5).contains(&count), "{count}");
@@ -203,17 +214,17 @@ fn one_that_is_well_is_asked_once_an_interval() {
     running.kill();
 }
 
-/// An empty disk: the node joins its cluster, and can be unsealed only then.
+/// A node with an empty disk can be unsealed once it has joined its cluster.
 #[test]
-fn one_that_joins_a_cluster() {
-    testkit::require_bao!();
+fn a_node_that_joins_its_cluster_is_unsealed() {
+    zts_testkit::require_bao!();
     let mut cluster = Cluster::start_with_tls(3);
-    let shares = Shares::of(cluster.leader());
+    let shares = Shares::of(cluster.active_node());
     let machine = Machine::new(&cluster.nodes()[0]);
     let nodes = addresses(&mut cluster);
     machine.configure(&configuration(&nodes, &shares.three()));
     let running = machine.run(&[]).start();
-    cluster.nodes()[2].wipe();
+    cluster.nodes()[2].restart_empty();
     wait_until_unsealed(&cluster.nodes()[2]);
     let output = running.kill();
     assert!(!output.stderr.contains("error: "), "{output}");

@@ -1,18 +1,18 @@
-//! Several that unseal at once.
+//! Several clients that unseal at the same time.
 
 use std::time::Duration;
 
-use openbao::{sys, unseal};
 use secrecy::SecretString;
-use testkit::{Proxy, Server, Trouble};
+use zts_openbao::{sys, unseal};
+use zts_testkit::{Fault, Proxy, Server};
 
 use crate::{Machine, Shares, configuration, wait_until_unsealed};
 
-/// What each submits adds up, and what one drops is dropped for all: no refusal may be taken for wrong
-/// shares, or none of them would try again.
+/// OpenBao counts the shares of all clients together, and a reset removes those of all. Such a
+/// refusal must not count as a wrong share, because no client would try again.
 #[test]
-fn unsealers_do_not_come_in_each_others_way() {
-    testkit::require_bao!();
+fn several_unsealers_do_not_block_each_other() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let shares = Shares::of(&server);
     let given: Vec<_> = shares.base64.iter().map(String::as_str).collect();
@@ -20,7 +20,7 @@ fn unsealers_do_not_come_in_each_others_way() {
         .map(|place| {
             let machine = Machine::new(&server);
             let mut given = given.clone();
-            given.rotate_left(place); // each begins with another one
+            given.rotate_left(place); // each starts with another share
             machine.configure(&configuration(&[server.address()], &given));
             machine
         })
@@ -40,25 +40,25 @@ fn unsealers_do_not_come_in_each_others_way() {
     }
 }
 
-/// Somebody's wrong share among the right ones: the node refuses them all together, and what is right
-/// is offered again.
+/// Another client submits a wrong share. The node refuses the whole set, and the right shares are
+/// submitted again.
 #[test]
-fn a_wrong_share_of_somebody_else_makes_no_right_one_wrong() {
-    testkit::require_bao!();
+fn a_wrong_share_of_another_client_is_not_counted_against_ours() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let shares = Shares::of(&server);
     let wrong = SecretString::from(&*Shares::of_another().base64[0]);
     server.seal();
     let slow = Proxy::to(&server.address());
-    slow.on("POST", Trouble::Delay(Duration::from_millis(300)));
+    slow.on("POST", Fault::Delay(Duration::from_millis(300)));
     let machine = Machine::new(&server);
     machine.configure(&configuration(&[slow.address()], &shares.three()));
     let running = machine.run(&[]).start();
     let client = server.anonymous_client();
-    testkit::wait_for("it has begun", || {
+    zts_testkit::wait_for("the first share is submitted", || {
         (sys::seal_status(&client).unwrap().progress == 1).then_some(())
     });
-    unseal::submit(&client, &wrong).unwrap();
+    unseal::submit_share(&client, &wrong).unwrap();
     wait_until_unsealed(&server);
     let output = running.kill();
     assert!(!output.stderr.contains("it is sealed: no 3"), "{output}");

@@ -1,25 +1,25 @@
-//! The service as systemd sees it.
+//! Notifications to systemd, and signals.
 
 use std::{fs, os::unix::net::UnixDatagram, time::Duration};
 
-use testkit::{Server, Signal};
+use zts_testkit::{Server, Signal};
 
 use crate::{Machine, configuration, is_sealed, limits::locked_memory, wait_until_unsealed};
 
 #[test]
-fn ready_watchdog_reload_and_end() {
-    testkit::require_bao!();
+fn systemd_is_notified_of_start_watchdog_and_reload() {
+    zts_testkit::require_bao!();
     let mut server = Server::builder().raft().start();
-    server.seal_by_restart();
+    server.restart_sealed();
     let machine = Machine::new(&server);
     let socket = UnixDatagram::bind(machine.path("notify")).unwrap();
     socket
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    let told = |what: &str| loop {
+    let wait_for_message = |expected: &str| loop {
         let mut message = [0; 256];
         let length = socket.recv(&mut message).unwrap();
-        if String::from_utf8_lossy(&message[..length]).contains(what) {
+        if String::from_utf8_lossy(&message[..length]).contains(expected) {
             return;
         }
     };
@@ -30,20 +30,20 @@ fn ready_watchdog_reload_and_end() {
         .env("NOTIFY_SOCKET", machine.path("notify"))
         .env("WATCHDOG_USEC", "300000")
         .start();
-    told("READY=1");
-    told("WATCHDOG=1");
+    wait_for_message("READY=1");
+    wait_for_message("WATCHDOG=1");
     let locked = locked_memory(running.id());
     assert!(is_sealed(&server));
 
-    // A configuration that is wrong changes nothing; the right one counts at once.
+    // An invalid configuration changes nothing; a valid one is used immediately.
     fs::write(machine.path("config.json"), "{").unwrap();
     running.signal(Signal::HUP);
-    told("RELOADING=1");
-    told("READY=1");
+    wait_for_message("RELOADING=1");
+    wait_for_message("READY=1");
     machine.configure(&configuration(&[server.address()], &[server.unseal_key()]));
     running.signal(Signal::HUP);
-    told("RELOADING=1");
-    told("READY=1");
+    wait_for_message("RELOADING=1");
+    wait_for_message("READY=1");
     wait_until_unsealed(&server);
 
     running.signal(Signal::TERM);
@@ -54,15 +54,15 @@ fn ready_watchdog_reload_and_end() {
     assert!(
         output
             .stderr
-            .contains("goes on with the configuration of before"),
+            .contains("the previous configuration stays in use"),
         "{output}"
     );
 }
 
-/// Shells start background jobs so, and Ctrl-C is not for these.
+/// Shells start background jobs with SIGINT ignored, so that Ctrl-C does not end them.
 #[test]
-fn an_interrupt_that_is_ignored_at_the_start_stays_so() {
-    testkit::require_bao!();
+fn sigint_stays_ignored_if_it_was_ignored_at_the_start() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let machine = Machine::new(&server);
     machine.configure(&configuration(&[server.address()], &[server.unseal_key()]));

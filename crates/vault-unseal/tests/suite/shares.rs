@@ -1,16 +1,16 @@
-//! Key shares that are too few, wrong, mixed up, or given twice.
+//! Key shares that are too few, wrong, mixed, or given twice.
 
 use std::fs;
 
-use openbao::{sys, unseal};
 use secrecy::SecretString;
 use serde_json::json;
-use testkit::{Proxy, Server, Trouble};
+use zts_openbao::{sys, unseal};
+use zts_testkit::{Fault, Proxy, Server};
 
 use crate::{Machine, Shares, configuration, is_sealed, wait_until_unsealed};
 
-/// A sealed server that three of five shares open.
-fn sealed() -> (Server, Shares) {
+/// Returns a sealed server, and its five shares with the threshold three.
+fn sealed_server() -> (Server, Shares) {
     let server = Server::dev();
     let shares = Shares::of(&server);
     server.seal();
@@ -18,7 +18,7 @@ fn sealed() -> (Server, Shares) {
 }
 
 fn submit(server: &Server, share: &str) {
-    unseal::submit(&server.anonymous_client(), &SecretString::from(share)).unwrap();
+    unseal::submit_share(&server.anonymous_client(), &SecretString::from(share)).unwrap();
 }
 
 fn progress(server: &Server) -> usize {
@@ -28,9 +28,9 @@ fn progress(server: &Server) -> usize {
 }
 
 #[test]
-fn too_few_are_not_submitted() {
-    testkit::require_bao!();
-    let (server, Shares { base64, hex }) = sealed();
+fn too_few_shares_are_not_submitted() {
+    zts_testkit::require_bao!();
+    let (server, Shares { base64, hex }) = sealed_server();
     let machine = Machine::new(&server);
     let few = machine.once(&[server.address()], &[&base64[0], &base64[1], &hex[1]]);
     assert_eq!(few.code(), Some(1), "{few}");
@@ -42,18 +42,18 @@ fn too_few_are_not_submitted() {
 }
 
 #[test]
-fn wrong_ones_are_submitted_once_and_named() {
-    testkit::require_bao!();
-    let (server, shares) = sealed();
+fn wrong_shares_are_submitted_once_and_reported() {
+    zts_testkit::require_bao!();
+    let (server, shares) = sealed_server();
     let others = Shares::of_another();
     let machine = Machine::new(&server);
     let proxy = Proxy::to(&server.address());
     let given = [&*shares.base64[0], &shares.base64[1], &others.base64[0]];
     machine.configure(&configuration(&[proxy.address()], &given));
     let running = machine.run(&[]).start();
-    testkit::wait_for("several looks are over", || {
-        let looks = proxy.requests();
-        (looks.iter().filter(|hit| hit.method == "GET").count() > 3).then_some(())
+    zts_testkit::wait_for("several probes are over", || {
+        let requests = proxy.requests();
+        (requests.iter().filter(|hit| hit.method == "GET").count() > 3).then_some(())
     });
     let submitted = |proxy: &Proxy| {
         let all = proxy.requests();
@@ -61,7 +61,7 @@ fn wrong_ones_are_submitted_once_and_named() {
     };
     assert_eq!(submitted(&proxy), 3);
 
-    // Somebody who unseals by hand is not in its way any more, nor it in theirs.
+    // a person can now unseal by hand
     submit(&server, &shares.base64[2]);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     submit(&server, &shares.base64[3]);
@@ -80,12 +80,12 @@ fn wrong_ones_are_submitted_once_and_named() {
 }
 
 #[test]
-fn mixed_up_ones_are_told_apart() {
-    testkit::require_bao!();
-    let (server, shares) = sealed();
+fn wrong_shares_among_right_ones_are_reported() {
+    zts_testkit::require_bao!();
+    let (server, shares) = sealed_server();
     let others = Shares::of_another();
     let machine = Machine::new(&server);
-    submit(&server, &others.base64[1]); // somebody had begun, with a wrong one
+    submit(&server, &others.base64[1]); // another client has submitted a wrong share
     let given = [
         &*others.base64[0],
         &shares.base64[4],
@@ -103,11 +103,11 @@ fn mixed_up_ones_are_told_apart() {
 }
 
 #[test]
-fn a_damaged_one_and_one_of_another_length() {
-    testkit::require_bao!();
-    let (server, Shares { base64, hex }) = sealed();
+fn a_damaged_share_and_one_of_another_length_are_reported() {
+    zts_testkit::require_bao!();
+    let (server, Shares { base64, hex }) = sealed_server();
     let machine = Machine::new(&server);
-    // The last byte tells shares apart: this one passes for the first.
+    // the last byte is the number of the share: this one has the number of the first
     let damaged = format!("{}{}", "00".repeat(32), &hex[0][64..]);
     let short = "00".repeat(32);
     let given = [&*damaged, &base64[0], &short, &base64[1], &base64[2]];
@@ -122,9 +122,9 @@ fn a_damaged_one_and_one_of_another_length() {
 }
 
 #[test]
-fn from_files_and_credentials() {
-    testkit::require_bao!();
-    let (server, Shares { base64, hex }) = sealed();
+fn shares_are_read_from_files_and_credentials() {
+    zts_testkit::require_bao!();
+    let (server, Shares { base64, hex }) = sealed_server();
     let machine = Machine::new(&server);
     let lines = machine.write("lines", &format!("{}\n\n  {}\r\n", base64[0], hex[1]));
     let made = json!({ "unseal_keys_b64": [base64[0]], "unseal_shares": 5 });
@@ -147,15 +147,15 @@ fn from_files_and_credentials() {
     assert!(!is_sealed(&server));
 }
 
-/// What answers may send back what it was sent.
+/// A server may repeat the request in its answer.
 #[test]
-fn an_echo_does_not_reach_the_log() {
-    testkit::require_bao!();
-    let (server, shares) = sealed();
+fn an_answer_that_repeats_a_share_is_not_logged() {
+    zts_testkit::require_bao!();
+    let (server, shares) = sealed_server();
     let machine = Machine::new(&server);
     let proxy = Proxy::to(&server.address());
     let echo = json!({ "sealed": shares.base64[0] }).to_string();
-    proxy.on("POST /v1/sys/unseal", Trouble::Body(echo));
+    proxy.on("POST /v1/sys/unseal", Fault::Body(echo));
     let output = machine.once(&[proxy.address()], &shares.three());
     assert_eq!(output.code(), Some(1), "{output}");
     shares.assert_unsaid(&output);
@@ -166,8 +166,8 @@ fn an_echo_does_not_reach_the_log() {
 }
 
 #[test]
-fn after_a_rotation_a_reload_brings_the_new_ones() {
-    testkit::require_bao!();
+fn a_reload_reads_the_shares_of_a_rotated_key() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     let machine = Machine::new(&server);
     let nodes = [server.address()];
@@ -180,7 +180,7 @@ fn after_a_rotation_a_reload_brings_the_new_ones() {
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert!(is_sealed(&server));
     machine.configure(&configuration(&nodes, &shares.three()));
-    running.signal(testkit::Signal::HUP);
+    running.signal(zts_testkit::Signal::HUP);
     wait_until_unsealed(&server);
     let said = "3 different key shares are needed, and 1 are given";
     let output = running.kill();
@@ -188,10 +188,10 @@ fn after_a_rotation_a_reload_brings_the_new_ones() {
 }
 
 #[test]
-fn the_answers_of_the_api_are_taken_as_they_are() {
-    testkit::require_bao!();
+fn answers_of_the_api_are_accepted_as_key_files() {
+    zts_testkit::require_bao!();
     for form in ["keys", "keys_base64", "both", "data"] {
-        let (server, shares) = sealed();
+        let (server, shares) = sealed_server();
         let machine = Machine::new(&server);
         machine.configure(&json!({ "nodes": [server.address()] }));
         let both = json!({ "keys": shares.hex, "keys_base64": shares.base64, "root_token": "s.x" });

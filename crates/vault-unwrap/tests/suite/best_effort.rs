@@ -1,19 +1,19 @@
-//! `--best-effort`: nothing keeps a host from booting.
+//! `--best-effort`: no failure stops the boot of a host.
 
-use testkit::{BlackHole, Output};
+use zts_testkit::{RunOutput, SilentListener};
 
 use crate::host::NewHost;
 
-fn best_effort(host: &NewHost, token: &str, address: &str) -> Output {
+fn best_effort(host: &NewHost, token: &str, address: &str) -> RunOutput {
     let run = host.with_token(token).address(address);
     run.args(["--best-effort"]).deadline("300ms").run()
 }
 
 #[test]
-fn a_failure_is_told_and_ends_with_status_0() {
-    testkit::require_bao!();
+fn a_failure_is_reported_and_the_exit_status_is_0() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("told");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     insta::assert_snapshot!(best_effort(&host, &host.token, &refused.address()), @"
     exit status: 0
     ----- stdout -----
@@ -25,10 +25,10 @@ fn a_failure_is_told_and_ends_with_status_0() {
 }
 
 #[test]
-fn whatever_happens_it_is_0() {
-    testkit::require_bao!();
+fn any_failure_has_exit_status_0() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("whatever");
-    let (refused, hole) = (testkit::refused_address(), BlackHole::open());
+    let (refused, hole) = (zts_testkit::closed_port(), SilentListener::open());
     let address = host.server.address();
     for (token, address) in [
         (host.token.as_str(), refused.address()),
@@ -45,8 +45,8 @@ fn whatever_happens_it_is_0() {
 }
 
 #[test]
-fn a_disk_that_is_in_the_way_is_0_too() {
-    testkit::require_bao!();
+fn an_error_of_the_disk_has_exit_status_0() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("in-the-way");
     std::fs::write(host.approle(), "a file").unwrap();
     let output = best_effort(&host, &host.token, &host.server.address());
@@ -59,8 +59,8 @@ fn a_disk_that_is_in_the_way_is_0_too() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
-    testkit::require_bao!();
+fn wrong_usage_has_exit_status_2() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("usage");
     for (token, address) in [
         (host.token.as_str(), "nonsense"),

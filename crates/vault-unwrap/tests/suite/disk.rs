@@ -1,4 +1,4 @@
-//! A disk that cannot take the credentials must not cost the token.
+//! Errors of the disk must not cost the token.
 
 use std::{
     fs::{self, File},
@@ -7,16 +7,16 @@ use std::{
     time::Duration,
 };
 
-use testkit::{ANOTHER_USER, Acl, Proxy, ReadOnlyDir, Tmpfs, Trouble};
+use zts_testkit::{ANOTHER_USER, AclKind, Fault, Proxy, ReadOnlyDir, Tmpfs};
 
 use crate::host::{NewHost, entries};
 
 #[test]
 fn a_read_only_folder_does_not_cost_the_token() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("read-only");
     let place = ReadOnlyDir::new(|place| fs::create_dir(place.join("there")).unwrap());
-    // who is not root may write to a folder of his own, whatever its parent's mode
+    // a user other than root may write to a folder of its own, whatever its parent's mode
     let is_root = rustix::process::geteuid().is_root();
     let there = is_root.then_some("there");
     for folder in there.into_iter().chain(["missing", "missing/deeper"]) {
@@ -27,13 +27,13 @@ fn a_read_only_folder_does_not_cost_the_token() {
 }
 
 #[test]
-fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
-    testkit::require_bao!();
+fn the_owner_of_a_parent_folder_cannot_redirect_root() {
+    zts_testkit::require_bao!();
     if !rustix::process::geteuid().is_root() {
-        testkit::skip!("giving folders away needs root");
+        zts_testkit::skip!("giving folders away needs root");
     }
     let host = NewHost::new("led-astray");
-    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     let app = place.join("app");
     fs::create_dir(&app).unwrap();
     fs::set_permissions(&*victim, fs::Permissions::from_mode(0o755)).unwrap();
@@ -55,12 +55,12 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
 
 #[test]
 fn a_full_disk_does_not_cost_the_token() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("full");
     let Some(disk) = Tmpfs::mount(64 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
-    disk.fill_up();
+    disk.fill();
     let folder = disk.path().join("approle");
     insta::assert_snapshot!(host.unwrap().to(&folder).run(), @"
     exit status: 1
@@ -76,8 +76,8 @@ fn a_full_disk_does_not_cost_the_token() {
 }
 
 #[test]
-fn a_file_in_the_way_does_not_cost_the_token() {
-    testkit::require_bao!();
+fn a_file_in_place_of_the_folder_does_not_cost_the_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("file");
     fs::write(host.approle(), "precious").unwrap();
     insta::assert_snapshot!(host.unwrap().run(), @"
@@ -91,8 +91,8 @@ fn a_file_in_the_way_does_not_cost_the_token() {
 }
 
 #[test]
-fn parents_that_are_missing_are_made() {
-    testkit::require_bao!();
+fn missing_parent_folders_are_created() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("parents");
     host.unwrap()
         .to(&host.path("var/lib/vault/approle"))
@@ -101,13 +101,13 @@ fn parents_that_are_missing_are_made() {
 }
 
 #[test]
-fn root_is_not_led_elsewhere_by_a_link_in_a_sticky_folder_or_by_an_access_control_list() {
-    testkit::require_bao!();
+fn links_in_sticky_folders_and_access_control_lists_cannot_redirect_root() {
+    zts_testkit::require_bao!();
     if !rustix::process::geteuid().is_root() {
-        testkit::skip!("another user's files need root");
+        zts_testkit::skip!("another user's files need root");
     }
     let host = NewHost::new("led-by-link");
-    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     let sticky = place.join("sticky");
     fs::create_dir(&sticky).unwrap();
     fs::set_permissions(&sticky, fs::Permissions::from_mode(0o1777)).unwrap();
@@ -117,7 +117,7 @@ fn root_is_not_led_elsewhere_by_a_link_in_a_sticky_folder_or_by_an_access_contro
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `[temporary]/sticky/vault` is a symbolic link of another user's, who may lead it elsewhere while root writes below it
+    error: `[temporary]/sticky/vault` is a symbolic link of another user, who may change it while root writes below it
 
     hint: name another folder with `--approle-dir`, or give this one to root
     ");
@@ -125,7 +125,7 @@ fn root_is_not_led_elsewhere_by_a_link_in_a_sticky_folder_or_by_an_access_contro
 
     let listed = place.join("listed");
     fs::create_dir(&listed).unwrap();
-    if testkit::give_by_acl(File::open(&listed).unwrap(), Acl::Access) {
+    if zts_testkit::grant_by_acl(File::open(&listed).unwrap(), AclKind::Access) {
         let output = host.unwrap().to(&listed.join("approle")).run();
         assert_eq!(output.code(), Some(1), "{output}");
         assert!(
@@ -138,13 +138,13 @@ fn root_is_not_led_elsewhere_by_a_link_in_a_sticky_folder_or_by_an_access_contro
 }
 
 #[test]
-fn another_user_who_exchanges_a_folder_gets_root_to_change_nothing() {
-    testkit::require_bao!();
+fn another_user_who_replaces_a_folder_cannot_redirect_root() {
+    zts_testkit::require_bao!();
     if !rustix::process::geteuid().is_root() {
-        testkit::skip!("another user's files need root");
+        zts_testkit::skip!("another user's files need root");
     }
     let host = NewHost::new("exchanged");
-    let (place, victim) = (testkit::scratch_dir(), testkit::scratch_dir());
+    let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     for (folder, mode) in [(&*place, 0o1777), (&*victim, 0o755)] {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -152,7 +152,7 @@ fn another_user_who_exchanges_a_folder_gets_root_to_change_nothing() {
     let (theirs, target) = (name.clone(), victim.to_owned());
     let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let over = std::sync::Arc::clone(&ended);
-    let other = testkit::as_another_user(move || {
+    let other = zts_testkit::spawn_as_another_user(move || {
         while !over.load(std::sync::atomic::Ordering::SeqCst) {
             let _ = fs::create_dir(&theirs);
             let _ = fs::remove_dir(&theirs);
@@ -160,9 +160,9 @@ fn another_user_who_exchanges_a_folder_gets_root_to_change_nothing() {
             let _ = fs::remove_file(&theirs);
         }
     });
-    let nobody = testkit::refused_address();
+    let nobody = zts_testkit::closed_port();
     for run in 0..200 {
-        // to the point where the folder is made, closed and written to
+        // the steps in which the folder is created, restricted and written to
         let unwrap = host
             .unwrap()
             .to(&name.join("approle"))
@@ -186,13 +186,13 @@ fn another_user_who_exchanges_a_folder_gets_root_to_change_nothing() {
     assert!(host.token_is_unused());
 }
 
-/// Each file of the folder takes one page of the tmpfs.
+/// Each file in the folder takes one page of the tmpfs.
 #[test]
-fn a_disk_with_few_free_blocks_costs_no_token() {
-    testkit::require_bao!();
+fn a_disk_with_few_free_blocks_does_not_cost_the_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("few-blocks");
     let Some(disk) = Tmpfs::mount(256 << 10) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let folder = disk.path().join("approle");
     for free in 1..=8_u64 {
@@ -204,7 +204,7 @@ fn a_disk_with_few_free_blocks_costs_no_token() {
             vec![0; 4096 * usize::try_from(free).unwrap()],
         )
         .unwrap();
-        disk.fill_up();
+        disk.fill();
         fs::remove_file(disk.path().join("room")).unwrap();
         let output = host.unwrap().to(&folder).run();
         if output.code() == Some(0) {
@@ -225,36 +225,34 @@ fn a_disk_with_few_free_blocks_costs_no_token() {
 }
 
 #[test]
-fn credentials_that_the_disk_does_not_take_stay_in_memory_until_it_does() {
-    testkit::require_bao!();
+fn credentials_stay_in_memory_until_the_disk_can_be_written_to() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("in-memory");
     let Some(disk) = Tmpfs::mount(1 << 20) else {
-        testkit::skip!("mounting needs root");
+        zts_testkit::skip!("mounting needs root");
     };
     let folder = disk.path().join("approle");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("wrapping/unwrap", Trouble::Delay(Duration::from_secs(1)));
+    proxy.on("wrapping/unwrap", Fault::Delay(Duration::from_secs(1)));
     let mut running = host.unwrap().to(&folder).through(&proxy).start();
-    testkit::wait_for("the token is on its way", || {
+    zts_testkit::wait_for("the token is on its way", || {
         let hits = proxy.requests();
         let traded = hits.iter().any(|hit| hit.path.ends_with("wrapping/unwrap"));
         traded.then_some(())
     });
     disk.set_read_only(true);
     thread::sleep(Duration::from_secs(3));
-    running.signal(testkit::Signal::TERM);
+    running.signal(zts_testkit::Signal::TERM);
     thread::sleep(Duration::from_millis(300));
-    assert!(running.is_running(), "it keeps what it has");
+    assert!(running.is_running(), "it keeps the credentials");
     disk.set_read_only(false);
     let output = running.finish();
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(read("role-id"), host.credentials.role_id, "{output}");
     assert_eq!(read("secret-id"), host.credentials.secret_id);
     assert!(
-        output
-            .stderr
-            .contains("does not take the credentials: Read-only file system")
-            && output.stderr.contains("hint: make room there (`df -h "),
+        output.stderr.contains("Read-only file system")
+            && output.stderr.contains("hint: free space there (`df -h "),
         "{output}"
     );
 }

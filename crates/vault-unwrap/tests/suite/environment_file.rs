@@ -1,4 +1,4 @@
-//! The file that cloud-init put the token into.
+//! The file into which cloud-init writes the token.
 
 use std::{
     fs,
@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use testkit::{Proxy, ReadOnlyDir, Trouble};
+use zts_testkit::{Fault, Proxy, ReadOnlyDir};
 
 use crate::host::NewHost;
 
 #[test]
-fn the_line_is_taken_out_and_all_others_keep_every_byte() {
-    testkit::require_bao!();
+fn the_line_is_removed_and_all_others_keep_every_byte() {
+    zts_testkit::require_bao!();
     let cases: [(&[u8], &[u8]); 11] = [
         (b"VAULT_WRAPPED_TOKEN=@token@\n", b""),
         (b"VAULT_WRAPPED_TOKEN=@token@", b""),
@@ -53,10 +53,10 @@ fn the_line_is_taken_out_and_all_others_keep_every_byte() {
     }
 }
 
-/// As people write it: OpenBao's own names, and comments behind the values.
+/// The file as people write it: with OpenBao's own names, and with comments after the values.
 #[test]
-fn openbaos_names_and_comments_are_understood() {
-    testkit::require_bao!();
+fn variables_of_openbao_and_comments_are_parsed() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("bao-names");
     let address = host.server.address();
     for (prefix, comment) in [
@@ -82,7 +82,7 @@ fn openbaos_names_and_comments_are_understood() {
 
 #[test]
 fn mode_and_owner_are_kept() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("kept-mode");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     fs::set_permissions(host.environment(), fs::Permissions::from_mode(0o604)).unwrap();
@@ -101,7 +101,7 @@ fn mode_and_owner_are_kept() {
 
 #[test]
 fn a_link_stays_a_link() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("link");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\nA=1\n");
     fs::create_dir(host.path("elsewhere")).unwrap();
@@ -116,8 +116,8 @@ fn a_link_stays_a_link() {
 }
 
 #[test]
-fn a_file_that_cannot_be_changed_is_told_and_the_credentials_are_there() {
-    testkit::require_bao!();
+fn a_file_that_cannot_be_changed_is_a_warning() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("fixed");
     let place = ReadOnlyDir::new(|place| {
         let line = format!("VAULT_WRAPPED_TOKEN={}\n", host.token);
@@ -127,20 +127,20 @@ fn a_file_that_cannot_be_changed_is_told_and_the_credentials_are_there() {
     symlink(&file, host.environment()).unwrap();
     let output = host.without_token().run();
     assert_eq!(output.code(), Some(0), "{output}");
-    let expected = "warning: the credentials are there, but the used token stays where it is";
+    let expected = "warning: the credentials are stored, but the used token stays in the file";
     assert!(output.stderr.starts_with(expected), "{output}");
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn a_line_that_somebody_adds_meanwhile_is_not_lost() {
-    testkit::require_bao!();
+fn a_line_that_is_added_meanwhile_is_not_lost() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("meanwhile");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(200)));
+    proxy.on("unwrap", Fault::Delay(Duration::from_millis(200)));
     let running = host.without_token().through(&proxy).start();
-    testkit::wait_for("the token is being used", || {
+    zts_testkit::wait_for("the token is being used", || {
         proxy
             .requests()
             .into_iter()
@@ -155,14 +155,14 @@ fn a_line_that_somebody_adds_meanwhile_is_not_lost() {
 }
 
 #[test]
-fn another_token_that_came_meanwhile_is_kept_for_the_next_start() {
-    testkit::require_bao!();
+fn another_token_that_is_added_meanwhile_stays_for_the_next_start() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("next-token");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(200)));
+    proxy.on("unwrap", Fault::Delay(Duration::from_millis(200)));
     let running = host.without_token().through(&proxy).start();
-    testkit::wait_for("the token is being used", || {
+    zts_testkit::wait_for("the token is being used", || {
         proxy
             .requests()
             .into_iter()
@@ -175,8 +175,8 @@ fn another_token_that_came_meanwhile_is_kept_for_the_next_start() {
 }
 
 #[test]
-fn a_token_from_elsewhere_leaves_the_files_own_alone() {
-    testkit::require_bao!();
+fn a_token_from_another_source_leaves_the_file_unchanged() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("two-tokens");
     host.write_environment("VAULT_WRAPPED_TOKEN=another\n");
     host.unwrap().succeed();
@@ -186,12 +186,12 @@ fn a_token_from_elsewhere_leaves_the_files_own_alone() {
 }
 
 #[test]
-fn after_a_failure_the_file_is_as_it_was() {
-    testkit::require_bao!();
+fn a_failure_leaves_the_file_unchanged() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("failed");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     let before = fs::metadata(host.environment()).unwrap();
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let output = host
         .without_token()
         .address(refused.address())
@@ -206,25 +206,25 @@ fn after_a_failure_the_file_is_as_it_was() {
 }
 
 #[test]
-fn its_access_control_list_stays() {
-    testkit::require_bao!();
+fn the_access_control_list_is_kept() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("listed");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     let file = fs::File::open(host.environment()).unwrap();
-    if !testkit::give_by_acl(&file, testkit::Acl::Access) {
-        testkit::skip!("a file system without access control lists");
+    if !zts_testkit::grant_by_acl(&file, zts_testkit::AclKind::Access) {
+        zts_testkit::skip!("a file system without access control lists");
     }
-    let before = testkit::acl(&file);
+    let before = zts_testkit::read_acl(&file);
     host.without_token().succeed();
-    let after = testkit::acl(fs::File::open(host.environment()).unwrap());
+    let after = zts_testkit::read_acl(fs::File::open(host.environment()).unwrap());
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
     assert!(before.is_some());
     assert_eq!(after, before);
 }
 
 #[test]
-fn what_a_killed_run_left_beside_it_is_swept() {
-    testkit::require_bao!();
+fn the_draft_of_a_killed_run_is_removed() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("swept");
     let draft = host.path(".environment.vault-unwrap");
     host.unwrap().succeed();
@@ -237,4 +237,16 @@ fn what_a_killed_run_left_beside_it_is_swept() {
     host.without_token().succeed();
     assert!(!draft.exists());
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
+}
+
+/// systemd passes the line of `/etc/environment` with the comment.
+#[test]
+fn a_comment_after_the_token_in_a_variable_is_ignored() {
+    zts_testkit::require_bao!();
+    let host = NewHost::new("comment");
+    let text = format!("{} # from cloud-init", host.token);
+    host.without_token()
+        .env("BAO_WRAPPED_TOKEN", text)
+        .succeed();
+    host.assert_has_its_credentials();
 }

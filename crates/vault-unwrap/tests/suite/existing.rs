@@ -1,9 +1,9 @@
-//! Credentials that are there already.
+//! Hosts that have credentials already.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
-use testkit::{HostCredentials, Proxy, Server};
+use zts_testkit::{Fault, HostCredentials, Proxy, Server};
 
 use crate::host::{NewHost, entries};
 
@@ -16,14 +16,14 @@ fn pair(role_id: &str, secret_id: &str) -> HostCredentials {
 }
 
 /// Notes that the host used `token`.
-fn note_tried(host: &NewHost, token: &str) {
+fn record_try(host: &NewHost, token: &str) {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let fingerprint = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
     let noted = host.approle().join("tried-token");
     fs::write(noted, BASE64_STANDARD.encode(fingerprint)).unwrap();
 }
 
-/// A host that was set up before and is given a new token all the same.
+/// Returns a host with credentials and a new token.
 fn set_up(name: &str) -> NewHost {
     let host = NewHost::new(name);
     let credentials = host.credentials.clone();
@@ -31,8 +31,8 @@ fn set_up(name: &str) -> NewHost {
 }
 
 #[test]
-fn without_a_token_there_is_nothing_to_do_and_nobody_is_asked() {
-    testkit::require_bao!();
+fn without_a_token_no_request_is_sent() {
+    zts_testkit::require_bao!();
     let host = set_up("nothing-to-do");
     let proxy = Proxy::to(&host.server.address());
     host.without_token().through(&proxy).succeed();
@@ -42,11 +42,11 @@ fn without_a_token_there_is_nothing_to_do_and_nobody_is_asked() {
 }
 
 #[test]
-fn credentials_that_work_stay_and_the_token_is_not_used() {
-    testkit::require_bao!();
+fn working_credentials_stay_and_the_token_is_not_used() {
+    zts_testkit::require_bao!();
     let host = set_up("keep");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
-    note_tried(&host, &host.token); // as by a run that could not take it out of the file
+    record_try(&host, &host.token); // as after a run that could not remove it from the file
     host.without_token().succeed();
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
@@ -58,28 +58,28 @@ fn credentials_that_work_stay_and_the_token_is_not_used() {
 }
 
 #[test]
-fn credentials_that_are_refused_are_replaced() {
-    testkit::require_bao!();
+fn refused_credentials_are_replaced() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("replace").with_credentials(&pair("old-role", "old-secret"));
     insta::assert_snapshot!(host.unwrap().run(), @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    the credentials of this host are refused; the wrapping token is going to replace them
+    the credentials of this host are refused; the wrapping token replaces them
     ");
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn credentials_that_are_refused_stay_when_the_token_gives_nothing() {
-    testkit::require_bao!();
+fn refused_credentials_stay_if_the_token_is_refused() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("stay").with_credentials(&pair("old-role", "old-secret"));
     insta::assert_snapshot!(host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    the credentials of this host are refused; the wrapping token is going to replace them
-    error: OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
+    the credentials of this host are refused; the wrapping token replaces them
+    error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
     hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
     ");
@@ -91,11 +91,11 @@ fn credentials_that_are_refused_stay_when_the_token_gives_nothing() {
 }
 
 #[test]
-fn with_openbao_down_credentials_and_token_stay() {
-    testkit::require_bao!();
+fn credentials_and_token_stay_while_openbao_is_unavailable() {
+    zts_testkit::require_bao!();
     let host = set_up("down");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     host.without_token().address(refused.address()).succeed();
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
@@ -104,8 +104,8 @@ fn with_openbao_down_credentials_and_token_stay() {
 }
 
 #[test]
-fn half_a_pair_is_none() {
-    testkit::require_bao!();
+fn one_id_alone_counts_as_no_credentials() {
+    zts_testkit::require_bao!();
     for missing in ["role-id", "secret-id"] {
         let host = NewHost::new(&format!("half-{missing}")).with_credentials(&pair("old", "old"));
         fs::remove_file(host.approle().join(missing)).unwrap();
@@ -117,16 +117,16 @@ fn half_a_pair_is_none() {
 }
 
 #[test]
-fn empty_credentials_are_none() {
-    testkit::require_bao!();
+fn empty_files_count_as_no_credentials() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("empty").with_credentials(&pair("old", " \n"));
     host.unwrap().succeed();
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn a_run_that_was_interrupted_half_way_is_finished_without_openbao() {
-    testkit::require_bao!();
+fn an_interrupted_run_is_finished_without_openbao() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("interrupted");
     let HostCredentials {
         role_id, secret_id, ..
@@ -141,8 +141,8 @@ fn a_run_that_was_interrupted_half_way_is_finished_without_openbao() {
 }
 
 #[test]
-fn a_journal_that_is_garbage_is_none() {
-    testkit::require_bao!();
+fn a_damaged_journal_is_ignored() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("journal");
     fs::create_dir(host.approle()).unwrap();
     for garbage in ["", "{", "{}", r#"{"role_id":"x"}"#] {
@@ -155,8 +155,8 @@ fn a_journal_that_is_garbage_is_none() {
 }
 
 #[test]
-fn what_a_killed_run_left_in_the_folder_is_cleaned_up() {
-    testkit::require_bao!();
+fn drafts_of_a_killed_run_are_removed() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("litter");
     fs::create_dir(host.approle()).unwrap();
     fs::write(host.approle().join(".secret-id.new"), "half a secret").unwrap();
@@ -166,8 +166,8 @@ fn what_a_killed_run_left_in_the_folder_is_cleaned_up() {
 }
 
 #[test]
-fn files_and_folder_that_were_too_open_are_closed() {
-    testkit::require_bao!();
+fn modes_that_are_too_wide_are_corrected() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("too-open").with_credentials(&pair("old-role", "old-secret"));
     let open = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -179,12 +179,12 @@ fn files_and_folder_that_were_too_open_are_closed() {
     assert_eq!(crate::host::mode(&host.approle().join("secret-id")), "0600");
 }
 
-/// Credentials that OpenBao refuses, and a token that cannot replace them: however often the unit starts.
+/// OpenBao refuses the credentials and the token, however often the unit starts.
 #[test]
 fn refused_credentials_never_lock_the_role() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let server = Server::dev();
-    server.lock_out();
+    server.enable_user_lockout();
     let host = NewHost::on(server, "never-locked");
     let good = host.credentials.clone();
     let host = host.with_credentials(&pair(&good.role_id, "wrong"));
@@ -196,12 +196,12 @@ fn refused_credentials_never_lock_the_role() {
     assert!(host.can_log_in());
 }
 
-/// The server says nothing of the credentials, and somebody gave the host a token.
+/// A locked role hides whether the credentials are valid, and the host has a new token.
 #[test]
-fn a_locked_role_does_not_keep_a_new_token_from_its_use() {
-    testkit::require_bao!();
+fn a_new_token_is_used_although_the_role_is_locked() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
-    server.lock_out();
+    server.enable_user_lockout();
     let host = NewHost::on(server, "locked-role");
     let good = host.credentials.clone();
     let host = host.with_credentials(&pair(&good.role_id, "old"));
@@ -216,33 +216,33 @@ fn a_locked_role_does_not_keep_a_new_token_from_its_use() {
 }
 
 #[test]
-fn a_clone_with_a_token_of_its_own_becomes_the_host_that_the_token_is_for() {
-    testkit::require_bao!();
+fn a_clone_becomes_the_host_of_its_token() {
+    zts_testkit::require_bao!();
     let original = NewHost::new("original");
     let host = NewHost::new("clone").with_credentials(&original.credentials);
-    note_tried(&host, &original.token);
+    record_try(&host, &original.token);
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     insta::assert_snapshot!(host.without_token().run(), @"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    this host has credentials that work, and a wrapping token that it never tried: the token is newer, and is traded
+    this host has working credentials and a wrapping token that it never tried: the token is newer, and is traded
     ");
     host.assert_has_its_credentials();
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
-    host.without_token().succeed(); // and nothing more on the next start
+    host.without_token().succeed(); // without output on the next start
 }
 
 #[test]
-fn a_clone_whose_token_gives_nothing_stays_and_says_so_at_each_start() {
-    testkit::require_bao!();
+fn a_clone_with_a_refused_token_stays_and_warns_at_each_start() {
+    zts_testkit::require_bao!();
     let host = set_up("clone-no-token");
     let used = "s.w2EcqJLUZWb6HNYTeK0NorZq";
     fs::write(host.environment(), format!("VAULT_WRAPPED_TOKEN={used}\n")).unwrap();
     for _ in 0..2 {
         let output = host.without_token().run();
         assert_eq!(output.code(), Some(0), "{output}");
-        let said = "warning: the credentials of this host stay, and the wrapping token where it is: OpenBao does not know";
+        let said = "warning: the credentials and the wrapping token of this host stay: OpenBao does not know";
         assert!(output.stderr.contains(said), "{output}");
         assert!(output.stderr.contains("hint: "), "{output}");
         host.assert_has_its_credentials();
@@ -255,18 +255,34 @@ fn a_clone_whose_token_gives_nothing_stays_and_says_so_at_each_start() {
 }
 
 #[test]
-fn working_credentials_are_not_replaced_by_some_that_are_refused() {
-    testkit::require_bao!();
+fn working_credentials_are_not_replaced_by_refused_ones() {
+    zts_testkit::require_bao!();
     let host = set_up("clone-refused");
     let worthless = pair(&host.credentials.role_id, "not-a-secret-id");
     let token = host.server.wrap_credentials(&worthless, crate::host::LONG);
     let output = host.with_token(&token).run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert!(
-        output.stderr.contains("what it wrapped is refused"),
+        output.stderr.contains("its credentials are refused"),
         "{output}"
     );
     host.assert_has_its_credentials();
     let left = entries(&host.approle());
     assert!(!left.iter().any(|name| name.contains(".new")), "{left:?}");
+}
+
+/// A standby that lags behind does not know the new secret id yet, and the token cannot be used
+/// twice.
+#[test]
+fn only_the_active_nodes_refusal_discards_new_credentials() {
+    zts_testkit::require_bao!();
+    let original = NewHost::new("lagging-original");
+    let host = NewHost::new("lagging").with_credentials(&original.credentials);
+    record_try(&host, &original.token);
+    let proxy = Proxy::to(&host.server.address());
+    // the first login uses the old credentials
+    proxy.second_on("auth/approle/login", Fault::EchoBody(400));
+    let output = host.unwrap().through(&proxy).run();
+    assert!(!output.stderr.contains("warning"), "{output}");
+    host.assert_has_its_credentials();
 }

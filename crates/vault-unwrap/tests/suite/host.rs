@@ -8,31 +8,31 @@ use std::{
     time::Duration,
 };
 
-use openbao::{AppRoleCredentials, approle, wrapping};
-pub(crate) use testkit::shared_server;
-use testkit::{HostCredentials, Output, Proxy, Run, Running, ScratchDir, Server};
+use zts_openbao::{AppRoleCredentials, approle, wrapping};
+pub(crate) use zts_testkit::shared_server;
+use zts_testkit::{HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server};
 
-/// Longer than any test takes.
+/// A time longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-/// A host that has just been made, and a folder in place of its disk.
+/// A new host, with a folder instead of its disk.
 pub(crate) struct NewHost {
     pub(crate) server: Arc<Server>,
-    /// What its wrapping token wraps.
+    /// The content of its wrapping token.
     pub(crate) credentials: HostCredentials,
-    /// Its wrapping token, in the hands of whoever the test gives it to.
+    /// Its wrapping token.
     pub(crate) token: String,
     pub(crate) name: String,
     folder: ScratchDir,
 }
 
 impl NewHost {
-    /// A host of the shared server; the name is the test's own.
+    /// Creates a host of the shared server; each test has its own name.
     pub(crate) fn new(name: &str) -> Self {
         Self::on(shared_server(), name)
     }
 
-    /// A host of a server that the test has for itself.
+    /// Creates a host of the test's own server.
     pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
         let server = server.into();
         let credentials = server.add_host(name);
@@ -42,39 +42,39 @@ impl NewHost {
             credentials,
             token,
             name: name.to_owned(),
-            folder: testkit::scratch_dir(),
+            folder: zts_testkit::scratch_dir(),
         }
     }
 
-    /// A place on its disk.
+    /// Returns a path on its disk.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Where the credentials go.
+    /// Returns the folder for the credentials.
     pub(crate) fn approle(&self) -> PathBuf {
         self.path("approle")
     }
 
-    /// Its environment file.
+    /// Returns the path of its environment file.
     pub(crate) fn environment(&self) -> PathBuf {
         self.path("environment")
     }
 
-    /// Writes its environment file; `@token@` stands for the token.
+    /// Writes its environment file, with the token in place of `@token@`.
     pub(crate) fn write_environment(&self, text: &str) -> &Self {
         fs::write(self.environment(), text.replace("@token@", &self.token)).unwrap();
         self
     }
 
-    /// Credentials that are there already.
+    /// Stores credentials.
     pub(crate) fn with_credentials(self, credentials: &HostCredentials) -> Self {
         fs::create_dir(self.approle()).unwrap();
         credentials.write_to(&self.approle());
         self
     }
 
-    /// A run without a token.
+    /// Returns a run without a token.
     pub(crate) fn without_token(&self) -> Unwrap<'_> {
         let run = Run::new(env!("CARGO_BIN_EXE_vault-unwrap"))
             .args(["--approle-dir".as_ref(), self.approle().as_os_str()])
@@ -85,23 +85,23 @@ impl NewHost {
         Unwrap { host: self, run }.env("BAO_ADDR", self.server.address())
     }
 
-    /// A run with its token in `VAULT_WRAPPED_TOKEN`.
+    /// Returns a run with its token in `VAULT_WRAPPED_TOKEN`.
     pub(crate) fn unwrap(&self) -> Unwrap<'_> {
         self.with_token(&self.token)
     }
 
-    /// A run with any token in `VAULT_WRAPPED_TOKEN`.
+    /// Returns a run with any token in `VAULT_WRAPPED_TOKEN`.
     pub(crate) fn with_token(&self, token: &str) -> Unwrap<'_> {
         self.without_token().env("VAULT_WRAPPED_TOKEN", token)
     }
 
-    /// The credentials that stand on its disk.
+    /// Reads the credentials on its disk.
     pub(crate) fn stored(&self) -> Option<(String, String)> {
         let read = |name| fs::read_to_string(self.approle().join(name)).ok();
         Some((read("role-id")?, read("secret-id")?))
     }
 
-    /// Exactly the pair that the token wraps is there, it works, and nothing of the way there is left.
+    /// Asserts that the content of the token is stored, works, and that no draft is left.
     #[track_caller]
     pub(crate) fn assert_has_its_credentials(&self) {
         let HostCredentials {
@@ -113,7 +113,7 @@ impl NewHost {
         assert!(!self.approle().join("unwrapped.json").exists());
     }
 
-    /// Whether what is stored is good for a login.
+    /// Returns whether a login with the stored credentials succeeds.
     pub(crate) fn can_log_in(&self) -> bool {
         let Some((role_id, secret_id)) = self.stored() else {
             return false;
@@ -125,12 +125,12 @@ impl NewHost {
         approle::login(&self.server.anonymous_client(), "approle", &pair).is_ok()
     }
 
-    /// Whether nobody used the token yet.
+    /// Returns whether its token was not used yet.
     pub(crate) fn token_is_unused(&self) -> bool {
         is_unused(&self.server, &self.token)
     }
 
-    fn assert_discreet(&self, output: &Output) {
+    fn assert_discreet(&self, output: &RunOutput) {
         let HostCredentials {
             role_id, secret_id, ..
         } = &self.credentials;
@@ -141,12 +141,12 @@ impl NewHost {
     }
 }
 
-/// Whether nobody used a wrapping token yet.
+/// Returns whether a wrapping token was not used yet.
 pub(crate) fn is_unused(server: &Server, token: &str) -> bool {
     wrapping::lookup(&server.anonymous_client(), &token.into()).is_ok()
 }
 
-/// The names in a folder, none where there is no folder.
+/// Returns the names in a folder; none if it does not exist.
 pub(crate) fn entries(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
@@ -159,14 +159,14 @@ pub(crate) fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A mode in octal, as `ls` shows it.
+/// Returns a mode in octal.
 pub(crate) fn mode(path: &Path) -> String {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::symlink_metadata(path).unwrap().permissions().mode();
     format!("{:04o}", mode & 0o7777)
 }
 
-/// A run of the program, being put together.
+/// A run of the program that is being configured.
 pub(crate) struct Unwrap<'a> {
     host: &'a NewHost,
     run: Run,
@@ -183,22 +183,22 @@ impl Unwrap<'_> {
         self
     }
 
-    /// Asks these addresses in place of the server's own.
+    /// Uses these addresses instead of the server's own.
     pub(crate) fn address(self, address: impl AsRef<OsStr>) -> Self {
         self.env("BAO_ADDR", address)
     }
 
-    /// Asks through a proxy.
+    /// Uses a proxy.
     pub(crate) fn through(self, proxy: &Proxy) -> Self {
         self.address(proxy.address())
     }
 
-    /// Gives up after this long.
+    /// Sets the deadline.
     pub(crate) fn deadline(self, time: &str) -> Self {
         self.args(["--deadline", time])
     }
 
-    /// Puts the credentials elsewhere.
+    /// Stores the credentials in another folder.
     pub(crate) fn to(self, folder: &Path) -> Self {
         let host = self.host;
         let mut unwrap = host.without_token();
@@ -213,15 +213,15 @@ impl Unwrap<'_> {
             .env("VAULT_WRAPPED_TOKEN", &host.token)
     }
 
-    /// Runs it to its end, and sees that it says nothing secret.
-    pub(crate) fn run(self) -> Output {
+    /// Runs the program, and asserts that its output has no secret.
+    pub(crate) fn run(self) -> RunOutput {
         let host = self.host;
         let output = self.start().finish();
         host.assert_discreet(&output);
         output
     }
 
-    /// Runs it to its good end without a word.
+    /// Runs the program, and asserts that it succeeds without output.
     pub(crate) fn succeed(self) {
         let output = self.run();
         let quiet = output.stdout.is_empty() && output.stderr.is_empty();

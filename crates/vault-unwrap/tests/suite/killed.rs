@@ -1,23 +1,23 @@
-//! Killed at any moment: the pair is there whole, or can be had, or the loss is told as what it is.
+//! Kills at any time: both ids are stored, or can be fetched, or their loss is reported.
 
 use std::{os::unix::process::ExitStatusExt, thread, time::Duration};
 
-use testkit::{Proxy, Signal, Trouble};
+use zts_testkit::{Fault, Proxy, Signal};
 
 use crate::host::{LONG, NewHost};
 
 const KILLS: u32 = 80;
 
 #[test]
-fn killed_at_80_moments_there_is_never_half_a_pair() {
-    testkit::require_bao!();
+fn a_kill_at_80_times_never_leaves_one_id_alone() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("killed");
     let (mut killed, mut lost) = (0, 0);
     let mut span = Duration::from_millis(40);
     for number in 0..KILLS {
         let token = host.server.wrap_credentials(&host.credentials, LONG);
         let running = host.with_token(&token).start();
-        // 29 is no divisor of 80: every part of a run is hit, in mixed order
+        // 29 and 80 have no common divisor: every part of a run is hit, in mixed order
         thread::sleep(span * (number * 29 % KILLS) / KILLS);
         let in_time = running.kill().status.signal() == Some(9);
         killed += u32::from(in_time);
@@ -43,8 +43,8 @@ fn killed_at_80_moments_there_is_never_half_a_pair() {
 }
 
 #[test]
-fn asked_to_end_at_40_moments_no_token_is_lost() {
-    testkit::require_bao!();
+fn a_signal_at_40_times_loses_no_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("asked-to-end");
     let mut ended_early = 0;
     for number in 0..40 {
@@ -63,7 +63,8 @@ fn asked_to_end_at_40_moments_no_token_is_lost() {
     assert!(ended_early > 5, "{ended_early} ended early");
 }
 
-/// Both files are whole, or the next run finishes them without OpenBao, or none is there.
+/// Asserts that both files are complete, or that the next run completes them without OpenBao, or
+/// that there is none.
 #[track_caller]
 fn assert_pair_is_whole_or_finished_next(host: &NewHost, number: u32) {
     let there = |name: &str| host.approle().join(name).exists();
@@ -78,20 +79,17 @@ fn assert_pair_is_whole_or_finished_next(host: &NewHost, number: u32) {
     }
 }
 
-/// With three addresses, the servers behind the first are looked at by threads of their own, which may
-/// still be waiting for one that is silent when the token is used up.
+/// With three addresses, threads probe the servers after the first. They may still wait for a
+/// server when the token is used.
 #[test]
-fn asked_to_end_while_the_token_is_traded_with_three_addresses_nothing_is_lost() {
-    testkit::require_bao!();
+fn a_signal_during_a_trade_with_three_addresses_loses_no_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("three-addresses");
-    let silent = testkit::SilentAddress::open();
-    let refused = testkit::refused_address();
+    let silent = zts_testkit::BlackHole::open();
+    let refused = zts_testkit::closed_port();
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let proxy = Proxy::to(&host.server.address());
-        proxy.on(
-            "wrapping/unwrap",
-            Trouble::Trickle(Duration::from_millis(2)),
-        );
+        proxy.on("wrapping/unwrap", Fault::Trickle(Duration::from_millis(2)));
         let addresses = format!(
             "{},{},{}",
             refused.address(),
@@ -100,7 +98,7 @@ fn asked_to_end_while_the_token_is_traded_with_three_addresses_nothing_is_lost()
         );
         let token = host.server.wrap_credentials(&host.credentials, LONG);
         let mut running = host.with_token(&token).address(addresses).start();
-        testkit::wait_for("the token is used up", || {
+        zts_testkit::wait_for("the token is used up", || {
             let hits = proxy.requests();
             let traded = hits.iter().any(|hit| hit.path.ends_with("wrapping/unwrap"));
             traded.then_some(())

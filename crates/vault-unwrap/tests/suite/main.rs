@@ -1,4 +1,4 @@
-//! The program as new hosts run it, against real OpenBao servers: one topic a file.
+//! Tests of the `vault-unwrap` binary with real OpenBao servers.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

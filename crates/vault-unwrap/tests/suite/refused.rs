@@ -1,12 +1,12 @@
-//! Tokens that give nothing, and what is said of each.
+//! Tokens that are refused, and the message for each.
 
 use std::{fs, thread, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use openbao::wrapping;
 use serde_json::{Value, json};
+use zts_openbao::wrapping;
 
-use testkit::{Proxy, Trouble};
+use zts_testkit::{Fault, Proxy};
 
 use crate::host::{LONG, NewHost, entries, is_unused};
 
@@ -15,8 +15,8 @@ fn use_up(host: &NewHost, token: &str) {
 }
 
 #[test]
-fn a_token_that_somebody_else_used() {
-    testkit::require_bao!();
+fn a_token_that_another_party_used() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("intercepted");
     use_up(&host, &host.token);
     insta::assert_snapshot!(host.unwrap().run(), @"
@@ -31,13 +31,13 @@ fn a_token_that_somebody_else_used() {
 }
 
 #[test]
-fn a_token_that_somebody_uses_just_before_this_host_does() {
-    testkit::require_bao!();
+fn a_token_that_another_party_uses_just_before_this_host() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("just-before");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("unwrap", Trouble::Delay(Duration::from_millis(300)));
+    proxy.on("unwrap", Fault::Delay(Duration::from_millis(300)));
     let running = host.unwrap().through(&proxy).start();
-    testkit::wait_for("the token is being used", || {
+    zts_testkit::wait_for("the token is being used", || {
         let mut hits = proxy.requests().into_iter();
         hits.find(|hit| hit.path.ends_with("unwrap"))
     });
@@ -53,8 +53,8 @@ fn a_token_that_somebody_uses_just_before_this_host_does() {
 }
 
 #[test]
-fn a_plain_token_that_somebody_else_used() {
-    testkit::require_bao!();
+fn a_plain_token_that_another_party_used() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("plain");
     let path = format!("auth/approle/role/{}/role-id", host.name);
     let token = host.server.wrap_read(&path, LONG);
@@ -63,25 +63,25 @@ fn a_plain_token_that_somebody_else_used() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
+    error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
     hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
     ");
 }
 
 #[test]
-fn a_token_that_has_expired() {
-    testkit::require_bao!();
+fn an_expired_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("expired");
     let token = host
         .server
         .wrap_credentials(&host.credentials, Duration::from_secs(1));
-    thread::sleep(Duration::from_millis(2100)); // it tells its expiry in whole seconds
+    thread::sleep(Duration::from_millis(2100)); // the expiry is in whole seconds
     insta::assert_snapshot!(host.with_token(&token).run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the wrapping token expired at [time] by its own word (this host's clock says [time])
+    error: the wrapping token expired at [time] (this host's clock says [time])
 
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
@@ -89,15 +89,15 @@ fn a_token_that_has_expired() {
 }
 
 #[test]
-fn a_token_that_never_existed() {
-    testkit::require_bao!();
+fn an_unknown_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("never-existed");
     let output = host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run();
     insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: OpenBao does not know the wrapping token (any more): it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
+    error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
     hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
     ");
@@ -111,9 +111,9 @@ fn a_token_that_never_existed() {
 
 #[test]
 fn a_token_of_another_openbao() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("another-openbao");
-    let other = testkit::Server::dev();
+    let other = zts_testkit::Server::dev();
     let token = other.wrap_credentials(&host.credentials, LONG);
     insta::assert_snapshot!(host.with_token(&token).run(), @"
     exit status: 1
@@ -127,8 +127,8 @@ fn a_token_of_another_openbao() {
 }
 
 #[test]
-fn a_jwt_of_which_a_part_is_missing() {
-    testkit::require_bao!();
+fn an_incomplete_jwt() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("cut-off");
     let (most, _signature) = host.token.rsplit_once('.').unwrap();
     let half = &host.token[..host.token.len() / 4];
@@ -138,7 +138,7 @@ fn a_jwt_of_which_a_part_is_missing() {
             exit status: 2
             ----- stdout -----
             ----- stderr -----
-            error: the wrapping token from VAULT_WRAPPED_TOKEN is a JWT that is not whole
+            error: the wrapping token from VAULT_WRAPPED_TOKEN is an incomplete JWT
 
             hint: give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN
             ");
@@ -148,8 +148,8 @@ fn a_jwt_of_which_a_part_is_missing() {
 }
 
 #[test]
-fn garbage_in_place_of_a_token() {
-    testkit::require_bao!();
+fn a_text_that_is_not_a_token() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("garbage");
     let long = "x".repeat(10_000);
     for garbage in ["x", "..", "a.b.c", "../../sys/health", "{}", "\"", &long] {
@@ -166,7 +166,7 @@ fn garbage_in_place_of_a_token() {
 
 #[test]
 fn a_token_with_another_creation_path_is_refused_and_stays_unused() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("creation-path");
     host.server.put_secret(
         "planted",
@@ -178,9 +178,9 @@ fn a_token_with_another_creation_path_is_refused_and_stays_unused() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the wrapping token was made at `secret/data/planted`, not at `sys/wrapping/wrap`: it is not one of create-host's, and was not used
+    error: the wrapping token was created at `secret/data/planted`, not at `sys/wrapping/wrap`: create-host did not issue it, and it was not used
 
-    hint: find out who put it there; `--creation-path` names another path that is right
+    hint: find out how it came there; `--creation-path` names another valid path
     ");
     assert!(is_unused(&host.server, &token));
     assert_eq!(host.stored(), None);
@@ -189,8 +189,8 @@ fn a_token_with_another_creation_path_is_refused_and_stays_unused() {
 }
 
 #[test]
-fn a_token_that_wraps_something_else() {
-    testkit::require_bao!();
+fn a_token_with_another_payload() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("something-else");
     for payload in [
         json!({ "role_id": "r" }),
@@ -210,7 +210,7 @@ fn a_token_that_wraps_something_else() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: what the token wraps is not a role id and a secret id; the token is used up
+    error: the content of the wrapping token is not a role id and a secret id; the token is used up
 
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
@@ -218,8 +218,8 @@ fn a_token_that_wraps_something_else() {
 }
 
 #[test]
-fn a_token_that_this_host_itself_used_is_no_alarm() {
-    testkit::require_bao!();
+fn a_token_that_this_host_used_raises_no_alarm() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("used-here");
     host.unwrap().succeed();
     fs::remove_file(host.approle().join("secret-id")).unwrap();
@@ -234,8 +234,8 @@ fn a_token_that_this_host_itself_used_is_no_alarm() {
 }
 
 #[test]
-fn an_expiry_that_no_clock_shows_is_told_as_such() {
-    testkit::require_bao!();
+fn an_impossible_expiry_is_reported() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("absurd-expiry");
     for (expiry, said) in [
         ("99999999999999", "a time after the year 9999"),
@@ -254,4 +254,37 @@ fn an_expiry_that_no_clock_shows_is_told_as_such() {
         assert!(output.stderr.contains(said), "{expiry}: {output}");
         assert!(!output.stderr.contains("panicked"), "{output}");
     }
+}
+
+/// A real-time clock in local time is wrong by hours at the first boot. The expiry is checked by
+/// OpenBao's clock.
+#[test]
+fn the_clock_of_the_host_has_no_effect() {
+    zts_testkit::require_bao!();
+    let host = NewHost::new("clocks");
+    let expired = host
+        .server
+        .wrap_credentials(&host.credentials, Duration::from_secs(1));
+    use_up(&host, &host.token);
+    thread::sleep(Duration::from_millis(2100)); // the expiry is in whole seconds
+    let said_at = |token: &str, date: &str| {
+        let proxy = Proxy::to(&host.server.address());
+        proxy.always(Fault::Header("date", date.to_owned()));
+        host.with_token(token).through(&proxy).run().stderr
+    };
+    let (early, late) = (
+        "Tue, 24 Nov 2020 19:50:00 GMT",
+        "Tue, 24 Nov 2099 19:50:00 GMT",
+    );
+    let alarm = "somebody else has this host's credentials";
+    let said = said_at(&expired, early);
+    assert!(
+        said.contains(alarm),
+        "it was valid by OpenBao's clock: {said}"
+    );
+    let said = said_at(&host.token, late);
+    let expected = "(OpenBao's clock says 2099-11-24T19:50:00Z, this host's clock says 2";
+    assert!(said.contains(expected), "{said}");
+    let said = said_at(&expired, "yesterday");
+    assert!(said.contains("(this host's clock says 2"), "{said}");
 }

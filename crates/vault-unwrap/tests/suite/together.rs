@@ -1,10 +1,10 @@
-//! Several runs at once with one token.
+//! Several runs at the same time with one token.
 
 use crate::host::{NewHost, entries};
 
 #[test]
-fn of_several_at_once_one_uses_the_token_and_the_others_find_the_credentials() {
-    testkit::require_bao!();
+fn one_of_several_runs_uses_the_token_and_the_others_find_the_credentials() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("at-once");
     for round in 0..5 {
         let token = host
@@ -27,9 +27,9 @@ fn of_several_at_once_one_uses_the_token_and_the_others_find_the_credentials() {
 }
 
 #[test]
-fn two_at_once_replace_refused_credentials_once() {
-    testkit::require_bao!();
-    let old = testkit::HostCredentials {
+fn two_runs_replace_refused_credentials_once() {
+    zts_testkit::require_bao!();
+    let old = zts_testkit::HostCredentials {
         role_id: "old-role".to_owned(),
         secret_id: "old-secret".to_owned(),
         accessor: String::new(),

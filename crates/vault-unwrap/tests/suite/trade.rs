@@ -1,17 +1,17 @@
-//! A good token, from each place where it may stand.
+//! Valid tokens from each source.
 
 use std::fs;
 
-use openbao::{Method, Request};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use testkit::{Certificate, Proxy, Run, Server};
+use zts_openbao::{Method, Request};
+use zts_testkit::{CertificateKind, Proxy, Run, Server};
 
 use crate::host::{NewHost, entries, mode};
 
 #[test]
-fn a_token_becomes_credentials() {
-    testkit::require_bao!();
+fn a_token_is_traded_for_credentials() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("becomes");
     host.unwrap().succeed();
     host.assert_has_its_credentials();
@@ -25,11 +25,11 @@ fn a_token_becomes_credentials() {
 }
 
 #[test]
-fn it_takes_two_requests_and_leaves_nothing_on_the_server() {
-    testkit::require_bao!();
+fn a_trade_takes_two_requests_and_leaves_nothing_on_the_server() {
+    zts_testkit::require_bao!();
     let server = Server::dev();
     server.enable_approle();
-    let before = server.left_behind();
+    let before = server.tokens_and_leases();
     let host = NewHost::on(server, "two-requests");
     let proxy = Proxy::to(&host.server.address());
     host.unwrap().through(&proxy).succeed();
@@ -39,13 +39,13 @@ fn it_takes_two_requests_and_leaves_nothing_on_the_server() {
         ["/v1/sys/wrapping/lookup", "/v1/sys/wrapping/unwrap"]
     );
     assert_eq!(proxy.connections(), 1);
-    assert_eq!(host.server.left_behind(), before);
+    assert_eq!(host.server.tokens_and_leases(), before);
 }
 
 #[test]
-fn over_tls() {
-    testkit::require_bao!();
-    let host = NewHost::on(Server::builder().tls(Certificate::Good).start(), "tls");
+fn a_token_is_traded_over_tls() {
+    zts_testkit::require_bao!();
+    let host = NewHost::on(Server::builder().tls(CertificateKind::Valid).start(), "tls");
     let output = host.unwrap().deadline("1s").run();
     assert_ne!(output.code(), Some(0), "without its authority: {output}");
     assert!(host.token_is_unused());
@@ -56,7 +56,7 @@ fn over_tls() {
 
 #[test]
 fn the_token_comes_from_a_file() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("from-file");
     let file = host.path("token");
     fs::write(&file, format!(" {}\r\n", host.token)).unwrap();
@@ -68,7 +68,7 @@ fn the_token_comes_from_a_file() {
 
 #[test]
 fn the_token_comes_from_a_systemd_credential() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("from-credential");
     fs::write(host.path("wrapping-token"), &host.token).unwrap();
     let run = || {
@@ -89,7 +89,7 @@ fn the_token_comes_from_a_systemd_credential() {
 
 #[test]
 fn token_and_address_come_from_the_environment_file() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("from-environment");
     let address = host.server.address();
     host.write_environment(&format!(
@@ -100,9 +100,11 @@ fn token_and_address_come_from_the_environment_file() {
 }
 
 #[test]
-fn what_cloud_init_wrote_is_enough_also_where_the_certificate_is_not_to_be_verified() {
-    testkit::require_bao!();
-    let server = Server::builder().tls(Certificate::AnotherAuthority).start();
+fn the_file_of_cloud_init_is_enough_also_without_certificate_verification() {
+    zts_testkit::require_bao!();
+    let server = Server::builder()
+        .tls(CertificateKind::UnknownAuthority)
+        .start();
     let host = NewHost::on(server, "cloud-init");
     let address = host.server.address();
     host.write_environment(&format!(
@@ -119,8 +121,8 @@ fn what_cloud_init_wrote_is_enough_also_where_the_certificate_is_not_to_be_verif
 }
 
 #[test]
-fn the_variable_beats_the_environment_file() {
-    testkit::require_bao!();
+fn the_variable_has_priority_over_the_environment_file() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("variable-first");
     host.write_environment("VAULT_WRAPPED_TOKEN=not-this-one\n");
     host.unwrap().succeed();
@@ -128,14 +130,14 @@ fn the_variable_beats_the_environment_file() {
 }
 
 #[test]
-fn without_any_token_it_says_where_it_looked() {
-    testkit::require_bao!();
+fn a_missing_token_is_reported_with_the_sources() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("no-token");
     insta::assert_snapshot!(host.without_token().run(), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: there is no wrapping token: not in VAULT_WRAPPED_TOKEN, not in `[temporary]/environment`
+    error: there is no wrapping token in VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
@@ -145,8 +147,8 @@ fn without_any_token_it_says_where_it_looked() {
 }
 
 #[test]
-fn a_token_that_cannot_be_one_is_wrong_usage_and_is_not_shown() {
-    testkit::require_bao!();
+fn an_invalid_token_is_wrong_usage_and_is_not_shown() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("no-such-token");
     let mut said = String::new();
     for (content, shown) in [
@@ -167,11 +169,11 @@ fn a_token_that_cannot_be_one_is_wrong_usage_and_is_not_shown() {
         );
         said.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
-    insta::assert_snapshot!(testkit::steady(&said), @"
+    insta::assert_snapshot!(zts_testkit::normalize_output(&said), @"
     error: the wrapping token from `[temporary]/token` is empty
     error: the wrapping token from `[temporary]/token` is empty
-    error: the wrapping token from `[temporary]/token` has a character that no token has
-    error: the wrapping token from `[temporary]/token` has a character that no token has
+    error: the wrapping token from `[temporary]/token` has a character that is not valid in a token
+    error: the wrapping token from `[temporary]/token` has a character that is not valid in a token
     ");
     fs::write(host.path("token"), b"\xff\xfe").unwrap();
     let run = host.without_token();
@@ -192,7 +194,7 @@ fn a_token_that_cannot_be_one_is_wrong_usage_and_is_not_shown() {
 
 #[test]
 fn another_approle_mount_and_creation_path_can_be_named() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::new("other-creation");
     let path = format!("auth/approle/role/{}/role-id", host.name);
     let token = host.server.wrap_read(&path, crate::host::LONG);
@@ -203,14 +205,14 @@ fn another_approle_mount_and_creation_path_can_be_named() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: what the token wraps is not a role id and a secret id; the token is used up
+    error: the content of the wrapping token is not a role id and a secret id; the token is used up
 
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
 }
 
 #[test]
-fn help_and_version_are_data() {
+fn help_and_version_go_to_stdout() {
     let run = |argument: &str| {
         Run::new(env!("CARGO_BIN_EXE_vault-unwrap"))
             .args([argument])
@@ -230,19 +232,19 @@ fn help_and_version_are_data() {
 }
 
 #[test]
-fn the_token_is_no_argument_and_in_no_url() {
-    testkit::require_bao!();
+fn the_token_is_in_no_argument_and_no_url() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("no-argument");
     fs::write(host.path("token"), &host.token).unwrap();
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(testkit::Trouble::Hang);
+    proxy.always(zts_testkit::Fault::Hang);
     let run = host.without_token().through(&proxy);
     let run = run.args(["--token-file".as_ref(), host.path("token").as_os_str()]);
     let running = run.start();
-    let hit = testkit::wait_for("the token is looked up", || proxy.requests().pop());
+    let hit = zts_testkit::wait_for("the token is looked up", || proxy.requests().pop());
     assert!(!hit.path.contains(&host.token), "{}", hit.path);
     for file in ["cmdline", "environ"] {
-        // who is not root may not even look
+        // a user other than root may not read it
         let text = fs::read(format!("/proc/{}/{file}", running.id())).unwrap_or_default();
         assert!(
             !String::from_utf8_lossy(&text).contains(&host.token),
@@ -252,12 +254,12 @@ fn the_token_is_no_argument_and_in_no_url() {
     drop(running);
 }
 
-/// Vault's tokens have another beginning, and its answers another version.
+/// Tokens of HashiCorp Vault have another prefix, and its answers another version.
 #[test]
-fn a_token_of_vaults_is_traded() {
-    testkit::require_bao!();
+fn a_token_of_hashicorp_vault_is_traded() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("vaults-token");
-    let relay = Proxy::vault(&host.server.address());
+    let relay = Proxy::emulating_vault(&host.server.address());
     let payload =
         json!({ "role_id": host.credentials.role_id, "secret_id": host.credentials.secret_id });
     let request =

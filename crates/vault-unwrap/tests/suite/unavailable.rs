@@ -1,18 +1,18 @@
-//! OpenBao that cannot be used: asked again within the deadline, and the token is not lost.
+//! Unavailable servers: requests are retried until the deadline, and the token is not lost.
 
 use std::time::Duration;
 
-use testkit::{BlackHole, Output, Proxy, Server, SilentAddress, Trouble};
+use zts_testkit::{BlackHole, Fault, Proxy, RunOutput, Server, SilentListener};
 
 use crate::host::{NewHost, Unwrap};
 
-/// Gives up within the deadline, and the token stays unused.
+/// Asserts that the run fails at the deadline and that the token stays unused.
 #[track_caller]
-fn gives_up(host: &NewHost, run: Unwrap<'_>) -> Output {
+fn assert_gives_up(host: &NewHost, run: Unwrap<'_>) -> RunOutput {
     let output = run.deadline("700ms").run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(
-        output.time < testkit::busy(Duration::from_secs(4)),
+        output.time < zts_testkit::scale_timeout(Duration::from_secs(4)),
         "{:?}",
         output.time
     );
@@ -21,11 +21,11 @@ fn gives_up(host: &NewHost, run: Unwrap<'_>) -> Output {
 }
 
 #[test]
-fn a_port_that_refuses() {
-    testkit::require_bao!();
+fn a_refused_connection() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("refuses");
-    let refused = testkit::refused_address();
-    insta::assert_snapshot!(gives_up(&host, host.unwrap().address(refused.address())), @"
+    let refused = zts_testkit::closed_port();
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(refused.address())), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -37,11 +37,11 @@ fn a_port_that_refuses() {
 }
 
 #[test]
-fn a_port_that_accepts_and_never_answers() {
-    testkit::require_bao!();
+fn a_server_that_never_answers() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("never-answers");
-    let hole = BlackHole::open();
-    insta::assert_snapshot!(gives_up(&host, host.unwrap().address(hole.address())), @"
+    let hole = SilentListener::open();
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(hole.address())), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -53,20 +53,20 @@ fn a_port_that_accepts_and_never_answers() {
 }
 
 #[test]
-fn an_address_that_swallows_every_packet() {
-    testkit::require_bao!();
+fn an_address_that_drops_every_packet() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("swallows");
-    let silent = SilentAddress::open();
-    gives_up(&host, host.unwrap().address(silent.address()));
+    let silent = BlackHole::open();
+    assert_gives_up(&host, host.unwrap().address(silent.address()));
     assert!(host.token_is_unused());
 }
 
 #[test]
 fn a_sealed_server() {
-    testkit::require_bao!();
+    zts_testkit::require_bao!();
     let host = NewHost::on(Server::dev(), "sealed");
     host.server.seal();
-    insta::assert_snapshot!(gives_up(&host, host.unwrap()), @"
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap()), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -80,18 +80,18 @@ fn a_sealed_server() {
 }
 
 #[test]
-fn a_page_of_html() {
-    testkit::require_bao!();
+fn an_html_answer() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("html");
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Html);
-    gives_up(&host, host.unwrap().through(&proxy));
-    proxy.behave().always(Trouble::Status(404));
-    insta::assert_snapshot!(gives_up(&host, host.unwrap().through(&proxy)), @"
+    proxy.always(Fault::Html);
+    assert_gives_up(&host, host.unwrap().through(&proxy));
+    proxy.clear_faults().always(Fault::Status(404));
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().through(&proxy)), @"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 404 without its words
+    error: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: HTTP status 404 without OpenBao's `errors`
 
     hint: is this OpenBao's address, and nothing in between that answers in its place?
     ");
@@ -99,11 +99,11 @@ fn a_page_of_html() {
 }
 
 #[test]
-fn a_server_that_ends_the_connection() {
-    testkit::require_bao!();
+fn a_closed_connection() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("empty-reply");
     let proxy = Proxy::to(&host.server.address());
-    proxy.always(Trouble::Close);
+    proxy.always(Fault::Close);
     insta::assert_snapshot!(host.unwrap().through(&proxy).deadline("1s").run(), @"
     exit status: 1
     ----- stdout -----
@@ -116,33 +116,31 @@ fn a_server_that_ends_the_connection() {
 }
 
 #[test]
-fn a_server_that_comes_up_late() {
-    testkit::require_bao!();
+fn a_server_that_starts_late() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("late");
     let proxy = Proxy::to(&host.server.address());
-    proxy
-        .first(1, Trouble::Status(503))
-        .first(2, Trouble::Close);
+    proxy.first(1, Fault::Status(503)).first(2, Fault::Close);
     host.unwrap().through(&proxy).deadline("20s").succeed();
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn of_two_servers_one_is_enough() {
-    testkit::require_bao!();
+fn one_of_two_servers_is_enough() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("one-of-two");
-    let refused = testkit::refused_address();
+    let refused = zts_testkit::closed_port();
     let order = format!("{},{}", refused.address(), host.server.address());
     host.unwrap().address(order).succeed();
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn a_token_is_used_once_although_the_answer_is_lost() {
-    testkit::require_bao!();
+fn a_token_is_sent_once_although_the_answer_is_lost() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("lost-answer");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("sys/wrapping/unwrap", Trouble::Truncate(20));
+    proxy.on("sys/wrapping/unwrap", Fault::Truncate(20));
     let two = format!("{},{}", proxy.address(), proxy.address());
     insta::assert_snapshot!(host.unwrap().address(two).deadline("5s").run(), @"
     exit status: 1
@@ -169,11 +167,11 @@ fn a_token_is_used_once_although_the_answer_is_lost() {
 }
 
 #[test]
-fn a_request_that_was_lost_on_its_way_can_be_made_again() {
-    testkit::require_bao!();
+fn a_lost_request_can_be_repeated() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("lost-request");
     let proxy = Proxy::to(&host.server.address());
-    proxy.on("sys/wrapping/unwrap", Trouble::Close);
+    proxy.on("sys/wrapping/unwrap", Fault::Close);
     let output = host.unwrap().through(&proxy).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert!(host.token_is_unused());
@@ -182,21 +180,21 @@ fn a_request_that_was_lost_on_its_way_can_be_made_again() {
 }
 
 #[test]
-fn a_slow_server_is_waited_for_once_the_token_is_being_used() {
-    testkit::require_bao!();
+fn the_answer_to_a_used_token_is_waited_for() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("slow");
     let proxy = Proxy::to(&host.server.address());
     proxy.on(
         "sys/wrapping/unwrap",
-        Trouble::Delay(Duration::from_millis(1500)),
+        Fault::Delay(Duration::from_millis(1500)),
     );
     host.unwrap().through(&proxy).deadline("1s").succeed();
     host.assert_has_its_credentials();
 }
 
 #[test]
-fn a_deadline_of_any_length_is_taken() {
-    testkit::require_bao!();
+fn a_deadline_of_any_length_is_accepted() {
+    zts_testkit::require_bao!();
     let host = NewHost::new("ages");
     host.unwrap().deadline("18446744073709551615s").succeed();
 }

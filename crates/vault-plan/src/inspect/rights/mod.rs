@@ -1,188 +1,222 @@
-//! Whether the host can log in, and whether it may read its secrets then.
+//! The host's rights to log in and to read its secrets.
 
+mod findings;
 mod identity;
+mod role;
 pub(super) mod token;
-pub(super) mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
-use openbao::{Error, approle};
 use serde_json::Value;
+use zts_openbao::{Error, approle};
 
-use self::{identity::Identity, token::Policies};
-use super::asker::{Asker, Held};
+use self::{
+    identity::Identity,
+    role::{Role, RoleLookup},
+    token::TokenPolicies,
+};
+use super::capability_client::{CapabilityClient, PolicyLookup};
 use crate::{
-    denied::Denied,
     finding::Finding,
     host::Host,
+    missing_rights::MissingRights,
     policy::{Policy, Rule},
-    server::{patiently, says_unmounted},
+    server::retry_rate_limited,
 };
 
-/// A role as OpenBao gives it.
-type Role = BTreeMap<String, Value>;
-
-/// What keeps the host from its secrets, and its own policy where it has one.
-pub(super) fn findings(
+/// Checks that the host can log in and read its secrets; returns its own policy, too.
+pub(super) fn check_rights(
     host: &Host,
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
 ) -> Result<(Vec<Finding>, Option<Rc<Policy>>), Error> {
     if host.declared.secrets.is_empty() {
         return Ok(Default::default());
     }
-    let Some(role) = role(host, asker, denied)? else {
-        return Ok(Default::default());
+    let role = match role::read_role(host, openbao, missing_rights)? {
+        RoleLookup::Role(role) => role,
+        RoleLookup::Absent(finding) => return Ok((vec![*finding], None)),
+        RoleLookup::Denied => return Ok(Default::default()),
     };
-    let role = match role {
-        Ok(role) => role,
-        Err(finding) => return Ok((vec![finding], None)),
-    };
-    let identity = identity::of(host, asker, denied)?;
-    let mut findings = logins(host, &role, &identity, asker, denied)?;
-    let policies = policies(&role, identity);
-    let texts = texts(host, &policies, asker, denied)?;
-    findings.extend(texts.findings);
+    let identity = identity::read_identity(host, openbao, missing_rights)?;
+    let mut findings = check_login(host, &role, &identity, openbao, missing_rights)?;
+    findings.extend(role::check_bound_cidrs(host, &role));
+    let policies = token_policies(&role, identity);
+    let mut rules = read_rules(host, &policies, openbao, missing_rights)?;
+    findings.append(&mut rules.findings);
     if policies.names.contains("root") {
-        findings.push(told::root(host)); // no token can be made to ask
+        findings.push(findings::root(host)); // no token with it can be created
     } else {
-        findings.extend(of_paths(host, &policies, &texts.templates, asker, denied)?);
+        findings.extend(check_paths(
+            host,
+            &policies,
+            &rules,
+            openbao,
+            missing_rights,
+        )?);
     }
-    Ok((findings, texts.own))
+    Ok((findings, rules.own))
 }
 
-/// The host's role, or that there is none; `None` where the operator may not read it.
-fn role(
-    host: &Host,
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
-) -> Result<Option<Result<Role, Finding>>, Error> {
-    let (mount, name) = (
-        &host.declared.openbao.approle_mount,
-        &host.declared.hostname,
-    );
-    let client = asker.client(host)?;
-    match patiently(|| approle::read_role(client, mount, name)) {
-        Err(Error::NotFound { refusal, .. }) => Ok(Some(Err(if says_unmounted(&refusal) {
-            told::no_mount(host)
-        } else {
-            told::no_role(host)
-        }))),
-        answer => Ok(denied.note("read", answer)?.map(Ok)),
-    }
-}
-
-/// What keeps the host from logging in although it has a role.
-fn logins(
+/// Checks that a host with a role can log in.
+fn check_login(
     host: &Host,
     role: &Role,
     identity: &Identity,
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     if identity.is_disabled {
-        findings.push(told::disabled(host));
+        findings.push(findings::disabled(host));
     }
     if role.get("bind_secret_id") != Some(&Value::Bool(false)) {
         let (mount, name) = (
             &host.declared.openbao.approle_mount,
             &host.declared.hostname,
         );
-        let client = asker.client(host)?;
-        let answer = patiently(|| approle::secret_id_accessors(client, mount, name));
-        if denied
-            .note("list", answer)?
-            .is_some_and(|accessors| accessors.is_empty())
-        {
-            findings.push(told::no_secret_id(host));
+        let client = openbao.client(host)?;
+        let answer = retry_rate_limited(|| approle::secret_id_accessors(client, mount, name));
+        let accessors = missing_rights.record("list", answer)?;
+        let expire = role.get("secret_id_ttl").and_then(Value::as_u64) > Some(0);
+        match accessors {
+            Some(accessors) if accessors.is_empty() => findings.push(findings::no_secret_id(host)),
+            Some(accessors)
+                if expire && all_expired(host, &accessors, openbao, missing_rights)? =>
+            {
+                findings.push(findings::expired(host));
+            }
+            _ => {}
         }
     }
     Ok(findings)
 }
 
-/// The policies of whoever logs in with the role.
-fn policies(role: &Role, identity: Identity) -> Policies {
+/// Returns whether all secret ids have expired: OpenBao goes on listing them.
+fn all_expired(
+    host: &Host,
+    accessors: &[String],
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
+) -> Result<bool, Error> {
+    let (mount, name) = (
+        &host.declared.openbao.approle_mount,
+        &host.declared.hostname,
+    );
+    let client = openbao.client(host)?;
+    for accessor in accessors {
+        let answer = retry_rate_limited(|| approle::secret_id_info(client, mount, name, accessor));
+        let Some(None) = missing_rights.record("update", answer)? else {
+            return Ok(false); // valid, or unknown
+        };
+    }
+    Ok(true)
+}
+
+/// Returns the policies of a token that the host gets at a login.
+fn token_policies(role: &Role, identity: Identity) -> TokenPolicies {
     let listed = role.get("token_policies").and_then(Value::as_array);
     let listed = listed.into_iter().flatten().filter_map(Value::as_str);
-    let listed = listed.map(ToOwned::to_owned);
-    let mut names: BTreeSet<_> = listed.chain(identity.policies).collect();
+    let listed = listed.map(ToOwned::to_owned).chain(identity.policies);
+    // a role has them as they were written, a token in lower case
+    let mut names: BTreeSet<_> = listed.map(|name| name.trim().to_lowercase()).collect();
     let has_default = names.remove("default");
     let without = role.get("token_no_default_policy") == Some(&Value::Bool(true));
-    Policies {
+    TokenPolicies {
         names,
         with_default: has_default || !without,
     }
 }
 
-/// What the policies' texts say.
+/// The rules of the policies that need more than a query of capabilities.
 #[derive(Default)]
-struct Texts {
+struct SpecialRules {
     findings: Vec<Finding>,
     /// The host's own policy.
     own: Option<Rc<Policy>>,
-    /// Rules that depend on who logs in.
+    /// The rules that depend on the identity that logs in.
     templates: Vec<Rule>,
+    /// The rules that do not allow all reads.
+    conditions: Vec<Rule>,
+    /// True if a policy that could not be parsed may have more of them.
+    are_incomplete: bool,
 }
 
-fn texts(
+impl SpecialRules {
+    /// Returns whether only a test read shows that the host may read this path.
+    fn need_test_read(&self, path: &str) -> bool {
+        let mut conditions = self.conditions.iter();
+        self.are_incomplete || conditions.any(|rule| rule.pattern.matches(path))
+    }
+}
+
+/// Reads the policies, and returns their special rules.
+fn read_rules(
     host: &Host,
-    policies: &Policies,
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
-) -> Result<Texts, Error> {
-    let mut texts = Texts::default();
+    policies: &TokenPolicies,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
+) -> Result<SpecialRules, Error> {
+    let mut special = SpecialRules::default();
     for name in policies.all().filter(|name| *name != "root") {
-        match asker.policy(host, name, denied)? {
-            Some(Held::Policy(policy)) => {
+        match openbao.policy(host, name, missing_rights)? {
+            Some(PolicyLookup::Parsed(policy)) => {
                 let rules = policy.rules.iter();
-                let templates = rules.filter(|rule| rule.pattern.is_templated());
-                texts.templates.extend(templates.cloned());
+                let templates = rules.clone().filter(|rule| rule.pattern.is_templated());
+                special.templates.extend(templates.cloned());
+                let conditions = rules.filter(|rule| rule.has_conditions);
+                special.conditions.extend(conditions.cloned());
                 if name == host.policy() {
-                    texts.own = Some(policy);
+                    special.own = Some(policy);
                 }
             }
-            Some(Held::NotUnderstood(reason)) => {
-                texts.findings.push(told::not_understood(name, &reason));
+            Some(PolicyLookup::Invalid(reason)) => {
+                special.are_incomplete = true;
+                special
+                    .findings
+                    .push(findings::invalid_policy(name, &reason));
             }
-            Some(Held::Absent) => texts.findings.push(told::no_policy(host, name)),
+            Some(PolicyLookup::Absent) => special.findings.push(findings::no_policy(host, name)),
             None => {}
         }
     }
-    Ok(texts)
+    Ok(special)
 }
 
-/// What the host may not do with its secrets' paths.
-fn of_paths(
+/// Checks that the host may read its secrets' paths, and list their folders.
+fn check_paths(
     host: &Host,
-    policies: &Policies,
-    templates: &[Rule],
-    asker: &mut Asker<'_>,
-    denied: &mut Denied,
+    policies: &TokenPolicies,
+    rules: &SpecialRules,
+    openbao: &mut CapabilityClient<'_>,
+    missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
-    // where it may not be read, that is noted
-    if let Some(token_role) = asker.token_role(host) {
-        let beyond = policies.beyond(token_role);
-        if !beyond.is_empty() {
-            return Ok(vec![told::beyond(host, token_role, &beyond)]);
+    // without the right to read it, that is recorded already
+    if let Some(token_role) = openbao.token_role(host) {
+        let others = policies.not_allowed_by(token_role);
+        if !others.is_empty() {
+            return Ok(vec![findings::policies_not_allowed(
+                host, token_role, &others,
+            )]);
         }
     }
-    let reads = reads(host);
-    let lists = lists(host);
+    let reads = paths_to_read(host);
+    let lists = folders_to_list(host);
     let paths: Vec<_> = reads.keys().chain(&lists).map(String::as_str).collect();
-    let client = asker.client(host)?;
+    let client = openbao.client(host)?;
     let answer = token::capabilities(client, policies, &paths);
-    let Some(capabilities) = denied.note("update", answer)? else {
+    let Some(capabilities) = missing_rights.record("update", answer)? else {
         return Ok(Vec::new());
     };
     let may = |path: &str, right: &str| {
         let mut held = capabilities.get(path).into_iter().flatten();
         let allowed = held.any(|held| held == right);
-        // filled in, such a rule may come before the others, or not
-        let mut others = templates
+        // with the template filled in, such a rule may take precedence
+        let mut others = rules
+            .templates
             .iter()
             .filter(|rule| rule.pattern.matches(path) && rule.grants != allowed);
         match others.next() {
@@ -194,24 +228,29 @@ fn of_paths(
     let mut findings = Vec::new();
     for (path, secrets) in &reads {
         let finding = match may(path, "read") {
-            Ok(true) => continue,
-            Ok(false) => told::no_read(path, &names),
-            Err(rule) => told::depends(path, "read", rule),
+            Ok(true) if !rules.need_test_read(path) => continue,
+            Ok(true) => match token::try_read(client, policies, path) {
+                Err(Error::Denied { .. }) => findings::conditional(path, &names),
+                Err(error @ Error::Unavailable { .. }) => return Err(error),
+                _ => continue,
+            },
+            Ok(false) => findings::no_read(path, &names),
+            Err(rule) => findings::depends_on_template(path, "read", rule),
         };
-        findings.extend(secrets.iter().map(|name| finding.clone().of(name)));
+        findings.extend(secrets.iter().map(|name| finding.clone().for_secret(name)));
     }
     for path in &lists {
         match may(path, "list") {
             Ok(true) => {}
-            Ok(false) => findings.push(told::no_list(path)),
-            Err(rule) => findings.push(told::depends(path, "list", rule)),
+            Ok(false) => findings.push(findings::no_list(path)),
+            Err(rule) => findings.push(findings::depends_on_template(path, "list", rule)),
         }
     }
     Ok(findings)
 }
 
-/// The paths that the host reads, with the names of the secrets there.
-fn reads(host: &Host) -> BTreeMap<String, Vec<&str>> {
+/// Returns the API paths that the host reads, with the names of their secrets.
+fn paths_to_read(host: &Host) -> BTreeMap<String, Vec<&str>> {
     let mut reads = BTreeMap::<_, Vec<_>>::new();
     for (name, secret) in host.secrets() {
         let path = format!("{}/data/{}", host.kv_mount(), secret.secret_path);
@@ -220,8 +259,8 @@ fn reads(host: &Host) -> BTreeMap<String, Vec<&str>> {
     reads
 }
 
-/// Rotation asks for the versions of all secrets in a folder, where it may.
-fn lists(host: &Host) -> BTreeSet<String> {
+/// Returns the API paths with which rotation queries the versions of all secrets in a folder.
+fn folders_to_list(host: &Host) -> BTreeSet<String> {
     let rotated = host
         .secrets()
         .filter(|(_, secret)| secret.rotation.is_some());

@@ -1,0 +1,293 @@
+//! The pipeline that creates a host.
+
+use std::time::SystemTime;
+
+use zts_cli::Failure;
+use zts_infra_edit::generated::{GeneratedHost, ROLE};
+
+use crate::{
+    change::FileChange,
+    git,
+    host::HostAddress,
+    host_access::differing_parameter,
+    job::{Job, survey_openbao, write_files},
+    plan::{CreationPlan, Sources, name_in_use, plan_creation},
+    report::{Report, TokenState},
+    server::{
+        Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
+        credentials::{self, SecretIds},
+        read_host, write_host,
+    },
+    vms_file,
+};
+
+/// Creates the host: recognise the fleet, plan, write, apply, issue, deliver.
+pub(crate) fn create_host(
+    job: &Job<'_>,
+    address: HostAddress,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let sources = Sources::read(job.fleet, job.name)?;
+    let plan = plan_creation(job.name, address, &sources, &job.fleet.settings)?;
+    warn_of_gateway(job, &plan, report);
+    let surveyed = survey_openbao(job, report, |backend| survey_host(job, backend, &plan))?;
+    write_files(job, &plan.changes, report)?;
+    if let Some((backend, existing)) = &surveyed {
+        if let Some(unchecked) = &existing.unchecked {
+            report.warn(unchecked.clone());
+        }
+        apply_policy_and_role(job, backend, &plan.access, existing, report)?;
+        match existing.token {
+            TokenState::Pending => report_pending_token(job, report),
+            TokenState::Unchanged => report_expired_token(job, &plan, report),
+            TokenState::Issued => {
+                issue_and_deliver_token(job, backend, report)?;
+                destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
+            }
+        }
+    }
+    vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
+    report_next_step(job, &plan.changes, report);
+    Ok(())
+}
+
+/// The host in OpenBao before the run, and its changes.
+struct ExistingHost {
+    changes: HostChanges,
+    /// The state of the wrapping token after the run.
+    token: TokenState,
+    /// The secret ids before the run.
+    secret_ids: SecretIds,
+    /// A warning about a check that was not possible.
+    unchecked: Option<String>,
+}
+
+/// Reads the host in OpenBao, and checks that the run can finish.
+fn survey_host(
+    job: &Job<'_>,
+    backend: &Backend,
+    plan: &CreationPlan,
+) -> Result<ExistingHost, Failure> {
+    let task = match backend.apply {
+        Apply::None => Task::IssueOnly,
+        Apply::Tofu(_) | Apply::Api { .. } => Task::Create,
+    };
+    let Preflight {
+        existing,
+        unchecked,
+    } = check_preconditions(backend, job.name, task)?;
+    let changes = match task {
+        Task::IssueOnly | Task::Remove => HostChanges::NONE,
+        Task::Create => HostChanges::to_access(&plan.access, &existing),
+    };
+    let secret_ids = match existing.role {
+        Some(_) => SecretIds::list(&backend.server, job.name)?,
+        None => SecretIds::default(),
+    };
+    if plan.is_new {
+        check_objects_are_ours(job, plan.address, changes)?;
+    }
+    let has_token = vms_file::find_entry(&plan.vms, job.name).is_some_and(|entry| entry.has_token);
+    let token = if existing.role.is_none() && changes.role != ObjectChange::Created {
+        TokenState::Pending
+    } else if job.arguments.force || secret_ids.is_empty() || !has_token {
+        // without a secret id, a token in the file is worthless
+        vms_file::check_token_place(job.fleet, &plan.vms, job.name)?;
+        TokenState::Issued
+    } else {
+        TokenState::Unchanged
+    };
+    Ok(ExistingHost {
+        changes,
+        token,
+        secret_ids,
+        unchecked,
+    })
+}
+
+/// Refuses a policy or a role that differs, if `vms.tf` does not have the name: it belongs to
+/// another host, made by hand or from another copy of the fleet.
+fn check_objects_are_ours(
+    job: &Job<'_>,
+    address: HostAddress,
+    changes: HostChanges,
+) -> Result<(), Failure> {
+    let name = job.name;
+    let place = if changes.role == ObjectChange::Updated {
+        format!("OpenBao has a role `{name}` with other parameters")
+    } else if changes.policy == ObjectChange::Updated {
+        format!("OpenBao has a policy `host-{name}` with another text")
+    } else {
+        return Ok(());
+    };
+    Err(name_in_use(name, &place, address, &job.fleet.settings))
+}
+
+fn apply_policy_and_role(
+    job: &Job<'_>,
+    backend: &Backend,
+    access: &GeneratedHost,
+    existing: &ExistingHost,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (server, changes) = (&backend.server, existing.changes);
+    if !changes.is_empty() && !job.arguments.dry_run {
+        let applied = match &backend.apply {
+            Apply::Tofu(tofu) => tofu
+                .apply(server, job.name, job.fleet, zts_cli::is_verbose())
+                .and_then(|()| verify_applied(job, backend, access)),
+            Apply::Api { .. } | Apply::None => write_host(server, access, changes),
+        };
+        applied.map_err(|failure| {
+            report.interrupt("policy and role are not both in OpenBao", failure)
+        })?;
+    }
+    if existing.token != TokenState::Pending {
+        report.add_done("the policy and the role are in OpenBao");
+    }
+    report.add_objects(changes, &backend.apply);
+    Ok(())
+}
+
+/// Checks in OpenBao that OpenTofu, which applies the text of its folder, has applied the plan.
+fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> Result<(), Failure> {
+    let actual = read_host(&backend.server, job.name)?;
+    let name = job.name;
+    let object = match &actual.role {
+        _ if actual.policy.as_deref() != Some(&access.policy()) => {
+            format!("the policy `host-{name}`")
+        }
+        None => format!("the role `{name}`"),
+        Some(role) => match differing_parameter(access, role) {
+            Some(parameter) => format!("`{parameter}` of the role `{name}`"),
+            None => return Ok(()),
+        },
+    };
+    Err(Failure::failed(format_args!(
+        "OpenTofu succeeded, but {object} is not as planned"
+    ))
+    .hint(
+        "in `fleet.toml`, `generated` under `[paths]` must be a file of the folder `vault_terraform`, and the mounts \
+         under `[openbao]` must be those of that folder",
+    ))
+}
+
+/// Issues a wrapping token, and writes it to `vms.tf`. If that fails, the secret id is destroyed.
+fn issue_and_deliver_token(
+    job: &Job<'_>,
+    backend: &Backend,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (name, settings) = (job.name, &job.fleet.settings);
+    let (file, ttl) = (settings.paths.vms.as_str(), &settings.openbao.wrap_ttl);
+    if !job.arguments.dry_run {
+        let _held = job.signals.hold(); // a secret id that nobody has would be valid for ever
+        credentials::issue_secret_id(&backend.server, name, ttl.duration())
+            .and_then(|issued| {
+                vms_file::write_token(job.fleet, name, &issued.wrapping_token).map_err(|failure| {
+                    credentials::withdraw(&backend.server, name, &issued.accessor, failure)
+                })
+            })
+            .map_err(|failure| report.interrupt("no wrapping token was issued", failure))?;
+        report.add_done(format!("the new wrapping token is in `{file}`"));
+    }
+    report.add_token(
+        TokenState::Issued,
+        &format!("a wrapping token for `{name}`, in `{file}`: valid for one use within {ttl}"),
+    );
+    if git::is_tracked(job.fleet.tree.root(), file) {
+        report.warn(format!(
+            "git tracks `{file}`, and with it the wrapping token: anybody who reads it within {ttl} and before the \
+             first boot of `{name}` can take the credentials (`{name}` then reports it)"
+        ));
+    }
+    Ok(())
+}
+
+/// With `--force`, destroys the old secret ids, now that a new one is delivered. Reports those that
+/// remain.
+fn destroy_old_secret_ids(
+    job: &Job<'_>,
+    backend: &Backend,
+    old: &SecretIds,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let name = job.name;
+    let force = job.arguments.force;
+    if force {
+        let destroyed = if job.arguments.dry_run {
+            old.ours.len()
+        } else {
+            old.destroy(&backend.server, name).map_err(|failure| {
+                report.interrupt("the old credentials are still valid", failure)
+            })?
+        };
+        report.add_destroyed(destroyed);
+        if destroyed > 0 {
+            let minutes = ROLE.token_ttl / 60;
+            report.note(&format!(
+                "they allow no more logins; a token from an earlier login may be valid for {minutes} more minutes"
+            ));
+        }
+    }
+    let (remaining, origin, instruction) = if force {
+        (old.others, "not issued by create-host", "")
+    } else {
+        let instruction = "; `--force` destroys those that create-host issued";
+        (old.ours.len() + old.others, "issued earlier", instruction)
+    };
+    if remaining > 0 {
+        let (ids, are) = if remaining == 1 {
+            ("secret id", "is")
+        } else {
+            ("secret ids", "are")
+        };
+        report.note(&format!(
+            "{remaining} {ids} of `{name}`, {origin}, {are} still valid{instruction}"
+        ));
+    }
+    Ok(())
+}
+
+fn report_pending_token(job: &Job<'_>, report: &mut Report) {
+    let folder = &job.fleet.settings.paths.vault_terraform;
+    report.add_token(
+        TokenState::Pending,
+        &format!(
+            "no wrapping token yet: apply `{folder}`, then run the same command again to issue one"
+        ),
+    );
+}
+
+fn report_expired_token(job: &Job<'_>, plan: &CreationPlan, report: &Report) {
+    let expiry = vms_file::find_entry(&plan.vms, job.name).and_then(|entry| entry.token_expiry);
+    if expiry.is_some_and(|expiry| expiry < SystemTime::now()) {
+        let name = job.name;
+        report.note(&format!(
+            "the wrapping token of `{name}` has expired: if the host has never booted, issue a new one with `--force`"
+        ));
+    }
+}
+
+fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, report: &mut Report) {
+    let address = plan.address;
+    let Some(gateway) = job.fleet.settings.network.gateway.address() else {
+        return;
+    };
+    if !plan.changes.is_empty() && !address.is_in_network_with(gateway) {
+        report.warn(format!(
+            "the gateway `{gateway}` is not in the network of `{address}`: check `gateway` under `[network]` in `fleet.toml`"
+        ));
+    }
+}
+
+/// Reports that new files must be added to git, because a flake sees no others.
+fn report_next_step(job: &Job<'_>, changes: &[FileChange], report: &Report) {
+    let has_new_file = changes.iter().any(|change| change.before.is_none());
+    if has_new_file && !job.arguments.dry_run && git::is_repository(job.fleet.tree.root()) {
+        let folder = format!("{}/{}", job.fleet.settings.paths.hosts, job.name);
+        report.note(&format!(
+            "next: `git add {folder}`, because a flake sees only files that git tracks"
+        ));
+    }
+}

@@ -1,0 +1,95 @@
+//! Checks that the name and the address are free, or belong to this host.
+
+use ipnet::IpNet;
+use zts_cli::Failure;
+use zts_infra_edit::vms::{self, Vm};
+
+use super::sources::Sources;
+use crate::{
+    failure::edit_failure,
+    fleet::{SETTINGS_FILE, Settings},
+    host::{HostAddress, HostName, parse_address},
+};
+
+/// Checks that the host's folder is not the template's, which `--remove` would then delete.
+pub(super) fn check_folder(name: &HostName, settings: &Settings) -> Result<(), Failure> {
+    let folder = format!("{}/{name}", settings.paths.hosts);
+    let template = settings.paths.template.as_str();
+    let below = |inner: &str, outer: &str| format!("{inner}/").starts_with(&format!("{outer}/"));
+    if !below(template, &folder) && !below(&folder, template) {
+        return Ok(());
+    }
+    Err(Failure::usage(format_args!(
+        "`{name}` cannot be the name of a host: `{template}` is the folder of the template"
+    ))
+    .hint("choose another name"))
+}
+
+/// Returns whether `vms.tf` has the host with this address. Its entries then belong to its owner,
+/// and may differ from new ones.
+pub(super) fn is_listed(
+    name: &HostName,
+    address: HostAddress,
+    sources: &Sources,
+    settings: &Settings,
+) -> Result<bool, Failure> {
+    let file = settings.paths.vms.as_str();
+    if settings.network.gateway.address() == Some(address.address()) {
+        let owner = format!("it is `gateway` under `[network]` in `{SETTINGS_FILE}`");
+        return Err(address_in_use(address, &owner));
+    }
+    let vms = vms::list_vms(&sources.vms).map_err(|error| edit_failure(file, &error))?;
+    let is = |ip: &Option<String>| ip.as_deref().and_then(parse_address) == Some(address.address());
+    if let Some(other) = vms.iter().find(|vm| vm.name != name.as_str() && is(&vm.ip)) {
+        let owner = format!("`{}` has it in `{file}`", other.name);
+        return Err(address_in_use(address, &owner));
+    }
+    match vms.iter().find(|vm| vm.name == name.as_str()) {
+        // an entry without `ip` does not identify the host: it must equal the one that would be
+        // added
+        None | Some(Vm { ip: None, .. }) => Ok(false),
+        Some(Vm {
+            ip: Some(existing), ..
+        }) if is_same_address(existing, address) => Ok(true),
+        Some(Vm {
+            ip: Some(existing), ..
+        }) => {
+            let failure = Failure::usage(format_args!(
+                "the name `{name}` is in use: `{file}` has it with the address `{existing}`, not `{address}`"
+            ));
+            Err(failure.hint(format!(
+                "give `--ip {existing}` for that host, choose another name, or remove it first with `--remove`"
+            )))
+        }
+    }
+}
+
+/// Returns whether an entry's `ip` is `address`, also in another notation or without the prefix
+/// length.
+fn is_same_address(ip: &str, address: HostAddress) -> bool {
+    match ip.parse::<IpNet>() {
+        Ok(network) => HostAddress::from(network) == address,
+        Err(_) => parse_address(ip) == Some(address.address()),
+    }
+}
+
+fn address_in_use(address: HostAddress, owner: &str) -> Failure {
+    Failure::usage(format_args!(
+        "the address `{}` is in use: {owner}",
+        address.address()
+    ))
+    .hint("give another one with `--ip`")
+}
+
+/// Returns the failure for a name that something unknown uses at `place`.
+pub(crate) fn name_in_use(
+    name: &HostName,
+    place: &str,
+    address: HostAddress,
+    settings: &Settings,
+) -> Failure {
+    Failure::failed(format_args!("the name `{name}` is in use: {place}")).hint(format!(
+        "choose another name; or, if it is this host, add an entry `\"{name}\" = {{ ip = \"{address}\" }}` to `{}`",
+        settings.paths.vms
+    ))
+}

@@ -1,0 +1,55 @@
+//! The connection to OpenBao.
+
+use secrecy::SecretString;
+use zts_cli::{ConnectionArgs, Failure};
+use zts_openbao::{Address, Authentication, Client, sys};
+
+use crate::fleet::Settings;
+
+/// The server, the operator's token, and the mounts.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Speaks to the active node, because a run reads what it has just written.
+    pub(crate) client: Client,
+    /// The settings for OpenTofu, which must reach the same server in the same way.
+    pub(crate) connection: zts_openbao::Settings,
+    pub(crate) token: SecretString,
+    /// Path of the AppRole mount, without `auth/`.
+    pub(crate) approle_mount: String,
+    /// Path of the KV mount.
+    pub(crate) kv_mount: String,
+}
+
+impl Server {
+    /// Determines the server and the token; does not connect.
+    pub(crate) fn new(arguments: &ConnectionArgs, settings: &Settings) -> Result<Self, Failure> {
+        let connection = arguments.settings(Some(settings.openbao.address.as_str()))?;
+        let token = zts_cli::operator_token(arguments, &connection)?;
+        let mut client = Client::new(connection.clone())?;
+        client.authenticate(Authentication::Token(token.clone()));
+        Ok(Self {
+            client: client.active(),
+            connection,
+            token,
+            approle_mount: settings.openbao.approle_mount.to_string(),
+            kv_mount: settings.openbao.kv_mount.to_string(),
+        })
+    }
+
+    /// Returns the address of the active node, if it is one of those given. OpenTofu's provider
+    /// reads what it has just written from the server that answers.
+    pub(crate) fn active_address(&self) -> &Address {
+        let _ = self.client.find_active(); // without an active node, another one is used
+        self.client.address()
+    }
+
+    /// Returns whether the address in use is the active node's own, not a standby's or a load
+    /// balancer's.
+    pub(crate) fn is_at_active_node(&self) -> bool {
+        let leader = sys::leader(&self.client);
+        leader.is_ok_and(|leader| {
+            let is_own_address = leader.leader_address == self.client.address().to_string();
+            !leader.ha_enabled || (leader.is_self && is_own_address)
+        })
+    }
+}

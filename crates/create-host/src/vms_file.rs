@@ -1,0 +1,119 @@
+//! `vms.tf`, the file with the wrapping tokens.
+
+use std::{
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    time::SystemTime,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use zts_cli::Failure;
+use zts_infra_edit::vms;
+use zts_openbao::wrapping;
+use zts_secure_fs::{Guard, ResolvedFile};
+
+use crate::{
+    change::FileChange,
+    failure::{edit_failure, file_failure},
+    fleet::Fleet,
+    git,
+    host::HostName,
+    report::Report,
+    write::write_changes,
+};
+
+/// The entry of a host in `vms.tf`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VmEntry {
+    pub(crate) has_token: bool,
+    /// The time at which the token expires, if the token contains it.
+    pub(crate) token_expiry: Option<SystemTime>,
+}
+
+/// Finds the entry of a host in the text of the file.
+pub(crate) fn find_entry(text: &str, name: &HostName) -> Option<VmEntry> {
+    let vms = vms::list_vms(text).ok()?;
+    let vm = vms.into_iter().find(|vm| vm.name == name.as_str())?;
+    let token = vms::wrapping_token(text, name.as_str()).ok().flatten();
+    Some(VmEntry {
+        has_token: vm.has_wrapping_token,
+        token_expiry: token.and_then(|token| wrapping::expiry(&SecretString::from(token))),
+    })
+}
+
+/// Returns those of the changed files that only their owner may read: `vms.tf` with a wrapping
+/// token, unless git tracks it.
+pub(crate) fn private_files<'a>(fleet: &'a Fleet, changes: &[FileChange]) -> Vec<&'a str> {
+    let file = fleet.settings.paths.vms.as_str();
+    let change = changes.iter().find(|change| change.path == file);
+    let text = change
+        .and_then(|change| change.after.as_deref())
+        .map(String::from_utf8_lossy);
+    if text.is_some_and(|text| has_any_token(&text)) && !git::is_tracked(fleet.tree.root(), file) {
+        vec![file]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Removes the permissions of others from a `vms.tf` with a token that this run did not write.
+pub(crate) fn restrict_access(
+    fleet: &Fleet,
+    report: &mut Report,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let file = fleet.settings.paths.vms.as_str();
+    let path = fleet.tree.resolve(file)?;
+    let fail = |cause| file_failure("protect", &path, cause);
+    let mode = fs::metadata(&path).map_err(fail)?.permissions().mode();
+    let text = fleet.tree.read_text(file)?.unwrap_or_default();
+    let is_private = mode.trailing_zeros() >= 6; // the six bits of group and others
+    if is_private || !has_any_token(&text) || git::is_tracked(fleet.tree.root(), file) {
+        return Ok(());
+    }
+    if !dry_run {
+        ResolvedFile::resolve(&path, Guard::Links)
+            .map_err(io::Error::from)
+            .and_then(|resolved| File::open(resolved.path()))
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+            .map_err(fail)?;
+    }
+    report.add_file(
+        file,
+        "protected",
+        &format!("`{file}`, which contains a wrapping token: mode 0600"),
+    );
+    Ok(())
+}
+
+fn has_any_token(text: &str) -> bool {
+    vms::list_vms(text).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))
+}
+
+/// Checks that a token can be written to `text`, before one is issued.
+pub(crate) fn check_token_place(fleet: &Fleet, text: &str, name: &HostName) -> Result<(), Failure> {
+    let file = fleet.settings.paths.vms.as_str();
+    let edited = vms::set_wrapping_token(text, name.as_str(), "none");
+    edited.map(drop).map_err(|error| edit_failure(file, &error))
+}
+
+/// Writes the token of a host to the file.
+pub(crate) fn write_token(
+    fleet: &Fleet,
+    name: &HostName,
+    token: &SecretString,
+) -> Result<(), Failure> {
+    let file = fleet.settings.paths.vms.as_str();
+    let before = fleet
+        .tree
+        .read_required(file, "it existed a moment ago: restore it")?;
+    let after = vms::set_wrapping_token(&before, name.as_str(), token.expose_secret())
+        .map_err(|error| edit_failure(file, &error))?;
+    let changes = [FileChange {
+        path: file.to_owned(),
+        before: Some(before.into_bytes()),
+        after: Some(after.into_bytes()),
+    }];
+    write_changes(&fleet.tree, &changes, &private_files(fleet, &changes))
+}

@@ -1,0 +1,105 @@
+//! Cached copies that may stand in for OpenBao, and the versions that were rejected.
+
+use std::time::{Duration, SystemTime};
+
+use zts_cli::warn;
+use zts_delivery::{
+    Cache, CachedCopy, CachedCopyState, CopyAge, Files, PendingRollout, Proof, Rejection,
+};
+use zts_openbao::kv::VersionMetadata;
+
+use crate::job::Job;
+
+/// Returns the copies that may stand in for OpenBao, the newest first.
+pub(crate) fn usable_copies(job: &Job) -> Vec<(CachedCopy, CopyAge)> {
+    let Some(cache) = &job.cache else {
+        return Vec::new();
+    };
+    let mut copies = Vec::new();
+    if let CachedCopyState::Usable(copy, age) = cache.read_copy(Proof::Unproven)
+        && !is_rejected(job, &copy)
+    {
+        copies.push((copy, age));
+    }
+    match cache.read_copy(Proof::Proven) {
+        CachedCopyState::Usable(copy, age) => copies.push((copy, age)),
+        CachedCopyState::Absent | CachedCopyState::TooOld(_) => {}
+        CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
+            warn_of_unusable_copy(&reason);
+        }
+    }
+    copies
+}
+
+/// Returns the files of a copy. Returns `None`, with a warning, where it cannot be used.
+pub(crate) fn files_of_copy(job: &Job, copy: CachedCopy) -> Option<Files> {
+    let files = match copy.values() {
+        Ok(values) => {
+            let files = job.contents.files(job.arguments.secret.as_str(), &values);
+            files.map_err(|error| error.to_string())
+        }
+        Err(cause) => Err(format!(
+            "it is sealed, and {cause}; it opens only on the machine that sealed it, with the \
+             same TPM and `/var/lib/systemd/credential.secret`"
+        )),
+    };
+    files.map_err(|reason| warn_of_unusable_copy(&reason)).ok()
+}
+
+fn warn_of_unusable_copy(reason: &str) {
+    warn(format_args!("the cached copy cannot be used: {reason}"));
+}
+
+/// Warns of a copy that is too old. Only a fetch that needs the copy does so.
+pub(crate) fn warn_of_old_copy(job: &Job) {
+    let state = job.cache.as_ref().map(Cache::read);
+    if let (Some(CachedCopyState::TooOld(age)), Some(most)) = (state, job.arguments.max_cache_age) {
+        warn(format_args!(
+            "the cached copy is not used: OpenBao confirmed it {}, and `--max-cache-age` is {}",
+            confirmed(age),
+            humantime::format_duration(most)
+        ));
+    }
+}
+
+/// Formats the time when OpenBao confirmed a copy of this age.
+pub(crate) fn confirmed(age: CopyAge) -> String {
+    age.map_or_else(
+        || "at an unknown time (it is dated in the future: the clock was or is wrong)".to_owned(),
+        |age| format!("{} ago", format_time(age)),
+    )
+}
+
+/// Formats a time in whole seconds.
+pub(crate) fn format_time(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
+}
+
+/// Returns the rejection of a version that was rejected here, or is being rolled back.
+pub(crate) fn find_rejection(job: &Job, version: &VersionMetadata) -> Option<Rejection> {
+    rejection_of(job, version.version, &version.created_time)
+}
+
+/// Returns whether a copy is of a version that was rejected here, or is being rolled back.
+fn is_rejected(job: &Job, copy: &CachedCopy) -> bool {
+    rejection_of(job, copy.version, &copy.created_time).is_some()
+}
+
+fn rejection_of(job: &Job, version: u64, created_time: &str) -> Option<Rejection> {
+    let output = &job.arguments.output;
+    let noted = Rejection::load(job.arguments.cache_dir.as_deref(), output);
+    let noted = noted.filter(|note| note.matches(version, created_time));
+    // the rejection of a version that is being rolled back may not be written yet
+    let is_rolled_back = || {
+        PendingRollout::read(output)
+            .is_some_and(|rollout| rollout.has_rolled_back(version, created_time))
+    };
+    noted.or_else(|| {
+        is_rolled_back().then(|| Rejection {
+            version,
+            created_time: Some(created_time.to_owned()),
+            reason: "its services did not come up".to_owned(),
+            at: SystemTime::now(),
+        })
+    })
+}

@@ -1,0 +1,107 @@
+//! Fetches the secrets that are not in place as they are declared, such as after a switch.
+
+use zts_cli::{Failure, note};
+use zts_delivery::{
+    Cache, CachedCopyState, Declarations, DeclaredOpenBao, DeclaredSecret, DeployedVersion,
+    SealPolicy, SecretIdentity,
+};
+
+use crate::{host::Secret, status, systemd, text};
+
+/// The most starts of a fetch. A fetch that runs while a switch changes its declaration ends as it
+/// began, and only another one uses the new declaration.
+const ATTEMPTS: u32 = 2;
+
+/// Starts the units of all secrets whose files or copies are not as declared, and waits for them.
+///
+/// # Errors
+/// Files that are not in place as declared after that.
+pub(crate) fn run(declarations: &Declarations) -> Result<(), Failure> {
+    status::check_rights(declarations)?;
+    for _ in 0..ATTEMPTS {
+        let due = names(declarations, |name, secret| {
+            !has_declared_files(name, secret, &declarations.openbao)
+                || !has_declared_copy(name, secret)
+        });
+        if due.is_empty() {
+            return Ok(());
+        }
+        note(format_args!("fetching {}", text::list(&due)));
+        let units: Vec<_> = due.iter().map(|name| fetch_unit(name)).collect();
+        let units: Vec<_> = units.iter().map(String::as_str).collect();
+        if systemd::run("start", &units)?.is_some() {
+            break; // the units say why, and are retried
+        }
+    }
+    let missing = names(declarations, |name, secret| {
+        !has_declared_files(name, secret, &declarations.openbao)
+    });
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    Err(Failure::failed(format!(
+        "secrets are not in place as they are declared: {}",
+        text::list(&missing)
+    ))
+    .hint(format!(
+        "`journalctl -u vault-secret-{first}` shows why the fetch fails"
+    )))
+}
+
+/// Returns the unit that fetches a secret.
+pub(crate) fn fetch_unit(name: &str) -> String {
+    format!("vault-secret-{name}.service")
+}
+
+fn names(
+    declarations: &Declarations,
+    applies: impl Fn(&str, &DeclaredSecret) -> bool,
+) -> Vec<&str> {
+    let secrets = declarations.secrets.iter();
+    secrets
+        .filter(|(name, secret)| applies(name, secret))
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
+
+/// Returns whether the deployed files are of the declared secret, and as they were written and
+/// declared.
+fn has_declared_files(name: &str, declared: &DeclaredSecret, openbao: &DeclaredOpenBao) -> bool {
+    let Some(deployed) = DeployedVersion::read(&declared.output_directory) else {
+        return false;
+    };
+    let secret = Secret::deployed(name, declared);
+    is_identity(&deployed.secret, declared, openbao)
+        && secret
+            .recipe()
+            .is_ok_and(|recipe| secret.alteration(&recipe).is_none())
+}
+
+/// Returns whether an identity is that of a declared secret. Without a declared namespace,
+/// cloud-init may have named one.
+fn is_identity(
+    identity: &SecretIdentity,
+    declared: &DeclaredSecret,
+    openbao: &DeclaredOpenBao,
+) -> bool {
+    let namespace = openbao.namespace.as_deref();
+    let expected = SecretIdentity::new(namespace, &openbao.kv_mount, &declared.secret_path);
+    *identity == expected
+        || namespace.is_none() && identity.to_string().ends_with(&expected.to_string())
+}
+
+/// Returns whether there is a copy where one is declared, sealed if it must be.
+fn has_declared_copy(name: &str, declared: &DeclaredSecret) -> bool {
+    let Some(folder) = &declared.cache_directory else {
+        return true;
+    };
+    let identity = Secret::deployed(name, declared).identity;
+    match Cache::new(folder.clone(), identity).read() {
+        CachedCopyState::Usable(copy, _) => match declared.seal(name) {
+            Ok(SealPolicy::Always) => copy.is_sealed(),
+            Ok(SealPolicy::Never) => !copy.is_sealed(),
+            Ok(SealPolicy::Auto) | Err(_) => true,
+        },
+        _ => false,
+    }
+}

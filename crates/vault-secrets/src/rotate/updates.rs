@@ -1,0 +1,228 @@
+//! Queries OpenBao for the newest version of each secret: one listing for each folder, else each
+//! secret's metadata, and a read of each version that differs.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use zts_cli::warn;
+use zts_delivery::{
+    DeclaredOpenBao, DeployedVersion, Error, Files, OutputState, QueryError, Rejection,
+    RetryPolicy, RuntimeDir, Session, SessionConfig, credentials,
+};
+use zts_openbao::{
+    Settings,
+    kv::{self, SecretMetadata, VersionMetadata},
+};
+
+use super::repair::AlteredSet;
+use crate::host::{Recipe, Secret};
+
+/// The services run with the deployed files, so no service waits: a busy server is queried again
+/// for this long, and an unreachable one at the next rotation.
+const RETRY_POLICY: RetryPolicy = RetryPolicy {
+    deadline: Duration::from_secs(10),
+    has_copy: true,
+};
+
+/// A version that is not deployed yet.
+pub(super) struct PendingUpdate {
+    pub(super) secret: kv::Secret,
+    /// The content of the output directory before the read.
+    pub(super) before: OutputState,
+    pub(super) files: Files,
+    pub(super) recipe: Recipe,
+}
+
+/// The newest version of a secret on OpenBao, compared with the deployed one.
+pub(super) enum UpdateStatus {
+    /// It is deployed. The secret comes with it if there is no copy of that version yet.
+    Current(Option<kv::Secret>),
+    /// It is deployed, but its files are not as they were written or declared.
+    Altered(Box<AlteredSet>),
+    /// It was rejected.
+    Rejected(Rejection),
+    /// It cannot be written as the declared files, with the reason.
+    Unusable(VersionMetadata, Error),
+    /// It is new.
+    New(Box<PendingUpdate>),
+    /// The secret is gone. The content of the output directory before the query comes with it.
+    Gone(Error, OutputState),
+    /// The secret could not be fetched.
+    Failed(Error),
+    /// OpenBao is unavailable, or has refused the host's login.
+    Unavailable(Error),
+}
+
+/// A session that lists each folder once.
+pub(super) struct UpdateClient<'a> {
+    session: Session<'a>,
+    /// The KV mount.
+    mount: &'a str,
+    /// The listing of each folder; `None` where it is denied or not supported.
+    listings: BTreeMap<String, Option<BTreeMap<String, SecretMetadata>>>,
+}
+
+impl<'a> UpdateClient<'a> {
+    /// Opens a session. `runtime_dir` holds the notes of earlier sessions.
+    pub(super) fn connect(
+        openbao: &'a DeclaredOpenBao,
+        settings: &Settings,
+        runtime_dir: Option<RuntimeDir>,
+    ) -> Result<Self, Error> {
+        let config = SessionConfig {
+            settings: settings.clone(),
+            credentials: credentials::read(&openbao.approle_directory)?,
+            login: openbao.authentication,
+            kv_mount: &openbao.kv_mount,
+            approle_mount: &openbao.approle_mount,
+            runtime_dir,
+        };
+        let session = config.open(RETRY_POLICY)?;
+        Ok(Self {
+            session,
+            mount: &openbao.kv_mount,
+            listings: BTreeMap::new(),
+        })
+    }
+
+    /// Warns if a node without an active node answered. It may lack newer versions.
+    pub(super) fn warn_without_leader(&mut self) {
+        if let Some(missing_leader) = self.session.find_missing_leader() {
+            warn(format_args!(
+                "{missing_leader}: there may be newer versions"
+            ));
+        }
+    }
+
+    /// Queries `secret`. Changes nothing but the time at which its copy was confirmed.
+    pub(super) fn query(&mut self, secret: &Secret<'_>) -> UpdateStatus {
+        let before = OutputState::read(&secret.declared.output_directory);
+        self.try_query(secret)
+            .unwrap_or_else(|refusal| match refusal {
+                // the next secret may get a good answer, and asking for it costs no wait
+                QueryError::Unavailable(error)
+                    if error.is_bad_reply()
+                        || matches!(error, zts_openbao::Error::Unconfirmed { .. }) =>
+                {
+                    UpdateStatus::Failed(error.into())
+                }
+                QueryError::Unavailable(error) => UpdateStatus::Unavailable(error.into()),
+                // the credentials are the host's: OpenBao would refuse each further request, too
+                QueryError::Other(error @ zts_openbao::Error::LoginRefused { .. }) => {
+                    UpdateStatus::Unavailable(error.into())
+                }
+                QueryError::Gone(error) => UpdateStatus::Gone(error.into(), before),
+                QueryError::Other(error) => UpdateStatus::Failed(error.into()),
+            })
+    }
+
+    fn try_query(&mut self, secret: &Secret<'_>) -> Result<UpdateStatus, QueryError> {
+        let recipe = match secret.recipe() {
+            Ok(recipe) => recipe,
+            Err(error) => {
+                // the files of a secret that is gone are removed all the same
+                if self.newest(&secret.declared.secret_path)?.is_none() {
+                    self.session.read(&secret.declared.secret_path)?;
+                }
+                return Ok(UpdateStatus::Failed(error));
+            }
+        };
+        let newest = self.newest(&secret.declared.secret_path)?;
+        match newest.map(|newest| compare(secret, &newest)) {
+            Some(Comparison::Rejected(rejection)) => return Ok(UpdateStatus::Rejected(rejection)),
+            Some(Comparison::Same(_, version))
+                if has_copy(&recipe, &version) && secret.alteration(&recipe).is_none() =>
+            {
+                return Ok(UpdateStatus::Current(None));
+            }
+            _ => {}
+        }
+        let before = OutputState::read(&secret.declared.output_directory);
+        let given = self.session.read(&secret.declared.secret_path)?;
+        let deployed = match compare(secret, &given.metadata) {
+            Comparison::Rejected(rejection) => return Ok(UpdateStatus::Rejected(rejection)),
+            Comparison::Same(deployed, _) => Some(deployed),
+            Comparison::Differs => None,
+        };
+        let alteration = secret.alteration(&recipe);
+        if deployed.is_some() && alteration.is_none() {
+            return Ok(UpdateStatus::Current(Some(given)));
+        }
+        let path = &secret.declared.secret_path;
+        let files = recipe.contents.render_answer(self.mount, path, &given);
+        Ok(match (deployed.zip(alteration), files) {
+            (Some(_), Err(error)) => UpdateStatus::Failed(error),
+            (Some((deployed_version, alteration)), Ok(files)) => {
+                UpdateStatus::Altered(Box::new(AlteredSet {
+                    deployed_version,
+                    files,
+                    ownership: recipe.ownership,
+                    alteration,
+                }))
+            }
+            (None, Err(error)) => UpdateStatus::Unusable(given.metadata, error),
+            (None, Ok(files)) => UpdateStatus::New(Box::new(PendingUpdate {
+                secret: given,
+                before,
+                files,
+                recipe,
+            })),
+        })
+    }
+
+    /// Returns the newest version of the secret at `path` by the listing of its folder or by its
+    /// metadata.
+    fn newest(&mut self, path: &str) -> Result<Option<VersionMetadata>, QueryError> {
+        let Some((folder, name)) = path.rsplit_once('/') else {
+            return Ok(None); // the mount's root: hosts may not list it
+        };
+        if !self.listings.contains_key(folder) {
+            // an older policy denies the listing, an empty folder has none, and Vault has no such
+            // API
+            let listing = unless_denied(self.session.list(folder))?;
+            self.listings.insert(folder.to_owned(), listing);
+        }
+        let newest = match self.listings.get(folder).and_then(Option::as_ref) {
+            Some(listing) => listing.get(name).and_then(SecretMetadata::newest),
+            None => unless_denied(self.session.metadata(path))?
+                .as_ref()
+                .and_then(SecretMetadata::newest),
+        };
+        // a version that is deleted, or is going to be, is read: OpenBao decides what it returns
+        Ok(newest.filter(|version| !version.destroyed && version.deletion_time.is_empty()))
+    }
+}
+
+/// Returns `None` for an answer that is denied or absent.
+fn unless_denied<T>(answer: Result<T, QueryError>) -> Result<Option<T>, QueryError> {
+    use zts_openbao::Error::{Denied, NotFound};
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(QueryError::Gone(_) | QueryError::Other(Denied { .. } | NotFound { .. })) => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Returns whether there is a copy of this version, and confirms it.
+fn has_copy(recipe: &Recipe, version: &VersionMetadata) -> bool {
+    let cache = recipe.cache.as_ref();
+    cache.is_none_or(|cache| cache.confirm_version(version))
+}
+
+/// The newest version compared with the deployed one.
+enum Comparison {
+    Same(DeployedVersion, VersionMetadata),
+    Rejected(Rejection),
+    Differs,
+}
+
+fn compare(secret: &Secret<'_>, newest: &VersionMetadata) -> Comparison {
+    let rejection = secret.declared.rejection();
+    if let Some(rejection) = rejection.filter(|rejection| rejection.is_of(newest)) {
+        return Comparison::Rejected(rejection);
+    }
+    let deployed = DeployedVersion::read(&secret.declared.output_directory);
+    match deployed.filter(|deployed| deployed.is_of(&secret.identity, newest)) {
+        Some(deployed) => Comparison::Same(deployed, newest.clone()),
+        None => Comparison::Differs,
+    }
+}

@@ -1,0 +1,122 @@
+//! The pages with commands work: each is followed, command by command, on real servers.
+#![expect(
+    clippy::expect_used,
+    reason = "a procedure whose surroundings cannot be made has failed"
+)]
+
+mod alerts;
+#[path = "../../../zts-testkit/tests/kubernetes/declared.rs"]
+mod declared;
+mod host;
+mod kubernetes;
+mod machine;
+mod operator;
+mod programs;
+mod runbook;
+mod shell;
+mod site;
+mod snapshots;
+mod statuses;
+mod symptoms;
+mod terraform;
+mod tutorial;
+
+use std::fs;
+
+use serde_json::json;
+use site::Site;
+
+/// Follows the page after the misfortune that it is for.
+fn follow(page: &str, misfortune: impl FnOnce(&mut Site)) -> Site {
+    let steps = zts_book::steps(&zts_book::read(&format!("how-to/{page}")));
+    let mut site = Site::new();
+    misfortune(&mut site);
+    site.follow(&steps);
+    site
+}
+
+#[test]
+fn unseal() {
+    zts_testkit::require_bao!();
+    follow("unseal.md", |site| {
+        for node in site.cluster.nodes() {
+            node.restart_sealed();
+        }
+    });
+}
+
+#[test]
+fn root_token_without_any_token() {
+    zts_testkit::require_bao!();
+    follow("no-token.md", |site| {
+        site.node("bao1")
+            .write("auth/token/revoke-self", &json!({}));
+    });
+}
+
+#[test]
+fn replace_node() {
+    zts_testkit::require_bao!();
+    follow("replace-node.md", |site| {
+        operator::log_in(site);
+        site.node("bao3").kill();
+    });
+}
+
+#[test]
+fn quorum_lost() {
+    zts_testkit::require_bao!();
+    follow("quorum-lost.md", |site| {
+        let written = json!({ "before": "the loss" });
+        site.node("bao1").put_secret("hosts/web01/db", &written);
+        operator::log_in(site);
+        for lost in ["bao2", "bao3"] {
+            let node = site.node(lost);
+            node.kill();
+            fs::remove_dir_all(node.storage()).expect("the disk is lost");
+        }
+    });
+}
+
+/// One cluster for three pages: the operator of the first follows the others.
+#[test]
+fn operator_root_token_rekey() {
+    zts_testkit::require_bao!();
+    let mut site = follow("operator.md", |site| {
+        let token = site.node("bao1").root_token().to_owned();
+        site.log_in(&token);
+        site.write_file("operator.hcl", &operator::policy());
+    });
+    for page in ["root-token.md", "rekey.md"] {
+        site.follow(&zts_book::steps(&zts_book::read(&format!("how-to/{page}"))));
+    }
+}
+
+#[test]
+fn secrets_for_kubernetes() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_kubernetes!();
+    let Some(schemas) = zts_testkit::find_external_secrets_crds() else {
+        zts_testkit::skip!("no schemas of the External Secrets Operator on this machine");
+    };
+    let cluster = zts_testkit::Kubernetes::start();
+    follow("kubernetes.md", |site| {
+        kubernetes::set_up(site, &cluster, &schemas);
+    });
+}
+
+#[test]
+fn every_procedure_is_tried() {
+    let these = [include_str!("main.rs"), include_str!("snapshots.rs")].concat();
+    for page in zts_book::pages("how-to") {
+        let name = page.trim_start_matches("how-to/");
+        let tried =
+            these.contains(&format!("\"{name}\"")) || these.contains(&format!("\"{page}\""));
+        // Nix is evaluated, by tests/deploy.
+        let evaluated = name == "deploy.md";
+        assert!(
+            tried || evaluated || name == "README.md",
+            "nobody tries `{page}`"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Checks the pages: links, lists, references, and the tests that they name.
+#![expect(clippy::expect_used, reason = "a test that cannot look has failed")]
+
+mod dependencies;
+mod evidence;
+mod html;
+mod links;
+mod reference;
+mod summary;

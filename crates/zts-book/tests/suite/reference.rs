@@ -1,0 +1,124 @@
+//! The references of commands and exit statuses match the programs' definitions.
+//!
+//! `BOOK=write cargo test -p zts-book --test suite reference` writes both again.
+
+use std::{collections::BTreeSet, env, fmt::Write, fs};
+
+use clap::Command;
+use zts_book::{docs, root};
+use zts_cli::command;
+
+/// The largest width of `--help`.
+const WIDTH: usize = 100;
+
+/// Returns all programs, in the order in which people meet them.
+fn programs() -> Vec<Command> {
+    vec![
+        command::<create_host::Arguments>(),
+        command::<vault_plan::Arguments>(),
+        command::<vault_unwrap::Arguments>(),
+        command::<vault_fetch::Arguments>(),
+        command::<vault_secrets::Arguments>(),
+        command::<vault_certs::Arguments>(),
+        command::<vault_init::Arguments>(),
+        command::<vault_unseal::Arguments>(),
+        command::<vault_node::Arguments>(),
+        command::<vault_snapshot::Arguments>(),
+        command::<vault_exporter::Arguments>(),
+    ]
+}
+
+#[test]
+fn every_program_is_in_the_reference() {
+    let crates = fs::read_dir(root().join("crates")).expect("the crates are listed");
+    let present: BTreeSet<_> = crates
+        .flatten()
+        .filter(|folder| folder.path().join("src/main.rs").exists())
+        .map(|folder| folder.file_name().to_string_lossy().into_owned())
+        .collect();
+    let listed: BTreeSet<_> = programs()
+        .iter()
+        .map(|program| program.get_name().to_owned())
+        .collect();
+    assert_eq!(listed, present, "`programs` in {} lists them", file!());
+}
+
+#[test]
+fn commands() {
+    let mut text = "# Commands\n\n\
+        What `--help` of each program says. Man pages and completions of the same definitions come with the\n\
+        packages; `PROGRAM --generate man|bash|zsh|fish` prints them, and `PROGRAM --generate man DIRECTORY`\n\
+        writes the pages of all subcommands.\n"
+        .to_owned();
+    for program in programs() {
+        let mut program = program.term_width(WIDTH);
+        program.build();
+        section(&mut text, &mut program, "##");
+    }
+    current("reference/commands.md", &text);
+}
+
+/// Writes the help of a command and of its subcommands.
+fn section(text: &mut String, command: &mut Command, level: &str) {
+    let name = command
+        .get_bin_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
+    let help = command.render_long_help().to_string();
+    let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+    write!(
+        text,
+        "\n{level} {name}\n\n```text\n{}\n```\n",
+        lines.join("\n").trim_end()
+    )
+    .expect("text");
+    for part in command.get_subcommands_mut() {
+        if part.get_name() != "help" && !part.is_hide_set() {
+            section(text, part, "###");
+        }
+    }
+}
+
+#[test]
+fn exit_statuses() {
+    let mut text = "# Exit statuses\n\n\
+        All programs mean the same by them:\n\n\
+        - 0: the job is done;\n\
+        - 1: the job failed: the message says on what and why, and trying again may help;\n\
+        - 2: wrong usage or configuration: trying again does not help.\n\n\
+        A program that a signal ended has none; systemd shows the signal.\n"
+        .to_owned();
+    for program in programs() {
+        let help = program
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let name = program.get_name();
+        let (_, statuses) = help.split_once("Exit status: ").unwrap_or_else(|| {
+            panic!("the help of `{name}` does not end with what its exit statuses mean")
+        });
+        let statuses = statuses.trim().replace('\n', " ");
+        for status in ["0", "1", "2"] {
+            assert!(
+                statuses.contains(status),
+                "`{name}` does not say when it ends with {status}"
+            );
+        }
+        write!(text, "\n## {name}\n\n{statuses}\n").expect("text");
+    }
+    current("reference/exit-statuses.md", &text);
+}
+
+/// Compares a generated page with the present one, or writes it.
+pub(crate) fn current(page: &str, text: &str) {
+    let path = docs().join(page);
+    if env::var("BOOK").is_ok_and(|how| how == "write") {
+        fs::write(&path, text).expect("the page is written");
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let hint = "write it anew: BOOK=write cargo test -p zts-book --test suite";
+    assert!(
+        there == text,
+        "`{page}` is not what the programs say; {hint}"
+    );
+}

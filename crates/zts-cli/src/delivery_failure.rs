@@ -1,0 +1,80 @@
+//! Failures of a secret's delivery, with hints for a host's operator.
+
+use zts_delivery::{Error, is_bare_denial};
+
+use crate::{failure::Failure, printable::shell_word};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::UnknownAccount { .. } => Self::usage(&error).hint("create it, or name another with `--owner` and `--group`"),
+            Error::NoCredentials { .. } => Self::failed(&error).hint("`vault-unwrap` puts them there on first boot; look at the log of vault-bootstrap.service"),
+            Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
+            Error::Output { .. } => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
+            Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
+            Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ \"{{\" }}`"),
+            Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
+            Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require` and by the templates"),
+            Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
+            Error::NameTaken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
+            Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
+            Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
+            Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
+            Error::Declarations { .. } | Error::InvalidDeclaration { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
+            Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
+            Error::OpenBao(cause) => explain(cause),
+            _ => Self::failed(&error),
+        }
+    }
+}
+
+/// Returns the hint for a version without keys: its likely cause, and the command that mends it.
+fn without_keys(mount: &str, path: &str, version: u64) -> String {
+    let comes = "`bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there";
+    let secret = format!("-mount={} {}", shell_word(mount), shell_word(path));
+    match version.checked_sub(1).filter(|before| *before > 0) {
+        Some(before) => format!(
+            "{comes}; put the keys again, or version {before} as it was: `bao kv rollback -version={before} {secret}`"
+        ),
+        None => format!("{comes}; put the keys again: `bao kv put {secret} KEY=VALUE`"),
+    }
+}
+
+/// Returns the failure for OpenBao's error, with a hint for a host's operator.
+fn explain(error: &zts_openbao::Error) -> Failure {
+    match hint_of(error) {
+        Some(hint) => Failure::from(error).hint(hint),
+        None => Failure::from(error),
+    }
+}
+
+/// Returns the hint for a host's operator where the general one would not help.
+fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
+    use zts_openbao::Error as From;
+    let hint = match error {
+        From::LoginRefused { api_error, .. } if is_bare_denial(api_error) => {
+            "is the mount of the AppRole auth method right (`--approle-mount`)?"
+        }
+        From::LoginRefused { .. } => {
+            "this host's role or secret id is gone, or bound to another address; \
+             make new credentials with `create-host --force` and run `vault-unwrap`"
+        }
+        From::Denied { api_error, .. } if is_bare_denial(api_error) => {
+            "the role's `token_bound_cidrs` may leave this host's address out, or its `token_num_uses` be used up \
+             (0 sets no limit); with `--authentication inline`, the server may not know logins inside a request"
+        }
+        From::Denied { .. } => {
+            "the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`"
+        }
+        From::NotFound { api_error, .. } if api_error.messages.is_empty() => {
+            "write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?"
+        }
+        From::NotFound { .. } => "is the mount right (`--kv-mount`), and a KV version 2 engine?",
+        From::Deleted { .. } => {
+            "`bao kv undelete` brings it back; `bao kv put` writes a new version"
+        }
+        From::Destroyed { .. } => "write a new version with `bao kv put`",
+        _ => return None,
+    };
+    Some(hint)
+}

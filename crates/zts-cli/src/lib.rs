@@ -1,0 +1,28 @@
+//! Code shared by all programs: their start and end ([`main`]), their failures ([`Failure`]), and
+//! the flags and variables of the connection to OpenBao ([`ConnectionArgs`]).
+
+mod connection;
+mod delivery_failure;
+mod duration;
+mod external_programs;
+mod failure;
+mod key_file;
+mod logging;
+mod message;
+mod platform;
+mod printable;
+mod program;
+mod signals;
+mod token;
+
+pub use connection::{ConnectionArgs, system_trust};
+pub use duration::{duration, utc, utc_seconds};
+pub use external_programs::{on_path, systemctl};
+pub use failure::{Failure, Status};
+pub use key_file::{KeyFile, unusable};
+pub use logging::is_verbose;
+pub use message::{data, note, warn, warn_of_old_server};
+pub use printable::{printable_line, shell_word};
+pub use program::{command, main};
+pub use signals::{Held, SignalBlock, with_signals};
+pub use token::operator_token;

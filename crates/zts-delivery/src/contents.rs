@@ -1,0 +1,395 @@
+//! The files of a secret: one for each key, templates, an environment file, and a JSON file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zeroize::Zeroizing;
+use zts_openbao::{SecretMap, SecretValue, kv};
+
+use crate::{
+    Files, Ownership, Template, environment_file, error::Error, files::digest_of, names,
+    template::json_of,
+};
+
+/// The declared contents of an output directory, in addition to one file for each key.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The keys that must exist and have a value.
+    pub required_keys: Vec<String>,
+    /// The templates by their file names.
+    pub templates: BTreeMap<String, Template>,
+    /// The name of the environment file.
+    pub environment_file: Option<String>,
+    /// The name of the JSON file.
+    pub json_file: Option<String>,
+    /// The ownership of the files that have another one than the secret, by name.
+    pub ownership: BTreeMap<String, Ownership>,
+    /// The name in `LoadCredential=`, where services get the files as systemd credentials.
+    pub credential: Option<String>,
+}
+
+/// The largest size of the credentials of one service, contents and names, in bytes (systemd).
+const MAX_CREDENTIALS_SIZE: usize = 1 << 20;
+
+impl Contents {
+    /// Returns the keys that must exist: the required ones and those in templates.
+    pub fn keys(&self) -> BTreeSet<&str> {
+        let required = self.required_keys.iter().map(String::as_str);
+        let named = self.templates.values().flat_map(Template::keys);
+        required.chain(named).collect()
+    }
+
+    /// Checks the names of templates, environment file and JSON file. Needs no secret.
+    ///
+    /// # Errors
+    /// [`Error::Name`].
+    pub fn check(&self) -> Result<(), Error> {
+        let mut seen = BTreeMap::new();
+        for (what, name) in self.names() {
+            let reason = names::not_a_file_name(name);
+            let reason = reason.or_else(|| self.not_a_credential(name));
+            let taken = seen.insert(name, what).map(|other| match other {
+                TEMPLATE => "a template has that name",
+                _ => "the environment file has that name",
+            });
+            if let Some(reason) = reason.or(taken) {
+                return Err(Error::Name {
+                    what,
+                    name: name.to_owned(),
+                    reason,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the files of a version of the secret with the path `secret`. Fails if one of them
+    /// cannot be made.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Key`], [`Error::Incomplete`], [`Error::NameTaken`],
+    /// [`Error::Variable`], [`Error::Credential`] and [`Error::CredentialsTooLarge`].
+    pub fn files(&self, secret: &str, values: &SecretMap) -> Result<Files, Error> {
+        self.check()?;
+        check_keys(secret, values)?;
+        self.check_credentials(secret, values)?;
+        self.check_complete(secret, values)?;
+        self.check_names_differ(secret, values)?;
+        let of_keys = values
+            .iter()
+            .map(|(key, value)| (key.clone(), value.to_bytes()));
+        let mut files = Files::from(of_keys.collect::<BTreeMap<_, _>>());
+        if let Some(name) = &self.environment_file {
+            files.insert(name.clone(), environment_file::render(secret, values)?);
+        }
+        for (name, template) in &self.templates {
+            files.insert(name.clone(), template.render(values));
+        }
+        if let Some(name) = &self.json_file {
+            files.insert(name.clone(), json_of_all(values));
+        }
+        files.set_ownership(self.ownership.clone());
+        files.set_shape(self.shape());
+        self.check_credentials_size(secret, &files)?;
+        Ok(files)
+    }
+
+    /// Returns the files of the version that OpenBao returned of the secret `path` in the mount
+    /// `mount`. Cached copies and roll-backs use [`Contents::files`]: a check that applies only to
+    /// new versions belongs here.
+    ///
+    /// # Errors
+    /// [`Error::NoKeys`], and the errors of [`Contents::files`].
+    pub fn render_answer(
+        &self,
+        mount: &str,
+        path: &str,
+        given: &kv::Secret,
+    ) -> Result<Files, Error> {
+        match &given.values {
+            Ok(values) => self.files(path, values),
+            Err(found) => Err(Error::NoKeys {
+                mount: mount.to_owned(),
+                path: path.to_owned(),
+                version: given.metadata.version,
+                found: *found,
+            }),
+        }
+    }
+
+    /// Returns a digest of the parts of a declaration that shape the files of a secret, where
+    /// `ownership` is the secret's.
+    pub fn digest(&self, ownership: Ownership) -> String {
+        digest_of(&self.shape(), ownership)
+    }
+
+    fn shape(&self) -> String {
+        let Self {
+            templates,
+            environment_file,
+            json_file,
+            ownership,
+            ..
+        } = self;
+        format!("{templates:?} {environment_file:?} {json_file:?} {ownership:?}")
+    }
+
+    fn not_a_credential(&self, name: &str) -> Option<&'static str> {
+        names::not_a_credential(self.credential.as_deref()?, name)
+    }
+
+    fn check_credentials(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let refused = values
+            .keys()
+            .find_map(|key| Some((key, self.not_a_credential(key)?)));
+        refused.map_or(Ok(()), |(key, reason)| {
+            Err(Error::Credential {
+                secret: secret.to_owned(),
+                key: key.clone(),
+                reason,
+            })
+        })
+    }
+
+    /// Checks the size as credentials. A service may have other credentials, which are not known
+    /// here.
+    fn check_credentials_size(&self, secret: &str, files: &Files) -> Result<(), Error> {
+        let Some(id) = &self.credential else {
+            return Ok(());
+        };
+        let sizes = files
+            .iter()
+            .map(|(name, content)| id.len() + 1 + name.len() + content.len());
+        match sizes.sum() {
+            bytes if bytes > MAX_CREDENTIALS_SIZE => Err(Error::CredentialsTooLarge {
+                secret: secret.to_owned(),
+                bytes,
+                most: MAX_CREDENTIALS_SIZE,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the names of the files that are not keys, with their kinds.
+    fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let templates = self.templates.keys().map(|name| (TEMPLATE, name.as_str()));
+        let others = [
+            (ENVIRONMENT_FILE, &self.environment_file),
+            (JSON_FILE, &self.json_file),
+        ];
+        let others = others.into_iter();
+        templates.chain(others.filter_map(|(what, name)| Some((what, name.as_deref()?))))
+    }
+
+    fn check_complete(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let owned = |key: &str| key.to_owned();
+        let (there, missing): (Vec<_>, Vec<_>) = self
+            .keys()
+            .into_iter()
+            .partition(|key| values.contains_key(*key));
+        let empty = |key: &&str| values.get(*key).is_some_and(is_empty);
+        let empty: Vec<_> = there.into_iter().filter(empty).map(owned).collect();
+        if missing.is_empty() && empty.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Incomplete {
+            secret: secret.to_owned(),
+            missing: missing.into_iter().map(owned).collect(),
+            empty,
+        })
+    }
+
+    /// Refuses a key that has the name of another file.
+    fn check_names_differ(&self, secret: &str, values: &SecretMap) -> Result<(), Error> {
+        let taken = self.names().find(|(_, name)| values.contains_key(*name));
+        taken.map_or(Ok(()), |(what, name)| {
+            Err(Error::NameTaken {
+                secret: secret.to_owned(),
+                what,
+                name: name.to_owned(),
+            })
+        })
+    }
+}
+
+const TEMPLATE: &str = "a template";
+const ENVIRONMENT_FILE: &str = "the environment file";
+const JSON_FILE: &str = "the JSON file";
+
+fn check_keys(secret: &str, values: &SecretMap) -> Result<(), Error> {
+    let refused = values
+        .keys()
+        .find_map(|key| Some((key, names::not_a_file_name(key)?)));
+    refused.map_or(Ok(()), |(key, reason)| {
+        Err(Error::Key {
+            secret: secret.to_owned(),
+            key: key.clone(),
+            reason,
+        })
+    })
+}
+
+/// Returns whether a required key lacks a value: an empty string, or `null`.
+fn is_empty(value: &SecretValue) -> bool {
+    matches!(json_of(value).as_str(), "\"\"" | "null")
+}
+
+/// Returns all keys as one JSON object, each value as the server sent it.
+fn json_of_all(values: &SecretMap) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(serde_json::to_vec(values).unwrap_or_default()) // texts that are there cannot fail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(json: &str) -> SecretMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn contents(
+        required: &[&str],
+        templates: &[(&str, &str)],
+        environment: Option<&str>,
+    ) -> Contents {
+        let parsed = |(name, text): &(&str, &str)| {
+            ((*name).to_owned(), Template::parse(name, text).unwrap())
+        };
+        Contents {
+            required_keys: required.iter().map(|key| (*key).to_owned()).collect(),
+            templates: templates.iter().map(parsed).collect(),
+            environment_file: environment.map(ToOwned::to_owned),
+            ..Contents::default()
+        }
+    }
+
+    fn as_credential(contents: Contents) -> Contents {
+        Contents {
+            credential: Some("db".to_owned()),
+            ..contents
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_credentials_are_refused() {
+        let contents = as_credential(contents(&[], &[], None));
+        for key in [".env", "schlüssel", "a:b", &"x".repeat(253)] {
+            let secret = values(&format!(r#"{{"{key}":"hunter2"}}"#));
+            let error = contents.files("s", &secret).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        for (templates, environment) in [(&[(".conf", "")][..], None), (&[], Some(".env"))] {
+            let contents = as_credential(self::contents(&[], templates, environment));
+            let error = contents.check().unwrap_err();
+            assert!(matches!(error, Error::Name { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_and_their_names_have_one_mebibyte() {
+        let contents = as_credential(contents(&[], &[], None));
+        let secret = |length: usize| values(&format!(r#"{{"k":"{}"}}"#, "x".repeat(length)));
+        let most = MAX_CREDENTIALS_SIZE - "db_k".len();
+        assert!(contents.files("s", &secret(most)).is_ok());
+        let error = contents.files("s", &secret(most + 1)).unwrap_err();
+        assert!(
+            matches!(error, Error::CredentialsTooLarge { .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn keys_templates_and_the_environment_become_files() {
+        let contents = contents(
+            &["user"],
+            &[("conf", "{{ user }}:{{ password }}")],
+            Some("env"),
+        );
+        assert_eq!(
+            contents.keys().into_iter().collect::<Vec<_>>(),
+            ["password", "user"]
+        );
+        let secret = values(r#"{"user":"u","password":"p"}"#);
+        let files = contents.files("s", &secret).unwrap();
+        let expected: [(&str, &[u8]); 4] = [
+            ("conf", b"u:p"),
+            ("env", b"password=\"p\"\nuser=\"u\"\n"),
+            ("password", b"p"),
+            ("user", b"u"),
+        ];
+        assert_eq!(files.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_json_file_has_the_values_as_they_were_sent() {
+        let contents = Contents {
+            json_file: Some("all.json".to_owned()),
+            ..contents(&[], &[], None)
+        };
+        let text = r#"{"big":12345678901234567890.10,"list":[1, {"b":null}],"text":"a\"b\n"}"#;
+        let files = contents.files("s", &values(text)).unwrap();
+        assert_eq!(files.get("all.json"), Some(text.as_bytes()));
+        assert_eq!(files.get("text"), Some(b"a\"b\n".as_slice()));
+    }
+
+    #[test]
+    fn the_json_file_has_a_name_of_its_own() {
+        let named = |contents| Contents {
+            json_file: Some("all".to_owned()),
+            ..contents
+        };
+        let template = named(contents(&[], &[("all", "")], None));
+        let environment = named(contents(&[], &[], Some("all")));
+        for (contents, reason) in [
+            (template, "a template has that name"),
+            (environment, "the environment file has that name"),
+        ] {
+            let error = contents.check().unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        let error = named(contents(&[], &[], None)).files("s", &values(r#"{"all":"x"}"#));
+        assert!(matches!(error, Err(Error::NameTaken { .. })));
+    }
+
+    #[test]
+    fn all_missing_and_empty_keys_are_reported() {
+        let contents = contents(
+            &["a", "b", "c", "zero"],
+            &[("t", "{{ d }} {{ e }} {{ f }}")],
+            None,
+        );
+        let secret = values(r#"{"b":"","c":null,"e":"","f":"null","zero":0}"#);
+        let error = contents.files("hosts/web01/db", &secret).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`hosts/web01/db` has no key `a`, `d`, and has nothing in its key `b`, `c`, `e`"
+        );
+    }
+
+    #[test]
+    fn names_are_checked_without_a_secret() {
+        for (templates, environment) in [
+            (&[("a/b", "")][..], None),
+            (&[("", "")], None),
+            (&[("..", "")], None),
+            (&[], Some("../env")),
+            (&[], Some("")),
+            (&[("env", "")], Some("env")),
+        ] {
+            let error = contents(&[], templates, environment).check().unwrap_err();
+            assert!(matches!(error, Error::Name { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_the_name_of_another_file_is_refused() {
+        let secret = values(r#"{"conf":"x"}"#);
+        for contents in [
+            contents(&[], &[("conf", "y")], None),
+            contents(&[], &[], Some("conf")),
+        ] {
+            let error = contents.files("s", &secret).unwrap_err();
+            assert!(matches!(error, Error::NameTaken { .. }), "{error}");
+        }
+    }
+}

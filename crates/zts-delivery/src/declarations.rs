@@ -1,0 +1,267 @@
+//! The declarations of a host: the file `/etc/vault/secrets.json`, which the NixOS module writes.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::Deserialize;
+use zts_secure_fs::{LARGEST_TEXT, read_bounded};
+
+use crate::{Contents, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy, Template};
+
+/// The file that the NixOS module writes.
+pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
+
+/// The declarations of a host.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Declarations {
+    /// The name of the host, and of its role and policy.
+    pub hostname: String,
+    /// The connection to OpenBao.
+    pub openbao: DeclaredOpenBao,
+    /// The secrets by their names on the host.
+    pub secrets: BTreeMap<String, DeclaredSecret>,
+}
+
+/// A host's connection to OpenBao.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredOpenBao {
+    /// The addresses of one cluster; empty where cloud-init provides the address.
+    pub addresses: Vec<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The mount of the KV version 2 engine.
+    pub kv_mount: String,
+    /// The mount of the AppRole auth method.
+    pub approle_mount: String,
+    /// The way to log in; `auto` in declarations of older modules.
+    #[serde(default)]
+    pub authentication: LoginMode,
+    /// The CA bundle; without one, the root certificates of the system.
+    pub ca_certificate: Option<PathBuf>,
+    /// Disables the verification of certificates.
+    pub skip_verify: bool,
+    /// The directory with the credentials.
+    pub approle_directory: PathBuf,
+}
+
+/// One secret of a host.
+///
+/// A new field needs `#[serde(default)]`: `vault-plan` may read declarations of an older module.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredSecret {
+    /// The path in the KV mount.
+    pub secret_path: String,
+    /// The output directory.
+    pub output_directory: PathBuf,
+    /// The cache directory.
+    pub cache_directory: Option<PathBuf>,
+    /// The policy for sealing copies: `auto`, `always` or `never`.
+    pub seal_cache: String,
+    /// The age limit of a copy, such as `7d`.
+    pub max_cache_age: Option<String>,
+    /// The owner of the files.
+    pub owner: String,
+    /// The group of the files.
+    pub group: String,
+    /// The mode of the files, in octal.
+    pub mode: String,
+    /// The keys that must exist and have a value.
+    pub required_keys: Vec<String>,
+    /// The templates by their file names.
+    pub templates: BTreeMap<String, String>,
+    /// The ownership of templates that have another one than the secret.
+    #[serde(default)]
+    pub template_ownership: BTreeMap<String, DeclaredOwnership>,
+    /// The name of the environment file.
+    pub environment_file: Option<String>,
+    /// The name of the JSON file.
+    #[serde(default)]
+    pub json_file: Option<String>,
+    /// The links to files of the secret, by their paths.
+    #[serde(default)]
+    pub links: BTreeMap<PathBuf, String>,
+    /// Gives the files to services as systemd credentials.
+    #[serde(default)]
+    pub as_credential: bool,
+    /// The units that use the secret, such as `postgresql.service`.
+    pub services: Vec<String>,
+    /// The action of a rotation on these units.
+    pub on_change: OnChange,
+    /// The times of rotations, as a systemd calendar expression. Secrets with the same one are
+    /// rotated together.
+    pub rotation: Option<String>,
+}
+
+/// The declared ownership of a file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredOwnership {
+    /// The owner.
+    pub owner: String,
+    /// The group.
+    pub group: String,
+    /// The mode, in octal.
+    pub mode: String,
+}
+
+/// The action of a rotation on the services that use the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnChange {
+    /// None: the services read the files again by themselves.
+    Nothing,
+    /// The services are reloaded.
+    Reload,
+    /// The services are restarted.
+    Restart,
+}
+
+impl Declarations {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Declarations`] with the place in the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::parse(path, &Self::read_text(path)?)
+    }
+
+    /// Returns whether there is no file at `path`, as after a switch to a configuration without the
+    /// module.
+    pub fn are_gone(path: &Path) -> bool {
+        path.try_exists().is_ok_and(|exists| !exists)
+    }
+
+    /// Reads the text of a declarations file, without a look at what it says.
+    ///
+    /// # Errors
+    /// A file that cannot be read or exceeds the limit.
+    pub fn read_text(path: &Path) -> Result<Vec<u8>, Error> {
+        read_bounded(path, LARGEST_TEXT).map_err(|cause| Error::io("read", path, cause))
+    }
+
+    /// Parses the text of the declarations file `path`.
+    ///
+    /// # Errors
+    /// A text that holds no declarations.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text).map_err(|cause| Error::Declarations {
+            path: path.to_owned(),
+            cause,
+        })
+    }
+
+    /// Returns whether `place`, or a place below it, is the output directory or the cache directory
+    /// of a secret.
+    pub fn use_place(&self, place: &Path) -> bool {
+        let mut secrets = self.secrets.values();
+        secrets.any(|secret| {
+            let cache = secret.cache_directory.as_deref();
+            secret.output_directory.starts_with(place)
+                || cache.is_some_and(|cache| cache.starts_with(place))
+        })
+    }
+
+    /// Returns the secret with the name `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotDeclared`] with the declared names.
+    pub fn secret(&self, name: &str) -> Result<&DeclaredSecret, Error> {
+        self.secrets.get(name).ok_or_else(|| Error::NotDeclared {
+            name: name.to_owned(),
+            declared: self.secrets.keys().cloned().collect(),
+        })
+    }
+}
+
+impl DeclaredSecret {
+    /// Returns the contents of the output directory for the secret with the name `name`. They lack
+    /// the ownership of single files, which can be looked up on the host only.
+    ///
+    /// # Errors
+    /// [`Error::Template`] and [`Error::Name`].
+    pub fn contents(&self, name: &str) -> Result<Contents, Error> {
+        let templates = self.templates.iter().map(|(file, text)| {
+            let template = Template::parse(&format!("{file}` of `{name}"), text)?;
+            Ok((file.clone(), template))
+        });
+        let contents = Contents {
+            required_keys: self.required_keys.clone(),
+            templates: templates.collect::<Result<_, Error>>()?,
+            environment_file: self.environment_file.clone(),
+            json_file: self.json_file.clone(),
+            ownership: BTreeMap::new(),
+            credential: self.credential(name),
+        };
+        contents.check()?;
+        Ok(contents)
+    }
+
+    /// Returns the secret's name in `LoadCredential=`, where it has one; `name` is its name on the
+    /// host.
+    pub fn credential(&self, name: &str) -> Option<String> {
+        self.as_credential.then(|| name.to_owned())
+    }
+
+    /// Looks up the ownership of the files.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDeclaration`], [`Error::UnknownAccount`] and [`Error::LookUp`].
+    pub fn ownership(&self, name: &str) -> Result<Ownership, Error> {
+        let mode: FileMode = parse(name, "mode", &self.mode)?;
+        Ownership::look_up(Some(&self.owner), Some(&self.group), mode)
+    }
+
+    /// Looks up the ownership of the files that have another one than the secret, by their names.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDeclaration`], [`Error::UnknownAccount`] and [`Error::LookUp`].
+    pub fn ownership_of_files(&self, name: &str) -> Result<BTreeMap<String, Ownership>, Error> {
+        let of_templates = self.template_ownership.iter();
+        let looked_up = of_templates.map(|(file, declared)| {
+            let DeclaredOwnership { owner, group, mode } = declared;
+            let mode: FileMode = parse(name, "mode", mode)?;
+            let ownership = Ownership::look_up(Some(owner), Some(group), mode)?;
+            Ok((file.clone(), ownership))
+        });
+        looked_up.collect()
+    }
+
+    /// Returns the policy for sealing copies.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDeclaration`].
+    pub fn seal(&self, name: &str) -> Result<SealPolicy, Error> {
+        parse(name, "seal_cache", &self.seal_cache)
+    }
+
+    /// Returns the note of the version that this host rejected, if there is one.
+    pub fn rejection(&self) -> Option<Rejection> {
+        Rejection::load(self.cache_directory.as_deref(), &self.output_directory)
+    }
+
+    /// Removes that note.
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn forget_rejection(&self) -> Result<(), Error> {
+        Rejection::remove(self.cache_directory.as_deref(), &self.output_directory)
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(
+    name: &str,
+    field: &'static str,
+    value: &str,
+) -> Result<T, Error> {
+    value
+        .parse()
+        .map_err(|reason: T::Err| Error::InvalidDeclaration {
+            name: name.to_owned(),
+            field,
+            value: value.to_owned(),
+            reason: reason.to_string(),
+        })
+}

@@ -1,0 +1,69 @@
+//! Turns secrets into files on a host.
+//!
+//! A [`Session`] reads a secret in one request, with the host's AppRole credentials
+//! ([`credentials`]). The processes of a host share notes about OpenBao in the [`RuntimeDir`].
+//! [`Contents`] turns the secret into files. [`directory`] writes them in the hidden [`StateDir`]
+//! beside the output directory and exchanges both in one step. The [`Cache`] keeps a copy for the
+//! time when OpenBao is unavailable.
+//!
+//! While a new version is unproven ([`PendingRollout`]), it can be rolled back. A [`Rejection`]
+//! notes a version with which a service failed.
+//!
+//! The library reads no environment variable, prints nothing and ends no process.
+
+mod cache;
+mod cached_copy;
+mod contents;
+pub mod credentials;
+mod declarations;
+mod deployed_version;
+pub mod directory;
+mod environment_file;
+mod error;
+mod failures;
+mod files;
+mod fingerprint;
+mod last_server;
+mod leader;
+mod login_limiter;
+mod names;
+mod ownership;
+mod private_file;
+mod query;
+mod rejection;
+mod removal;
+mod rollout;
+mod runtime_dir;
+mod seal;
+mod session;
+mod state_dir;
+mod systemd_creds;
+mod takeover;
+mod template;
+
+pub use cache::{Cache, CachedCopyState, StoreResult};
+pub use cached_copy::{CachedCopy, CopyAge, Proof};
+pub use contents::Contents;
+pub use declarations::{
+    DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret, OnChange,
+};
+pub use deployed_version::{DeployedVersion, LastChange, OutputState, Source, uptime};
+pub use error::{Error, is_bare_denial};
+pub use failures::{FailureReason, Failures};
+pub use files::Files;
+pub use fingerprint::Alteration;
+pub use leader::MissingLeader;
+pub use login_limiter::LoginLimiter;
+pub use names::{SecretIdentity, SecretPath};
+pub use ownership::{FileMode, Ownership};
+pub use query::{LoginMode, QueryError, RetryPolicy};
+pub use rejection::Rejection;
+pub use removal::{Removal, remove_output, remove_secret};
+pub use rollout::{PendingRollout, RolloutStage};
+pub use runtime_dir::{RUNTIME_DIR, RuntimeDir};
+pub use seal::SealPolicy;
+pub use session::{Session, SessionConfig};
+pub use state_dir::StateDir;
+pub use systemd_creds::SealError;
+pub use takeover::{CacheTakeover, take_over_output};
+pub use template::Template;

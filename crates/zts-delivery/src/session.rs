@@ -1,0 +1,294 @@
+//! Several queries to OpenBao over one connection, each within a deadline.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use zts_net::{deadline_in, retry_until};
+use zts_openbao::{
+    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, kv, sys,
+};
+
+use crate::{
+    LoginMode, MissingLeader, QueryError, RetryPolicy, RuntimeDir,
+    error::is_bare_denial,
+    last_server::NotedServer,
+    leader,
+    login_limiter::LoginPermit,
+    query::{classify_error, is_retryable},
+};
+
+/// The first and the longest pause between two attempts.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
+
+/// The longest time to wait for another process's login.
+const LONGEST_LOGIN_WAIT: Duration = Duration::from_secs(2);
+
+/// The parameters of a session.
+pub struct SessionConfig<'a> {
+    /// The connection settings.
+    pub settings: Settings,
+    /// The host's credentials.
+    pub credentials: AppRoleCredentials,
+    /// The way to log in.
+    pub login: LoginMode,
+    /// The mount of the KV version 2 engine.
+    pub kv_mount: &'a str,
+    /// The mount of the AppRole auth method.
+    pub approle_mount: &'a str,
+    /// The notes that the host's processes share.
+    pub runtime_dir: Option<RuntimeDir>,
+}
+
+impl<'a> SessionConfig<'a> {
+    /// Creates a session. The first query sends the first request.
+    ///
+    /// # Errors
+    /// No address, or root certificates that cannot be loaded.
+    pub fn open(self, retry_policy: RetryPolicy) -> Result<Session<'a>, QueryError> {
+        let mut client = Client::new(self.settings.clone()).map_err(QueryError::Other)?;
+        let runtime_dir = self.runtime_dir.as_ref();
+        let last_server = runtime_dir.and_then(|folder| folder.last_server().read());
+        if let Some(server) = &last_server {
+            client.prefer(server.address());
+        }
+        let needs_login = last_server
+            .is_some_and(|server| server.address() == client.address() && server.needs_login());
+        let must_log_in =
+            self.login == LoginMode::TokenFirst || self.login == LoginMode::Auto && needs_login;
+        if !must_log_in {
+            client.authenticate(Authentication::Inline {
+                mount: self.approle_mount.to_owned(),
+                credentials: self.credentials.clone(),
+            });
+        }
+        Ok(Session {
+            noted: client.address().clone(),
+            login_state: if must_log_in {
+                LoginState::LoginNeeded
+            } else {
+                LoginState::Inline
+            },
+            lacks_inline_authentication: false,
+            left_first_server: false,
+            config: self,
+            client,
+            retry_policy,
+        })
+    }
+}
+
+/// A connection to OpenBao.
+pub struct Session<'a> {
+    config: SessionConfig<'a>,
+    client: Client,
+    retry_policy: RetryPolicy,
+    /// The server that the next process tries first.
+    noted: Address,
+    /// Set when another server answered than the one that was tried first.
+    left_first_server: bool,
+    login_state: LoginState,
+    /// Set when the server was found to ignore inline authentication.
+    lacks_inline_authentication: bool,
+}
+
+/// The node that answers a query.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recipient {
+    /// The first node that can be used.
+    AnyNode,
+    /// The active node of the cluster.
+    ActiveNode,
+}
+
+/// The authentication of the next query.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LoginState {
+    /// The login is in the request's headers.
+    Inline,
+    /// A login comes first.
+    LoginNeeded,
+    /// The client has a token from a login.
+    LoggedIn,
+}
+
+impl Session<'_> {
+    /// Returns a secret's newest version.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn read(&mut self, secret: &str) -> Result<kv::Secret, QueryError> {
+        let mount = self.config.kv_mount;
+        let request = |client: &Client| kv::read(client, mount, secret);
+        let result = match self.query(request) {
+            Err(QueryError::Gone(absence)) => self.query_active_node(absence, request),
+            result => result,
+        };
+        match result {
+            Err(QueryError::Gone(Error::NotFound { .. })) if self.detect_kv_version_1() => {
+                let mount = mount.to_owned();
+                Err(QueryError::Other(Error::KvVersion1 { mount }))
+            }
+            result => result,
+        }
+    }
+
+    /// Queries whether nothing was found because the engine is of version 1, which uses other
+    /// paths. This needs a token: it logs in where there is none, and keeps the token.
+    fn detect_kv_version_1(&mut self) -> bool {
+        if self.login_state != LoginState::LoggedIn && self.log_in().is_err() {
+            return false;
+        }
+        sys::visible_mount(&self.client, self.config.kv_mount)
+            .is_ok_and(|mount| mount.is_kv_version_1())
+    }
+
+    /// Returns the versions of a secret. An empty result is no proof that the secret is gone.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn metadata(&mut self, secret: &str) -> Result<kv::SecretMetadata, QueryError> {
+        let mount = self.config.kv_mount;
+        self.query(|client| kv::metadata(client, mount, secret))
+    }
+
+    /// Returns the secrets in a folder with the versions of each. An empty result is no proof that
+    /// they are gone.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn list(
+        &mut self,
+        folder: &str,
+    ) -> Result<BTreeMap<String, kv::SecretMetadata>, QueryError> {
+        let mount = self.config.kv_mount;
+        self.query(|client| kv::list_detailed(client, mount, folder))
+    }
+
+    /// Returns the server that answered, if its cluster has no leader, so that the answer may be
+    /// old. Sends no request where a leader was seen recently and the first server has answered.
+    pub fn find_missing_leader(&mut self) -> Option<MissingLeader> {
+        let note = self.config.runtime_dir.as_ref();
+        let note = note.map(RuntimeDir::leader_note);
+        leader::find_missing(&mut self.client, note.as_ref(), self.left_first_server)
+    }
+
+    /// Sends a request, again with growing pauses while no server can be used.
+    fn query<T>(&mut self, request: impl Fn(&Client) -> Result<T, Error>) -> Result<T, QueryError> {
+        let deadline = deadline_in(self.retry_policy.deadline);
+        self.client.set_deadline(Some(deadline));
+        let has_copy = self.retry_policy.has_copy;
+        let retryable = |error: &Error| is_retryable(error, has_copy);
+        let result = retry_until(deadline, PAUSES, retryable, || {
+            self.query_once(Recipient::AnyNode, &request)
+        });
+        self.note_server();
+        result.map_err(classify_error)
+    }
+
+    /// Repeats a request on the active node after another node had no such secret, because a
+    /// standby may lag behind. Where no active node can be used, the absence is not confirmed.
+    fn query_active_node<T>(
+        &mut self,
+        absence: Error,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, QueryError> {
+        let result = self.query_once(Recipient::ActiveNode, request);
+        self.note_server();
+        result.map_err(|error| classify_error(error.leaving_unconfirmed(absence)))
+    }
+
+    /// Notes the server that answered, if it is another one than before or was found to need a
+    /// login.
+    fn note_server(&mut self) {
+        let answered = self.client.address();
+        if self.noted == *answered && !self.lacks_inline_authentication {
+            return;
+        }
+        self.left_first_server |= self.noted != *answered;
+        self.noted = answered.clone();
+        if let Some(notes) = &self.config.runtime_dir {
+            let server = NotedServer::new(answered.clone());
+            notes
+                .last_server()
+                .write(&if self.lacks_inline_authentication {
+                    server.with_login(SystemTime::now())
+                } else {
+                    server
+                });
+        }
+        self.lacks_inline_authentication = false;
+    }
+
+    fn query_once<T>(
+        &mut self,
+        recipient: Recipient,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let send = |client: &Client| match recipient {
+            Recipient::AnyNode => request(client),
+            Recipient::ActiveNode => request(&client.active()),
+        };
+        if self.login_state == LoginState::LoginNeeded {
+            self.log_in()?;
+        }
+        if self.login_state == LoginState::LoggedIn {
+            return send(&self.client);
+        }
+        let permit = self.acquire_login_permit()?;
+        let result = send(&self.client);
+        match result {
+            Err(Error::Denied { ref api_error, .. })
+                // a server before 2.4 ignores the headers of inline authentication
+                if self.config.login == LoginMode::Auto && is_bare_denial(api_error) =>
+            {
+                drop(permit); // no login took place
+                self.login_state = LoginState::LoginNeeded;
+                self.log_in()?;
+                let result = send(&self.client);
+                // a token that is bound to another address is denied in the same words
+                self.lacks_inline_authentication = !matches!(&result, Err(Error::Denied { .. }));
+                result
+            }
+            // a standby with old data may accept credentials that the active node refuses, and that
+            // one is queried next
+            Err(error) if recipient == Recipient::AnyNode && error.says_absent() => Err(error),
+            result => {
+                permit.record(&result);
+                result
+            }
+        }
+    }
+
+    fn log_in(&mut self) -> Result<(), Error> {
+        let permit = self.acquire_login_permit()?;
+        let SessionConfig {
+            approle_mount,
+            credentials,
+            ..
+        } = &self.config;
+        let token = approle::login(&self.client, approle_mount, credentials);
+        permit.record(&token);
+        self.client.authenticate(Authentication::Token(token?));
+        self.login_state = LoginState::LoggedIn;
+        Ok(())
+    }
+
+    /// Waits until this process may log in.
+    fn acquire_login_permit(&self) -> Result<LoginPermit, Error> {
+        let SessionConfig {
+            runtime_dir: Some(notes),
+            credentials,
+            approle_mount,
+            ..
+        } = &self.config
+        else {
+            return Ok(LoginPermit::default());
+        };
+        let path = format!("auth/{approle_mount}/login");
+        let timeout = (self.retry_policy.deadline / 4).min(LONGEST_LOGIN_WAIT);
+        let limiter = notes.login_limiter();
+        limiter.acquire(credentials, &path, self.client.address(), timeout)
+    }
+}

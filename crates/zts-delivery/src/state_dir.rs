@@ -1,0 +1,181 @@
+//! The state directory: the hidden folder beside an output directory.
+//!
+//! `/run/secrets/db` has `/run/secrets/.db.vault-fetch`, which only this user may enter. It holds:
+//!
+//! - the lock, so that one run writes at a time;
+//! - `new`, the set that is being written;
+//! - `previous`, the set that was replaced last, so that readers that have it open can finish;
+//! - `written` and `changed`, notes of the deployed version and of the last change of the files;
+//! - `rollout`, the note of a rollout (`rollout.rolled-back` after a roll-back), and `rollback`,
+//!   the set to roll back to.
+//!
+//! The folder marks the output directory as vault-fetch's.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use zts_secure_fs::{Lock, parent_of, remove_acls};
+
+use crate::{
+    DeployedVersion, LastChange, OutputState, SecretIdentity,
+    error::Error,
+    private_file::{create_shared_folder, remove_any, state_dir_path},
+};
+
+/// The state directory of an output directory, locked until this is dropped.
+pub struct StateDir {
+    target: PathBuf,
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+impl StateDir {
+    /// Opens and locks the state directory of `target`. Creates it if it is missing.
+    ///
+    /// Refuses a `target` with files and without a state directory: vault-fetch did not create it,
+    /// and would replace it as a whole.
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and the system's errors.
+    pub fn open(target: &Path) -> Result<Self, Error> {
+        let refuse = |reason| Error::Output {
+            path: target.to_owned(),
+            reason,
+        };
+        let folder =
+            state_dir_path(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
+        let parent = create_shared_folder(parent_of(&folder))?;
+        if holds_something(target)? && !folder.exists() {
+            return Err(refuse("holds files that vault-fetch did not write"));
+        }
+        let name = folder.file_name().unwrap_or_default();
+        let (_, lock) = parent.lock_or_create_private(name)?;
+        Ok(Self {
+            target: target.to_owned(),
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Returns whether vault-fetch has written to `target`.
+    pub fn exists(target: &Path) -> bool {
+        state_dir_path(target).is_some_and(|folder| folder.exists())
+    }
+
+    /// Returns the path of the state directory of `target`, which may be missing. `None` for `/`
+    /// and the like.
+    pub fn path_for(target: &Path) -> Option<PathBuf> {
+        state_dir_path(target)
+    }
+
+    /// Returns the path of the state directory.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the path of the output directory.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Creates an empty directory for the next set. Removes what a killed run left there.
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and the system's errors.
+    pub fn create_new_set(&self) -> Result<PathBuf, Error> {
+        let path = self.folder.join(NEW);
+        remove_any(&path)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .and_then(|()| remove_acls(File::open(&path)?)) // files in it would inherit them
+            .map_err(|cause| Error::io("make", &path, cause))?;
+        Ok(path)
+    }
+
+    /// Removes the set of a failed or killed run.
+    pub fn discard_new_set(&self) {
+        let _ = remove_any(&self.folder.join(NEW)); // the next run tries again and reports errors
+    }
+
+    /// Archives the replaced set at `path`: readers that have it open can finish.
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and the system's errors.
+    pub fn archive_previous(&self, path: &Path) -> Result<(), Error> {
+        let previous = self.folder.join(PREVIOUS);
+        remove_any(&previous)?;
+        fs::rename(path, &previous).map_err(|cause| Error::io("move away", path, cause))
+    }
+
+    /// Returns whether writing `mine` would undo a change of another run since `before`: another
+    /// version, the removal of a deleted secret, or the rollback of this version.
+    pub fn was_overtaken(&self, mine: &DeployedVersion, before: &OutputState) -> bool {
+        OutputState::read(&self.target).overtakes(mine, before)
+    }
+
+    /// Returns whether another run has deployed files since `before`. A secret that was gone then
+    /// may exist again.
+    pub fn was_written_since(&self, before: &OutputState) -> bool {
+        OutputState::read(&self.target).is_newer_than(before)
+    }
+
+    /// Returns whether the files in the output directory are of another secret than `secret`.
+    pub fn is_of_other_secret(&self, secret: &SecretIdentity) -> bool {
+        self.deployed_version()
+            .is_some_and(|deployed_version| deployed_version.secret != *secret)
+    }
+
+    /// Returns the number of the version of `secret` in the output directory, if there is one.
+    pub fn version_of(&self, secret: &SecretIdentity) -> Option<u64> {
+        let deployed_version = self
+            .deployed_version()
+            .filter(|deployed_version| deployed_version.secret == *secret)?;
+        self.target.is_dir().then_some(deployed_version.version)
+    }
+
+    /// Returns the noted version in the output directory.
+    pub fn deployed_version(&self) -> Option<DeployedVersion> {
+        DeployedVersion::read_note(&self.folder)
+    }
+
+    /// Notes the version in the output directory.
+    ///
+    /// # Errors
+    /// A place that cannot or must not be written to, and the system's errors.
+    pub fn record_version(&self, deployed_version: &DeployedVersion) -> Result<(), Error> {
+        deployed_version.write(&self.folder)
+    }
+
+    /// Notes a change of the files. Services that started earlier have older files.
+    pub(crate) fn mark_change(&self) -> Result<(), Error> {
+        LastChange::now().write(&self.folder)
+    }
+}
+
+/// The name of the set that is being written.
+pub(crate) const NEW: &str = "new";
+
+/// The name of the set that was replaced last.
+pub(crate) const PREVIOUS: &str = "previous";
+
+fn holds_something(target: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(target) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(cause) => return Err(Error::io("look at", target, cause)),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(Error::Output {
+                path: target.to_owned(),
+                reason: "is not a directory",
+            });
+        }
+        Ok(_) => {}
+    }
+    let mut entries =
+        fs::read_dir(target).map_err(|cause| Error::io("look into", target, cause))?;
+    Ok(entries.next().is_some())
+}

@@ -1,0 +1,168 @@
+//! The errors of an edit, with the place in the source and a hint.
+
+use std::fmt;
+
+/// A place in a source text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters (not bytes), counted from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// Returns the position of the byte `offset` in `source`.
+    pub(crate) fn at(source: &str, offset: usize) -> Self {
+        let mut offset = offset.min(source.len());
+        while !source.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &source[..offset];
+        let line_start = before.rfind('\n').map_or(0, |index| index + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// The language of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Nix expressions, parsed by `rnix`.
+    Nix,
+    /// The language of OpenTofu files, parsed by `hcl-edit`.
+    Hcl,
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Nix => "Nix",
+            Self::Hcl => "HCL",
+        })
+    }
+}
+
+/// A refused edit. The text names the line, but not the file, which the caller knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source is not valid in its language.
+    #[error("{position}: not valid {language}: {message}")]
+    Parse {
+        /// The expected language.
+        language: Language,
+        /// The place where the parser stopped.
+        position: Position,
+        /// The parser's message.
+        message: String,
+    },
+    /// The source is valid, but of a shape that cannot be edited safely.
+    #[error("{position}: {problem}")]
+    Unsupported {
+        /// The part that cannot be edited, and the reason.
+        problem: String,
+        /// The place of that part.
+        position: Position,
+        /// The edit to make by hand.
+        manual_edit: ManualEdit,
+    },
+    /// An entry of this name exists with another value.
+    #[error("{position}: {entry} exists already, with another value")]
+    Exists {
+        /// The entry, such as "`web01` in `nixosConfigurations`".
+        entry: String,
+        /// The place of the entry.
+        position: Position,
+    },
+    /// The entry to change does not exist.
+    #[error("{entry} is missing")]
+    Missing {
+        /// The entry, such as "`web01` in `locals.vms`".
+        entry: String,
+    },
+    /// The value to write is not valid.
+    #[error("{value} is not valid {language}: {message}")]
+    Invalid {
+        /// The value, such as "the flake entry of `web01`".
+        value: String,
+        /// The expected language.
+        language: Language,
+        /// The reason.
+        message: String,
+    },
+    /// The file should be generated as a whole, but has a part that was written by hand.
+    #[error("{position}: {problem}")]
+    NotGenerated {
+        /// The part that was not generated.
+        problem: String,
+        /// The place of that part.
+        position: Position,
+    },
+}
+
+/// The edit that a user makes by hand instead of a refused one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManualEdit {
+    /// Lines to add.
+    Add {
+        /// The lines.
+        lines: String,
+        /// Their place, such as "to the set of outputs".
+        place: String,
+    },
+    /// Any other edit, as an instruction.
+    Other(String),
+}
+
+impl fmt::Display for ManualEdit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add { lines, place } => {
+                write!(formatter, "add this by hand, {place}:\n\n{lines}")
+            }
+            Self::Other(instruction) => formatter.write_str(instruction),
+        }
+    }
+}
+
+impl Error {
+    /// Returns the place and the message of a parse error, for a sentence that names the language
+    /// already.
+    pub(crate) fn message_without_language(&self) -> String {
+        match self {
+            Self::Parse {
+                position, message, ..
+            } => format!("{position}: {message}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// Returns the instruction for the user, if there is one. It may have several lines.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Parse { message, .. } if message.contains("byte order mark") => {
+                Some("save the file as UTF-8 without a byte order mark".to_owned())
+            }
+            Self::Parse { .. } => Some("repair the file first; nothing was changed".to_owned()),
+            Self::Unsupported { manual_edit, .. } => Some(manual_edit.to_string()),
+            Self::Exists { .. } => {
+                Some("remove the entry first, or give it the expected value".to_owned())
+            }
+            Self::Missing { .. } => Some("add the host first".to_owned()),
+            Self::Invalid { .. } => None,
+            Self::NotGenerated { .. } => Some(
+                "move the parts written by hand to another file of the same folder, then delete this one"
+                    .to_owned(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `terraform/vault/hosts-generated.tf`: the policies and AppRole roles of all hosts.
+//!
+//! The same value is written through the API where there is no OpenTofu:
+//! [`GeneratedHost::policy_name`], [`GeneratedHost::policy`], [`ROLE`] and
+//! [`GeneratedHost::bound_cidrs`].
+
+mod host;
+mod parse;
+mod render;
+
+pub use host::{GeneratedHost, ROLE, RoleSettings};
+pub use parse::parse_hosts;
+pub use render::render_hosts;

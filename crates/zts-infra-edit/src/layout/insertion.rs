@@ -1,0 +1,141 @@
+//! The place of a new entry.
+
+use std::ops::Range;
+
+use super::block::{Block, Slot};
+use crate::text::{Piece, line_break, line_indent, line_start, splice, split_trivia, starts_line};
+
+/// The place of a new entry, and the text around it.
+#[derive(Debug)]
+pub(crate) struct Insertion {
+    /// The range that is replaced: empty, or the blanks of an empty block.
+    pub(crate) range: Range<usize>,
+    /// The text before the entry.
+    pub(crate) before: String,
+    /// The text after the entry.
+    pub(crate) after: String,
+    /// The indentation of each further line of the entry.
+    pub(crate) indent: String,
+    /// The line break inside the entry.
+    pub(crate) line_break: String,
+    /// True if the entry shares its line with another entry or with a brace.
+    pub(crate) inline: bool,
+}
+
+impl Insertion {
+    /// Returns the source with the entry.
+    pub(crate) fn insert(&self, source: &str, entry: &str) -> String {
+        splice(
+            source,
+            self.range.clone(),
+            &[&self.before, entry, &self.after],
+        )
+    }
+}
+
+impl Block<'_> {
+    /// Returns the place for a new entry. Blank lines separate it from its neighbours if `spaced`.
+    pub(crate) fn insertion(&self, slot: Slot, spaced: bool) -> Insertion {
+        match slot {
+            Slot::After(index) => self.insertion_after(index, spaced),
+            Slot::Before(index) => self.insertion_before(index, spaced),
+            Slot::Empty => self.insertion_in_empty(),
+        }
+    }
+
+    fn insertion_after(&self, index: usize, spaced: bool) -> Insertion {
+        let tail = self.tail(index);
+        let end = self.entries[index].end;
+        if let Some(found) = tail.line_break {
+            let line_break = self.source[found.clone()].to_owned();
+            let indent = self.indent(index);
+            return Insertion {
+                range: found.start..found.start,
+                before: line_break.repeat(if spaced { 2 } else { 1 }) + &indent,
+                after: tail.comma.map_or("", |_| ",").to_owned(),
+                indent,
+                line_break,
+                inline: false,
+            };
+        }
+        let (at, before, after) = match tail.comma {
+            Some(comma) => (comma, " ", ","),
+            None if self.syntax.commas => (end, ", ", ""),
+            None => (end, " ", ""),
+        };
+        self.inline_insertion(at..at, before, after)
+    }
+
+    fn insertion_before(&self, index: usize, spaced: bool) -> Insertion {
+        let start = self.entries[index].start;
+        let Some(at) = self.first_line_of(index) else {
+            let after = if self.syntax.commas { ", " } else { " " };
+            return self.inline_insertion(start..start, "", after);
+        };
+        let line_break = self.last_line_break(self.gap(index));
+        let comma = self.tail(index).comma.map_or("", |_| ",");
+        let indent = self.indent(index);
+        Insertion {
+            range: at..at,
+            before: indent.clone(),
+            after: comma.to_owned() + &line_break.repeat(if spaced { 2 } else { 1 }),
+            indent,
+            line_break,
+            inline: false,
+        }
+    }
+
+    fn insertion_in_empty(&self) -> Insertion {
+        let inner = &self.source[self.inner.clone()];
+        let pieces = split_trivia(self.source, self.inner.clone());
+        let comment = pieces.iter().rfind(|(piece, _)| *piece == Piece::Comment);
+        let closes_line = starts_line(self.source, self.inner.end)
+            && line_start(self.source, self.inner.end) > self.inner.start;
+        if closes_line {
+            // The blank line distinguishes the result from that of `{ }`, so that a removal
+            // restores the right one.
+            let extra = usize::from(comment.is_none());
+            let at = line_start(self.source, self.inner.end);
+            return self.own_line_insertion(at..at, extra, "");
+        }
+        match comment {
+            Some((_, comment)) => self.inline_insertion(comment.end..comment.end, " ", ""),
+            None if inner == self.syntax.empty => {
+                let outer = line_indent(self.source, self.inner.start).to_owned();
+                let mut insertion = self.own_line_insertion(self.inner.clone(), 1, &outer);
+                line_break(self.source).clone_into(&mut insertion.line_break);
+                insertion
+            }
+            None => {
+                let blanks = if inner.is_empty() { " " } else { inner };
+                self.inline_insertion(self.inner.clone(), blanks, blanks)
+            }
+        }
+    }
+
+    /// Returns a line of its own in an empty block, after `extra` line breaks, with `closing`
+    /// before the closing brace.
+    fn own_line_insertion(&self, range: Range<usize>, extra: usize, closing: &str) -> Insertion {
+        let indent = self.inner_indent();
+        let line_break = line_break(self.source).to_owned();
+        Insertion {
+            range,
+            before: line_break.repeat(extra) + &indent,
+            after: format!("{line_break}{closing}"),
+            indent,
+            line_break,
+            inline: false,
+        }
+    }
+
+    fn inline_insertion(&self, range: Range<usize>, before: &str, after: &str) -> Insertion {
+        Insertion {
+            indent: line_indent(self.source, range.start).to_owned(),
+            range,
+            before: before.to_owned(),
+            after: after.to_owned(),
+            line_break: line_break(self.source).to_owned(),
+            inline: true,
+        }
+    }
+}

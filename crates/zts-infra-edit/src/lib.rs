@@ -1,0 +1,25 @@
+//! Text edits of the Nix and HCL files of a fleet.
+//!
+//! Text goes in, text comes out; no file is read or written. A source is parsed (`rnix`,
+//! `hcl-edit`) only to locate its parts. The edit then splices the source itself, so all other
+//! bytes stay as they are: comments, order, indentation, line endings, a missing final newline. The
+//! result is parsed again before it is returned.
+//!
+//! A shape that cannot be edited safely is [`Error::Unsupported`], with the lines to add by hand.
+//! Nothing is guessed.
+//!
+//! | module | edits |
+//! | --- | --- |
+//! | [`nix`] | the hosts in a flake's `nixosConfigurations` |
+//! | [`vms`] | the hosts in `locals.vms` of `terraform/vms.tf` |
+//! | [`generated`] | `terraform/vault/hosts-generated.tf`, which is generated as a whole |
+
+mod error;
+pub mod generated;
+mod hcl;
+mod layout;
+pub mod nix;
+mod text;
+pub mod vms;
+
+pub use error::{Error, Language, ManualEdit, Position};

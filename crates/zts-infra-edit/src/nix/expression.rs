@@ -1,0 +1,100 @@
+//! Queries about single expressions.
+
+use rnix::ast::{self, BinOpKind};
+use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
+
+use super::parse::untyped;
+
+/// Returns the expression inside parentheses, `let … in`, `with …;` and `assert …;`.
+pub(super) fn inner_expression(expression: &ast::Expr) -> ast::Expr {
+    let mut inner = expression.clone();
+    while let Some(next) = match &inner {
+        ast::Expr::Paren(paren) => paren.expr(),
+        ast::Expr::LetIn(let_in) => let_in.body(),
+        ast::Expr::With(with) => with.body(),
+        ast::Expr::Assert(assert) => assert.body(),
+        _ => None,
+    } {
+        inner = next;
+    }
+    inner
+}
+
+/// Returns the inner expression of a function of any number of arguments.
+pub(super) fn function_body(expression: &ast::Expr) -> ast::Expr {
+    let mut inner = inner_expression(expression);
+    while let ast::Expr::Lambda(lambda) = &inner {
+        let Some(body) = lambda.body() else { break };
+        inner = inner_expression(&body);
+    }
+    inner
+}
+
+/// Returns the operands of `//`.
+pub(super) fn update_operands(expression: &ast::Expr) -> Option<(ast::Expr, ast::Expr)> {
+    match expression {
+        ast::Expr::BinOp(operation) if operation.operator() == Some(BinOpKind::Update) => {
+            Some((operation.lhs()?, operation.rhs()?))
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a token of `node`, other than a comment, equals `name`.
+pub(super) fn mentions_name(node: &SyntaxNode, name: &str) -> bool {
+    has_token(node, name, |token| {
+        token.kind() != SyntaxKind::TOKEN_COMMENT
+    })
+}
+
+/// Returns whether a token of `node` equals `name` and fulfils `kind`.
+pub(super) fn has_token(node: &SyntaxNode, name: &str, kind: fn(&SyntaxToken) -> bool) -> bool {
+    node.descendants_with_tokens()
+        .filter_map(rnix::NodeOrToken::into_token)
+        .any(|token| token.text() == name && kind(&token))
+}
+
+/// Returns the text of the function in a call: `lib.genAttrs` in `lib.genAttrs names make`.
+pub(super) fn function_text(call: &ast::Apply) -> String {
+    let text = untyped(&called_function(call)).to_string();
+    let first_line = text.lines().next().unwrap_or_default();
+    if first_line.len() < text.len() {
+        format!("{first_line} …")
+    } else {
+        text
+    }
+}
+
+/// Returns the first variable of an expression that is a call or an attribute of a variable: `lib`
+/// in `lib.nixosSystem { … }`.
+pub(super) fn first_variable(expression: &ast::Expr) -> Option<String> {
+    match expression {
+        ast::Expr::Paren(paren) => first_variable(&paren.expr()?),
+        ast::Expr::Apply(call) => first_variable(&called_function(call)),
+        ast::Expr::Select(select) => first_variable(&select.expr()?),
+        ast::Expr::Ident(variable) => Some(variable.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns the function in a call of any number of arguments.
+fn called_function(call: &ast::Apply) -> ast::Expr {
+    let mut function = ast::Expr::Apply(call.clone());
+    while let ast::Expr::Apply(call) = &function {
+        let Some(next) = call.lambda() else { break };
+        function = next;
+    }
+    function
+}
+
+/// Returns the module in a call `flake-parts.lib.mkFlake { … } module`.
+pub(super) fn flake_parts_module(call: &ast::Apply) -> Option<ast::Expr> {
+    let text = function_text(call);
+    let is_make_flake = text == "mkFlake" || text.ends_with(".mkFlake");
+    let has_two_arguments = matches!(call.lambda(), Some(ast::Expr::Apply(_)));
+    if is_make_flake && has_two_arguments {
+        call.argument()
+    } else {
+        None
+    }
+}

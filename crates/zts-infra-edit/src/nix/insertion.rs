@@ -1,0 +1,136 @@
+//! The place of a new host.
+
+use rnix::{SyntaxKind, SyntaxNode};
+
+use super::flake_hosts::{FlakeHosts, HostEntry, HostSet};
+use super::parse::{node_range, untyped};
+use super::scope::list_entries;
+use crate::layout::{Block, Insertion, Slot, Syntax, slot_in_order};
+
+const SYNTAX: Syntax = Syntax {
+    empty: " ",
+    commas: false,
+};
+
+/// The place of a new host, and the notation of its name.
+pub(super) struct HostInsertion {
+    pub(super) insertion: Insertion,
+    /// The text before the name, such as `nixosConfigurations.`.
+    pub(super) prefix: String,
+    /// True if the name is quoted like the others, even if it need not be.
+    pub(super) quoted: bool,
+}
+
+/// Chooses the place of `host`; `None` if no set can take it.
+pub(super) fn choose_insertion(
+    source: &str,
+    found: &FlakeHosts,
+    host: &str,
+) -> Option<HostInsertion> {
+    match (found.last_set(), &found.first_host_set) {
+        (Some(set), _) => insertion_in_set(source, found, set, host),
+        (None, Some(first)) if found.obstacles.is_empty() => {
+            let block = layout_block(source, &first.container)?;
+            let all: Vec<usize> = (0..block.entries.len()).collect();
+            let slot = all.last().map_or(Slot::Empty, |&last| Slot::After(last));
+            let insertion = block.insertion(slot, block.is_spaced(&all));
+            Some(HostInsertion {
+                insertion,
+                prefix: first.prefix.clone(),
+                quoted: false,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn insertion_in_set(
+    source: &str,
+    found: &FlakeHosts,
+    set: &HostSet,
+    host: &str,
+) -> Option<HostInsertion> {
+    let block = layout_block(source, &set.container)?;
+    let existing: Vec<(&HostEntry, usize)> = found
+        .hosts
+        .iter()
+        .filter(|host| host.container == set.container && is_dotted(host) == set.dotted)
+        .filter_map(|host| Some((host, index_of(&block, &host.entry)?)))
+        .collect();
+    let named: Vec<(&str, usize)> = existing
+        .iter()
+        .filter(|(host, _)| host.value.is_some())
+        .map(|(host, index)| (host.name.as_str(), *index))
+        .collect();
+    let mut indexes: Vec<usize> = if set.dotted {
+        existing.iter().map(|(_, index)| *index).collect()
+    } else {
+        (0..block.entries.len()).collect()
+    };
+    indexes.dedup();
+    let last = indexes
+        .last()
+        .map_or(Slot::Empty, |&last| Slot::After(last));
+    let slot = slot_in_order(&named, host).unwrap_or(last);
+    let is_string = |host: &HostEntry| {
+        matches!(
+            host.attribute.kind(),
+            SyntaxKind::NODE_STRING | SyntaxKind::NODE_DYNAMIC
+        )
+    };
+    Some(HostInsertion {
+        insertion: block.insertion(slot, block.is_spaced(&indexes)),
+        prefix: if set.dotted {
+            name_prefix(source, existing.last()?.0)
+        } else {
+            String::new()
+        },
+        quoted: !existing.is_empty() && existing.iter().all(|(host, _)| is_string(host)),
+    })
+}
+
+fn is_dotted(host: &HostEntry) -> bool {
+    host.entry.kind() == SyntaxKind::NODE_ATTRPATH_VALUE
+        && node_range(&host.entry).start < node_range(&host.attribute).start
+}
+
+/// Returns the text before the name of a dotted host.
+fn name_prefix(source: &str, host: &HostEntry) -> String {
+    source[node_range(&host.entry).start..node_range(&host.attribute).start].to_owned()
+}
+
+fn index_of(block: &Block<'_>, entry: &SyntaxNode) -> Option<usize> {
+    let wanted = node_range(entry);
+    block.entries.iter().position(|range| *range == wanted)
+}
+
+/// Returns the layout of a set or `let`.
+pub(super) fn layout_block<'a>(source: &'a str, container: &SyntaxNode) -> Option<Block<'a>> {
+    let delimiter = |kinds: [SyntaxKind; 2]| {
+        container
+            .children_with_tokens()
+            .filter_map(rnix::NodeOrToken::into_token)
+            .find(|token| kinds.contains(&token.kind()))
+            .map(|token| token.text_range())
+    };
+    let (open, close) = match container.kind() {
+        SyntaxKind::NODE_LET_IN => (
+            delimiter([SyntaxKind::TOKEN_LET; 2])?,
+            delimiter([SyntaxKind::TOKEN_IN; 2])?,
+        ),
+        _ => (
+            delimiter([SyntaxKind::TOKEN_L_BRACE; 2])?,
+            delimiter([SyntaxKind::TOKEN_R_BRACE; 2])?,
+        ),
+    };
+    let entries = list_entries(container);
+    Some(Block {
+        source,
+        inner: open.end().into()..close.start().into(),
+        entries: entries
+            .iter()
+            .map(|entry| node_range(&untyped(entry)))
+            .collect(),
+        syntax: SYNTAX,
+    })
+}

@@ -1,0 +1,89 @@
+//! The definitions of variables in the file.
+
+use rnix::SyntaxNode;
+use rnix::ast::{self, HasEntry};
+
+use super::name::attribute_name;
+use super::parse::{cast, untyped};
+
+/// The definition of a variable.
+pub(super) enum Binding {
+    /// An entry of this `let` or `rec` set.
+    Entry(SyntaxNode),
+    /// The argument of a function, known only in a call.
+    Argument,
+    /// A definition outside of the file.
+    Unknown,
+}
+
+/// Resolves `variable` at `place`, in the same order as Nix.
+pub(super) fn resolve_variable(variable: &str, place: &SyntaxNode) -> Binding {
+    for ancestor in place.ancestors() {
+        if defines_variable(&ancestor, variable) {
+            return Binding::Entry(ancestor);
+        }
+        let lambda = cast::<ast::Lambda>(&ancestor);
+        if lambda
+            .and_then(|lambda| lambda.param())
+            .is_some_and(|param| binds_name(&param, variable))
+        {
+            return Binding::Argument;
+        }
+    }
+    Binding::Unknown
+}
+
+fn defines_variable(scope: &SyntaxNode, variable: &str) -> bool {
+    let recursive = cast::<ast::AttrSet>(scope).is_some_and(|set| set.rec_token().is_some());
+    if !recursive && cast::<ast::LetIn>(scope).is_none() && cast::<ast::LegacyLet>(scope).is_none()
+    {
+        return false;
+    }
+    has_entry(scope, variable)
+}
+
+/// Returns whether a set or `let` has an entry whose path begins with `name`, or inherits it.
+pub(super) fn has_entry(container: &SyntaxNode, name: &str) -> bool {
+    list_entries(container)
+        .into_iter()
+        .any(|entry| match entry {
+            ast::Entry::AttrpathValue(entry) => entry_path(&entry)
+                .first()
+                .is_some_and(|(first, _)| first.as_deref() == Some(name)),
+            ast::Entry::Inherit(inherit) => inherit
+                .attrs()
+                .any(|attribute| attribute_name(&attribute).as_deref() == Some(name)),
+        })
+}
+
+fn binds_name(param: &ast::Param, variable: &str) -> bool {
+    let is = |identifier: Option<ast::Ident>| {
+        identifier.is_some_and(|identifier| identifier.to_string() == variable)
+    };
+    match param {
+        ast::Param::IdentParam(param) => is(param.ident()),
+        ast::Param::Pattern(pattern) => {
+            is(pattern.pat_bind().and_then(|bind| bind.ident()))
+                || pattern.pat_entries().any(|entry| is(entry.ident()))
+        }
+    }
+}
+
+/// Returns the entries of a set or `let`, in the order of the file.
+pub(super) fn list_entries(container: &SyntaxNode) -> Vec<ast::Entry> {
+    if let Some(set) = cast::<ast::AttrSet>(container) {
+        set.entries().collect()
+    } else if let Some(let_in) = cast::<ast::LetIn>(container) {
+        let_in.entries().collect()
+    } else {
+        cast::<ast::LegacyLet>(container).map_or_else(Vec::new, |old| old.entries().collect())
+    }
+}
+
+/// Returns the names and the attributes of an entry's path, in order.
+pub(super) fn entry_path(entry: &ast::AttrpathValue) -> Vec<(Option<String>, SyntaxNode)> {
+    let attributes = entry.attrpath().into_iter().flat_map(|path| path.attrs());
+    attributes
+        .map(|attribute| (attribute_name(&attribute), untyped(&attribute)))
+        .collect()
+}

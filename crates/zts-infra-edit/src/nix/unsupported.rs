@@ -1,0 +1,140 @@
+//! The errors for flakes that cannot be edited safely, with the edit to make by hand.
+
+use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
+
+use super::expression::has_token;
+use super::flake_hosts::{FlakeHosts, Obstacle};
+use super::locate::CONFIGURATIONS;
+use super::name::format_name;
+use super::parse::node_range;
+use crate::error::{Error, ManualEdit, Position};
+use crate::text::reindent;
+
+/// Returns the error for a shape that cannot be edited.
+pub(super) fn unsupported_shape(source: &str, node: &SyntaxNode, problem: &str) -> Error {
+    unsupported(source, node, problem, "edit it by hand")
+}
+
+/// Returns the error for hosts that cannot be listed.
+pub(super) fn cannot_list(source: &str, obstacle: &Obstacle) -> Error {
+    let problem = format!("cannot read `{CONFIGURATIONS}`: {}", obstacle.reason);
+    unsupported(
+        source,
+        &obstacle.node,
+        &problem,
+        "write the hosts out as a set",
+    )
+}
+
+fn unsupported(source: &str, node: &SyntaxNode, problem: &str, instruction: &str) -> Error {
+    Error::Unsupported {
+        problem: problem.to_owned(),
+        position: Position::at(source, node_range(node).start),
+        manual_edit: ManualEdit::Other(instruction.to_owned()),
+    }
+}
+
+/// Returns the error for a host that cannot be added, with the lines to add.
+pub(super) fn cannot_add(source: &str, found: &FlakeHosts, host: &str, value: &str) -> Error {
+    let problem = |reason: &str| format!("cannot add `{host}` to `{CONFIGURATIONS}`: {reason}");
+    match found.obstacles.first() {
+        Some(obstacle) => Error::Unsupported {
+            problem: problem(&obstacle.reason),
+            position: Position::at(source, node_range(&obstacle.node).start),
+            manual_edit: addition_by_hand(source, obstacle, host, value),
+        },
+        None => Error::Unsupported {
+            problem: problem("no set is found that can take it"),
+            position: Position { line: 1, column: 1 },
+            manual_edit: ManualEdit::Add {
+                lines: format_entry(host, value, &format!("{CONFIGURATIONS}."), ""),
+                place: "to the set of outputs".to_owned(),
+            },
+        },
+    }
+}
+
+/// Returns the lines that add a host in spite of the obstacle, and their place.
+fn addition_by_hand(source: &str, obstacle: &Obstacle, host: &str, value: &str) -> ManualEdit {
+    let range = node_range(&obstacle.node);
+    let (lines, place) = match &obstacle.prefix {
+        None => {
+            let instruction = "write it as `{ outputs = inputs: { … }; }`";
+            return ManualEdit::Other(instruction.to_owned());
+        }
+        // `//` replaces an inner set as a whole, so it is only right for the hosts themselves.
+        Some(prefix) if !prefix.is_empty() => {
+            let line = Position::at(source, range.start).line;
+            let place = format!("to the set that the expression in line {line} makes");
+            (format_entry(host, value, prefix, ""), place)
+        }
+        Some(_) if can_precede_update(&obstacle.node) => {
+            let entry = format_entry(host, value, "", "  ");
+            let end = Position::at(source, range.end);
+            let place = format!("after the expression that ends at {end}");
+            (format!("// {{\n  {entry}\n}}"), place)
+        }
+        Some(_) => {
+            let place = format!("to the set that `{CONFIGURATIONS}` is made from");
+            (format_entry(host, value, "", ""), place)
+        }
+    };
+    ManualEdit::Add { lines, place }
+}
+
+/// Formats an entry, its further lines after `indent`.
+fn format_entry(host: &str, value: &str, prefix: &str, indent: &str) -> String {
+    let value = reindent(value, indent, "\n", &[]);
+    format!("{prefix}{} = {value};", format_name(host, false))
+}
+
+/// Returns whether `//` can follow the expression without parentheses.
+fn can_precede_update(node: &SyntaxNode) -> bool {
+    matches!(
+        node.kind(),
+        SyntaxKind::NODE_APPLY
+            | SyntaxKind::NODE_IDENT
+            | SyntaxKind::NODE_SELECT
+            | SyntaxKind::NODE_PAREN
+            | SyntaxKind::NODE_ATTR_SET
+    )
+}
+
+/// Returns the error for a host that a computed part of the flake names.
+pub(super) fn cannot_remove(source: &str, found: &FlakeHosts, host: &str) -> Option<Error> {
+    let obstacle = found
+        .obstacles
+        .iter()
+        .find(|obstacle| names_host(&obstacle.node, host))?;
+    let problem = format!(
+        "cannot remove `{host}` from `{CONFIGURATIONS}`: {}",
+        obstacle.reason
+    );
+    let instruction = format!("remove `{host}` from this expression by hand");
+    Some(unsupported(source, &obstacle.node, &problem, &instruction))
+}
+
+/// Returns whether `node` contains `host` as a string or as the name of an attribute, not as a
+/// variable.
+fn names_host(node: &SyntaxNode, host: &str) -> bool {
+    has_token(node, host, |token| match token.kind() {
+        SyntaxKind::TOKEN_STRING_CONTENT => true,
+        SyntaxKind::TOKEN_IDENT => is_attribute_name(token),
+        _ => false,
+    })
+}
+
+/// Returns whether an identifier is the name of an attribute that is defined or inherited.
+fn is_attribute_name(identifier: &SyntaxToken) -> bool {
+    let around: Vec<SyntaxKind> = identifier
+        .parent_ancestors()
+        .skip(1)
+        .take(2)
+        .map(|node| node.kind())
+        .collect();
+    matches!(
+        around.as_slice(),
+        [SyntaxKind::NODE_INHERIT, ..]
+            | [SyntaxKind::NODE_ATTRPATH, SyntaxKind::NODE_ATTRPATH_VALUE]
+    )
+}

@@ -1,0 +1,207 @@
+//! Pairs of input and expected output for each editor, in files.
+//!
+//! A case in `data/<editor>/` is `<case>.in` with `<case>.out` or, if the edit is refused,
+//! `<case>.error` (the message, a blank line, the hint). `<case>.args` has the host in its first
+//! line and the value in the others; without it the host is `web05`. The files do not end in `.nix`
+//! or `.tf`, so that no formatter changes them.
+//!
+//! `UPDATE_EXPECTED=1 cargo test -p zts-infra-edit --test pairs` writes the present results; read
+//! the diff.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "only tests call these: what fails here is a failed test"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use zts_infra_edit::{Error, nix, vms};
+
+type Edit = fn(&str, &str, &str) -> Result<String, Error>;
+type Undo = fn(&str, &str) -> Result<String, Error>;
+
+struct Editor {
+    folder: &'static str,
+    /// The value of a case without one.
+    value: &'static str,
+    edit: Edit,
+    /// The reverse edit, if the result alone suffices for it.
+    undo: Option<Undo>,
+}
+
+#[test]
+fn nix_add() {
+    Editor {
+        folder: "nix-add",
+        value: "mkHost \"web05\"",
+        edit: nix::add_configuration,
+        undo: Some(nix::remove_configuration),
+    }
+    .run(60);
+}
+
+#[test]
+fn nix_remove() {
+    let edit: Edit = |source, host, _| nix::remove_configuration(source, host);
+    Editor {
+        folder: "nix-remove",
+        value: "",
+        edit,
+        undo: None,
+    }
+    .run(12);
+}
+
+#[test]
+fn vms_add() {
+    Editor {
+        folder: "vms-add",
+        value: "ip = \"10.0.0.5/24\"",
+        edit: vms::add_vm,
+        undo: Some(vms::remove_vm),
+    }
+    .run(25);
+}
+
+#[test]
+fn vms_remove() {
+    let edit: Edit = |source, host, _| vms::remove_vm(source, host);
+    Editor {
+        folder: "vms-remove",
+        value: "",
+        edit,
+        undo: None,
+    }
+    .run(8);
+}
+
+#[test]
+fn vms_token() {
+    Editor {
+        folder: "vms-token",
+        value: "hvs.NEW",
+        edit: vms::set_wrapping_token,
+        undo: None,
+    }
+    .run(12);
+}
+
+impl Editor {
+    /// Runs every case of the folder, which has `at_least` of them, and reports all failures by
+    /// name.
+    fn run(&self, at_least: usize) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(self.folder);
+        let cases = cases(&folder);
+        assert!(
+            cases.len() >= at_least,
+            "{}: only {} cases are found",
+            self.folder,
+            cases.len()
+        );
+        let failures: Vec<String> = cases
+            .iter()
+            .filter_map(|case| self.run_case(case).err())
+            .collect();
+        assert!(
+            failures.is_empty(),
+            "{} cases failed\n\n{}",
+            failures.len(),
+            failures.join("\n")
+        );
+    }
+
+    fn run_case(&self, case: &Path) -> Result<(), String> {
+        let source = read(&case.with_extension("in")).ok_or("no input")?;
+        let (host, value) = self.arguments(case);
+        let (kind, actual) = match (self.edit)(&source, &host, &value) {
+            Ok(text) => {
+                self.check_undo(case, &source, &text, &host, &value)?;
+                ("out", text)
+            }
+            Err(error) => ("error", message(&error)),
+        };
+        let other = if kind == "out" { "error" } else { "out" };
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(case.with_extension(kind), &actual).map_err(|error| error.to_string())?;
+            let _ = fs::remove_file(case.with_extension(other));
+        }
+        let expected = read(&case.with_extension(kind));
+        let name = case.display();
+        if case.with_extension(other).exists() {
+            return Err(format!(
+                "{name}: an .{other} was expected, and this came:\n{actual}"
+            ));
+        }
+        if expected.as_deref() != Some(&actual) {
+            return Err(format!(
+                "{name}.{kind}:\n--- expected\n{}\n--- actual\n{actual}",
+                expected.unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that a second edit changes nothing, and that the reverse edit restores the source.
+    fn check_undo(
+        &self,
+        case: &Path,
+        source: &str,
+        result: &str,
+        host: &str,
+        value: &str,
+    ) -> Result<(), String> {
+        let name = case.display();
+        let again =
+            (self.edit)(result, host, value).map_err(|error| format!("{name}: again: {error}"))?;
+        if again != result {
+            return Err(format!(
+                "{name}: the second run changes something:\n{again}"
+            ));
+        }
+        let Some(undo) = self.undo.filter(|_| source != result) else {
+            return Ok(());
+        };
+        let undone = undo(result, host).map_err(|error| format!("{name}: undo: {error}"))?;
+        if undone != source {
+            return Err(format!(
+                "{name}: undone, it differs:\n{undone:?}\nfrom\n{source:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, case: &Path) -> (String, String) {
+        let text = read(&case.with_extension("args")).unwrap_or_else(|| "web05".to_owned());
+        let (host, value) = text.split_once('\n').unwrap_or((&text, ""));
+        let value = if value.is_empty() { self.value } else { value };
+        (host.to_owned(), value.to_owned())
+    }
+}
+
+/// Returns the paths of the cases, without their extension.
+fn cases(folder: &Path) -> Vec<PathBuf> {
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "in"))
+        .map(|path| path.with_extension(""))
+        .collect();
+    cases.sort();
+    cases
+}
+
+/// Renders the error and its hint like a program.
+fn message(error: &Error) -> String {
+    error.hint().map_or_else(
+        || format!("{error}\n"),
+        |hint| format!("{error}\n\nhint: {hint}\n"),
+    )
+}
+
+fn read(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}

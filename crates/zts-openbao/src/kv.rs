@@ -1,0 +1,269 @@
+//! KV version 2 secrets (API page "KV secrets engine, version 2").
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use zts_net::bounded;
+
+use crate::{Client, Error, Method, Request, SecretMap};
+
+/// One version of a secret.
+#[derive(Debug, Deserialize)]
+pub struct Secret {
+    /// The keys and values of the version, or the other JSON that it holds.
+    #[serde(rename = "data", deserialize_with = "deserialize_values")]
+    pub values: Result<SecretMap, NoKeys>,
+    /// The version's number and times.
+    pub metadata: VersionMetadata,
+}
+
+/// The kind of JSON that a version holds in place of keys and values. OpenBao itself accepts
+/// `null`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoKeys {
+    /// `null`.
+    #[error("`null`")]
+    Null,
+    /// Any other JSON.
+    #[error("no JSON object")]
+    Other,
+}
+
+/// Deserializes the data of a version. Data without keys is an error of this secret, not of the
+/// answer.
+fn deserialize_values<'de, D: Deserializer<'de>>(
+    data: D,
+) -> Result<Result<SecretMap, NoKeys>, D::Error> {
+    let json = <Box<RawValue>>::deserialize(data)?;
+    Ok(match json.get() {
+        "null" => Err(NoKeys::Null),
+        text => serde_json::from_str(text).map_err(|_| NoKeys::Other),
+    })
+}
+
+/// The metadata of one version.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VersionMetadata {
+    /// The version's number, from 1.
+    pub version: u64,
+    /// The time of its creation (RFC 3339).
+    #[serde(deserialize_with = "bounded::deserialize_text")]
+    pub created_time: String,
+    /// The time of its deletion (RFC 3339), which may be in the future; empty without one.
+    #[serde(default, deserialize_with = "bounded::deserialize_text")]
+    pub deletion_time: String,
+    /// Set where its data was destroyed.
+    #[serde(default)]
+    pub destroyed: bool,
+}
+
+/// The metadata of one secret in a listing.
+#[derive(Debug, Deserialize)]
+pub struct SecretMetadata {
+    /// The number of the newest version.
+    pub current_version: u64,
+    /// The time of the last change (RFC 3339).
+    #[serde(deserialize_with = "bounded::deserialize_text")]
+    pub updated_time: String,
+    /// Its versions by their numbers; the server keeps a limited number of them.
+    #[serde(default)]
+    pub versions: BTreeMap<u64, ListedVersion>,
+}
+
+/// One version in a listing.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ListedVersion {
+    /// The time of its creation (RFC 3339).
+    #[serde(deserialize_with = "bounded::deserialize_text")]
+    pub created_time: String,
+    /// The time of its deletion (RFC 3339), which may be in the future; empty without one.
+    #[serde(default, deserialize_with = "bounded::deserialize_text")]
+    pub deletion_time: String,
+    /// Set where its data was destroyed.
+    #[serde(default)]
+    pub destroyed: bool,
+}
+
+impl SecretMetadata {
+    /// Returns the newest version; `None` where the listing does not have it.
+    pub fn newest(&self) -> Option<VersionMetadata> {
+        let listed = self.versions.get(&self.current_version)?.clone();
+        Some(VersionMetadata {
+            version: self.current_version,
+            created_time: listed.created_time,
+            deletion_time: listed.deletion_time,
+            destroyed: listed.destroyed,
+        })
+    }
+}
+
+/// Reads the newest version of the secret `path` of the KV mount `mount`.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Deleted`] or [`Error::Destroyed`] where it has none, and those of
+/// [`Client::send`].
+pub fn read(client: &Client, mount: &str, path: &str) -> Result<Secret, Error> {
+    client.data(&Request::new(Method::Get, &format!("{mount}/data/{path}")))
+}
+
+/// Writes a new version of a secret.
+///
+/// # Errors
+/// Those of [`Client::send`].
+pub fn write(
+    client: &Client,
+    mount: &str,
+    path: &str,
+    values: &impl Serialize,
+) -> Result<(), Error> {
+    #[derive(Serialize)]
+    struct Body<'a, V> {
+        data: &'a V,
+    }
+    let path = format!("{mount}/data/{path}");
+    let request = Request::new(Method::Post, &path)
+        .json(&Body { data: values })?
+        .secret_body();
+    client.send_ignoring_reply(&request)
+}
+
+/// Lists the names in the folder `path`; those of folders end in `/`.
+///
+/// # Errors
+/// Those of [`Client::send`]; an empty folder is [`Error::NotFound`].
+pub fn list(client: &Client, mount: &str, path: &str) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Listing {
+        keys: Vec<String>,
+    }
+    let path = format!("{mount}/metadata/{path}/");
+    let listing: Listing = client.data(&Request::new(Method::List, &path))?;
+    Ok(listing.keys)
+}
+
+/// Lists the secrets in the folder `path` with their versions: one request for a whole host.
+///
+/// # Errors
+/// Those of [`Client::send`]; an empty folder is [`Error::NotFound`].
+pub fn list_detailed(
+    client: &Client,
+    mount: &str,
+    path: &str,
+) -> Result<BTreeMap<String, SecretMetadata>, Error> {
+    #[derive(Deserialize)]
+    struct Listing {
+        #[serde(default)]
+        key_info: BTreeMap<String, Box<RawValue>>,
+    }
+    let path = format!("{mount}/detailed-metadata/{path}/");
+    let listing: Listing = client.data(&Request::new(Method::List, &path))?;
+    Ok(parse_entries(&listing.key_info))
+}
+
+/// Reads the metadata of the secret `path` with its versions, as in [`list_detailed`], for servers
+/// without `detailed-metadata` (HashiCorp Vault, OpenBao before 2.2).
+///
+/// # Errors
+/// Those of [`Client::send`]; [`Error::NotFound`] where there is no such secret.
+pub fn metadata(client: &Client, mount: &str, path: &str) -> Result<SecretMetadata, Error> {
+    client.data(&Request::new(
+        Method::Get,
+        &format!("{mount}/metadata/{path}"),
+    ))
+}
+
+/// Parses the entries with metadata. Folders have none. An entry that cannot be parsed is skipped,
+/// so that the others remain usable.
+fn parse_entries(listed: &BTreeMap<String, Box<RawValue>>) -> BTreeMap<String, SecretMetadata> {
+    listed
+        .iter()
+        .filter_map(|(key, info)| Some((key.clone(), serde_json::from_str(info.get()).ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::reply;
+
+    /// Generates any JSON, nested a few levels deep.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn version(data: &Value) -> Secret {
+        let metadata = json!({ "version": 3, "created_time": "2026-01-01T00:00:00Z", "custom_metadata": null });
+        let body = json!({ "data": { "data": data, "metadata": metadata } }).to_string();
+        reply::parse(body.as_bytes()).unwrap().data.unwrap()
+    }
+
+    #[test]
+    fn any_number_and_depth_is_kept() {
+        let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
+        for value in [
+            deep.as_str(),
+            "1e999999",
+            "-0.000",
+            r#""\ud800""#,
+            r#"{"a":null}"#,
+        ] {
+            let body = format!(
+                r#"{{"data":{{"data":{{"k":{value}}},"metadata":{{"version":1,"created_time":""}}}}}}"#
+            );
+            let secret: Secret = reply::parse(body.as_bytes()).unwrap().data.unwrap();
+            let bytes = secret.values.unwrap()["k"].to_bytes();
+            assert_eq!(*bytes, value.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_an_object_has_keys(data in any_json()) {
+            let values = version(&data).values;
+            match &data {
+                Value::Object(map) => {
+                    let values = values.unwrap();
+                    prop_assert!(values.keys().eq(map.keys().collect::<std::collections::BTreeSet<_>>()));
+                }
+                Value::Null => prop_assert_eq!(values.err(), Some(NoKeys::Null)),
+                _ => prop_assert_eq!(values.err(), Some(NoKeys::Other)),
+            }
+        }
+
+        #[test]
+        fn an_invalid_entry_is_skipped(odd in any_json()) {
+            let good = json!({ "current_version": 1, "updated_time": "", "versions": { "1": { "created_time": "" } } });
+            let listed = json!({ "good": good, "odd": odd }).to_string();
+            let listing = parse_entries(&serde_json::from_str(&listed).unwrap());
+            prop_assert_eq!(listing["good"].newest().unwrap().version, 1);
+        }
+
+        #[test]
+        fn damaged_replies_do_not_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let whole = json!({ "data": { "data": { "k": "v" }, "metadata": { "version": 1, "created_time": "" } } }).to_string();
+            let mut body = whole.into_bytes();
+            let at = at.index(body.len());
+            let _ = reply::parse::<Secret>(&body[..at]);
+            body[at] = byte;
+            let _ = (reply::parse::<Secret>(&body), reply::is_openbao_error(&body));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Real OpenBao servers and clusters.
+
+mod cluster;
+mod configuration;
+mod hosts;
+mod key_shares;
+mod launch;
+mod options;
+mod records;
+mod server;
+
+pub use cluster::Cluster;
+pub use hosts::HostCredentials;
+pub use launch::shared_server;
+pub use options::{CertificateKind, ServerBuilder};
+pub use records::{AuditedRequest, TokensAndLeases};
+pub use server::Server;

@@ -1,0 +1,336 @@
+//! Runs programs as users do and keeps their output.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write as _,
+    fs::{self, File},
+    io::{Read, Seek, Write},
+    mem,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use rustix::process::Signal;
+
+use crate::{
+    openbao::Server,
+    process::{Process, bound_command, own_path},
+    program::find_program,
+    text::normalize_output,
+    wait::{scale_timeout, wait_for},
+};
+
+/// A run of a program. Its environment has the tests' `PATH` and the variables that the test sets.
+///
+/// ```no_run
+/// # let program = "vault-fetch";
+/// let output = zts_testkit::Run::new(program).args(["--help"]).run();
+/// assert_eq!(output.code(), Some(0), "{output}");
+/// ```
+#[derive(Debug)]
+pub struct Run {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    current_dir: Option<PathBuf>,
+    stdin: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Run {
+    /// Prepares a run of `program`: `env!("CARGO_BIN_EXE_vault-fetch")` in a crate's own tests.
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            current_dir: None,
+            stdin: Vec::new(),
+            timeout: scale_timeout(Duration::from_secs(60)),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<T: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = T>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets the variables with the address of `server` and, where it uses TLS, its CA certificate.
+    #[must_use]
+    pub fn server(self, server: &Server) -> Self {
+        let run = self.env("BAO_ADDR", server.address());
+        match server.ca_certificate() {
+            Some(authority) => run.env("BAO_CACERT", authority),
+            None => run,
+        }
+    }
+
+    /// Shows `folder` in place of `/etc` to the program, in a mount namespace of its own. Needs
+    /// root and util-linux.
+    ///
+    /// # Panics
+    /// If `unshare` or `mount` is missing.
+    #[must_use]
+    pub fn etc(mut self, folder: &Path) -> Self {
+        const ENTER: &str = "\"$0\" --bind \"$1\" /etc && shift && exec \"$@\"";
+        let find = |name| find_program(name).expect("it is on this machine");
+        let (unshare, mount) = (find("unshare"), find("mount"));
+        let inner = mem::replace(&mut self.program, unshare).into_os_string();
+        let words = [
+            "--mount",
+            "--propagation=private",
+            "--",
+            "/bin/sh",
+            "-c",
+            ENTER,
+        ];
+        let words = words.iter().map(OsString::from);
+        let outer = words.chain([mount.into(), folder.into(), inner]).collect();
+        let arguments = mem::replace(&mut self.arguments, outer);
+        self.args(arguments)
+    }
+
+    /// Sets the current directory.
+    #[must_use]
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.current_dir = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the content of stdin, which is empty by default.
+    #[must_use]
+    pub fn stdin(mut self, content: impl Into<Vec<u8>>) -> Self {
+        self.stdin = content.into();
+        self
+    }
+
+    /// Sets the time after which a run fails its test. The default is 60 seconds, more on a busy
+    /// machine.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Runs the program until it ends.
+    ///
+    /// # Panics
+    /// If it does not start, or does not end before its timeout.
+    pub fn run(self) -> RunOutput {
+        self.start().finish()
+    }
+
+    /// Starts the program.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(self) -> Running {
+        let mut command = bound_command(&self.program);
+        let (stdout, stderr) = (unnamed_file(&[]), unnamed_file(&[]));
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(own_path())
+            .envs(self.environment.iter().cloned());
+        command.stdin(Stdio::from(unnamed_file(&self.stdin)));
+        command.stdout(handle(&stdout)).stderr(handle(&stderr));
+        if let Some(folder) = &self.current_dir {
+            command.current_dir(folder);
+        }
+        let started = Instant::now();
+        let process = Process::start(command);
+        let process = process
+            .unwrap_or_else(|error| panic!("starting `{}`: {error}", self.program.display()));
+        Running {
+            process,
+            stdout,
+            stderr,
+            started,
+            timeout: self.timeout,
+            program: self.program,
+        }
+    }
+}
+
+/// Creates an unnamed file for stdin, stdout or stderr. With a pipe, the test would wait for
+/// programs that the binary leaves running.
+fn unnamed_file(content: &[u8]) -> File {
+    let mut file = tempfile::tempfile().expect("an unnamed file is created");
+    file.write_all(content)
+        .and_then(|()| file.rewind())
+        .expect("an unnamed file is written");
+    file
+}
+
+fn handle(file: &File) -> Stdio {
+    Stdio::from(file.try_clone().expect("a file handle is duplicated"))
+}
+
+/// A running program, killed on `Drop`.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    stdout: File,
+    stderr: File,
+    started: Instant,
+    timeout: Duration,
+    program: PathBuf,
+}
+
+impl Running {
+    /// Returns the id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until its stderr says on which address it listens, and returns that address.
+    pub fn listen_address(&self) -> String {
+        wait_for("the program prints its address", || {
+            let stderr = self.begin_of_stderr()?;
+            let (address, _) = stderr.split_once("listens on ")?.1.split_once('\n')?;
+            Some(address.trim_matches('`').to_owned())
+        })
+    }
+
+    /// Waits until its stderr contains `text`.
+    pub fn wait_for_stderr(&self, text: &str) {
+        wait_for(&format!("the program prints `{text}`"), || {
+            self.begin_of_stderr()?.contains(text).then_some(())
+        });
+    }
+
+    fn begin_of_stderr(&self) -> Option<String> {
+        let mut bytes = [0; 4096];
+        // Reads at an offset, because the file's position is shared with the program.
+        let length = self.stderr.read_at(&mut bytes, 0).ok()?;
+        str::from_utf8(&bytes[..length]).ok().map(ToOwned::to_owned)
+    }
+
+    /// Returns whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.poll().is_none()
+    }
+
+    /// Sends it a signal, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Kills it, if it still runs, and returns its output so far.
+    pub fn kill(mut self) -> RunOutput {
+        let status = self.process.kill();
+        self.output(status)
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Panics
+    /// If that takes longer than the run's timeout.
+    pub fn finish(mut self) -> RunOutput {
+        let left = self.timeout.saturating_sub(self.started.elapsed());
+        if let Some(status) = self.process.wait(left) {
+            return self.output(status);
+        }
+        let (program, timeout) = (self.program.clone(), self.timeout);
+        panic!(
+            "`{}` still ran after {timeout:?}; until then:\n{}",
+            program.display(),
+            self.kill()
+        );
+    }
+
+    /// Waits until it ends and returns its peak memory in KiB as well, or 0 where it ended too fast
+    /// to be measured.
+    ///
+    /// # Panics
+    /// As for [`Running::finish`].
+    pub fn finish_with_peak_memory(mut self) -> (RunOutput, u64) {
+        let mut peak = 0;
+        while self.is_running() && self.started.elapsed() < self.timeout {
+            peak = peak.max(peak_memory(self.id()));
+            thread::sleep(Duration::from_millis(1));
+        }
+        (self.finish(), peak)
+    }
+
+    fn output(&mut self, status: ExitStatus) -> RunOutput {
+        let time = self.started.elapsed();
+        RunOutput {
+            status,
+            stdout: content(&mut self.stdout),
+            stderr: content(&mut self.stderr),
+            time,
+        }
+    }
+}
+
+/// Returns the peak memory of a process in KiB (`VmHWM`), or 0 when it has ended.
+fn peak_memory(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn content(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut bytes))
+        .expect("an unnamed file is read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The result of a run. It displays as one text of exit status, stdout and stderr for a snapshot,
+/// without ports, temporary folders, times and durations, which differ from run to run.
+#[derive(Clone, Debug)]
+pub struct RunOutput {
+    /// The exit status.
+    pub status: ExitStatus,
+    /// The text on stdout; bytes that are not UTF-8 are replaced.
+    pub stdout: String,
+    /// The text on stderr; bytes that are not UTF-8 are replaced.
+    pub stderr: String,
+    /// The duration of the run, within a millisecond.
+    pub time: Duration,
+}
+
+impl RunOutput {
+    /// Returns the exit code, or `None` when a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+impl std::fmt::Display for RunOutput {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = format!("{}\n", self.status);
+        for (name, content) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            let end = if content.is_empty() || content.ends_with('\n') {
+                ""
+            } else {
+                "[no newline at the end]\n"
+            };
+            write!(text, "----- {name} -----\n{content}{end}")?;
+        }
+        formatter.write_str(&normalize_output(&text))
+    }
+}

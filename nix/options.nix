@@ -1,0 +1,28 @@
+# The documentation of the modules' options as nixpkgs makes it: `optionsJSON` is what search engines
+# and editors read, and `optionsCommonMark` fails on a description that NixOS' manual cannot have.
+{ pkgs }:
+let
+  inherit (pkgs) lib;
+  root = toString ../.;
+
+  evaluated = lib.evalModules {
+    modules = [
+      ../nixos-modules
+      ../nixos-modules/server
+      # The rest of NixOS is neither evaluated nor documented.
+      {
+        _module.check = false;
+        _module.args.pkgs = pkgs;
+      }
+    ];
+  };
+in
+pkgs.nixosOptionsDoc {
+  options = { inherit (evaluated.options) vault; };
+  transformOptions =
+    option:
+    option
+    // {
+      declarations = map (file: lib.removePrefix "${root}/" (toString file)) option.declarations;
+    };
+}

@@ -1,0 +1,95 @@
+# The Nix of docs/how-to/deploy.md, the flake-parts module and the template of a host's module,
+# evaluated. `tools` are the inputs colmena, deploy-rs and disko.
+{
+  pkgs,
+  self,
+  nixpkgs ? self.inputs.nixpkgs,
+  example,
+  tools ? import ./stand-ins.nix { inherit pkgs nixpkgs; },
+}:
+let
+  inherit (pkgs) lib;
+
+  # As flake-parts declares its own.
+  raw = lib.mkOption { type = lib.types.lazyAttrsOf lib.types.raw; };
+
+  # Each block of Nix on the page is a function of a flake's inputs; its paths are the example's.
+  page = builtins.readFile ../../docs/how-to/deploy.md;
+  blocks = map (rest: lib.head (lib.splitString "\n```" rest)) (
+    lib.tail (lib.splitString "```nix\n" page)
+  );
+  outputs =
+    block:
+    let
+      text = lib.replaceStrings [ "./hosts" ] [ (toString ../../example/hosts) ] block;
+    in
+    import (builtins.toFile "outputs.nix" text) (
+      tools
+      // {
+        inherit nixpkgs;
+        self = example;
+        zero-touch-secrets = self;
+      }
+    );
+  of = number: outputs (lib.elemAt blocks number);
+
+  parts = lib.evalModules {
+    specialArgs.inputs = self.inputs // {
+      inherit nixpkgs;
+    };
+    modules = [
+      self.flakeModules.default
+      # Twice, as two modules of a flake may import it.
+      self.flakeModules.default
+      {
+        options = {
+          flake.nixosConfigurations = raw;
+          perSystem = lib.mkOption { type = lib.types.deferredModule; };
+        };
+        config.zero-touch-secrets.hosts = ../../example/hosts;
+      }
+    ];
+  };
+  apps = lib.evalModules {
+    specialArgs.system = pkgs.stdenv.hostPlatform.system;
+    modules = [
+      parts.config.perSystem
+      { options.apps = raw; }
+    ];
+  };
+
+  systems = {
+    colmena = (of 0).colmenaHive.nodes.db01;
+    colmena-derived = (of 1).colmenaHive.nodes.ns1;
+    deploy-rs = {
+      config.system.build.toplevel = (of 2).deploy.nodes.db01.profiles.system.path;
+    };
+    nixos-anywhere = (of 3).nixosConfigurations.db01;
+    nixos-rebuild = example.nixosConfigurations.db01;
+    flake-parts = parts.config.flake.nixosConfigurations.db01;
+    host-module = nixpkgs.lib.nixosSystem {
+      modules = [
+        self.nixosModules.default
+        ../../templates/host-module/secrets.nix
+        ../../example/hosts/common.nix
+        { system.stateVersion = lib.trivial.release; }
+      ];
+    };
+  };
+  path = host: builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath;
+  instantiated = lib.mapAttrsToList (name: host: "${name} ${path host}") systems;
+
+  secretUnits = host: lib.attrNames (host.config.vault.secrets or { });
+in
+assert lib.length blocks == 4;
+assert secretUnits systems.colmena == [ "redis" ];
+assert path systems.flake-parts == path systems.nixos-rebuild;
+assert secretUnits systems.host-module == [ "app" ];
+assert
+  lib.attrNames parts.config.flake.nixosConfigurations == lib.attrNames example.nixosConfigurations;
+assert
+  lib.attrNames apps.config.apps == [
+    "create-host"
+    "vault-plan"
+  ];
+pkgs.writeText "check-deploy" (lib.concatLines instantiated)
