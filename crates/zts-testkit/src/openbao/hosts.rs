@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zts_openbao::{AppRoleCredentials, Method, Request, approle, kv, sys, wrapping};
 
-use super::server::{Server, after_election};
+use super::server::Server;
 
 /// The credentials of a host on a test server, in plain text for comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Server {
 
     /// Writes a new version of the KV v2 secret at `secret/<path>`.
     pub fn put_secret(&self, path: &str, values: &Value) {
-        after_election(|| kv::write(&self.client(), "secret", path, values))
+        self.after_election(|client| kv::write(client, "secret", path, values))
             .expect("the secret is written");
     }
 

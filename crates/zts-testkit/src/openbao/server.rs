@@ -206,7 +206,7 @@ impl Server {
     }
 
     fn query(&self, method: Method, path: &str) -> Option<Value> {
-        match after_election(|| self.client().data(&Request::new(method, path))) {
+        match self.after_election(|client| client.data(&Request::new(method, path))) {
             Ok(data) => Some(data),
             Err(Error::NotFound { .. }) => None,
             Err(error) => panic!("reading `{path}`: {error}"),
@@ -227,7 +227,7 @@ impl Server {
     }
 
     fn change(&self, path: &str, request: &Request<'_>) -> Option<Value> {
-        let reply = after_election(|| self.client().send::<Value>(request));
+        let reply = self.after_election(|client| client.send::<Value>(request));
         let reply =
             reply.unwrap_or_else(|error| panic!("changing `{path}`: {error}\n{}", self.logs()));
         reply.and_then(|reply| reply.data)
@@ -263,17 +263,23 @@ impl Server {
             .map(str::to_owned)
             .collect()
     }
-}
 
-/// Sends a request, again while the cluster elects a leader: on a busy machine the active node can
-/// lose its standbys for a moment. A request that finds no active node has changed nothing.
-pub(super) fn after_election<T>(send: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-    wait_for("the cluster has a leader", || match send() {
-        Err(Error::Unavailable { attempts }) if attempts.iter().any(finds_no_leader) => None,
-        result => Some(result),
-    })
-}
-
-fn finds_no_leader(attempt: &Attempt) -> bool {
-    matches!(attempt.error, NodeError::Standby { leader: None })
+    /// Sends a request, again while the cluster elects a leader: on a busy machine the active node
+    /// can lose its standbys for a moment. A request that finds no active node has changed nothing.
+    pub(super) fn after_election<T>(
+        &self,
+        send: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let client = self.client();
+        let own = client.address().clone();
+        // a standby that has not noticed the loss of its leader names the old one
+        let in_election = |attempt: &Attempt| {
+            matches!(attempt.error, NodeError::Standby { leader: None })
+                || attempt.address != own
+        };
+        wait_for("the cluster has a leader", || match send(&client) {
+            Err(Error::Unavailable { attempts }) if attempts.iter().any(in_election) => None,
+            result => Some(result),
+        })
+    }
 }
