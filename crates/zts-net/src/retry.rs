@@ -11,9 +11,9 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_millis(250);
 /// The latest deadline from now: an `Instant` cannot be arbitrarily late.
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Returns the deadline `time` from now, at most a year.
+/// Returns the deadline `time` from now: at least one attempt's time, at most a year.
 pub fn deadline_in(time: Duration) -> Instant {
-    Instant::now() + time.min(ONE_YEAR)
+    Instant::now() + time.clamp(SHORTEST_ATTEMPT, ONE_YEAR)
 }
 
 /// Calls `attempt` until it succeeds, fails with an error that `is_transient` does not accept, or
