@@ -147,10 +147,10 @@ def run(runner: Runner, program: Program, command: list[str | Path]) -> Finished
         command,
         folder=program.folder,
         part=program.name,
-        # Most tests wait more than they compute.
+        # With as many programs as processors, more tests at once only wait for each other.
         extra={
             "CARGO_MANIFEST_DIR": str(program.folder),
-            "RUST_TEST_THREADS": str(2 * PROCESSORS),
+            "RUST_TEST_THREADS": str(PROCESSORS),
         },
     )
 

@@ -274,8 +274,7 @@ impl Server {
         let own = client.address().clone();
         // a standby that has not noticed the loss of its leader names the old one
         let in_election = |attempt: &Attempt| {
-            matches!(attempt.error, NodeError::Standby { leader: None })
-                || attempt.address != own
+            matches!(attempt.error, NodeError::Standby { leader: None }) || attempt.address != own
         };
         wait_for("the cluster has a leader", || match send(&client) {
             Err(Error::Unavailable { attempts }) if attempts.iter().any(in_election) => None,
