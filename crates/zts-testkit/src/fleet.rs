@@ -1,4 +1,4 @@
-//! Copies of the example fleet.
+//! Scratch fleets: copies of the example fleet, and others.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use crate::{
     scratch::{ScratchDir, scratch_dir},
 };
 
-/// A copy of the example fleet in a git repository, removed on `Drop`.
+/// A fleet in a git repository, removed on `Drop`.
 #[derive(Debug)]
 pub struct Fleet {
     folder: PathBuf,
@@ -20,21 +20,40 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Copies and commits the fleet. Without git on the machine, the copy is a plain folder.
+    /// Copies and commits the example fleet. Without git on the machine, the copy is a plain
+    /// folder.
     pub fn copy_example() -> Self {
-        let scratch = scratch_dir();
-        let folder = scratch.join("fleet");
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../example");
-        copy_sources(&example, &folder);
-        let fleet = Self {
-            folder,
-            _scratch: scratch,
-        };
-        if find_program("git").is_some() {
-            fleet.git(&["init", "--quiet", "--initial-branch=main"]);
-            fleet.commit("The example fleet");
-        }
+        let fleet = Self::in_scratch();
+        copy_sources(&example, &fleet.folder);
+        fleet.init_repository();
         fleet
+    }
+
+    /// Writes and commits a fleet of files by their paths. Without git on the machine, it is a
+    /// plain folder.
+    pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let fleet = Self::in_scratch();
+        for (path, text) in files {
+            fleet.write(path, text);
+        }
+        fleet.init_repository();
+        fleet
+    }
+
+    fn in_scratch() -> Self {
+        let scratch = scratch_dir();
+        Self {
+            folder: scratch.join("fleet"),
+            _scratch: scratch,
+        }
+    }
+
+    fn init_repository(&self) {
+        if find_program("git").is_some() {
+            self.git(&["init", "--quiet", "--initial-branch=main"]);
+            self.commit("A fleet");
+        }
     }
 
     /// Returns its folder.

@@ -8,6 +8,7 @@
 mod site;
 
 mod cluster;
+mod corpus;
 mod credentials;
 mod dry_run;
 mod edits;
