@@ -7,11 +7,11 @@ use zts_cli::ConnectionArgs;
 
 /// Trade the single-use wrapping token of a new host for its AppRole credentials
 ///
-/// The token comes from `--token-file`, from `--credential`, from BAO_WRAPPED_TOKEN or
-/// VAULT_WRAPPED_TOKEN, or from that line of the environment file. Before it is used it is looked
-/// up: a token that create-host did not issue is refused. Does nothing if the credentials exist and
-/// work, unless this host never tried the token: then it is newer, and its credentials replace the
-/// old ones.
+/// The token comes from the first of these that exists: the files of `--token-file`, the credential
+/// of `--credential`, BAO_WRAPPED_TOKEN or VAULT_WRAPPED_TOKEN, that line of the environment file.
+/// Before it is used it is looked up: a token that create-host did not issue is refused. Does
+/// nothing if the credentials exist and work, unless this host never tried the token: then it is
+/// newer, and its credentials replace the old ones.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 #[expect(
@@ -23,11 +23,13 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "/var/lib/vault/approle")]
     pub approle_dir: PathBuf,
 
-    /// Read the wrapping token from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "credential")]
-    pub token_file: Option<PathBuf>,
+    /// Read the wrapping token from this file, if it exists; it is removed once the token is used.
+    /// Can be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Vec<PathBuf>,
 
-    /// Read the wrapping token from this systemd credential (LoadCredential=)
+    /// Read the wrapping token from this systemd credential (ImportCredential=, LoadCredential=),
+    /// if it was passed
     #[arg(long, value_name = "NAME")]
     pub credential: Option<String>,
 

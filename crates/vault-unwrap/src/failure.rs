@@ -25,15 +25,13 @@ pub(crate) enum Error {
         #[source]
         cause: zts_openbao::Error,
     },
-    #[error("there is no wrapping token in VAULT_WRAPPED_TOKEN or in `{}`", environment_file.display())]
-    NoToken { environment_file: PathBuf },
+    #[error("there is no wrapping token in {sources}")]
+    NoToken { sources: String },
     #[error("the wrapping token from {source_name} {reason}")]
     BadToken {
         source_name: String,
         reason: &'static str,
     },
-    #[error("the systemd credential `{name}` was not passed to this process")]
-    NoCredential { name: String },
     #[error(
         "the wrapping token was created at `{found}`, not at `{expected}`: create-host did not issue it, and it was not used"
     )]
@@ -133,7 +131,7 @@ impl From<Error> for Failure {
         match &error {
             Error::Io { .. } => Self::failed(&error),
             Error::UnsafeFolder(_) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
-            Error::BadToken { .. } | Error::NoCredential { .. } => {
+            Error::BadToken { .. } => {
                 Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
             }
             Error::WrongCreationPath { .. } => {

@@ -15,7 +15,7 @@ use crate::{
     credentials::CredentialsFolder,
     environment_file::{EnvironmentFile, PREFIXES},
     failure::Error,
-    token::{TOKEN_VARIABLE, read_token},
+    token::{TOKEN_VARIABLE, list_sources, read_token, remove_token_files},
     trade,
 };
 
@@ -59,7 +59,7 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
         return match credentials {
             Some(_) => Ok(()),
             None => Err(Error::NoToken {
-                environment_file: arguments.environment_file.clone(),
+                sources: list_sources(arguments),
             }
             .into()),
         };
@@ -78,7 +78,7 @@ fn get_credentials(arguments: &Arguments) -> Result<(), Failure> {
         signals: &signals,
     };
     if trade.run(&locked)? {
-        remove_token_line(&arguments.environment_file, &token);
+        remove_token(arguments, &token);
     }
     Ok(())
 }
@@ -272,21 +272,26 @@ impl TokenTrade<'_> {
     }
 }
 
-/// Removes the token from the file. Reads the file again, because it may have changed. Another
-/// token in it stays for the next start.
-fn remove_token_line(environment_file: &Path, token: &SecretString) {
-    let removed = EnvironmentFile::read(environment_file).and_then(|file| {
-        for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN_VARIABLE}")) {
-            let value = file.value(&name).map(Zeroizing::new);
-            if value.is_some_and(|value| value.trim() == token.expose_secret()) {
-                return file.remove_variable(&name);
-            }
-        }
-        Ok(())
-    });
+/// Removes the used token from the files that have it.
+fn remove_token(arguments: &Arguments, token: &SecretString) {
+    let removed = remove_token_files(arguments, token)
+        .and_then(|()| remove_token_line(&arguments.environment_file, token));
     if let Err(error) = removed {
         warn(format_args!(
             "the credentials are stored, but the used token stays in the file: {error}"
         ));
     }
+}
+
+/// Removes the token from the environment file. Reads the file again, because it may have changed.
+/// Another token in it stays for the next start.
+fn remove_token_line(environment_file: &Path, token: &SecretString) -> Result<(), Error> {
+    let file = EnvironmentFile::read(environment_file)?;
+    for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN_VARIABLE}")) {
+        let value = file.value(&name).map(Zeroizing::new);
+        if value.is_some_and(|value| value.trim() == token.expose_secret()) {
+            return file.remove_variable(&name);
+        }
+    }
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! Reads the wrapping token from its sources.
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 use zts_openbao::wrapping;
-use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
+use zts_secure_fs::{LARGEST_TEXT, read_text_bounded, remove_file_if_exists};
 
 use crate::{
     Arguments,
@@ -24,17 +24,18 @@ pub(crate) fn read_token(
     arguments: &Arguments,
     environment_file: &EnvironmentFile,
 ) -> Result<Option<SecretString>, Error> {
-    if let Some(path) = &arguments.token_file {
-        return read_token_file(path, format!("`{}`", path.display())).map(Some);
+    for path in &arguments.token_file {
+        if let Some(token) = read_token_file(path, format!("`{}`", path.display()))? {
+            return Ok(Some(token));
+        }
     }
-    if let Some(name) = &arguments.credential {
-        let folder = env::var_os("CREDENTIALS_DIRECTORY")
-            .ok_or_else(|| Error::NoCredential { name: name.clone() })?;
-        return read_token_file(
-            &PathBuf::from(folder).join(name),
-            format!("the credential `{name}`"),
-        )
-        .map(Some);
+    if let Some(name) = &arguments.credential
+        && let Some(folder) = env::var_os("CREDENTIALS_DIRECTORY")
+    {
+        let path = PathBuf::from(folder).join(name);
+        if let Some(token) = read_token_file(&path, format!("the credential `{name}`"))? {
+            return Ok(Some(token));
+        }
     }
     for name in PREFIXES.map(|prefix| format!("{prefix}_{TOKEN_VARIABLE}")) {
         let text = env::var(&name).map(Zeroizing::new).unwrap_or_default();
@@ -58,11 +59,40 @@ fn without_comment(text: &str) -> &str {
     text[..end.unwrap_or(text.len())].trim()
 }
 
-fn read_token_file(path: &Path, source: String) -> Result<SecretString, Error> {
-    let text = Zeroizing::new(
-        read_text_bounded(path, LARGEST_TEXT).map_err(|cause| Error::io("read", path, cause))?,
-    );
-    parse_token(&text, source)
+/// Reads the token in a file; `None` if the file does not exist.
+fn read_token_file(path: &Path, source: String) -> Result<Option<SecretString>, Error> {
+    match read_text_bounded(path, LARGEST_TEXT).map(Zeroizing::new) {
+        Ok(text) => parse_token(&text, source).map(Some),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(Error::io("read", path, cause)),
+    }
+}
+
+/// Removes the files of `--token-file` that have this token. A file with another one stays for the
+/// next start.
+pub(crate) fn remove_token_files(arguments: &Arguments, token: &SecretString) -> Result<(), Error> {
+    for path in &arguments.token_file {
+        let text = read_text_bounded(path, LARGEST_TEXT).map(Zeroizing::new);
+        if text.is_ok_and(|text| text.trim() == token.expose_secret()) {
+            remove_file_if_exists(path).map_err(|cause| Error::io("remove", path, cause))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lists the sources of a token, for the message that there is none.
+pub(crate) fn list_sources(arguments: &Arguments) -> String {
+    let files = arguments.token_file.iter();
+    let files = files.map(|path| format!("`{}`, ", path.display()));
+    let credential = arguments.credential.iter();
+    let credential = credential.map(|name| format!("the credential `{name}`, "));
+    files
+        .chain(credential)
+        .chain([format!(
+            "VAULT_WRAPPED_TOKEN or in `{}`",
+            arguments.environment_file.display()
+        )])
+        .collect()
 }
 
 fn parse_token(text: &str, source_name: String) -> Result<SecretString, Error> {

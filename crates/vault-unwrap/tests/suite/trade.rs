@@ -64,6 +64,48 @@ fn the_token_comes_from_a_file() {
     run.args(["--token-file".as_ref(), file.as_os_str()])
         .succeed();
     host.assert_has_its_credentials();
+    assert!(!file.exists(), "a used token is removed");
+}
+
+#[test]
+fn the_first_source_that_exists_counts_and_others_stay() {
+    zts_testkit::require_bao!();
+    let host = NewHost::new("first-source");
+    let (file, later) = (host.path("token"), host.path("later"));
+    fs::write(&file, &host.token).unwrap();
+    fs::write(&later, "another-token").unwrap();
+    host.write_environment("VAULT_WRAPPED_TOKEN=a-third\n");
+    let run = || {
+        let missing = host.path("missing");
+        let files = [&missing, &file, &later]
+            .map(|path| ["--token-file".as_ref(), path.as_os_str()].map(std::ffi::OsStr::to_owned));
+        host.without_token().args(files.concat())
+    };
+    run().succeed();
+    host.assert_has_its_credentials();
+    assert!(!file.exists());
+    assert_eq!(fs::read_to_string(&later).unwrap(), "another-token");
+    assert_eq!(
+        fs::read_to_string(host.environment()).unwrap(),
+        "VAULT_WRAPPED_TOKEN=a-third\n"
+    );
+}
+
+#[test]
+fn a_host_with_credentials_needs_no_source() {
+    zts_testkit::require_bao!();
+    let host = NewHost::new("no-source");
+    let file = host.path("token");
+    fs::write(&file, &host.token).unwrap();
+    let arguments = [
+        "--token-file".as_ref(),
+        file.as_os_str(),
+        "--credential".as_ref(),
+        "none".as_ref(),
+    ];
+    host.without_token().args(arguments).succeed();
+    host.without_token().args(arguments).succeed();
+    host.assert_has_its_credentials();
 }
 
 #[test]
@@ -76,12 +118,12 @@ fn the_token_comes_from_a_systemd_credential() {
             .args(["--credential", "wrapping-token"])
     };
     insta::assert_snapshot!(run().run(), @"
-    exit status: 2
+    exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the systemd credential `wrapping-token` was not passed to this process
+    error: there is no wrapping token in the credential `wrapping-token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN
+    hint: issue a new one with `create-host --force`, and hand it to this host
     ");
     run().env("CREDENTIALS_DIRECTORY", host.path(".")).succeed();
     host.assert_has_its_credentials();
@@ -188,7 +230,9 @@ fn an_invalid_token_is_wrong_usage_and_is_not_shown() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: could not read `/nonexistent/token`: No such file or directory (os error 2)
+    error: there is no wrapping token in `/nonexistent/token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
+
+    hint: issue a new one with `create-host --force`, and hand it to this host
     ");
 }
 
