@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use zts_cli::{ConnectionArgs, Failure};
@@ -9,7 +9,8 @@ use zts_cli::{ConnectionArgs, Failure};
 ///
 /// Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's
 /// files, and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping
-/// token and writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine.
+/// token and writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine. For a
+/// machine that OpenTofu does not make, `--token-out` or `--deliver` names another way.
 ///
 /// All files are changed, or none. Running the same command again changes nothing, or continues
 /// where an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of
@@ -25,17 +26,39 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub hostname: String,
 
-    /// Address of the host with its prefix length, such as 10.0.0.11/24
-    #[arg(
-        long,
-        value_name = "ADDRESS/LENGTH",
-        required_unless_present = "remove"
-    )]
+    /// Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
+    /// `terraform/vms.tf`, else none]
+    #[arg(long, value_name = "ADDRESS/LENGTH")]
     pub ip: Option<String>,
 
-    /// Write the files only, and send nothing to OpenBao
+    /// Write the files only; nothing of OpenBao is touched, `hosts-generated.tf` included
     #[arg(long, conflicts_with = "apply")]
     pub skip_vault: bool,
+
+    /// Enrol a host that exists: policy, role and wrapping token; its files and entries are left as
+    /// they are. With --remove, of such a host's policy, role and credentials only
+    #[arg(long, conflicts_with = "skip_vault")]
+    pub enroll: bool,
+
+    /// Write the wrapping token to this file (mode 0600), or to stdout with `-`; the host gets no
+    /// entry in `terraform/vms.tf`
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["deliver", "skip_vault", "remove"]
+    )]
+    pub token_out: Option<PathBuf>,
+
+    /// Deliver the wrapping token: `ssh DESTINATION` to a running host, `extra-files DIR` for
+    /// `nixos-anywhere --extra-files DIR`, `credential FILE` as an SMBIOS string for QEMU and Incus
+    /// (`-` for stdout); the host gets no entry in `terraform/vms.tf`
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["METHOD", "TARGET"],
+        conflicts_with_all = ["skip_vault", "remove"]
+    )]
+    pub deliver: Option<Vec<String>>,
 
     /// Issue a new wrapping token and destroy the host's old credentials; with --remove, also
     /// delete files that git cannot restore
@@ -77,7 +100,22 @@ impl Arguments {
             )
             .hint("leave one of them out"));
         }
+        if self.json && self.token_goes_to_stdout() {
+            return Err(Failure::usage(
+                "the wrapping token and the result of `--json` cannot both be on stdout",
+            )
+            .hint("name a file for the token, or leave `--json` out"));
+        }
         Ok(())
+    }
+
+    fn token_goes_to_stdout(&self) -> bool {
+        let file = self.token_out.as_deref().and_then(Path::to_str);
+        let credential = match self.deliver.as_deref() {
+            Some([method, target]) if method == "credential" => Some(target.as_str()),
+            _ => None,
+        };
+        file.or(credential) == Some("-")
     }
 }
 
@@ -96,8 +134,11 @@ const EXAMPLES: &str = "\
 Examples:
   create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
   create-host --hostname web01 --ip 10.0.0.11/24             # add the host
-  create-host --hostname web01 --ip 10.0.0.11/24 --force     # replace its credentials
+  create-host --hostname web01 --force                       # replace its credentials
   create-host --hostname web01 --remove                      # remove the host
+  create-host --hostname nas --token-out nas.token           # a machine that OpenTofu does not make
+  create-host --hostname nas --enroll --token-out -          # a host that exists
+  create-host --hostname nas --force --deliver ssh root@nas  # new credentials for a running host
 
 create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
 saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in

@@ -7,15 +7,16 @@ use zts_infra_edit::generated::{GeneratedHost, ROLE};
 
 use crate::{
     change::FileChange,
+    deliver::Delivery,
     git,
     host::HostAddress,
     host_access::differing_parameter,
     job::{Job, survey_openbao, write_files},
-    plan::{CreationPlan, Sources, name_in_use, plan_creation},
+    plan::{CreationPlan, Request, Sources, plan_creation, plan_enrollment},
     report::{Report, TokenState},
     server::{
         Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
-        credentials::{self, SecretIds},
+        credentials::{self, FileOrigin, SecretIds},
         read_host, write_host,
     },
     vms_file,
@@ -24,13 +25,18 @@ use crate::{
 /// Creates the host: recognise the fleet, plan, write, apply, issue, deliver.
 pub(crate) fn create_host(
     job: &Job<'_>,
-    address: HostAddress,
+    address: Option<HostAddress>,
+    delivery: Option<Delivery>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let sources = Sources::read(job.fleet, job.name)?;
-    let plan = plan_creation(job.name, address, &sources, &job.fleet.settings)?;
+    let plan = plan_host(job, address, delivery.is_some(), &sources)?;
+    let delivery = delivery.unwrap_or(Delivery::MachineMap);
+    delivery.check()?;
     warn_of_gateway(job, &plan, report);
-    let surveyed = survey_openbao(job, report, |backend| survey_host(job, backend, &plan))?;
+    let surveyed = survey_openbao(job, report, |backend| {
+        survey_host(job, backend, &plan, &delivery)
+    })?;
     write_files(job, &plan.changes, report)?;
     if let Some((backend, existing)) = &surveyed {
         if let Some(unchecked) = &existing.unchecked {
@@ -39,9 +45,10 @@ pub(crate) fn create_host(
         apply_policy_and_role(job, backend, &plan.access, existing, report)?;
         match existing.token {
             TokenState::Pending => report_pending_token(job, report),
-            TokenState::Unchanged => report_expired_token(job, &plan, report),
+            TokenState::Unchanged => report_unchanged_token(job, &plan, &delivery, report),
             TokenState::Issued => {
-                issue_and_deliver_token(job, backend, report)?;
+                let origin = existing.secret_ids.origin.or(plan.origin);
+                issue_and_deliver_token(job, backend, origin, &delivery, report)?;
                 destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
             }
         }
@@ -49,6 +56,27 @@ pub(crate) fn create_host(
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
     report_next_step(job, &plan.changes, report);
     Ok(())
+}
+
+/// Plans the changes of the fleet's files.
+fn plan_host(
+    job: &Job<'_>,
+    address: Option<HostAddress>,
+    has_delivery: bool,
+    sources: &Sources,
+) -> Result<CreationPlan, Failure> {
+    let request = Request {
+        name: job.name,
+        address,
+        has_delivery,
+        skips_openbao: job.arguments.skip_vault,
+    };
+    let plan = if job.arguments.enroll {
+        plan_enrollment
+    } else {
+        plan_creation
+    };
+    plan(request, sources, &job.fleet.settings)
 }
 
 /// The host in OpenBao before the run, and its changes.
@@ -67,6 +95,7 @@ fn survey_host(
     job: &Job<'_>,
     backend: &Backend,
     plan: &CreationPlan,
+    delivery: &Delivery,
 ) -> Result<ExistingHost, Failure> {
     let task = match backend.apply {
         Apply::None => Task::IssueOnly,
@@ -84,15 +113,17 @@ fn survey_host(
         Some(_) => SecretIds::list(&backend.server, job.name)?,
         None => SecretIds::default(),
     };
-    if plan.is_new {
-        check_objects_are_ours(job, plan.address, changes)?;
+    if plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty()) {
+        check_objects_are_ours(job, changes)?;
     }
-    let has_token = vms_file::find_entry(&plan.vms, job.name).is_some_and(|entry| entry.has_token);
+    let has_token = delivery.has_token(plan.vms.as_deref(), job.name, !secret_ids.is_empty());
     let token = if existing.role.is_none() && changes.role != ObjectChange::Created {
         TokenState::Pending
     } else if job.arguments.force || secret_ids.is_empty() || !has_token {
         // without a secret id, a token in the file is worthless
-        vms_file::check_token_place(job.fleet, &plan.vms, job.name)?;
+        if let (Delivery::MachineMap, Some(vms)) = (delivery, &plan.vms) {
+            vms_file::check_token_place(job.fleet, vms, job.name)?;
+        }
         TokenState::Issued
     } else {
         TokenState::Unchanged
@@ -105,13 +136,9 @@ fn survey_host(
     })
 }
 
-/// Refuses a policy or a role that differs, if `vms.tf` does not have the name: it belongs to
+/// Refuses a policy or a role that differs, if the fleet does not have the name: it belongs to
 /// another host, made by hand or from another copy of the fleet.
-fn check_objects_are_ours(
-    job: &Job<'_>,
-    address: HostAddress,
-    changes: HostChanges,
-) -> Result<(), Failure> {
+fn check_objects_are_ours(job: &Job<'_>, changes: HostChanges) -> Result<(), Failure> {
     let name = job.name;
     let place = if changes.role == ObjectChange::Updated {
         format!("OpenBao has a role `{name}` with other parameters")
@@ -120,7 +147,11 @@ fn check_objects_are_ours(
     } else {
         return Ok(());
     };
-    Err(name_in_use(name, &place, address, &job.fleet.settings))
+    let mount = &job.fleet.settings.openbao.approle_mount;
+    Err(Failure::failed(format_args!("the name `{name}` is in use: {place}")).hint(format!(
+        "choose another name; or, if nothing uses them, delete them first: `bao delete auth/{mount}/role/{name}` and \
+         `bao policy delete host-{name}`"
+    )))
 }
 
 fn apply_policy_and_role(
@@ -172,36 +203,51 @@ fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> R
     ))
 }
 
-/// Issues a wrapping token, and writes it to `vms.tf`. If that fails, the secret id is destroyed.
+/// Issues a wrapping token, and delivers it. If that fails, the secret id is destroyed.
 fn issue_and_deliver_token(
     job: &Job<'_>,
     backend: &Backend,
+    origin: Option<FileOrigin>,
+    delivery: &Delivery,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (name, settings) = (job.name, &job.fleet.settings);
-    let (file, ttl) = (settings.paths.vms.as_str(), &settings.openbao.wrap_ttl);
+    let (place, ttl) = (delivery.describe(job.fleet), &settings.openbao.wrap_ttl);
     if !job.arguments.dry_run {
         let _held = job.signals.hold(); // a secret id that nobody has would be valid for ever
-        credentials::issue_secret_id(&backend.server, name, ttl.duration())
+        credentials::issue_secret_id(&backend.server, name, origin, ttl.duration())
             .and_then(|issued| {
-                vms_file::write_token(job.fleet, name, &issued.wrapping_token).map_err(|failure| {
-                    credentials::withdraw(&backend.server, name, &issued.accessor, failure)
-                })
+                delivery
+                    .deliver(job.fleet, name, &issued.wrapping_token)
+                    .map_err(|failure| {
+                        credentials::withdraw(&backend.server, name, &issued.accessor, failure)
+                    })
             })
             .map_err(|failure| report.interrupt("no wrapping token was issued", failure))?;
-        report.add_done(format!("the new wrapping token is in `{file}`"));
+        report.add_done(format!("the new wrapping token is {place}"));
     }
     report.add_token(
         TokenState::Issued,
-        &format!("a wrapping token for `{name}`, in `{file}`: valid for one use within {ttl}"),
+        &format!("a wrapping token for `{name}`, {place}: valid for one use within {ttl}"),
     );
-    if git::is_tracked(job.fleet.tree.root(), file) {
+    warn_of_readers(job, delivery, report);
+    Ok(())
+}
+
+/// Warns of a token that others may read.
+fn warn_of_readers(job: &Job<'_>, delivery: &Delivery, report: &mut Report) {
+    if let Some(warning) = delivery.warning() {
+        report.warn(warning);
+    }
+    let (name, settings) = (job.name, &job.fleet.settings);
+    let (file, ttl) = (settings.paths.vms.as_str(), &settings.openbao.wrap_ttl);
+    let is_in_map = matches!(delivery, Delivery::MachineMap);
+    if is_in_map && git::is_tracked(job.fleet.tree.root(), file) {
         report.warn(format!(
             "git tracks `{file}`, and with it the wrapping token: anybody who reads it within {ttl} and before the \
              first boot of `{name}` can take the credentials (`{name}` then reports it)"
         ));
     }
-    Ok(())
 }
 
 /// With `--force`, destroys the old secret ids, now that a new one is delivered. Reports those that
@@ -259,10 +305,26 @@ fn report_pending_token(job: &Job<'_>, report: &mut Report) {
     );
 }
 
-fn report_expired_token(job: &Job<'_>, plan: &CreationPlan, report: &Report) {
-    let expiry = vms_file::find_entry(&plan.vms, job.name).and_then(|entry| entry.token_expiry);
+fn report_unchanged_token(
+    job: &Job<'_>,
+    plan: &CreationPlan,
+    delivery: &Delivery,
+    report: &Report,
+) {
+    let name = job.name;
+    if let Delivery::Ssh(_) = delivery {
+        report.note(&format!(
+            "`{name}` has credentials already, so no wrapping token was issued: `--force` replaces them"
+        ));
+        return;
+    }
+    let vms = plan
+        .vms
+        .as_deref()
+        .filter(|_| matches!(delivery, Delivery::MachineMap));
+    let entry = vms.and_then(|vms| vms_file::find_entry(vms, name));
+    let expiry = entry.and_then(|entry| entry.token_expiry);
     if expiry.is_some_and(|expiry| expiry < SystemTime::now()) {
-        let name = job.name;
         report.note(&format!(
             "the wrapping token of `{name}` has expired: if the host has never booted, issue a new one with `--force`"
         ));
@@ -270,8 +332,8 @@ fn report_expired_token(job: &Job<'_>, plan: &CreationPlan, report: &Report) {
 }
 
 fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, report: &mut Report) {
-    let address = plan.address;
-    let Some(gateway) = job.fleet.settings.network.gateway.address() else {
+    let gateway = job.fleet.settings.network.gateway.address();
+    let (Some(address), Some(gateway)) = (plan.address, gateway) else {
         return;
     };
     if !plan.changes.is_empty() && !address.is_in_network_with(gateway) {

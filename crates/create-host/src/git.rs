@@ -23,6 +23,15 @@ pub(crate) fn is_tracked(root: &Path, path: &str) -> bool {
     .is_some()
 }
 
+/// Returns whether `git add --all` would take a file: git neither tracks nor ignores it, and
+/// `folder` is in a repository.
+pub(crate) fn would_add(folder: &Path, file: &Path) -> bool {
+    let Some(file) = file.to_str() else {
+        return false;
+    };
+    is_repository(folder) && run_git(folder, &["check-ignore", "--quiet", "--", file]).is_none()
+}
+
 /// Returns those of `paths` that are committed in their present state.
 pub(crate) fn list_committed<'a>(
     root: &Path,

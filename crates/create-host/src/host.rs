@@ -73,7 +73,7 @@ impl fmt::Display for HostName {
 }
 
 /// The address of a host with its prefix length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HostAddress(IpNet);
 
 impl HostAddress {

@@ -14,7 +14,7 @@ use crate::{
 /// Returns the access of a host: its own secrets, and the metadata that shows their changes.
 pub(crate) fn host_access(
     name: &HostName,
-    address: HostAddress,
+    address: Option<HostAddress>,
     settings: &Settings,
 ) -> GeneratedHost {
     let mount = &settings.openbao.kv_mount;
@@ -37,10 +37,9 @@ pub(crate) fn host_access(
     GeneratedHost {
         name: name.to_string(),
         paths: paths.collect(),
-        bound_cidrs: settings
-            .openbao
-            .bind_cidr
-            .then(|| address.cidr_block())
+        bound_cidrs: address
+            .filter(|_| settings.openbao.bind_cidr)
+            .map(HostAddress::cidr_block)
             .into_iter()
             .collect(),
     }
@@ -112,7 +111,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.openbao.bind_cidr = bind;
         let (name, address) = (HostName::parse("web01"), HostAddress::parse("10.0.0.11/24"));
-        host_access(&name.unwrap(), address.unwrap(), &settings)
+        host_access(&name.unwrap(), address.ok(), &settings)
     }
 
     fn role_with(pairs: &[(&str, Value)]) -> BTreeMap<String, Value> {

@@ -8,6 +8,7 @@
 mod change;
 mod cli;
 mod create;
+mod deliver;
 mod failure;
 mod fleet;
 mod git;
@@ -27,7 +28,9 @@ use zts_cli::{Failure, SignalBlock};
 use zts_secure_fs::LockKind;
 
 pub use cli::{ApplyMethod, Arguments};
+pub use report::write_usage_error_as_json;
 
+use deliver::Delivery;
 use fleet::Fleet;
 use host::{HostAddress, HostName};
 use job::Job;
@@ -57,6 +60,7 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
         .map(HostAddress::parse)
         .transpose()?;
     arguments.check()?;
+    let delivery = Delivery::from_arguments(arguments)?;
     let fleet = Fleet::open(arguments.repo.as_deref())?;
     let _lock = if arguments.dry_run {
         fleet.lock(LockKind::Shared)?
@@ -72,8 +76,8 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
         name: &name,
         signals: &signals,
     };
-    match address {
-        Some(address) if !arguments.remove => create::create_host(&job, address, report),
-        _ => remove::remove_host(&job, report),
+    if arguments.remove {
+        return remove::remove_host(&job, address, report);
     }
+    create::create_host(&job, address, delivery, report)
 }

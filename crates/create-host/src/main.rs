@@ -9,5 +9,6 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
+    create_host::write_usage_error_as_json(std::env::args_os());
     zts_cli::main(create_host::run)
 }

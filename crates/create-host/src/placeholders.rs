@@ -92,6 +92,12 @@ impl Placeholders {
         self.fill(&lines.collect::<String>(), values, |_| String::new())
     }
 
+    /// Returns whether a text has a placeholder of the address.
+    pub(crate) fn uses_address(self, text: &str) -> bool {
+        let names = ["ip", "address", self.names[3]];
+        names.iter().any(|name| text.contains(&self.notation(name)))
+    }
+
     /// Returns the placeholders in their notation.
     pub(crate) fn list(self) -> Vec<String> {
         self.names.iter().map(|name| self.notation(name)).collect()

@@ -3,11 +3,14 @@
 use zts_cli::Failure;
 
 use crate::{
+    change::FileChange,
+    host::HostAddress,
     job::{Job, survey_openbao, write_files},
-    plan::{Sources, plan_removal},
+    plan::{Removal, Sources, plan_removal},
     report::Report,
     server::{
-        Apply, Backend, HostChanges, Preflight, Task, check_preconditions, credentials::SecretIds,
+        Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
+        credentials::{FileOrigin, SecretIds},
         delete_host, read_host,
     },
     vms_file,
@@ -15,23 +18,127 @@ use crate::{
 
 /// Removes the host: recognise the fleet, plan, write, destroy the credentials, delete role and
 /// policy.
-pub(crate) fn remove_host(job: &Job<'_>, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn remove_host(
+    job: &Job<'_>,
+    address: Option<HostAddress>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let sources = Sources::read_for_removal(job.fleet, job.name)?;
-    let changes = plan_removal(job.name, job.arguments.force, &sources, &job.fleet.settings)?;
     let surveyed = survey_openbao(job, report, |backend| {
-        let Preflight { existing, .. } = check_preconditions(backend, job.name, Task::Remove)?;
-        let secret_ids = match existing.role {
-            Some(_) => SecretIds::list(&backend.server, job.name)?,
-            None => SecretIds::default(),
-        };
-        Ok((HostChanges::to_removal(&existing), secret_ids))
+        survey_host(job, backend, address, &sources)
     })?;
+    let origin = if job.arguments.enroll {
+        Some(FileOrigin::Enrolled)
+    } else {
+        surveyed.as_ref().and_then(|(_, host)| host.origin())
+    };
+    let removal = Removal {
+        name: job.name,
+        force: job.arguments.force,
+        origin,
+        is_unchecked: surveyed.is_none(),
+        skips_openbao: job.arguments.skip_vault,
+    };
+    let changes = plan_removal(removal, &sources, &job.fleet.settings)?;
     write_files(job, &changes, report)?;
-    if let Some((backend, (changes, secret_ids))) = &surveyed {
-        destroy_credentials(job, backend, secret_ids, report)?;
-        delete_policy_and_role(job, backend, *changes, report)?;
+    if let Some((backend, host)) = &surveyed {
+        destroy_credentials(job, backend, &host.secret_ids, report)?;
+        delete_policy_and_role(job, backend, host.changes, report)?;
     }
+    report_remains(job, origin, &sources, &changes, report);
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
+}
+
+/// The host in OpenBao before the run.
+struct ExistingHost {
+    changes: HostChanges,
+    secret_ids: SecretIds,
+}
+
+impl ExistingHost {
+    /// Returns the origin of the host's files. Earlier versions issued secret ids without it, and
+    /// enrolled no host.
+    fn origin(&self) -> Option<FileOrigin> {
+        let is_issued = !self.secret_ids.ours.is_empty();
+        let earlier = is_issued.then_some(FileOrigin::Created);
+        self.secret_ids.origin.or(earlier)
+    }
+}
+
+/// Reads the host in OpenBao, and refuses a policy or a role that create-host did not write.
+fn survey_host(
+    job: &Job<'_>,
+    backend: &Backend,
+    address: Option<HostAddress>,
+    sources: &Sources,
+) -> Result<ExistingHost, Failure> {
+    let Preflight { existing, .. } = check_preconditions(backend, job.name, Task::Remove)?;
+    let secret_ids = match existing.role {
+        Some(_) => SecretIds::list(&backend.server, job.name)?,
+        None => SecretIds::default(),
+    };
+    if secret_ids.ours.is_empty() && !matches!(backend.apply, Apply::None) {
+        let access = sources.access_of(job.name, address, &job.fleet.settings)?;
+        check_objects_are_ours(job, HostChanges::to_access(&access, &existing))?;
+    }
+    Ok(ExistingHost {
+        changes: HostChanges::to_removal(&existing),
+        secret_ids,
+    })
+}
+
+/// Refuses to delete a policy or a role that differs from the one that create-host writes, if it
+/// issued no secret id of the role.
+fn check_objects_are_ours(job: &Job<'_>, changes: HostChanges) -> Result<(), Failure> {
+    let (name, mount) = (job.name, &job.fleet.settings.openbao.approle_mount);
+    let mut foreign = Vec::new();
+    if changes.role == ObjectChange::Updated {
+        foreign.push((
+            format!("the role `{name}`"),
+            format!("`bao delete auth/{mount}/role/{name}`"),
+        ));
+    }
+    if changes.policy == ObjectChange::Updated {
+        foreign.push((
+            format!("the policy `host-{name}`"),
+            format!("`bao policy delete host-{name}`"),
+        ));
+    }
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let (objects, commands): (Vec<_>, Vec<_>) = foreign.into_iter().unzip();
+    Err(Failure::failed(format_args!(
+        "create-host did not make {}: other parameters, and no secret id that create-host issued",
+        objects.join(" and ")
+    ))
+    .hint(format!(
+        "if nothing uses them, {} them; `--skip-vault` removes the files alone",
+        commands.join(" and ") + " remove"
+    )))
+}
+
+/// Reports the files of an enrolled host, which stay, and the places that still name a removed one.
+fn report_remains(
+    job: &Job<'_>,
+    origin: Option<FileOrigin>,
+    sources: &Sources,
+    changes: &[FileChange],
+    report: &mut Report,
+) {
+    let name = job.name;
+    if origin == Some(FileOrigin::Enrolled) {
+        report.note(&format!(
+            "the files and entries of `{name}` stay: create-host did not make them"
+        ));
+        return;
+    }
+    if changes.is_empty() {
+        return;
+    }
+    for (file, line) in sources.places_with_name(name, changes, &job.fleet.settings) {
+        report.warn(format!("`{file}`, line {line}, still names `{name}`"));
+    }
 }
 
 fn destroy_credentials(

@@ -1,6 +1,6 @@
 //! The report of a run: lines on stderr, or JSON on stdout.
 
-use std::io::Write;
+use std::{collections::BTreeMap, ffi::OsString, io::Write};
 
 use serde::Serialize;
 use zts_cli::{Failure, data, note, warn};
@@ -71,6 +71,33 @@ pub(crate) enum TokenState {
 struct ErrorReport {
     message: String,
     hint: Option<String>,
+}
+
+/// With `--json`, writes an error of the command line to stdout as `{"error": …}`. The program's
+/// start then fails with the same error.
+pub fn write_usage_error_as_json(arguments: impl Iterator<Item = OsString>) {
+    let arguments: Vec<OsString> = arguments.collect();
+    if !arguments.iter().any(|argument| argument == "--json") {
+        return;
+    }
+    let Err(error) = zts_cli::command::<Arguments>().try_get_matches_from(arguments) else {
+        return;
+    };
+    if !error.use_stderr() {
+        return; // the help or the version
+    }
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ");
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let report = ErrorReport {
+        message: words.join(" "),
+        hint: Some("`create-host --help` lists the flags".to_owned()),
+    };
+    let report = BTreeMap::from([("error", report)]);
+    if let Ok(json) = serde_json::to_string_pretty(&report) {
+        let _ = data(json); // the error itself follows on stderr
+    }
 }
 
 impl Report {

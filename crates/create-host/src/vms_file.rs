@@ -64,10 +64,15 @@ pub(crate) fn restrict_access(
     dry_run: bool,
 ) -> Result<(), Failure> {
     let file = fleet.settings.paths.vms.as_str();
+    if file.is_empty() {
+        return Ok(());
+    }
+    let Some(text) = fleet.tree.read_text(file)? else {
+        return Ok(());
+    };
     let path = fleet.tree.resolve(file)?;
     let fail = |cause| file_failure("protect", &path, cause);
     let mode = fs::metadata(&path).map_err(fail)?.permissions().mode();
-    let text = fleet.tree.read_text(file)?.unwrap_or_default();
     let is_private = mode.trailing_zeros() >= 6; // the six bits of group and others
     if is_private || !has_any_token(&text) || git::is_tracked(fleet.tree.root(), file) {
         return Ok(());

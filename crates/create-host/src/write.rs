@@ -66,8 +66,13 @@ fn parent_folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
 /// fleet excludes runs that still work.
 pub(crate) fn remove_drafts(fleet: &Fleet) -> Result<(), Failure> {
     let paths = &fleet.settings.paths;
-    for file in [&paths.flake, &paths.vms, &paths.generated] {
-        if let Some(folder) = fleet.tree.resolve(file.as_str())?.parent() {
+    let files = [
+        paths.flake.as_str(),
+        paths.vms.as_str(),
+        paths.generated.as_str(),
+    ];
+    for file in files.into_iter().filter(|file| !file.is_empty()) {
+        if let Some(folder) = fleet.tree.resolve(file)?.parent() {
             remove_drafts_in(folder, false)?;
         }
     }

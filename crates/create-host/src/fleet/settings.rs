@@ -50,7 +50,7 @@ pub(crate) struct Paths {
     pub(crate) flake: Checked<RelativePath>,
     pub(crate) hosts: Checked<RelativePath>,
     pub(crate) template: Checked<RelativePath>,
-    pub(crate) vms: Checked<RelativePath>,
+    pub(crate) vms: Checked<OptionalPath>,
     pub(crate) vault_terraform: Checked<RelativePath>,
     pub(crate) generated: Checked<RelativePath>,
 }
@@ -256,6 +256,19 @@ impl Kind for RelativePath {
             format!("`{text}` is not a path inside the fleet"),
             "write a path relative to `fleet.toml`, without `.` and `..`",
         ))
+    }
+}
+
+/// A path inside the fleet, or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionalPath;
+
+impl Kind for OptionalPath {
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        RelativePath::check(text)
     }
 }
 

@@ -4,37 +4,58 @@ use zts_cli::Failure;
 use zts_infra_edit::{Error, generated, generated::GeneratedHost, nix, vms};
 
 use super::{
-    identity::{check_folder, is_listed, name_in_use},
-    sources::Sources,
-    template::{placeholder_values, render_template},
+    identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
+    missing::Missing,
+    sources::{Sources, needs_flake_entry},
+    template::{host_files, placeholder_values, render_template},
 };
 use crate::{
     change::{ChangeSet, FileChange},
+    deliver::WAYS,
     failure::edit_failure,
     fleet::Settings,
     host::{HostAddress, HostName},
     host_access::host_access,
     placeholders::{Placeholders, Values},
+    server::credentials::FileOrigin,
 };
+
+/// The host that a run is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) name: &'a HostName,
+    /// The address on the command line.
+    pub(crate) address: Option<HostAddress>,
+    /// True if the token does not go to the machine map. The host then gets no entry there, which
+    /// would make OpenTofu create a machine.
+    pub(crate) has_delivery: bool,
+    /// True if the run leaves OpenBao alone.
+    pub(crate) skips_openbao: bool,
+}
 
 /// The changes that create a host.
 #[derive(Debug)]
 pub(crate) struct CreationPlan {
-    pub(crate) address: HostAddress,
+    pub(crate) address: Option<HostAddress>,
     pub(crate) access: GeneratedHost,
-    /// True if `vms.tf` does not have the host before the changes.
+    /// True if the fleet does not have the host before the changes.
     pub(crate) is_new: bool,
     pub(crate) changes: Vec<FileChange>,
-    /// The text of `vms.tf` after the changes.
-    pub(crate) vms: String,
+    /// The text of the machine map after the changes.
+    pub(crate) vms: Option<String>,
+    /// The origin of the host's files, if the files tell: created by this run, or by an earlier one
+    /// and not edited since.
+    pub(crate) origin: Option<FileOrigin>,
 }
 
 /// The host, and the fleet that it is added to.
 struct NewHost<'a> {
     name: &'a HostName,
-    address: HostAddress,
-    /// True if `vms.tf` has the host already.
-    is_listed: bool,
+    address: Option<HostAddress>,
+    /// True if the fleet has the host already: its files and entries are its owner's.
+    is_known: bool,
+    /// True if the host gets an entry in the machine map.
+    gets_entry: bool,
     values: Values,
     sources: &'a Sources,
     settings: &'a Settings,
@@ -42,85 +63,200 @@ struct NewHost<'a> {
 
 /// Plans the files and the entries of a host.
 pub(crate) fn plan_creation(
-    name: &HostName,
-    address: HostAddress,
+    request: Request<'_>,
     sources: &Sources,
     settings: &Settings,
 ) -> Result<CreationPlan, Failure> {
+    let name = request.name;
     check_folder(name, settings)?;
+    let is_listed = is_listed(name, request.address, sources, settings)?;
+    let is_known = is_listed || is_complete(name, sources, settings);
+    let address = request.address.or_else(|| sources.listed_address(name));
     let mut host = NewHost {
         name,
         address,
-        is_listed: is_listed(name, address, sources, settings)?,
+        is_known,
+        gets_entry: sources.vms.is_some() && !is_known && !request.has_delivery,
         values: placeholder_values(name, address, settings),
         sources,
         settings,
     };
+    check_nothing_is_missing(&host, request, is_listed)?;
     let mut changes = ChangeSet::default();
     let vms = edit_vms(&host)?;
-    let is_new = vms != sources.vms;
-    host.is_listed |= !is_new;
-    changes.add_edit(settings.paths.vms.as_str(), &sources.vms, vms.clone());
-    add_host_files(&host, &mut changes)?;
+    // an entry that equals the one that would be added is the host's
+    let is_new = !is_known && (!host.gets_entry || vms != sources.vms);
+    host.is_known = !is_new;
+    if let (Some(before), Some(after)) = (&sources.vms, &vms) {
+        changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
+    }
+    let is_created = add_host_files(&host, &mut changes)?;
     edit_flake(&host, &mut changes)?;
     let access = host_access(name, address, settings);
-    let mut hosts = sources.generated_hosts(settings)?;
-    hosts.retain(|host| host.name != access.name);
-    hosts.push(access.clone());
-    write_generated(&hosts, sources, settings, &mut changes);
+    if !request.skips_openbao {
+        add_generated(&access, sources, settings, &mut changes)?;
+    }
     Ok(CreationPlan {
         address,
         access,
         is_new,
         changes: changes.into_changes(),
         vms,
+        origin: is_created.then_some(FileOrigin::Created),
     })
 }
 
-/// Returns the text of `vms.tf` with the host. An entry that exists is left as it is.
-fn edit_vms(host: &NewHost<'_>) -> Result<String, Failure> {
-    if host.is_listed {
-        return Ok(host.sources.vms.clone());
+/// Adds the host to the generated file, in a fleet that uses OpenTofu for OpenBao.
+pub(super) fn add_generated(
+    access: &GeneratedHost,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &mut ChangeSet,
+) -> Result<(), Failure> {
+    if !sources.has_opentofu {
+        return Ok(());
     }
+    let mut hosts = sources.generated_hosts(settings)?;
+    hosts.retain(|host| host.name != access.name);
+    hosts.push(access.clone());
+    write_generated(&hosts, sources, settings, changes);
+    Ok(())
+}
+
+/// Checks that the run has all that it needs.
+fn check_nothing_is_missing(
+    host: &NewHost<'_>,
+    request: Request<'_>,
+    is_listed: bool,
+) -> Result<(), Failure> {
+    let (sources, settings) = (host.sources, host.settings);
+    let mut missing = Missing::default();
+    if needs_flake_entry(settings) && sources.flake.is_none() {
+        missing.add(
+            format!("`{}` does not exist", settings.paths.flake),
+            "set the file with `nixosConfigurations` with `flake` under `[paths]` in `fleet.toml`",
+        );
+    }
+    let files = host_files(host.name, &sources.template, settings);
+    if files.is_empty() {
+        missing.add(
+            format!("there is no template for a host's files in `{}`", settings.paths.template),
+            "create `default.nix` and the files that it imports there, or set another folder with `template` \
+             under `[paths]` in `fleet.toml`",
+        );
+    }
+    if host.address.is_none()
+        && let Some(user) = address_user(host, &files, request)
+    {
+        missing.add(
+            format!("`{}` has no address, which {user} needs", host.name),
+            "give it with `--ip ADDRESS/LENGTH`",
+        );
+    }
+    if !request.skips_openbao && !request.has_delivery && !is_listed && !host.gets_entry {
+        ask_for_delivery(&mut missing, host.name, sources, settings);
+    }
+    missing.check(host.name)
+}
+
+/// Asks for a way for the token, which has no place in the fleet.
+pub(super) fn ask_for_delivery(
+    missing: &mut Missing,
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+) {
+    let place = match settings.paths.vms.as_str() {
+        "" => "the fleet has no machine map".to_owned(),
+        file if sources.vms.is_none() => format!("`{file}` does not exist"),
+        file => format!("`{file}` does not have the host"),
+    };
+    let entry = if sources.vms.is_some() {
+        let file = &settings.paths.vms;
+        format!("; if OpenTofu makes the machine, add its entry `\"{name}\" = {{ … }}` to `{file}`")
+    } else {
+        String::new()
+    };
+    missing.add(
+        format!("there is no way for the wrapping token of `{name}`: {place}"),
+        format!("name a way: {WAYS}{entry}"),
+    );
+}
+
+/// Returns the text that needs an address, if one does.
+fn address_user(
+    host: &NewHost<'_>,
+    files: &[(&str, String)],
+    request: Request<'_>,
+) -> Option<String> {
+    let settings = host.settings;
+    let is_new = |target: &String| !host.sources.host_files.contains_key(target);
+    let has_placeholder = |path: &str| {
+        let bytes = host.sources.template.get(path);
+        bytes.is_some_and(|bytes| {
+            Placeholders::AT_SIGNS.uses_address(&String::from_utf8_lossy(bytes))
+        })
+    };
+    let mut templates = files.iter().filter(|(_, target)| is_new(target));
+    if let Some((path, _)) = templates.find(|(path, _)| has_placeholder(path)) {
+        return Some(format!("`{path}`"));
+    }
+    let in_text = |text: &str| Placeholders::BRACES.uses_address(text);
+    if host.gets_entry && in_text(settings.text.vm_entry.as_str()) {
+        return Some("`vm_entry` under `[text]` in `fleet.toml`".to_owned());
+    }
+    if !host.is_known && in_text(settings.text.flake_entry.as_str()) {
+        return Some("`flake_entry` under `[text]` in `fleet.toml`".to_owned());
+    }
+    (settings.openbao.bind_cidr && !request.skips_openbao)
+        .then(|| "`bind_cidr` under `[openbao]` in `fleet.toml`".to_owned())
+}
+
+/// Returns the text of `vms.tf` with the host. An entry that exists is left as it is.
+fn edit_vms(host: &NewHost<'_>) -> Result<Option<String>, Failure> {
+    let Some(vms) = host.sources.vms.as_ref().filter(|_| host.gets_entry) else {
+        return Ok(host.sources.vms.clone());
+    };
     let file = host.settings.paths.vms.as_str();
     let body = host.settings.text.vm_entry.as_str();
     let body = Placeholders::BRACES.fill(body, &host.values, |servers| quote(servers, ", "));
-    vms::add_vm(&host.sources.vms, host.name.as_str(), &body).map_err(|error| match error {
+    let edited = vms::add_vm(vms, host.name.as_str(), &body).map_err(|error| match error {
         Error::Exists { position, .. } => {
             let place = format!("`{file}`, {position}, has a host of this name with other values");
             in_use(host, &place)
         }
         Error::Invalid { .. } => invalid_entry(&error, "vm_entry"),
         other => edit_failure(file, &other),
-    })
+    })?;
+    Ok(Some(edited))
 }
 
-/// Adds the host's files from the template. Files that exist are left as they are.
-fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<(), Failure> {
+/// Adds the host's files from the template. Files that exist are left as they are. Returns whether
+/// the host has no file of another origin.
+fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, Failure> {
     let sources = host.sources;
+    let mut rendered = 0;
     for (path, text) in render_template(host.name, &host.values, &sources.template, host.settings)?
     {
         match sources.host_files.get(&path) {
             None => changes.add(&path, None, Some(text.into_bytes())),
-            Some(existing) if !host.is_listed && *existing != text.as_bytes() => {
+            Some(existing) if !host.is_known && *existing != text.as_bytes() => {
                 return Err(in_use(host, &format!("`{path}` exists with another text")));
             }
-            Some(_) => {}
+            Some(existing) => rendered += usize::from(*existing == text.as_bytes()),
         }
     }
-    Ok(())
+    Ok(rendered == sources.host_files.len())
 }
 
-/// Adds the host to the flake. The entry of a host that `vms.tf` has is left as it is.
+/// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
 fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<(), Failure> {
     let (name, settings) = (host.name, host.settings);
     let Some(flake) = &host.sources.flake else {
         return Ok(());
     };
     // for a flake that cannot be read, the edit fails with the lines to add
-    let is_in_flake = nix::list_configurations(flake)
-        .is_ok_and(|names| names.iter().any(|other| other == name.as_str()));
-    if host.is_listed && is_in_flake {
+    if host.is_known && is_in_flake(name, host.sources) {
         return Ok(());
     }
     let file = settings.paths.flake.as_str();
@@ -149,7 +285,7 @@ fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<(), Failure
 }
 
 fn in_use(host: &NewHost<'_>, place: &str) -> Failure {
-    name_in_use(host.name, place, host.address, host.settings)
+    name_in_use(host.name, place)
 }
 
 fn invalid_entry(error: &Error, key: &str) -> Failure {

@@ -2,9 +2,15 @@
 
 use ipnet::IpNet;
 use zts_cli::Failure;
-use zts_infra_edit::vms::{self, Vm};
+use zts_infra_edit::{
+    nix,
+    vms::{self, Vm},
+};
 
-use super::sources::Sources;
+use super::{
+    sources::{Sources, needs_flake_entry},
+    template::host_files,
+};
 use crate::{
     failure::edit_failure,
     fleet::{SETTINGS_FILE, Settings},
@@ -25,20 +31,25 @@ pub(super) fn check_folder(name: &HostName, settings: &Settings) -> Result<(), F
     .hint("choose another name"))
 }
 
-/// Returns whether `vms.tf` has the host with this address. Its entries then belong to its owner,
-/// and may differ from new ones.
+/// Returns whether the machine map has the host, with this address if one is given. Its entries
+/// then belong to its owner, and may differ from new ones.
 pub(super) fn is_listed(
     name: &HostName,
-    address: HostAddress,
+    address: Option<HostAddress>,
     sources: &Sources,
     settings: &Settings,
 ) -> Result<bool, Failure> {
     let file = settings.paths.vms.as_str();
+    let vms = sources.vms.as_deref().map(vms::list_vms).transpose();
+    let vms = vms.map_err(|error| edit_failure(file, &error))?;
+    let vms = vms.unwrap_or_default();
+    let Some(address) = address else {
+        return Ok(vms.iter().any(|vm| vm.name == name.as_str()));
+    };
     if settings.network.gateway.address() == Some(address.address()) {
         let owner = format!("it is `gateway` under `[network]` in `{SETTINGS_FILE}`");
         return Err(address_in_use(address, &owner));
     }
-    let vms = vms::list_vms(&sources.vms).map_err(|error| edit_failure(file, &error))?;
     let is = |ip: &Option<String>| ip.as_deref().and_then(parse_address) == Some(address.address());
     if let Some(other) = vms.iter().find(|vm| vm.name != name.as_str() && is(&vm.ip)) {
         let owner = format!("`{}` has it in `{file}`", other.name);
@@ -82,14 +93,27 @@ fn address_in_use(address: HostAddress, owner: &str) -> Failure {
 }
 
 /// Returns the failure for a name that something unknown uses at `place`.
-pub(crate) fn name_in_use(
-    name: &HostName,
-    place: &str,
-    address: HostAddress,
-    settings: &Settings,
-) -> Failure {
+pub(super) fn name_in_use(name: &HostName, place: &str) -> Failure {
     Failure::failed(format_args!("the name `{name}` is in use: {place}")).hint(format!(
-        "choose another name; or, if it is this host, add an entry `\"{name}\" = {{ ip = \"{address}\" }}` to `{}`",
-        settings.paths.vms
+        "choose another name; or, if it is this host, `create-host --hostname {name} --enroll` gives it \
+         credentials and leaves its files as they are"
     ))
+}
+
+/// Returns whether the fleet has the host without an entry in the machine map: the flake has it,
+/// and its folder has each file of the template.
+pub(super) fn is_complete(name: &HostName, sources: &Sources, settings: &Settings) -> bool {
+    let files = host_files(name, &sources.template, settings);
+    let has_file = |target: &String| sources.host_files.contains_key(target);
+    !files.is_empty()
+        && files.iter().all(|(_, target)| has_file(target))
+        && (!needs_flake_entry(settings) || is_in_flake(name, sources))
+}
+
+/// Returns whether the flake has an entry of the host. A flake that cannot be read has none.
+pub(super) fn is_in_flake(name: &HostName, sources: &Sources) -> bool {
+    let names = sources.flake.as_deref().map(nix::list_configurations);
+    names.is_some_and(|names| {
+        names.is_ok_and(|names| names.iter().any(|other| other == name.as_str()))
+    })
 }

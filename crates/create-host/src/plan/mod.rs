@@ -4,12 +4,14 @@
 //! anything is written.
 
 mod create;
+mod enroll;
 mod identity;
+mod missing;
 mod remove;
 mod sources;
 mod template;
 
-pub(crate) use create::{CreationPlan, plan_creation};
-pub(crate) use identity::name_in_use;
-pub(crate) use remove::plan_removal;
+pub(crate) use create::{CreationPlan, Request, plan_creation};
+pub(crate) use enroll::plan_enrollment;
+pub(crate) use remove::{Removal, plan_removal};
 pub(crate) use sources::Sources;

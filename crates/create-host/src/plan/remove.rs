@@ -1,13 +1,16 @@
 //! The plan to remove a host.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use zts_cli::Failure;
 use zts_infra_edit::{nix, vms};
 
 use super::{
     create::write_generated,
-    identity::check_folder,
+    identity::{check_folder, is_in_flake, is_listed},
     sources::Sources,
     template::{placeholder_values, render_template},
 };
@@ -16,21 +19,106 @@ use crate::{
     failure::edit_failure,
     fleet::Settings,
     host::{HostAddress, HostName},
+    server::credentials::FileOrigin,
 };
 
-/// Plans the removal of all files and entries of a host. Files that git cannot restore and that
-/// differ from the template are removed with `force` only.
+/// The limit for the words of a file that may be addresses.
+const MAX_WORDS: usize = 10_000;
+/// The limit for the addresses that are tried.
+const MAX_ADDRESSES: usize = 50;
+
+/// The removal of a host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal<'a> {
+    pub(crate) name: &'a HostName,
+    /// True if files may be removed that git cannot restore.
+    pub(crate) force: bool,
+    /// The origin of the host's files, if OpenBao has it.
+    pub(crate) origin: Option<FileOrigin>,
+    /// True if OpenBao was not asked.
+    pub(crate) is_unchecked: bool,
+    /// True if the run leaves OpenBao alone.
+    pub(crate) skips_openbao: bool,
+}
+
+/// Plans the removal of all files and entries of a host, or of an enrolled host's entry in the
+/// generated file. Files that git cannot restore and that differ from the template are removed with
+/// `force` only.
 pub(crate) fn plan_removal(
-    name: &HostName,
-    force: bool,
+    removal: Removal<'_>,
     sources: &Sources,
     settings: &Settings,
 ) -> Result<Vec<FileChange>, Failure> {
+    let name = removal.name;
     check_folder(name, settings)?;
     let mut changes = ChangeSet::default();
-    if !force {
-        check_no_loss(name, sources, settings)?;
+    if removal.origin != Some(FileOrigin::Enrolled) {
+        let rendered = RenderedFiles::of_host(name, sources, settings);
+        if removal.origin.is_none() {
+            check_files_are_ours(removal, &rendered, sources, settings)?;
+        }
+        if !removal.force {
+            check_no_loss(name, &rendered, sources)?;
+        }
+        remove_entries(name, sources, settings, &mut changes)?;
     }
+    if sources.generated.is_some() && !removal.skips_openbao {
+        let mut hosts = sources.generated_hosts(settings)?;
+        hosts.retain(|host| host.name != name.as_str());
+        if hosts.is_empty() && !sources.is_generated_tracked {
+            let file = settings.paths.generated.as_str();
+            let before = sources.generated.clone().map(String::into_bytes);
+            changes.add(file, before, None); // the first host's run created it
+        } else {
+            write_generated(&hosts, sources, settings, &mut changes);
+        }
+    }
+    Ok(changes.into_changes())
+}
+
+/// Refuses files and entries of an unknown origin that differ from those that create-host writes:
+/// the host may have been enrolled, and its mark destroyed with its credentials.
+fn check_files_are_ours(
+    removal: Removal<'_>,
+    rendered: &RenderedFiles,
+    sources: &Sources,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let name = removal.name;
+    let is_listed = is_listed(name, None, sources, settings)?;
+    if removal.is_unchecked && (removal.force || is_listed) {
+        return Ok(());
+    }
+    let is_ours = if sources.host_files.is_empty() {
+        !is_in_flake(name, sources)
+    } else {
+        rendered.count == sources.host_files.len()
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let way = if removal.is_unchecked {
+        "remove them anyway with `--force`"
+    } else {
+        "remove them with `--skip-vault --force`"
+    };
+    Err(Failure::failed(format_args!(
+        "the files and entries of `{name}` may be somebody else's: they are not as create-host writes them, and \
+         no secret id says that create-host made them"
+    ))
+    .hint(format!(
+        "`create-host --hostname {name} --remove --enroll` removes the policy, the role and the credentials, and \
+         leaves the files; or {way}"
+    )))
+}
+
+/// Removes the host's files, and its entries in the flake and the machine map.
+fn remove_entries(
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &mut ChangeSet,
+) -> Result<(), Failure> {
     for (path, bytes) in &sources.host_files {
         changes.add(path, Some(bytes.clone()), None);
     }
@@ -40,30 +128,25 @@ pub(crate) fn plan_removal(
             .map_err(|error| edit_failure(file, &error))?;
         changes.add_edit(file, flake, edited);
     }
-    let file = settings.paths.vms.as_str();
-    let edited =
-        vms::remove_vm(&sources.vms, name.as_str()).map_err(|error| edit_failure(file, &error))?;
-    changes.add_edit(file, &sources.vms, edited);
-    if sources.generated.is_some() {
-        let mut hosts = sources.generated_hosts(settings)?;
-        hosts.retain(|host| host.name != name.as_str());
-        write_generated(&hosts, sources, settings, &mut changes);
+    if let Some(vms) = &sources.vms {
+        let file = settings.paths.vms.as_str();
+        let edited =
+            vms::remove_vm(vms, name.as_str()).map_err(|error| edit_failure(file, &error))?;
+        changes.add_edit(file, vms, edited);
     }
-    Ok(changes.into_changes())
+    Ok(())
 }
 
 /// Refuses to remove files that nothing could restore.
-fn check_no_loss(name: &HostName, sources: &Sources, settings: &Settings) -> Result<(), Failure> {
-    let rendered = render_known_host(name, sources, settings);
+fn check_no_loss(
+    name: &HostName,
+    rendered: &RenderedFiles,
+    sources: &Sources,
+) -> Result<(), Failure> {
     let lost: Vec<String> = sources
         .host_files
         .iter()
-        .filter(|(path, bytes)| {
-            let is_as_rendered = rendered
-                .get(*path)
-                .is_some_and(|text| text.as_bytes() == bytes.as_slice());
-            !is_as_rendered && !sources.committed.contains(path)
-        })
+        .filter(|(path, bytes)| !rendered.has(path, bytes) && !sources.committed.contains(path))
         .map(|(path, _)| format!("`{path}`"))
         .collect();
     if lost.is_empty() {
@@ -76,21 +159,63 @@ fn check_no_loss(name: &HostName, sources: &Sources, settings: &Settings) -> Res
     .hint("commit it, move it away, or remove it for good with `--force`"))
 }
 
-/// Renders the host's files from the template; none if `vms.tf` does not have the host's address.
-fn render_known_host(
-    name: &HostName,
-    sources: &Sources,
-    settings: &Settings,
-) -> BTreeMap<String, String> {
-    let vms = vms::list_vms(&sources.vms).unwrap_or_default();
-    let ip = vms
-        .into_iter()
-        .find(|vm| vm.name == name.as_str())
-        .and_then(|vm| vm.ip);
-    let Some(address) = ip.and_then(|ip| HostAddress::parse(&ip).ok()) else {
-        return BTreeMap::new();
-    };
-    let values = placeholder_values(name, address, settings);
-    let files = render_template(name, &values, &sources.template, settings);
-    files.unwrap_or_default().into_iter().collect()
+/// The files of a host as create-host writes them.
+struct RenderedFiles {
+    files: BTreeMap<String, String>,
+    /// The number of the host's files that are the same.
+    count: usize,
+}
+
+impl RenderedFiles {
+    /// Renders the template with the address in the machine map, or with one that the host's files
+    /// have: the one with which the most files are the same.
+    fn of_host(name: &HostName, sources: &Sources, settings: &Settings) -> Self {
+        let written = written_addresses(sources).into_iter().map(Some);
+        let addresses = [sources.listed_address(name), None].into_iter();
+        let rendered = addresses.chain(written).map(|address| {
+            let values = placeholder_values(name, address, settings);
+            let files = render_template(name, &values, &sources.template, settings);
+            Self::compare(files.unwrap_or_default().into_iter().collect(), sources)
+        });
+        let best = rendered.max_by_key(|rendered| rendered.count);
+        best.unwrap_or_else(|| Self::compare(BTreeMap::new(), sources))
+    }
+
+    fn compare(files: BTreeMap<String, String>, sources: &Sources) -> Self {
+        let mut rendered = Self { files, count: 0 };
+        let same = sources.host_files.iter();
+        rendered.count = same
+            .filter(|(path, bytes)| rendered.has(path, bytes))
+            .count();
+        rendered
+    }
+
+    fn has(&self, path: &str, bytes: &[u8]) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|text| text.as_bytes() == bytes)
+    }
+}
+
+/// Returns the addresses in the host's files: with a prefix length, or each address with each
+/// number that can be one.
+fn written_addresses(sources: &Sources) -> BTreeSet<HostAddress> {
+    let texts = sources
+        .host_files
+        .values()
+        .map(|bytes| String::from_utf8_lossy(bytes));
+    let is_part = |letter: char| letter.is_ascii_hexdigit() || "./:".contains(letter);
+    let mut words: BTreeSet<String> = BTreeSet::new();
+    for text in texts {
+        let found = text.split(|letter| !is_part(letter)).map(str::to_owned);
+        words.extend(found.filter(|word| !word.is_empty()).take(MAX_WORDS));
+    }
+    let is_length = |word: &&String| word.parse::<u8>().is_ok_and(|length| length <= 128);
+    let lengths: Vec<&String> = words.iter().filter(is_length).collect();
+    let pairs = words.iter().filter(|word| word.parse::<IpAddr>().is_ok());
+    let pairs = pairs.flat_map(|word| lengths.iter().map(move |length| format!("{word}/{length}")));
+    let all = words.iter().cloned().chain(pairs);
+    all.filter_map(|word| HostAddress::parse(&word).ok())
+        .take(MAX_ADDRESSES)
+        .collect()
 }

@@ -1,13 +1,18 @@
 //! The files that a plan is made from.
 
 use zts_cli::Failure;
-use zts_infra_edit::generated::{self, GeneratedHost};
+use zts_infra_edit::{
+    generated::{self, GeneratedHost},
+    vms,
+};
 
 use crate::{
+    change::FileChange,
     failure::edit_failure,
     fleet::{Contents, Fleet, Settings},
     git,
-    host::HostName,
+    host::{HostAddress, HostName},
+    host_access::host_access,
 };
 
 /// The present contents of the files that a host is part of.
@@ -15,35 +20,45 @@ use crate::{
 pub(crate) struct Sources {
     /// `None` if the flake needs no entry.
     pub(super) flake: Option<String>,
-    pub(super) vms: String,
+    /// `None` if the fleet has no machine map.
+    pub(crate) vms: Option<String>,
     pub(super) generated: Option<String>,
+    /// True if the fleet has a folder for OpenTofu's view of OpenBao, or the generated file.
+    pub(super) has_opentofu: bool,
     /// By their path from the fleet's root.
     pub(super) template: Contents,
     /// By their path from the fleet's root.
     pub(super) host_files: Contents,
     /// Those of the host's files that git can restore.
     pub(super) committed: Vec<String>,
+    /// True if git tracks the generated file.
+    pub(super) is_generated_tracked: bool,
 }
 
 impl Sources {
     /// Reads the files for the creation of a host.
     pub(crate) fn read(fleet: &Fleet, name: &HostName) -> Result<Self, Failure> {
         let (tree, paths) = (&fleet.tree, &fleet.settings.paths);
-        let flake = if fleet.settings.text.flake_entry.as_str().trim().is_empty() {
-            None
+        let flake = if needs_flake_entry(&fleet.settings) {
+            tree.read_text(paths.flake.as_str())?
         } else {
-            let hint = "set the file with `nixosConfigurations` with `flake` under `[paths]` in `fleet.toml`";
-            Some(tree.read_required(paths.flake.as_str(), hint)?)
+            None
         };
-        let hint = "create it with `locals { vms = {} }` on lines of its own, or set another with `vms` under \
-                    `[paths]` in `fleet.toml`";
+        let vms = match paths.vms.as_str() {
+            "" => None,
+            file => tree.read_text(file)?,
+        };
+        let generated = tree.read_text(paths.generated.as_str())?;
+        let folder = tree.resolve(paths.vault_terraform.as_str())?;
         Ok(Self {
             flake,
-            vms: tree.read_required(paths.vms.as_str(), hint)?,
-            generated: tree.read_text(paths.generated.as_str())?,
+            vms,
+            has_opentofu: generated.is_some() || folder.is_dir(),
+            generated,
             template: tree.read_folder(paths.template.as_str())?,
             host_files: tree.read_folder(&format!("{}/{name}", paths.hosts))?,
             committed: Vec::new(),
+            is_generated_tracked: false,
         })
     }
 
@@ -51,10 +66,58 @@ impl Sources {
     pub(crate) fn read_for_removal(fleet: &Fleet, name: &HostName) -> Result<Self, Failure> {
         let sources = Self::read(fleet, name)?;
         let committed = git::list_committed(fleet.tree.root(), sources.host_files.keys());
+        let generated = fleet.settings.paths.generated.as_str();
         Ok(Self {
             committed,
+            is_generated_tracked: git::is_tracked(fleet.tree.root(), generated),
             ..sources
         })
+    }
+
+    /// Returns the address of a host in the machine map.
+    pub(super) fn listed_address(&self, name: &HostName) -> Option<HostAddress> {
+        let vms = vms::list_vms(self.vms.as_deref()?).ok()?;
+        let vm = vms.into_iter().find(|vm| vm.name == name.as_str())?;
+        HostAddress::parse(&vm.ip?).ok()
+    }
+
+    /// Returns the access that create-host gave a host: the one in the generated file, else the one
+    /// that it would give now.
+    pub(crate) fn access_of(
+        &self,
+        name: &HostName,
+        address: Option<HostAddress>,
+        settings: &Settings,
+    ) -> Result<GeneratedHost, Failure> {
+        let mut hosts = self.generated_hosts(settings)?.into_iter();
+        let generated = hosts.find(|host| host.name == name.as_str());
+        let address = address.or_else(|| self.listed_address(name));
+        Ok(generated.unwrap_or_else(|| host_access(name, address, settings)))
+    }
+
+    /// Returns the places in the flake and the machine map that have the name of a host as a word
+    /// after the changes, as pairs of file and line.
+    pub(crate) fn places_with_name<'a>(
+        &self,
+        name: &HostName,
+        changes: &[FileChange],
+        settings: &'a Settings,
+    ) -> Vec<(&'a str, usize)> {
+        let files = [
+            (settings.paths.flake.as_str(), &self.flake),
+            (settings.paths.vms.as_str(), &self.vms),
+        ];
+        let mut places = Vec::new();
+        for (file, before) in files {
+            let change = changes.iter().find(|change| change.path == file);
+            let after = change.and_then(|change| change.after.as_deref());
+            let text = after.or(before.as_deref().map(str::as_bytes));
+            let text = String::from_utf8_lossy(text.unwrap_or_default());
+            let lines = text.lines().enumerate();
+            let named = lines.filter(|(_, line)| has_word(line, name.as_str()));
+            places.extend(named.map(|(index, _)| (file, index + 1)));
+        }
+        places
     }
 
     /// Parses the hosts in the generated file.
@@ -66,4 +129,19 @@ impl Sources {
         generated::parse_hosts(text)
             .map_err(|error| edit_failure(settings.paths.generated.as_str(), &error))
     }
+}
+
+/// Returns whether a host needs an entry in the flake.
+pub(super) fn needs_flake_entry(settings: &Settings) -> bool {
+    !settings.text.flake_entry.as_str().trim().is_empty()
+}
+
+/// Returns whether a line has a word outside of a comment.
+fn has_word(line: &str, word: &str) -> bool {
+    let code = line.split('#').next().unwrap_or_default();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    code.match_indices(word).any(|(start, _)| {
+        let (before, after) = (&code[..start], &code[start + word.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
 }

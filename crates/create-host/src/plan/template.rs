@@ -10,20 +10,22 @@ use crate::{
     placeholders::{Misspelt, Placeholders, Values},
 };
 
-/// Returns the values of the placeholders for a host.
+/// Returns the values of the placeholders for a host. A host without an address has no text that
+/// needs one.
 pub(super) fn placeholder_values(
     name: &HostName,
-    address: HostAddress,
+    address: Option<HostAddress>,
     settings: &Settings,
 ) -> Values {
     let network = &settings.network;
+    let of_address = |part: fn(HostAddress) -> String| address.map(part).unwrap_or_default();
     let servers = network.nameservers.iter();
     Values {
         single: [
             name.to_string(),
-            address.to_string(),
-            address.address().to_string(),
-            address.prefix_length().to_string(),
+            of_address(|address| address.to_string()),
+            of_address(|address| address.address().to_string()),
+            of_address(|address| address.prefix_length().to_string()),
             network.gateway.to_string(),
             network.domain.to_string(),
         ],
@@ -38,28 +40,36 @@ pub(super) fn render_template(
     template: &Contents,
     settings: &Settings,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let folder = settings.paths.template.as_str();
     let mut files = Vec::new();
-    for (path, bytes) in template {
-        let below = path.strip_prefix(folder).unwrap_or(path);
-        if is_backup(below) {
+    for (path, target) in host_files(name, template, settings) {
+        let Some(bytes) = template.get(path) else {
             continue;
-        }
+        };
         let text = decode_text(path, bytes.clone())?;
         check_placeholders(path, &text)?;
         let text = Placeholders::AT_SIGNS.fill_lines(&text, values);
-        let target = format!("{}/{name}{below}", settings.paths.hosts);
         let is_nix = target.to_lowercase().ends_with(".nix");
         if let (true, Err(error)) = (is_nix, nix::check_syntax(&text)) {
             return Err(edit_failure(path, &error));
         }
         files.push((target, text));
     }
-    if files.is_empty() {
-        return Err(Failure::failed(format_args!("there is no template for a host's files in `{folder}`"))
-            .hint("create `default.nix` and the files that it imports there, or set another folder with `template` under `[paths]` in `fleet.toml`"));
-    }
     Ok(files)
+}
+
+/// Returns the files of the template with those that a host gets from them.
+pub(super) fn host_files<'a>(
+    name: &HostName,
+    template: &'a Contents,
+    settings: &Settings,
+) -> Vec<(&'a str, String)> {
+    let folder = settings.paths.template.as_str();
+    let files = template.keys().filter_map(|path| {
+        let below = path.strip_prefix(folder).unwrap_or(path);
+        let target = format!("{}/{name}{below}", settings.paths.hosts);
+        (!is_backup(below)).then_some((path.as_str(), target))
+    });
+    files.collect()
 }
 
 /// Returns whether an editor or a file manager left the file.

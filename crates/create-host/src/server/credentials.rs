@@ -23,6 +23,27 @@ const HOST: &str = "host";
 /// lost.
 const RUN: &str = "run";
 
+/// The metadata with the origin of the host's files.
+const FILES: &str = "files";
+
+/// The origin of a host's files and entries. `--remove` removes only those that create-host made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileOrigin {
+    /// create-host made them.
+    Created,
+    /// The host existed before.
+    Enrolled,
+}
+
+impl FileOrigin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Enrolled => "enrolled",
+        }
+    }
+}
+
 /// The accessor of a secret id, which can destroy it without being it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Accessor(String);
@@ -48,6 +69,8 @@ pub(crate) struct SecretIds {
     pub(crate) ours: Vec<Accessor>,
     /// The number of all others.
     pub(crate) others: usize,
+    /// The origin of the host's files, if a secret id that create-host issued has it.
+    pub(crate) origin: Option<FileOrigin>,
 }
 
 impl SecretIds {
@@ -56,6 +79,7 @@ impl SecretIds {
         let mut secret_ids = Self::default();
         for listed in list_secret_ids(server, name)? {
             if listed.has(ISSUER.0, ISSUER.1) && listed.has(HOST, name.as_str()) {
+                secret_ids.origin = secret_ids.origin.or(listed.origin());
                 secret_ids.ours.push(listed.accessor);
             } else {
                 secret_ids.others += 1;
@@ -88,6 +112,12 @@ impl ListedSecretId {
     fn has(&self, key: &str, value: &str) -> bool {
         self.metadata.get(key).is_some_and(|actual| actual == value)
     }
+
+    fn origin(&self) -> Option<FileOrigin> {
+        [FileOrigin::Created, FileOrigin::Enrolled]
+            .into_iter()
+            .find(|origin| self.has(FILES, origin.name()))
+    }
 }
 
 fn list_secret_ids(server: &Server, name: &HostName) -> Result<Vec<ListedSecretId>, Error> {
@@ -115,12 +145,14 @@ fn destroy_secret_id(server: &Server, name: &HostName, accessor: &Accessor) -> R
 pub(crate) fn issue_secret_id(
     server: &Server,
     name: &HostName,
+    origin: Option<FileOrigin>,
     ttl: Duration,
 ) -> Result<WrappedSecretId, Failure> {
     let (client, mount) = (&server.client, server.approle_mount.as_str());
     let role_id = approle::role_id(client, mount, name.as_str())?;
     let run = unique_run_id();
-    let metadata = BTreeMap::from([(HOST, name.as_str()), ISSUER, (RUN, run.as_str())]);
+    let mut metadata = BTreeMap::from([(HOST, name.as_str()), ISSUER, (RUN, run.as_str())]);
+    metadata.extend(origin.map(|origin| (FILES, origin.name())));
     let issued = approle::issue_secret_id(client, mount, name.as_str(), &metadata)
         .map_err(|error| withdraw_by_run(server, name, &run, error))?;
     let accessor = Accessor(issued.secret_id_accessor);

@@ -20,7 +20,6 @@ fn the_files_of_a_host_come_from_the_template() {
     created `hosts/web01/configuration.nix`
     created `hosts/web01/default.nix`
     created `hosts/web01/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
     next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
@@ -215,7 +214,7 @@ fn an_invalid_template_is_refused_with_its_line() {
     ");
     fs::remove_dir_all(site.path("hosts/template")).unwrap();
     insta::assert_snapshot!(refused(&site), @r"
-    exit status: 1
+    exit status: 2
     ----- stdout -----
     ----- stderr -----
     error: there is no template for a host's files in `hosts/template`
@@ -225,25 +224,28 @@ fn an_invalid_template_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_file_of_the_fleet_that_is_missing_is_named() {
-    for file in ["flake.nix", "terraform/vms.tf"] {
-        let site = Site::without_server("web01");
-        fs::remove_file(site.path(file)).unwrap();
-        let output = refused(&site);
-        assert!(
-            output.stderr.contains(&format!("`{file}` does not exist")),
-            "{output}"
-        );
-        assert!(output.stderr.contains("hint: "), "{output}");
-    }
+fn a_missing_flake_is_named() {
     let site = Site::without_server("web01");
-    fs::remove_file(site.path("terraform/vault/hosts-generated.tf")).unwrap();
+    fs::remove_file(site.path("flake.nix")).unwrap();
+    insta::assert_snapshot!(refused(&site), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix` does not exist
+
+    hint: set the file with `nixosConfigurations` with `flake` under `[paths]` in `fleet.toml`
+    ");
+}
+
+#[test]
+fn without_openbao_the_generated_file_stays() {
+    let site = Site::without_server("web01");
+    let file = "terraform/vault/hosts-generated.tf";
+    let before = site.fleet.read(file);
     site.create_files().succeed();
-    assert!(
-        site.fleet
-            .read("terraform/vault/hosts-generated.tf")
-            .contains("hosts/web01/*")
-    );
+    assert_eq!(site.fleet.read(file), before);
+    site.create_files().args(["--remove"]).succeed();
+    assert_eq!(site.fleet.read(file), before);
 }
 
 #[test]
@@ -272,7 +274,7 @@ fn a_generated_file_with_parts_by_hand_is_refused() {
     let site = Site::without_server("web01");
     site.fleet
         .write("terraform/vault/hosts-generated.tf", "# mine\n");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----

@@ -259,6 +259,12 @@ fn the_token_cannot_be_written() {
     hint: add the host first; then run the same command again: it continues from there
     ");
     assert!(site.accessors().is_empty(), "the secret id is destroyed");
+    let entry = format!(
+        "\"fail-place\" = {{\n      ip = \"{}\"\n    }}",
+        crate::site::IP
+    );
+    let with_host = before.replace("    \"ns1\"", &format!("    {entry}\n\n    \"ns1\""));
+    site.fleet.write("terraform/vms.tf", &with_host);
     site.create().through(proxy.clear_faults()).succeed();
     site.assert_complete();
 }

@@ -102,7 +102,7 @@ fn a_name_that_only_the_flake_has() {
     ----- stderr -----
     error: the name `web01` is in use: `flake.nix`, line 30, column 9, has a host of this name
 
-    hint: choose another name; or, if it is this host, add an entry `"web01" = { ip = "10.0.0.11/24" }` to `terraform/vms.tf`
+    hint: choose another name; or, if it is this host, `create-host --hostname web01 --enroll` gives it credentials and leaves its files as they are
     "#);
 }
 
@@ -119,7 +119,7 @@ fn a_name_that_only_a_folder_has() {
     ----- stderr -----
     error: the name `web01` is in use: `hosts/web01/configuration.nix` exists with another text
 
-    hint: choose another name; or, if it is this host, add an entry `"web01" = { ip = "10.0.0.11/24" }` to `terraform/vms.tf`
+    hint: choose another name; or, if it is this host, `create-host --hostname web01 --enroll` gives it credentials and leaves its files as they are
     "#);
 }
 
@@ -143,7 +143,6 @@ fn an_entry_in_vms_tf_identifies_the_host() {
     edited `flake.nix`
     created `hosts/web01/default.nix`
     created `hosts/web01/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
     next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
     assert!(
@@ -214,7 +213,6 @@ fn a_gateway_out_of_reach_is_a_warning() {
     created `hosts/web01/configuration.nix`
     created `hosts/web01/default.nix`
     created `hosts/web01/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
     edited `terraform/vms.tf`
     next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");

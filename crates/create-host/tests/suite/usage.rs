@@ -22,7 +22,8 @@ fn help() {
 
     Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's files,
     and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping token and
-    writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine.
+    writes it to `terraform/vms.tf`, from where cloud-init passes it to the machine. For a machine that
+    OpenTofu does not make, `--token-out` or `--deliver` names another way.
 
     All files are changed, or none. Running the same command again changes nothing, or continues where
     an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of them. The
@@ -35,10 +36,24 @@ fn help() {
               Name of the host: lower-case letters, digits and hyphens
 
           --ip <ADDRESS/LENGTH>
-              Address of the host with its prefix length, such as 10.0.0.11/24
+              Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
+              `terraform/vms.tf`, else none]
 
           --skip-vault
-              Write the files only, and send nothing to OpenBao
+              Write the files only; nothing of OpenBao is touched, `hosts-generated.tf` included
+
+          --enroll
+              Enrol a host that exists: policy, role and wrapping token; its files and entries are left
+              as they are. With --remove, of such a host's policy, role and credentials only
+
+          --token-out <FILE>
+              Write the wrapping token to this file (mode 0600), or to stdout with `-`; the host gets no
+              entry in `terraform/vms.tf`
+
+          --deliver <METHOD> <TARGET>
+              Deliver the wrapping token: `ssh DESTINATION` to a running host, `extra-files DIR` for
+              `nixos-anywhere --extra-files DIR`, `credential FILE` as an SMBIOS string for QEMU and
+              Incus (`-` for stdout); the host gets no entry in `terraform/vms.tf`
 
           --force
               Issue a new wrapping token and destroy the host's old credentials; with --remove, also
@@ -94,8 +109,11 @@ fn help() {
     Examples:
       create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
       create-host --hostname web01 --ip 10.0.0.11/24             # add the host
-      create-host --hostname web01 --ip 10.0.0.11/24 --force     # replace its credentials
+      create-host --hostname web01 --force                       # replace its credentials
       create-host --hostname web01 --remove                      # remove the host
+      create-host --hostname nas --token-out nas.token           # a machine that OpenTofu does not make
+      create-host --hostname nas --enroll --token-out -          # a host that exists
+      create-host --hostname nas --force --deliver ssh root@nas  # new credentials for a running host
 
     create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
     saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in
@@ -126,20 +144,8 @@ fn wrong_usage() {
     ----- stderr -----
     error: the following required arguments were not provided:
       --hostname <NAME>
-      --ip <ADDRESS/LENGTH>
 
-    Usage: create-host --hostname <NAME> --ip <ADDRESS/LENGTH>
-
-    For more information, try '--help'.
-    ");
-    insta::assert_snapshot!(run(&["--hostname", "web01"]), @r"
-    exit status: 2
-    ----- stdout -----
-    ----- stderr -----
-    error: the following required arguments were not provided:
-      --ip <ADDRESS/LENGTH>
-
-    Usage: create-host --hostname <NAME> --ip <ADDRESS/LENGTH>
+    Usage: create-host --hostname <NAME>
 
     For more information, try '--help'.
     ");
@@ -177,6 +183,46 @@ fn wrong_usage() {
 
     For more information, try '--help'.
     ");
+}
+
+#[test]
+fn with_json_wrong_usage_is_json_too() {
+    let output = run(&["--json", "--hostname"]);
+    insta::assert_snapshot!(output, @r#"
+    exit status: 2
+    ----- stdout -----
+    {
+      "error": {
+        "message": "a value is required for '--hostname <NAME>' but none was supplied",
+        "hint": "`create-host --help` lists the flags"
+      }
+    }
+    ----- stderr -----
+    error: a value is required for '--hostname <NAME>' but none was supplied
+
+    For more information, try '--help'.
+    "#);
+    for arguments in [
+        &["--json"] as &[&str],
+        &["--json", "--no-such-flag"],
+        &["--hostname", "a", "--json", "--deliver", "ssh"],
+        &[
+            "--json",
+            "--hostname",
+            "a",
+            "--deliver",
+            "carrier",
+            "pigeon",
+        ],
+        &["--json", "--hostname", "a", "--repo", "/nonexistent"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.code(), Some(2), "{output}");
+        let json: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert!(json["error"]["message"].is_string(), "{output}");
+    }
+    let help = run(&["--json", "--help"]);
+    assert!(help.stdout.starts_with("Add a NixOS host"), "{help}");
 }
 
 #[test]

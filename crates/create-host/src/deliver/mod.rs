@@ -1,0 +1,141 @@
+//! The delivery of a wrapping token: the place that it goes to, checked before a token is issued.
+
+mod file;
+mod ssh;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use zts_cli::{Failure, data};
+
+use crate::{cli::Arguments, fleet::Fleet, host::HostName, vms_file};
+use file::TokenFile;
+
+/// The file from which `vault-bootstrap.service` reads a token after a boot: the default of
+/// `vault.bootstrap.tokenFile`.
+const FIRST_BOOT_FILE: &str = "var/lib/vault/bootstrap/token";
+/// The name of the systemd credential: the default of `vault.bootstrap.credential`.
+const CREDENTIAL: &str = "vault.wrapped-token";
+
+/// The ways to deliver a token that need no machine map, for hints.
+pub(crate) const WAYS: &str = "`--token-out FILE` writes it to a file, `--token-out -` to stdout; \
+     `--deliver ssh root@HOST` hands it to a running host; `--deliver extra-files DIR` puts it where \
+     `nixos-anywhere --extra-files DIR` takes it; `--deliver credential FILE` writes a string for the \
+     SMBIOS of a QEMU or Incus machine";
+
+/// A place for a wrapping token.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// The machine map, from where cloud-init passes the token to the machine.
+    MachineMap,
+    /// Stdout.
+    Stdout(Form),
+    /// A file with nothing else in it.
+    File(TokenFile),
+    /// A host that runs, over ssh.
+    Ssh(String),
+}
+
+/// The form of a token in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The token alone.
+    Token,
+    /// The SMBIOS string of a systemd credential (`systemd.system-credentials(7)`).
+    Credential,
+}
+
+impl Form {
+    fn render(self, token: &SecretString) -> SecretString {
+        let token = token.expose_secret();
+        match self {
+            Self::Token => token.into(),
+            Self::Credential => format!("io.systemd.credential:{CREDENTIAL}={token}").into(),
+        }
+    }
+}
+
+impl Delivery {
+    /// Returns the delivery that the command line names, if it names one.
+    pub(crate) fn from_arguments(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+        if let Some(path) = &arguments.token_out {
+            return Ok(Some(Self::to(path, Form::Token)));
+        }
+        let Some([method, target]) = arguments.deliver.as_deref() else {
+            return Ok(None);
+        };
+        Ok(Some(match method.as_str() {
+            "ssh" => Self::Ssh(ssh::check_destination(target)?.to_owned()),
+            "extra-files" => Self::File(TokenFile::below(Path::new(target), FIRST_BOOT_FILE)),
+            "credential" => Self::to(Path::new(target), Form::Credential),
+            _ => {
+                return Err(Failure::usage(format_args!(
+                    "`--deliver {method}` is unknown"
+                ))
+                .hint("`--deliver ssh DESTINATION`, `--deliver extra-files DIR` or `--deliver credential FILE`"));
+            }
+        }))
+    }
+
+    fn to(path: &Path, form: Form) -> Self {
+        if path.as_os_str() == "-" {
+            return Self::Stdout(form);
+        }
+        Self::File(TokenFile::new(PathBuf::from(path), form))
+    }
+
+    /// Checks that a token can be delivered, before anything is changed.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self {
+            Self::MachineMap | Self::Stdout(_) => Ok(()),
+            Self::File(file) => file.check(),
+            Self::Ssh(destination) => ssh::check_host(destination),
+        }
+    }
+
+    /// Returns whether the place has a token that its host may still use. A place that cannot be
+    /// looked at has one if the host has secret ids.
+    pub(crate) fn has_token(&self, vms: Option<&str>, name: &HostName, has_ids: bool) -> bool {
+        match self {
+            Self::MachineMap => vms
+                .and_then(|vms| vms_file::find_entry(vms, name))
+                .is_some_and(|entry| entry.has_token),
+            Self::Stdout(_) => false, // the caller waits for a token
+            Self::File(file) => file.exists(),
+            Self::Ssh(_) => has_ids,
+        }
+    }
+
+    /// Writes the token to its place.
+    pub(crate) fn deliver(
+        &self,
+        fleet: &Fleet,
+        name: &HostName,
+        token: &SecretString,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::MachineMap => vms_file::write_token(fleet, name, token),
+            Self::Stdout(form) => data(form.render(token).expose_secret()),
+            Self::File(file) => file.write(token),
+            Self::Ssh(destination) => ssh::deliver(destination, token),
+        }
+    }
+
+    /// Describes the place, as in "a token, in `terraform/vms.tf`".
+    pub(crate) fn describe(&self, fleet: &Fleet) -> String {
+        match self {
+            Self::MachineMap => format!("in `{}`", fleet.settings.paths.vms),
+            Self::Stdout(_) => "on stdout".to_owned(),
+            Self::File(file) => format!("in `{}`", file.path().display()),
+            Self::Ssh(destination) => format!("on the host, over ssh to `{destination}`"),
+        }
+    }
+
+    /// Returns a warning about a place that others may read.
+    pub(crate) fn warning(&self) -> Option<String> {
+        match self {
+            Self::File(file) => file.warning(),
+            Self::MachineMap | Self::Stdout(_) | Self::Ssh(_) => None,
+        }
+    }
+}

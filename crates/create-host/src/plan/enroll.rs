@@ -1,0 +1,49 @@
+//! The plan for a host that exists: none of its files changes.
+
+use zts_cli::Failure;
+
+use super::{
+    create::{CreationPlan, Request, add_generated, ask_for_delivery},
+    identity::{check_folder, is_listed},
+    missing::Missing,
+    sources::Sources,
+};
+use crate::{
+    change::ChangeSet, fleet::Settings, host_access::host_access, server::credentials::FileOrigin,
+};
+
+/// Plans the access of a host whose files and entries are its owner's.
+pub(crate) fn plan_enrollment(
+    request: Request<'_>,
+    sources: &Sources,
+    settings: &Settings,
+) -> Result<CreationPlan, Failure> {
+    let name = request.name;
+    check_folder(name, settings)?;
+    let is_listed = is_listed(name, request.address, sources, settings)?;
+    let address = request.address.or_else(|| sources.listed_address(name));
+    let mut missing = Missing::default();
+    if settings.openbao.bind_cidr && address.is_none() {
+        missing.add(
+            format!(
+                "`{name}` has no address, which `bind_cidr` under `[openbao]` in `fleet.toml` needs"
+            ),
+            "give it with `--ip ADDRESS/LENGTH`",
+        );
+    }
+    if !request.has_delivery && !is_listed {
+        ask_for_delivery(&mut missing, name, sources, settings);
+    }
+    missing.check(name)?;
+    let access = host_access(name, address, settings);
+    let mut changes = ChangeSet::default();
+    add_generated(&access, sources, settings, &mut changes)?;
+    Ok(CreationPlan {
+        address,
+        access,
+        is_new: false,
+        changes: changes.into_changes(),
+        vms: sources.vms.clone(),
+        origin: Some(FileOrigin::Enrolled),
+    })
+}

@@ -1,0 +1,444 @@
+//! The ways of a wrapping token to a machine that OpenTofu does not make.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use zts_testkit::{ReadOnlyDir, RunOutput, ScratchDir, scratch_dir};
+
+use crate::site::{IP, Site, mode};
+
+/// Creates a site whose fleet has no OpenTofu.
+fn site(host: &str) -> Site {
+    let site = Site::new(host);
+    fs::remove_dir_all(site.path("terraform")).unwrap();
+    site.fleet.commit("no OpenTofu");
+    site
+}
+
+/// Returns the only line on stdout.
+#[track_caller]
+fn stdout_line(output: &RunOutput) -> String {
+    let line = output.stdout.strip_suffix('\n').unwrap();
+    assert!(!line.contains('\n'), "{output}");
+    line.to_owned()
+}
+
+/// Checks that the run failed, and changed neither the fleet nor OpenBao.
+#[track_caller]
+fn assert_refused(site: &Site, output: &RunOutput) {
+    assert_eq!(output.code(), Some(2), "{output}");
+    let shown = site.fleet.git(&["status", "--porcelain"]);
+    assert_eq!(shown, "", "{output}");
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn without_a_way_nothing_is_changed_and_all_ways_are_named() {
+    zts_testkit::require_bao!();
+    let site = site("no-way");
+    let output = site.create().run();
+    insta::assert_snapshot!(output, @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no way for the wrapping token of `no-way`: `terraform/vms.tf` does not exist
+
+    hint: name a way: `--token-out FILE` writes it to a file, `--token-out -` to stdout; `--deliver ssh root@HOST` hands it to a running host; `--deliver extra-files DIR` puts it where `nixos-anywhere --extra-files DIR` takes it; `--deliver credential FILE` writes a string for the SMBIOS of a QEMU or Incus machine
+    ");
+    assert_refused(&site, &output);
+}
+
+#[test]
+fn one_message_asks_for_everything_that_is_missing() {
+    zts_testkit::require_bao!();
+    let site = site("nothing");
+    fs::remove_file(site.path("flake.nix")).unwrap();
+    site.fleet.write("fleet.toml", "[paths]\nvms = \"\"\n");
+    site.fleet.commit("less");
+    let output = site.bare().args(["--hostname", "nothing"]).run();
+    for part in [
+        "`nothing` lacks 3 things: `flake.nix` does not exist; `nothing` has no address, which \
+         `hosts/template/networking.nix` needs; there is no way for the wrapping token of `nothing`: \
+         the fleet has no machine map\n",
+        "\n- set the file with",
+        "\n- give it with `--ip ADDRESS/LENGTH`\n",
+        "\n- name a way: `--token-out FILE`",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {output}");
+    }
+    assert_refused(&site, &output);
+}
+
+#[test]
+fn a_fleet_without_opentofu_gets_no_file_of_it_and_is_as_before_after_removal() {
+    zts_testkit::require_bao!();
+    let site = site("bare-metal");
+    let before = site.fleet.snapshot();
+    let out = scratch_dir();
+    let file = out.join("token");
+    let create = || {
+        site.create()
+            .args(["--token-out".as_ref(), file.as_os_str()])
+    };
+    insta::assert_snapshot!(create().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/bare-metal/configuration.nix`
+    created `hosts/bare-metal/default.nix`
+    created `hosts/bare-metal/networking.nix`
+    created policy `host-bare-metal` in OpenBao, through its API
+    created role `bare-metal` in OpenBao, through its API
+    issued a wrapping token for `bare-metal`, in `[temporary]/token`: valid for one use within 24h
+    next: `git add hosts/bare-metal`, because a flake sees only files that git tracks
+    ");
+    assert!(!site.path("terraform").exists());
+    assert_eq!(mode(&file), "0600");
+    let token = fs::read_to_string(&file).unwrap();
+    let credentials = site.unwrap_token(token.clone());
+    assert!(site.login(&credentials).is_ok());
+
+    let second = create().succeed();
+    assert!(second.stderr.contains("nothing to change"), "{second}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), token);
+    create().args(["--force"]).succeed();
+    assert!(
+        site.login(&credentials).is_err(),
+        "the old ones are destroyed"
+    );
+    let forced = fs::read_to_string(&file).unwrap();
+    assert!(site.login(&site.unwrap_token(forced)).is_ok());
+
+    site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before, "every byte as before");
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn stdout_has_the_token_alone() {
+    zts_testkit::require_bao!();
+    let site = site("to-stdout");
+    let output = site.create().args(["--token-out", "-"]).succeed();
+    let first = stdout_line(&output);
+    assert!(site.login(&site.unwrap_token(first)).is_ok());
+    let output = site.create().args(["--token-out", "-", "--json"]).run();
+    insta::assert_snapshot!(output.stderr, @r"
+    error: the wrapping token and the result of `--json` cannot both be on stdout
+
+    hint: name a file for the token, or leave `--json` out
+    ");
+    assert_eq!(output.code(), Some(2));
+}
+
+#[test]
+fn a_credential_is_a_string_for_smbios() {
+    zts_testkit::require_bao!();
+    let site = site("smbios");
+    let deliver = ["--deliver", "credential", "-"];
+    let output = site.create().args(deliver).succeed();
+    let line = stdout_line(&output);
+    let token = line
+        .strip_prefix("io.systemd.credential:vault.wrapped-token=")
+        .unwrap();
+    assert!(site.login(&site.unwrap_token(token.to_owned())).is_ok());
+}
+
+#[test]
+fn extra_files_have_the_token_where_the_first_boot_reads_it() {
+    zts_testkit::require_bao!();
+    let site = site("anywhere");
+    let extra = scratch_dir();
+    let call = || {
+        let deliver = [
+            "--deliver".as_ref(),
+            "extra-files".as_ref(),
+            extra.as_os_str(),
+        ];
+        site.create().args(deliver)
+    };
+    call().succeed();
+    let file = extra.join("var/lib/vault/bootstrap/token");
+    let modes = ["var", "var/lib", "var/lib/vault", "var/lib/vault/bootstrap"];
+    assert_eq!(
+        modes.map(|folder| mode(&extra.join(folder))),
+        ["0755", "0755", "0755", "0700"],
+        "the machine gets the folders with their modes"
+    );
+    assert_eq!(mode(&file), "0600");
+    let token = fs::read_to_string(&file).unwrap();
+    assert!(site.login(&site.unwrap_token(token)).is_ok());
+}
+
+#[test]
+fn a_place_that_others_read_is_refused_before_anything_is_changed() {
+    zts_testkit::require_bao!();
+    let site = site("bad-place");
+    let refused = |path: &str| {
+        let output = site.create().args(["--token-out", path]).run();
+        assert_refused(&site, &output);
+        output.stderr
+    };
+    insta::assert_snapshot!(refused("fleet.toml"), @r"
+    error: the wrapping token cannot be written to `fleet.toml`: git tracks that file
+
+    hint: name a file that git does not track, or one outside of the repository
+    ");
+    insta::assert_snapshot!(refused("no/such/folder/token"), @r"
+    error: the wrapping token cannot be written to `no/such/folder/token`: there is no folder `no/such/folder`
+
+    hint: create it with `mkdir -p no/such/folder`
+    ");
+    insta::assert_snapshot!(refused("hosts"), @r"
+    error: the wrapping token cannot be written to `hosts`: it is a folder
+
+    hint: name a file in it
+    ");
+    let socket = site.path("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let output = site.create().args(["--token-out", "socket"]).run();
+    insta::assert_snapshot!(output.stderr, @r"
+    error: the wrapping token cannot be written to `socket`: it is a device or a pipe, which a file would replace
+
+    hint: `--token-out -` writes to stdout
+    ");
+}
+
+#[test]
+fn a_file_that_git_would_add_is_a_warning() {
+    zts_testkit::require_bao!();
+    let site = site("would-add");
+    let output = site.create().args(["--token-out", "nas.token"]).succeed();
+    assert!(
+        output.stderr.contains(
+            "warning: git does not ignore `nas.token`: `git add --all` would commit the wrapping token\n"
+        ),
+        "{output}"
+    );
+    site.fleet.write(".gitignore", "*.token\n");
+    let output = site
+        .create()
+        .args(["--force", "--token-out", "nas.token"])
+        .succeed();
+    assert!(!output.stderr.contains("warning"), "{output}");
+}
+
+#[test]
+fn in_a_mixed_fleet_a_physical_host_gets_no_machine() {
+    zts_testkit::require_bao!();
+    let site = Site::new("physical");
+    let out = scratch_dir();
+    let token_out = || {
+        let file = out.join("token");
+        ["--token-out".into(), file.into_os_string()]
+    };
+    let vms = site.fleet.read("terraform/vms.tf");
+    site.create().args(token_out()).succeed();
+    assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
+    let generated = site.fleet.read("terraform/vault/hosts-generated.tf");
+    assert!(generated.contains("hosts/physical/*"));
+    let again = site.create().run();
+    assert_eq!(again.code(), Some(2), "no entry is added later: {again}");
+    assert!(
+        again
+            .stderr
+            .contains("`terraform/vms.tf` does not have the host"),
+        "{again}"
+    );
+    assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
+}
+
+#[test]
+fn a_delivery_that_fails_leaves_no_secret_id() {
+    zts_testkit::require_bao!();
+    let site = site("full");
+    let place = ReadOnlyDir::new(|_| ());
+    let file = place.path().join("token");
+    let arguments = ["--token-out".as_ref(), file.as_os_str()];
+    let output = site.create().args(arguments).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("no wrapping token was issued: could not write `"),
+        "{output}"
+    );
+    assert_eq!(site.accessors(), Vec::<String>::new(), "{output}");
+}
+
+/// A stand-in for ssh, which runs the command on a machine of its own: another `/run`, and a
+/// `systemctl` that keeps the token that it finds.
+struct Machine {
+    folder: ScratchDir,
+}
+
+impl Machine {
+    fn new() -> Option<Self> {
+        zts_testkit::find_program("unshare")?;
+        let machine = Self {
+            folder: scratch_dir(),
+        };
+        fs::create_dir(machine.path("run")).unwrap();
+        machine.write_program(
+            "ssh",
+            "#!/bin/sh\n[ \"$1\" = -- ] && [ \"$2\" = root@nas ] || exit 255\n\
+             export ME=$(dirname \"$0\") COMMAND=\"$3\"\n\
+             exec unshare --map-root-user --mount sh -c 'mount --bind \"$ME/run\" /run && exec sh -c \"$COMMAND\"'\n",
+        );
+        machine.write_systemctl("cat /run/vault-bootstrap/token > \"$ME/traded\"");
+        Some(machine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn write_program(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn write_systemctl(&self, restart: &str) {
+        let text = format!(
+            "#!/bin/sh\ncase \"$1 $2\" in\n\"cat vault-bootstrap.service\") exit 0;;\n\
+             \"restart vault-bootstrap.service\") {restart};;\n*) exit 9;;\nesac\n"
+        );
+        self.write_program("systemctl", &text);
+    }
+}
+
+#[test]
+fn a_running_host_gets_the_token_over_ssh() {
+    zts_testkit::require_bao!();
+    let Some(machine) = Machine::new() else {
+        zts_testkit::skip!("no unshare on this machine");
+    };
+    let site = site("over-ssh");
+    let call = || {
+        site.create()
+            .env("PATH", zts_testkit::path_with(machine.path("")))
+            .args(["--deliver", "ssh", "root@nas"])
+    };
+    let output = call().succeed();
+    assert!(
+        output.stderr.contains(
+            "issued a wrapping token for `over-ssh`, on the host, over ssh to `root@nas`: valid for one use within 24h"
+        ),
+        "{output}"
+    );
+    assert_eq!(mode(&machine.path("run/vault-bootstrap/token")), "0600");
+    assert_eq!(mode(&machine.path("run/vault-bootstrap")), "0700");
+    let traded = fs::read_to_string(machine.path("traded")).unwrap();
+    assert!(!output.stderr.contains(&traded), "{output}");
+    let credentials = site.unwrap_token(traded);
+    assert!(site.login(&credentials).is_ok());
+
+    insta::assert_snapshot!(call().succeed().stderr, @r"
+    `over-ssh` has credentials already, so no wrapping token was issued: `--force` replaces them
+    nothing to change: `over-ssh` is up to date
+    ");
+    machine.write_systemctl("exit 1");
+    let output = call().args(["--force"]).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("`root@nas` did not take the wrapping token"),
+        "{output}"
+    );
+    assert_eq!(site.accessors().len(), 1, "the new secret id is destroyed");
+    assert!(site.login(&credentials).is_ok(), "the old one stays");
+}
+
+#[test]
+fn a_host_without_the_unit_is_refused_before_anything_is_changed() {
+    zts_testkit::require_bao!();
+    let Some(machine) = Machine::new() else {
+        zts_testkit::skip!("no unshare on this machine");
+    };
+    let site = site("no-unit");
+    let deliver = |destination: &str| {
+        site.create()
+            .env("PATH", zts_testkit::path_with(machine.path("")))
+            .args(["--deliver", "ssh", destination])
+            .run()
+    };
+    assert_eq!(deliver("-oProxyCommand=x").code(), Some(2));
+    let output = deliver("root@elsewhere");
+    assert!(
+        output
+            .stderr
+            .contains("no connection over ssh to `root@elsewhere`"),
+        "{output}"
+    );
+    machine.write_program("systemctl", "#!/bin/sh\nexit 1\n");
+    let output = deliver("root@nas");
+    assert!(
+        output
+            .stderr
+            .contains("`root@nas` has no `vault-bootstrap.service`"),
+        "{output}"
+    );
+    assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn the_address_may_be_in_the_fleet_or_missing() {
+    zts_testkit::require_bao!();
+    let site = Site::new("address");
+    let call = || {
+        site.bare()
+            .args(["--hostname", "address", "--apply", "api"])
+    };
+    let output = call().run();
+    insta::assert_snapshot!(output, @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `address` has no address, which `hosts/template/networking.nix` needs
+
+    hint: give it with `--ip ADDRESS/LENGTH`
+    ");
+    site.create().succeed();
+    let token = site.token();
+    let output = call().args(["--force"]).succeed();
+    assert!(
+        output.stderr.contains("issued a wrapping token"),
+        "{output}"
+    );
+    assert_ne!(site.token(), token);
+    let skipped = site.bare().args(["--hostname", "address", "--skip-vault"]);
+    assert!(skipped.succeed().stderr.contains("nothing to change"));
+}
+
+#[test]
+fn a_host_of_dhcp_has_no_address() {
+    zts_testkit::require_bao!();
+    let site = site("dhcp");
+    site.fleet.write(
+        "hosts/template/networking.nix",
+        "{ networking.hostName = \"@hostname@\"; networking.useDHCP = true; }\n",
+    );
+    site.fleet.commit("dhcp");
+    let before = site.fleet.snapshot();
+    let call = || {
+        site.bare()
+            .args(["--hostname", "dhcp", "--apply", "api", "--token-out", "-"])
+    };
+    let token = stdout_line(&call().succeed());
+    assert!(site.login(&site.unwrap_token(token)).is_ok());
+    site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+
+    site.fleet
+        .write("fleet.toml", "[openbao]\nbind_cidr = true\n");
+    let output = call().run();
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(
+        output.stderr.contains(
+            "`dhcp` has no address, which `bind_cidr` under `[openbao]` in `fleet.toml` needs"
+        ),
+        "{output}"
+    );
+    call().args(["--ip", IP]).succeed();
+}

@@ -1,0 +1,190 @@
+//! Hosts that exist: `--enroll`.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::site::{Call, Site};
+
+/// Creates a site with a host that somebody made: a folder with the template's names and other
+/// texts, an entry in the flake, and all of it committed.
+fn site(host: &str) -> Site {
+    let site = Site::new(host);
+    fs::remove_dir_all(site.path("terraform")).unwrap();
+    for name in ["default.nix", "configuration.nix", "networking.nix"] {
+        site.fleet.write(
+            &site.host_file(name),
+            "{ services.openssh.enable = true; }\n",
+        );
+    }
+    let flake = site.fleet.read("flake.nix").replace(
+        "ns1 = mkHost \"ns1\";",
+        &format!("ns1 = mkHost \"ns1\";\n        {host} = mkHost \"{host}\";"),
+    );
+    site.fleet.write("flake.nix", &flake);
+    site.fleet.commit("a host by hand");
+    site
+}
+
+fn enroll(site: &Site) -> Call<'_> {
+    let arguments = ["--hostname", &site.host, "--enroll", "--apply", "api"];
+    site.bare().args(arguments).args(["--token-out", "-"])
+}
+
+#[track_caller]
+fn assert_untouched(site: &Site) {
+    assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_host_that_exists_gets_credentials_and_keeps_its_files() {
+    zts_testkit::require_bao!();
+    let site = site("enrolled");
+    let output = enroll(&site).succeed();
+    insta::assert_snapshot!(output.stderr, @r"
+    created policy `host-enrolled` in OpenBao, through its API
+    created role `enrolled` in OpenBao, through its API
+    issued a wrapping token for `enrolled`, on stdout: valid for one use within 24h
+    ");
+    let first = site.unwrap_token(output.stdout.trim().to_owned());
+    assert!(site.login(&first).is_ok());
+    assert_untouched(&site);
+
+    let output = enroll(&site).args(["--force"]).succeed();
+    assert!(site.login(&first).is_err());
+    let second = site.unwrap_token(output.stdout.trim().to_owned());
+    assert!(site.login(&second).is_ok());
+
+    insta::assert_snapshot!(site.remove().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    destroyed 1 old secret id of `enrolled`
+    removed policy `host-enrolled` in OpenBao, through its API
+    removed role `enrolled` in OpenBao, through its API
+    the files and entries of `enrolled` stay: create-host did not make them
+    ");
+    assert_untouched(&site);
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn force_without_enroll_keeps_the_mark() {
+    zts_testkit::require_bao!();
+    let site = site("forced");
+    enroll(&site).succeed();
+    let arguments = [
+        "--hostname",
+        "forced",
+        "--apply",
+        "api",
+        "--force",
+        "--token-out",
+        "-",
+    ];
+    site.bare().args(arguments).succeed();
+    assert_untouched(&site);
+    site.remove().args(["--force"]).succeed();
+    assert_untouched(&site);
+}
+
+#[test]
+fn files_without_a_mark_stay() {
+    zts_testkit::require_bao!();
+    let site = site("no-mark");
+    enroll(&site).succeed();
+    site.remove().succeed();
+    for arguments in [&["--remove"] as &[&str], &["--remove", "--force"]] {
+        let again = site
+            .bare()
+            .args(["--hostname", "no-mark", "--apply", "api"]);
+        let output = again.args(arguments).run();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(output, @r"
+            exit status: 1
+            ----- stdout -----
+            ----- stderr -----
+            error: the files and entries of `no-mark` may be somebody else's: they are not as create-host writes them, and no secret id says that create-host made them
+
+            hint: `create-host --hostname no-mark --remove --enroll` removes the policy, the role and the credentials, and leaves the files; or remove them with `--skip-vault --force`
+            ");
+        }
+        assert_untouched(&site);
+    }
+    site.remove().args(["--enroll"]).succeed();
+    assert_untouched(&site);
+}
+
+#[test]
+fn a_role_and_a_policy_by_hand_are_neither_taken_over_nor_deleted() {
+    zts_testkit::require_bao!();
+    let site = site("by-hand");
+    let server = site.server();
+    server.write(
+        "sys/policies/acl/host-by-hand",
+        &json!({ "policy": "path \"x\" { capabilities = [\"read\"] }" }),
+    );
+    server.write(
+        "auth/approle/role/by-hand",
+        &json!({ "token_policies": ["host-by-hand"] }),
+    );
+    let before = (site.role(), site.policy());
+    insta::assert_snapshot!(enroll(&site).run().stderr, @r"
+    error: the name `by-hand` is in use: OpenBao has a role `by-hand` with other parameters; nothing was changed
+
+    hint: choose another name; or, if nothing uses them, delete them first: `bao delete auth/approle/role/by-hand` and `bao policy delete host-by-hand`
+    ");
+    for arguments in [&[] as &[&str], &["--force"], &["--enroll"]] {
+        let output = site.remove().args(arguments).run();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(output, @r"
+            exit status: 1
+            ----- stdout -----
+            ----- stderr -----
+            error: create-host did not make the role `by-hand` and the policy `host-by-hand`: other parameters, and no secret id that create-host issued; nothing was changed
+
+            hint: if nothing uses them, `bao delete auth/approle/role/by-hand` and `bao policy delete host-by-hand` remove them; `--skip-vault` removes the files alone
+            ");
+        }
+    }
+    assert_eq!((site.role(), site.policy()), before);
+    assert_untouched(&site);
+}
+
+#[test]
+fn a_host_whose_files_have_other_names_is_not_taken_over() {
+    zts_testkit::require_bao!();
+    let site = site("other-names");
+    fs::remove_file(site.path(&site.host_file("networking.nix"))).unwrap();
+    site.fleet.commit("other names");
+    let output = site.create().args(["--token-out", "-"]).run();
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `other-names` is in use: `hosts/other-names/configuration.nix` exists with another text
+
+    hint: choose another name; or, if it is this host, `create-host --hostname other-names --enroll` gives it credentials and leaves its files as they are
+    ");
+    assert_untouched(&site);
+    enroll(&site).succeed();
+    assert_untouched(&site);
+}
+
+#[test]
+fn a_removed_host_that_the_flake_still_names_is_a_warning() {
+    let site = Site::without_server("web01");
+    site.create_files().succeed();
+    let flake = site.fleet.read("flake.nix").replace(
+        "nixosConfigurations = {",
+        "deploy.nodes.web01.hostname = \"10.0.0.11\";\n          nixosConfigurations = {",
+    );
+    site.fleet.write("flake.nix", &flake);
+    let output = site.create_files().args(["--remove"]).succeed();
+    assert!(
+        output
+            .stderr
+            .contains("warning: `flake.nix`, line 26, still names `web01`\n"),
+        "{output}"
+    );
+}
