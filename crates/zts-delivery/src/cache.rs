@@ -250,6 +250,7 @@ impl Cache {
     }
 
     /// Makes the unproven copy of this version the proven one. Removes one of another version.
+    /// A copy of another secret stays: a switch can declare one while this process runs.
     ///
     /// # Errors
     /// The system's errors.
@@ -263,14 +264,15 @@ impl Cache {
         };
         if !matches!(self.inspect(Proof::Unproven), CachedCopyState::Usable(copy, _) if copy.is_deployed(version))
         {
-            return self.remove_one(Proof::Unproven);
+            return self.remove_own(Proof::Unproven);
         }
         fs::rename(&path, self.file(Proof::Proven))
             .map_err(|cause| Error::io("rename", &path, cause))?;
         Ok(folder.flush()?)
     }
 
-    /// Removes the copy of a version that was rolled back; the proven one stays.
+    /// Removes the copy of a version that was rolled back. The proven one stays, and a copy of
+    /// another secret.
     ///
     /// # Errors
     /// The system's errors.
@@ -281,7 +283,15 @@ impl Cache {
         let Some(_locked) = lock_folder(&self.folder)? else {
             return Ok(());
         };
-        self.remove_one(Proof::Unproven)
+        self.remove_own(Proof::Unproven)
+    }
+
+    /// Removes a copy, unless it is of another secret.
+    fn remove_own(&self, proof: Proof) -> Result<(), Error> {
+        match self.inspect(proof) {
+            CachedCopyState::OfOtherSecret(_) => Ok(()),
+            _ => self.remove_one(proof),
+        }
     }
 
     fn remove_one(&self, proof: Proof) -> Result<(), Error> {
@@ -377,10 +387,52 @@ impl Cache {
             return Ok(());
         };
         for proof in [Proof::Unproven, Proof::Proven] {
-            if !matches!(self.inspect(proof), CachedCopyState::OfOtherSecret(_)) {
-                self.remove_one(proof)?;
-            }
+            self.remove_own(proof)?;
         }
         Rejection::remove_in(&self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zts_testkit::ScratchDir;
+
+    use super::*;
+    use crate::Source;
+
+    fn secret(path: &str) -> SecretIdentity {
+        SecretIdentity::new(None, "secret", path)
+    }
+
+    fn version_one() -> kv::Secret {
+        let metadata = json!({ "version": 1, "created_time": "2026-01-01T00:00:00Z" });
+        let version = json!({ "data": { "password": "hunter2" }, "metadata": metadata });
+        serde_json::from_value(version).unwrap()
+    }
+
+    /// Returns whether an unproven copy remains after `act` of a process for which the folder is
+    /// another secret's.
+    fn remains_after(act: impl Fn(&Cache, &DeployedVersion)) -> bool {
+        let folder: ScratchDir = zts_testkit::scratch_dir();
+        let cache = |path| Cache {
+            seal: SealPolicy::Never,
+            ..Cache::new(folder.join("db"), secret(path))
+        };
+        let (before, after) = (cache("hosts/web01/before"), cache("hosts/web01/after"));
+        let _ = after.store(&version_one(), Proof::Unproven).unwrap();
+        let created = version_one().metadata.created_time;
+        let deployed = DeployedVersion::now(&before.identity, 1, &created, Source::OpenBao);
+        act(&before, &deployed);
+        matches!(after.read(), CachedCopyState::Usable(..))
+    }
+
+    #[test]
+    fn a_process_from_before_a_switch_removes_no_copy_of_the_secret_declared_since() {
+        assert!(remains_after(|before, deployed| before
+            .prove(deployed)
+            .unwrap()));
+        assert!(remains_after(|before, _| before.reject().unwrap()));
+        assert!(remains_after(|before, _| before.remove_copies().unwrap()));
     }
 }
