@@ -271,10 +271,11 @@ impl Server {
         send: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client = self.client();
-        let own = client.address().clone();
-        // a standby that has not noticed the loss of its leader names the old one
-        let in_election = |attempt: &Attempt| {
-            matches!(attempt.error, NodeError::Standby { leader: None }) || attempt.address != own
+        let in_election = |attempt: &Attempt| match &attempt.error {
+            NodeError::Standby { leader: None } => true,
+            // a standby that has not noticed the loss of its leader redirects to the old one
+            NodeError::Transport(_) => self.process.is_some(),
+            _ => false,
         };
         wait_for("the cluster has a leader", || match send(&client) {
             Err(Error::Unavailable { attempts }) if attempts.iter().any(in_election) => None,
