@@ -53,7 +53,7 @@ in
   config = lib.mkMerge [
     {
       vault.declarations = {
-        hostname = config.networking.hostName;
+        hostname = cfg.hostName;
         openbao = {
           addresses = cfg.address;
           inherit (cfg) namespace;

@@ -14,13 +14,26 @@ let
 in
 {
   options.vault = {
+    hostName = mkOption {
+      type = types.strMatching "[A-Za-z0-9._-]*" // {
+        description = "name of a host, with or without its domain";
+      };
+      default = config.networking.hostName;
+      defaultText = lib.literalExpression "config.networking.hostName";
+      example = "web01.example.org";
+      description = ''
+        The name of this host in OpenBao, as in `create-host --hostname`. Set it for a name with a domain,
+        because `networking.hostName` has no dots.
+      '';
+    };
+
     secrets = mkOption {
       type = types.attrsOf (
         types.submoduleWith {
           modules = [ ./secret.nix ];
           specialArgs = {
             vault = cfg;
-            inherit (config.networking) hostName;
+            inherit (cfg) hostName;
           };
         }
       );

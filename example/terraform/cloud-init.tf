@@ -4,8 +4,9 @@ module "cloud_init" {
   source   = "./modules/cloud-init"
   for_each = local.vms
 
-  hostname = each.key
-  domain   = try(each.value.domain, var.domain)
+  # A name may have its domain: `web01.example.org`.
+  hostname = split(".", each.key)[0]
+  domain   = try(each.value.domain, regex("[.](.+)$", each.key)[0], var.domain)
 
   vault_addr          = try(each.value.vault_addr, var.vault_addr)
   vault_wrapped_token = try(each.value.vault_wrapped_token, null)

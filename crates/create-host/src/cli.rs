@@ -22,7 +22,7 @@ use zts_cli::{ConnectionArgs, Failure};
     reason = "each is a switch of the command line"
 )]
 pub struct Arguments {
-    /// Name of the host: lower-case letters, digits and hyphens
+    /// Name of the host: lower-case letters, digits and hyphens, with or without its domain
     #[arg(long, value_name = "NAME")]
     pub hostname: String,
 

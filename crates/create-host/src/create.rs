@@ -7,7 +7,7 @@ use zts_infra_edit::generated::{GeneratedHost, ROLE};
 
 use crate::{
     change::FileChange,
-    deliver::Delivery,
+    deliver::{Delivery, WAYS},
     git,
     host::HostAddress,
     host_access::differing_parameter,
@@ -31,11 +31,13 @@ pub(crate) fn create_host(
 ) -> Result<(), Failure> {
     let sources = Sources::read(job.fleet, job.name)?;
     let plan = plan_host(job, address, delivery.is_some(), &sources)?;
-    let delivery = delivery.unwrap_or(Delivery::MachineMap);
-    delivery.check()?;
+    let delivery = delivery.or(plan.is_listed.then_some(Delivery::MachineMap));
+    if let Some(delivery) = &delivery {
+        delivery.check()?;
+    }
     warn_of_gateway(job, &plan, report);
     let surveyed = survey_openbao(job, report, |backend| {
-        survey_host(job, backend, &plan, &delivery)
+        survey_host(job, backend, &plan, delivery.as_ref())
     })?;
     write_files(job, &plan.changes, report)?;
     if let Some((backend, existing)) = &surveyed {
@@ -43,12 +45,15 @@ pub(crate) fn create_host(
             report.warn(unchecked.clone());
         }
         apply_policy_and_role(job, backend, &plan.access, existing, report)?;
-        match existing.token {
-            TokenState::Pending => report_pending_token(job, report),
-            TokenState::Unchanged => report_unchanged_token(job, &plan, &delivery, report),
-            TokenState::Issued => {
+        match (existing.token, &delivery) {
+            (TokenState::Pending, _) => report_pending_token(job, report),
+            (TokenState::None, _) | (TokenState::Issued, None) => report_no_token(job, report),
+            (TokenState::Unchanged, _) => {
+                report_unchanged_token(job, &plan, delivery.as_ref(), report);
+            }
+            (TokenState::Issued, Some(delivery)) => {
                 let origin = existing.secret_ids.origin.or(plan.origin);
-                issue_and_deliver_token(job, backend, origin, &delivery, report)?;
+                issue_and_deliver_token(job, backend, origin, delivery, report)?;
                 destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
             }
         }
@@ -69,6 +74,7 @@ fn plan_host(
         name: job.name,
         address,
         has_delivery,
+        needs_token: job.arguments.force || job.arguments.enroll,
         skips_openbao: job.arguments.skip_vault,
     };
     let plan = if job.arguments.enroll {
@@ -95,7 +101,7 @@ fn survey_host(
     job: &Job<'_>,
     backend: &Backend,
     plan: &CreationPlan,
-    delivery: &Delivery,
+    delivery: Option<&Delivery>,
 ) -> Result<ExistingHost, Failure> {
     let task = match backend.apply {
         Apply::None => Task::IssueOnly,
@@ -116,17 +122,10 @@ fn survey_host(
     if plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty()) {
         check_objects_are_ours(job, changes)?;
     }
-    let has_token = delivery.has_token(plan.vms.as_deref(), job.name, !secret_ids.is_empty());
     let token = if existing.role.is_none() && changes.role != ObjectChange::Created {
         TokenState::Pending
-    } else if job.arguments.force || secret_ids.is_empty() || !has_token {
-        // without a secret id, a token in the file is worthless
-        if let (Delivery::MachineMap, Some(vms)) = (delivery, &plan.vms) {
-            vms_file::check_token_place(job.fleet, vms, job.name)?;
-        }
-        TokenState::Issued
     } else {
-        TokenState::Unchanged
+        decide_token(job, plan, delivery, &secret_ids)?
     };
     Ok(ExistingHost {
         changes,
@@ -134,6 +133,32 @@ fn survey_host(
         secret_ids,
         unchecked,
     })
+}
+
+/// Decides whether to issue a token, and checks that it can be delivered.
+fn decide_token(
+    job: &Job<'_>,
+    plan: &CreationPlan,
+    delivery: Option<&Delivery>,
+    secret_ids: &SecretIds,
+) -> Result<TokenState, Failure> {
+    let Some(delivery) = delivery else {
+        let is_known = !secret_ids.is_empty();
+        return Ok(if is_known {
+            TokenState::Unchanged
+        } else {
+            TokenState::None
+        });
+    };
+    let has_ids = !secret_ids.is_empty();
+    let has_token = delivery.has_token(plan.vms.as_deref(), job.name, has_ids);
+    if has_ids && has_token && !job.arguments.force {
+        return Ok(TokenState::Unchanged); // without a secret id, a token in a file is worthless
+    }
+    if let (Delivery::MachineMap, Some(vms)) = (delivery, &plan.vms) {
+        vms_file::check_token_place(job.fleet, vms, job.name)?;
+    }
+    Ok(TokenState::Issued)
 }
 
 /// Refuses a policy or a role that differs, if the fleet does not have the name: it belongs to
@@ -305,14 +330,25 @@ fn report_pending_token(job: &Job<'_>, report: &mut Report) {
     );
 }
 
+fn report_no_token(job: &Job<'_>, report: &mut Report) {
+    let name = job.name;
+    report.add_token(
+        TokenState::None,
+        &format!(
+            "no wrapping token yet, because nothing says how `{name}` gets it. Run the same command again with one of these: \
+             {WAYS}"
+        ),
+    );
+}
+
 fn report_unchanged_token(
     job: &Job<'_>,
     plan: &CreationPlan,
-    delivery: &Delivery,
+    delivery: Option<&Delivery>,
     report: &Report,
 ) {
     let name = job.name;
-    if let Delivery::Ssh(_) = delivery {
+    if let Some(Delivery::Ssh(_)) = delivery {
         report.note(&format!(
             "`{name}` has credentials already, so no wrapping token was issued: `--force` replaces them"
         ));
@@ -321,7 +357,7 @@ fn report_unchanged_token(
     let vms = plan
         .vms
         .as_deref()
-        .filter(|_| matches!(delivery, Delivery::MachineMap));
+        .filter(|_| matches!(delivery, Some(Delivery::MachineMap)));
     let entry = vms.and_then(|vms| vms_file::find_entry(vms, name));
     let expiry = entry.and_then(|entry| entry.token_expiry);
     if expiry.is_some_and(|expiry| expiry < SystemTime::now()) {
@@ -343,13 +379,23 @@ fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, report: &mut Report) {
     }
 }
 
-/// Reports that new files must be added to git, because a flake sees no others.
+/// Reports what is left to do: new files must be added to git, because a flake sees no others, and
+/// a name with a domain is not NixOS's host name.
 fn report_next_step(job: &Job<'_>, changes: &[FileChange], report: &Report) {
     let has_new_file = changes.iter().any(|change| change.before.is_none());
-    if has_new_file && !job.arguments.dry_run && git::is_repository(job.fleet.tree.root()) {
-        let folder = format!("{}/{}", job.fleet.settings.paths.hosts, job.name);
+    if !has_new_file || job.arguments.dry_run {
+        return;
+    }
+    let folder = format!("{}/{}", job.fleet.settings.paths.hosts, job.name);
+    if git::is_repository(job.fleet.tree.root()) {
         report.note(&format!(
             "next: `git add {folder}`, because a flake sees only files that git tracks"
+        ));
+    }
+    if job.name.split_domain().is_some() {
+        report.note(&format!(
+            "next: set `vault.hostName = \"{}\";` in `{folder}`, because `networking.hostName` has no dots",
+            job.name
         ));
     }
 }

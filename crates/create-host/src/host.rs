@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use zts_cli::Failure;
 
 /// Returns whether `text` is one label of a domain name (RFC 1123, section 2.1), in lower case.
-pub(crate) fn is_label(text: &str) -> bool {
+fn is_label(text: &str) -> bool {
     let letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     (1..=63).contains(&text.len())
         && text
@@ -16,8 +16,16 @@ pub(crate) fn is_label(text: &str) -> bool {
         && text.ends_with(letter)
 }
 
-/// The name of a host: valid as a folder, as a key in Nix and HCL, and as a policy and a role in
-/// OpenBao.
+/// The limit for the length of a domain name (RFC 1035, section 2.3.4, without the root).
+const MAX_NAME: usize = 253;
+
+/// Returns whether `text` is one or more labels with dots between them, in lower case.
+pub(crate) fn is_domain(text: &str) -> bool {
+    text.len() <= MAX_NAME && text.split('.').all(is_label)
+}
+
+/// The name of a host, alone or with its domain: valid as a folder, as a key in Nix and HCL, and as
+/// a policy and a role in OpenBao.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostName(String);
 
@@ -28,15 +36,19 @@ impl HostName {
                 "`{text}` cannot be the name of a host: {reason}"
             )))
         };
-        if is_label(&text.to_lowercase()) && text != text.to_lowercase() {
+        if is_domain(&text.to_lowercase()) && text != text.to_lowercase() {
             return refuse("it has upper-case letters")
                 .map_err(|failure| failure.hint(format!("write `{}`", text.to_lowercase())));
         }
-        let hint = "use lower-case letters, digits and hyphens, such as `web01`";
-        if !is_label(text) {
+        let hint =
+            "use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`";
+        if !is_domain(text) {
             return refuse(name_problem(text)).map_err(|failure| failure.hint(hint));
         }
-        if text.chars().all(|letter| letter.is_ascii_digit()) {
+        if text
+            .chars()
+            .all(|letter| letter.is_ascii_digit() || letter == '.')
+        {
             return refuse("some programs read a name of digits only as an address")
                 .map_err(|failure| failure.hint("put a letter before it"));
         }
@@ -50,17 +62,25 @@ impl HostName {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Splits the name into that of the host alone and its domain.
+    pub(crate) fn split_domain(&self) -> Option<(&str, &str)> {
+        self.0.split_once('.')
+    }
 }
 
 fn name_problem(text: &str) -> &'static str {
+    let labels = || text.split('.');
     if text.is_empty() {
         "it is empty"
-    } else if text.len() > 63 {
+    } else if text.len() > MAX_NAME {
+        "it is longer than 253 characters"
+    } else if labels().any(str::is_empty) {
+        "a dot is allowed between two names only"
+    } else if labels().any(|label| label.len() > 63) {
         "it is longer than 63 characters"
-    } else if text.starts_with('-') || text.ends_with('-') {
+    } else if labels().any(|label| label.starts_with('-') || label.ends_with('-')) {
         "a hyphen is allowed in the middle only"
-    } else if text.contains('.') {
-        "it has a dot; the domain is set in `fleet.toml`"
     } else {
         "it has a character that is not allowed in a host name"
     }
@@ -209,7 +229,23 @@ mod tests {
     #[test]
     fn valid_names_are_accepted() {
         let long = "a".repeat(63);
-        for text in ["web01", "a", "0a", "db-1-x", "xn--bcher-kva", &long] {
+        let domain = [
+            "a".repeat(63),
+            "b".repeat(63),
+            "c".repeat(63),
+            "d".repeat(61),
+        ]
+        .join(".");
+        for text in [
+            "web01",
+            "a",
+            "0a",
+            "db-1-x",
+            "xn--bcher-kva",
+            "web01.example.org",
+            &long,
+            &domain,
+        ] {
             assert_eq!(HostName::parse(text).unwrap().as_str(), text);
         }
     }
@@ -218,7 +254,7 @@ mod tests {
     fn invalid_names_are_refused() {
         assert_snapshot!(name_failure(""), @r"
         `` cannot be the name of a host: it is empty
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
         assert_snapshot!(name_failure("Web01"), @r"
         `Web01` cannot be the name of a host: it has upper-case letters
@@ -226,23 +262,23 @@ mod tests {
         ");
         assert_snapshot!(name_failure("-web"), @r"
         `-web` cannot be the name of a host: a hyphen is allowed in the middle only
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
-        assert_snapshot!(name_failure("web01.example.org"), @r"
-        `web01.example.org` cannot be the name of a host: it has a dot; the domain is set in `fleet.toml`
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        assert_snapshot!(name_failure("10.0.0.11"), @r"
+        `10.0.0.11` cannot be the name of a host: some programs read a name of digits only as an address
+        hint: put a letter before it
         ");
         assert_snapshot!(name_failure("../etc"), @r"
-        `../etc` cannot be the name of a host: it has a dot; the domain is set in `fleet.toml`
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        `../etc` cannot be the name of a host: a dot is allowed between two names only
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
         assert_snapshot!(name_failure("web 01"), @r"
         `web 01` cannot be the name of a host: it has a character that is not allowed in a host name
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
         assert_snapshot!(name_failure("wéb"), @r"
         `wéb` cannot be the name of a host: it has a character that is not allowed in a host name
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
         assert_snapshot!(name_failure("127"), @r"
         `127` cannot be the name of a host: some programs read a name of digits only as an address
@@ -254,7 +290,7 @@ mod tests {
         ");
         assert_snapshot!(name_failure(&"a".repeat(64)).replace(&"a".repeat(64), "<64 letters>"), @r"
         `<64 letters>` cannot be the name of a host: it is longer than 63 characters
-        hint: use lower-case letters, digits and hyphens, such as `web01`
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
         ");
     }
 

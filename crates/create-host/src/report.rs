@@ -61,8 +61,10 @@ struct OpenBaoReport {
 pub(crate) enum TokenState {
     /// The old token stays, or none is wanted.
     Unchanged,
-    /// A new token is in `vms.tf`.
+    /// A new token was delivered.
     Issued,
+    /// No token was issued, because nothing says where it goes.
+    None,
     /// The role does not exist yet, so no token can be issued.
     Pending,
 }

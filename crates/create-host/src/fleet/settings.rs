@@ -232,7 +232,7 @@ pub(crate) struct DomainName;
 
 impl Kind for DomainName {
     fn check(text: &str) -> Result<(), InvalidValue> {
-        if text.len() <= 253 && text.split('.').all(host::is_label) {
+        if host::is_domain(text) {
             return Ok(());
         }
         Err(InvalidValue::new(

@@ -29,6 +29,8 @@ pub(crate) struct Request<'a> {
     /// True if the token does not go to the machine map. The host then gets no entry there, which
     /// would make OpenTofu create a machine.
     pub(crate) has_delivery: bool,
+    /// True if the run must issue a token.
+    pub(crate) needs_token: bool,
     /// True if the run leaves OpenBao alone.
     pub(crate) skips_openbao: bool,
 }
@@ -43,6 +45,8 @@ pub(crate) struct CreationPlan {
     pub(crate) changes: Vec<FileChange>,
     /// The text of the machine map after the changes.
     pub(crate) vms: Option<String>,
+    /// True if the machine map then has the host.
+    pub(crate) is_listed: bool,
     /// The origin of the host's files, if the files tell: created by this run, or by an earlier one
     /// and not edited since.
     pub(crate) origin: Option<FileOrigin>,
@@ -102,6 +106,7 @@ pub(crate) fn plan_creation(
         is_new,
         changes: changes.into_changes(),
         vms,
+        is_listed: is_listed || host.gets_entry,
         origin: is_created.then_some(FileOrigin::Created),
     })
 }
@@ -153,7 +158,7 @@ fn check_nothing_is_missing(
             "give it with `--ip ADDRESS/LENGTH`",
         );
     }
-    if !request.skips_openbao && !request.has_delivery && !is_listed && !host.gets_entry {
+    if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
     missing.check(host.name)

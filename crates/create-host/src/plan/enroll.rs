@@ -44,6 +44,7 @@ pub(crate) fn plan_enrollment(
         is_new: false,
         changes: changes.into_changes(),
         vms: sources.vms.clone(),
+        is_listed,
         origin: Some(FileOrigin::Enrolled),
     })
 }

@@ -40,6 +40,12 @@ pub(super) fn render_template(
     template: &Contents,
     settings: &Settings,
 ) -> Result<Vec<(String, String)>, Failure> {
+    let mut values = values.clone();
+    if let Some((host, domain)) = name.split_domain() {
+        // NixOS's host name has no dots
+        host.clone_into(&mut values.single[0]);
+        domain.clone_into(&mut values.single[5]);
+    }
     let mut files = Vec::new();
     for (path, target) in host_files(name, template, settings) {
         let Some(bytes) = template.get(path) else {
@@ -47,7 +53,7 @@ pub(super) fn render_template(
         };
         let text = decode_text(path, bytes.clone())?;
         check_placeholders(path, &text)?;
-        let text = Placeholders::AT_SIGNS.fill_lines(&text, values);
+        let text = Placeholders::AT_SIGNS.fill_lines(&text, &values);
         let is_nix = target.to_lowercase().ends_with(".nix");
         if let (true, Err(error)) = (is_nix, nix::check_syntax(&text)) {
             return Err(edit_failure(path, &error));

@@ -181,6 +181,38 @@ fn changes_by_the_owner_stay() {
 }
 
 #[test]
+fn a_name_may_have_its_domain() {
+    zts_testkit::require_bao!();
+    let site = Site::new("web01.example.org");
+    let before = site.fleet.snapshot();
+    let output = site.create().succeed();
+    assert!(
+        output.stderr.contains(
+            "next: set `vault.hostName = \"web01.example.org\";` in `hosts/web01.example.org`"
+        ),
+        "{output}"
+    );
+    site.assert_complete();
+    let flake = site.fleet.read("flake.nix");
+    assert!(flake.contains("\n        \"web01.example.org\" = mkHost \"web01.example.org\";\n"));
+    let networking = site.fleet.read(&site.host_file("networking.nix"));
+    assert!(networking.contains("hostName = \"web01\";"), "{networking}");
+    assert!(
+        networking.contains("domain = \"example.org\";"),
+        "{networking}"
+    );
+    let policy = site.policy().unwrap();
+    assert!(
+        policy.contains("\"secret/data/hosts/web01.example.org/*\""),
+        "{policy}"
+    );
+    site.create().args(["--force"]).succeed();
+    site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
 fn the_folder_of_the_template_is_not_a_host() {
     insta::assert_snapshot!(refused(&site(), "template", "10.0.0.11/24"), @r"
     exit status: 2

@@ -33,7 +33,7 @@ fn help() {
 
     Options:
           --hostname <NAME>
-              Name of the host: lower-case letters, digits and hyphens
+              Name of the host: lower-case letters, digits and hyphens, with or without its domain
 
           --ip <ADDRESS/LENGTH>
               Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
@@ -155,7 +155,7 @@ fn wrong_usage() {
     ----- stderr -----
     error: `Web_01` cannot be the name of a host: it has a character that is not allowed in a host name
 
-    hint: use lower-case letters, digits and hyphens, such as `web01`
+    hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
     ");
     insta::assert_snapshot!(run(&["--hostname", "web01", "--ip", "10.0.0.11"]), @r"
     exit status: 2
