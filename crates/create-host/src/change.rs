@@ -52,6 +52,13 @@ impl ChangeSet {
         }
     }
 
+    /// Returns whether a file is there after the changes because of one of them.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.0
+            .get(path)
+            .is_some_and(|change| change.after.is_some())
+    }
+
     /// Adds the edit of a text file.
     pub(crate) fn add_edit(&mut self, path: &str, before: &str, after: String) {
         let before = before.to_owned().into_bytes();

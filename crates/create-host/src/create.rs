@@ -40,6 +40,9 @@ pub(crate) fn create_host(
         survey_host(job, backend, &plan, delivery.as_ref())
     })?;
     write_files(job, &plan.changes, report)?;
+    for note in &plan.notes {
+        report.note(note);
+    }
     if let Some((backend, existing)) = &surveyed {
         if let Some(unchecked) = &existing.unchecked {
             report.warn(unchecked.clone());

@@ -99,6 +99,16 @@ pub enum Error {
         /// The reason.
         message: String,
     },
+    /// The hosts' entries differ in more than their names, so a new one cannot be learnt from them.
+    #[error("{position}: {}", describe_individual(set, candidates))]
+    Individual {
+        /// The set with the hosts, such as `nixosConfigurations`.
+        set: String,
+        /// The place of the set.
+        position: Position,
+        /// Some values of hosts, with `{hostname}` for the name.
+        candidates: Vec<String>,
+    },
     /// The file should be generated as a whole, but has a part that was written by hand.
     #[error("{position}: {problem}")]
     NotGenerated {
@@ -107,6 +117,16 @@ pub enum Error {
         /// The place of that part.
         position: Position,
     },
+}
+
+/// A refused edit, with the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{file}`, {error}")]
+pub struct FileError {
+    /// The path of the file from the fleet's root.
+    pub file: String,
+    /// The reason.
+    pub error: Error,
 }
 
 /// The edit that a user makes by hand instead of a refused one.
@@ -134,6 +154,14 @@ impl fmt::Display for ManualEdit {
     }
 }
 
+fn describe_individual(set: &str, candidates: &[String]) -> String {
+    if candidates.is_empty() {
+        format!("`{set}` has no host whose entry shows the form of a new one")
+    } else {
+        format!("the entries in `{set}` have too little in common for a new one")
+    }
+}
+
 impl Error {
     /// Returns the place and the message of a parse error, for a sentence that names the language
     /// already.
@@ -158,7 +186,7 @@ impl Error {
                 Some("remove the entry first, or give it the expected value".to_owned())
             }
             Self::Missing { .. } => Some("add the host first".to_owned()),
-            Self::Invalid { .. } => None,
+            Self::Invalid { .. } | Self::Individual { .. } => None,
             Self::NotGenerated { .. } => Some(
                 "move the parts written by hand to another file of the same folder, then delete this one"
                     .to_owned(),

@@ -22,4 +22,4 @@ pub mod nix;
 mod text;
 pub mod vms;
 
-pub use error::{Error, Language, ManualEdit, Position};
+pub use error::{Error, FileError, Language, ManualEdit, Position};

@@ -13,9 +13,11 @@
     reason = "only tests call these: what fails here is a failed test"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use zts_infra_edit::nix::{FileEdit, FleetFiles, NewHost, Origin};
 use zts_infra_edit::{Error, nix, vms};
 
 type Edit = fn(&str, &str, &str) -> Result<String, Error>;
@@ -51,6 +53,87 @@ fn nix_remove() {
         undo: None,
     }
     .run(12);
+}
+
+/// The files of a case: each begins with a line `=== <path>`.
+struct Files(BTreeMap<String, String>);
+
+impl Files {
+    fn parse(text: &str) -> Self {
+        let files = text.split("=== ").filter_map(|file| file.split_once('\n'));
+        Self(
+            files
+                .map(|(path, text)| (path.to_owned(), text.to_owned()))
+                .collect(),
+        )
+    }
+
+    fn render(&self) -> String {
+        let files = self.0.iter();
+        let files: Vec<String> = files
+            .map(|(path, text)| format!("=== {path}\n{text}"))
+            .collect();
+        files.concat()
+    }
+
+    fn with(&self, edits: Vec<FileEdit>) -> Self {
+        let edits = edits.into_iter().map(|edit| (edit.path, edit.text));
+        Self(self.0.clone().into_iter().chain(edits).collect())
+    }
+}
+
+impl FleetFiles for Files {
+    fn read(&self, path: &str) -> Option<String> {
+        self.0.get(path).cloned()
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let below = self.0.keys().filter_map(|path| match folder {
+            "" => Some(path.as_str()),
+            folder => path.strip_prefix(folder)?.strip_prefix('/'),
+        });
+        let mut names: Vec<String> = below
+            .map(|path| match path.split_once('/') {
+                Some((folder, _)) => format!("{folder}/"),
+                None => path.to_owned(),
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Adds a host whose value is learnt. The file `origin` of the result has the value's origin.
+fn learn(source: &str, host: &str, _value: &str) -> Result<String, Error> {
+    let files = Files::parse(source);
+    let host = NewHost {
+        name: host,
+        value: None,
+        address: Some("10.0.0.5/24"),
+        module: &format!("hosts/{host}"),
+    };
+    let added = nix::add_host(&files, "flake.nix", &host).map_err(|error| error.error)?;
+    if added.origin == Origin::Existing {
+        return Ok(source.to_owned());
+    }
+    let mut result = files.with(added.edit.into_iter().collect());
+    let removed = nix::remove_host(&result, "flake.nix", host.name).unwrap();
+    assert_eq!(result.with(removed).render(), files.render());
+    let origin = format!("{:?}\n", added.origin);
+    result.0.insert("origin".to_owned(), origin);
+    Ok(result.render())
+}
+
+#[test]
+fn nix_learn() {
+    Editor {
+        folder: "nix-learn",
+        value: "",
+        edit: learn,
+        undo: None,
+    }
+    .run(30);
 }
 
 #[test]
@@ -196,6 +279,9 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 
 /// Renders the error and its hint like a program.
 fn message(error: &Error) -> String {
+    if let Error::Individual { candidates, .. } = error {
+        return format!("{error}\n\ncandidates:\n{}\n", candidates.join("\n"));
+    }
     error.hint().map_or_else(
         || format!("{error}\n"),
         |hint| format!("{error}\n\nhint: {hint}\n"),

@@ -23,6 +23,15 @@ pub(crate) struct Settings {
     pub(crate) text: EntryTexts,
 }
 
+impl Settings {
+    /// Returns the default values, with an example for each key that has none.
+    pub(crate) fn with_all_keys() -> Self {
+        let mut settings = Self::default();
+        settings.text.flake_entry = Some(Checked::unchecked("mkHost \"{hostname}\""));
+        settings
+    }
+}
+
 /// The settings under `[openbao]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,7 +68,8 @@ pub(crate) struct Paths {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct EntryTexts {
-    pub(crate) flake_entry: Checked<EntryText>,
+    /// `None` to learn it from the other hosts; empty if the flake finds its hosts by itself.
+    pub(crate) flake_entry: Option<Checked<EntryText>>,
     pub(crate) vm_entry: Checked<EntryText>,
 }
 
@@ -327,7 +337,7 @@ impl Default for Paths {
 impl Default for EntryTexts {
     fn default() -> Self {
         Self {
-            flake_entry: Checked::unchecked("mkHost \"{hostname}\""),
+            flake_entry: None,
             vm_entry: Checked::unchecked("ip = \"{ip}\"\n"),
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use zts_cli::Failure;
+use zts_infra_edit::nix::FleetFiles;
 use zts_secure_fs::{LARGEST_TEXT, TooLarge, read_bounded};
 
 use crate::failure::file_failure;
@@ -148,6 +149,31 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+/// The files as a search for hosts reads them. A file that cannot be read is none.
+impl FleetFiles for Tree {
+    fn read(&self, path: &str) -> Option<String> {
+        self.read_text(path).ok().flatten()
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let entries = self.resolve(folder).and_then(|real| {
+            fs::read_dir(&real).map_err(|cause| file_failure("read", &real, cause))
+        });
+        for entry in entries.into_iter().flatten().flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            match entry.file_name().into_string() {
+                Ok(name) if !is_draft(Path::new(&name)) && name != ".git" => {
+                    names.push(if is_folder { name + "/" } else { name });
+                }
+                _ => {}
+            }
+        }
+        names.sort();
+        names
     }
 }
 

@@ -1,10 +1,11 @@
 //! The plan to create a host.
 
 use zts_cli::Failure;
-use zts_infra_edit::{Error, generated, generated::GeneratedHost, nix, vms};
+use zts_infra_edit::{Error, generated, generated::GeneratedHost, vms};
 
 use super::{
-    identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
+    flake::{Entry, EntryFailure, add_entry, invalid_entry, quote},
+    identity::{check_folder, is_complete, is_listed, name_in_use},
     missing::Missing,
     sources::{Sources, needs_flake_entry},
     template::{host_files, placeholder_values, render_template},
@@ -50,6 +51,8 @@ pub(crate) struct CreationPlan {
     /// The origin of the host's files, if the files tell: created by this run, or by an earlier one
     /// and not edited since.
     pub(crate) origin: Option<FileOrigin>,
+    /// The origin of what was learnt from the fleet.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The host, and the fleet that it is added to.
@@ -95,7 +98,7 @@ pub(crate) fn plan_creation(
         changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
     }
     let is_created = add_host_files(&host, &mut changes)?;
-    edit_flake(&host, &mut changes)?;
+    let notes = edit_flake(&host, &mut changes)?.into_iter().collect();
     let access = host_access(name, address, settings);
     if !request.skips_openbao {
         add_generated(&access, sources, settings, &mut changes)?;
@@ -108,6 +111,7 @@ pub(crate) fn plan_creation(
         vms,
         is_listed: is_listed || host.gets_entry,
         origin: is_created.then_some(FileOrigin::Created),
+        notes,
     })
 }
 
@@ -210,7 +214,8 @@ fn address_user(
     if host.gets_entry && in_text(settings.text.vm_entry.as_str()) {
         return Some("`vm_entry` under `[text]` in `fleet.toml`".to_owned());
     }
-    if !host.is_known && in_text(settings.text.flake_entry.as_str()) {
+    let entry = settings.text.flake_entry.as_ref();
+    if !host.is_known && entry.is_some_and(|entry| in_text(entry.as_str())) {
         return Some("`flake_entry` under `[text]` in `fleet.toml`".to_owned());
     }
     (settings.openbao.bind_cidr && !request.skips_openbao)
@@ -255,63 +260,22 @@ fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, F
 }
 
 /// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
-fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<(), Failure> {
-    let (name, settings) = (host.name, host.settings);
-    let Some(flake) = &host.sources.flake else {
-        return Ok(());
+fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Option<String>, Failure> {
+    let entry = Entry {
+        name: host.name,
+        address: host.address,
+        values: &host.values,
+        is_known: host.is_known,
     };
-    // for a flake that cannot be read, the edit fails with the lines to add
-    if host.is_known && is_in_flake(name, host.sources) {
-        return Ok(());
+    match add_entry(&entry, host.sources, host.settings, changes) {
+        Ok(note) => Ok(note),
+        Err(EntryFailure::InUse(place)) => Err(in_use(host, &place)),
+        Err(EntryFailure::Other(failure)) => Err(failure),
     }
-    let file = settings.paths.flake.as_str();
-    let entry = settings.text.flake_entry.as_str();
-    let entry = Placeholders::BRACES.fill(entry, &host.values, |servers| quote(servers, " "));
-    let edited =
-        nix::add_configuration(flake, name.as_str(), &entry).map_err(|error| match error {
-            Error::Exists { position, .. } => {
-                let place = format!("`{file}`, {position}, has a host of this name");
-                in_use(host, &place)
-            }
-            Error::Invalid { .. } => invalid_entry(&error, "flake_entry"),
-            Error::Unsupported { .. } => unsupported_flake(edit_failure(file, &error)),
-            other => edit_failure(file, &other),
-        })?;
-    if let Ok(Some(function)) = nix::undefined_function(flake, &entry) {
-        return Err(Failure::usage(format_args!(
-            "`{file}` has no `{function}`, which the entry of `{name}` calls"
-        ))
-        .hint(
-            "set the expression that makes a host in this flake with `flake_entry` under `[text]` in `fleet.toml`",
-        ));
-    }
-    changes.add_edit(file, flake, edited);
-    Ok(())
 }
 
 fn in_use(host: &NewHost<'_>, place: &str) -> Failure {
     name_in_use(host.name, place)
-}
-
-fn invalid_entry(error: &Error, key: &str) -> Failure {
-    Failure::usage(error).hint(format!(
-        "it is set with `{key}` under `[text]` in `fleet.toml`"
-    ))
-}
-
-/// Adds the way without an edit: a flake that finds its hosts by itself.
-fn unsupported_flake(failure: Failure) -> Failure {
-    let hint = failure.hint_text().unwrap_or_default();
-    let hint = format!(
-        "{hint}\n\nthen run the same command again; if the flake finds its hosts by itself, set \
-         `flake_entry = \"\"` under `[text]` in `fleet.toml`"
-    );
-    failure.hint(hint)
-}
-
-fn quote(texts: &[String], separator: &str) -> String {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
-    quoted.join(separator)
 }
 
 /// Writes the generated file anew, with these hosts.

@@ -46,5 +46,6 @@ pub(crate) fn plan_enrollment(
         vms: sources.vms.clone(),
         is_listed,
         origin: Some(FileOrigin::Enrolled),
+        notes: Vec::new(),
     })
 }

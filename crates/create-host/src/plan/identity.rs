@@ -107,12 +107,16 @@ pub(super) fn is_complete(name: &HostName, sources: &Sources, settings: &Setting
     let has_file = |target: &String| sources.host_files.contains_key(target);
     !files.is_empty()
         && files.iter().all(|(_, target)| has_file(target))
-        && (!needs_flake_entry(settings) || is_in_flake(name, sources))
+        && (!needs_flake_entry(settings) || is_in_flake(name, sources, settings))
 }
 
-/// Returns whether the flake has an entry of the host. A flake that cannot be read has none.
-pub(super) fn is_in_flake(name: &HostName, sources: &Sources) -> bool {
-    let names = sources.flake.as_deref().map(nix::list_configurations);
+/// Returns whether the flake has the host. A flake that cannot be read has none.
+pub(super) fn is_in_flake(name: &HostName, sources: &Sources, settings: &Settings) -> bool {
+    let flake = settings.paths.flake.as_str();
+    let names = sources
+        .flake
+        .as_ref()
+        .map(|_| nix::list_hosts(&sources.tree, flake));
     names.is_some_and(|names| {
         names.is_ok_and(|names| names.iter().any(|other| other == name.as_str()))
     })

@@ -6,10 +6,11 @@ use std::{
 };
 
 use zts_cli::Failure;
-use zts_infra_edit::{nix, vms};
+use zts_infra_edit::vms;
 
 use super::{
     create::write_generated,
+    flake::remove_entry,
     identity::{check_folder, is_in_flake, is_listed},
     sources::Sources,
     template::{placeholder_values, render_template},
@@ -90,7 +91,7 @@ fn check_files_are_ours(
         return Ok(());
     }
     let is_ours = if sources.host_files.is_empty() {
-        !is_in_flake(name, sources)
+        !is_in_flake(name, sources, settings)
     } else {
         rendered.count == sources.host_files.len()
     };
@@ -122,12 +123,7 @@ fn remove_entries(
     for (path, bytes) in &sources.host_files {
         changes.add(path, Some(bytes.clone()), None);
     }
-    if let Some(flake) = &sources.flake {
-        let file = settings.paths.flake.as_str();
-        let edited = nix::remove_configuration(flake, name.as_str())
-            .map_err(|error| edit_failure(file, &error))?;
-        changes.add_edit(file, flake, edited);
-    }
+    remove_entry(name, sources, settings, changes)?;
     if let Some(vms) = &sources.vms {
         let file = settings.paths.vms.as_str();
         let edited =

@@ -9,15 +9,17 @@ use zts_infra_edit::{
 use crate::{
     change::FileChange,
     failure::edit_failure,
-    fleet::{Contents, Fleet, Settings},
+    fleet::{Contents, Fleet, Settings, Tree},
     git,
     host::{HostAddress, HostName},
     host_access::host_access,
 };
 
 /// The present contents of the files that a host is part of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sources {
+    /// All files, for those that the flake imports.
+    pub(super) tree: Tree,
     /// `None` if the flake needs no entry.
     pub(super) flake: Option<String>,
     /// `None` if the fleet has no machine map.
@@ -51,6 +53,7 @@ impl Sources {
         let generated = tree.read_text(paths.generated.as_str())?;
         let folder = tree.resolve(paths.vault_terraform.as_str())?;
         Ok(Self {
+            tree: tree.clone(),
             flake,
             vms,
             has_opentofu: generated.is_some() || folder.is_dir(),
@@ -133,7 +136,8 @@ impl Sources {
 
 /// Returns whether a host needs an entry in the flake.
 pub(super) fn needs_flake_entry(settings: &Settings) -> bool {
-    !settings.text.flake_entry.as_str().trim().is_empty()
+    let entry = settings.text.flake_entry.as_ref();
+    entry.is_none_or(|entry| !entry.as_str().trim().is_empty())
 }
 
 /// Returns whether a line has a word outside of a comment.

@@ -14,15 +14,15 @@ fn refused(site: &Site) -> zts_testkit::RunOutput {
 #[test]
 fn a_set_that_a_function_computes_shows_the_lines_to_add() {
     let site = Site::without_server("web01");
-    let computed = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.genAttrs [ \"ns1\" ] (name: { });\n  };\n}\n";
+    let computed = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.makeHosts nixpkgs;\n  };\n}\n";
     site.fleet.write("flake.nix", computed);
     insta::assert_snapshot!(refused(&site), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: `flake.nix`, line 3, column 27: cannot add `web01` to `nixosConfigurations`: it is computed by `nixpkgs.lib.genAttrs`
+    error: `flake.nix`, line 3, column 27: cannot add `web01` to `nixosConfigurations`: it is computed by `nixpkgs.lib.makeHosts`
 
-    hint: add this by hand, after the expression that ends at line 3, column 69:
+    hint: add this by hand, after the expression that ends at line 3, column 56:
 
     // {
       web01 = mkHost "web01";

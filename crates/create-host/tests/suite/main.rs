@@ -15,6 +15,7 @@ mod dry_run;
 mod edits;
 mod enroll;
 mod files;
+mod flakes;
 mod interrupted;
 mod json;
 mod names;

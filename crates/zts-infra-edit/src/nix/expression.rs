@@ -1,6 +1,6 @@
 //! Queries about single expressions.
 
-use rnix::ast::{self, BinOpKind};
+use rnix::ast::{self, BinOpKind, InterpolPart};
 use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::parse::untyped;
@@ -34,6 +34,16 @@ pub(super) fn function_body(expression: &ast::Expr) -> ast::Expr {
 pub(super) fn update_operands(expression: &ast::Expr) -> Option<(ast::Expr, ast::Expr)> {
     match expression {
         ast::Expr::BinOp(operation) if operation.operator() == Some(BinOpKind::Update) => {
+            Some((operation.lhs()?, operation.rhs()?))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the operands of `++`.
+pub(super) fn concatenated_lists(expression: &ast::Expr) -> Option<(ast::Expr, ast::Expr)> {
+    match expression {
+        ast::Expr::BinOp(operation) if operation.operator() == Some(BinOpKind::Concat) => {
             Some((operation.lhs()?, operation.rhs()?))
         }
         _ => None,
@@ -77,24 +87,32 @@ pub(super) fn first_variable(expression: &ast::Expr) -> Option<String> {
     }
 }
 
-/// Returns the function in a call of any number of arguments.
-fn called_function(call: &ast::Apply) -> ast::Expr {
+/// Returns the function and the arguments of a call.
+pub(super) fn call_parts(call: &ast::Apply) -> (ast::Expr, Vec<ast::Expr>) {
     let mut function = ast::Expr::Apply(call.clone());
+    let mut arguments = Vec::new();
     while let ast::Expr::Apply(call) = &function {
         let Some(next) = call.lambda() else { break };
+        arguments.extend(call.argument());
         function = next;
     }
-    function
+    arguments.reverse();
+    (function, arguments)
 }
 
-/// Returns the module in a call `flake-parts.lib.mkFlake { … } module`.
-pub(super) fn flake_parts_module(call: &ast::Apply) -> Option<ast::Expr> {
-    let text = function_text(call);
-    let is_make_flake = text == "mkFlake" || text.ends_with(".mkFlake");
-    let has_two_arguments = matches!(call.lambda(), Some(ast::Expr::Apply(_)));
-    if is_make_flake && has_two_arguments {
-        call.argument()
-    } else {
-        None
+/// Returns the function in a call of any number of arguments.
+fn called_function(call: &ast::Apply) -> ast::Expr {
+    call_parts(call).0
+}
+
+/// Returns the text of a string without interpolations.
+pub(super) fn literal_string(string: &ast::Str) -> Option<String> {
+    let mut text = String::new();
+    for part in string.normalized_parts() {
+        match part {
+            InterpolPart::Literal(literal) => text.push_str(&literal),
+            InterpolPart::Interpolation(_) => return None,
+        }
     }
+    Some(text)
 }

@@ -18,12 +18,31 @@ pub(super) struct HostEntry {
     pub(super) container: SyntaxNode,
 }
 
-/// A set or `let` with hosts.
+/// The notation of hosts in a set or list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SetKind {
+    /// Names as attributes.
+    Plain,
+    /// Names behind a path (`nixosConfigurations.web01 = …`).
+    Dotted,
+    /// Elements of a list: names, or sets and calls with a name.
+    List,
+}
+
+/// A set, `let` or list with hosts.
 #[derive(Debug, Clone)]
 pub(super) struct HostSet {
     pub(super) container: SyntaxNode,
-    /// True if a path precedes the names (`nixosConfigurations.web01 = …`).
-    pub(super) dotted: bool,
+    pub(super) kind: SetKind,
+    /// True if a function makes the hosts of these entries, so that the entries are not
+    /// configurations.
+    pub(super) is_argument: bool,
+}
+
+impl HostSet {
+    pub(super) fn is_dotted(&self) -> bool {
+        self.kind == SetKind::Dotted
+    }
 }
 
 /// A part of the flake that may define hosts, but cannot be read or edited.
@@ -47,7 +66,7 @@ pub(super) struct FirstHostSet {
 }
 
 /// The hosts of a flake, and the parts of it that can or cannot take new ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct FlakeHosts {
     pub(super) hosts: Vec<HostEntry>,
     pub(super) sets: Vec<HostSet>,
@@ -79,7 +98,9 @@ impl FlakeHosts {
         let hosts: Vec<HostEntry> = other.hosts.into_iter().filter(is_new).collect();
         self.hosts.extend(hosts);
         for set in other.sets {
-            self.add_set(&set.container, set.dotted);
+            if !self.has_set(&set.container, set.kind) {
+                self.sets.push(set);
+            }
         }
         self.obstacles.extend(other.obstacles);
     }
@@ -103,17 +124,28 @@ impl FlakeHosts {
         }
     }
 
-    pub(super) fn add_set(&mut self, container: &SyntaxNode, dotted: bool) {
-        if !self
-            .sets
+    fn has_set(&self, container: &SyntaxNode, kind: SetKind) -> bool {
+        self.sets
             .iter()
-            .any(|set| set.container == *container && set.dotted == dotted)
-        {
+            .any(|set| set.container == *container && set.kind == kind)
+    }
+
+    pub(super) fn add_set(&mut self, container: &SyntaxNode, kind: SetKind) {
+        if !self.has_set(container, kind) {
             self.sets.push(HostSet {
                 container: container.clone(),
-                dotted,
+                kind,
+                is_argument: false,
             });
         }
+    }
+
+    /// Marks the sets as arguments of a function.
+    pub(super) fn into_argument(mut self) -> Self {
+        for set in &mut self.sets {
+            set.is_argument = true;
+        }
+        self
     }
 
     /// Returns the first host of this name.
@@ -121,15 +153,18 @@ impl FlakeHosts {
         self.hosts.iter().find(|host| host.name == name)
     }
 
-    /// Returns the set for a new host: the last one in the file with hosts, or else the last one.
-    pub(super) fn last_set(&self) -> Option<&HostSet> {
-        let has_hosts = |set: &&HostSet| {
+    /// Returns the set for a new host: the last one with hosts, or else the last one. With a given
+    /// value, sets of configurations come before arguments of functions.
+    pub(super) fn choose_set(&self, has_value: bool) -> Option<&HostSet> {
+        let has_hosts = |set: &HostSet| {
             self.hosts
                 .iter()
                 .any(|host| host.container == set.container)
         };
-        let start = |set: &&HostSet| node_range(&set.container).start;
-        let with_hosts = self.sets.iter().filter(has_hosts).max_by_key(start);
-        with_hosts.or_else(|| self.sets.iter().max_by_key(start))
+        self.sets.iter().max_by_key(|set| {
+            let is_direct = !(has_value && set.is_argument);
+            let start = node_range(&set.container).start;
+            (is_direct, has_hosts(set), start)
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! The place of a new host.
 
-use rnix::{SyntaxKind, SyntaxNode};
+use rnix::{SyntaxKind, SyntaxNode, ast};
 
-use super::flake_hosts::{FlakeHosts, HostEntry, HostSet};
-use super::parse::{node_range, untyped};
+use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
+use super::parse::{cast, node_range, untyped};
 use super::scope::list_entries;
 use crate::layout::{Block, Insertion, Slot, Syntax, slot_in_order};
 
@@ -25,9 +25,10 @@ pub(super) struct HostInsertion {
 pub(super) fn choose_insertion(
     source: &str,
     found: &FlakeHosts,
+    set: Option<&HostSet>,
     host: &str,
 ) -> Option<HostInsertion> {
-    match (found.last_set(), &found.first_host_set) {
+    match (set, &found.first_host_set) {
         (Some(set), _) => insertion_in_set(source, found, set, host),
         (None, Some(first)) if found.obstacles.is_empty() => {
             let block = layout_block(source, &first.container)?;
@@ -54,15 +55,15 @@ fn insertion_in_set(
     let existing: Vec<(&HostEntry, usize)> = found
         .hosts
         .iter()
-        .filter(|host| host.container == set.container && is_dotted(host) == set.dotted)
+        .filter(|host| host.container == set.container && is_dotted(host) == (set.is_dotted()))
         .filter_map(|host| Some((host, index_of(&block, &host.entry)?)))
         .collect();
     let named: Vec<(&str, usize)> = existing
         .iter()
-        .filter(|(host, _)| host.value.is_some())
+        .filter(|(host, _)| host.value.is_some() || set.kind == SetKind::List)
         .map(|(host, index)| (host.name.as_str(), *index))
         .collect();
-    let mut indexes: Vec<usize> = if set.dotted {
+    let mut indexes: Vec<usize> = if set.is_dotted() {
         existing.iter().map(|(_, index)| *index).collect()
     } else {
         (0..block.entries.len()).collect()
@@ -80,7 +81,7 @@ fn insertion_in_set(
     };
     Some(HostInsertion {
         insertion: block.insertion(slot, block.is_spaced(&indexes)),
-        prefix: if set.dotted {
+        prefix: if set.is_dotted() {
             name_prefix(source, existing.last()?.0)
         } else {
             String::new()
@@ -104,33 +105,38 @@ fn index_of(block: &Block<'_>, entry: &SyntaxNode) -> Option<usize> {
     block.entries.iter().position(|range| *range == wanted)
 }
 
-/// Returns the layout of a set or `let`.
+/// Returns the layout of a set, `let` or list.
 pub(super) fn layout_block<'a>(source: &'a str, container: &SyntaxNode) -> Option<Block<'a>> {
-    let delimiter = |kinds: [SyntaxKind; 2]| {
+    let delimiter = |kind: SyntaxKind| {
         container
             .children_with_tokens()
             .filter_map(rnix::NodeOrToken::into_token)
-            .find(|token| kinds.contains(&token.kind()))
+            .find(|token| token.kind() == kind)
             .map(|token| token.text_range())
     };
     let (open, close) = match container.kind() {
         SyntaxKind::NODE_LET_IN => (
-            delimiter([SyntaxKind::TOKEN_LET; 2])?,
-            delimiter([SyntaxKind::TOKEN_IN; 2])?,
+            delimiter(SyntaxKind::TOKEN_LET)?,
+            delimiter(SyntaxKind::TOKEN_IN)?,
+        ),
+        SyntaxKind::NODE_LIST => (
+            delimiter(SyntaxKind::TOKEN_L_BRACK)?,
+            delimiter(SyntaxKind::TOKEN_R_BRACK)?,
         ),
         _ => (
-            delimiter([SyntaxKind::TOKEN_L_BRACE; 2])?,
-            delimiter([SyntaxKind::TOKEN_R_BRACE; 2])?,
+            delimiter(SyntaxKind::TOKEN_L_BRACE)?,
+            delimiter(SyntaxKind::TOKEN_R_BRACE)?,
         ),
     };
-    let entries = list_entries(container);
+    let elements = cast::<ast::List>(container).map(|list| list.items().collect::<Vec<_>>());
+    let entries: Vec<SyntaxNode> = match elements {
+        Some(elements) => elements.iter().map(untyped).collect(),
+        None => list_entries(container).iter().map(untyped).collect(),
+    };
     Some(Block {
         source,
         inner: open.end().into()..close.start().into(),
-        entries: entries
-            .iter()
-            .map(|entry| node_range(&untyped(entry)))
-            .collect(),
+        entries: entries.iter().map(node_range).collect(),
         syntax: SYNTAX,
     })
 }

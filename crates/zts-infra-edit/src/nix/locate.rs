@@ -1,22 +1,26 @@
-//! Locates `nixosConfigurations` in a flake: the hosts, and the set for a new one.
+//! Locates an output of a flake that has hosts: the hosts, and the set for a new one.
 
 use rnix::SyntaxNode;
 use rnix::ast;
 
+use super::call::{HostsArgument, function_name, hosts_argument};
 use super::expression::{
-    flake_parts_module, function_body, function_text, inner_expression, mentions_name,
-    update_operands,
+    call_parts, function_body, function_text, inner_expression, mentions_name, update_operands,
 };
+use super::files::SourceFile;
 use super::flake_hosts::{FirstHostSet, FlakeHosts};
+use super::flake_parts::flake_parts_module;
+use super::module::{imported_modules, search_module};
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, has_entry, list_entries};
-use super::search::{search_entries, search_expression};
+use super::search::{Context, in_file, search_entries, search_expression};
 
 /// The output with the hosts.
 pub(super) const CONFIGURATIONS: &str = "nixosConfigurations";
 
-/// Locates the hosts of the flake with this root.
-pub(super) fn locate_hosts(root: &SyntaxNode) -> FlakeHosts {
+/// Locates the hosts in the output at the path `output` of a flake, or of a module of flake-parts.
+pub(super) fn locate_hosts(file: &SourceFile, output: &[&str], context: Context<'_>) -> FlakeHosts {
+    let root = &file.root;
     let Some(flake) = cast::<ast::Root>(root)
         .and_then(|root| root.expr())
         .map(|flake| inner_expression(&flake))
@@ -34,18 +38,18 @@ pub(super) fn locate_hosts(root: &SyntaxNode) -> FlakeHosts {
             ast::Entry::Inherit(_) => None,
         });
     match outputs {
-        Some(outputs) => search_outputs(&outputs),
-        None => search_module_file(&flake),
+        Some(outputs) => search_outputs(&outputs, output, context),
+        None => search_module_file(&flake, output, context),
     }
 }
 
 /// Searches a file that a flake of flake-parts imports: `{ inputs, ... }: {
 /// flake.nixosConfigurations = …; }`. It must set `flake`, because otherwise any NixOS module looks
 /// the same.
-fn search_module_file(file: &ast::Expr) -> FlakeHosts {
+fn search_module_file(file: &ast::Expr, output: &[&str], context: Context<'_>) -> FlakeHosts {
     let module = untyped(&function_body(file));
     if has_entry(&module, "flake") {
-        return search_flake_parts(&module);
+        return search_flake_parts(file, output, context);
     }
     let reason =
         "this is neither a flake, with `outputs`, nor a module of flake-parts, with `flake`";
@@ -53,42 +57,78 @@ fn search_module_file(file: &ast::Expr) -> FlakeHosts {
 }
 
 /// Searches the result of the function `outputs`.
-fn search_outputs(outputs: &ast::Expr) -> FlakeHosts {
+fn search_outputs(outputs: &ast::Expr, output: &[&str], context: Context<'_>) -> FlakeHosts {
     let body = function_body(outputs);
     let here = untyped(&body);
-    let obstacle = |reason: String| FlakeHosts::with_obstacle(&here, &[CONFIGURATIONS], reason);
+    let obstacle = |reason: String| FlakeHosts::with_obstacle(&here, output, reason);
     if let Some((left, right)) = update_operands(&body) {
-        return search_union(&left, &right);
+        return search_union(&left, &right, output, context);
     }
     match &body {
-        ast::Expr::AttrSet(_) => search_output_set(&here, &[CONFIGURATIONS]),
+        ast::Expr::AttrSet(_) => search_output_set(&here, output, &[], context),
         ast::Expr::Ident(variable) => {
-            let found = search_expression(&body, &[CONFIGURATIONS], None);
+            let found = search_expression(&body, output, context);
             if found.is_empty() {
                 obstacle(format!("the outputs come from `{variable}`"))
             } else {
                 found
             }
         }
-        ast::Expr::Apply(call) => {
-            match flake_parts_module(call).map(|module| function_body(&module)) {
-                Some(module @ ast::Expr::AttrSet(_)) => search_flake_parts(&untyped(&module)),
-                _ => obstacle(format!(
-                    "the outputs are computed by `{}`",
-                    function_text(call)
-                )),
-            }
-        }
+        ast::Expr::Apply(call) => search_call(call, output, context).unwrap_or_else(|| {
+            obstacle(format!(
+                "the outputs are computed by `{}`",
+                function_text(call)
+            ))
+        }),
         _ => obstacle("the outputs are computed, not written as a set".to_owned()),
     }
 }
 
+/// Searches a call that makes the outputs; `None` if its function is not known.
+fn search_call(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
+    if let Some(module) = flake_parts_module(call) {
+        return Some(search_flake_parts(&module, output, context));
+    }
+    match hosts_argument(call, false) {
+        HostsArgument::Import(file) => in_file(&file, output, context, |expression, context| {
+            search_outputs(expression, output, context)
+        }),
+        HostsArgument::Union(left, right) => Some(search_union(&left, &right, output, context)),
+        HostsArgument::Same(value) => Some(search_outputs(&value, output, context)),
+        HostsArgument::Set(_) | HostsArgument::List(_) | HostsArgument::None => {
+            search_settings(call, output, context)
+        }
+    }
+}
+
+/// Searches `mkFlake { hosts = { … }; }` of flake-utils-plus and the like. Other outputs may be
+/// beside `hosts`.
+fn search_settings(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
+    let (function, arguments) = call_parts(call);
+    let name = function_name(&function)?;
+    let settings = inner_expression(arguments.last()?);
+    let set = untyped(&settings);
+    if !name.starts_with("mkFlake") || !matches!(settings, ast::Expr::AttrSet(_)) {
+        return None;
+    }
+    let mut found = search_entries(&set, output, context);
+    if output == [CONFIGURATIONS] && found.sets.is_empty() && has_entry(&set, "hosts") {
+        found.append(search_entries(&set, &["hosts"], context).into_argument());
+    }
+    (!found.is_empty()).then_some(found)
+}
+
 /// Searches both sides of `//` between sets of outputs. The right one wins if it has hosts.
-fn search_union(left: &ast::Expr, right: &ast::Expr) -> FlakeHosts {
-    let [mut on_left, on_right] = [left, right].map(search_outputs);
+fn search_union(
+    left: &ast::Expr,
+    right: &ast::Expr,
+    output: &[&str],
+    context: Context<'_>,
+) -> FlakeHosts {
+    let [mut on_left, on_right] = [left, right].map(|side| search_outputs(side, output, context));
     let has_hosts = |found: &FlakeHosts, side: &ast::Expr| {
-        !found.sets.is_empty()
-            || (!found.obstacles.is_empty() && mentions_name(&untyped(side), CONFIGURATIONS))
+        let is_named = || mentions_name(&untyped(side), output[output.len() - 1]);
+        !found.sets.is_empty() || (!found.obstacles.is_empty() && is_named())
     };
     if has_hosts(&on_right, right) {
         return on_right;
@@ -105,9 +145,15 @@ fn search_union(left: &ast::Expr, right: &ast::Expr) -> FlakeHosts {
     on_left
 }
 
-/// Searches a literal set of outputs.
-fn search_output_set(set: &SyntaxNode, path: &[&str]) -> FlakeHosts {
-    let mut found = search_entries(set, path, None);
+/// Searches a literal set with the output behind `prefix`.
+fn search_output_set(
+    set: &SyntaxNode,
+    output: &[&str],
+    prefix: &[&str],
+    context: Context<'_>,
+) -> FlakeHosts {
+    let path = [prefix, output].concat();
+    let mut found = search_entries(set, &path, context);
     if found.is_empty() {
         found.first_host_set = Some(FirstHostSet {
             container: set.clone(),
@@ -117,37 +163,35 @@ fn search_output_set(set: &SyntaxNode, path: &[&str]) -> FlakeHosts {
     found
 }
 
-/// Searches a module of flake-parts, whose option `flake` has the outputs.
-fn search_flake_parts(module: &SyntaxNode) -> FlakeHosts {
-    let path = ["flake", CONFIGURATIONS];
-    let found = search_output_set(module, &path);
-    if found.first_host_set.is_none() {
+/// Searches a module of flake-parts, whose option `flake` has the outputs, and the modules that it
+/// imports.
+fn search_flake_parts(module: &ast::Expr, output: &[&str], context: Context<'_>) -> FlakeHosts {
+    let found = search_module(module, output, context);
+    let set = untyped(&function_body(module));
+    if !found.is_empty() || !matches!(function_body(module), ast::Expr::AttrSet(_)) {
         return found;
     }
-    if has_entry(module, "imports") {
-        return FlakeHosts::with_obstacle(
-            module,
-            &path,
-            "the hosts may be in one of the `imports`",
-        );
+    let path = [&["flake"], output].concat();
+    if imported_modules(&set)
+        .iter()
+        .any(|module| !module.is_known(context))
+    {
+        let reason = "the hosts may be in one of the `imports`";
+        return FlakeHosts::with_obstacle(&set, &path, reason);
     }
-    let flake = search_entries(module, &["flake"], None);
-    let Some(set) = flake.sets.iter().find(|set| !set.dotted) else {
-        return if flake.obstacles.is_empty() {
-            found
-        } else {
-            FlakeHosts {
-                hosts: Vec::new(),
-                ..flake
-            }
-        };
-    };
-    let first_host_set = FirstHostSet {
-        container: set.container.clone(),
-        prefix: format!("{CONFIGURATIONS}."),
-    };
-    FlakeHosts {
-        first_host_set: Some(first_host_set),
-        ..FlakeHosts::default()
+    let flake = search_entries(&set, &["flake"], context);
+    match flake.sets.iter().find(|set| !set.is_dotted()) {
+        Some(inner) => FlakeHosts {
+            first_host_set: Some(FirstHostSet {
+                container: inner.container.clone(),
+                prefix: format!("{}.", output.join(".")),
+            }),
+            ..FlakeHosts::default()
+        },
+        None if flake.obstacles.is_empty() => search_output_set(&set, output, &["flake"], context),
+        None => FlakeHosts {
+            hosts: Vec::new(),
+            ..flake
+        },
     }
 }

@@ -1,35 +1,55 @@
 //! The hosts in a flake's `nixosConfigurations`.
 //!
 //! These shapes can be read and edited: a set (`nixosConfigurations = { … }`, also `rec`, empty, or
-//! on one line), dotted entries (`nixosConfigurations.web01 = …`), both inside `let … in`, unions
-//! (`//`), the outputs of flake-parts (`flake.nixosConfigurations`), and a set that is bound by
-//! `let` and used or inherited by name.
+//! on one line), dotted entries (`nixosConfigurations.web01 = …`), unions (`//`), the outputs and
+//! the imported modules of flake-parts, and a set that is bound by `let` or imported from another
+//! file of the fleet. The hosts may also be the argument of a function: the set of `mapAttrs` or of
+//! a fleet's own function, the list of `genAttrs` and `listToAttrs`, `hosts` of flake-utils-plus,
+//! lite-config and easy-hosts.
 //!
-//! A set that a function computes (`genAttrs`, `mapAttrs`, a helper) is [`Error::Unsupported`]. The
-//! error names the line and the lines to add by hand.
+//! The value of a new host is given, or learnt from the other hosts. A flake that finds its hosts
+//! by reading a folder needs no entry ([`Origin::Discovered`]).
+//!
+//! Any other computed set is [`Error::Unsupported`]. The error names the line and the lines to add
+//! by hand.
 
+mod abstraction;
+mod add;
+mod call;
+mod discovery;
 mod expression;
+mod files;
 mod flake_hosts;
+mod flake_parts;
 mod insertion;
+mod learn;
 mod locate;
+mod merge;
+mod module;
 mod name;
 mod nesting;
 mod parse;
+mod plain;
 mod remove;
 mod scope;
 mod search;
+mod siblings;
 mod unsupported;
 
 use rnix::{SyntaxKind, SyntaxNode, ast};
 
-use crate::error::{Error, Language, Position};
-use crate::text::reindent;
+use crate::error::{Error, FileError};
+use add::{add_to_output, discover, open_output};
 use expression::{first_variable, mentions_name};
-use insertion::choose_insertion;
-use locate::locate_hosts;
-use name::format_name;
-use parse::{cast, node_range, parse_source, significant_tokens, sole_expression, string_ranges};
-use unsupported::{cannot_add, cannot_list};
+use files::{Overlay, SingleFile, Sources};
+use locate::CONFIGURATIONS;
+use parse::{cast, parse_source};
+use remove::remove_from_output;
+use unsupported::cannot_list;
+
+pub use add::{Addition, FileEdit, NewHost, Origin};
+pub use discovery::Discovery;
+pub use files::FleetFiles;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///
@@ -40,7 +60,7 @@ pub fn check_syntax(source: &str) -> Result<(), Error> {
     parse_source(source).map(drop)
 }
 
-/// Lists the hosts in `nixosConfigurations`, in the order of the file; none if the flake has no
+/// Lists the hosts in `nixosConfigurations`, in the order of the search; none if the flake has no
 /// such output.
 ///
 /// Of a union with a computed part, only the literal hosts are listed.
@@ -48,11 +68,18 @@ pub fn check_syntax(source: &str) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Parse`]; [`Error::Unsupported`] if all hosts are computed.
-pub fn list_configurations(source: &str) -> Result<Vec<String>, Error> {
-    let root = parse_source(source)?;
-    let found = locate_hosts(&root);
+pub fn list_hosts(files: &dyn FleetFiles, flake: &str) -> Result<Vec<String>, FileError> {
+    let sources = Sources::new(files);
+    let (file, found) = open_output(&sources, flake, &[CONFIGURATIONS])?;
+    if let Some(discovery) = discover(&sources, &file, &[CONFIGURATIONS], &found) {
+        return Ok(discovery.hosts);
+    }
     if let (true, Some(obstacle)) = (found.sets.is_empty(), found.obstacles.first()) {
-        return Err(cannot_list(source, obstacle));
+        let place = sources.file_of(&obstacle.node).unwrap_or(file);
+        return Err(FileError {
+            error: cannot_list(&place.text, &[CONFIGURATIONS], obstacle),
+            file: place.path.clone(),
+        });
     }
     let mut names: Vec<String> = Vec::new();
     for host in found.hosts {
@@ -61,6 +88,15 @@ pub fn list_configurations(source: &str) -> Result<Vec<String>, Error> {
         }
     }
     Ok(names)
+}
+
+/// Lists the hosts of a flake without other files. See [`list_hosts`].
+///
+/// # Errors
+///
+/// As [`list_hosts`]
+pub fn list_configurations(source: &str) -> Result<Vec<String>, Error> {
+    list_hosts(&SingleFile(source), SingleFile::PATH).map_err(|error| error.error)
 }
 
 /// Returns the function that `value` calls, such as `mkHost`, if it cannot be defined: its name
@@ -92,99 +128,75 @@ pub fn undefined_function(source: &str, value: &str) -> Result<Option<String>, E
     }))
 }
 
-/// Adds a host to `nixosConfigurations`, and returns the new source.
+/// Adds a host to `nixosConfigurations`, in the file of `files` where its hosts are.
 ///
-/// `value` is the text of a Nix expression, such as `mkHost "web01"`. It may have several lines,
-/// indented relative to column 0. Sorted hosts stay sorted; otherwise the new one follows the last.
-/// The source stays unchanged if the host exists with an equal value, in any layout.
+/// Sorted hosts stay sorted; otherwise the new one follows the last. Nothing is edited if the host
+/// exists with an equal value, in any layout.
 ///
 /// # Errors
 ///
-/// [`Error::Parse`]; [`Error::Invalid`] for a `value` that is not an expression; [`Error::Exists`]
-/// for a host that exists with another value; [`Error::Unsupported`] for a flake that cannot take
-/// an entry.
-pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String, Error> {
-    let root = parse_source(source)?;
-    let value = NewValue::parse(host, value)?;
-    let found = locate_hosts(&root);
-    if let Some(existing) = found.find_host(host) {
-        let is_equal = existing
-            .value
-            .as_ref()
-            .is_some_and(|node| significant_tokens(node) == value.tokens);
-        return if is_equal {
-            Ok(source.to_owned())
-        } else {
-            Err(Error::Exists {
-                entry: format!("`{host}` in `nixosConfigurations`"),
-                position: Position::at(source, node_range(&existing.attribute).start),
-            })
-        };
-    }
-    let Some(place) = choose_insertion(source, &found, host) else {
-        return Err(cannot_add(source, &found, host, &value.text));
-    };
-    let text = reindent(
-        &value.text,
-        &place.insertion.indent,
-        &place.insertion.line_break,
-        &value.strings,
-    );
-    let entry = format!(
-        "{}{} = {text};",
-        place.prefix,
-        format_name(host, place.quoted)
-    );
-    let result = place.insertion.insert(source, &entry);
-    verify_result(&result, host, &value)?;
-    Ok(result)
+/// [`Error::Parse`]; [`Error::Invalid`] for a value that is not an expression; [`Error::Exists`]
+/// for a host that exists with another value; [`Error::Individual`] if no value can be learnt;
+/// [`Error::Unsupported`] for a flake that cannot take an entry.
+pub fn add_host(
+    files: &dyn FleetFiles,
+    flake: &str,
+    host: &NewHost<'_>,
+) -> Result<Addition, FileError> {
+    add_to_output(files, flake, &[CONFIGURATIONS], host)
 }
 
-/// Removes `host`, and returns the new source; the same one if the host does not exist.
+/// Adds a host to a flake without other files, and returns the new source. See [`add_host`].
 ///
-/// The comment on the entry's line is removed, too. The removal reverts [`add_configuration`]
-/// exactly.
+/// `value` is the text of a Nix expression, such as `mkHost "web01"`. It may have several lines,
+/// indented relative to column 0.
+///
+/// # Errors
+///
+/// As [`add_host`]
+pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String, Error> {
+    let host = NewHost {
+        name: host,
+        value: Some(value),
+        address: None,
+        module: "",
+    };
+    let added = add_host(&SingleFile(source), SingleFile::PATH, &host);
+    let edit = added.map_err(|error| error.error)?.edit;
+    Ok(edit.map_or_else(|| source.to_owned(), |edit| edit.text))
+}
+
+/// Removes `host` from `nixosConfigurations`; no file is edited if the host does not exist.
+///
+/// The comment on the entry's line is removed, too. The removal reverts [`add_host`] exactly.
 ///
 /// # Errors
 ///
 /// [`Error::Parse`]; [`Error::Unsupported`] for a host that a computed part of the flake names.
+pub fn remove_host(
+    files: &dyn FleetFiles,
+    flake: &str,
+    host: &str,
+) -> Result<Vec<FileEdit>, FileError> {
+    let mut overlay = Overlay {
+        below: files,
+        edits: std::collections::BTreeMap::new(),
+    };
+    remove_from_output(&mut overlay, flake, &[CONFIGURATIONS], host)?;
+    let edits = overlay.edits.into_iter();
+    Ok(edits.map(|(path, text)| FileEdit { path, text }).collect())
+}
+
+/// Removes `host` from a flake without other files, and returns the new source. See
+/// [`remove_host`].
+///
+/// # Errors
+///
+/// As [`remove_host`]
 pub fn remove_configuration(source: &str, host: &str) -> Result<String, Error> {
-    remove::remove_configuration(source, host)
-}
-
-/// The value of a new host.
-struct NewValue {
-    text: String,
-    tokens: Vec<String>,
-    strings: Vec<std::ops::Range<usize>>,
-}
-
-impl NewValue {
-    fn parse(host: &str, text: &str) -> Result<Self, Error> {
-        let invalid = |message: String| Error::Invalid {
-            value: format!("the flake entry of `{host}`"),
-            language: Language::Nix,
-            message,
-        };
-        let text = text.trim();
-        let root = parse_source(text).map_err(|error| invalid(error.message_without_language()))?;
-        let expression = sole_expression(&root, text)
-            .ok_or_else(|| invalid("it begins or ends with a comment".to_owned()))?;
-        Ok(Self {
-            text: text.to_owned(),
-            tokens: significant_tokens(&expression),
-            strings: string_ranges(&expression),
-        })
-    }
-}
-
-/// Checks that the result parses, and that the host has its value.
-fn verify_result(result: &str, host: &str, value: &NewValue) -> Result<(), Error> {
-    let root = parse_source(result)?;
-    let found = locate_hosts(&root);
-    let actual = found.find_host(host).and_then(|host| host.value.as_ref());
-    if actual.is_some_and(|node| significant_tokens(node) == value.tokens) {
-        return Ok(());
-    }
-    Err(cannot_add(result, &found, host, &value.text))
+    let edits = remove_host(&SingleFile(source), SingleFile::PATH, host);
+    let mut edits = edits.map_err(|error| error.error)?;
+    Ok(edits
+        .pop()
+        .map_or_else(|| source.to_owned(), |edit| edit.text))
 }

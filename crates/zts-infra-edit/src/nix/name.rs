@@ -1,28 +1,19 @@
 //! The names of attributes: parsed from a source, and formatted for one.
 
-use rnix::ast::{self, InterpolPart};
+use rnix::ast;
+
+use super::expression::literal_string;
 
 /// Returns the name of an attribute; `None` if it is computed (`${…}`).
 pub(super) fn attribute_name(attribute: &ast::Attr) -> Option<String> {
     match attribute {
         ast::Attr::Ident(identifier) => Some(identifier.to_string()),
-        ast::Attr::Str(string) => string_value(string),
+        ast::Attr::Str(string) => literal_string(string),
         ast::Attr::Dynamic(dynamic) => match dynamic.expr()? {
-            ast::Expr::Str(string) => string_value(&string),
+            ast::Expr::Str(string) => literal_string(&string),
             _ => None,
         },
     }
-}
-
-fn string_value(string: &ast::Str) -> Option<String> {
-    let mut name = String::new();
-    for part in string.normalized_parts() {
-        match part {
-            InterpolPart::Literal(text) => name.push_str(&text),
-            InterpolPart::Interpolation(_) => return None,
-        }
-    }
-    Some(name)
 }
 
 /// Formats a name: bare if Nix can read it so, and quoted otherwise or if `quoted`.

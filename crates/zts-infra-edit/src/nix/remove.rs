@@ -1,62 +1,110 @@
-//! Removes a host from `nixosConfigurations`.
+//! Removes a host from an output of a flake.
 
 use std::ops::Range;
 
 use rnix::{SyntaxKind, SyntaxNode};
 
+use super::add::open_output;
+use super::files::{Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry};
 use super::insertion::{choose_insertion, layout_block};
-use super::locate::locate_hosts;
 use super::parse::{node_range, parse_source, significant_tokens};
 use super::unsupported::{cannot_remove, unsupported_shape};
-use crate::error::Error;
+use crate::error::FileError;
 use crate::text::splice;
 
-/// See [`super::remove_configuration`].
-pub(super) fn remove_configuration(source: &str, host: &str) -> Result<String, Error> {
-    let mut current = source.to_owned();
+/// Removes all entries of `host` from the output at the path `output`, in the edits of `files`.
+pub(super) fn remove_from_output(
+    files: &mut Overlay<'_>,
+    flake: &str,
+    output: &[&str],
+    host: &str,
+) -> Result<(), FileError> {
     loop {
-        let root = parse_source(&current)?;
-        let found = locate_hosts(&root);
-        let Some(entry) = found.find_host(host) else {
-            return match cannot_remove(&current, &found, host) {
-                Some(error) => Err(error),
-                None => Ok(current),
+        let edit = {
+            let sources = Sources::new(files);
+            let (file, found) = open_output(&sources, flake, output)?;
+            let place = |node: &SyntaxNode| sources.file_of(node).unwrap_or_else(|| file.clone());
+            let Some(entry) = found.find_host(host) else {
+                return match cannot_remove(&found, output, host, place) {
+                    Some(error) => Err(error),
+                    None => Ok(()),
+                };
             };
+            let place = place(&entry.entry);
+            let removal = Removal {
+                files,
+                flake,
+                output,
+                found: &found,
+                host: entry,
+                place: &place,
+            };
+            let result = removal.remove_entry().ok_or_else(|| FileError {
+                file: place.path.clone(),
+                error: unsupported_shape(
+                    &place.text,
+                    &entry.entry,
+                    "this entry cannot be removed safely",
+                ),
+            })?;
+            (place.path.clone(), result)
         };
-        current = remove_entry(&current, &found, entry).ok_or_else(|| {
-            unsupported_shape(
-                &current,
-                &entry.entry,
-                "this entry cannot be removed safely",
-            )
-        })?;
+        files.edits.extend([edit]);
     }
 }
 
-/// Tries the candidates for the removal. Returns the first that reverts the entry's addition
-/// exactly, else the first that leaves the others unchanged.
-fn remove_entry(source: &str, found: &FlakeHosts, host: &HostEntry) -> Option<String> {
-    let mut fallback = None;
-    for (range, replacement) in removal_candidates(source, host)? {
-        let result = splice(source, range, &[&replacement]);
-        let Ok(root) = parse_source(&result) else {
-            continue;
-        };
-        let rest = locate_hosts(&root);
-        if !keeps_others(found, &rest, host) {
-            continue;
-        }
-        let again = choose_insertion(&result, &rest, &host.name);
-        let entry = &source[node_range(&host.entry)];
-        if again.is_some_and(|again| again.insertion.insert(&result, entry) == source) {
-            return Some(result);
-        }
-        fallback.get_or_insert(result);
-    }
-    fallback
+/// The removal of one entry.
+struct Removal<'a> {
+    files: &'a Overlay<'a>,
+    flake: &'a str,
+    output: &'a [&'a str],
+    found: &'a FlakeHosts,
+    host: &'a HostEntry,
+    place: &'a SourceFile,
 }
 
+impl Removal<'_> {
+    /// Tries the candidates for the removal. Returns the first that reverts the entry's addition
+    /// exactly, else the first that leaves the others unchanged.
+    fn remove_entry(&self) -> Option<String> {
+        let source = &self.place.text;
+        let mut fallback = None;
+        for (range, replacement) in removal_candidates(source, self.host)? {
+            let result = splice(source, range, &[&replacement]);
+            if parse_source(&result).is_err() {
+                continue;
+            }
+            let edits = [(self.place.path.clone(), result.clone())].into();
+            let overlay = Overlay {
+                below: self.files,
+                edits,
+            };
+            let sources = Sources::new(&overlay);
+            let Ok((_, rest)) = open_output(&sources, self.flake, self.output) else {
+                continue;
+            };
+            if !keeps_others(self.found, &rest, self.host) {
+                continue;
+            }
+            if self.is_reverted(&result, &rest) {
+                return Some(result);
+            }
+            fallback.get_or_insert(result);
+        }
+        fallback
+    }
+
+    /// Returns whether the addition of the entry to `result` gives the source.
+    fn is_reverted(&self, result: &str, rest: &FlakeHosts) -> bool {
+        let entry = &self.place.text[node_range(&self.host.entry)];
+        [true, false].into_iter().any(|has_value| {
+            let set = rest.choose_set(has_value);
+            let again = choose_insertion(result, rest, set, &self.host.name);
+            again.is_some_and(|again| again.insertion.insert(result, entry) == self.place.text)
+        })
+    }
+}
 fn removal_candidates(source: &str, host: &HostEntry) -> Option<Vec<(Range<usize>, String)>> {
     if host.entry.kind() == SyntaxKind::NODE_INHERIT && count_inherited_names(&host.entry) > 1 {
         return Some(vec![(

@@ -3,15 +3,20 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::expression::{function_text, inner_expression, mentions_name, update_operands};
-use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle};
+use super::call::{HostsArgument, element_name, hosts_argument, list_argument};
+use super::expression::{
+    concatenated_lists, function_body, function_text, inner_expression, mentions_name,
+    update_operands,
+};
+use super::files::{SourceFile, Sources, file_expression};
+use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
 use super::name::attribute_name;
 use super::parse::untyped;
 use super::scope::{Binding, entry_path, list_entries, resolve_variable};
 
-/// The variables on the way to an expression, the last one first. A definition that leads to one of
-/// them again is recursive.
-pub(super) struct Trail<'a> {
+/// The variables and files on the way to an expression, the last one first. A definition that leads
+/// to one of them again is recursive.
+struct Trail<'a> {
     scope: &'a SyntaxNode,
     variable: &'a str,
     outer: Option<&'a Trail<'a>>,
@@ -26,28 +31,43 @@ impl Trail<'_> {
     }
 }
 
-type MaybeTrail<'a> = Option<&'a Trail<'a>>;
+/// The files of a search, and its way so far.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) sources: &'a Sources<'a>,
+    trail: Option<&'a Trail<'a>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(sources: &'a Sources<'a>) -> Self {
+        Self {
+            sources,
+            trail: None,
+        }
+    }
+
+    fn has_passed(self, scope: &SyntaxNode, variable: &str) -> bool {
+        self.trail
+            .is_some_and(|trail| trail.contains(scope, variable))
+    }
+}
 
 /// Finds the hosts in the set at `path` of the value of `expression`.
 pub(super) fn search_expression(
     expression: &ast::Expr,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
 ) -> FlakeHosts {
     let expression = inner_expression(expression);
     let here = untyped(&expression);
     if let Some((left, right)) = update_operands(&expression) {
-        return search_union(&left, &right, path, trail);
+        return search_union(&left, &right, path, context);
     }
     match &expression {
-        ast::Expr::AttrSet(_) => search_entries(&here, path, trail),
-        ast::Expr::Ident(variable) => search_variable(&variable.to_string(), &here, path, trail),
-        ast::Expr::Select(select) => search_selection(select, path, trail),
-        ast::Expr::Apply(call) => FlakeHosts::with_obstacle(
-            &here,
-            path,
-            format!("it is computed by `{}`", function_text(call)),
-        ),
+        ast::Expr::AttrSet(_) => search_entries(&here, path, context),
+        ast::Expr::Ident(variable) => search_variable(&variable.to_string(), &here, path, context),
+        ast::Expr::Select(select) => search_selection(select, path, context),
+        ast::Expr::Apply(call) => search_call(call, path, context),
         ast::Expr::IfElse(_) => FlakeHosts::with_obstacle(&here, path, "it is chosen by an `if`"),
         _ => FlakeHosts::with_obstacle(&here, path, "it is computed, not written as a set"),
     }
@@ -59,10 +79,10 @@ fn search_union(
     left: &ast::Expr,
     right: &ast::Expr,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
 ) -> FlakeHosts {
-    let on_right = search_expression(right, path, trail);
-    let mut on_left = search_expression(left, path, trail);
+    let on_right = search_expression(right, path, context);
+    let mut on_left = search_expression(left, path, context);
     if let Some(first) = path.first() {
         let computed = !on_right.obstacles.is_empty();
         if !on_right.sets.is_empty() || (computed && mentions_name(&untyped(right), first)) {
@@ -76,23 +96,176 @@ fn search_union(
     on_left
 }
 
+/// Searches the value of a call: a file that it imports, or an argument with the hosts.
+fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeHosts {
+    let computed = || {
+        let reason = format!("it is computed by `{}`", function_text(call));
+        FlakeHosts::with_obstacle(&untyped(call), path, reason)
+    };
+    let found = match hosts_argument(call, path.is_empty()) {
+        HostsArgument::Import(file) => search_import(&file, path, context),
+        HostsArgument::Union(left, right) => Some(search_union(&left, &right, path, context)),
+        HostsArgument::Same(value) => Some(search_expression(&value, path, context)),
+        HostsArgument::Set(set) => Some(search_expression(&set, path, context).into_argument()),
+        HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
+        HostsArgument::None => None,
+    };
+    found.unwrap_or_else(computed)
+}
+
+/// Searches the file that `import` reads, or the result of its function; `None` for a file that
+/// cannot be located or read.
+fn search_import(file: &ast::Expr, path: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
+    let found = in_file(file, path, context, |expression, context| {
+        search_expression(&function_body(expression), path, context)
+    })?;
+    if found.is_empty() && path.is_empty() {
+        let reason = format!("no hosts are found in `{file}`");
+        return Some(FlakeHosts::with_obstacle(&untyped(file), path, reason));
+    }
+    Some(found)
+}
+
+/// Calls `search` with the expression of an imported file.
+pub(super) fn in_file(
+    file: &ast::Expr,
+    path: &[&str],
+    context: Context<'_>,
+    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
+) -> Option<FlakeHosts> {
+    let here = untyped(file);
+    match context.sources.open_import(file)? {
+        Ok(opened) => Some(in_source(&opened, context, search)),
+        Err(error) => {
+            let reason = format!("`{here}` cannot be read: {error}");
+            Some(FlakeHosts::with_obstacle(&here, path, reason))
+        }
+    }
+}
+
+/// Calls `search` with the expression of a parsed file, unless the search came through it.
+pub(super) fn in_source(
+    file: &SourceFile,
+    context: Context<'_>,
+    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
+) -> FlakeHosts {
+    if context.has_passed(&file.root, "") {
+        return FlakeHosts::default();
+    }
+    let trail = Trail {
+        scope: &file.root,
+        variable: "",
+        outer: context.trail,
+    };
+    let context = Context {
+        trail: Some(&trail),
+        ..context
+    };
+    file_expression(file).map_or_else(FlakeHosts::default, |expression| {
+        search(&expression, context)
+    })
+}
+
+/// Finds the hosts in a list of names, or of sets and calls with a name.
+fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts {
+    let list = inner_expression(list);
+    let here = untyped(&list);
+    let computed = |reason: String| FlakeHosts::with_obstacle(&here, &[], reason);
+    if let Some((left, right)) = concatenated_lists(&list) {
+        let mut found = search_list(&left, context);
+        found.append(search_list(&right, context));
+        return found;
+    }
+    match &list {
+        ast::Expr::List(elements) => search_elements(elements, &here),
+        ast::Expr::Ident(variable) => match resolve_variable(&variable.to_string(), &here) {
+            Binding::Entry(scope) if !context.has_passed(&scope, &variable.to_string()) => {
+                search_list_variable(&variable.to_string(), &scope, context)
+            }
+            _ => computed(format!("its names come from `{variable}`")),
+        },
+        ast::Expr::Apply(call) => match list_argument(call) {
+            HostsArgument::List(list) => search_list(&list, context),
+            HostsArgument::Set(set) => search_expression(&set, &[], context),
+            HostsArgument::Import(file) => in_file(&file, &[], context, |expression, context| {
+                search_list(&function_body(expression), context)
+            })
+            .unwrap_or_else(|| computed(format!("its names are in `{file}`"))),
+            _ => computed(format!(
+                "its names are computed by `{}`",
+                function_text(call)
+            )),
+        },
+        _ => computed("its names are computed".to_owned()),
+    }
+}
+
+fn search_list_variable(variable: &str, scope: &SyntaxNode, context: Context<'_>) -> FlakeHosts {
+    let trail = Trail {
+        scope,
+        variable,
+        outer: context.trail,
+    };
+    let context = Context {
+        trail: Some(&trail),
+        ..context
+    };
+    let mut values = list_entries(scope)
+        .into_iter()
+        .filter_map(|entry| match entry {
+            ast::Entry::AttrpathValue(entry) => {
+                let path = entry_path(&entry);
+                let is_variable = path.len() == 1 && path[0].0.as_deref() == Some(variable);
+                entry.value().filter(|_| is_variable)
+            }
+            ast::Entry::Inherit(_) => None,
+        });
+    match values.next() {
+        Some(value) => search_list(&value, context),
+        None => FlakeHosts::with_obstacle(scope, &[], format!("its names come from `{variable}`")),
+    }
+}
+
+fn search_elements(list: &ast::List, here: &SyntaxNode) -> FlakeHosts {
+    let mut found = FlakeHosts::default();
+    found.add_set(here, SetKind::List);
+    for element in list.items() {
+        let Some((name, string)) = element_name(&element) else {
+            continue;
+        };
+        let is_name = matches!(element, ast::Expr::Str(_));
+        found.hosts.push(HostEntry {
+            name,
+            entry: untyped(&element),
+            attribute: untyped(&string),
+            value: (!is_name).then(|| untyped(&element)),
+            container: here.clone(),
+        });
+    }
+    found
+}
+
 fn search_variable(
     variable: &str,
     place: &SyntaxNode,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
 ) -> FlakeHosts {
     match resolve_variable(variable, place) {
-        Binding::Entry(scope) if trail.is_some_and(|trail| trail.contains(&scope, variable)) => {
+        Binding::Entry(scope) if context.has_passed(&scope, variable) => {
             FlakeHosts::with_obstacle(place, path, "it is defined by itself")
         }
         Binding::Entry(scope) => {
             let trail = Trail {
                 scope: &scope,
                 variable,
-                outer: trail,
+                outer: context.trail,
             };
-            search_entries(&scope, &[&[variable], path].concat(), Some(&trail))
+            let context = Context {
+                trail: Some(&trail),
+                ..context
+            };
+            search_entries(&scope, &[&[variable], path].concat(), context)
         }
         Binding::Argument => FlakeHosts::with_obstacle(
             place,
@@ -108,7 +281,7 @@ fn search_variable(
 }
 
 /// Searches a selection such as `hosts.servers`, if the file defines `hosts`.
-fn search_selection(select: &ast::Select, path: &[&str], trail: MaybeTrail<'_>) -> FlakeHosts {
+fn search_selection(select: &ast::Select, path: &[&str], context: Context<'_>) -> FlakeHosts {
     let here = untyped(select);
     let attributes = select.attrpath().into_iter().flat_map(|path| path.attrs());
     let names: Option<Vec<String>> = attributes
@@ -117,7 +290,7 @@ fn search_selection(select: &ast::Select, path: &[&str], trail: MaybeTrail<'_>) 
     let set = select.expr().filter(|_| select.default_expr().is_none());
     if let (Some(set), Some(names)) = (set, names) {
         let names = names.iter().map(String::as_str).chain(path.iter().copied());
-        let found = search_expression(&set, &names.collect::<Vec<_>>(), trail);
+        let found = search_expression(&set, &names.collect::<Vec<_>>(), context);
         let inside =
             |obstacle: &Obstacle| obstacle.node.ancestors().any(|ancestor| ancestor == here);
         if !found.is_empty() && !found.obstacles.iter().any(inside) {
@@ -132,19 +305,19 @@ fn search_selection(select: &ast::Select, path: &[&str], trail: MaybeTrail<'_>) 
 pub(super) fn search_entries(
     container: &SyntaxNode,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
 ) -> FlakeHosts {
     let mut found = FlakeHosts::default();
     if path.is_empty() {
-        found.add_set(container, false);
+        found.add_set(container, SetKind::Plain);
     }
     for entry in list_entries(container) {
         match entry {
             ast::Entry::AttrpathValue(entry) => {
-                search_entry(&entry, container, path, trail, &mut found);
+                search_entry(&entry, container, path, context, &mut found);
             }
             ast::Entry::Inherit(inherit) => {
-                search_inherit(&inherit, container, path, trail, &mut found);
+                search_inherit(&inherit, container, path, context, &mut found);
             }
         }
     }
@@ -155,7 +328,7 @@ fn search_entry(
     entry: &ast::AttrpathValue,
     container: &SyntaxNode,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
     found: &mut FlakeHosts,
 ) {
     let attributes = entry_path(entry);
@@ -168,11 +341,11 @@ fn search_entry(
         return;
     };
     if attributes.len() <= path.len() {
-        found.append(search_expression(&value, &path[common..], trail));
+        found.append(search_expression(&value, &path[common..], context));
         return;
     }
     if !path.is_empty() {
-        found.add_set(container, true);
+        found.add_set(container, SetKind::Dotted);
     }
     let (name, attribute) = attributes[common].clone();
     let Some(name) = name else { return };
@@ -189,7 +362,7 @@ fn search_inherit(
     inherit: &ast::Inherit,
     container: &SyntaxNode,
     path: &[&str],
-    trail: MaybeTrail<'_>,
+    context: Context<'_>,
     found: &mut FlakeHosts,
 ) {
     for attribute in inherit.attrs() {
@@ -206,10 +379,10 @@ fn search_inherit(
             }),
             [first, rest @ ..] if name == *first => {
                 found.append(match inherit.from().and_then(|from| from.expr()) {
-                    Some(from) => search_expression(&from, path, trail),
+                    Some(from) => search_expression(&from, path, context),
                     // Resolved outside of the set, so that a `rec` set does not find itself.
                     None => match container.parent() {
-                        Some(outside) => search_variable(&name, &outside, rest, trail),
+                        Some(outside) => search_variable(&name, &outside, rest, context),
                         None => FlakeHosts::with_obstacle(
                             &untyped(inherit),
                             rest,

@@ -1,13 +1,15 @@
 //! The errors for flakes that cannot be edited safely, with the edit to make by hand.
 
+use std::rc::Rc;
+
 use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::expression::has_token;
+use super::files::SourceFile;
 use super::flake_hosts::{FlakeHosts, Obstacle};
-use super::locate::CONFIGURATIONS;
 use super::name::format_name;
 use super::parse::node_range;
-use crate::error::{Error, ManualEdit, Position};
+use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
 
 /// Returns the error for a shape that cannot be edited.
@@ -16,8 +18,8 @@ pub(super) fn unsupported_shape(source: &str, node: &SyntaxNode, problem: &str) 
 }
 
 /// Returns the error for hosts that cannot be listed.
-pub(super) fn cannot_list(source: &str, obstacle: &Obstacle) -> Error {
-    let problem = format!("cannot read `{CONFIGURATIONS}`: {}", obstacle.reason);
+pub(super) fn cannot_list(source: &str, output: &[&str], obstacle: &Obstacle) -> Error {
+    let problem = format!("cannot read `{}`: {}", output.join("."), obstacle.reason);
     unsupported(
         source,
         &obstacle.node,
@@ -35,19 +37,26 @@ fn unsupported(source: &str, node: &SyntaxNode, problem: &str, instruction: &str
 }
 
 /// Returns the error for a host that cannot be added, with the lines to add.
-pub(super) fn cannot_add(source: &str, found: &FlakeHosts, host: &str, value: &str) -> Error {
-    let problem = |reason: &str| format!("cannot add `{host}` to `{CONFIGURATIONS}`: {reason}");
+pub(super) fn cannot_add(
+    source: &str,
+    found: &FlakeHosts,
+    output: &[&str],
+    host: &str,
+    value: &str,
+) -> Error {
+    let output = output.join(".");
+    let problem = |reason: &str| format!("cannot add `{host}` to `{output}`: {reason}");
     match found.obstacles.first() {
         Some(obstacle) => Error::Unsupported {
             problem: problem(&obstacle.reason),
             position: Position::at(source, node_range(&obstacle.node).start),
-            manual_edit: addition_by_hand(source, obstacle, host, value),
+            manual_edit: addition_by_hand(source, obstacle, &output, host, value),
         },
         None => Error::Unsupported {
             problem: problem("no set is found that can take it"),
             position: Position { line: 1, column: 1 },
             manual_edit: ManualEdit::Add {
-                lines: format_entry(host, value, &format!("{CONFIGURATIONS}."), ""),
+                lines: format_entry(host, value, &format!("{output}."), ""),
                 place: "to the set of outputs".to_owned(),
             },
         },
@@ -55,7 +64,13 @@ pub(super) fn cannot_add(source: &str, found: &FlakeHosts, host: &str, value: &s
 }
 
 /// Returns the lines that add a host in spite of the obstacle, and their place.
-fn addition_by_hand(source: &str, obstacle: &Obstacle, host: &str, value: &str) -> ManualEdit {
+fn addition_by_hand(
+    source: &str,
+    obstacle: &Obstacle,
+    output: &str,
+    host: &str,
+    value: &str,
+) -> ManualEdit {
     let range = node_range(&obstacle.node);
     let (lines, place) = match &obstacle.prefix {
         None => {
@@ -75,7 +90,7 @@ fn addition_by_hand(source: &str, obstacle: &Obstacle, host: &str, value: &str) 
             (format!("// {{\n  {entry}\n}}"), place)
         }
         Some(_) => {
-            let place = format!("to the set that `{CONFIGURATIONS}` is made from");
+            let place = format!("to the set that `{output}` is made from");
             (format_entry(host, value, "", ""), place)
         }
     };
@@ -101,17 +116,27 @@ fn can_precede_update(node: &SyntaxNode) -> bool {
 }
 
 /// Returns the error for a host that a computed part of the flake names.
-pub(super) fn cannot_remove(source: &str, found: &FlakeHosts, host: &str) -> Option<Error> {
+pub(super) fn cannot_remove(
+    found: &FlakeHosts,
+    output: &[&str],
+    host: &str,
+    place: impl Fn(&SyntaxNode) -> Rc<SourceFile>,
+) -> Option<FileError> {
     let obstacle = found
         .obstacles
         .iter()
         .find(|obstacle| names_host(&obstacle.node, host))?;
     let problem = format!(
-        "cannot remove `{host}` from `{CONFIGURATIONS}`: {}",
+        "cannot remove `{host}` from `{}`: {}",
+        output.join("."),
         obstacle.reason
     );
     let instruction = format!("remove `{host}` from this expression by hand");
-    Some(unsupported(source, &obstacle.node, &problem, &instruction))
+    let file = place(&obstacle.node);
+    Some(FileError {
+        file: file.path.clone(),
+        error: unsupported(&file.text, &obstacle.node, &problem, &instruction),
+    })
 }
 
 /// Returns whether `node` contains `host` as a string or as the name of an attribute, not as a

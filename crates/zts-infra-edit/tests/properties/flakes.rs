@@ -19,7 +19,7 @@ const fn shape(frame: &'static str, path: &'static str, own: &'static [&'static 
     Shape { frame, path, own }
 }
 
-const SHAPES: [Shape; 12] = [
+const SHAPES: [Shape; 17] = [
     shape(
         "{ outputs = inputs: { nixosConfigurations = {%}; }; }",
         "",
@@ -66,19 +66,44 @@ const SHAPES: [Shape; 12] = [
         &[],
     ),
     shape(
-        "{\n  outputs = i: i.parts.mkFlake { } ({ ... }: {\n    flake = { nixosConfigurations = {%}; };\n  });\n}\n",
+        "{\n  inputs.parts.url = \"github:hercules-ci/flake-parts\";\n  outputs = i: i.parts.lib.mkFlake { } ({ ... }: {\n    flake = { nixosConfigurations = {%}; };\n  });\n}\n",
         "",
         &[],
     ),
     shape(
         "{\n  outputs = _: {\n    nixosConfigurations = f [ \"zz\" ] // {%};\n  } // each (s: { });\n}\n",
         "",
-        &[],
+        &["zz"],
     ),
     shape(
         "{\n  outputs = _: {\n    nixosConfigurations = { zzz = 1; } // {%};\n  };\n}\n",
         "",
         &["zzz"],
+    ),
+    shape(
+        "{\n  outputs = _: {\n    nixosConfigurations = lib.mapAttrs (name: host: f name host) {%};\n  };\n}\n",
+        "",
+        &[],
+    ),
+    shape(
+        "{\n  outputs = _: let machines = {%};\n in {\n    nixosConfigurations = builtins.mapAttrs f machines;\n  };\n}\n",
+        "",
+        &[],
+    ),
+    shape(
+        "{\n  outputs = i: i.fup.lib.mkFlake {\n    inherit (i) self;\n    hosts = {%};\n  };\n}\n",
+        "",
+        &[],
+    ),
+    shape(
+        "{\n  outputs = i: i.fup.lib.mkFlake {\n    inherit (i) self;\n    hosts.zzz = 1;%};\n}\n",
+        "hosts.",
+        &["zzz"],
+    ),
+    shape(
+        "{\n  outputs = i: i.flake-parts.lib.mkFlake { } {\n    lite-config = { hosts = {%}; };\n  };\n}\n",
+        "",
+        &[],
     ),
 ];
 
@@ -192,6 +217,60 @@ proptest! {
         if let Ok(result) = nix::remove_configuration(&source, "web05") {
             nix::check_syntax(&result).unwrap();
         }
+    }
+}
+
+/// A list of hosts in a call, which goes in at `%`.
+const LISTS: [&str; 4] = [
+    "{ outputs = _: { nixosConfigurations = lib.genAttrs [%] f; }; }",
+    "{\n  outputs = _: {\n    nixosConfigurations = builtins.listToAttrs (map f [%]);\n  };\n}\n",
+    "{\n  outputs = _: let\n    names = [%];\n  in {\n    nixosConfigurations = lib.genAttrs names (n: f n);\n  };\n}\n",
+    "{\n\toutputs = _: {\n\t\tnixosConfigurations = lib.genAttrs ([ \"zzz\" ] ++ [%]) f;\n\t};\n}\n",
+];
+
+prop_compose! {
+    fn list()(names in names(), last in before_entry(), shape in 0..LISTS.len(), crlf in any::<bool>())(
+        elements in names.iter().map(|name| element(name)).collect::<Vec<_>>(),
+        names in Just(names),
+        last in Just(last),
+        shape in Just(shape),
+        crlf in Just(crlf),
+    ) -> Flake {
+        let own = (shape == 3).then(|| "zzz".to_owned());
+        let source = LISTS[shape].replacen('%', &(elements.concat() + &last), 1);
+        let names = own.into_iter().chain(names).collect();
+        Flake { source: with_line_breaks(source, crlf), names }
+    }
+}
+
+fn element(name: &str) -> impl Strategy<Value = String> + use<> {
+    let name = name.to_owned();
+    let tail =
+        prop_oneof![4 => Just(" "), 1 => Just(" # x\n"), 1 => Just(" /* y */"), 1 => Just("\n")];
+    (before_entry(), tail).prop_map(move |(before, tail)| format!("{before}\"{name}\"{tail}"))
+}
+
+proptest! {
+    #![proptest_config(crate::config())]
+
+    #[test]
+    fn adding_to_a_list_and_removing(flake in list(), name in new_name()) {
+        let source = flake.source;
+        prop_assert_eq!(&nix::list_configurations(&source).unwrap(), &flake.names);
+        let result = nix::add_configuration(&source, &name, "1").unwrap();
+        if flake.names.contains(&name) {
+            prop_assert_eq!(result, source);
+            return Ok(());
+        }
+        nix::check_syntax(&result).unwrap();
+        assert_only_inserted(&source, &result);
+        let mut names = nix::list_configurations(&result).unwrap();
+        names.sort();
+        let mut expected = flake.names.clone();
+        expected.push(name.clone());
+        expected.sort();
+        prop_assert_eq!(names, expected);
+        prop_assert_eq!(nix::remove_configuration(&result, &name).unwrap(), source);
     }
 }
 

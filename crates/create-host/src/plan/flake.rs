@@ -1,0 +1,196 @@
+//! The entry of a host in the flake.
+
+use zts_cli::Failure;
+use zts_infra_edit::{
+    Error, FileError,
+    nix::{self, Discovery, FleetFiles, NewHost, Origin},
+};
+
+use super::{identity::is_in_flake, sources::Sources};
+use crate::{
+    change::ChangeSet,
+    failure::edit_failure,
+    fleet::{SETTINGS_FILE, Settings},
+    host::{HostAddress, HostName},
+    placeholders::{Placeholders, Values},
+};
+
+/// The host of a new entry.
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a HostName,
+    pub(super) address: Option<HostAddress>,
+    pub(super) values: &'a Values,
+    /// True if the fleet has the host. Its entry in the flake is then its owner's.
+    pub(super) is_known: bool,
+}
+
+/// A reason not to add an entry.
+pub(super) enum EntryFailure {
+    /// Another host has the name, at this place.
+    InUse(String),
+    Other(Failure),
+}
+
+impl From<Failure> for EntryFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+/// Adds the host to the flake. Returns a note of what its entry was learnt from.
+pub(super) fn add_entry(
+    entry: &Entry<'_>,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &mut ChangeSet,
+) -> Result<Option<String>, EntryFailure> {
+    if sources.flake.is_none() {
+        return Ok(None);
+    }
+    let (name, flake) = (entry.name.as_str(), settings.paths.flake.as_str());
+    let files = &sources.tree;
+    // for a flake that cannot be read, the edit fails with the lines to add
+    if entry.is_known && is_in_flake(entry.name, sources, settings) {
+        return Ok(None);
+    }
+    let given = settings.text.flake_entry.as_ref().map(|text| {
+        Placeholders::BRACES.fill(text.as_str(), entry.values, |servers| quote(servers, " "))
+    });
+    let address = entry.address.map(|address| address.to_string());
+    let host = NewHost {
+        name,
+        value: given.as_deref(),
+        address: address.as_deref(),
+        module: &format!("{}/{name}", settings.paths.hosts),
+    };
+    let added = nix::add_host(files, flake, &host).map_err(explain_failure)?;
+    if let Origin::Discovered(discovery) = &added.origin {
+        return Ok(Some(check_discovery(
+            discovery, entry.name, sources, settings, changes,
+        )?));
+    }
+    let Some(edit) = added.edit else {
+        return Ok(None);
+    };
+    let before = files.read(&edit.path).unwrap_or_default();
+    if let (Some(text), Origin::Given) = (&given, &added.origin) {
+        check_function(text, &before, &edit.path, entry.name)?;
+    }
+    changes.add_edit(&edit.path, &before, edit.text);
+    let place = format!("the entry of `{name}` in `{}`", edit.path);
+    Ok(match added.origin {
+        Origin::Learnt(like) => Some(format!("{place} has the form of the entry of `{like}`")),
+        Origin::First => Some(format!("{place} is the first one")),
+        Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => None,
+    })
+}
+
+/// Checks that the host's files are where the flake finds its hosts. Returns a note of that.
+fn check_discovery(
+    discovery: &Discovery,
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &ChangeSet,
+) -> Result<String, Failure> {
+    let flake = settings.paths.flake.as_str();
+    let reader = &discovery.reader;
+    let file = discovery.file.replace("{}", name.as_str());
+    if changes.has(&file) || sources.tree.read(&file).is_some() {
+        return Ok(format!(
+            "`{flake}` needs no entry: `{reader}` finds `{name}` by its file `{file}`"
+        ));
+    }
+    let failure = Failure::failed(format_args!(
+        "`{flake}` would not have `{name}`: `{reader}` finds hosts by files such as `{file}`, which the template does not make"
+    ));
+    Err(failure.hint(format!(
+        "set the folder of the hosts with `hosts` under `[paths]` in `{SETTINGS_FILE}`, and name the main file in `{}` as in that folder",
+        settings.paths.template
+    )))
+}
+
+/// Refuses a text from the settings that calls a function that the file does not have.
+fn check_function(text: &str, source: &str, file: &str, name: &HostName) -> Result<(), Failure> {
+    let Ok(Some(function)) = nix::undefined_function(source, text) else {
+        return Ok(());
+    };
+    let failure = Failure::usage(format_args!(
+        "`{file}` has no `{function}`, which the entry of `{name}` calls"
+    ));
+    Err(failure.hint(
+        "set the expression that makes a host in this flake with `flake_entry` under `[text]` in `fleet.toml`",
+    ))
+}
+
+fn explain_failure(failure: FileError) -> EntryFailure {
+    let FileError { file, error } = failure;
+    match &error {
+        Error::Exists { position, .. } => {
+            EntryFailure::InUse(format!("`{file}`, {position}, has a host of this name"))
+        }
+        Error::Invalid { .. } => invalid_entry(&error, "flake_entry").into(),
+        Error::Unsupported { .. } => unsupported_flake(edit_failure(&file, &error)).into(),
+        Error::Individual { candidates, .. } => edit_failure(&file, &error)
+            .hint(show_candidates(candidates))
+            .into(),
+        _ => edit_failure(&file, &error).into(),
+    }
+}
+
+/// Returns the setting that replaces learning, with texts of present hosts.
+fn show_candidates(candidates: &[String]) -> String {
+    let instruction = format!("set the text of new entries under `[text]` in `{SETTINGS_FILE}`");
+    let texts: Vec<String> = candidates
+        .iter()
+        .map(|text| format!("flake_entry = '''\n{text}\n'''"))
+        .collect();
+    match texts.as_slice() {
+        [] => format!("{instruction}, such as `flake_entry = 'mkHost \"{{hostname}}\"'`"),
+        texts => format!(
+            "{instruction}; the present hosts have, with `{{hostname}}` for the name:\n\n{}",
+            texts.join("\n\n")
+        ),
+    }
+}
+
+pub(super) fn invalid_entry(error: &Error, key: &str) -> Failure {
+    Failure::usage(error).hint(format!(
+        "it is set with `{key}` under `[text]` in `fleet.toml`"
+    ))
+}
+
+/// Adds the way without an edit: a flake that finds its hosts by itself.
+fn unsupported_flake(failure: Failure) -> Failure {
+    let hint = failure.hint_text().unwrap_or_default();
+    let hint = format!(
+        "{hint}\n\nthen run the same command again; if the flake finds its hosts by itself, set \
+         `flake_entry = \"\"` under `[text]` in `fleet.toml`"
+    );
+    failure.hint(hint)
+}
+
+pub(super) fn quote(texts: &[String], separator: &str) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    quoted.join(separator)
+}
+
+/// Removes the host from the flake.
+pub(super) fn remove_entry(
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &mut ChangeSet,
+) -> Result<(), Failure> {
+    if sources.flake.is_none() {
+        return Ok(());
+    }
+    let files = &sources.tree;
+    let edits = nix::remove_host(files, settings.paths.flake.as_str(), name.as_str())
+        .map_err(|failure| edit_failure(&failure.file, &failure.error))?;
+    for edit in edits {
+        let before = files.read(&edit.path).unwrap_or_default();
+        changes.add_edit(&edit.path, &before, edit.text);
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Flakes of other fleets: the entry is learnt from the other hosts.
+
+use crate::site::Site;
+
+/// Returns a site whose flake has this text, and whose settings name no text of an entry.
+fn site_with_flake(flake: &str) -> Site {
+    let site = Site::without_server("web01");
+    site.fleet.write("flake.nix", flake);
+    site.fleet.write("fleet.toml", "");
+    site.fleet.commit("Another flake");
+    site
+}
+
+/// Creates the host, again, and removes it. Returns the lines of the flake's files that were added.
+#[track_caller]
+fn create_and_remove(site: &Site) -> String {
+    let before = site.fleet.snapshot();
+    let created = site.create_files().succeed();
+    let shown = site.fleet.git(&["diff", "--unified=0", "--", "*.nix"]);
+    let again = site.create_files().succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.bare()
+        .args(["--hostname", "web01", "--remove", "--skip-vault"])
+        .succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    let notes = created
+        .stderr
+        .lines()
+        .filter(|line| line.contains("the entry of") || line.contains("needs no entry"));
+    let added = shown.lines().filter(|line| line.starts_with('+'));
+    let lines: Vec<&str> = added.chain(notes).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn hosts_as_an_argument() {
+    let site = site_with_flake(
+        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.mapAttrs mkHost {\n      db01 = { system = \"x86_64-linux\"; modules = [ ./hosts/db01 ]; };\n      ns1 = { system = \"x86_64-linux\"; modules = [ ./hosts/ns1 ]; };\n    };\n  };\n}\n",
+    );
+    insta::assert_snapshot!(create_and_remove(&site), @r#"
+    +++ b/flake.nix
+    +      web01 = { system = "x86_64-linux"; modules = [ ./hosts/web01 ]; };
+    the entry of `web01` in `flake.nix` has the form of the entry of `db01`
+    "#);
+}
+
+#[test]
+fn hosts_in_another_file() {
+    let site = site_with_flake(
+        "{\n  outputs = inputs: {\n    nixosConfigurations = import ./hosts { inherit inputs; };\n  };\n}\n",
+    );
+    let hosts = "{ inputs }:\nlet\n  mk = name: inputs.nixpkgs.lib.nixosSystem { modules = [ (./. + \"/${name}\") ]; };\nin\n{\n  db01 = mk \"db01\";\n  ns1 = mk \"ns1\";\n}\n";
+    site.fleet.write("hosts/default.nix", hosts);
+    site.fleet.commit("The hosts");
+    insta::assert_snapshot!(create_and_remove(&site), @r#"
+    +++ b/hosts/default.nix
+    +  web01 = mk "web01";
+    the entry of `web01` in `hosts/default.nix` has the form of the entry of `db01`
+    "#);
+}
+
+#[test]
+fn a_first_host() {
+    let site = site_with_flake(
+        "{\n  inputs.nixpkgs.url = \"github:NixOS/nixpkgs/nixos-26.05\";\n\n  outputs = inputs@{ nixpkgs, ... }: {\n    lib = { };\n  };\n}\n",
+    );
+    insta::assert_snapshot!(create_and_remove(&site), @r#"
+    +++ b/flake.nix
+    +    nixosConfigurations.web01 = nixpkgs.lib.nixosSystem {
+    +      system = "x86_64-linux";
+    +      specialArgs = { inherit inputs; };
+    +      modules = [ ./hosts/web01 ];
+    +    };
+    the entry of `web01` in `flake.nix` is the first one
+    "#);
+}
+
+#[test]
+fn hosts_with_nothing_in_common() {
+    let site = site_with_flake(
+        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = {\n      db01 = mkHost { name = \"db01\"; id = 1; };\n      ns1 = mkHost { name = \"ns1\"; id = 2; };\n    };\n  };\n}\n",
+    );
+    let output = site.create_files().run();
+    insta::assert_snapshot!(output, @r#"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix`, line 3, column 27: the entries in `nixosConfigurations` have too little in common for a new one
+
+    hint: set the text of new entries under `[text]` in `fleet.toml`; the present hosts have, with `{hostname}` for the name:
+
+    flake_entry = '''
+    mkHost { name = "{hostname}"; id = 1; }
+    '''
+
+    flake_entry = '''
+    mkHost { name = "{hostname}"; id = 2; }
+    '''
+    "#);
+    // the hint, followed
+    let text = "[text]\nflake_entry = '''\nmkHost { name = \"{hostname}\"; id = 3; }\n'''\n";
+    site.fleet.write("fleet.toml", text);
+    let flake = site.fleet.read("flake.nix");
+    site.fleet.write(
+        "flake.nix",
+        &flake.replace("{ nixpkgs, ... }:", "{ mkHost, ... }:"),
+    );
+    site.fleet.commit("The text of an entry");
+    insta::assert_snapshot!(create_and_remove(&site), @r#"
+    +++ b/flake.nix
+    +      web01 = mkHost { name = "web01"; id = 3; };
+    "#);
+}
+
+#[test]
+fn a_list_of_names_needs_no_text() {
+    let flake = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.genAttrs [ \"db01\" \"ns1\" ] make;\n  };\n}\n";
+    let site = site_with_flake(flake);
+    insta::assert_snapshot!(create_and_remove(&site), @r#"
+    +++ b/flake.nix
+    +    nixosConfigurations = nixpkgs.lib.genAttrs [ "db01" "ns1" "web01" ] make;
+    "#);
+}
+
+#[test]
+fn hosts_that_a_folder_has() {
+    let site = site_with_flake(
+        "{\n  outputs = inputs: {\n    nixosConfigurations = builtins.mapAttrs make (builtins.readDir ./hosts);\n  };\n}\n",
+    );
+    insta::assert_snapshot!(create_and_remove(&site), @"`flake.nix` needs no entry: `builtins.readDir` finds `web01` by its file `hosts/web01/default.nix`");
+    let machines = site
+        .fleet
+        .read("flake.nix")
+        .replace("./hosts", "./machines");
+    site.fleet.write("flake.nix", &machines);
+    site.fleet.write("machines/db01.nix", "{ }\n");
+    let before = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix` would not have `web01`: `builtins.readDir` finds hosts by files such as `machines/web01.nix`, which the template does not make
+
+    hint: set the folder of the hosts with `hosts` under `[paths]` in `fleet.toml`, and name the main file in `hosts/template` as in that folder
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+}

@@ -1,0 +1,170 @@
+//! Values without the name of their host.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
+
+use super::name::format_name;
+
+/// The mark in the place of a host's name, which no source contains.
+pub(super) const MARK: &str = "\u{1}";
+
+/// A part of a value with another text, or none.
+#[derive(Clone, Debug)]
+pub(super) struct Replacement {
+    /// The place in the source of the value.
+    pub(super) range: Range<usize>,
+    pub(super) text: String,
+}
+
+/// The host that the value is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    /// The address with its prefix length.
+    pub(super) address: Option<&'a str>,
+}
+
+/// Returns the tokens of a value without blanks and comments, with a mark for the host's name.
+pub(super) fn abstract_tokens(value: &SyntaxNode, name: &str) -> Vec<String> {
+    tokens(value)
+        .filter(|token| !is_trivia(token))
+        .map(|token| rename_token(&token, name, MARK))
+        .collect()
+}
+
+/// Renders a value for another host, without comments, which are about one host. `names` are the
+/// present name and the new one. Lines lose `indent`.
+pub(super) fn render_node(
+    value: &SyntaxNode,
+    replacements: &[Replacement],
+    names: (&str, &str),
+    indent: &str,
+) -> String {
+    let mut text = String::new();
+    let mut blank = String::new();
+    let mut replaced: Vec<&Replacement> = Vec::new();
+    for token in tokens(value) {
+        let start = usize::from(token.text_range().start());
+        let within = replacements.iter().find(|one| one.range.contains(&start));
+        if let Some(replacement) = within {
+            if !replaced
+                .iter()
+                .any(|known| known.range == replacement.range)
+            {
+                if !replacement.text.is_empty() {
+                    text.push_str(&std::mem::take(&mut blank));
+                    text.push_str(&replacement.text);
+                }
+                replaced.push(replacement);
+            }
+            continue;
+        }
+        match token.kind() {
+            SyntaxKind::TOKEN_COMMENT => {}
+            SyntaxKind::TOKEN_WHITESPACE => {
+                let unix = token.text().replace("\r\n", "\n");
+                blank = unix.replace(&format!("\n{indent}"), "\n");
+            }
+            _ => {
+                text.push_str(&std::mem::take(&mut blank));
+                text.push_str(&rename_token(&token, names.0, names.1));
+            }
+        }
+    }
+    text
+}
+
+fn tokens(node: &SyntaxNode) -> impl Iterator<Item = SyntaxToken> + use<> {
+    node.descendants_with_tokens()
+        .filter_map(NodeOrToken::into_token)
+}
+
+fn is_trivia(token: &SyntaxToken) -> bool {
+    matches!(
+        token.kind(),
+        SyntaxKind::TOKEN_WHITESPACE | SyntaxKind::TOKEN_COMMENT
+    )
+}
+
+/// Returns the text of a token with another name in the places where it is the host's name: words
+/// of a string, parts of a path, attributes. A variable of the same name stays.
+pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String {
+    let text = token.text();
+    match token.kind() {
+        SyntaxKind::TOKEN_STRING_CONTENT => rename_words(text, from, to),
+        SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_PATH_ABS | SyntaxKind::TOKEN_PATH_HOME => {
+            rename_segments(text, from, to)
+        }
+        SyntaxKind::TOKEN_IDENT if text == from && is_attribute(token) => {
+            if to == MARK {
+                to.to_owned()
+            } else {
+                format_name(to, false)
+            }
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn is_attribute(identifier: &SyntaxToken) -> bool {
+    let mut parents = identifier.parent_ancestors().skip(1);
+    parents
+        .next()
+        .is_some_and(|node| node.kind() == SyntaxKind::NODE_ATTRPATH)
+}
+
+/// Replaces `from` where no letter of a name is beside it.
+fn rename_words(text: &str, from: &str, to: &str) -> String {
+    let is_letter = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+    let mut result = String::new();
+    let mut rest = 0;
+    for (start, _) in text.match_indices(from) {
+        let end = start + from.len();
+        if start < rest || text[..start].ends_with(is_letter) || text[end..].starts_with(is_letter)
+        {
+            continue;
+        }
+        result.push_str(&text[rest..start]);
+        result.push_str(to);
+        rest = end;
+    }
+    result.push_str(&text[rest..]);
+    result
+}
+
+/// Replaces `from` where it is a part of a path, with or without `.nix`.
+pub(super) fn rename_segments(path: &str, from: &str, to: &str) -> String {
+    let parts: Vec<String> = path
+        .split('/')
+        .map(|part| match part.strip_prefix(from) {
+            Some(extension) if extension.is_empty() || is_extension(extension) => {
+                format!("{to}{extension}")
+            }
+            _ => part.to_owned(),
+        })
+        .collect();
+    parts.join("/")
+}
+
+fn is_extension(text: &str) -> bool {
+    let letters = text.strip_prefix('.').unwrap_or_default();
+    !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Parses an address with or without a prefix length.
+pub(super) fn parse_ip(text: &str) -> Option<IpAddr> {
+    text.split('/').next()?.parse().ok()
+}
+
+/// Returns the host's own address as a string of Nix, in the notation of `like`.
+pub(super) fn own_address(like: &str, address: Option<&str>) -> Option<String> {
+    parse_ip(like)?;
+    let address = address?;
+    let plain = address.split('/').next()?;
+    Some(format!(
+        "\"{}\"",
+        if like.contains('/') { address } else { plain }
+    ))
+}

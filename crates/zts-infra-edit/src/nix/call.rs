@@ -1,0 +1,238 @@
+//! The calls of functions that make hosts, and the arguments with the hosts.
+
+use rnix::ast::{self, HasEntry};
+
+use super::expression::{call_parts, inner_expression, literal_string};
+use super::name::attribute_name;
+
+/// The part of a call that has the hosts.
+pub(super) enum HostsArgument {
+    /// A set whose names are those of the hosts, such as the second argument of `mapAttrs`.
+    Set(ast::Expr),
+    /// A list of names or of sets with a name, such as the argument of `listToAttrs`.
+    List(ast::Expr),
+    /// The path of a file.
+    Import(ast::Expr),
+    /// Both sides of `recursiveUpdate`.
+    Union(ast::Expr, ast::Expr),
+    /// The value of another expression, unchanged.
+    Same(ast::Expr),
+    /// None that can be recognised.
+    None,
+}
+
+/// Returns the part of a call that has the hosts. With `is_set`, the value of the call is the set
+/// of hosts, not a set around it.
+pub(super) fn hosts_argument(call: &ast::Apply, is_set: bool) -> HostsArgument {
+    let (function, arguments) = call_parts(call);
+    let name = function_name(&function).unwrap_or_default();
+    match (name.as_str(), arguments.as_slice()) {
+        ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
+        ("recursiveUpdate", [left, right]) => HostsArgument::Union(left.clone(), right.clone()),
+        ("optionalAttrs" | "mkIf" | "mkOverride", [_, value])
+        | ("mkDefault" | "mkForce" | "mkBefore" | "mkAfter", [value]) => {
+            HostsArgument::Same(value.clone())
+        }
+        (_, arguments) if is_set => set_argument(&name, arguments),
+        _ => HostsArgument::None,
+    }
+}
+
+fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
+    match (name, arguments) {
+        ("mapAttrs" | "mapAttrs'" | "concatMapAttrs" | "filterAttrs", [_, set]) => {
+            HostsArgument::Set(set.clone())
+        }
+        ("removeAttrs" | "pipe", [set, _]) => HostsArgument::Set(set.clone()),
+        ("genAttrs", [list, _]) | ("listToAttrs", [list]) => HostsArgument::List(list.clone()),
+        ("readDir" | "mapAttrs" | "mapAttrs'" | "genAttrs", _) => HostsArgument::None,
+        _ => {
+            let found = arguments.iter().rev().find_map(argument_of_helper);
+            found.unwrap_or(HostsArgument::None)
+        }
+    }
+}
+
+/// Returns the part of a call that has the list of hosts.
+pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
+    let (function, arguments) = call_parts(call);
+    let name = function_name(&function).unwrap_or_default();
+    match (name.as_str(), arguments.as_slice()) {
+        ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
+        ("map" | "filter", [_, list]) | ("forEach", [list, _]) | ("unique", [list]) => {
+            HostsArgument::List(list.clone())
+        }
+        ("attrNames" | "attrsToList", [set]) | ("mapAttrsToList", [_, set]) => {
+            HostsArgument::Set(set.clone())
+        }
+        _ => HostsArgument::None,
+    }
+}
+
+/// Returns the last part of a function's name: `mapAttrs` of `lib.mapAttrs`.
+pub(super) fn function_name(function: &ast::Expr) -> Option<String> {
+    match function {
+        ast::Expr::Ident(variable) => Some(variable.to_string()),
+        ast::Expr::Select(select) => attribute_name(&select.attrpath()?.attrs().last()?),
+        ast::Expr::Paren(paren) => function_name(&paren.expr()?),
+        _ => None,
+    }
+}
+
+/// Returns the hosts in an argument of a fleet's own function, if the argument looks like hosts.
+fn argument_of_helper(argument: &ast::Expr) -> Option<HostsArgument> {
+    let inner = inner_expression(argument);
+    match &inner {
+        ast::Expr::AttrSet(set) => match named_hosts(set) {
+            Some(hosts) => Some(HostsArgument::Set(hosts)),
+            None => looks_like_hosts(set).then(|| HostsArgument::Set(argument.clone())),
+        },
+        ast::Expr::List(list) if lists_hosts(list) => Some(HostsArgument::List(argument.clone())),
+        ast::Expr::Ident(variable) if is_name_of_hosts(&variable.to_string()) => {
+            Some(HostsArgument::Set(argument.clone()))
+        }
+        ast::Expr::Select(_)
+            if function_name(&inner).is_some_and(|name| is_name_of_hosts(&name)) =>
+        {
+            Some(HostsArgument::Set(argument.clone()))
+        }
+        // `mkHosts (import ./hosts.nix)`
+        ast::Expr::Apply(call) => match hosts_argument(call, false) {
+            HostsArgument::Import(_) => Some(HostsArgument::Set(argument.clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Returns the value of `hosts` and the like in the settings of a function.
+fn named_hosts(set: &ast::AttrSet) -> Option<ast::Expr> {
+    set.attrpath_values().find_map(|entry| {
+        let mut attributes = entry.attrpath()?.attrs();
+        let (first, rest) = (attributes.next()?, attributes.next());
+        let is_hosts = is_name_of_hosts(&attribute_name(&first)?) && rest.is_none();
+        let value = entry.value().filter(|_| is_hosts)?;
+        matches!(
+            inner_expression(&value),
+            ast::Expr::AttrSet(_) | ast::Expr::Apply(_) | ast::Expr::Ident(_)
+        )
+        .then_some(value)
+    })
+}
+
+fn is_name_of_hosts(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "hosts",
+        "machines",
+        "nodes",
+        "servers",
+        "configurations",
+        "nixosHosts",
+        "hostConfigs",
+        "nixosConfigurations",
+    ];
+    NAMES.contains(&name)
+}
+
+/// Returns whether a set that a function gets has hosts, not the function's settings.
+fn looks_like_hosts(set: &ast::AttrSet) -> bool {
+    const SETTINGS: [&str; 22] = [
+        "inputs",
+        "self",
+        "lib",
+        "pkgs",
+        "nixpkgs",
+        "system",
+        "arch",
+        "hostname",
+        "hostName",
+        "name",
+        "specialArgs",
+        "extraSpecialArgs",
+        "modules",
+        "extraModules",
+        "overlays",
+        "config",
+        "path",
+        "src",
+        "dir",
+        "root",
+        "username",
+        "stateVersion",
+    ];
+    let is_setting = |entry: ast::Entry| match entry {
+        ast::Entry::Inherit(_) => true,
+        ast::Entry::AttrpathValue(entry) => {
+            let first = entry.attrpath().and_then(|path| path.attrs().next());
+            let name = first.and_then(|first| attribute_name(&first));
+            name.is_none_or(|name| SETTINGS.contains(&name.as_str()))
+        }
+    };
+    let mut values = set.attrpath_values().filter_map(|entry| entry.value());
+    values.any(|value| is_value_of_host(&value)) && !set.entries().any(is_setting)
+}
+
+fn is_value_of_host(value: &ast::Expr) -> bool {
+    match inner_expression(value) {
+        ast::Expr::AttrSet(_)
+        | ast::Expr::Apply(_)
+        | ast::Expr::PathRel(_)
+        | ast::Expr::Lambda(_)
+        | ast::Expr::List(_) => true,
+        ast::Expr::Str(string) => literal_string(&string).is_some_and(|text| is_system(&text)),
+        _ => false,
+    }
+}
+
+/// Returns whether all elements of a list are names of hosts, or have one.
+fn lists_hosts(list: &ast::List) -> bool {
+    let mut items = list.items().peekable();
+    items.peek().is_some()
+        && items.all(|item| {
+            element_name(&item).is_some_and(|(name, _)| !is_system(&name) && !name.contains('/'))
+        })
+}
+
+/// Returns the name of a host in a list, and its string: the element itself, its attribute `name`,
+/// or the first string of a call.
+pub(super) fn element_name(element: &ast::Expr) -> Option<(String, ast::Str)> {
+    const KEYS: [&str; 4] = ["name", "hostname", "hostName", "host"];
+    let string = match inner_expression(element) {
+        ast::Expr::Str(string) => string,
+        ast::Expr::AttrSet(set) => set.attrpath_values().find_map(|entry| {
+            let mut attributes = entry.attrpath()?.attrs();
+            let name = attribute_name(&attributes.next()?)?;
+            match entry.value()? {
+                ast::Expr::Str(string) if KEYS.contains(&name.as_str()) => Some(string),
+                _ => None,
+            }
+        })?,
+        ast::Expr::Apply(call) => {
+            call_parts(&call)
+                .1
+                .into_iter()
+                .find_map(|argument| match argument {
+                    ast::Expr::Str(string) => Some(string),
+                    _ => None,
+                })?
+        }
+        _ => return None,
+    };
+    Some((literal_string(&string)?, string))
+}
+
+/// Returns whether a text is a system such as `x86_64-linux`.
+pub(super) fn is_system(text: &str) -> bool {
+    const MACHINES: [&str; 7] = [
+        "x86_64",
+        "aarch64",
+        "i686",
+        "armv6l",
+        "armv7l",
+        "riscv64",
+        "powerpc64le",
+    ];
+    text.split_once('-').is_some_and(|(machine, kernel)| {
+        MACHINES.contains(&machine) && matches!(kernel, "linux" | "darwin")
+    })
+}

@@ -1,0 +1,324 @@
+//! Flakes that find their hosts by reading a folder, so that a host needs no entry.
+
+use rnix::SyntaxNode;
+use rnix::ast::{self, HasEntry};
+
+use super::call::{function_name, is_system};
+use super::expression::{call_parts, inner_expression, literal_string};
+use super::files::{SourceFile, Sources, join_path};
+use super::flake_hosts::FlakeHosts;
+use super::parse::{cast, untyped};
+use super::scope::entry_path;
+
+/// A folder whose files are the hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The function or the module that reads the folder.
+    pub reader: String,
+    /// The main file of a host, from the fleet's root, with `{}` for the name.
+    pub file: String,
+    /// The hosts that the folder has.
+    pub hosts: Vec<String>,
+}
+
+/// A project that reads folders of fixed names.
+struct Convention {
+    project: &'static str,
+    /// A part of the address of its input.
+    address: &'static str,
+    /// The settings that move the folder, and the folder that they replace.
+    root: &'static [&'static [&'static str]],
+    /// The folder below the root.
+    folder: &'static str,
+    /// The main file of a host, in the order of preference.
+    files: &'static [&'static str],
+    /// True if a setting must be true.
+    only_if: Option<&'static str>,
+}
+
+const CONVENTIONS: [Convention; 7] = [
+    Convention {
+        project: "snowfall-lib",
+        address: "snowfallorg/lib",
+        root: &[&["snowfall", "root"], &["src"]],
+        folder: "systems",
+        files: &["{}/default.nix"],
+        only_if: None,
+    },
+    Convention {
+        project: "blueprint",
+        address: "/blueprint",
+        root: &[&["prefix"]],
+        folder: "hosts",
+        files: &["{}/configuration.nix", "{}/default.nix"],
+        only_if: None,
+    },
+    Convention {
+        project: "ez-configs",
+        address: "/ez-configs",
+        root: &[&["ezConfigs", "root"], &["root"]],
+        folder: "nixos-configurations",
+        files: &["{}.nix", "{}/default.nix"],
+        only_if: None,
+    },
+    Convention {
+        project: "nixos-unified",
+        address: "/nixos-unified",
+        root: &[],
+        folder: "configurations/nixos",
+        files: &["{}.nix", "{}/default.nix"],
+        only_if: None,
+    },
+    Convention {
+        project: "easy-hosts",
+        address: "/easy-hosts",
+        root: &[&["easy-hosts", "path"], &["easyHosts", "path"], &["path"]],
+        folder: "",
+        files: &["{}/default.nix", "{}.nix"],
+        only_if: Some("autoConstruct"),
+    },
+    Convention {
+        project: "clan-core",
+        address: "/clan-core",
+        root: &[&["directory"]],
+        folder: "machines",
+        files: &["{}/configuration.nix"],
+        only_if: None,
+    },
+    Convention {
+        project: "flakelight",
+        address: "/flakelight",
+        root: &[&["nixDir"]],
+        folder: "nixos",
+        files: &["{}.nix", "{}/default.nix"],
+        only_if: None,
+    },
+];
+
+/// Finds the folder that the flake reads its hosts from.
+pub(super) fn find_discovery(
+    sources: &Sources<'_>,
+    flake: &SourceFile,
+    found: &FlakeHosts,
+) -> Option<Discovery> {
+    let by_project = CONVENTIONS
+        .iter()
+        .filter(|convention| uses_project(flake, convention))
+        .find_map(|convention| follow_convention(sources, convention));
+    by_project.or_else(|| {
+        let mut obstacles = found.obstacles.iter();
+        obstacles.find_map(|obstacle| find_reading(sources, &obstacle.node))
+    })
+}
+
+/// Returns whether an input of the flake is of a project.
+fn uses_project(flake: &SourceFile, convention: &Convention) -> bool {
+    let strings = flake
+        .root
+        .descendants()
+        .filter_map(|node| cast::<ast::Str>(&node));
+    let mut texts = strings.filter_map(|string| literal_string(&string));
+    texts.any(|text| text.contains(':') && text.contains(convention.address))
+}
+
+fn follow_convention(sources: &Sources<'_>, convention: &Convention) -> Option<Discovery> {
+    if let Some(key) = convention.only_if {
+        settings(sources, &[key]).find(|value| value.to_string() == "true")?;
+    }
+    let root = convention
+        .root
+        .iter()
+        .find_map(|path| settings(sources, path).find_map(|value| folder_of(sources, &value)));
+    let folder = match (root, convention.folder) {
+        (Some(root), "") => root,
+        (None, "") => return None,
+        (root, folder) => join_path(&root.unwrap_or_default(), folder),
+    };
+    let folder = folder_of_system(sources, &folder);
+    let (file, hosts) = host_files(sources, &folder)
+        .filter(|(file, _)| {
+            let inner = file.strip_prefix(&format!("{folder}/"));
+            inner.is_some_and(|inner| convention.files.contains(&inner))
+        })
+        .unwrap_or_else(|| (join_path(&folder, convention.files[0]), Vec::new()));
+    Some(Discovery {
+        reader: convention.project.to_owned(),
+        file,
+        hosts,
+    })
+}
+
+/// Returns the values of a setting in all files of the search.
+fn settings(sources: &Sources<'_>, path: &[&str]) -> impl Iterator<Item = ast::Expr> + use<> {
+    let mut values = Vec::new();
+    for file in sources.parsed() {
+        let sets = file
+            .root
+            .descendants()
+            .filter_map(|node| cast::<ast::AttrSet>(&node));
+        for set in sets {
+            collect_settings(&set, path, &mut values);
+        }
+    }
+    values.into_iter()
+}
+
+fn collect_settings(set: &ast::AttrSet, path: &[&str], values: &mut Vec<ast::Expr>) {
+    for entry in set.attrpath_values() {
+        let names: Option<Vec<String>> = entry_path(&entry)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        let names = names.unwrap_or_default();
+        let Some(value) = entry.value() else { continue };
+        let rest = path.get(names.len()..).unwrap_or_default();
+        let is_on_way = !names.is_empty() && names == path[..path.len() - rest.len()];
+        match inner_expression(&value) {
+            _ if names == path => values.push(value),
+            ast::Expr::AttrSet(inner) if is_on_way => collect_settings(&inner, rest, values),
+            _ => {}
+        }
+    }
+}
+
+/// Returns the folder that a path or a string names.
+fn folder_of(sources: &Sources<'_>, value: &ast::Expr) -> Option<String> {
+    match value {
+        ast::Expr::Str(string) => {
+            let text = literal_string(string)?;
+            Some(
+                text.trim_start_matches("./")
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
+        }
+        path => sources.literal_path(path),
+    }
+}
+
+/// Finds the call that reads the hosts' folder: in an expression, in its file, or a call with the
+/// folder as its argument.
+fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
+    let file = sources.file_of(node)?;
+    let calls = |node: &SyntaxNode| {
+        node.descendants()
+            .filter_map(|node| cast::<ast::Apply>(&node))
+    };
+    let discover = |call: &ast::Apply, path: &ast::Expr| {
+        let folder = folder_of_system(sources, &folder_prefix(sources, path)?);
+        let (file, hosts) = host_files(sources, &folder)?;
+        let reader = untyped(&call_parts(call).0).to_string();
+        Some(Discovery {
+            reader,
+            file,
+            hosts,
+        })
+    };
+    let read = |call: ast::Apply| discover(&call, &reading_argument(&call)?);
+    calls(node)
+        .find_map(read)
+        .or_else(|| {
+            let mut found = calls(&file.root).filter_map(read);
+            found.find(|discovery| is_folder_of_hosts(&discovery.file))
+        })
+        .or_else(|| {
+            calls(node).find_map(|call| {
+                let arguments = call_parts(&call).1;
+                arguments.iter().find_map(|argument| match argument {
+                    ast::Expr::PathRel(_) => discover(&call, argument),
+                    _ => None,
+                })
+            })
+        })
+}
+
+/// Returns the folder that a call reads, if its function reads folders.
+fn reading_argument(call: &ast::Apply) -> Option<ast::Expr> {
+    let (function, arguments) = call_parts(call);
+    match (function_name(&function)?.as_str(), arguments.first()?) {
+        ("readDir" | "listFilesRecursive" | "rakeLeaves", path) => Some(path.clone()),
+        ("load", ast::Expr::AttrSet(set)) => set.attrpath_values().find_map(|entry| {
+            let path = entry_path(&entry);
+            let is_source = path.len() == 1 && path[0].0.as_deref() == Some("src");
+            entry.value().filter(|_| is_source)
+        }),
+        _ => None,
+    }
+}
+
+/// Returns whether the name of a folder is that of hosts, so that other folders that a flake reads,
+/// such as overlays, are not taken for it.
+fn is_folder_of_hosts(file: &str) -> bool {
+    const WORDS: [&str; 6] = ["host", "machine", "system", "nixos", "node", "server"];
+    WORDS.iter().any(|word| file.to_lowercase().contains(word))
+}
+
+/// Returns the folder of a path, up to its first computed part.
+fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr) -> Option<String> {
+    let path = inner_expression(path);
+    if let Some(folder) = sources.literal_path(&path) {
+        return Some(folder);
+    }
+    match &path {
+        ast::Expr::PathRel(path) => {
+            let file = sources.file_of(&untyped(path))?;
+            let text = path.to_string();
+            let (literal, _) = text.split_once("${")?;
+            super::files::resolve_path(&file.path, literal)
+        }
+        ast::Expr::BinOp(sum) => folder_prefix(sources, &sum.lhs()?),
+        // `toString ./hosts`
+        ast::Expr::Apply(call) => folder_prefix(sources, &call.argument()?),
+        _ => None,
+    }
+}
+
+/// Returns the folder of the Linux system with the most hosts, where a folder has one for each
+/// system.
+fn folder_of_system(sources: &Sources<'_>, folder: &str) -> String {
+    let names = sources.files.list(folder);
+    let systems = names
+        .iter()
+        .filter_map(|name| name.strip_suffix('/'))
+        .filter(|name| {
+            let system = name
+                .strip_suffix("-nixos")
+                .map(|machine| format!("{machine}-linux"));
+            is_system(system.as_deref().unwrap_or(name)) && !name.ends_with("darwin")
+        });
+    systems
+        .map(|system| join_path(folder, system))
+        .max_by_key(|folder| sources.files.list(folder).len())
+        .unwrap_or_else(|| folder.to_owned())
+}
+
+/// Returns the form of the hosts' main files in a folder, and the hosts; `None` without hosts.
+pub(super) fn host_files(sources: &Sources<'_>, folder: &str) -> Option<(String, Vec<String>)> {
+    let mut forms: Vec<(String, Vec<String>)> =
+        ["{}/default.nix", "{}/configuration.nix", "{}.nix"]
+            .iter()
+            .map(|form| (join_path(folder, form), Vec::new()))
+            .collect();
+    for name in sources.files.list(folder) {
+        let (host, index) = if let Some(host) = name.strip_suffix('/') {
+            let inner = sources.files.list(&join_path(folder, host));
+            let has = |file: &str| inner.iter().any(|name| name == file);
+            match (has("default.nix"), has("configuration.nix")) {
+                (true, _) => (host, 0),
+                (false, true) => (host, 1),
+                (false, false) => continue,
+            }
+        } else {
+            match name.strip_suffix(".nix") {
+                Some(host) if host != "default" => (host, 2),
+                _ => continue,
+            }
+        };
+        forms[index].1.push(host.to_owned());
+    }
+    let best = forms
+        .into_iter()
+        .rev()
+        .max_by_key(|(_, hosts)| hosts.len())?;
+    (!best.1.is_empty()).then_some(best)
+}

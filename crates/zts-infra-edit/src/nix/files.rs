@@ -1,0 +1,172 @@
+//! The files of a fleet that a search reads.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rnix::SyntaxNode;
+use rnix::ast;
+
+use super::parse::{cast, parse_source};
+use crate::error::Error;
+
+/// A reader of the files of a fleet. Paths are relative to its root, with `/` between the parts.
+pub trait FleetFiles {
+    /// Returns the text of a file; `None` if there is no such file.
+    fn read(&self, path: &str) -> Option<String>;
+
+    /// Returns the names in a folder, those of folders with a final `/`; the root is the empty
+    /// path.
+    fn list(&self, folder: &str) -> Vec<String>;
+}
+
+/// A fleet with one file.
+pub(super) struct SingleFile<'a>(pub(super) &'a str);
+
+impl SingleFile<'_> {
+    pub(super) const PATH: &'static str = "flake.nix";
+}
+
+impl FleetFiles for SingleFile<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        (path == Self::PATH).then(|| self.0.to_owned())
+    }
+
+    fn list(&self, _folder: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A fleet with edited files.
+pub(super) struct Overlay<'a> {
+    pub(super) below: &'a dyn FleetFiles,
+    pub(super) edits: BTreeMap<String, String>,
+}
+
+impl FleetFiles for Overlay<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        let edited = self.edits.get(path).cloned();
+        edited.or_else(|| self.below.read(path))
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        self.below.list(folder)
+    }
+}
+
+/// A parsed file.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) root: SyntaxNode,
+}
+
+/// The limit of files that one search parses.
+const MAX_FILES: usize = 500;
+
+/// The parsed files of one search.
+pub(super) struct Sources<'a> {
+    pub(super) files: &'a dyn FleetFiles,
+    parsed: RefCell<Vec<Rc<SourceFile>>>,
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn new(files: &'a dyn FleetFiles) -> Self {
+        Self {
+            files,
+            parsed: RefCell::default(),
+        }
+    }
+
+    /// Parses a file; `None` if there is no such file.
+    pub(super) fn open(&self, path: &str) -> Option<Result<Rc<SourceFile>, Error>> {
+        let known = self
+            .parsed
+            .borrow()
+            .iter()
+            .find(|file| file.path == path)
+            .cloned();
+        if known.is_some() {
+            return known.map(Ok);
+        }
+        if self.parsed.borrow().len() >= MAX_FILES {
+            return None;
+        }
+        let text = self.files.read(path)?;
+        Some(parse_source(&text).map(|root| {
+            let path = path.to_owned();
+            let file = Rc::new(SourceFile { path, text, root });
+            self.parsed.borrow_mut().push(Rc::clone(&file));
+            file
+        }))
+    }
+
+    /// Returns the file of a node.
+    pub(super) fn file_of(&self, node: &SyntaxNode) -> Option<Rc<SourceFile>> {
+        let root = node.ancestors().last()?;
+        self.parsed
+            .borrow()
+            .iter()
+            .find(|file| file.root == root)
+            .cloned()
+    }
+
+    /// Returns all parsed files.
+    pub(super) fn parsed(&self) -> Vec<Rc<SourceFile>> {
+        self.parsed.borrow().clone()
+    }
+
+    /// Parses the file that `import` reads at a literal path: the file itself, or `default.nix` of
+    /// the folder.
+    pub(super) fn open_import(&self, path: &ast::Expr) -> Option<Result<Rc<SourceFile>, Error>> {
+        let path = self.literal_path(path)?;
+        let inner = join_path(&path, "default.nix");
+        self.open(&path).or_else(|| self.open(&inner))
+    }
+
+    /// Returns a literal relative path of the source, from the fleet's root.
+    pub(super) fn literal_path(&self, path: &ast::Expr) -> Option<String> {
+        let node = super::parse::untyped(path);
+        if !matches!(path, ast::Expr::PathRel(_)) || node.children().next().is_some() {
+            return None;
+        }
+        let file = self.file_of(&node)?;
+        resolve_path(&file.path, &node.to_string())
+    }
+}
+
+/// Returns `relative`, a path in the file `file`, from the fleet's root; `None` outside of it.
+pub(super) fn resolve_path(file: &str, relative: &str) -> Option<String> {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Returns the path of `name` in `folder`.
+pub(super) fn join_path(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
+}
+
+/// Returns the expression of a file.
+pub(super) fn file_expression(file: &SourceFile) -> Option<ast::Expr> {
+    cast::<ast::Root>(&file.root)?.expr()
+}
+
+/// Returns whether a file is a source of Nix by its name.
+pub(super) fn is_nix_file(name: &str) -> bool {
+    std::path::Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "nix")
+}

@@ -1,0 +1,190 @@
+//! The modules of flake-parts: their outputs, their options with hosts, and their imports.
+
+use rnix::SyntaxNode;
+use rnix::ast;
+
+use super::call::{HostsArgument, function_name, hosts_argument};
+use super::expression::{
+    call_parts, concatenated_lists, function_body, function_text, inner_expression,
+};
+use super::files::{is_nix_file, join_path};
+use super::flake_hosts::FlakeHosts;
+use super::parse::untyped;
+use super::scope::{entry_path, list_entries};
+use super::search::{Context, in_file, in_source, search_entries};
+
+/// The options of known modules whose names are those of the hosts in `nixosConfigurations`.
+const OPTIONS: [&[&str]; 4] = [
+    &["lite-config", "hosts"],
+    &["easy-hosts", "hosts"],
+    &["easyHosts", "hosts"],
+    &["configurations", "nixos"],
+];
+
+/// A module in `imports`.
+pub(super) enum ImportedModule {
+    /// A file, or a folder with `default.nix`.
+    File(ast::Expr),
+    /// All files below a folder, as `import-tree` reads them.
+    Tree(ast::Expr),
+    /// A module written in place.
+    Inline(ast::Expr),
+    /// A module of another flake.
+    Foreign,
+    /// Any other expression.
+    Unknown,
+}
+
+impl ImportedModule {
+    /// Returns whether the hosts of the module can be read.
+    pub(super) fn is_known(&self, context: Context<'_>) -> bool {
+        match self {
+            Self::File(path) => context
+                .sources
+                .open_import(path)
+                .is_some_and(|file| file.is_ok()),
+            Self::Tree(path) => context.sources.literal_path(path).is_some(),
+            Self::Inline(_) | Self::Foreign => true,
+            Self::Unknown => false,
+        }
+    }
+
+    fn of(expression: &ast::Expr) -> Self {
+        let inner = inner_expression(expression);
+        match &inner {
+            ast::Expr::PathRel(_) => Self::File(inner),
+            ast::Expr::Select(_) => Self::Foreign,
+            ast::Expr::AttrSet(_) | ast::Expr::Lambda(_) => Self::Inline(inner),
+            ast::Expr::Apply(call) => match (hosts_argument(call, false), call_parts(call)) {
+                (HostsArgument::Import(path), _) => Self::File(path),
+                (_, (function, arguments))
+                    if function_name(&function).as_deref() == Some("import-tree") =>
+                {
+                    arguments.first().cloned().map_or(Self::Unknown, Self::Tree)
+                }
+                _ => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Returns the modules in the `imports` of a module.
+pub(super) fn imported_modules(module: &SyntaxNode) -> Vec<ImportedModule> {
+    let mut modules = Vec::new();
+    for entry in list_entries(module) {
+        let ast::Entry::AttrpathValue(entry) = entry else {
+            continue;
+        };
+        let path = entry_path(&entry);
+        let is_imports = path.len() == 1 && path[0].0.as_deref() == Some("imports");
+        if let Some(value) = entry.value().filter(|_| is_imports) {
+            collect_modules(&value, &mut modules);
+        }
+    }
+    modules
+}
+
+fn collect_modules(list: &ast::Expr, modules: &mut Vec<ImportedModule>) {
+    let list = inner_expression(list);
+    if let Some((left, right)) = concatenated_lists(&list) {
+        collect_modules(&left, modules);
+        collect_modules(&right, modules);
+        return;
+    }
+    match &list {
+        ast::Expr::List(list) => {
+            modules.extend(list.items().map(|item| ImportedModule::of(&item)));
+        }
+        _ => modules.push(ImportedModule::Unknown),
+    }
+}
+
+/// Finds the hosts that a module and its imports define; empty if they define none.
+pub(super) fn search_module(
+    module: &ast::Expr,
+    output: &[&str],
+    context: Context<'_>,
+) -> FlakeHosts {
+    let body = function_body(module);
+    if let ast::Expr::AttrSet(_) = body {
+        return search_module_set(&untyped(&body), output, context);
+    }
+    let imported = ImportedModule::of(&body);
+    let found = search_imported(&imported, output, context);
+    if !found.is_empty() {
+        return found;
+    }
+    let reason = match (&imported, &body) {
+        (ImportedModule::File(_) | ImportedModule::Tree(_), _) => {
+            "no module with hosts is found".to_owned()
+        }
+        (_, ast::Expr::Apply(call)) => format!("it is computed by `{}`", function_text(call)),
+        (_, other) => format!("it comes from `{other}`"),
+    };
+    FlakeHosts::with_obstacle(&untyped(&body), &[&["flake"], output].concat(), reason)
+}
+
+fn search_module_set(module: &SyntaxNode, output: &[&str], context: Context<'_>) -> FlakeHosts {
+    let mut found = FlakeHosts::default();
+    for prefix in [&[][..], &["config"][..]] {
+        let path = [prefix, &["flake"], output].concat();
+        found.append(search_entries(module, &path, context));
+        if output == ["nixosConfigurations"] {
+            for option in OPTIONS {
+                let path = [prefix, option].concat();
+                found.append(search_entries(module, &path, context).into_argument());
+            }
+        }
+    }
+    for imported in imported_modules(module) {
+        found.append(search_imported(&imported, output, context));
+    }
+    found
+}
+
+fn search_imported(imported: &ImportedModule, output: &[&str], context: Context<'_>) -> FlakeHosts {
+    let search = |expression: &ast::Expr, context: Context<'_>| {
+        let body = function_body(expression);
+        match body {
+            ast::Expr::AttrSet(_) => search_module_set(&untyped(&body), output, context),
+            _ => FlakeHosts::default(),
+        }
+    };
+    match imported {
+        ImportedModule::File(path) => in_file(path, output, context, search).unwrap_or_default(),
+        ImportedModule::Inline(module) => search(module, context),
+        ImportedModule::Tree(path) => {
+            let mut found = FlakeHosts::default();
+            for file in context
+                .sources
+                .literal_path(path)
+                .map_or_else(Vec::new, |folder| list_modules(&folder, context))
+            {
+                if let Some(Ok(file)) = context.sources.open(&file) {
+                    found.append(in_source(&file, context, search));
+                }
+            }
+            found
+        }
+        ImportedModule::Foreign | ImportedModule::Unknown => FlakeHosts::default(),
+    }
+}
+
+/// Returns the files that `import-tree` reads: all below the folder, but none with `/_` in its
+/// path.
+fn list_modules(folder: &str, context: Context<'_>) -> Vec<String> {
+    let mut modules = Vec::new();
+    for name in context.sources.files.list(folder) {
+        if name.starts_with('_') {
+            continue;
+        }
+        let path = join_path(folder, name.trim_end_matches('/'));
+        if name.ends_with('/') {
+            modules.extend(list_modules(&path, context));
+        } else if is_nix_file(&name) {
+            modules.push(path);
+        }
+    }
+    modules
+}
