@@ -30,3 +30,10 @@ variable "domain" {
   type        = string
   default     = "example.internal"
 }
+
+variable "vault_wrapped_tokens" {
+  description = "Wrapping tokens by host, which create-host writes to wrapping-tokens.auto.tfvars.json."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+}

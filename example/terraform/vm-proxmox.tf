@@ -100,7 +100,7 @@ resource "proxmox_virtual_environment_vm" "host" {
   }
 
   lifecycle {
-    # A new wrapping token in vms.tf makes new snippets, which Proxmox reads when the machine is
+    # A new wrapping token makes new snippets, which Proxmox reads when the machine is
     # next started. It must not replace or restart a machine that is running.
     ignore_changes = [initialization]
   }

@@ -1,8 +1,8 @@
 # One entry per virtual machine; `create-host` adds, changes and removes entries here.
 #
 #   ip                   the address with its prefix length
-#   vault_wrapped_token  the single-use token that cloud-init hands to the guest; written by
-#                        create-host, worthless once the guest used it. May be removed then.
+#   vault_wrapped_token  the single-use token that cloud-init hands to the guest, in a fleet that
+#                        keeps tokens here; others have wrapping-tokens.auto.tfvars.json.
 #
 # Everything else in an entry is its owner's: see vm-proxmox.tf for what the example reads.
 locals {

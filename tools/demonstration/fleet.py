@@ -1,7 +1,7 @@
 """A copy of the example fleet, under git so that each edit can be shown."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,8 +38,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def wrapping_token(folder: Path) -> str:
-    """The token that create-host put into terraform/vms.tf."""
-    found = re.search(
-        r'vault_wrapped_token\s*=\s*"([^"]+)"', (folder / "terraform/vms.tf").read_text()
-    )
-    return found[1] if found else ""
+    """The token that create-host put into OpenTofu's variables."""
+    variables = folder / "terraform/wrapping-tokens.auto.tfvars.json"
+    tokens = json.loads(variables.read_text())["vault_wrapped_tokens"] if variables.exists() else {}
+    return next(iter(tokens.values()), "")

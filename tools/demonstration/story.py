@@ -140,7 +140,7 @@ def make_host(story: Story) -> None:
     )
     story.operator("create-host", "--hostname", "web01", "--ip", "10.0.0.11/24", "--apply", "api")
     story.token = fleet.wrapping_token(story.fleet)
-    story.narrator.expect(bool(story.token), "terraform/vms.tf holds a wrapping token")
+    story.narrator.expect(bool(story.token), "OpenTofu's variables hold a wrapping token")
     story.narrator.hide(story.token, "<the wrapping token>")
     story.narrator.say("\nWhat it changed in files that people write, to the byte:")
     difference = fleet.git(
@@ -243,7 +243,7 @@ def token_again(story: Story) -> None:
     """An attacker who has the git history."""
     story.narrator.chapter(
         "Somebody found the wrapping token",
-        """It stands in terraform/vms.tf, and maybe in a git history. Another machine tries it.
+        """It stands in OpenTofu's variables, and maybe in a backup. Another machine tries it.
         It works once only, so it is refused; had the thief been first, web01 would have been
         refused and would have said so.""",
     )

@@ -1,23 +1,24 @@
 //! The pipeline that creates a host.
 
-use std::time::SystemTime;
-
 use zts_cli::Failure;
-use zts_infra_edit::generated::{GeneratedHost, ROLE};
+use zts_infra_edit::generated::GeneratedHost;
 
 use crate::{
     change::FileChange,
-    deliver::{Delivery, WAYS},
+    deliver::Delivery,
     git,
     host::HostAddress,
     host_access::differing_parameter,
+    issue::{
+        destroy_old_secret_ids, issue_and_deliver_token, report_no_token, report_pending_token,
+        report_unchanged_token,
+    },
     job::{Job, survey_openbao, write_files},
     plan::{CreationPlan, Request, Sources, plan_creation, plan_enrollment},
     report::{Report, TokenState},
     server::{
         Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
-        credentials::{self, FileOrigin, SecretIds},
-        read_host, write_host,
+        credentials::SecretIds, read_host, write_host,
     },
     vms_file,
 };
@@ -31,10 +32,7 @@ pub(crate) fn create_host(
 ) -> Result<(), Failure> {
     let sources = Sources::read(job.fleet, job.name)?;
     let plan = plan_host(job, address, delivery.is_some(), &sources)?;
-    let delivery = delivery.or(plan.is_listed.then_some(Delivery::MachineMap));
-    if let Some(delivery) = &delivery {
-        delivery.check()?;
-    }
+    let delivery = choose_delivery(job, delivery, &plan)?;
     warn_of_gateway(job, &plan, report);
     let surveyed = survey_openbao(job, report, |backend| {
         survey_host(job, backend, &plan, delivery.as_ref())
@@ -52,7 +50,7 @@ pub(crate) fn create_host(
             (TokenState::Pending, _) => report_pending_token(job, report),
             (TokenState::None, _) | (TokenState::Issued, None) => report_no_token(job, report),
             (TokenState::Unchanged, _) => {
-                report_unchanged_token(job, &plan, delivery.as_ref(), report);
+                report_unchanged_token(job, &plan, delivery.as_ref(), report)?;
             }
             (TokenState::Issued, Some(delivery)) => {
                 let origin = existing.secret_ids.origin.or(plan.origin);
@@ -64,6 +62,22 @@ pub(crate) fn create_host(
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
     report_next_step(job, &plan.changes, report);
     Ok(())
+}
+
+/// Returns the place for the token, and checks it.
+fn choose_delivery(
+    job: &Job<'_>,
+    named: Option<Delivery>,
+    plan: &CreationPlan,
+) -> Result<Option<Delivery>, Failure> {
+    let delivery = match named {
+        None if plan.is_listed => Some(Delivery::of_machine_map(job.fleet, plan.vms.as_deref())?),
+        named => named,
+    };
+    if let Some(delivery) = delivery.as_ref().filter(|_| !job.arguments.skip_vault) {
+        delivery.check(job.fleet)?;
+    }
+    Ok(delivery)
 }
 
 /// Plans the changes of the fleet's files.
@@ -154,7 +168,7 @@ fn decide_token(
         });
     };
     let has_ids = !secret_ids.is_empty();
-    let has_token = delivery.has_token(plan.vms.as_deref(), job.name, has_ids);
+    let has_token = delivery.has_token(job.fleet, plan.vms.as_deref(), job.name, has_ids)?;
     if has_ids && has_token && !job.arguments.force {
         return Ok(TokenState::Unchanged); // without a secret id, a token in a file is worthless
     }
@@ -229,145 +243,6 @@ fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> R
         "in `fleet.toml`, `generated` under `[paths]` must be a file of the folder `vault_terraform`, and the mounts \
          under `[openbao]` must be those of that folder",
     ))
-}
-
-/// Issues a wrapping token, and delivers it. If that fails, the secret id is destroyed.
-fn issue_and_deliver_token(
-    job: &Job<'_>,
-    backend: &Backend,
-    origin: Option<FileOrigin>,
-    delivery: &Delivery,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let (name, settings) = (job.name, &job.fleet.settings);
-    let (place, ttl) = (delivery.describe(job.fleet), &settings.openbao.wrap_ttl);
-    if !job.arguments.dry_run {
-        let _held = job.signals.hold(); // a secret id that nobody has would be valid for ever
-        credentials::issue_secret_id(&backend.server, name, origin, ttl.duration())
-            .and_then(|issued| {
-                delivery
-                    .deliver(job.fleet, name, &issued.wrapping_token)
-                    .map_err(|failure| {
-                        credentials::withdraw(&backend.server, name, &issued.accessor, failure)
-                    })
-            })
-            .map_err(|failure| report.interrupt("no wrapping token was issued", failure))?;
-        report.add_done(format!("the new wrapping token is {place}"));
-    }
-    report.add_token(
-        TokenState::Issued,
-        &format!("a wrapping token for `{name}`, {place}: valid for one use within {ttl}"),
-    );
-    warn_of_readers(job, delivery, report);
-    Ok(())
-}
-
-/// Warns of a token that others may read.
-fn warn_of_readers(job: &Job<'_>, delivery: &Delivery, report: &mut Report) {
-    if let Some(warning) = delivery.warning() {
-        report.warn(warning);
-    }
-    let (name, settings) = (job.name, &job.fleet.settings);
-    let (file, ttl) = (settings.paths.vms.as_str(), &settings.openbao.wrap_ttl);
-    let is_in_map = matches!(delivery, Delivery::MachineMap);
-    if is_in_map && git::is_tracked(job.fleet.tree.root(), file) {
-        report.warn(format!(
-            "git tracks `{file}`, and with it the wrapping token: anybody who reads it within {ttl} and before the \
-             first boot of `{name}` can take the credentials (`{name}` then reports it)"
-        ));
-    }
-}
-
-/// With `--force`, destroys the old secret ids, now that a new one is delivered. Reports those that
-/// remain.
-fn destroy_old_secret_ids(
-    job: &Job<'_>,
-    backend: &Backend,
-    old: &SecretIds,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let name = job.name;
-    let force = job.arguments.force;
-    if force {
-        let destroyed = if job.arguments.dry_run {
-            old.ours.len()
-        } else {
-            old.destroy(&backend.server, name).map_err(|failure| {
-                report.interrupt("the old credentials are still valid", failure)
-            })?
-        };
-        report.add_destroyed(destroyed);
-        if destroyed > 0 {
-            let minutes = ROLE.token_ttl / 60;
-            report.note(&format!(
-                "they allow no more logins; a token from an earlier login may be valid for {minutes} more minutes"
-            ));
-        }
-    }
-    let (remaining, origin, instruction) = if force {
-        (old.others, "not issued by create-host", "")
-    } else {
-        let instruction = "; `--force` destroys those that create-host issued";
-        (old.ours.len() + old.others, "issued earlier", instruction)
-    };
-    if remaining > 0 {
-        let (ids, are) = if remaining == 1 {
-            ("secret id", "is")
-        } else {
-            ("secret ids", "are")
-        };
-        report.note(&format!(
-            "{remaining} {ids} of `{name}`, {origin}, {are} still valid{instruction}"
-        ));
-    }
-    Ok(())
-}
-
-fn report_pending_token(job: &Job<'_>, report: &mut Report) {
-    let folder = &job.fleet.settings.paths.vault_terraform;
-    report.add_token(
-        TokenState::Pending,
-        &format!(
-            "no wrapping token yet: apply `{folder}`, then run the same command again to issue one"
-        ),
-    );
-}
-
-fn report_no_token(job: &Job<'_>, report: &mut Report) {
-    let name = job.name;
-    report.add_token(
-        TokenState::None,
-        &format!(
-            "no wrapping token yet, because nothing says how `{name}` gets it. Run the same command again with one of these: \
-             {WAYS}"
-        ),
-    );
-}
-
-fn report_unchanged_token(
-    job: &Job<'_>,
-    plan: &CreationPlan,
-    delivery: Option<&Delivery>,
-    report: &Report,
-) {
-    let name = job.name;
-    if let Some(Delivery::Ssh(_)) = delivery {
-        report.note(&format!(
-            "`{name}` has credentials already, so no wrapping token was issued: `--force` replaces them"
-        ));
-        return;
-    }
-    let vms = plan
-        .vms
-        .as_deref()
-        .filter(|_| matches!(delivery, Some(Delivery::MachineMap)));
-    let entry = vms.and_then(|vms| vms_file::find_entry(vms, name));
-    let expiry = entry.and_then(|entry| entry.token_expiry);
-    if expiry.is_some_and(|expiry| expiry < SystemTime::now()) {
-        report.note(&format!(
-            "the wrapping token of `{name}` has expired: if the host has never booted, issue a new one with `--force`"
-        ));
-    }
 }
 
 fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, report: &mut Report) {

@@ -9,7 +9,7 @@ use crate::{
     host::HostName,
     report::Report,
     server::Backend,
-    vms_file,
+    token_variables, vms_file,
     write::write_changes,
 };
 
@@ -60,7 +60,9 @@ pub(crate) fn write_files(
     if job.arguments.dry_run {
         report.write_diff(&render_diff(changes))?;
     } else {
-        let private = vms_file::private_files(job.fleet, changes);
+        let tokens = token_variables::path(job.fleet);
+        let mut private = vms_file::private_files(job.fleet, changes);
+        private.extend(tokens.as_deref());
         write_changes(&job.fleet.tree, changes, &private)?;
         report.add_done(if job.arguments.remove {
             "the files are removed"

@@ -14,6 +14,7 @@ mod fleet;
 mod git;
 mod host;
 mod host_access;
+mod issue;
 mod job;
 mod placeholders;
 mod plan;
@@ -21,6 +22,7 @@ mod redaction;
 mod remove;
 mod report;
 mod server;
+mod token_variables;
 mod vms_file;
 mod write;
 

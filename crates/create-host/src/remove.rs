@@ -13,7 +13,7 @@ use crate::{
         credentials::{FileOrigin, SecretIds},
         delete_host, read_host,
     },
-    vms_file,
+    token_variables, vms_file,
 };
 
 /// Removes the host: recognise the fleet, plan, write, destroy the credentials, delete role and
@@ -39,7 +39,8 @@ pub(crate) fn remove_host(
         is_unchecked: surveyed.is_none(),
         skips_openbao: job.arguments.skip_vault,
     };
-    let changes = plan_removal(removal, &sources, &job.fleet.settings)?;
+    let mut changes = plan_removal(removal, &sources, &job.fleet.settings)?;
+    changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
     write_files(job, &changes, report)?;
     if let Some((backend, host)) = &surveyed {
         destroy_credentials(job, backend, &host.secret_ids, report)?;

@@ -92,7 +92,8 @@ pub(crate) fn restrict_access(
     Ok(())
 }
 
-fn has_any_token(text: &str) -> bool {
+/// Returns whether an entry of the map has a token.
+pub(crate) fn has_any_token(text: &str) -> bool {
     vms::list_vms(text).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))
 }
 

@@ -74,9 +74,8 @@ def create_host(name, *flags):
     address = ADDRESSES.get(name, "10.0.0.99")
     words = " ".join(flags)
     operator(f"create-host --hostname {name} --ip {address}/24 --apply api {words} >&2")
-    text = openbao.succeed(f"cat {FLEET}/terraform/vms.tf")
-    entry = text[text.index(f'"{name}" =') :]
-    return re.search(r'vault_wrapped_token\s*=\s*"([^"]+)"', entry)[1]
+    text = openbao.succeed(f"cat {FLEET}/terraform/wrapping-tokens.auto.tfvars.json")
+    return json.loads(text)["vault_wrapped_tokens"][name]
 
 
 def certificate():

@@ -3,12 +3,16 @@
 mod file;
 mod ssh;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use zts_cli::{Failure, data};
+use zts_openbao::wrapping;
 
-use crate::{cli::Arguments, fleet::Fleet, host::HostName, vms_file};
+use crate::{cli::Arguments, fleet::Fleet, host::HostName, token_variables, vms_file};
 use file::TokenFile;
 
 /// The file from which `vault-bootstrap.service` reads a token after a boot: the default of
@@ -28,6 +32,8 @@ pub(crate) const WAYS: &str = "`--token-out FILE` writes it to a file, `--token-
 pub(crate) enum Delivery {
     /// The machine map, from where cloud-init passes the token to the machine.
     MachineMap,
+    /// The variables of OpenTofu beside the machine map, from where it comes to cloud-init, too.
+    Variables,
     /// Stdout.
     Stdout(Form),
     /// A file with nothing else in it.
@@ -84,10 +90,21 @@ impl Delivery {
         Self::File(TokenFile::new(PathBuf::from(path), form))
     }
 
+    /// Returns the place beside the machine map: the variables if OpenTofu's code declares them and
+    /// the map has no token.
+    pub(crate) fn of_machine_map(fleet: &Fleet, map: Option<&str>) -> Result<Self, Failure> {
+        let is_in_map = map.is_some_and(vms_file::has_any_token);
+        if !is_in_map && token_variables::is_declared(fleet)? {
+            return Ok(Self::Variables);
+        }
+        Ok(Self::MachineMap)
+    }
+
     /// Checks that a token can be delivered, before anything is changed.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self, fleet: &Fleet) -> Result<(), Failure> {
         match self {
             Self::MachineMap | Self::Stdout(_) => Ok(()),
+            Self::Variables => token_variables::check_place(fleet),
             Self::File(file) => file.check(),
             Self::Ssh(destination) => ssh::check_host(destination),
         }
@@ -95,15 +112,40 @@ impl Delivery {
 
     /// Returns whether the place has a token that its host may still use. A place that cannot be
     /// looked at has one if the host has secret ids.
-    pub(crate) fn has_token(&self, vms: Option<&str>, name: &HostName, has_ids: bool) -> bool {
-        match self {
-            Self::MachineMap => vms
-                .and_then(|vms| vms_file::find_entry(vms, name))
+    pub(crate) fn has_token(
+        &self,
+        fleet: &Fleet,
+        map: Option<&str>,
+        name: &HostName,
+        has_ids: bool,
+    ) -> Result<bool, Failure> {
+        Ok(match self {
+            Self::MachineMap => map
+                .and_then(|map| vms_file::find_entry(map, name))
                 .is_some_and(|entry| entry.has_token),
+            Self::Variables => token_variables::read_token(fleet, name)?.is_some(),
             Self::Stdout(_) => false, // the caller waits for a token
             Self::File(file) => file.exists(),
             Self::Ssh(_) => has_ids,
-        }
+        })
+    }
+
+    /// Returns the time at which the token in the place expires, if the token contains it.
+    pub(crate) fn token_expiry(
+        &self,
+        fleet: &Fleet,
+        map: Option<&str>,
+        name: &HostName,
+    ) -> Result<Option<SystemTime>, Failure> {
+        Ok(match self {
+            Self::MachineMap => map
+                .and_then(|map| vms_file::find_entry(map, name))
+                .and_then(|entry| entry.token_expiry),
+            Self::Variables => {
+                token_variables::read_token(fleet, name)?.and_then(|token| wrapping::expiry(&token))
+            }
+            Self::Stdout(_) | Self::File(_) | Self::Ssh(_) => None,
+        })
     }
 
     /// Writes the token to its place.
@@ -115,6 +157,7 @@ impl Delivery {
     ) -> Result<(), Failure> {
         match self {
             Self::MachineMap => vms_file::write_token(fleet, name, token),
+            Self::Variables => token_variables::write_token(fleet, name, token),
             Self::Stdout(form) => data(form.render(token).expose_secret()),
             Self::File(file) => file.write(token),
             Self::Ssh(destination) => ssh::deliver(destination, token),
@@ -125,6 +168,7 @@ impl Delivery {
     pub(crate) fn describe(&self, fleet: &Fleet) -> String {
         match self {
             Self::MachineMap => format!("in `{}`", fleet.settings.paths.vms),
+            Self::Variables => format!("in `{}`", token_variables::path(fleet).unwrap_or_default()),
             Self::Stdout(_) => "on stdout".to_owned(),
             Self::File(file) => format!("in `{}`", file.path().display()),
             Self::Ssh(destination) => format!("on the host, over ssh to `{destination}`"),
@@ -135,7 +179,7 @@ impl Delivery {
     pub(crate) fn warning(&self) -> Option<String> {
         match self {
             Self::File(file) => file.warning(),
-            Self::MachineMap | Self::Stdout(_) | Self::Ssh(_) => None,
+            Self::MachineMap | Self::Variables | Self::Stdout(_) | Self::Ssh(_) => None,
         }
     }
 }

@@ -103,6 +103,27 @@ impl Tree {
         })
     }
 
+    /// Lists the files in a folder, not those below it. A missing folder has none.
+    pub(crate) fn list_files(&self, folder: &str) -> Result<Vec<String>, Failure> {
+        let path = self.resolve(folder)?;
+        let Ok(entries) = fs::read_dir(path) else {
+            return Ok(Vec::new());
+        };
+        let names = entries.flatten().filter(|entry| entry.path().is_file());
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut files: Vec<String> = names
+            .map(|name| {
+                if folder.is_empty() {
+                    name
+                } else {
+                    format!("{folder}/{name}")
+                }
+            })
+            .collect();
+        files.sort();
+        Ok(files)
+    }
+
     /// Reads all files below a folder, and refuses symbolic links. A missing folder has no files.
     pub(crate) fn read_folder(&self, path: &str) -> Result<Contents, Failure> {
         let mut files = Contents::new();

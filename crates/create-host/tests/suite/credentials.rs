@@ -29,7 +29,7 @@ fn the_token_in_vms_tf_is_the_identity_of_the_host() {
     created policy `host-identity` in OpenBao, through its API
     created role `identity` in OpenBao, through its API
     issued a wrapping token for `identity`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `identity` can take the credentials (`identity` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `identity` can take the credentials (`identity` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     next: `git add hosts/identity`, because a flake sees only files that git tracks
     ");
 
@@ -130,7 +130,7 @@ fn force_issues_anew_and_destroys_the_old_credentials() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `force`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force` can take the credentials (`force` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force` can take the credentials (`force` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     destroyed 1 old secret id of `force`
     they allow no more logins; a token from an earlier login may be valid for 60 more minutes
     ");
@@ -168,7 +168,7 @@ fn force_leaves_secret_ids_that_others_issued() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `force-others`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force-others` can take the credentials (`force-others` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force-others` can take the credentials (`force-others` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     destroyed 1 old secret id of `force-others`
     they allow no more logins; a token from an earlier login may be valid for 60 more minutes
     1 secret id of `force-others`, not issued by create-host, is still valid
@@ -194,7 +194,7 @@ fn a_token_removed_from_the_file_is_issued_again() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `taken-out`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `taken-out` can take the credentials (`taken-out` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `taken-out` can take the credentials (`taken-out` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     1 secret id of `taken-out`, issued earlier, is still valid; `--force` destroys those that create-host issued
     ");
     assert!(site.login(&old).is_ok(), "the old ones stay good");

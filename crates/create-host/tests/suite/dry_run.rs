@@ -104,7 +104,7 @@ fn the_diff_is_shown_and_nothing_is_changed() {
     would be created: policy `host-dry` in OpenBao, through its API
     would be created: role `dry` in OpenBao, through its API
     would be issued: a wrapping token for `dry`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `dry` can take the credentials (`dry` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `dry` can take the credentials (`dry` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     "#);
     assert_eq!(site.fleet.snapshot(), before);
     assert_eq!((site.role(), site.policy()), (None, None));

@@ -55,11 +55,11 @@ fn the_result_is_one_json_object() {
         "destroyed_secret_ids": 0
       },
       "warnings": [
-        "git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it)"
+        "git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores"
       ]
     }
     ----- stderr -----
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `json` can take the credentials (`json` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     "#);
     let again = parse(&site.create().args(["--json"]).succeed());
     assert_eq!(

@@ -26,5 +26,6 @@ mod remove;
 mod settings;
 mod tofu;
 mod together;
+mod token_variables;
 mod usage;
 mod verbose;

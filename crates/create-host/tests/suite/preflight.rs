@@ -275,7 +275,7 @@ fn apply_none_waits_for_the_role_then_issues() {
     ----- stdout -----
     ----- stderr -----
     issued a wrapping token for `none`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `none` can take the credentials (`none` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `none` can take the credentials (`none` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     ");
     assert!(site.login(&site.unwrap()).is_ok());
     insta::assert_snapshot!(site.bare().args(["--hostname", "none", "--remove", "--apply", "none"]).succeed(), @r"

@@ -16,6 +16,9 @@ use zts_testkit::{Fleet, Proxy, Run, RunOutput, Running, Server, shared_server};
 /// The address of the host in most tests.
 pub(crate) const IP: &str = "10.0.0.11/24";
 
+/// The file of the variables with the tokens.
+pub(crate) const TOKENS: &str = "terraform/wrapping-tokens.auto.tfvars.json";
+
 /// A scratch fleet, a server, and the name of a host. Each test has its own name, because tests
 /// share a server.
 pub(crate) struct Site {
@@ -30,10 +33,33 @@ impl Site {
     }
 
     pub(crate) fn on(server: impl Into<Arc<Server>>, host: &str) -> Self {
-        Self {
-            fleet: Fleet::copy_example(),
+        let site = Self {
             server: Some(server.into()),
-            host: host.to_owned(),
+            ..Self::without_server(host)
+        };
+        site.declare_no_tokens();
+        site
+    }
+
+    /// Creates a site with the example fleet as it is: OpenTofu takes the tokens from variables.
+    pub(crate) fn with_token_variables(host: &str) -> Self {
+        Self {
+            server: Some(shared_server()),
+            ..Self::without_server(host)
+        }
+    }
+
+    /// Takes the variable with the tokens out of OpenTofu's code: they then go to the machine map,
+    /// as in the fleets of earlier versions.
+    fn declare_no_tokens(&self) {
+        let variables = self.fleet.read("terraform/variables.tf");
+        let others: Vec<&str> = variables
+            .split_inclusive("\n}\n")
+            .filter(|block| !block.contains("vault_wrapped_tokens"))
+            .collect();
+        self.fleet.write("terraform/variables.tf", &others.concat());
+        if self.path(".git").exists() {
+            self.fleet.commit("tokens in the machine map");
         }
     }
 
@@ -86,8 +112,13 @@ impl Site {
             .args(["--hostname", &self.host, "--remove", "--apply", "api"])
     }
 
-    /// Returns the host's wrapping token in `vms.tf`.
+    /// Returns the host's wrapping token in the variables or in `vms.tf`.
     pub(crate) fn token(&self) -> Option<String> {
+        if let Ok(text) = fs::read_to_string(self.path(TOKENS)) {
+            let variables: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let token = &variables["vault_wrapped_tokens"][&self.host];
+            return token.as_str().map(str::to_owned);
+        }
         let vms = fs::read_to_string(self.path("terraform/vms.tf")).ok()?;
         zts_infra_edit::vms::wrapping_token(&vms, &self.host)
             .ok()

@@ -83,7 +83,7 @@ fn opentofu_and_the_api_write_the_same_policy_and_role() {
     created policy `host-by-tofu` in OpenBao, through OpenTofu
     created role `by-tofu` in OpenBao, through OpenTofu
     issued a wrapping token for `by-tofu`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `by-tofu` can take the credentials (`by-tofu` then reports it)
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `by-tofu` can take the credentials (`by-tofu` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     next: `git add hosts/by-tofu`, because a flake sees only files that git tracks
     ");
     site.assert_complete();

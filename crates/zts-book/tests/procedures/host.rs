@@ -110,12 +110,12 @@ impl Host {
         thread::sleep(Duration::from_millis(2100)); // it tells its expiry in whole seconds
     }
 
-    /// The wrapping token in `terraform/vms.tf`.
+    /// The wrapping token in OpenTofu's variables.
     pub(crate) fn token(&self) -> String {
-        let text = self.fleet.read("terraform/vms.tf");
-        let (_, rest) = text
-            .rsplit_once("vault_wrapped_token")
-            .expect("there is a token");
+        let text = self
+            .fleet
+            .read("terraform/wrapping-tokens.auto.tfvars.json");
+        let (_, rest) = text.rsplit_once("\"web01\": ").expect("there is a token");
         rest.split('"').nth(1).expect("it is quoted").to_owned()
     }
 
