@@ -247,7 +247,11 @@ impl Simulated {
             Event::Stop(service) => self.systemctl("stop", unit_of(service)),
             Event::Crash(service) => self.systemctl("crash", unit_of(service)),
             Event::StartFollower => self.systemctl("start", "follower.service"),
-            Event::StopFollower => self.systemctl("stop", "follower.service"),
+            Event::StopFollower => {
+                self.systemctl("stop", "follower.service");
+                // without a journal, a stop just before a service's is taken for a part of that
+                thread::sleep(Duration::from_millis(1100));
+            }
             Event::Reboot | Event::PowerCut => self.boot(),
             Event::Rotate => {
                 let began = Instant::now();
