@@ -106,7 +106,10 @@ mod tests {
         let why = ends.unwrap().to_string();
         assert!(why.contains("does not end after 300 pages"), "{why}");
 
-        let mut out_of_time = PageLimits::new(Duration::ZERO);
+        let mut out_of_time = PageLimits {
+            deadline: Instant::now(),
+            ..limits()
+        };
         assert!(
             out_of_time
                 .check_page([].into_iter(), Some(&["a"]))
