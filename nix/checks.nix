@@ -102,7 +102,7 @@ let
     pkgs.prometheus
     pkgs.prometheus.cli
     pkgs.python3
-    pkgs.util-linux # prlimit, script, setpriv, unshare
+    pkgs.util-linux # mount, prlimit, script, setpriv, unshare
     pkgs.versitygw
   ];
 

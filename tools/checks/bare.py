@@ -49,7 +49,7 @@ PACKAGES = {
     "prometheus": ["prometheus"],
     "prometheus.cli": ["promtool"],
     "python3": [],
-    "util-linux": ["prlimit", "script", "setpriv", "unshare"],
+    "util-linux": ["mount", "prlimit", "script", "setpriv", "unshare"],
     "versitygw": ["versitygw"],
 }
 # Debian's gpg knows its agent by the path; Nix's has it in its own folder.
@@ -86,6 +86,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 ROOT_ONLY = re.compile(r"needs? root\b|needs? root$|only root")
 NOT_IN_A_BUILD = {
     "no nix on this machine": "a build has no Nix",
+    "no provider hashicorp/vault on this machine": "its licence is not free",
     "no systemctl on this machine": "a build has no systemd",
     "no systemd-creds on this machine that can encrypt": "a build has no systemd",
     "a build of Nix has no network for tools/setup": "the tutorial sets up programs",

@@ -152,9 +152,11 @@ fn ignores_signals(status: &str) -> bool {
     mask.is_some_and(|mask| mask & !(1 << (Signal::PIPE.as_raw() - 1)) != 0)
 }
 
-/// The variable `PATH` of the tests, for programs whose environment is otherwise empty.
-pub(crate) fn own_path() -> Option<(&'static str, OsString)> {
-    env::var_os("PATH").map(|path| ("PATH", path))
+/// The places of the machine's programs and root certificates, for programs whose environment is
+/// otherwise empty. A build of Nix has its certificates at no other place.
+pub(crate) fn machine_variables() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = ["PATH", "SSL_CERT_FILE"].into_iter();
+    names.filter_map(|name| Some((name, env::var_os(name)?)))
 }
 
 /// Returns a command for a server that writes only to `folder`, even where it is killed. Its stdout
@@ -170,7 +172,7 @@ pub(crate) fn server_command(program: &Path, folder: &Path, log: &str) -> Comman
         .env_clear()
         .env("HOME", folder)
         .env("TMPDIR", folder)
-        .envs(own_path())
+        .envs(machine_variables())
         .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(log.try_clone().expect("a file handle is duplicated"))

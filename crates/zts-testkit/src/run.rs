@@ -17,7 +17,7 @@ pub use rustix::process::Signal;
 
 use crate::{
     openbao::Server,
-    process::{Process, bound_command, own_path},
+    process::{Process, bound_command, machine_variables},
     program::find_program,
     text::normalize_output,
     wait::{scale_timeout, wait_for},
@@ -149,7 +149,7 @@ impl Run {
         command
             .args(&self.arguments)
             .env_clear()
-            .envs(own_path())
+            .envs(machine_variables())
             .envs(self.environment.iter().cloned());
         command.stdin(Stdio::from(unnamed_file(&self.stdin)));
         command.stdout(handle(&stdout)).stderr(handle(&stderr));

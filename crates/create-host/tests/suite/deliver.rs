@@ -312,7 +312,7 @@ impl Machine {
             "ssh",
             "#!/bin/sh\n[ \"$1\" = -- ] && [ \"$2\" = root@nas ] || exit 255\n\
              export ME=$(dirname \"$0\") COMMAND=\"$3\"\n\
-             exec unshare --map-root-user --mount sh -c 'mount --bind \"$ME/run\" /run && exec sh -c \"$COMMAND\"'\n",
+             exec unshare --map-root-user --mount /bin/sh -c 'mount --bind \"$ME/run\" /run && exec /bin/sh -c \"$COMMAND\"'\n",
         );
         machine.write_systemctl("cat /run/vault-bootstrap/token > \"$ME/traded\"");
         Some(machine)

@@ -12,24 +12,45 @@ pub(crate) use zts_testkit::build_programs;
 /// `PATH` for a page's shells: the programs of this tree, `bao`, and what the machine has but
 /// OpenTofu, whose provider few machines have.
 pub(crate) fn path() -> String {
-    static BAO: OnceLock<PathBuf> = OnceLock::new();
-    let bao = BAO.get_or_init(|| {
-        // Not a scratch folder: a static is never dropped, and would leave it behind.
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bao");
-        let link = folder.join("bao");
-        fs::create_dir_all(&folder).expect("a folder is made");
-        let _ = fs::remove_file(&link);
-        symlink(zts_testkit::find_bao().expect("there is a `bao`"), link)
-            .expect("a link to `bao` is made");
-        folder
-    });
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(make_path).clone()
+}
+
+fn make_path() -> String {
+    // Not a scratch folder: a static is never dropped, and would leave it behind.
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let bao = scratch.join("bao");
+    fs::create_dir_all(&bao).expect("a folder is made");
+    link_program(&zts_testkit::find_bao().expect("there is a `bao`"), &bao);
     let found = env::var_os("PATH").unwrap_or_default();
-    let others = env::split_paths(&found).filter(|folder| !folder.join("tofu").exists());
-    let folders = [build_programs().to_owned(), bao.clone()]
-        .into_iter()
-        .chain(others);
+    let others = env::split_paths(&found).enumerate().map(|(index, folder)| {
+        if folder.join("tofu").exists() {
+            without_tofu(&folder, &scratch.join(format!("path{index}")))
+        } else {
+            folder
+        }
+    });
+    let folders = [build_programs().to_owned(), bao].into_iter().chain(others);
     let path = env::join_paths(folders).expect("folders without a colon");
     path.into_string().expect("`PATH` is text")
+}
+
+/// Links all programs of `folder` but OpenTofu in `links`, and returns `links`.
+fn without_tofu(folder: &Path, links: &Path) -> PathBuf {
+    fs::create_dir_all(links).expect("a folder is made");
+    let programs = folder.read_dir().expect("the programs are listed");
+    for program in programs.flatten() {
+        if program.file_name() != "tofu" {
+            link_program(&program.path(), links);
+        }
+    }
+    links.to_owned()
+}
+
+fn link_program(program: &Path, folder: &Path) {
+    let link = folder.join(program.file_name().expect("a program has a name"));
+    let _ = fs::remove_file(&link);
+    symlink(program, link).expect("a link to a program is made");
 }
 
 /// Every program of this tree.
