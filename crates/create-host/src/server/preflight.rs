@@ -194,17 +194,28 @@ fn warn_of_lockout(mount: &str) {
 
 fn check_approle_mount(server: &Server) -> Result<Mount, Failure> {
     let path = &server.approle_mount;
-    let problem = match read_mounts(server)?.auth.remove(&format!("{path}/")) {
+    let setting = "`approle_mount` under `[openbao]` in `fleet.toml`";
+    let (problem, hint) = match read_mounts(server)?.auth.remove(&format!("{path}/")) {
         Some(mount) if mount.kind == "approle" => return Ok(mount),
-        Some(other) => format!(
-            "`auth/{path}/` is the auth method `{}`, not AppRole",
-            other.kind
+        Some(other) => (
+            format!(
+                "`auth/{path}/` is the auth method `{}`, not AppRole",
+                other.kind
+            ),
+            format!(
+                "mount AppRole at another path, such as with `bao auth enable -path={path}-hosts approle`, and set \
+                 that path with {setting}"
+            ),
         ),
-        None => format!("AppRole is not mounted at `auth/{path}/`"),
+        None => (
+            format!("AppRole is not mounted at `auth/{path}/`"),
+            format!(
+                "mount it with `bao auth enable -path={path} approle`, or set its path with {setting}"
+            ),
+        ),
     };
-    Err(Failure::failed(format_args!("{problem}, in OpenBao at `{}`", server.client.address())).hint(format!(
-        "mount it with `bao auth enable -path={path} approle`, or set its path with `approle_mount` under `[openbao]` in `fleet.toml`"
-    )))
+    let address = server.client.address();
+    Err(Failure::failed(format_args!("{problem}, in OpenBao at `{address}`")).hint(hint))
 }
 
 /// Checks that a KV version 2 engine is mounted. A mount is visible only to a token with a

@@ -16,6 +16,7 @@ mod edits;
 mod enroll;
 mod files;
 mod flakes;
+mod hints;
 mod interrupted;
 mod json;
 mod names;

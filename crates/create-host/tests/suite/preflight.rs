@@ -173,7 +173,7 @@ fn no_approle() {
     ----- stderr -----
     error: `auth/approle/` is the auth method `userpass`, not AppRole, in OpenBao at `http://127.0.0.1:[port]`; nothing was changed
 
-    hint: mount it with `bao auth enable -path=approle approle`, or set its path with `approle_mount` under `[openbao]` in `fleet.toml`
+    hint: mount AppRole at another path, such as with `bao auth enable -path=approle-hosts approle`, and set that path with `approle_mount` under `[openbao]` in `fleet.toml`
     ");
 }
 
