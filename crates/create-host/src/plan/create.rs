@@ -5,10 +5,10 @@ use zts_infra_edit::{Error, generated, generated::GeneratedHost, vms};
 
 use super::{
     flake::{Entry, EntryFailure, add_entry, invalid_entry, quote},
-    identity::{check_folder, is_complete, is_listed, name_in_use},
+    identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     sources::{Sources, needs_flake_entry},
-    template::{host_files, placeholder_values, render_template},
+    template::{host_files, is_backup, placeholder_values, render_template},
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -88,6 +88,9 @@ pub(crate) fn plan_creation(
         sources,
         settings,
     };
+    if !is_known {
+        check_name_is_free(&host)?;
+    }
     check_nothing_is_missing(&host, request, is_listed)?;
     let mut changes = ChangeSet::default();
     let vms = edit_vms(&host)?;
@@ -113,6 +116,28 @@ pub(crate) fn plan_creation(
         origin: is_created.then_some(FileOrigin::Created),
         notes,
     })
+}
+
+/// Refuses the name of a host that somebody else made: the flake has it, or its folder has a file
+/// that create-host does not write.
+fn check_name_is_free(host: &NewHost<'_>) -> Result<(), Failure> {
+    let (sources, settings) = (host.sources, host.settings);
+    if is_in_flake(host.name, sources, settings) {
+        // another entry has a position
+        edit_flake(host, &mut ChangeSet::default())?;
+        let place = format!("`{}` has a host of this name", settings.paths.flake);
+        return Err(in_use(host, &place));
+    }
+    let ours = host_files(host.name, &sources.template, settings);
+    let is_other = |path: &&String| ours.iter().all(|(_, target)| target != *path);
+    let mut files = sources.host_files.keys().filter(|path| !is_backup(path));
+    match files.find(is_other) {
+        Some(path) if !ours.is_empty() => Err(in_use(
+            host,
+            &format!("`{path}` exists, which create-host does not write"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Adds the host to the generated file, in a fleet that uses OpenTofu for OpenBao.

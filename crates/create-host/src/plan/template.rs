@@ -79,7 +79,7 @@ pub(super) fn host_files<'a>(
 }
 
 /// Returns whether an editor or a file manager left the file.
-fn is_backup(path: &str) -> bool {
+pub(super) fn is_backup(path: &str) -> bool {
     path.contains("/.") || path.ends_with('~')
 }
 

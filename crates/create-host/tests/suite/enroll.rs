@@ -69,6 +69,49 @@ fn a_host_that_exists_gets_credentials_and_keeps_its_files() {
 }
 
 #[test]
+fn in_a_fleet_with_opentofu_only_its_generated_file_changes() {
+    zts_testkit::require_bao!();
+    let site = Site::new("ns1"); // a host of the example, which is in the machine map
+    let before = site.fleet.snapshot();
+    let arguments = ["--hostname", "ns1", "--enroll", "--apply", "api"];
+    let output = site.bare().args(arguments).args(["--token-out", "-"]);
+    let token = output.succeed().stdout.trim().to_owned();
+    assert!(site.login(&site.unwrap_token(token)).is_ok());
+    assert_eq!(site.fleet.snapshot(), before, "the file had this host");
+
+    site.remove().succeed();
+    let changed = site.fleet.git(&["diff", "--name-only"]);
+    assert_eq!(changed, "terraform/vault/hosts-generated.tf\n");
+    let generated = site.fleet.read("terraform/vault/hosts-generated.tf");
+    assert!(!generated.contains("hosts/ns1/*"), "{generated}");
+    site.bare()
+        .args(arguments)
+        .args(["--token-out", "-"])
+        .succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    site.remove().succeed();
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn the_name_of_a_host_without_a_template_is_in_use() {
+    let site = Site::without_server("web01");
+    fs::remove_dir_all(site.path("hosts/template")).unwrap();
+    let flake = site.fleet.read("flake.nix").replace(
+        "ns1 = mkHost \"ns1\";",
+        "ns1 = mkHost \"ns1\";\n        web01 = import ./web { };",
+    );
+    site.fleet.write("flake.nix", &flake);
+    let output = site.create().run();
+    assert!(
+        output
+            .stderr
+            .contains("error: the name `web01` is in use: `flake.nix`, line 30"),
+        "{output}"
+    );
+}
+
+#[test]
 fn force_without_enroll_keeps_the_mark() {
     zts_testkit::require_bao!();
     let site = site("forced");
@@ -162,13 +205,31 @@ fn a_host_whose_files_have_other_names_is_not_taken_over() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    error: the name `other-names` is in use: `hosts/other-names/configuration.nix` exists with another text
+    error: the name `other-names` is in use: `flake.nix` has a host of this name
 
     hint: choose another name; or, if it is this host, `create-host --hostname other-names --enroll` gives it credentials and leaves its files as they are
     ");
     assert_untouched(&site);
     enroll(&site).succeed();
     assert_untouched(&site);
+}
+
+#[test]
+fn the_folder_of_a_host_without_an_entry_is_not_taken_over() {
+    let site = Site::without_server("web01");
+    let file = "hosts/web01/hardware.nix";
+    site.fleet
+        .write(file, "{ boot.loader.grub.enable = true; }\n");
+    let before = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: the name `web01` is in use: `hosts/web01/hardware.nix` exists, which create-host does not write
+
+    hint: choose another name; or, if it is this host, `create-host --hostname web01 --enroll` gives it credentials and leaves its files as they are
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
 }
 
 #[test]
