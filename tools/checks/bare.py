@@ -30,7 +30,7 @@ from report import Outcome
 STANDARD_PROGRAMS = (
     "awk base64 basename bash bzip2 cat chmod chown cmp cp cut date dd df diff dirname du echo env "
     "expr false find gawk grep gunzip gzip head id install kill ln ls mkdir mkfifo mktemp mv nproc "
-    "od printf pwd readlink realpath rm rmdir sed seq sha256sum sleep sort split stat tac tail tar "
+    "od printf pwd readlink realpath rm rmdir sed seq sha256sum shred sleep sort split stat tac tail tar "
     "tee test timeout touch tr true truncate tty uname uniq wc whoami xargs xz"
 )
 # The packages of `testPrograms` in nix/checks.nix, with their programs but Python.
@@ -91,6 +91,7 @@ NOT_IN_A_BUILD = {
     "no systemd-creds on this machine that can encrypt": "a build has no systemd",
     "a build of Nix has no network for tools/setup": "the tutorial sets up programs",
     "no schemas of the External Secrets Operator on this machine": "they are no package",
+    "no /run to mount over on this machine": "a build has none",
     "no core dumps on this machine": "a build has a limit of 0 for them",
     "this user may not lock as much memory as the unit": "a build has systemd's limit",
 }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zts_cli::Failure;
 use zts_secure_fs::{Access, Folder, Guard, ResolvedFile, parent_of};
 
-use super::Form;
+use super::form::Form;
 use crate::{failure::file_failure, fleet::DRAFT_PREFIX, git};
 
 /// The folder that everybody can read.

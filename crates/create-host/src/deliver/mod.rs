@@ -1,6 +1,7 @@
 //! The delivery of a wrapping token: the place that it goes to, checked before a token is issued.
 
 mod file;
+mod form;
 mod ssh;
 
 use std::{
@@ -14,12 +15,11 @@ use zts_openbao::wrapping;
 
 use crate::{cli::Arguments, fleet::Fleet, host::HostName, token_variables, vms_file};
 use file::TokenFile;
+use form::Form;
 
 /// The file from which `vault-bootstrap.service` reads a token after a boot: the default of
 /// `vault.bootstrap.tokenFile`.
 const FIRST_BOOT_FILE: &str = "var/lib/vault/bootstrap/token";
-/// The name of the systemd credential: the default of `vault.bootstrap.credential`.
-const CREDENTIAL: &str = "vault.wrapped-token";
 
 /// The ways to deliver a token that need no machine map, for hints.
 pub(crate) const WAYS: &str = "`--token-out FILE` writes it to a file, `--token-out -` to stdout; \
@@ -40,25 +40,6 @@ pub(crate) enum Delivery {
     File(TokenFile),
     /// A host that runs, over ssh.
     Ssh(String),
-}
-
-/// The form of a token in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// The token alone.
-    Token,
-    /// The SMBIOS string of a systemd credential (`systemd.system-credentials(7)`).
-    Credential,
-}
-
-impl Form {
-    fn render(self, token: &SecretString) -> SecretString {
-        let token = token.expose_secret();
-        match self {
-            Self::Token => token.into(),
-            Self::Credential => format!("io.systemd.credential:{CREDENTIAL}={token}").into(),
-        }
-    }
 }
 
 impl Delivery {

@@ -1,6 +1,10 @@
 //! The ways of a wrapping token to a machine that OpenTofu does not make.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use zts_testkit::{ReadOnlyDir, RunOutput, ScratchDir, scratch_dir};
 
@@ -303,7 +307,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Option<Self> {
-        zts_testkit::find_program("unshare")?;
+        zts_testkit::find_program("unshare").filter(|_| Path::new("/run").is_dir())?;
         let machine = Self {
             folder: scratch_dir(),
         };
@@ -340,7 +344,7 @@ impl Machine {
 fn a_running_host_gets_the_token_over_ssh() {
     zts_testkit::require_bao!();
     let Some(machine) = Machine::new() else {
-        zts_testkit::skip!("no unshare on this machine");
+        zts_testkit::skip!("no /run to mount over on this machine");
     };
     let site = site("over-ssh");
     let call = || {
@@ -383,7 +387,7 @@ fn a_running_host_gets_the_token_over_ssh() {
 fn a_host_without_the_unit_is_refused_before_anything_is_changed() {
     zts_testkit::require_bao!();
     let Some(machine) = Machine::new() else {
-        zts_testkit::skip!("no unshare on this machine");
+        zts_testkit::skip!("no /run to mount over on this machine");
     };
     let site = site("no-unit");
     let deliver = |destination: &str| {

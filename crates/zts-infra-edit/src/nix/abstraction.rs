@@ -1,6 +1,6 @@
 //! Values without the name of their host.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::ops::Range;
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
