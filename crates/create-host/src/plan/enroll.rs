@@ -1,6 +1,7 @@
 //! The plan for a host that exists: none of its files changes.
 
 use zts_cli::Failure;
+use zts_infra_edit::nix;
 
 use super::{
     create::{CreationPlan, Request, add_generated, ask_for_delivery},
@@ -9,7 +10,8 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    change::ChangeSet, fleet::Settings, host_access::host_access, server::credentials::FileOrigin,
+    change::ChangeSet, fleet::Settings, host::HostName, host_access::host_access,
+    placeholders::closest_name, server::credentials::FileOrigin,
 };
 
 /// Plans the access of a host whose files and entries are its owner's.
@@ -46,6 +48,28 @@ pub(crate) fn plan_enrollment(
         vms: sources.vms.clone(),
         is_listed,
         origin: Some(FileOrigin::Enrolled),
-        notes: Vec::new(),
+        notes: describe_unknown_name(name, sources, settings)
+            .into_iter()
+            .collect(),
     })
+}
+
+/// Returns a note about a name that is not among the flake's hosts, because it may be misspelt.
+fn describe_unknown_name(
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+) -> Option<String> {
+    let flake = settings.paths.flake.as_str();
+    sources.flake.as_ref()?;
+    let hosts = nix::list_hosts(&sources.tree, flake).ok()?;
+    if hosts.is_empty() || hosts.iter().any(|host| host == name.as_str()) {
+        return None;
+    }
+    let meant = closest_name(name.as_str(), hosts.iter().map(String::as_str));
+    let question = meant.map_or_else(
+        || "is the name right?".to_owned(),
+        |meant| format!("did you mean `{meant}`?"),
+    );
+    Some(format!("`{flake}` has no host `{name}`: {question}"))
 }

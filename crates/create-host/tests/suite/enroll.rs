@@ -94,6 +94,15 @@ fn in_a_fleet_with_opentofu_only_its_generated_file_changes() {
 }
 
 #[test]
+fn a_name_that_the_flake_does_not_have_is_noted() {
+    zts_testkit::require_bao!();
+    let site = Site::new("ns11");
+    let output = enroll(&site).args(["--dry-run"]).succeed();
+    let note = "`flake.nix` has no host `ns11`: did you mean `ns1`?\n";
+    assert!(output.stderr.contains(note), "{output}");
+}
+
+#[test]
 fn the_name_of_a_host_without_a_template_is_in_use() {
     let site = Site::without_server("web01");
     fs::remove_dir_all(site.path("hosts/template")).unwrap();
