@@ -31,6 +31,10 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS/LENGTH")]
     pub ip: Option<String>,
 
+    /// Value of an attribute that differs among the machines, such as vmid=112; repeat it for more
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, conflicts_with = "remove")]
+    pub set: Vec<(String, String)>,
+
     /// Write the files only; nothing of OpenBao is touched, `hosts-generated.tf` included
     #[arg(long, conflicts_with = "apply")]
     pub skip_vault: bool,
@@ -116,6 +120,13 @@ impl Arguments {
             _ => None,
         };
         file.or(credential) == Some("-")
+    }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it like `vmid=112`".to_owned()),
     }
 }
 

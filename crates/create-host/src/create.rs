@@ -30,7 +30,7 @@ pub(crate) fn create_host(
     delivery: Option<Delivery>,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let sources = Sources::read(job.fleet, job.name)?;
+    let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
     let plan = plan_host(job, address, delivery.is_some(), &sources)?;
     let delivery = choose_delivery(job, delivery, &plan)?;
     warn_of_gateway(job, &plan, report);
@@ -40,6 +40,9 @@ pub(crate) fn create_host(
     write_files(job, &plan.changes, report)?;
     for note in &plan.notes {
         report.note(note);
+    }
+    if let Some(note) = sources.generated_note(&plan.changes, &job.fleet.settings) {
+        report.note(&note);
     }
     if let Some((backend, existing)) = &surveyed {
         if let Some(unchecked) = &existing.unchecked {

@@ -69,6 +69,9 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
     } else {
         fleet.lock(LockKind::Exclusive)?
     };
+    if let Some(note) = &fleet.inferred {
+        report.note(note);
+    }
     if !arguments.dry_run {
         write::remove_drafts(&fleet)?;
     }

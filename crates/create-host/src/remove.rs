@@ -42,6 +42,9 @@ pub(crate) fn remove_host(
     let mut changes = plan_removal(removal, &sources, &job.fleet.settings)?;
     changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
     write_files(job, &changes, report)?;
+    if let Some(note) = sources.generated_note(&changes, &job.fleet.settings) {
+        report.note(&note);
+    }
     if let Some((backend, host)) = &surveyed {
         destroy_credentials(job, backend, &host.secret_ids, report)?;
         delete_policy_and_role(job, backend, host.changes, report)?;

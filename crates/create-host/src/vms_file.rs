@@ -9,7 +9,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use zts_cli::Failure;
-use zts_infra_edit::vms;
+use zts_infra_edit::vms::{self, MapPlace};
 use zts_openbao::wrapping;
 use zts_secure_fs::{Guard, ResolvedFile};
 
@@ -18,7 +18,7 @@ use crate::{
     failure::{edit_failure, file_failure},
     fleet::Fleet,
     git,
-    host::HostName,
+    host::{HostAddress, HostName},
     report::Report,
     write::write_changes,
 };
@@ -32,14 +32,27 @@ pub(crate) struct VmEntry {
 }
 
 /// Finds the entry of a host in the text of the file.
-pub(crate) fn find_entry(text: &str, name: &HostName) -> Option<VmEntry> {
-    let vms = vms::list_vms(text).ok()?;
+pub(crate) fn find_entry(text: &str, place: &MapPlace, name: &HostName) -> Option<VmEntry> {
+    let vms = vms::list_vms(text, place).ok()?;
     let vm = vms.into_iter().find(|vm| vm.name == name.as_str())?;
-    let token = vms::wrapping_token(text, name.as_str()).ok().flatten();
+    let token = vms::wrapping_token(text, place, name.as_str())
+        .ok()
+        .flatten();
     Some(VmEntry {
         has_token: vm.has_wrapping_token,
         token_expiry: token.and_then(|token| wrapping::expiry(&SecretString::from(token))),
     })
+}
+
+/// Returns the address in a host's entry. One without a prefix length gets the usual one.
+pub(crate) fn entry_address(text: &str, place: &MapPlace, name: &HostName) -> Option<HostAddress> {
+    let vms = vms::list_vms(text, place).ok()?;
+    let vm = vms.into_iter().find(|vm| vm.name == name.as_str())?;
+    let ip = vm.ip?;
+    let length = if ip.contains(':') { 64 } else { 24 };
+    HostAddress::parse(&ip)
+        .or_else(|_| HostAddress::parse(&format!("{ip}/{length}")))
+        .ok()
 }
 
 /// Returns those of the changed files that only their owner may read: `vms.tf` with a wrapping
@@ -50,7 +63,10 @@ pub(crate) fn private_files<'a>(fleet: &'a Fleet, changes: &[FileChange]) -> Vec
     let text = change
         .and_then(|change| change.after.as_deref())
         .map(String::from_utf8_lossy);
-    if text.is_some_and(|text| has_any_token(&text)) && !git::is_tracked(fleet.tree.root(), file) {
+    let place = &fleet.settings.vms_place;
+    if text.is_some_and(|text| has_any_token(&text, place))
+        && !git::is_tracked(fleet.tree.root(), file)
+    {
         vec![file]
     } else {
         Vec::new()
@@ -74,7 +90,10 @@ pub(crate) fn restrict_access(
     let fail = |cause| file_failure("protect", &path, cause);
     let mode = fs::metadata(&path).map_err(fail)?.permissions().mode();
     let is_private = mode.trailing_zeros() >= 6; // the six bits of group and others
-    if is_private || !has_any_token(&text) || git::is_tracked(fleet.tree.root(), file) {
+    if is_private
+        || !has_any_token(&text, &fleet.settings.vms_place)
+        || git::is_tracked(fleet.tree.root(), file)
+    {
         return Ok(());
     }
     if !dry_run {
@@ -93,14 +112,15 @@ pub(crate) fn restrict_access(
 }
 
 /// Returns whether an entry of the map has a token.
-pub(crate) fn has_any_token(text: &str) -> bool {
-    vms::list_vms(text).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))
+pub(crate) fn has_any_token(text: &str, place: &MapPlace) -> bool {
+    vms::list_vms(text, place).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))
 }
 
 /// Checks that a token can be written to `text`, before one is issued.
 pub(crate) fn check_token_place(fleet: &Fleet, text: &str, name: &HostName) -> Result<(), Failure> {
     let file = fleet.settings.paths.vms.as_str();
-    let edited = vms::set_wrapping_token(text, name.as_str(), "none");
+    let place = &fleet.settings.vms_place;
+    let edited = vms::set_wrapping_token(text, place, name.as_str(), "none");
     edited.map(drop).map_err(|error| edit_failure(file, &error))
 }
 
@@ -114,7 +134,8 @@ pub(crate) fn write_token(
     let before = fleet
         .tree
         .read_required(file, "it existed a moment ago: restore it")?;
-    let after = vms::set_wrapping_token(&before, name.as_str(), token.expose_secret())
+    let (place, token) = (&fleet.settings.vms_place, token.expose_secret());
+    let after = vms::set_wrapping_token(&before, place, name.as_str(), token)
         .map_err(|error| edit_failure(file, &error))?;
     let changes = [FileChange {
         path: file.to_owned(),

@@ -40,6 +40,10 @@ pub enum Language {
     Nix,
     /// The language of OpenTofu files, parsed by `hcl-edit`.
     Hcl,
+    /// JSON, as OpenTofu and `jsondecode` read it.
+    Json,
+    /// YAML, as `yamldecode` reads it, parsed by `saphyr-parser`.
+    Yaml,
 }
 
 impl fmt::Display for Language {
@@ -47,6 +51,8 @@ impl fmt::Display for Language {
         formatter.write_str(match self {
             Self::Nix => "Nix",
             Self::Hcl => "HCL",
+            Self::Json => "JSON",
+            Self::Yaml => "YAML",
         })
     }
 }
@@ -116,6 +122,8 @@ pub enum Error {
         problem: String,
         /// The place of that part.
         position: Position,
+        /// The instruction for the user.
+        remedy: &'static str,
     },
 }
 
@@ -187,10 +195,7 @@ impl Error {
             }
             Self::Missing { .. } => Some("add the host first".to_owned()),
             Self::Invalid { .. } | Self::Individual { .. } => None,
-            Self::NotGenerated { .. } => Some(
-                "move the parts written by hand to another file of the same folder, then delete this one"
-                    .to_owned(),
-            ),
+            Self::NotGenerated { remedy, .. } => Some((*remedy).to_owned()),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Text edits of the Nix and HCL files of a fleet.
+//! Text edits of the Nix, HCL, JSON and YAML files of a fleet.
 //!
 //! Text goes in, text comes out; no file is read or written. A source is parsed (`rnix`,
-//! `hcl-edit`) only to locate its parts. The edit then splices the source itself, so all other
-//! bytes stay as they are: comments, order, indentation, line endings, a missing final newline. The
-//! result is parsed again before it is returned.
+//! `hcl-edit`, `saphyr-parser`) only to locate its parts. The edit then splices the source itself,
+//! so all other bytes stay as they are: comments, order, indentation, line endings, a missing final
+//! newline. The result is parsed again before it is returned.
 //!
 //! A shape that cannot be edited safely is [`Error::Unsupported`], with the lines to add by hand.
 //! Nothing is guessed.
@@ -11,7 +11,7 @@
 //! | module | edits |
 //! | --- | --- |
 //! | [`nix`] | the hosts in a flake's `nixosConfigurations` |
-//! | [`vms`] | the hosts in `locals.vms` of `terraform/vms.tf` |
+//! | [`vms`] | the hosts in a map of machines, such as `locals.vms` of `terraform/vms.tf` |
 //! | [`generated`] | `terraform/vault/hosts-generated.tf`, which is generated as a whole |
 
 mod error;
@@ -20,6 +20,8 @@ mod hcl;
 mod layout;
 pub mod nix;
 mod text;
+mod tree;
 pub mod vms;
+mod yaml;
 
 pub use error::{Error, FileError, Language, ManualEdit, Position};

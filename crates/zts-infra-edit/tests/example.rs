@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use zts_infra_edit::{nix, vms};
+use zts_infra_edit::{
+    nix,
+    vms::{self, MapPlace},
+};
 use zts_testkit::skip;
 
 /// Reads a file of the example fleet; `None` if only the crates were copied.
@@ -35,9 +38,21 @@ fn the_machines() {
     let Some(source) = example("terraform/vms.tf") else {
         skip!("no terraform/vms.tf beside the crates")
     };
-    let before = vms::list_vms(&source).unwrap();
-    let result = vms::add_vm(&source, "zz99", "ip = \"10.0.0.99/24\"").unwrap();
-    let result = vms::set_wrapping_token(&result, "zz99", "hvs.x").unwrap();
-    assert_eq!(vms::list_vms(&result).unwrap().len(), before.len() + 1);
-    assert_eq!(vms::remove_vm(&result, "zz99").unwrap(), source);
+    let before = vms::list_vms(&source, &MapPlace::default()).unwrap();
+    let result = vms::add_vm(
+        &source,
+        &MapPlace::default(),
+        "zz99",
+        "ip = \"10.0.0.99/24\"",
+    )
+    .unwrap();
+    let result = vms::set_wrapping_token(&result, &MapPlace::default(), "zz99", "hvs.x").unwrap();
+    assert_eq!(
+        vms::list_vms(&result, &MapPlace::default()).unwrap().len(),
+        before.len() + 1
+    );
+    assert_eq!(
+        vms::remove_vm(&result, &MapPlace::default(), "zz99").unwrap(),
+        source
+    );
 }

@@ -80,7 +80,10 @@ fn rendered_hosts_parse_back() {
 fn a_file_with_parts_by_hand_is_refused() {
     let ours = generated::render_hosts(&two_hosts());
     let cases = [
-        ("no header", ours.split_once('\n').unwrap().1.to_owned()),
+        (
+            "another file",
+            "# mine\nresource \"x\" \"y\" {}\n".to_owned(),
+        ),
         (
             "one more resource",
             format!("{ours}\nresource \"vault_policy\" \"mine\" {{\n  name = \"mine\"\n}}\n"),
@@ -112,13 +115,91 @@ fn a_file_with_parts_by_hand_is_refused() {
         })
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    no header: line 1, column 1: the file does not begin with the header of create-host
+    another file: line 1, column 1: this file was not written by create-host
     one more resource: line 51, column 1: this was not written by create-host
     one more local: line 6, column 3: `mine` was not written by create-host
     an attribute: line 51, column 1: this was not written by create-host
     a computed value: line 8, column 5: this entry was not written by create-host
     no policies: line 1, column 1: `generated_host_policies` is not an object in the `locals` block
     ");
+}
+
+#[test]
+fn a_file_without_its_header_is_read() {
+    let text = generated::render_hosts(&two_hosts());
+    let (_, rest) = text.split_once('\n').unwrap();
+    assert_eq!(generated::parse_hosts(rest).unwrap(), two_hosts());
+}
+
+/// The parts of a file of the first systems around the template of the policies.
+fn earlier_form(policy: &str) -> String {
+    format!(
+        r#"# Managed by create-host
+locals {{
+  generated_host_policies = {{
+    "db01" = {{
+      paths = ["secret/data/hosts/db01/*", "secret/metadata/hosts/db01/*"]
+    }}
+    web01 = {{ paths = [] }}
+  }}
+}}
+
+resource "vault_policy" "generated_host_policies" {{
+  for_each = local.generated_host_policies
+
+  name   = "host-${{each.key}}"
+  policy = {policy}
+}}
+
+resource "vault_approle_auth_backend_role" "generated_hosts" {{
+  for_each       = local.generated_host_policies
+  backend        = "approle"
+  role_name      = each.key
+  token_policies = ["host-${{each.key}}"]
+}}
+"#
+    )
+}
+
+#[test]
+fn the_form_of_the_first_systems_is_read() {
+    let rule = |path: &str| (path.to_owned(), strings(&["list", "read"]));
+    let both = [
+        rule("secret/data/hosts/db01/*"),
+        rule("secret/metadata/hosts/db01/*"),
+    ];
+    let joined = r#"join("\n", [for path in each.value.paths : "path \"${path}\" {\n  capabilities = [\"read\", \"list\"]\n}"])"#;
+    let heredoc = "<<-EOT\n    %{ for p in each.value.paths ~}\n    path \"${p}\" {\n      capabilities = [\"read\", \"list\"]\n    }\n    %{ endfor ~}\n  EOT";
+    for policy in [joined, heredoc] {
+        let file = generated::parse_file(&earlier_form(policy)).unwrap();
+        assert!(file.is_earlier_form);
+        assert_eq!(file.backend, "\"approle\"");
+        let [db01, web01] = &file.hosts[..] else {
+            panic!("{file:?}");
+        };
+        assert_eq!(db01.paths, both.clone().into());
+        assert_eq!((web01.name.as_str(), web01.paths.len()), ("web01", 0));
+        let anew = generated::render_file(&file.hosts, &file.backend);
+        assert!(
+            anew.contains("  backend                 = \"approle\"\n"),
+            "{anew}"
+        );
+        let again = generated::parse_file(&anew).unwrap();
+        assert!(!again.is_earlier_form);
+        assert_eq!((again.hosts, again.backend), (file.hosts, file.backend));
+    }
+    let fixed = r#""path \"secret/data/hosts/${each.key}/*\" { capabilities = [\"read\"] }""#;
+    let file = generated::parse_file(&earlier_form(fixed)).unwrap();
+    let own = ("secret/data/hosts/web01/*".to_owned(), strings(&["read"]));
+    assert_eq!(file.hosts[1].paths, [own].into());
+    let two = r#""path \"${a}${b}\" { capabilities = [\"read\"] }""#;
+    for unknown in ["local.policy", two, r#""""#] {
+        let refused = generated::parse_file(&earlier_form(unknown));
+        assert!(
+            matches!(refused, Err(Error::NotGenerated { .. })),
+            "{unknown}: {refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use zts_infra_edit::generated::{self, GeneratedHost};
-use zts_infra_edit::{nix, vms};
+use zts_infra_edit::{
+    nix,
+    vms::{self, MapPlace},
+};
 
 const HOSTS: usize = 1_000;
 
@@ -62,16 +65,29 @@ fn a_flake() {
 #[test]
 fn machines_file() {
     let source = machines();
-    let result = vms::add_vm(&source, "web0500", "ip = \"10.0.0.2/16\"").unwrap();
-    assert_eq!(vms::list_vms(&result).unwrap().len(), HOSTS);
-    let with_token = vms::set_wrapping_token(&result, "web0500", "hvs.1").unwrap();
+    let result = vms::add_vm(
+        &source,
+        &MapPlace::default(),
+        "web0500",
+        "ip = \"10.0.0.2/16\"",
+    )
+    .unwrap();
     assert_eq!(
-        vms::wrapping_token(&with_token, "web0500")
+        vms::list_vms(&result, &MapPlace::default()).unwrap().len(),
+        HOSTS
+    );
+    let with_token =
+        vms::set_wrapping_token(&result, &MapPlace::default(), "web0500", "hvs.1").unwrap();
+    assert_eq!(
+        vms::wrapping_token(&with_token, &MapPlace::default(), "web0500")
             .unwrap()
             .as_deref(),
         Some("hvs.1")
     );
-    assert_eq!(vms::remove_vm(&with_token, "web0500").unwrap(), source);
+    assert_eq!(
+        vms::remove_vm(&with_token, &MapPlace::default(), "web0500").unwrap(),
+        source
+    );
 }
 
 #[test]

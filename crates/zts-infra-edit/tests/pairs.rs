@@ -2,8 +2,9 @@
 //!
 //! A case in `data/<editor>/` is `<case>.in` with `<case>.out` or, if the edit is refused,
 //! `<case>.error` (the message, a blank line, the hint). `<case>.args` has the host in its first
-//! line and the value in the others; without it the host is `web05`. The files do not end in `.nix`
-//! or `.tf`, so that no formatter changes them.
+//! line and the value in the others; without it the host is `web05`. `<case>.place` has the
+//! notation and the path of the map of machines, such as `yaml vms`; without it they are `hcl
+//! locals.vms`. The files do not end in `.nix` or `.tf`, so that no formatter changes them.
 //!
 //! `UPDATE_EXPECTED=1 cargo test -p zts-infra-edit --test pairs` writes the present results; read
 //! the diff.
@@ -18,10 +19,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use zts_infra_edit::nix::{FileEdit, FleetFiles, NewHost, Origin};
+use zts_infra_edit::vms::{Learnt, MapPlace, NewMachine, Notation};
 use zts_infra_edit::{Error, nix, vms};
 
-type Edit = fn(&str, &str, &str) -> Result<String, Error>;
-type Undo = fn(&str, &str) -> Result<String, Error>;
+type Edit = fn(&str, &MapPlace, &str, &str) -> Result<String, Error>;
+type Undo = fn(&str, &MapPlace, &str) -> Result<String, Error>;
 
 struct Editor {
     folder: &'static str,
@@ -37,15 +39,15 @@ fn nix_add() {
     Editor {
         folder: "nix-add",
         value: "mkHost \"web05\"",
-        edit: nix::add_configuration,
-        undo: Some(nix::remove_configuration),
+        edit: |source, _, host, value| nix::add_configuration(source, host, value),
+        undo: Some(|source, _, host| nix::remove_configuration(source, host)),
     }
     .run(60);
 }
 
 #[test]
 fn nix_remove() {
-    let edit: Edit = |source, host, _| nix::remove_configuration(source, host);
+    let edit: Edit = |source, _, host, _| nix::remove_configuration(source, host);
     Editor {
         folder: "nix-remove",
         value: "",
@@ -105,7 +107,7 @@ impl FleetFiles for Files {
 }
 
 /// Adds a host whose value is learnt. The file `origin` of the result has the value's origin.
-fn learn(source: &str, host: &str, _value: &str) -> Result<String, Error> {
+fn learn(source: &str, _place: &MapPlace, host: &str, _value: &str) -> Result<String, Error> {
     let files = Files::parse(source);
     let host = NewHost {
         name: host,
@@ -147,9 +149,47 @@ fn vms_add() {
     .run(25);
 }
 
+/// The value is the address (or `dhcp`) and, in further lines, `name=value`.
+#[test]
+fn vms_learn() {
+    let edit: Edit = |source, place, host, value| {
+        let mut lines = value.lines();
+        let address = lines.next().filter(|address| *address != "dhcp");
+        let values = lines.filter_map(|line| line.split_once('='));
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let new = NewMachine {
+            host,
+            address,
+            values: &values.collect(),
+        };
+        match vms::learn_entry(source, place, &new)? {
+            Learnt::Body(body) => vms::add_vm(source, place, host, &body),
+            Learnt::NoModel => Err(missing("no model")),
+            Learnt::Missing(values) => {
+                let values = values.iter();
+                let values = values.map(|value| format!("{}={}", value.name, value.example));
+                Err(missing(&values.collect::<Vec<_>>().join(" ")))
+            }
+        }
+    };
+    Editor {
+        folder: "vms-learn",
+        value: "10.0.0.5/16",
+        edit,
+        undo: Some(vms::remove_vm),
+    }
+    .run(20);
+}
+
+fn missing(entry: &str) -> Error {
+    Error::Missing {
+        entry: entry.to_owned(),
+    }
+}
+
 #[test]
 fn vms_remove() {
-    let edit: Edit = |source, host, _| vms::remove_vm(source, host);
+    let edit: Edit = |source, place, host, _| vms::remove_vm(source, place, host);
     Editor {
         folder: "vms-remove",
         value: "",
@@ -199,9 +239,10 @@ impl Editor {
     fn run_case(&self, case: &Path) -> Result<(), String> {
         let source = read(&case.with_extension("in")).ok_or("no input")?;
         let (host, value) = self.arguments(case);
-        let (kind, actual) = match (self.edit)(&source, &host, &value) {
+        let place = place_of(case);
+        let (kind, actual) = match (self.edit)(&source, &place, &host, &value) {
             Ok(text) => {
-                self.check_undo(case, &source, &text, &host, &value)?;
+                self.check_undo((case, &place), &source, &text, &host, &value)?;
                 ("out", text)
             }
             Err(error) => ("error", message(&error)),
@@ -230,15 +271,15 @@ impl Editor {
     /// Checks that a second edit changes nothing, and that the reverse edit restores the source.
     fn check_undo(
         &self,
-        case: &Path,
+        (case, place): (&Path, &MapPlace),
         source: &str,
         result: &str,
         host: &str,
         value: &str,
     ) -> Result<(), String> {
         let name = case.display();
-        let again =
-            (self.edit)(result, host, value).map_err(|error| format!("{name}: again: {error}"))?;
+        let again = (self.edit)(result, place, host, value)
+            .map_err(|error| format!("{name}: again: {error}"))?;
         if again != result {
             return Err(format!(
                 "{name}: the second run changes something:\n{again}"
@@ -247,7 +288,7 @@ impl Editor {
         let Some(undo) = self.undo.filter(|_| source != result) else {
             return Ok(());
         };
-        let undone = undo(result, host).map_err(|error| format!("{name}: undo: {error}"))?;
+        let undone = undo(result, place, host).map_err(|error| format!("{name}: undo: {error}"))?;
         if undone != source {
             return Err(format!(
                 "{name}: undone, it differs:\n{undone:?}\nfrom\n{source:?}"
@@ -261,6 +302,22 @@ impl Editor {
         let (host, value) = text.split_once('\n').unwrap_or((&text, ""));
         let value = if value.is_empty() { self.value } else { value };
         (host.to_owned(), value.to_owned())
+    }
+}
+
+/// Returns the place of the map of machines.
+fn place_of(case: &Path) -> MapPlace {
+    let Some(text) = read(&case.with_extension("place")) else {
+        return MapPlace::default();
+    };
+    let (notation, path) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    MapPlace {
+        notation: Notation::of_file(&format!("x.{notation}")).unwrap(),
+        path: path
+            .split('.')
+            .filter(|key| !key.is_empty())
+            .map(str::to_owned)
+            .collect(),
     }
 }
 

@@ -74,7 +74,8 @@ impl Delivery {
     /// Returns the place beside the machine map: the variables if OpenTofu's code declares them and
     /// the map has no token.
     pub(crate) fn of_machine_map(fleet: &Fleet, map: Option<&str>) -> Result<Self, Failure> {
-        let is_in_map = map.is_some_and(vms_file::has_any_token);
+        let is_in_map =
+            map.is_some_and(|map| vms_file::has_any_token(map, &fleet.settings.vms_place));
         if !is_in_map && token_variables::is_declared(fleet)? {
             return Ok(Self::Variables);
         }
@@ -102,7 +103,7 @@ impl Delivery {
     ) -> Result<bool, Failure> {
         Ok(match self {
             Self::MachineMap => map
-                .and_then(|map| vms_file::find_entry(map, name))
+                .and_then(|map| vms_file::find_entry(map, &fleet.settings.vms_place, name))
                 .is_some_and(|entry| entry.has_token),
             Self::Variables => token_variables::read_token(fleet, name)?.is_some(),
             Self::Stdout(_) => false, // the caller waits for a token
@@ -120,7 +121,7 @@ impl Delivery {
     ) -> Result<Option<SystemTime>, Failure> {
         Ok(match self {
             Self::MachineMap => map
-                .and_then(|map| vms_file::find_entry(map, name))
+                .and_then(|map| vms_file::find_entry(map, &fleet.settings.vms_place, name))
                 .and_then(|entry| entry.token_expiry),
             Self::Variables => {
                 token_variables::read_token(fleet, name)?.and_then(|token| wrapping::expiry(&token))

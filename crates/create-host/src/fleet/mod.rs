@@ -1,5 +1,6 @@
 //! The fleet: a folder with a flake, and its settings.
 
+mod machines;
 mod parse;
 mod settings;
 mod tree;
@@ -23,6 +24,8 @@ use crate::failure::file_failure;
 pub(crate) struct Fleet {
     pub(crate) tree: Tree,
     pub(crate) settings: Settings,
+    /// A note about the settings that were inferred.
+    pub(crate) inferred: Option<String>,
 }
 
 impl Fleet {
@@ -33,11 +36,16 @@ impl Fleet {
             None => nearest_folder()?,
         };
         let tree = Tree::new(&root)?;
-        let settings = match tree.read_text(SETTINGS_FILE)? {
+        let mut settings = match tree.read_text(SETTINGS_FILE)? {
             Some(text) => parse::parse_settings(&text)?,
             None => Settings::default(),
         };
-        Ok(Self { tree, settings })
+        let inferred = machines::locate_machines(&tree, &mut settings)?;
+        Ok(Self {
+            tree,
+            settings,
+            inferred,
+        })
     }
 
     /// Waits until no other run changes the fleet. The lock is on the folder itself, so no lock

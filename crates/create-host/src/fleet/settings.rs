@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use zts_infra_edit::vms::MapPlace;
 use zts_openbao::Address;
 
 use crate::{
@@ -21,6 +22,9 @@ pub(crate) struct Settings {
     pub(crate) network: NetworkSettings,
     pub(crate) paths: Paths,
     pub(crate) text: EntryTexts,
+    /// The place of the map of machines in its file.
+    #[serde(skip)]
+    pub(crate) vms_place: MapPlace,
 }
 
 impl Settings {
@@ -60,6 +64,7 @@ pub(crate) struct Paths {
     pub(crate) hosts: Checked<RelativePath>,
     pub(crate) template: Checked<RelativePath>,
     pub(crate) vms: Checked<OptionalPath>,
+    pub(crate) vms_map: Checked<MapName>,
     pub(crate) vault_terraform: Checked<RelativePath>,
     pub(crate) generated: Checked<RelativePath>,
 }
@@ -282,6 +287,23 @@ impl Kind for OptionalPath {
     }
 }
 
+/// The name of the map of machines, or its path; empty if it is inferred.
+#[derive(Clone, Debug)]
+pub(crate) struct MapName;
+
+impl Kind for MapName {
+    fn check(text: &str) -> Result<(), InvalidValue> {
+        let letter = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+        if text.chars().all(letter) {
+            return Ok(());
+        }
+        Err(InvalidValue::new(
+            format!("`{text}` is not the name of a map"),
+            "write it like `machines`, or with its place like `locals.machines` or `variable.machines.default`",
+        ))
+    }
+}
+
 /// The text of a new entry.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryText;
@@ -328,6 +350,7 @@ impl Default for Paths {
             hosts: Checked::unchecked("hosts"),
             template: Checked::unchecked("hosts/template"),
             vms: Checked::unchecked("terraform/vms.tf"),
+            vms_map: Checked::unchecked(""),
             vault_terraform: Checked::unchecked("terraform/vault"),
             generated: Checked::unchecked("terraform/vault/hosts-generated.tf"),
         }
@@ -338,7 +361,7 @@ impl Default for EntryTexts {
     fn default() -> Self {
         Self {
             flake_entry: None,
-            vm_entry: Checked::unchecked("ip = \"{ip}\"\n"),
+            vm_entry: Checked::unchecked(""),
         }
     }
 }

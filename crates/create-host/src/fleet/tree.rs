@@ -141,6 +141,32 @@ impl Tree {
         Ok(files)
     }
 
+    /// Finds the files that `is_wanted`, by their paths from the fleet's root, sorted. Hidden
+    /// folders and symbolic links are left out.
+    pub(crate) fn find_files(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let entries = fs::read_dir(self.root.join(&folder)).into_iter().flatten();
+            for entry in entries.flatten() {
+                let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                    continue;
+                };
+                let path = match folder.as_str() {
+                    "" => name.clone(),
+                    folder => format!("{folder}/{name}"),
+                };
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && !name.starts_with('.') => folders.push(path),
+                    Ok(kind) if kind.is_file() && is_wanted(&path) => files.push(path),
+                    _ => {}
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
     fn collect_files(&self, path: &str, files: &mut Contents) -> Result<(), Failure> {
         let folder = self.root.join(path);
         let fail = |cause| file_failure("read", &folder, cause);

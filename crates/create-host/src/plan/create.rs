@@ -4,7 +4,8 @@ use zts_cli::Failure;
 use zts_infra_edit::{Error, generated, generated::GeneratedHost, vms};
 
 use super::{
-    flake::{Entry, EntryFailure, add_entry, invalid_entry, quote},
+    entry::{MachineEntry, ask_for_values, machine_entry},
+    flake::{Entry, EntryFailure, add_entry, invalid_entry},
     identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     sources::{Sources, needs_flake_entry},
@@ -187,6 +188,13 @@ fn check_nothing_is_missing(
             "give it with `--ip ADDRESS/LENGTH`",
         );
     }
+    if host.gets_entry
+        && let MachineEntry::Missing(values) = learn_entry(host)?
+    {
+        let file = settings.paths.vms.as_str();
+        let (problem, way) = ask_for_values(host.name, file, &values);
+        missing.add(problem, way);
+    }
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
@@ -247,15 +255,29 @@ fn address_user(
         .then(|| "`bind_cidr` under `[openbao]` in `fleet.toml`".to_owned())
 }
 
+/// Returns the entry in the machine map.
+fn learn_entry(host: &NewHost<'_>) -> Result<MachineEntry, Failure> {
+    machine_entry(
+        host.name,
+        host.address,
+        &host.values,
+        host.sources,
+        host.settings,
+    )
+}
+
 /// Returns the text of `vms.tf` with the host. An entry that exists is left as it is.
 fn edit_vms(host: &NewHost<'_>) -> Result<Option<String>, Failure> {
     let Some(vms) = host.sources.vms.as_ref().filter(|_| host.gets_entry) else {
         return Ok(host.sources.vms.clone());
     };
     let file = host.settings.paths.vms.as_str();
-    let body = host.settings.text.vm_entry.as_str();
-    let body = Placeholders::BRACES.fill(body, &host.values, |servers| quote(servers, ", "));
-    let edited = vms::add_vm(vms, host.name.as_str(), &body).map_err(|error| match error {
+    let body = match learn_entry(host)? {
+        MachineEntry::Text(body) => body,
+        MachineEntry::Missing(_) => String::new(), // refused before
+    };
+    let (place, name) = (&host.sources.vms_place, host.name.as_str());
+    let edited = vms::add_vm(vms, place, name, &body).map_err(|error| match error {
         Error::Exists { position, .. } => {
             let place = format!("`{file}`, {position}, has a host of this name with other values");
             in_use(host, &place)
@@ -311,6 +333,8 @@ pub(super) fn write_generated(
     changes: &mut ChangeSet,
 ) {
     let before = sources.generated.clone().map(String::into_bytes);
-    let after = generated::render_hosts(hosts).into_bytes();
+    let file = sources.generated.as_deref().map(generated::parse_file);
+    let backend = file.and_then(Result::ok).unwrap_or_default().backend;
+    let after = generated::render_file(hosts, &backend).into_bytes();
     changes.add(settings.paths.generated.as_str(), before, Some(after));
 }

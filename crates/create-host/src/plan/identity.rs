@@ -40,7 +40,8 @@ pub(super) fn is_listed(
     settings: &Settings,
 ) -> Result<bool, Failure> {
     let file = settings.paths.vms.as_str();
-    let vms = sources.vms.as_deref().map(vms::list_vms).transpose();
+    let list = |text| vms::list_vms(text, &sources.vms_place);
+    let vms = sources.vms.as_deref().map(list).transpose();
     let vms = vms.map_err(|error| edit_failure(file, &error))?;
     let vms = vms.unwrap_or_default();
     let Some(address) = address else {
@@ -50,15 +51,16 @@ pub(super) fn is_listed(
         let owner = format!("it is `gateway` under `[network]` in `{SETTINGS_FILE}`");
         return Err(address_in_use(address, &owner));
     }
-    let is = |ip: &Option<String>| ip.as_deref().and_then(parse_address) == Some(address.address());
-    if let Some(other) = vms.iter().find(|vm| vm.name != name.as_str() && is(&vm.ip)) {
+    let is = |ip: &String| parse_address(ip) == Some(address.address());
+    let has = |vm: &Vm| vm.ip.iter().chain(&vm.other_addresses).any(is);
+    if let Some(other) = vms.iter().find(|vm| vm.name != name.as_str() && has(vm)) {
         let owner = format!("`{}` has it in `{file}`", other.name);
         return Err(address_in_use(address, &owner));
     }
     match vms.iter().find(|vm| vm.name == name.as_str()) {
-        // an entry without `ip` does not identify the host: it must equal the one that would be
-        // added
-        None | Some(Vm { ip: None, .. }) => Ok(false),
+        None => Ok(false),
+        // the machine gets its address by DHCP, or from a computed value
+        Some(Vm { ip: None, .. }) => Ok(true),
         Some(Vm {
             ip: Some(existing), ..
         }) if is_same_address(existing, address) => Ok(true),

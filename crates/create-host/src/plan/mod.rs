@@ -5,6 +5,7 @@
 
 mod create;
 mod enroll;
+mod entry;
 mod flake;
 mod identity;
 mod missing;

@@ -126,8 +126,8 @@ fn remove_entries(
     remove_entry(name, sources, settings, changes)?;
     if let Some(vms) = &sources.vms {
         let file = settings.paths.vms.as_str();
-        let edited =
-            vms::remove_vm(vms, name.as_str()).map_err(|error| edit_failure(file, &error))?;
+        let edited = vms::remove_vm(vms, &sources.vms_place, name.as_str())
+            .map_err(|error| edit_failure(file, &error))?;
         changes.add_edit(file, vms, edited);
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! The files that a plan is made from.
 
+use std::collections::BTreeMap;
+
 use zts_cli::Failure;
 use zts_infra_edit::{
     generated::{self, GeneratedHost},
-    vms,
+    vms::MapPlace,
 };
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     git,
     host::{HostAddress, HostName},
     host_access::host_access,
+    vms_file::entry_address,
 };
 
 /// The present contents of the files that a host is part of.
@@ -24,6 +27,9 @@ pub(crate) struct Sources {
     pub(super) flake: Option<String>,
     /// `None` if the fleet has no machine map.
     pub(crate) vms: Option<String>,
+    /// The values of the machine's attributes that the user gave, by their names.
+    pub(super) values: BTreeMap<String, String>,
+    pub(crate) vms_place: MapPlace,
     pub(super) generated: Option<String>,
     /// True if the fleet has a folder for OpenTofu's view of OpenBao, or the generated file.
     pub(super) has_opentofu: bool,
@@ -56,6 +62,8 @@ impl Sources {
             tree: tree.clone(),
             flake,
             vms,
+            vms_place: fleet.settings.vms_place.clone(),
+            values: BTreeMap::new(),
             has_opentofu: generated.is_some() || folder.is_dir(),
             generated,
             template: tree.read_folder(paths.template.as_str())?,
@@ -63,6 +71,12 @@ impl Sources {
             committed: Vec::new(),
             is_generated_tracked: false,
         })
+    }
+
+    /// Adds the values of `--set`.
+    pub(crate) fn with_values(self, values: &[(String, String)]) -> Self {
+        let values = values.iter().cloned().collect();
+        Self { values, ..self }
     }
 
     /// Reads the files for the removal of a host, and asks git which of them it can restore.
@@ -79,9 +93,7 @@ impl Sources {
 
     /// Returns the address of a host in the machine map.
     pub(super) fn listed_address(&self, name: &HostName) -> Option<HostAddress> {
-        let vms = vms::list_vms(self.vms.as_deref()?).ok()?;
-        let vm = vms.into_iter().find(|vm| vm.name == name.as_str())?;
-        HostAddress::parse(&vm.ip?).ok()
+        entry_address(self.vms.as_deref()?, &self.vms_place, name)
     }
 
     /// Returns the access that create-host gave a host: the one in the generated file, else the one
@@ -121,6 +133,24 @@ impl Sources {
             places.extend(named.map(|(index, _)| (file, index + 1)));
         }
         places
+    }
+
+    /// Returns a note if the generated file has the form of an earlier create-host, and is among
+    /// the changes.
+    pub(crate) fn generated_note(
+        &self,
+        changes: &[FileChange],
+        settings: &Settings,
+    ) -> Option<String> {
+        let path = settings.paths.generated.as_str();
+        let is_changed = changes.iter().any(|change| change.path == path);
+        let file = generated::parse_file(self.generated.as_deref()?).ok()?;
+        (is_changed && file.is_earlier_form).then(|| {
+            format!(
+                "`{path}` has the form of an earlier create-host: it is written anew, with the same hosts, paths \
+                 and addresses of resources"
+            )
+        })
     }
 
     /// Parses the hosts in the generated file.

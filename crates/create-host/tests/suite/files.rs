@@ -270,21 +270,6 @@ fn a_folder_in_place_of_a_file_is_refused_and_vice_versa() {
 }
 
 #[test]
-fn a_generated_file_with_parts_by_hand_is_refused() {
-    let site = Site::without_server("web01");
-    site.fleet
-        .write("terraform/vault/hosts-generated.tf", "# mine\n");
-    insta::assert_snapshot!(site.create().run(), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    error: `terraform/vault/hosts-generated.tf`, line 1, column 1: the file does not begin with the header of create-host
-
-    hint: move the parts written by hand to another file of the same folder, then delete this one
-    ");
-}
-
-#[test]
 fn symbolic_links_are_followed_inside_the_fleet_only() {
     let site = Site::without_server("web01");
     fs::rename(site.path("flake.nix"), site.path("real.nix")).unwrap();

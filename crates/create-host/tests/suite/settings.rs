@@ -36,7 +36,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 64: `{host_name}` is not a placeholder, did you mean `{hostname}`?
+    error: `fleet.toml`, line 69: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
     hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`
     ");

@@ -120,9 +120,13 @@ impl Site {
             return token.as_str().map(str::to_owned);
         }
         let vms = fs::read_to_string(self.path("terraform/vms.tf")).ok()?;
-        zts_infra_edit::vms::wrapping_token(&vms, &self.host)
-            .ok()
-            .flatten()
+        zts_infra_edit::vms::wrapping_token(
+            &vms,
+            &zts_infra_edit::vms::MapPlace::default(),
+            &self.host,
+        )
+        .ok()
+        .flatten()
     }
 
     /// Trades the host's wrapping token for its credentials, as the host does.

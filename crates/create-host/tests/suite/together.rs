@@ -28,8 +28,12 @@ fn runs_on_one_fleet_wait_for_each_other() {
     );
     for number in 20..28 {
         assert!(flake.contains(&format!("mkHost \"at-once-{number}\"")));
-        let token =
-            zts_infra_edit::vms::wrapping_token(&vms, &format!("at-once-{number}")).unwrap();
+        let token = zts_infra_edit::vms::wrapping_token(
+            &vms,
+            &zts_infra_edit::vms::MapPlace::default(),
+            &format!("at-once-{number}"),
+        )
+        .unwrap();
         assert!(site.login(&site.unwrap_token(token.unwrap())).is_ok());
     }
     site.assert_tidy();
@@ -82,7 +86,8 @@ fn a_killed_run_leaves_whole_files_and_the_next_one_continues() {
             let good = match path.extension().and_then(|end| end.to_str()) {
                 Some("nix") => zts_infra_edit::nix::check_syntax(&text).is_ok(),
                 Some("tf") if shown.ends_with("vms.tf") => {
-                    zts_infra_edit::vms::list_vms(&text).is_ok()
+                    zts_infra_edit::vms::list_vms(&text, &zts_infra_edit::vms::MapPlace::default())
+                        .is_ok()
                 }
                 _ => true,
             };

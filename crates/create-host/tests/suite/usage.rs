@@ -39,6 +39,10 @@ fn help() {
               Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
               `terraform/vms.tf`, else none]
 
+          --set <NAME=VALUE>
+              Value of an attribute that differs among the machines, such as vmid=112; repeat it for
+              more
+
           --skip-vault
               Write the files only; nothing of OpenBao is touched, `hosts-generated.tf` included
 

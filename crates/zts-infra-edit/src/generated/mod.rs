@@ -4,10 +4,11 @@
 //! [`GeneratedHost::policy_name`], [`GeneratedHost::policy`], [`ROLE`] and
 //! [`GeneratedHost::bound_cidrs`].
 
+mod earlier;
 mod host;
 mod parse;
 mod render;
 
 pub use host::{GeneratedHost, ROLE, RoleSettings};
-pub use parse::parse_hosts;
-pub use render::render_hosts;
+pub use parse::{GeneratedFile, parse_file, parse_hosts};
+pub use render::{render_file, render_hosts};

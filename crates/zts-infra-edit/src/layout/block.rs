@@ -20,8 +20,20 @@ pub(crate) enum Slot {
 pub(crate) struct Syntax {
     /// The text between the braces of an empty block, as the language's formatter writes it.
     pub(crate) empty: &'static str,
-    /// True if entries on one line are separated by commas.
-    pub(crate) commas: bool,
+    pub(crate) separator: Separator,
+}
+
+/// The text between two entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Separator {
+    /// A blank or a line break; each entry has its own end.
+    Blank,
+    /// A comma or a line break.
+    CommaOrLineBreak,
+    /// A comma.
+    Comma,
+    /// A line break; the block has no delimiters.
+    LineBreak,
 }
 
 /// Entries between two delimiters.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Slot};
+use super::block::{Block, Separator, Slot};
 use crate::text::{Piece, line_break, line_indent, line_start, splice, split_trivia, starts_line};
 
 /// The place of a new entry, and the text around it.
@@ -46,12 +46,22 @@ impl Block<'_> {
     fn insertion_after(&self, index: usize, spaced: bool) -> Insertion {
         let tail = self.tail(index);
         let end = self.entries[index].end;
-        if let Some(found) = tail.line_break {
-            let line_break = self.source[found.clone()].to_owned();
+        let separator = self.syntax.separator;
+        let last_line = self.inner.end..self.inner.end;
+        let is_block = separator == Separator::LineBreak;
+        if let Some(found) = tail.line_break.or(is_block.then_some(last_line)) {
+            let line_break = match &self.source[found.clone()] {
+                "" => line_break(self.source),
+                found => found,
+            };
+            let line_break = line_break.to_owned();
             let indent = self.indent(index);
+            let needs_comma = separator == Separator::Comma && tail.comma.is_none();
+            let at = if needs_comma { end } else { found.start };
+            let comma = if needs_comma { "," } else { "" };
             return Insertion {
-                range: found.start..found.start,
-                before: line_break.repeat(if spaced { 2 } else { 1 }) + &indent,
+                range: at..at,
+                before: comma.to_owned() + &line_break.repeat(if spaced { 2 } else { 1 }) + &indent,
                 after: tail.comma.map_or("", |_| ",").to_owned(),
                 indent,
                 line_break,
@@ -60,8 +70,8 @@ impl Block<'_> {
         }
         let (at, before, after) = match tail.comma {
             Some(comma) => (comma, " ", ","),
-            None if self.syntax.commas => (end, ", ", ""),
-            None => (end, " ", ""),
+            None if separator == Separator::Blank => (end, " ", ""),
+            None => (end, ", ", ""),
         };
         self.inline_insertion(at..at, before, after)
     }
@@ -69,11 +79,14 @@ impl Block<'_> {
     fn insertion_before(&self, index: usize, spaced: bool) -> Insertion {
         let start = self.entries[index].start;
         let Some(at) = self.first_line_of(index) else {
-            let after = if self.syntax.commas { ", " } else { " " };
+            let is_blank = self.syntax.separator == Separator::Blank;
+            let after = if is_blank { " " } else { ", " };
             return self.inline_insertion(start..start, "", after);
         };
         let line_break = self.last_line_break(self.gap(index));
-        let comma = self.tail(index).comma.map_or("", |_| ",");
+        let needs_comma = self.syntax.separator == Separator::Comma;
+        let has_comma = needs_comma || self.tail(index).comma.is_some();
+        let comma = if has_comma { "," } else { "" };
         let indent = self.indent(index);
         Insertion {
             range: at..at,

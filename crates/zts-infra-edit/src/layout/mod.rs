@@ -10,6 +10,6 @@ mod insertion;
 mod order;
 mod removal;
 
-pub(crate) use block::{Block, Slot, Syntax};
+pub(crate) use block::{Block, Separator, Slot, Syntax};
 pub(crate) use insertion::Insertion;
 pub(crate) use order::slot_in_order;

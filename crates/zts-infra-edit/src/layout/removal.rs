@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::Block;
+use super::block::{Block, Separator};
 use crate::text::{Piece, is_blank, line_start, split_trivia, starts_line};
 
 impl Block<'_> {
@@ -20,9 +20,15 @@ impl Block<'_> {
             let rests = [self.syntax.empty, "", before];
             candidates.extend(rests.map(|rest| (self.inner.clone(), rest.to_owned())));
         }
+        if let (Separator::Comma, Some(before)) = (self.syntax.separator, index.checked_sub(1)) {
+            candidates.push((self.entries[before].end..entry.end, String::new()));
+        }
         let ranges = match self.tail(index).line_break {
             Some(end) if starts_line(self.source, entry.start) => {
                 self.line_removals(line_start(self.source, entry.start)..end.end, index)
+            }
+            None if self.syntax.separator == Separator::LineBreak => {
+                self.last_line_removals(entry.start)
             }
             _ => self.inline_removals(index),
         };
@@ -64,6 +70,18 @@ impl Block<'_> {
             (None, Some(after)) => vec![after, line],
             (None, None) => vec![line],
         }
+    }
+
+    /// Returns the rest of a file without a line break at its end, with the one before it, and with
+    /// the blank line before that.
+    fn last_line_removals(&self, start: usize) -> Vec<Range<usize>> {
+        let end_of_line = |start: usize| {
+            let before = self.source[..start].trim_end_matches([' ', '\t']);
+            let before = before.strip_suffix('\n').unwrap_or(before);
+            before.strip_suffix('\r').unwrap_or(before).len()
+        };
+        let first = end_of_line(start);
+        vec![end_of_line(first)..self.inner.end, first..self.inner.end]
     }
 
     /// Returns the entry with the blanks (and the comma) before it or after it.

@@ -5,11 +5,11 @@ use rnix::{SyntaxKind, SyntaxNode, ast};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::parse::{cast, node_range, untyped};
 use super::scope::list_entries;
-use crate::layout::{Block, Insertion, Slot, Syntax, slot_in_order};
+use crate::layout::{Block, Insertion, Separator, Slot, Syntax, slot_in_order};
 
 const SYNTAX: Syntax = Syntax {
     empty: " ",
-    commas: false,
+    separator: Separator::Blank,
 };
 
 /// The place of a new host, and the notation of its name.

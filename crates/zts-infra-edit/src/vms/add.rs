@@ -1,83 +1,92 @@
-//! Adds a host to `locals.vms`.
+//! Adds a host to a map of machines.
 
-use super::locate::VmsObject;
+use super::locate::{NewItem, VmsObject, alignment};
 use super::new_entry::NewEntry;
+use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
-use crate::hcl::{self, Item};
-use crate::layout::Insertion;
-use crate::text::{indent_unit, is_blank, starts_line};
+use crate::hcl;
+use crate::text::{indent_unit, is_blank};
+use crate::tree::Item;
+use crate::yaml;
 
 /// See [`super::add_vm`].
-pub(super) fn add_vm(source: &str, host: &str, body: &str) -> Result<String, Error> {
-    let parsed = hcl::parse_file(source)?;
-    let new_entry = NewEntry::parse(host, body)?;
-    let vms = match VmsObject::locate(source, &parsed) {
+pub(super) fn add_vm(
+    source: &str,
+    place: &MapPlace,
+    host: &str,
+    body: &str,
+) -> Result<String, Error> {
+    let found = VmsObject::locate(source, place);
+    if let Err(error @ Error::Parse { .. }) = found {
+        return Err(error);
+    }
+    let new_entry = NewEntry::parse(place.notation, host, body)?;
+    let vms = match found {
         Ok(Some(vms)) => vms,
-        Ok(None) => return Err(missing_vms(host, &new_entry)),
-        Err(error) => return Err(add_lines(error, host, &new_entry)),
+        Ok(None) => return Err(missing_vms(place, host, &new_entry)),
+        Err(error) => return Err(add_lines(error, place, host, &new_entry)),
     };
     if let Some((_, item)) = vms.find_host(host) {
-        return if new_entry.is_in(item.value) {
+        return if new_entry.is_in(&item.value) {
             Ok(source.to_owned())
         } else {
             Err(Error::Exists {
-                entry: format!("`{host}` in `locals.vms`"),
+                entry: format!("`{host}` in {place}"),
                 position: Position::at(source, item.range.start),
             })
         };
     }
-    let (insertion, model) = vms.insertion(host);
-    let entry = format_entry(&vms, host, &new_entry, &insertion, model);
-    let result = insertion.insert(source, &entry);
-    verify_result(&result, host, &new_entry)?;
+    let result = insert_entry(&vms, host, &new_entry);
+    verify_result(&result, place, host, &new_entry)?;
     Ok(result)
 }
 
-/// Formats the new entry like the existing ones.
-fn format_entry(
-    vms: &VmsObject<'_>,
-    host: &str,
-    new_entry: &NewEntry,
-    insertion: &Insertion,
-    model: Option<&Item<'_>>,
-) -> String {
-    let text = |range: &std::ops::Range<usize>| &vms.source[range.clone()];
-    let bare = model.is_some()
-        && hcl::is_identifier(host)
-        && vms
-            .items
-            .iter()
-            .all(|item| !text(&item.key).starts_with('"'));
-    let key = if bare {
+/// Inserts the new entry, formatted like the existing ones.
+fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String {
+    let notation = vms.place.notation;
+    let key = format_key(vms, host);
+    let mut items = vms.items().iter();
+    let is_compact = items.all(|item| !vms.source[item.range.clone()].contains('\n'));
+    let new = |is_one_line| NewItem {
+        host,
+        key_width: key.chars().count(),
+        is_one_line,
+    };
+    let one_line = new_entry
+        .one_line()
+        .filter(|_| is_compact && (!vms.items().is_empty() || vms.insertion(&new(false)).0.inline));
+    let is_one_line = one_line.is_some() || new_entry.is_empty();
+    let (insertion, model) = vms.insertion(&new(is_one_line));
+    let assignment = match (notation, model) {
+        (Notation::Hcl, Some(model)) => format_assignment(vms.source, model, &key, is_one_line),
+        _ => notation.assignment().to_owned(),
+    };
+    let value = one_line.unwrap_or_else(|| {
+        let unit = indent_unit(vms.source);
+        new_entry.lines(&insertion.indent, &unit, &insertion.line_break)
+    });
+    insertion.insert(vms.source, &join_key(&key, &assignment, &value))
+}
+
+/// Quotes the key if the others are quoted, or if it needs quotes.
+fn format_key(vms: &VmsObject<'_>, host: &str) -> String {
+    let notation = vms.place.notation;
+    let is_plain = match notation {
+        Notation::Hcl => !vms.items().is_empty() && hcl::is_identifier(host),
+        Notation::Json => false,
+        Notation::Yaml => yaml::is_plain(host),
+    };
+    let mut keys = vms.items().iter().map(|item| &vms.source[item.key.clone()]);
+    if is_plain && keys.all(|key| !key.starts_with(['"', '\''])) {
         host.to_owned()
     } else {
-        hcl::quote_string(host)
-    };
-    let compact = match model {
-        Some(_) => vms
-            .items
-            .iter()
-            .all(|item| !text(&item.range).contains('\n')),
-        None => insertion.inline,
-    };
-    let one_line = new_entry.one_line().filter(|_| compact);
-    let assignment = model.map_or_else(
-        || " = ".to_owned(),
-        |model| format_assignment(vms.source, model, &key, one_line.is_some()),
-    );
-    let value = one_line.unwrap_or_else(|| {
-        new_entry.lines(
-            &insertion.indent,
-            &indent_unit(vms.source),
-            &insertion.line_break,
-        )
-    });
-    key + &assignment + &value
+        notation.quote(host)
+    }
 }
 
 /// Formats the text between key and value as in `model`, and aligned with it if both entries have
 /// one line.
-fn format_assignment(source: &str, model: &Item<'_>, key: &str, one_line: bool) -> String {
+fn format_assignment(source: &str, model: &Item, key: &str, one_line: bool) -> String {
     let between = &source[model.key.end..model.range.end];
     let Some(operator) = between.find(['=', ':']) else {
         return " = ".to_owned();
@@ -88,44 +97,73 @@ fn format_assignment(source: &str, model: &Item<'_>, key: &str, one_line: bool) 
     if !is_blank(before) {
         return format!(" {operator} ");
     }
-    let mut before = before.to_owned();
-    if one_line && starts_line(source, model.key.start) && before.len() > 1 {
-        let width = source[model.key.clone()].chars().count() + before.len();
-        before = " ".repeat(width.saturating_sub(key.chars().count()).max(1));
-    } else {
-        before.truncate(1);
-    }
+    let column = alignment(source, model).filter(|_| one_line);
+    let before = match column {
+        Some(column) => " ".repeat(column.saturating_sub(key.chars().count()).max(1)),
+        None => before.chars().take(1).collect(),
+    };
     format!("{before}{operator}{after}")
 }
 
 /// Checks that the result parses, and that the host has its values.
-fn verify_result(result: &str, host: &str, new_entry: &NewEntry) -> Result<(), Error> {
-    let body = hcl::parse_file(result)?;
-    let vms = VmsObject::locate(result, &body)?;
+fn verify_result(
+    result: &str,
+    place: &MapPlace,
+    host: &str,
+    new_entry: &NewEntry,
+) -> Result<(), Error> {
+    let vms = VmsObject::locate(result, place)?;
     let found = vms.as_ref().and_then(|vms| vms.find_host(host));
     match found {
-        Some((_, item)) if new_entry.is_in(item.value) => Ok(()),
-        _ => Err(missing_vms(host, new_entry)),
+        Some((_, item)) if new_entry.is_in(&item.value) => Ok(()),
+        _ => Err(missing_vms(place, host, new_entry)),
     }
 }
 
-fn missing_vms(host: &str, new_entry: &NewEntry) -> Error {
-    let entry = format!(
-        "{} = {}",
-        hcl::quote_string(host),
-        new_entry.lines("    ", "  ", "\n")
-    );
+fn missing_vms(place: &MapPlace, host: &str, new_entry: &NewEntry) -> Error {
+    let notation = place.notation;
+    let (problem, lines) = match (notation, place.path.as_slice()) {
+        (Notation::Hcl, [block, name]) if block == "locals" => {
+            let entry = assign(notation, host, &new_entry.lines("    ", "  ", "\n"));
+            (
+                format!("there is no `{name}` in a `locals` block"),
+                format!("locals {{\n  {name} = {{\n    {entry}\n  }}\n}}"),
+            )
+        }
+        _ => (
+            format!("there is no map {place}"),
+            assign(notation, host, &new_entry.lines("", "  ", "\n")),
+        ),
+    };
+    let place = match notation {
+        Notation::Hcl if place.path.first().is_some_and(|block| block == "locals") => {
+            "at the top level of the file".to_owned()
+        }
+        _ => format!("to a map {place}"),
+    };
     Error::Unsupported {
-        problem: format!("cannot add `{host}`: there is no `vms` in a `locals` block"),
+        problem: format!("cannot add `{host}`: {problem}"),
         position: Position { line: 1, column: 1 },
-        manual_edit: ManualEdit::Add {
-            lines: format!("locals {{\n  vms = {{\n    {entry}\n  }}\n}}"),
-            place: "at the top level of the file".to_owned(),
-        },
+        manual_edit: ManualEdit::Add { lines, place },
     }
 }
 
-fn add_lines(error: Error, host: &str, new_entry: &NewEntry) -> Error {
+fn assign(notation: Notation, host: &str, value: &str) -> String {
+    join_key(&notation.quote(host), notation.assignment(), value)
+}
+
+/// Joins key and value. A block of YAML begins on the next line.
+fn join_key(key: &str, assignment: &str, value: &str) -> String {
+    let is_block = value.starts_with(['\r', '\n']);
+    let assignment = if is_block {
+        assignment.trim_end()
+    } else {
+        assignment
+    };
+    [key, assignment, value].concat()
+}
+
+fn add_lines(error: Error, place: &MapPlace, host: &str, new_entry: &NewEntry) -> Error {
     match error {
         Error::Unsupported {
             problem, position, ..
@@ -133,12 +171,8 @@ fn add_lines(error: Error, host: &str, new_entry: &NewEntry) -> Error {
             problem: format!("cannot add `{host}`: {problem}"),
             position,
             manual_edit: ManualEdit::Add {
-                lines: format!(
-                    "{} = {}",
-                    hcl::quote_string(host),
-                    new_entry.lines("", "  ", "\n")
-                ),
-                place: "to the object that `locals.vms` is made from".to_owned(),
+                lines: assign(place.notation, host, &new_entry.lines("", "  ", "\n")),
+                place: format!("to the object that {place} is made from"),
             },
         },
         other => other,

@@ -1,59 +1,49 @@
-//! Locates `locals.vms`.
+//! Locates a map of machines.
 
-use std::ops::Range;
-
-use hcl_edit::Span;
-use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Attribute, Body};
-
+use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
-use crate::hcl::{self, Item};
 use crate::layout::{Block, Insertion, Slot, slot_in_order};
+use crate::text::{indent_unit, is_blank, line_break, line_indent, starts_line};
+use crate::tree::{Item, Kind, Node};
 
-/// The object `vms`.
+/// A map of machines.
 pub(super) struct VmsObject<'a> {
     pub(super) source: &'a str,
-    /// The range of the object, braces included.
-    pub(super) range: Range<usize>,
-    pub(super) items: Vec<Item<'a>>,
+    pub(super) place: &'a MapPlace,
+    pub(super) map: Node,
 }
 
 impl<'a> VmsObject<'a> {
-    /// Returns the object; `None` if no `locals` block of the file has an attribute `vms`.
-    pub(super) fn locate(source: &'a str, body: &'a Body) -> Result<Option<Self>, Error> {
-        let mut attributes = body
-            .get_blocks("locals")
-            .flat_map(|block| block.body.attributes())
-            .filter(|attribute| attribute.key.as_str() == "vms");
-        let Some(attribute) = attributes.next() else {
+    /// Returns the map; `None` if the file has none at this place.
+    pub(super) fn locate(source: &'a str, place: &'a MapPlace) -> Result<Option<Self>, Error> {
+        let root = place.notation.parse(source)?;
+        let mut found = vec![(0, root)];
+        for name in &place.path {
+            found = found
+                .into_iter()
+                .flat_map(|(_, node)| into_children(node, name))
+                .collect();
+        }
+        if let Some((second, _)) = found.get(1) {
+            let problem = format!("{place} appears twice");
+            return Err(unsupported_shape(source, *second, &problem));
+        }
+        let Some((start, mut map)) = found.pop() else {
             return Ok(None);
         };
-        if let Some(second) = attributes.next() {
-            return Err(unsupported_shape(
-                source,
-                attribute_start(second),
-                "`locals.vms` appears twice",
-            ));
+        if let (Kind::Null, true) = (&map.kind, place.notation.is_block(source, &map.range)) {
+            map.kind = Kind::Map(Vec::new());
         }
-        let value = hcl::strip_parentheses(&attribute.value);
-        let object = match value {
-            Expression::Object(object) => value.span().zip(hcl::list_items(object)),
-            _ => None,
-        };
-        let Some((range, items)) = object else {
-            let problem = "`locals.vms` is computed, not written as an object";
-            return Err(unsupported_shape(
-                source,
-                attribute_start(attribute),
-                problem,
-            ));
-        };
-        let vms = Self {
-            source,
-            range,
-            items,
-        };
+        if map.items().is_none() {
+            let problem = format!("{place} is computed, not written as an object");
+            return Err(unsupported_shape(source, start, &problem));
+        }
+        let vms = Self { source, place, map };
         vms.check_duplicates().map(|()| Some(vms))
+    }
+
+    pub(super) fn items(&self) -> &[Item] {
+        self.map.items().unwrap_or_default()
     }
 
     /// Refuses duplicate names. `web01` and `"web01"` are the same key to OpenTofu, but not to the
@@ -61,12 +51,12 @@ impl<'a> VmsObject<'a> {
     fn check_duplicates(&self) -> Result<(), Error> {
         let mut seen = std::collections::HashSet::new();
         let names = self
-            .items
+            .items()
             .iter()
             .filter_map(|item| item.name.as_deref().map(|name| (name, item)));
         for (name, item) in names {
             if !seen.insert(name) {
-                let problem = format!("`{name}` appears twice in `locals.vms`");
+                let problem = format!("`{name}` appears twice in {}", self.place);
                 return Err(unsupported_shape(self.source, item.key.start, &problem));
             }
         }
@@ -74,37 +64,107 @@ impl<'a> VmsObject<'a> {
     }
 
     /// Finds the entry of `host` and its index.
-    pub(super) fn find_host(&self, host: &str) -> Option<(usize, &Item<'a>)> {
-        self.items
+    pub(super) fn find_host(&self, host: &str) -> Option<(usize, &Item)> {
+        self.items()
             .iter()
             .enumerate()
             .find(|(_, item)| item.name.as_deref() == Some(host))
     }
 
     pub(super) fn block(&self) -> Block<'a> {
-        hcl::layout_block(self.source, &self.range, &self.items)
+        let (notation, range) = (self.place.notation, &self.map.range);
+        notation.layout(self.source, range, self.items())
     }
 
-    /// Returns the place for an entry of `host`, and the entry that it is formatted like.
-    pub(super) fn insertion(&self, host: &str) -> (Insertion, Option<&Item<'a>>) {
+    /// Returns the place for an entry, and the entry that it is formatted like.
+    pub(super) fn insertion(&self, new: &NewItem<'_>) -> (Insertion, Option<&Item>) {
+        if let Some(insertion) = self.insertion_in_empty_block() {
+            return (insertion, None);
+        }
         let block = self.block();
-        let all: Vec<usize> = (0..self.items.len()).collect();
-        let items = self.items.iter().enumerate();
+        let all: Vec<usize> = (0..self.items().len()).collect();
+        let items = self.items().iter().enumerate();
         let names: Vec<(&str, usize)> = items
             .filter_map(|(index, item)| Some((item.name.as_deref()?, index)))
             .collect();
         let last = all.last().map_or(Slot::Empty, |&last| Slot::After(last));
-        let slot = slot_in_order(&names, host).unwrap_or(last);
+        let slot = slot_in_order(&names, new.host).unwrap_or(last);
         let model = match slot {
-            Slot::After(index) | Slot::Before(index) => self.items.get(index),
+            Slot::After(index) | Slot::Before(index) => self.items().get(index),
             Slot::Empty => None,
         };
-        (block.insertion(slot, block.is_spaced(&all)), model)
+        let is_spaced = block.is_spaced(&all);
+        match model {
+            // The others would have to be aligned anew: a blank line keeps them as they are.
+            Some(model) if !is_spaced && self.breaks_alignment(model, new) => {
+                (block.insertion(last, true), None)
+            }
+            model => (block.insertion(slot, is_spaced), model),
+        }
+    }
+
+    /// Returns whether `tofu fmt` would move the `=` of other entries for a longer key.
+    fn breaks_alignment(&self, model: &Item, new: &NewItem<'_>) -> bool {
+        self.place.notation == Notation::Hcl
+            && new.is_one_line
+            && alignment(self.source, model).is_some_and(|column| new.key_width >= column)
+    }
+
+    /// Returns the place of the first entry of YAML: on a line below the key, instead of `{}`.
+    fn insertion_in_empty_block(&self) -> Option<Insertion> {
+        let (source, range) = (self.source, &self.map.range);
+        let text = &source[range.clone()];
+        let start = range.start - usize::from(text == "{}");
+        let rest = source[range.end..].lines().next().unwrap_or_default();
+        let is_empty = ["", "{}"].contains(&text) && is_blank(rest);
+        let is_yaml = self.place.notation == Notation::Yaml && !self.place.path.is_empty();
+        if !is_yaml || !is_empty || !source[..start].ends_with(':') {
+            return None;
+        }
+        let indent = line_indent(source, start).to_owned() + &indent_unit(source);
+        let line_break = line_break(source).to_owned();
+        // The blank line distinguishes the result from that of `{}`, so that a removal restores the
+        // right one.
+        let breaks = if text.is_empty() { 2 } else { 1 };
+        Some(Insertion {
+            range: start..range.end,
+            before: line_break.repeat(breaks) + &indent,
+            after: String::new(),
+            indent,
+            line_break,
+            inline: false,
+        })
     }
 }
 
-fn attribute_start(attribute: &Attribute) -> usize {
-    attribute.span().map_or(0, |range| range.start)
+/// The form of a new entry, which its place depends on.
+pub(super) struct NewItem<'a> {
+    pub(super) host: &'a str,
+    /// The number of characters of the key as written.
+    pub(super) key_width: usize,
+    pub(super) is_one_line: bool,
+}
+
+/// Returns the column of the `=` of an entry with a line of its own, counted from its key; `None`
+/// for any other.
+pub(super) fn alignment(source: &str, model: &Item) -> Option<usize> {
+    let between = &source[model.key.end..model.range.end];
+    let blanks = between.len() - between.trim_start_matches([' ', '\t']).len();
+    let is_aligned = between[blanks..].starts_with('=')
+        && starts_line(source, model.key.start)
+        && !source[model.range.clone()].contains('\n');
+    is_aligned.then(|| source[model.key.clone()].chars().count() + blanks)
+}
+
+/// Returns the values of this name, each with the start of its key.
+fn into_children(node: Node, name: &str) -> Vec<(usize, Node)> {
+    let (Kind::Map(items) | Kind::Section(items)) = node.kind else {
+        return Vec::new();
+    };
+    let named = items
+        .into_iter()
+        .filter(|item| item.name.as_deref() == Some(name));
+    named.map(|item| (item.key.start, item.value)).collect()
 }
 
 /// Returns the error for a shape that cannot be edited.

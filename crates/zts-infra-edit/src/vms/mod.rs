@@ -1,4 +1,4 @@
-//! The hosts in `locals.vms` of `terraform/vms.tf`.
+//! The hosts in a map of machines, such as `locals.vms` of `terraform/vms.tf`.
 //!
 //! ```hcl
 //! locals {
@@ -12,83 +12,91 @@
 //! }
 //! ```
 //!
-//! A file may have several `locals` blocks. Exactly one of them has `vms`, as a literal object. A
-//! map that a function computes (`merge`, a `for` expression) is [`Error::Unsupported`].
+//! The map is a literal one. Its place ([`MapPlace`]) is a path of keys in a file of HCL, JSON or
+//! YAML: a local, the default of a variable, an argument of a module, a value of `*.tfvars`. The
+//! object in `merge({ … }, local.others)` is such a map, too. A map that is computed otherwise (a
+//! `for` expression) is [`Error::Unsupported`].
 
 mod add;
+mod address;
+mod candidates;
+mod decoded;
+mod learn;
 mod locate;
 mod new_entry;
+mod place;
 mod remove;
+mod render;
 mod token;
-
-use hcl_edit::expr::Expression;
 
 use crate::error::Error;
 use crate::hcl;
+use crate::tree::Item;
 use locate::VmsObject;
 
+pub use candidates::{MachineMap, choose_maps, list_maps};
+pub use decoded::list_decoded_files;
+pub use learn::{Learnt, MissingValue, NewMachine, learn_entry, next_number};
+pub use place::{MapPlace, Notation};
 pub use token::WRAPPING_TOKEN;
 
-/// A host in `locals.vms`.
+/// A host in a map of machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vm {
     /// The host's name.
     pub name: String,
-    /// The text of the attribute `ip`, such as `10.0.0.5/24`; `None` if it is missing or computed.
+    /// Its address as written, such as `10.0.0.5/24` or `10.0.0.5`; `None` if it is missing or
+    /// computed.
     pub ip: Option<String>,
+    /// Its further addresses.
+    pub other_addresses: Vec<String>,
     /// True if `vault_wrapped_token` is set, and neither empty nor `null`.
     pub has_wrapping_token: bool,
 }
 
-/// Returns the hosts in the order of the file; none if the file has no `locals.vms`.
+/// Returns the hosts in the order of the file; none if the file has no such map.
 ///
 /// # Errors
 ///
-/// [`Error::Parse`]; [`Error::Unsupported`] if `vms` is computed.
-pub fn list_vms(source: &str) -> Result<Vec<Vm>, Error> {
+/// [`Error::Parse`]; [`Error::Unsupported`] if the map is computed.
+pub fn list_vms(source: &str, place: &MapPlace) -> Result<Vec<Vm>, Error> {
     let (_, text) = hcl::split_byte_order_mark(source);
-    let body = hcl::parse_file(text)?;
-    let Some(vms) = VmsObject::locate(text, &body)? else {
+    let Some(vms) = VmsObject::locate(text, place)? else {
         return Ok(Vec::new());
     };
-    let vms = vms.items.iter().filter_map(|item| {
-        let attributes = match hcl::strip_parentheses(item.value) {
-            Expression::Object(object) => hcl::list_items(object).unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let value = |name: &str| {
-            let item = attributes
-                .iter()
-                .find(|item| item.name.as_deref() == Some(name));
-            item.map(|item| item.value)
-        };
-        Some(Vm {
-            name: item.name.clone()?,
-            ip: value("ip")
-                .and_then(token::literal_text)
-                .filter(|ip| !ip.is_empty()),
-            has_wrapping_token: value(WRAPPING_TOKEN).is_some_and(token::has_value),
-        })
-    });
-    Ok(vms.collect())
+    Ok(vms.items().iter().filter_map(read_vm).collect())
+}
+
+/// Returns an entry as a host; `None` if its key is computed.
+fn read_vm(item: &Item) -> Option<Vm> {
+    let mut addresses = address::list_addresses(&item.value).into_iter();
+    Some(Vm {
+        name: item.name.clone()?,
+        ip: addresses.next(),
+        other_addresses: addresses.collect(),
+        has_wrapping_token: item
+            .value
+            .get(WRAPPING_TOKEN)
+            .is_some_and(|token| token.value.has_value()),
+    })
 }
 
 /// Adds a host, and returns the new source.
 ///
 /// `body` is the text between the braces of the new entry: lines of attributes, indented relative
-/// to column 0. Sorted hosts stay sorted; otherwise the new one follows the last. Quoting, `=` or
-/// `:`, commas and alignment are those of the other entries. The source stays unchanged if the
-/// host's entry has every attribute of `body` with an equal value. Further attributes belong to its
-/// owner.
+/// to column 0, in HCL or in the file's own notation. Sorted hosts stay sorted; otherwise the new
+/// one follows the last. Quoting, `=` or `:`, commas and alignment are those of the other entries.
+/// The source stays unchanged if the host's entry has every attribute of `body` with an equal
+/// value. Further attributes belong to its owner.
 ///
 /// # Errors
 ///
 /// [`Error::Parse`]; [`Error::Invalid`] for a `body` that is not a list of attributes;
 /// [`Error::Exists`] for a host that exists with other values; [`Error::Unsupported`] for a file
-/// without `locals.vms`, or with a computed one.
-pub fn add_vm(source: &str, host: &str, body: &str) -> Result<String, Error> {
+/// without the map, or with a computed one.
+pub fn add_vm(source: &str, place: &MapPlace, host: &str, body: &str) -> Result<String, Error> {
     let (mark, text) = hcl::split_byte_order_mark(source);
-    Ok(mark.to_owned() + &add::add_vm(text, host, body)?)
+    Ok(mark.to_owned() + &add::add_vm(text, place, host, body)?)
 }
 
 /// Sets `vault_wrapped_token` of `host`, and returns the new source.
@@ -97,9 +105,14 @@ pub fn add_vm(source: &str, host: &str, body: &str) -> Result<String, Error> {
 ///
 /// [`Error::Parse`]; [`Error::Missing`] for a host without an entry; [`Error::Unsupported`] for one
 /// whose entry is not an object, or whose token is computed.
-pub fn set_wrapping_token(source: &str, host: &str, token: &str) -> Result<String, Error> {
+pub fn set_wrapping_token(
+    source: &str,
+    place: &MapPlace,
+    host: &str,
+    token: &str,
+) -> Result<String, Error> {
     let (mark, text) = hcl::split_byte_order_mark(source);
-    Ok(mark.to_owned() + &token::set_token(text, host, token)?)
+    Ok(mark.to_owned() + &token::set_token(text, place, host, token)?)
 }
 
 /// Returns the wrapping token of `host`; `None` if it is missing, empty or computed.
@@ -109,10 +122,10 @@ pub fn set_wrapping_token(source: &str, host: &str, token: &str) -> Result<Strin
 /// # Errors
 ///
 /// [`Error::Parse`]; [`Error::Missing`] for a host without an entry; [`Error::Unsupported`] if
-/// `vms` is computed.
-pub fn wrapping_token(source: &str, host: &str) -> Result<Option<String>, Error> {
+/// the map is computed.
+pub fn wrapping_token(source: &str, place: &MapPlace, host: &str) -> Result<Option<String>, Error> {
     let (_, text) = hcl::split_byte_order_mark(source);
-    token::find_token(text, host)
+    token::find_token(text, place, host)
 }
 
 /// Removes `host`, and returns the new source; the same one if the host does not exist.
@@ -121,8 +134,8 @@ pub fn wrapping_token(source: &str, host: &str) -> Result<Option<String>, Error>
 ///
 /// # Errors
 ///
-/// [`Error::Parse`]; [`Error::Unsupported`] if `vms` is computed.
-pub fn remove_vm(source: &str, host: &str) -> Result<String, Error> {
+/// [`Error::Parse`]; [`Error::Unsupported`] if the map is computed.
+pub fn remove_vm(source: &str, place: &MapPlace, host: &str) -> Result<String, Error> {
     let (mark, text) = hcl::split_byte_order_mark(source);
-    Ok(mark.to_owned() + &remove::remove_vm(text, host)?)
+    Ok(mark.to_owned() + &remove::remove_vm(text, place, host)?)
 }

@@ -3,17 +3,23 @@
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::expr::{Expression, Object};
+use hcl_edit::expr::Expression;
 use hcl_edit::visit::{Visit, visit_expr};
 
+use super::address::find_in_text;
+use super::place::Notation;
 use crate::error::{Error, Language};
-use crate::hcl::{self, Item};
+use crate::hcl;
 use crate::text::{Piece, reindent, split_trivia};
+use crate::tree::{Item, Kind, Node};
+use crate::yaml;
 
 /// The lines between the braces of a new entry.
 pub(super) struct NewEntry {
+    notation: Notation,
     text: String,
-    object: Object,
+    /// The map that `text` is between the braces of, with ranges of `text`.
+    map: Node,
     /// The ranges of strings in `text`, whose lines keep their indentation.
     strings: Vec<Range<usize>>,
 }
@@ -23,52 +29,61 @@ const OPENING: &str = "{\n";
 
 impl NewEntry {
     /// Parses lines of attributes, indented relative to column 0.
-    pub(super) fn parse(host: &str, body: &str) -> Result<Self, Error> {
-        let invalid = |message: String| Error::Invalid {
+    pub(super) fn parse(notation: Notation, host: &str, body: &str) -> Result<Self, Error> {
+        let invalid = |language: Language, message: String| Error::Invalid {
             value: format!("the VM entry of `{host}`"),
-            language: Language::Hcl,
+            language,
             message,
         };
         let text = trim_lines(body).to_owned();
-        let source = format!("{OPENING}{text}\n}}");
-        let parsed = hcl_edit::parser::parse_expr(&source).map_err(|error| {
-            // The user's text lacks the line with the opening brace.
-            invalid(format!(
-                "line {}: {}",
-                error.location().line().saturating_sub(1),
-                error.message()
-            ))
-        })?;
-        let strings = find_multi_line_strings(&parsed, &source);
-        let Expression::Object(object) = parsed else {
-            return Err(invalid("it is not a list of attributes".to_owned()));
+        if let Some(entry) = parse_address(notation, &text) {
+            return Ok(entry);
+        }
+        let own = match notation {
+            Notation::Hcl => None,
+            Notation::Json | Notation::Yaml => parse_data(notation, &text),
         };
-        let names: Option<Vec<_>> =
-            hcl::list_items(&object).map(|items| items.into_iter().map(|item| item.name).collect());
-        match names {
-            Some(names) if are_unique(&names) => Ok(Self {
-                text,
-                object,
-                strings,
-            }),
-            _ => Err(invalid("a name is computed, or appears twice".to_owned())),
+        let entry = if let Some(entry) = own {
+            entry
+        } else {
+            let entry = parse_hcl(text).map_err(|message| invalid(Language::Hcl, message))?;
+            let converted = match notation {
+                Notation::Hcl => Some(entry),
+                Notation::Json | Notation::Yaml => entry.convert(notation),
+            };
+            converted.ok_or_else(|| {
+                let message = "it has a computed value, which this file cannot have";
+                invalid(notation.language(), message.to_owned())
+            })?
+        };
+        if are_unique(entry.items()) {
+            Ok(entry)
+        } else {
+            let message = "a name is computed, or appears twice";
+            Err(invalid(notation.language(), message.to_owned()))
         }
     }
 
+    fn items(&self) -> &[Item] {
+        self.map.items().unwrap_or_default()
+    }
+
+    /// Returns whether there is no attribute and no comment.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Returns whether an entry has each of the attributes with an equal value. It may have more.
-    pub(super) fn is_in(&self, value: &Expression) -> bool {
-        let Expression::Object(existing) = hcl::strip_parentheses(value) else {
-            return false;
-        };
-        let (Some(existing), Some(wanted)) =
-            (hcl::list_items(existing), hcl::list_items(&self.object))
-        else {
-            return false;
-        };
-        wanted.iter().all(|item| {
-            let same_name = existing.iter().find(|other| other.name == item.name);
-            same_name.is_some_and(|other| hcl::are_equal(other.value, item.value))
-        })
+    pub(super) fn is_in(&self, value: &Node) -> bool {
+        if self.map.text().is_some() {
+            return self.map == *value;
+        }
+        let is_map = value.items().is_some();
+        is_map
+            && self.items().iter().all(|item| {
+                let same_name = item.name.as_deref().and_then(|name| value.get(name));
+                same_name.is_some_and(|other| other.value == item.value)
+            })
     }
 
     /// Formats the object on several lines, indented by `indent`.
@@ -76,19 +91,31 @@ impl NewEntry {
         if self.text.is_empty() {
             return "{}".to_owned();
         }
+        if self.map.text().is_some() {
+            return self.text.clone();
+        }
         let inner = format!("{indent}{unit}");
         let text = reindent(&self.text, &inner, line_break, &self.strings);
-        format!("{{{line_break}{inner}{text}{line_break}{indent}}}")
+        match self.notation {
+            Notation::Yaml => format!("{line_break}{inner}{text}"),
+            Notation::Hcl | Notation::Json => {
+                format!("{{{line_break}{inner}{text}{line_break}{indent}}}")
+            }
+        }
     }
 
     /// Formats the object on one line; `None` if it has a comment or a value of several lines.
     pub(super) fn one_line(&self) -> Option<String> {
-        let items = hcl::list_items(&self.object)?;
-        let simple = !self.has_comment(&items) && self.strings.is_empty();
-        let texts: Vec<String> = items.iter().map(|item| self.item_text(item)).collect();
-        if !simple || texts.iter().any(|text| text.contains('\n')) {
+        if self.map.text().is_some() {
+            return Some(self.text.clone());
+        }
+        let items = self.items();
+        let simple = !self.has_comment(items) && self.strings.is_empty();
+        let has_lines = |item: &Item| self.text[item.range.clone()].contains('\n');
+        if !simple || items.iter().any(has_lines) {
             return None;
         }
+        let texts: Vec<String> = items.iter().map(|item| self.item_text(item)).collect();
         Some(if texts.is_empty() {
             "{}".to_owned()
         } else {
@@ -96,20 +123,19 @@ impl NewEntry {
         })
     }
 
-    fn item_text(&self, item: &Item<'_>) -> String {
-        let of = |range: Range<usize>| {
-            &self.text[range.start - OPENING.len()..range.end - OPENING.len()]
-        };
-        let value = item.value.span().unwrap_or(item.range.clone());
-        format!("{} = {}", of(item.key.clone()), of(value))
+    fn item_text(&self, item: &Item) -> String {
+        let value = item.key.end..item.range.end;
+        let value = self.text[value].trim_start_matches([' ', '\t', '=', ':']);
+        let key = &self.text[item.key.clone()];
+        format!("{key}{}{}", self.notation.assignment(), value.trim_start())
     }
 
-    fn has_comment(&self, items: &[Item<'_>]) -> bool {
+    fn has_comment(&self, items: &[Item]) -> bool {
         let mut end = 0;
         let mut gaps = Vec::new();
         for item in items {
-            gaps.push(end..item.range.start - OPENING.len());
-            end = item.range.end - OPENING.len();
+            gaps.push(end..item.range.start);
+            end = item.range.end;
         }
         gaps.push(end..self.text.len());
         let mut pieces = gaps
@@ -117,6 +143,121 @@ impl NewEntry {
             .flat_map(|gap| split_trivia(&self.text, gap));
         pieces.any(|(piece, _)| piece == Piece::Comment)
     }
+
+    /// Returns the attributes in another notation; `None` if a value is computed.
+    fn convert(&self, notation: Notation) -> Option<Self> {
+        let lines: Option<Vec<String>> = self
+            .items()
+            .iter()
+            .map(|item| {
+                let name = item.name.as_deref()?;
+                let key = match notation {
+                    Notation::Yaml if yaml::is_plain(name) => name.to_owned(),
+                    _ => notation.quote(name),
+                };
+                Some(format!("{key}: {}", to_json(&item.value)?))
+            })
+            .collect();
+        let separator = match notation {
+            Notation::Json => ",\n",
+            Notation::Hcl | Notation::Yaml => "\n",
+        };
+        parse_data(notation, &lines?.join(separator))
+    }
+}
+
+/// Parses an entry that is an address, not an object.
+fn parse_address(notation: Notation, text: &str) -> Option<NewEntry> {
+    let map = match notation {
+        Notation::Hcl => hcl::read_expression(&hcl_edit::parser::parse_expr(text).ok()?)?,
+        Notation::Json | Notation::Yaml => yaml::parse_file(text).ok()?,
+    };
+    find_in_text(map.text()?)?;
+    Some(NewEntry {
+        notation,
+        text: text.to_owned(),
+        map,
+        strings: Vec::new(),
+    })
+}
+
+fn parse_hcl(text: String) -> Result<NewEntry, String> {
+    let source = format!("{OPENING}{text}\n}}");
+    let parsed = hcl_edit::parser::parse_expr(&source).map_err(|error| {
+        // The user's text lacks the line with the opening brace.
+        format!(
+            "line {}: {}",
+            error.location().line().saturating_sub(1),
+            error.message()
+        )
+    })?;
+    let strings = find_multi_line_strings(&parsed, &source);
+    let map = hcl::read_expression(&parsed)
+        .filter(|map| map.items().is_some())
+        .ok_or("it is not a list of attributes")?;
+    Ok(NewEntry {
+        notation: Notation::Hcl,
+        text,
+        map: moved(map),
+        strings,
+    })
+}
+
+/// Parses the lines in JSON or YAML; `None` if they are not a list of attributes in it.
+fn parse_data(notation: Notation, text: &str) -> Option<NewEntry> {
+    let map = match notation {
+        Notation::Yaml => yaml::parse_file(text).ok()?,
+        _ => moved(notation.parse(&format!("{OPENING}{text}\n}}")).ok()?),
+    };
+    let map = match map.kind {
+        Kind::Null => Node {
+            kind: Kind::Map(Vec::new()),
+            ..map
+        },
+        _ => map,
+    };
+    map.items()?;
+    Some(NewEntry {
+        notation,
+        text: text.to_owned(),
+        map,
+        strings: Vec::new(),
+    })
+}
+
+/// Moves the ranges of the items, so that they lack the opening brace.
+fn moved(mut map: Node) -> Node {
+    if let Kind::Map(items) = &mut map.kind {
+        for item in items {
+            for range in [&mut item.key, &mut item.range, &mut item.value.range] {
+                *range = range.start - OPENING.len()..range.end - OPENING.len();
+            }
+        }
+    }
+    map
+}
+
+/// Returns a value in JSON, which is YAML, too; `None` for a computed one.
+fn to_json(value: &Node) -> Option<String> {
+    let quote = |text: &str| serde_json::Value::from(text).to_string();
+    Some(match &value.kind {
+        Kind::Null => "null".to_owned(),
+        Kind::Literal(text) => text.clone(),
+        Kind::Text(text) => quote(text),
+        Kind::List(values) => {
+            let values: Option<Vec<_>> = values.iter().map(to_json).collect();
+            format!("[{}]", values?.join(", "))
+        }
+        Kind::Map(items) => {
+            let pair = |item: &Item| {
+                let name = quote(item.name.as_deref()?);
+                Some(format!("{name}: {}", to_json(&item.value)?))
+            };
+            let pairs: Option<Vec<_>> = items.iter().map(pair).collect();
+            format!("{{{}}}", pairs?.join(", "))
+        }
+        Kind::Section(_) | Kind::Computed(_) => return None,
+    })
 }
 
 /// Removes the blank lines at the start and the end of `text`.
@@ -126,11 +267,11 @@ fn trim_lines(text: &str) -> &str {
     &text[text[..first].rfind('\n').map_or(0, |index| index + 1)..]
 }
 
-fn are_unique(names: &[Option<String>]) -> bool {
+fn are_unique(items: &[Item]) -> bool {
     let mut seen = std::collections::HashSet::new();
-    names
+    items
         .iter()
-        .all(|name| name.as_ref().is_some_and(|name| seen.insert(name)))
+        .all(|item| item.name.as_ref().is_some_and(|name| seen.insert(name)))
 }
 
 fn find_multi_line_strings(expression: &Expression, source: &str) -> Vec<Range<usize>> {

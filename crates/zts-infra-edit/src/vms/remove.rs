@@ -1,20 +1,21 @@
-//! Removes a host from `locals.vms`.
+//! Removes a host from a map of machines.
 
-use super::locate::{VmsObject, unsupported_shape};
+use std::ops::Range;
+
+use super::locate::{NewItem, VmsObject, unsupported_shape};
+use super::place::MapPlace;
 use crate::error::Error;
-use crate::hcl;
 use crate::text::splice;
 
 /// See [`super::remove_vm`].
-pub(super) fn remove_vm(source: &str, host: &str) -> Result<String, Error> {
-    let body = hcl::parse_file(source)?;
-    let Some(vms) = VmsObject::locate(source, &body)? else {
+pub(super) fn remove_vm(source: &str, place: &MapPlace, host: &str) -> Result<String, Error> {
+    let Some(vms) = VmsObject::locate(source, place)? else {
         return Ok(source.to_owned());
     };
     let Some((index, item)) = vms.find_host(host) else {
         return Ok(source.to_owned());
     };
-    remove_entry(source, &vms, index, host).ok_or_else(|| {
+    remove_entry(&vms, index, host).ok_or_else(|| {
         unsupported_shape(
             source,
             item.range.start,
@@ -25,21 +26,27 @@ pub(super) fn remove_vm(source: &str, host: &str) -> Result<String, Error> {
 
 /// Tries the candidates for the removal. Returns the first that reverts the entry's addition
 /// exactly, else the first that leaves the others unchanged.
-fn remove_entry(source: &str, vms: &VmsObject<'_>, index: usize, host: &str) -> Option<String> {
-    let entry = &source[vms.items[index].range.clone()];
+fn remove_entry(vms: &VmsObject<'_>, index: usize, host: &str) -> Option<String> {
+    let (source, place) = (vms.source, vms.place);
+    let item = &vms.items()[index];
+    let entry = &source[item.range.clone()];
+    let new = NewItem {
+        host,
+        key_width: source[item.key.clone()].chars().count(),
+        is_one_line: !entry.contains('\n'),
+    };
+    let mut candidates = empty_blocks(vms, index);
+    candidates.extend(vms.block().removals(index));
     let mut fallback = None;
-    for (range, replacement) in vms.block().removals(index) {
+    for (range, replacement) in candidates {
         let result = splice(source, range, &[&replacement]);
-        let Ok(body) = hcl::parse_file(&result) else {
-            continue;
-        };
-        let Ok(Some(rest)) = VmsObject::locate(&result, &body) else {
+        let Ok(Some(rest)) = VmsObject::locate(&result, place) else {
             continue;
         };
         if !keeps_others(vms, &rest, index) {
             continue;
         }
-        if rest.insertion(host).0.insert(&result, entry) == source {
+        if rest.insertion(&new).0.insert(&result, entry) == source {
             return Some(result);
         }
         fallback.get_or_insert(result);
@@ -47,12 +54,25 @@ fn remove_entry(source: &str, vms: &VmsObject<'_>, index: usize, host: &str) -> 
     fallback
 }
 
+/// Returns the ways to write a block of YAML without its only entry.
+fn empty_blocks(vms: &VmsObject<'_>, index: usize) -> Vec<(Range<usize>, String)> {
+    let map = &vms.map.range;
+    if vms.items().len() > 1 || !vms.place.notation.is_block(vms.source, map) {
+        return Vec::new();
+    }
+    let range = map.start..vms.items()[index].range.end;
+    [" {}", ""]
+        .map(|empty| (range.clone(), empty.to_owned()))
+        .into()
+}
+
 /// Returns whether all other entries are unchanged.
 fn keeps_others(before: &VmsObject<'_>, after: &VmsObject<'_>, removed: usize) -> bool {
-    let text =
-        |vms: &VmsObject<'_>, index: usize| vms.source[vms.items[index].range.clone()].to_owned();
-    let others = (0..before.items.len()).filter(|&index| index != removed);
-    others
-        .map(|index| text(before, index))
-        .eq((0..after.items.len()).map(|index| text(after, index)))
+    let texts = |vms: &VmsObject<'_>| -> Vec<String> {
+        let ranges = vms.items().iter().map(|item| item.range.clone());
+        ranges.map(|range| vms.source[range].to_owned()).collect()
+    };
+    let mut others = texts(before);
+    others.remove(removed);
+    others == texts(after)
 }

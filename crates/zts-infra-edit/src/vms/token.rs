@@ -1,139 +1,117 @@
 //! The attribute `vault_wrapped_token` of a VM.
 
-use hcl_edit::Span;
-use hcl_edit::expr::Expression;
+use std::ops::Range;
 
 use super::locate::{VmsObject, unsupported_shape};
+use super::place::{MapPlace, Notation};
 use crate::error::Error;
-use crate::hcl::{self, Item};
 use crate::layout::{Insertion, Slot};
 use crate::text::{splice, starts_line};
+use crate::tree::{Item, Kind, Node};
 
 /// The attribute of a VM with its wrapping token.
 pub const WRAPPING_TOKEN: &str = "vault_wrapped_token";
 
-/// Returns the text of a string without templates.
-pub(super) fn literal_text(value: &Expression) -> Option<String> {
-    match hcl::strip_parentheses(value) {
-        Expression::String(text) => Some(text.value().clone()),
-        _ => None,
-    }
-}
-
-/// Returns whether the attribute has a value, which may be computed.
-pub(super) fn has_value(value: &Expression) -> bool {
-    match hcl::strip_parentheses(value) {
-        Expression::Null(_) => false,
-        value => literal_text(value).is_none_or(|text| !text.is_empty()),
-    }
-}
-
 /// See [`super::wrapping_token`].
-pub(super) fn find_token(source: &str, host: &str) -> Result<Option<String>, Error> {
-    let body = hcl::parse_file(source)?;
-    let vms = VmsObject::locate(source, &body)?;
+pub(super) fn find_token(
+    source: &str,
+    place: &MapPlace,
+    host: &str,
+) -> Result<Option<String>, Error> {
+    let vms = VmsObject::locate(source, place)?;
     let Some((_, item)) = vms.as_ref().and_then(|vms| vms.find_host(host)) else {
-        return Err(missing_host(host));
+        return Err(missing_host(place, host));
     };
-    let Expression::Object(object) = hcl::strip_parentheses(item.value) else {
-        return Ok(None);
-    };
-    let items = hcl::list_items(object).unwrap_or_default();
-    Ok(find_attribute(&items)
-        .and_then(|item| literal_text(item.value))
-        .filter(|token| !token.is_empty()))
+    let token = item.value.get(WRAPPING_TOKEN);
+    let token = token.and_then(|token| token.value.text());
+    Ok(token.filter(|token| !token.is_empty()).map(str::to_owned))
 }
 
 /// See [`super::set_wrapping_token`].
-pub(super) fn set_token(source: &str, host: &str, token: &str) -> Result<String, Error> {
-    let body = hcl::parse_file(source)?;
-    let vms = VmsObject::locate(source, &body)?;
+pub(super) fn set_token(
+    source: &str,
+    place: &MapPlace,
+    host: &str,
+    token: &str,
+) -> Result<String, Error> {
+    let vms = VmsObject::locate(source, place)?;
     let Some((_, item)) = vms.as_ref().and_then(|vms| vms.find_host(host)) else {
-        return Err(missing_host(host));
+        return Err(missing_host(place, host));
     };
     let refuse = |problem: String| unsupported_shape(source, item.range.start, &problem);
-    let value = hcl::strip_parentheses(item.value);
-    let object = match value {
-        Expression::Object(object) => value.span().zip(hcl::list_items(object)),
-        _ => None,
+    let Some(items) = item.value.items() else {
+        return Err(refuse(match item.value.kind {
+            Kind::Computed(_) => {
+                format!("the entry of `{host}` is computed, not written as an object")
+            }
+            _ => format!(
+                "the entry of `{host}` is not an object, which could have `{WRAPPING_TOKEN}`"
+            ),
+        }));
     };
-    let Some((range, items)) = object else {
-        return Err(refuse(format!(
-            "the entry of `{host}` is computed, not written as an object"
-        )));
+    let result = match item.value.get(WRAPPING_TOKEN) {
+        Some(existing) => {
+            replace_value(source, place.notation, existing, token).ok_or_else(|| {
+                refuse(format!(
+                    "`{WRAPPING_TOKEN}` of `{host}` is computed, not written as a string"
+                ))
+            })?
+        }
+        None => append_attribute(source, place.notation, &item.value, items, token),
     };
-    let result = match find_attribute(&items) {
-        Some(existing) => replace_value(source, existing, token).ok_or_else(|| {
-            refuse(format!(
-                "`{WRAPPING_TOKEN}` of `{host}` is computed, not written as a string"
-            ))
-        })?,
-        None => append_attribute(source, &range, &items, token),
-    };
-    hcl::parse_file(&result)?;
+    place.notation.parse(&result)?;
     Ok(result)
 }
 
-fn missing_host(host: &str) -> Error {
+fn missing_host(place: &MapPlace, host: &str) -> Error {
     Error::Missing {
-        entry: format!("`{host}` in `locals.vms`"),
+        entry: format!("`{host}` in {place}"),
     }
 }
 
-fn find_attribute<'a, 'b>(items: &'b [Item<'a>]) -> Option<&'b Item<'a>> {
-    items
-        .iter()
-        .find(|item| item.name.as_deref() == Some(WRAPPING_TOKEN))
-}
-
 /// Replaces a literal value. A reference to another value belongs to the owner.
-fn replace_value(source: &str, item: &Item<'_>, token: &str) -> Option<String> {
-    let is_literal = matches!(
-        item.value,
-        Expression::String(_) | Expression::Null(_) | Expression::HeredocTemplate(_)
-    );
-    let range = item.value.span().filter(|_| is_literal)?;
-    Some(splice(source, range, &[&hcl::quote_string(token)]))
+fn replace_value(source: &str, notation: Notation, item: &Item, token: &str) -> Option<String> {
+    let is_literal = matches!(item.value.kind, Kind::Text(_) | Kind::Null);
+    let range: Range<usize> = item.value.range.clone();
+    let blank = if range.is_empty() { " " } else { "" };
+    (is_literal || item.value.is_heredoc())
+        .then(|| splice(source, range, &[blank, &notation.quote(token)]))
 }
 
 fn append_attribute(
     source: &str,
-    range: &std::ops::Range<usize>,
-    items: &[Item<'_>],
+    notation: Notation,
+    entry: &Node,
+    items: &[Item],
     token: &str,
 ) -> String {
-    let block = hcl::layout_block(source, range, items);
+    let block = notation.layout(source, &entry.range, items);
+    let name = match notation {
+        Notation::Json => notation.quote(WRAPPING_TOKEN),
+        Notation::Hcl | Notation::Yaml => WRAPPING_TOKEN.to_owned(),
+    };
+    let value = notation.quote(token);
     let Some((last, index)) = items.last().zip(items.len().checked_sub(1)) else {
         let insertion = block.insertion(Slot::Empty, false);
-        return insertion.insert(
-            source,
-            &format!("{WRAPPING_TOKEN} = {}", hcl::quote_string(token)),
-        );
+        return insertion.insert(source, &(name + notation.assignment() + &value));
     };
     let mut insertion = block.insertion(Slot::After(index), false);
     let between = &source[last.key.end..last.range.end];
-    let assignment = if between.trim_start().starts_with(':') {
-        if between.starts_with(':') {
-            ": ".to_owned()
-        } else {
-            " : ".to_owned()
-        }
-    } else {
-        align_with(source, last, &mut insertion) + "= "
+    let assignment = match notation {
+        Notation::Json | Notation::Yaml => notation.assignment().to_owned(),
+        Notation::Hcl if between.starts_with(':') => ": ".to_owned(),
+        Notation::Hcl if between.trim_start().starts_with(':') => " : ".to_owned(),
+        Notation::Hcl => align_with(source, last, &mut insertion) + "= ",
     };
-    insertion.insert(
-        source,
-        &format!("{WRAPPING_TOKEN}{assignment}{}", hcl::quote_string(token)),
-    )
+    insertion.insert(source, &(name + &assignment + &value))
 }
 
 /// Returns the blanks that align `=` with the attribute above. If that one's `=` is too far left, a
 /// blank line separates the new attribute, so that `tofu fmt` has nothing to change.
-fn align_with(source: &str, above: &Item<'_>, insertion: &mut Insertion) -> String {
+fn align_with(source: &str, above: &Item, insertion: &mut Insertion) -> String {
     // `tofu fmt` aligns a line whose brackets are closed on it: a heredoc counts as one line, a
     // list of many lines does not.
-    let one_line = matches!(above.value, Expression::HeredocTemplate(_))
-        || !source[above.range.clone()].contains('\n');
+    let one_line = above.value.is_heredoc() || !source[above.range.clone()].contains('\n');
     if insertion.inline || !one_line || !starts_line(source, above.range.start) {
         return " ".to_owned();
     }

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use zts_infra_edit::{generated, nix, vms};
+use zts_infra_edit::{
+    generated, nix,
+    vms::{self, MapPlace},
+};
 
 /// The pieces of sources, valid or not.
 const PIECES: [&str; 48] = [
@@ -102,10 +105,10 @@ proptest! {
     #[test]
     fn machines(source in prop_oneof![source(), spoilt(VMS)]) {
         let started = Instant::now();
-        let _ = vms::list_vms(&source);
-        let _ = vms::add_vm(&source, "new", "ip = \"10.0.0.2/16\"");
-        let _ = vms::set_wrapping_token(&source, "web01", "token");
-        let _ = vms::remove_vm(&source, "web01");
+        let _ = vms::list_vms(&source, &MapPlace::default());
+        let _ = vms::add_vm(&source, &MapPlace::default(), "new", "ip = \"10.0.0.2/16\"");
+        let _ = vms::set_wrapping_token(&source, &MapPlace::default(), "web01", "token");
+        let _ = vms::remove_vm(&source, &MapPlace::default(), "web01");
         prop_assert!(started.elapsed() < zts_testkit::scale_timeout(LONG));
     }
 

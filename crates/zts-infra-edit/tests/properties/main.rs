@@ -9,6 +9,7 @@
     reason = "only tests call these: what fails here is a failed test"
 )]
 
+mod data;
 mod flakes;
 mod foreign;
 mod layout;

@@ -30,7 +30,7 @@ pub(super) fn parse_files(fleet: &Fleet, paths: &BTreeSet<String>) -> Result<(),
 }
 
 fn parse_hcl(text: &str) -> Result<(), String> {
-    match vms::list_vms(text) {
+    match vms::list_vms(text, &vms::MapPlace::default()) {
         Err(error @ Error::Parse { .. }) => Err(error.to_string()),
         _ => Ok(()),
     }

@@ -1,0 +1,170 @@
+//! The maps of a file that may be those of the machines.
+
+use super::address::{find_in_text, list_addresses};
+use super::place::{MapPlace, Notation};
+use super::{Vm, read_vm};
+use crate::error::{Error, Position};
+use crate::hcl;
+use crate::tree::{Item, Kind, Node};
+
+/// Names of a map of machines, by which an empty one is recognised.
+const NAMES: [&str; 12] = [
+    "vms",
+    "vm",
+    "machines",
+    "nodes",
+    "hosts",
+    "servers",
+    "instances",
+    "guests",
+    "containers",
+    "virtual_machines",
+    "vm_configs",
+    "nixos_hosts",
+];
+
+/// A map that may be one of machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineMap {
+    /// The place of the map.
+    pub place: MapPlace,
+    /// The line of the map's key.
+    pub line: usize,
+    /// The map's entries.
+    pub machines: Vec<Vm>,
+    evidence: Evidence,
+}
+
+/// The form of a map's entries, the best evidence first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    /// Objects with an address.
+    Address,
+    /// Objects with an address in an object inside.
+    AddressInside,
+    /// Addresses.
+    BareAddress,
+    /// Objects without an address.
+    Objects,
+    /// An empty map with the name of one of machines.
+    Name,
+    /// A map inside of another, or without anything that speaks for machines.
+    Nothing,
+}
+
+/// Lists the maps of a file whose entries may be machines: objects, or addresses.
+///
+/// # Errors
+///
+/// [`Error::Parse`]
+pub fn list_maps(source: &str, notation: Notation) -> Result<Vec<MachineMap>, Error> {
+    let (_, text) = hcl::split_byte_order_mark(source);
+    let mut search = Search {
+        source: text,
+        notation,
+        path: Vec::new(),
+        maps: Vec::new(),
+    };
+    search.visit(&notation.parse(text)?, 0, true);
+    Ok(search.maps)
+}
+
+/// Chooses the maps that are most likely those of the machines: those with a host of `known`; else
+/// those whose entries have addresses; else empty ones with a usual name.
+pub fn choose_maps<'a>(
+    maps: impl IntoIterator<Item = &'a MachineMap>,
+    known: &[String],
+) -> Vec<&'a MachineMap> {
+    let maps: Vec<&MachineMap> = maps.into_iter().collect();
+    let has_known = |map: &MachineMap| map.machines.iter().any(|vm| known.contains(&vm.name));
+    let rank = |map: &MachineMap| match (has_known(map), map.evidence) {
+        (true, Evidence::BareAddress) => Some((1, Evidence::BareAddress)),
+        (true, _) => Some((0, Evidence::Objects)),
+        (false, Evidence::BareAddress | Evidence::Objects | Evidence::Nothing) => None,
+        (false, evidence) => Some((2, evidence)),
+    };
+    let best = maps.iter().filter_map(|map| rank(map)).min();
+    let chosen = maps
+        .into_iter()
+        .filter(|map| best.is_some() && rank(map) == best);
+    chosen.collect()
+}
+
+struct Search<'a> {
+    source: &'a str,
+    notation: Notation,
+    path: Vec<String>,
+    maps: Vec<MachineMap>,
+}
+
+impl Search<'_> {
+    /// Visits a value. `is_top` is true unless it is inside of a map.
+    fn visit(&mut self, node: &Node, key: usize, is_top: bool) {
+        let (Kind::Map(items) | Kind::Section(items)) = &node.kind else {
+            return;
+        };
+        let is_map = matches!(node.kind, Kind::Map(_));
+        if is_map && items.iter().all(may_be_machine) {
+            let place = MapPlace {
+                notation: self.notation,
+                path: self.path.clone(),
+            };
+            self.maps.push(MachineMap {
+                line: Position::at(self.source, key).line,
+                machines: items.iter().filter_map(read_vm).collect(),
+                evidence: if is_top {
+                    weigh_entries(&place, items)
+                } else {
+                    Evidence::Nothing
+                },
+                place,
+            });
+        }
+        // The root of JSON and YAML, and their `locals`, are what a body is in HCL.
+        let is_body = self.notation != Notation::Hcl
+            && (self.path.is_empty() || ["locals", "variable"].contains(&self.path[0].as_str()));
+        for item in items {
+            let Some(name) = &item.name else { continue };
+            self.path.push(name.clone());
+            self.visit(&item.value, item.key.start, !is_map || is_top && is_body);
+            self.path.pop();
+        }
+    }
+}
+
+fn may_be_machine(item: &Item) -> bool {
+    match &item.value.kind {
+        Kind::Map(_) | Kind::Null | Kind::Computed(_) => true,
+        Kind::Text(text) => find_in_text(text).is_some(),
+        _ => false,
+    }
+}
+
+fn weigh_entries(place: &MapPlace, items: &[Item]) -> Evidence {
+    let objects = || items.iter().filter_map(|item| item.value.items());
+    let has_direct = |items: &[Item]| {
+        let direct = |item: &Item| !matches!(item.value.kind, Kind::Map(_));
+        let rest = items.iter().filter(|item| direct(item)).cloned().collect();
+        let entry = Node {
+            range: 0..0,
+            kind: Kind::Map(rest),
+        };
+        !list_addresses(&entry).is_empty()
+    };
+    if objects().any(has_direct) {
+        Evidence::Address
+    } else if items
+        .iter()
+        .any(|item| !list_addresses(&item.value).is_empty())
+    {
+        Evidence::AddressInside
+    } else if items.iter().any(|item| item.value.text().is_some()) {
+        Evidence::BareAddress
+    } else if !items.is_empty() {
+        Evidence::Objects
+    } else if NAMES.contains(&place.name()) {
+        Evidence::Name
+    } else {
+        Evidence::Nothing
+    }
+}

@@ -1,0 +1,343 @@
+//! The text of a new entry, learnt from the others of the map.
+
+use std::collections::BTreeMap;
+
+use super::address::{address_nodes, find_in_text};
+use super::locate::VmsObject;
+use super::place::{MapPlace, Notation};
+use super::render::{self, Attribute, Value};
+use super::token::WRAPPING_TOKEN;
+use crate::error::Error;
+use crate::hcl;
+use crate::tree::{Item, Kind, Node};
+
+/// Names of attributes that no two machines share.
+const UNIQUE: [&str; 13] = [
+    "id",
+    "vmid",
+    "vm_id",
+    "id_vm",
+    "mac",
+    "macaddr",
+    "mac_addr",
+    "mac_address",
+    "macaddress",
+    "hwaddr",
+    "uuid",
+    "serial",
+    "vlan_ip",
+];
+
+/// The new machine.
+#[derive(Debug, Clone, Copy)]
+pub struct NewMachine<'a> {
+    /// The host's name.
+    pub host: &'a str,
+    /// Its address with the prefix length, such as `10.0.0.5/24`.
+    pub address: Option<&'a str>,
+    /// The values of attributes that cannot be learnt, by their names.
+    pub values: &'a BTreeMap<String, String>,
+}
+
+/// The result of [`learn_entry`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Learnt {
+    /// The map has no literal entry to learn from.
+    NoModel,
+    /// The text for [`super::add_vm`].
+    Body(String),
+    /// The attributes without a value.
+    Missing(Vec<MissingValue>),
+}
+
+/// An attribute that differs among the machines, without a value for the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingValue {
+    /// The attribute's name, with those of the objects around it.
+    pub name: String,
+    /// A value that it could have.
+    pub example: String,
+}
+
+/// Learns the entry of a new machine: the attributes that all others have. Equal ones are copied;
+/// the address and the name are those of the new machine, in the notation of the others.
+///
+/// # Errors
+///
+/// [`Error::Parse`]; [`Error::Unsupported`] if the map is computed.
+pub fn learn_entry(source: &str, place: &MapPlace, new: &NewMachine<'_>) -> Result<Learnt, Error> {
+    let (_, text) = hcl::split_byte_order_mark(source);
+    let Some(vms) = VmsObject::locate(text, place)? else {
+        return Ok(Learnt::NoModel);
+    };
+    let others = vms.items().iter();
+    let others = others.filter(|item| item.name.as_deref().is_some_and(|name| name != new.host));
+    let is_object = |item: &&Item| item.value.items().is_some_and(|items| !items.is_empty());
+    let (objects, others): (Vec<&Item>, Vec<&Item>) = others.partition(is_object);
+    let model = objects.last().or(others.last()).copied();
+    let learner = Learner {
+        source: text,
+        notation: place.notation,
+        new,
+        names: objects
+            .iter()
+            .filter_map(|item| item.name.as_deref())
+            .collect(),
+        own_address: model.and_then(|item| address_nodes(&item.value).first().copied()),
+        missing: Vec::new(),
+        path: Vec::new(),
+    };
+    Ok(match (objects.is_empty(), model, learner.own_address) {
+        (false, ..) => learner.learn_object(&objects),
+        (true, Some(model), Some(address)) if new.address.is_some() => {
+            Learnt::Body(learner.filled(model, address))
+        }
+        (true, Some(_), Some(_)) => Learnt::Missing(vec![missing_address()]),
+        (true, ..) => Learnt::NoModel,
+    })
+}
+
+/// Returns the number after the largest of this attribute in the map; `None` if no entry has one.
+///
+/// # Errors
+///
+/// [`Error::Parse`]; [`Error::Unsupported`] if the map is computed.
+pub fn next_number(source: &str, place: &MapPlace, name: &str) -> Result<Option<u64>, Error> {
+    let (_, text) = hcl::split_byte_order_mark(source);
+    let vms = VmsObject::locate(text, place)?;
+    let entries = vms.as_ref().map(VmsObject::items).unwrap_or_default();
+    let numbers = entries.iter().filter_map(|entry| {
+        let node = name
+            .split('.')
+            .try_fold(&entry.value, |node, name| Some(&node.get(name)?.value))?;
+        number(node)
+    });
+    Ok(numbers.max().map(|largest| largest + 1))
+}
+
+fn number(node: &Node) -> Option<u64> {
+    match &node.kind {
+        Kind::Literal(text) | Kind::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn missing_address() -> MissingValue {
+    MissingValue {
+        name: "ip".to_owned(),
+        example: "ADDRESS/LENGTH".to_owned(),
+    }
+}
+
+struct Learner<'a> {
+    source: &'a str,
+    notation: Notation,
+    new: &'a NewMachine<'a>,
+    /// The names of the machines that are learnt from.
+    names: Vec<&'a str>,
+    /// The value with the address of the last machine, which is the model.
+    own_address: Option<&'a Node>,
+    missing: Vec<MissingValue>,
+    path: Vec<String>,
+}
+
+impl<'a> Learner<'a> {
+    /// Learns an entry that is an object, with the values that no other machine has at its end.
+    fn learn_object(mut self, objects: &[&'a Item]) -> Learnt {
+        let mut attributes = self.learn_map(objects);
+        for (name, value) in self.new.values {
+            let is_known = attributes.iter().any(|attribute| attribute.name == *name);
+            if !is_known && !name.contains('.') {
+                let (key, text) = (render::key(self.notation, name), self.literal(value, None));
+                let (name, value) = (name.clone(), Value::Text(text));
+                attributes.push(Attribute { name, key, value });
+            }
+        }
+        if self.missing.is_empty() {
+            Learnt::Body(render::body(self.notation, self.source, &attributes))
+        } else {
+            Learnt::Missing(self.missing)
+        }
+    }
+
+    /// Learns the attributes that all these maps have, in the order of the last one.
+    fn learn_map(&mut self, maps: &[&'a Item]) -> Vec<Attribute> {
+        let model = maps.last().and_then(|item| item.value.items());
+        let mut attributes = Vec::new();
+        for item in model.unwrap_or_default() {
+            let Some(name) = item.name.as_deref().filter(|name| *name != WRAPPING_TOKEN) else {
+                continue;
+            };
+            let same: Vec<&Item> = maps.iter().filter_map(|map| map.value.get(name)).collect();
+            self.path.push(name.to_owned());
+            let is_common = same.len() == maps.len() || self.given().is_some();
+            if let Some(value) = is_common.then(|| self.learn_value(&same)).flatten() {
+                let key = self.source[item.key.clone()].to_owned();
+                attributes.push(Attribute {
+                    name: name.to_owned(),
+                    key,
+                    value,
+                });
+            }
+            self.path.pop();
+        }
+        attributes
+    }
+
+    /// Returns the value that the user gave for the present attribute.
+    fn given(&self) -> Option<&'a String> {
+        self.new.values.get(&self.path.join("."))
+    }
+
+    fn learn_value(&mut self, same: &[&'a Item]) -> Option<Value> {
+        let model = *same.last()?;
+        if let Some(given) = self.given() {
+            return Some(Value::Text(self.literal(given, Some(model))));
+        }
+        if same.iter().all(|item| item.value.items().is_some()) {
+            let inside = self.learn_map(same);
+            let is_flow = !self.slice(model).contains('\n');
+            return (!inside.is_empty()).then_some(Value::Map(inside, is_flow));
+        }
+        let is_own_address = self
+            .own_address
+            .is_some_and(|own| std::ptr::eq(own, &raw const model.value));
+        if is_own_address && self.new.address.is_none() {
+            self.missing.push(missing_address());
+            return None;
+        }
+        let is_template = is_own_address || self.have_equal_templates(same);
+        if is_template && model.value.text().is_some() {
+            return Some(Value::Text(self.filled(model, &model.value)));
+        }
+        let are_equal = same.windows(2).all(|pair| pair[0].value == pair[1].value);
+        if are_equal && !(same.len() == 1 && self.is_unique(model)) {
+            return Some(Value::Text(self.slice(model)));
+        }
+        self.missing.push(MissingValue {
+            name: self.path.join("."),
+            example: example(same),
+        });
+        None
+    }
+
+    /// Returns whether the texts differ only by the machines' names, which they have.
+    fn have_equal_templates(&self, same: &[&Item]) -> bool {
+        let template = |(item, name): (&&Item, &&str)| {
+            let text = item.value.text()?;
+            let replaced = replace_word(text, name, "\0");
+            (replaced != text).then_some(replaced)
+        };
+        let pairs = same.iter().zip(&self.names);
+        let templates: Option<Vec<String>> = pairs.map(template).collect();
+        same.len() == self.names.len()
+            && templates.is_some_and(|texts| texts.windows(2).all(|pair| pair[0] == pair[1]))
+    }
+
+    /// Returns whether another machine cannot have the value of this attribute.
+    fn is_unique(&self, item: &Item) -> bool {
+        let name = self.path.last().map(|name| name.to_ascii_lowercase());
+        let text = item.value.text().unwrap_or_default();
+        name.is_some_and(|name| UNIQUE.contains(&name.as_str()))
+            || is_mac(text)
+            || !super::address::list_addresses(&Node {
+                range: 0..0,
+                kind: Kind::Map(vec![item.clone()]),
+            })
+            .is_empty()
+    }
+
+    /// Returns the model's text with the new machine's address and name.
+    fn filled(&self, item: &Item, node: &Node) -> String {
+        let text = node.text().unwrap_or_default();
+        let mut filled = match (find_in_text(text), self.new.address) {
+            (Some(range), Some(address)) => {
+                let bare = address.split('/').next().unwrap_or(address);
+                let has_length = text[range.clone()].contains('/');
+                let address = if has_length { address } else { bare };
+                [&text[..range.start], address, &text[range.end..]].concat()
+            }
+            _ => text.to_owned(),
+        };
+        if let Some(name) = self.names.last() {
+            filled = replace_word(&filled, name, self.new.host);
+        }
+        self.literal(&filled, Some(item))
+    }
+
+    /// Returns the text of a value of an attribute, verbatim.
+    fn slice(&self, item: &Item) -> String {
+        render::verbatim(self.notation, self.source, item)
+    }
+
+    /// Returns a value in the notation of the model's.
+    fn literal(&self, text: &str, model: Option<&Item>) -> String {
+        let is_text = model.is_some_and(|item| item.value.text().is_some());
+        let is_literal = serde_json::from_str::<serde_json::Value>(text)
+            .is_ok_and(|value| value.is_number() || value.is_boolean());
+        if is_literal && !is_text {
+            return text.to_owned();
+        }
+        let quote = model.and_then(|item| self.source[item.value.range.clone()].chars().next());
+        render::text(self.notation, text, quote)
+    }
+}
+
+/// Returns a value that the attribute could have: the next number or hardware address where all
+/// differ, else the most common one.
+fn example(same: &[&Item]) -> String {
+    let texts: Vec<String> = same
+        .iter()
+        .map(|item| match &item.value.kind {
+            Kind::Text(text) | Kind::Literal(text) => text.clone(),
+            _ => "VALUE".to_owned(),
+        })
+        .collect();
+    let count = |text: &String| texts.iter().filter(|other| *other == text).count();
+    let all_differ = texts.iter().all(|text| count(text) == 1);
+    let numbers: Option<Vec<u64>> = same.iter().map(|item| number(&item.value)).collect();
+    if let (true, Some(largest)) = (all_differ, numbers.and_then(|all| all.into_iter().max())) {
+        return (largest + 1).to_string();
+    }
+    let largest = texts.iter().max().filter(|text| all_differ && is_mac(text));
+    if let Some((before, Ok(last))) = largest
+        .and_then(|mac| mac.split_at_checked(15))
+        .map(|(before, last)| (before, u8::from_str_radix(last, 16)))
+    {
+        return format!("{before}{:02X}", last.wrapping_add(1));
+    }
+    texts
+        .iter()
+        .max_by_key(|text| count(text))
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn is_mac(text: &str) -> bool {
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    let is_byte = |part: &&str| part.len() == 2 && u8::from_str_radix(part, 16).is_ok();
+    parts.len() == 6 && parts.iter().all(is_byte)
+}
+
+/// Replaces a word that no letter, digit or hyphen adjoins.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    if word.is_empty() {
+        return text.to_owned();
+    }
+    let adjoins = |letter: Option<char>| {
+        letter.is_some_and(|letter| letter.is_alphanumeric() || "-_".contains(letter))
+    };
+    let mut result = String::new();
+    let mut end = 0;
+    for (start, _) in text.match_indices(word) {
+        let after = start + word.len();
+        let is_word =
+            !adjoins(text[..start].chars().next_back()) && !adjoins(text[after..].chars().next());
+        if is_word && start >= end {
+            result.push_str(&text[end..start]);
+            result.push_str(by);
+            end = after;
+        }
+    }
+    result + &text[end..]
+}
