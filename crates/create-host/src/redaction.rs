@@ -11,18 +11,32 @@ pub(crate) fn hide_tokens(text: &str) -> String {
         .collect()
 }
 
-/// Hides the string behind `vault_wrapped_token` on this line.
+/// Hides each value behind `vault_wrapped_token` on this line: a string, or a plain value of YAML.
 fn hide_value(line: &str) -> String {
     let Some(start) = line.find(zts_infra_edit::vms::WRAPPING_TOKEN) else {
         return line.to_owned();
     };
     let (before, rest) = line.split_at(start + zts_infra_edit::vms::WRAPPING_TOKEN.len());
-    let Some((between, value)) = rest.split_once('"') else {
-        return line.to_owned();
+    let (key_end, rest) = rest.split_at(rest.len() - rest.trim_start_matches('"').len());
+    let plain = rest.trim_start_matches([' ', ':']);
+    let (separator, _) = rest.split_at(rest.len() - plain.len());
+    let is_quote = |letter| matches!(letter, '"' | '\'');
+    let is_plain = separator.contains(':') && !plain.starts_with(is_quote);
+    let (between, shown, after) = if is_plain {
+        let end = plain.find(|letter: char| letter.is_whitespace() || ",}#".contains(letter));
+        let (value, after) = plain.split_at(end.unwrap_or(plain.len()));
+        let shown = if value.is_empty() { "" } else { HIDDEN };
+        (separator, shown.to_owned(), after)
+    } else {
+        let Some((between, value)) = rest.split_once(is_quote) else {
+            return line.to_owned();
+        };
+        let quote = &rest[between.len()..=between.len()];
+        let (value, after) = value.split_once(quote).unwrap_or((value, ""));
+        let shown = if value.is_empty() { "" } else { HIDDEN };
+        (between, [quote, shown, quote].concat(), after)
     };
-    let (value, after) = value.split_once('"').unwrap_or((value, ""));
-    let shown = if value.is_empty() { "" } else { HIDDEN };
-    format!("{before}{between}\"{shown}\"{after}")
+    [before, key_end, between, &shown, &hide_value(after)].concat()
 }
 
 fn hide_words(line: &str) -> String {
@@ -63,6 +77,19 @@ mod tests {
                 "# vault_wrapped_token = \"abc\"\r\n",
                 "# vault_wrapped_token = \"<hidden>\"\r\n",
             ),
+            (
+                "{\"a\": {\"vault_wrapped_token\": \"abc\"}, \"b\": {\"vault_wrapped_token\":\"x\"}}\n",
+                "{\"a\": {\"vault_wrapped_token\": \"<hidden>\"}, \"b\": {\"vault_wrapped_token\":\"<hidden>\"}}\n",
+            ),
+            (
+                "  vault_wrapped_token: abc # x\n",
+                "  vault_wrapped_token: <hidden> # x\n",
+            ),
+            (
+                "{ vault_wrapped_token: 'abc', ip: 1 }",
+                "{ vault_wrapped_token: '<hidden>', ip: 1 }",
+            ),
+            ("vault_wrapped_token:\n", "vault_wrapped_token:\n"),
             ("t = \"s.w2EcqJLUZWb6HNYTeK0NorZq\"", "t = \"<hidden>\""),
             (
                 "eyJhbGciOiJFUzUxMiJ9.eyJqdGkiOiJzLngifQ.c2ln-_x",
