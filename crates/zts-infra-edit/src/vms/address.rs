@@ -80,7 +80,7 @@ fn is_address_name(name: &str) -> bool {
         .filter(|word| !word.is_empty())
         .peekable();
     let is_other = words.clone().any(|word| OTHERS.contains(&word));
-    let is_config = lower.starts_with("ipconfig");
+    let is_config = lower.starts_with("ipconfig") || lower == "host";
     !is_other && (is_config || words.any(|word| NAMES.contains(&word)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::address::{address_nodes, find_in_text};
+use super::address::{address_nodes, find_in_text, list_addresses};
 use super::locate::VmsObject;
 use super::place::{MapPlace, Notation};
 use super::render::{self, Attribute, Value};
@@ -83,7 +83,7 @@ pub fn learn_entry(source: &str, place: &MapPlace, new: &NewMachine<'_>) -> Resu
             .iter()
             .filter_map(|item| item.name.as_deref())
             .collect(),
-        own_address: model.and_then(|item| address_nodes(&item.value).first().copied()),
+        own_address: model.and_then(|model| own_address(model, &objects)),
         missing: Vec::new(),
         path: Vec::new(),
     };
@@ -120,6 +120,22 @@ fn number(node: &Node) -> Option<u64> {
         Kind::Literal(text) | Kind::Text(text) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// Returns the value with a machine's own address: the first address that not all machines have.
+fn own_address<'a>(model: &'a Item, objects: &[&Item]) -> Option<&'a Node> {
+    let all: Vec<Vec<String>> = objects
+        .iter()
+        .map(|item| list_addresses(&item.value))
+        .collect();
+    let is_shared = |node: &&Node| {
+        let text = node.text().unwrap_or_default();
+        let address = find_in_text(text).map(|range| text[range].to_owned());
+        all.len() > 1
+            && address.is_some_and(|address| all.iter().all(|list| list.contains(&address)))
+    };
+    let nodes = address_nodes(&model.value);
+    nodes.into_iter().find(|node| !is_shared(node))
 }
 
 fn missing_address() -> MissingValue {
@@ -216,7 +232,7 @@ impl<'a> Learner<'a> {
         }
         self.missing.push(MissingValue {
             name: self.path.join("."),
-            example: example(same),
+            example: self.example(same),
         });
         None
     }
@@ -240,11 +256,35 @@ impl<'a> Learner<'a> {
         let text = item.value.text().unwrap_or_default();
         name.is_some_and(|name| UNIQUE.contains(&name.as_str()))
             || is_mac(text)
-            || !super::address::list_addresses(&Node {
+            || !list_addresses(&Node {
                 range: 0..0,
                 kind: Kind::Map(vec![item.clone()]),
             })
             .is_empty()
+    }
+
+    /// Returns a value that the attribute could have: the next number or hardware address where no
+    /// two machines share one, else the most common one.
+    fn example(&self, same: &[&Item]) -> String {
+        let text = |item: &&Item| match &item.value.kind {
+            Kind::Text(text) | Kind::Literal(text) => text.clone(),
+            _ => "VALUE".to_owned(),
+        };
+        let texts: Vec<String> = same.iter().map(text).collect();
+        let is_unique = same.last().is_some_and(|model| self.is_unique(model));
+        let numbers = same.iter().filter_map(|item| number(&item.value));
+        if let Some(largest) = numbers.max().filter(|_| is_unique) {
+            return (largest + 1).to_string();
+        }
+        let largest = texts.iter().max().filter(|text| is_mac(text));
+        if let Some((before, Ok(last))) = largest
+            .and_then(|mac| mac.split_at_checked(15))
+            .map(|(before, last)| (before, u8::from_str_radix(last, 16)))
+        {
+            return format!("{before}{:02X}", last.wrapping_add(1));
+        }
+        let count = |text: &&String| texts.iter().filter(|other| other == text).count();
+        texts.iter().max_by_key(count).cloned().unwrap_or_default()
     }
 
     /// Returns the model's text with the new machine's address and name.
@@ -281,36 +321,6 @@ impl<'a> Learner<'a> {
         let quote = model.and_then(|item| self.source[item.value.range.clone()].chars().next());
         render::text(self.notation, text, quote)
     }
-}
-
-/// Returns a value that the attribute could have: the next number or hardware address where all
-/// differ, else the most common one.
-fn example(same: &[&Item]) -> String {
-    let texts: Vec<String> = same
-        .iter()
-        .map(|item| match &item.value.kind {
-            Kind::Text(text) | Kind::Literal(text) => text.clone(),
-            _ => "VALUE".to_owned(),
-        })
-        .collect();
-    let count = |text: &String| texts.iter().filter(|other| *other == text).count();
-    let all_differ = texts.iter().all(|text| count(text) == 1);
-    let numbers: Option<Vec<u64>> = same.iter().map(|item| number(&item.value)).collect();
-    if let (true, Some(largest)) = (all_differ, numbers.and_then(|all| all.into_iter().max())) {
-        return (largest + 1).to_string();
-    }
-    let largest = texts.iter().max().filter(|text| all_differ && is_mac(text));
-    if let Some((before, Ok(last))) = largest
-        .and_then(|mac| mac.split_at_checked(15))
-        .map(|(before, last)| (before, u8::from_str_radix(last, 16)))
-    {
-        return format!("{before}{:02X}", last.wrapping_add(1));
-    }
-    texts
-        .iter()
-        .max_by_key(|text| count(text))
-        .cloned()
-        .unwrap_or_default()
 }
 
 fn is_mac(text: &str) -> bool {
