@@ -14,7 +14,7 @@ use crate::{
         report_unchanged_token,
     },
     job::{Job, survey_openbao, write_files},
-    plan::{CreationPlan, Request, Sources, plan_creation, plan_enrollment},
+    plan::{CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment},
     report::{Report, TokenState},
     server::{
         Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
@@ -37,6 +37,9 @@ pub(crate) fn create_host(
     let surveyed = survey_openbao(job, report, |backend| {
         survey_host(job, backend, &plan, delivery.as_ref())
     })?;
+    if let Some((_, existing)) = &surveyed {
+        check_host_is_ours(job, &plan, existing)?;
+    }
     write_files(job, &plan.changes, report)?;
     for note in &plan.notes {
         report.note(note);
@@ -81,6 +84,20 @@ fn choose_delivery(
         delivery.check(job.fleet)?;
     }
     Ok(delivery)
+}
+
+/// Refuses a host that the fleet has and OpenBao does not know: somebody else made it.
+fn check_host_is_ours(
+    job: &Job<'_>,
+    plan: &CreationPlan,
+    existing: &ExistingHost,
+) -> Result<(), Failure> {
+    if plan.is_unproven && existing.changes.role == ObjectChange::Created {
+        let flake = &job.fleet.settings.paths.flake;
+        let place = format!("`{flake}` has a host of this name");
+        return Err(name_in_use(job.name, &place));
+    }
+    Ok(())
 }
 
 /// Plans the changes of the fleet's files.

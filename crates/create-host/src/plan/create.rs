@@ -9,7 +9,7 @@ use super::{
     identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     sources::{Sources, needs_flake_entry},
-    template::{host_files, is_backup, placeholder_values, render_template},
+    template::{host_files, is_backup, placeholder_values, render_files},
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -44,6 +44,9 @@ pub(crate) struct CreationPlan {
     pub(crate) access: GeneratedHost,
     /// True if the fleet does not have the host before the changes.
     pub(crate) is_new: bool,
+    /// True if the fleet has the host, and only OpenBao can say that create-host made it: its owner
+    /// has edited its files, or made them.
+    pub(crate) is_unproven: bool,
     pub(crate) changes: Vec<FileChange>,
     /// The text of the machine map after the changes.
     pub(crate) vms: Option<String>,
@@ -111,6 +114,7 @@ pub(crate) fn plan_creation(
         address,
         access,
         is_new,
+        is_unproven: is_known && !is_listed && is_like_any_host(sources, is_created),
         changes: changes.into_changes(),
         vms,
         is_listed: is_listed || host.gets_entry,
@@ -129,7 +133,7 @@ fn check_name_is_free(host: &NewHost<'_>) -> Result<(), Failure> {
         let place = format!("`{}` has a host of this name", settings.paths.flake);
         return Err(in_use(host, &place));
     }
-    let ours = host_files(host.name, &sources.template, settings);
+    let ours = host_files(host.name, sources, settings);
     let is_other = |path: &&String| ours.iter().all(|(_, target)| target != *path);
     let mut files = sources.host_files.keys().filter(|path| !is_backup(path));
     match files.find(is_other) {
@@ -139,6 +143,12 @@ fn check_name_is_free(host: &NewHost<'_>) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Returns whether the files of a host that the fleet has do not tell who made it: without a
+/// template, any host has files like those of the others.
+fn is_like_any_host(sources: &Sources, is_created: bool) -> bool {
+    sources.template.is_empty() && (!is_created || sources.learnt.is_empty())
 }
 
 /// Adds the host to the generated file, in a fleet that uses OpenTofu for OpenBao.
@@ -172,8 +182,8 @@ fn check_nothing_is_missing(
             "set the file with `nixosConfigurations` with `flake` under `[paths]` in `fleet.toml`",
         );
     }
-    let files = host_files(host.name, &sources.template, settings);
-    if files.is_empty() {
+    let files = host_files(host.name, sources, settings);
+    if files.is_empty() && !needs_flake_entry(settings) {
         missing.add(
             format!("there is no template for a host's files in `{}`", settings.paths.template),
             "create `default.nix` and the files that it imports there, or set another folder with `template` \
@@ -293,8 +303,7 @@ fn edit_vms(host: &NewHost<'_>) -> Result<Option<String>, Failure> {
 fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, Failure> {
     let sources = host.sources;
     let mut rendered = 0;
-    for (path, text) in render_template(host.name, &host.values, &sources.template, host.settings)?
-    {
+    for (path, text) in render_files(host.name, &host.values, sources, host.settings)? {
         match sources.host_files.get(&path) {
             None => changes.add(&path, None, Some(text.into_bytes())),
             Some(existing) if !host.is_known && *existing != text.as_bytes() => {

@@ -44,6 +44,7 @@ pub(crate) fn plan_enrollment(
         address,
         access,
         is_new: false,
+        is_unproven: false,
         changes: changes.into_changes(),
         vms: sources.vms.clone(),
         is_listed,

@@ -6,7 +6,7 @@ use zts_infra_edit::{
     nix::{self, Discovery, FleetFiles, NewHost, Origin},
 };
 
-use super::{identity::is_in_flake, sources::Sources};
+use super::{host_place::WithFiles, identity::is_in_flake, sources::Sources};
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
@@ -53,6 +53,9 @@ pub(super) fn add_entry(
     if entry.is_known && is_in_flake(entry.name, sources, settings) {
         return Ok(None);
     }
+    if let Some(note) = is_found_by_files(name, flake, sources) {
+        return Ok(Some(note));
+    }
     let given = settings.text.flake_entry.as_ref().map(|text| {
         Placeholders::BRACES.fill(text.as_str(), entry.values, |servers| quote(servers, " "))
     });
@@ -82,6 +85,30 @@ pub(super) fn add_entry(
         Origin::Learnt(like) => Some(format!("{place} has the form of the entry of `{like}`")),
         Origin::First => Some(format!("{place} is the first one")),
         Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => None,
+    })
+}
+
+/// The projects that read all files of a folder, whatever their names.
+const READERS: [&str; 2] = ["import-tree", "haumea"];
+
+/// Returns a note if the host's own files, which are like those of the other hosts, add it to the
+/// flake. Of a flake that reads all files of a folder, this is believed where no text shows it.
+fn is_found_by_files(name: &str, flake: &str, sources: &Sources) -> Option<String> {
+    let (path, _) = sources.learnt.first()?;
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &sources.learnt,
+    };
+    let hosts = nix::list_hosts(&files, flake);
+    let is_listed = hosts
+        .as_ref()
+        .is_ok_and(|hosts| hosts.iter().any(|host| host == name));
+    let reads_all = sources
+        .flake
+        .as_ref()
+        .is_some_and(|text| READERS.iter().any(|reader| text.contains(reader)));
+    (is_listed || (reads_all && hosts.is_err())).then(|| {
+        format!("`{flake}` needs no entry: `{name}` is added by its files, such as `{path}`")
     })
 }
 
@@ -189,6 +216,9 @@ pub(super) fn remove_entry(
     let edits = nix::remove_host(files, settings.paths.flake.as_str(), name.as_str())
         .map_err(|failure| edit_failure(&failure.file, &failure.error))?;
     for edit in edits {
+        if changes.has(&edit.path) {
+            continue; // the file is the host's, and is removed
+        }
         let before = files.read(&edit.path).unwrap_or_default();
         changes.add_edit(&edit.path, &before, edit.text);
     }

@@ -95,7 +95,7 @@ fn address_in_use(address: HostAddress, owner: &str) -> Failure {
 }
 
 /// Returns the failure for a name that something unknown uses at `place`.
-pub(super) fn name_in_use(name: &HostName, place: &str) -> Failure {
+pub(crate) fn name_in_use(name: &HostName, place: &str) -> Failure {
     Failure::failed(format_args!("the name `{name}` is in use: {place}")).hint(format!(
         "choose another name; or, if it is this host, `create-host --hostname {name} --enroll` gives it \
          credentials and leaves its files as they are"
@@ -105,9 +105,9 @@ pub(super) fn name_in_use(name: &HostName, place: &str) -> Failure {
 /// Returns whether the fleet has the host without an entry in the machine map: the flake has it,
 /// and its folder has each file of the template.
 pub(super) fn is_complete(name: &HostName, sources: &Sources, settings: &Settings) -> bool {
-    let files = host_files(name, &sources.template, settings);
+    let files = host_files(name, sources, settings);
     let has_file = |target: &String| sources.host_files.contains_key(target);
-    !files.is_empty()
+    (!files.is_empty() || sources.needs_no_files)
         && files.iter().all(|(_, target)| has_file(target))
         && (!needs_flake_entry(settings) || is_in_flake(name, sources, settings))
 }

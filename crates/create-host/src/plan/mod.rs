@@ -7,6 +7,8 @@ mod create;
 mod enroll;
 mod entry;
 mod flake;
+mod host_paths;
+mod host_place;
 mod identity;
 mod missing;
 mod remove;
@@ -15,5 +17,6 @@ mod template;
 
 pub(crate) use create::{CreationPlan, Request, plan_creation};
 pub(crate) use enroll::plan_enrollment;
+pub(crate) use identity::name_in_use;
 pub(crate) use remove::{Removal, plan_removal};
 pub(crate) use sources::Sources;

@@ -13,7 +13,7 @@ use super::{
     flake::remove_entry,
     identity::{check_folder, is_in_flake, is_listed},
     sources::Sources,
-    template::{placeholder_values, render_template},
+    template::{placeholder_values, render_files},
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -170,7 +170,7 @@ impl RenderedFiles {
         let addresses = [sources.listed_address(name), None].into_iter();
         let rendered = addresses.chain(written).map(|address| {
             let values = placeholder_values(name, address, settings);
-            let files = render_template(name, &values, &sources.template, settings);
+            let files = render_files(name, &values, sources, settings);
             Self::compare(files.unwrap_or_default().into_iter().collect(), sources)
         });
         let best = rendered.max_by_key(|rendered| rendered.count);

@@ -8,6 +8,7 @@ use zts_infra_edit::{
     vms::MapPlace,
 };
 
+use super::host_place::{NewFile, learn_files};
 use crate::{
     change::FileChange,
     failure::edit_failure,
@@ -35,6 +36,10 @@ pub(crate) struct Sources {
     pub(super) has_opentofu: bool,
     /// By their path from the fleet's root.
     pub(super) template: Contents,
+    /// The files that a host gets in a fleet without a template.
+    pub(super) learnt: Vec<NewFile>,
+    /// True if the entry of a host in the flake is all that it has.
+    pub(super) needs_no_files: bool,
     /// By their path from the fleet's root.
     pub(super) host_files: Contents,
     /// Those of the host's files that git can restore.
@@ -56,6 +61,16 @@ impl Sources {
             "" => None,
             file => tree.read_text(file)?,
         };
+        let template = tree.read_folder(paths.template.as_str())?;
+        let learnt = match &flake {
+            Some(_) if template.is_empty() => {
+                let (flake, hosts) = (paths.flake.as_str(), paths.hosts.as_str());
+                learn_files(tree, flake, name.as_str(), hosts)
+            }
+            _ => Err(Vec::new()),
+        };
+        let needs_no_files = learnt.as_ref().is_ok_and(Vec::is_empty);
+        let learnt = learnt.unwrap_or_else(|shared| shared);
         let generated = tree.read_text(paths.generated.as_str())?;
         let folder = tree.resolve(paths.vault_terraform.as_str())?;
         Ok(Self {
@@ -66,8 +81,10 @@ impl Sources {
             values: BTreeMap::new(),
             has_opentofu: generated.is_some() || folder.is_dir(),
             generated,
-            template: tree.read_folder(paths.template.as_str())?,
-            host_files: tree.read_folder(&format!("{}/{name}", paths.hosts))?,
+            template,
+            host_files: read_host_files(tree, &learnt, &format!("{}/{name}", paths.hosts), name)?,
+            learnt,
+            needs_no_files,
             committed: Vec::new(),
             is_generated_tracked: false,
         })
@@ -162,6 +179,26 @@ impl Sources {
         generated::parse_hosts(text)
             .map_err(|error| edit_failure(settings.paths.generated.as_str(), &error))
     }
+}
+
+/// Reads the files in a host's folder, and those that are learnt, with the folders of the host's
+/// name that they are in.
+fn read_host_files(
+    tree: &Tree,
+    learnt: &[NewFile],
+    folder: &str,
+    name: &HostName,
+) -> Result<Contents, Failure> {
+    let mut files = tree.read_folder(folder)?;
+    for (path, _) in learnt {
+        match path.rsplit_once('/') {
+            Some((folder, _)) if folder.rsplit('/').next() == Some(name.as_str()) => {
+                files.extend(tree.read_folder(folder)?);
+            }
+            _ => files.extend(tree.read_bytes(path)?.map(|bytes| (path.clone(), bytes))),
+        }
+    }
+    Ok(files)
 }
 
 /// Returns whether a host needs an entry in the flake.

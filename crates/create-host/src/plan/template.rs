@@ -5,10 +5,12 @@ use zts_infra_edit::nix;
 
 use crate::{
     failure::edit_failure,
-    fleet::{Contents, Settings, decode_text},
+    fleet::{Settings, decode_text},
     host::{HostAddress, HostName},
     placeholders::{Misspelt, Placeholders, Values},
 };
+
+use super::{host_place::NewFile, sources::Sources};
 
 /// Returns the values of the placeholders for a host. A host without an address has no text that
 /// needs one.
@@ -33,13 +35,16 @@ pub(super) fn placeholder_values(
     }
 }
 
-/// Renders the files of a host from the template, as pairs of path and text.
-pub(super) fn render_template(
+/// Renders the files of a host from the template, or as learnt in a fleet without one.
+pub(super) fn render_files(
     name: &HostName,
     values: &Values,
-    template: &Contents,
+    sources: &Sources,
     settings: &Settings,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<NewFile>, Failure> {
+    if sources.template.is_empty() {
+        return Ok(sources.learnt.clone());
+    }
     let mut values = values.clone();
     if let Some((host, domain)) = name.split_domain() {
         // NixOS's host name has no dots
@@ -47,8 +52,8 @@ pub(super) fn render_template(
         domain.clone_into(&mut values.single[5]);
     }
     let mut files = Vec::new();
-    for (path, target) in host_files(name, template, settings) {
-        let Some(bytes) = template.get(path) else {
+    for (path, target) in host_files(name, sources, settings) {
+        let Some(bytes) = sources.template.get(path) else {
             continue;
         };
         let text = decode_text(path, bytes.clone())?;
@@ -63,14 +68,21 @@ pub(super) fn render_template(
     Ok(files)
 }
 
-/// Returns the files of the template with those that a host gets from them.
+/// Returns the files of the template with those that a host gets from them; in a fleet without a
+/// template, the files that are learnt.
 pub(super) fn host_files<'a>(
     name: &HostName,
-    template: &'a Contents,
+    sources: &'a Sources,
     settings: &Settings,
 ) -> Vec<(&'a str, String)> {
+    if sources.template.is_empty() {
+        let learnt = sources.learnt.iter();
+        return learnt
+            .map(|(path, _)| (path.as_str(), path.clone()))
+            .collect();
+    }
     let folder = settings.paths.template.as_str();
-    let files = template.keys().filter_map(|path| {
+    let files = sources.template.keys().filter_map(|path| {
         let below = path.strip_prefix(folder).unwrap_or(path);
         let target = format!("{}/{name}{below}", settings.paths.hosts);
         (!is_backup(below)).then_some((path.as_str(), target))

@@ -212,15 +212,6 @@ fn an_invalid_template_is_refused_with_its_line() {
 
     hint: save the file as UTF-8
     ");
-    fs::remove_dir_all(site.path("hosts/template")).unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
-    exit status: 2
-    ----- stdout -----
-    ----- stderr -----
-    error: there is no template for a host's files in `hosts/template`
-
-    hint: create `default.nix` and the files that it imports there, or set another folder with `template` under `[paths]` in `fleet.toml`
-    ");
 }
 
 #[test]

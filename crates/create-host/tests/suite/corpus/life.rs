@@ -39,6 +39,8 @@ impl Namespace {
         server.write(&format!("{name}/sys/mounts/secret"), &kv);
         let approle = json!({ "type": "approle" });
         server.write(&format!("{name}/sys/auth/approle"), &approle);
+        let unlocked = json!({ "user_lockout_config": { "lockout_disable": true } });
+        server.write(&format!("{name}/sys/auth/approle/tune"), &unlocked);
         Self { server, name }
     }
 
@@ -204,6 +206,10 @@ impl<'a> Life<'a> {
     }
 
     fn secret_ids(&self) -> Vec<String> {
+        let roles = self.namespace.list("auth/approle/role");
+        if !roles.iter().any(|role| role == self.host) {
+            return Vec::new(); // OpenBao refuses the list of a role that does not exist
+        }
         let role = format!("auth/approle/role/{}", self.host);
         self.namespace.list(&format!("{role}/secret-id"))
     }

@@ -1,0 +1,153 @@
+//! The paths of a fleet's files, and the names of hosts in them.
+
+use std::{collections::BTreeSet, path::Path};
+
+use zts_infra_edit::nix::FleetFiles;
+
+/// The mark in place of a host's name.
+pub(super) const MARK: &str = "{}";
+
+/// The limit of files whose paths are compared.
+const MAX_FILES: usize = 20_000;
+
+/// Collects the paths of the Nix files below a folder.
+pub(super) fn collect_paths(files: &dyn FleetFiles, folder: &str, paths: &mut Vec<String>) {
+    for name in files.list(folder) {
+        if paths.len() >= MAX_FILES || name.starts_with('.') {
+            continue;
+        }
+        let path = if folder.is_empty() {
+            name.clone()
+        } else {
+            format!("{folder}/{name}")
+        };
+        match path.strip_suffix('/') {
+            Some(inner) => collect_paths(files, inner, paths),
+            None if is_nix(&path) => paths.push(path),
+            None => {}
+        }
+    }
+}
+
+pub(super) fn is_nix(path: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "nix")
+}
+
+/// Returns the names that a folder of hosts has, for a flake whose hosts cannot be read.
+pub(super) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
+    let names: BTreeSet<String> = paths
+        .iter()
+        .filter_map(|path| {
+            let parts: Vec<&str> = path.split('/').collect();
+            let index = parts.iter().position(|part| is_host_folder_name(part))?;
+            let name = parts.get(index + 1)?;
+            let name = name.strip_suffix(".nix").unwrap_or(name);
+            (name != "default").then(|| name.to_owned())
+        })
+        .collect();
+    names.into_iter().collect()
+}
+
+/// Replaces the name of a host in a path, where it is a part, with or without `.nix`; `None` if it
+/// is not there.
+pub(super) fn rename_path(path: &str, host: &str) -> Option<String> {
+    let parts: Vec<String> = path
+        .split('/')
+        .map(|part| match part.strip_prefix(host) {
+            Some("") => MARK.to_owned(),
+            Some(".nix") => format!("{MARK}.nix"),
+            _ => part.to_owned(),
+        })
+        .collect();
+    let renamed = parts.join("/");
+    (renamed != path).then_some(renamed)
+}
+
+/// Replaces the name of a host in a text, where it is a word, or the first one of a name such as
+/// `webConfiguration`.
+pub(super) fn rename(text: &str, from: &str, to: &str) -> String {
+    let mut result = String::new();
+    let mut rest = 0;
+    for (start, _) in text.match_indices(from) {
+        let end = start + from.len();
+        let is_inside = text[..start].ends_with(|letter: char| letter.is_alphanumeric());
+        let continues = |letter: char| letter.is_lowercase() || letter.is_ascii_digit();
+        if start < rest || is_inside || text[end..].starts_with(continues) {
+            continue;
+        }
+        result.push_str(&text[rest..start]);
+        result.push_str(to);
+        rest = end;
+    }
+    result.push_str(&text[rest..]);
+    result
+}
+
+/// Returns the relative paths in an expression, without those with an interpolation.
+pub(super) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|letter: char| letter.is_whitespace() || "()[]{};\"".contains(letter));
+    words.filter(|word| word.starts_with("./") || word.starts_with("../"))
+}
+
+/// Returns the path from the fleet's root of `relative`, a path in the file `file`; `None` outside
+/// of the fleet.
+pub(super) fn resolve(file: &str, relative: &str) -> Option<String> {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+pub(super) fn ends_with(path: &str, file: &str) -> bool {
+    path == file || path.ends_with(&format!("/{file}"))
+}
+
+pub(super) fn is_host_folder(path: &str) -> bool {
+    path.split('/').any(is_host_folder_name)
+}
+
+fn is_host_folder_name(part: &str) -> bool {
+    ["hosts", "machines", "nodes", "systems", "nixos"].contains(&part)
+}
+
+pub(super) fn is_of_users(path: &str) -> bool {
+    let is_folder =
+        |part: &str| ["home", "homes", "users", "home-manager", "secrets"].contains(&part);
+    path.split('/').any(is_folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_where_they_are_words() {
+        for (text, expected) in [
+            ("hostName = \"db\";", "hostName = \"{}\";"),
+            (
+                "dbConfiguration host-db db_x",
+                "{}Configuration host-{} {}_x",
+            ),
+            ("dbus mydb db2", "dbus mydb db2"),
+        ] {
+            assert_eq!(rename(text, "db", MARK), expected);
+        }
+        let path = rename_path("hosts/db/db.nix", "db");
+        assert_eq!(path.as_deref(), Some("hosts/{}/{}.nix"));
+        assert_eq!(rename_path("hosts/db2.nix", "db"), None);
+    }
+
+    #[test]
+    fn paths_stay_inside_of_the_fleet() {
+        assert_eq!(resolve("a/b.nix", "../c/./d").as_deref(), Some("c/d"));
+        assert_eq!(resolve("a.nix", "../c"), None);
+    }
+}

@@ -1,0 +1,308 @@
+//! The files of a host in a fleet without a template: where the other hosts have theirs, and with
+//! their text if that is the same but for the name.
+
+use std::collections::BTreeSet;
+
+use zts_infra_edit::nix::{self, Addition, Discovery, FleetFiles, NewHost, Origin};
+
+use super::host_paths::{
+    MARK, collect_paths, ends_with, hosts_by_folder, is_host_folder, is_nix, is_of_users,
+    relative_paths, rename, rename_path, resolve,
+};
+
+/// The ends of a host's main file, in the order of preference.
+const MAIN_FILES: [&str; 3] = ["{}/default.nix", "{}/configuration.nix", "{}.nix"];
+
+/// A file that a host gets: its path from the fleet's root, and its text.
+pub(crate) type NewFile = (String, String);
+
+/// Returns the files that a host gets in a fleet without a template: those that its entry in the
+/// flake names or that the flake reads, and those that the other hosts have with the same text.
+/// `folder` is the one for a flake's first host. The error has the latter files only: the flake has
+/// no entry to learn from.
+pub(super) fn learn_files(
+    files: &dyn FleetFiles,
+    flake: &str,
+    name: &str,
+    folder: &str,
+) -> Result<Vec<NewFile>, Vec<NewFile>> {
+    let host = NewHost {
+        name,
+        value: None,
+        address: Some("192.0.2.1/32"), // the paths in an entry have none
+        module: &format!("{folder}/{name}"),
+    };
+    let added = nix::add_host(files, flake, &host);
+    let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
+    let hosts = nix::list_hosts(files, flake).unwrap_or_default();
+    let hosts = if reads_all { Vec::new() } else { hosts };
+    let places = HostPlaces::read(files, &hosts, name);
+    let mut learnt = places.shared_files(name);
+    let Some(added) = added.ok().filter(|_| !reads_all) else {
+        return Err(learnt);
+    };
+    let named = entry_files(files, flake, name, &added);
+    let main = places.main_file(name).filter(|_| named.is_empty());
+    for path in named.into_iter().chain(main) {
+        if !learnt.iter().any(|(known, _)| *known == path) {
+            let text = places.text_of(&path, name, &learnt);
+            learnt.push((path, text));
+        }
+    }
+    Ok(learnt)
+}
+
+/// Returns whether a flake reads all files of a folder, so that their names say nothing of hosts.
+fn is_found_in_tree(added: &Addition) -> bool {
+    match &added.origin {
+        Origin::Discovered(Discovery { reader, .. }) => reader.ends_with("import-tree"),
+        _ => false,
+    }
+}
+
+/// Returns the files that the entry of a host names, or that the flake finds it by.
+fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Addition) -> Vec<String> {
+    match &added.origin {
+        Origin::Discovered(discovery) => vec![discovery.file.replace(MARK, name)],
+        Origin::Existing => {
+            let mut named = named_files(&added.value, flake, name);
+            named.retain(|path| files.read(path).is_some()); // the entry may be in another file
+            named
+        }
+        Origin::Given | Origin::Name | Origin::Learnt(_) | Origin::First => {
+            let place = added.edit.as_ref().map_or(flake, |edit| edit.path.as_str());
+            named_files(&added.value, place, name)
+        }
+    }
+}
+
+/// The hosts of a fleet, and the files whose paths have the name of one.
+struct HostPlaces<'a> {
+    files: &'a dyn FleetFiles,
+    hosts: Vec<String>,
+    patterns: Vec<Pattern>,
+}
+
+/// A path with a mark in place of a host's name.
+struct Pattern {
+    path: String,
+    /// The hosts that have such a file.
+    hosts: Vec<String>,
+}
+
+/// A fleet with more files.
+pub(super) struct WithFiles<'a> {
+    pub(super) below: &'a dyn FleetFiles,
+    pub(super) more: &'a [NewFile],
+}
+
+impl FleetFiles for WithFiles<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        let more = self.more.iter().find(|(known, _)| known == path);
+        more.map(|(_, text)| text.clone())
+            .or_else(|| self.below.read(path))
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let mut names = self.below.list(folder);
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        for (path, _) in self.more {
+            let Some(below) = path.strip_prefix(&prefix) else {
+                continue;
+            };
+            let name = match below.split_once('/') {
+                Some((inner, _)) => format!("{inner}/"),
+                None => below.to_owned(),
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl<'a> HostPlaces<'a> {
+    /// Reads the paths of the fleet. `name` is the new host, which is not compared.
+    fn read(files: &'a dyn FleetFiles, hosts: &[String], name: &str) -> Self {
+        let mut paths = Vec::new();
+        collect_paths(files, "", &mut paths);
+        let mut hosts: Vec<String> = hosts.iter().filter(|host| *host != name).cloned().collect();
+        if hosts.is_empty() {
+            hosts = hosts_by_folder(&paths);
+            hosts.retain(|host| host != name);
+        }
+        let patterns = find_patterns(&paths, &hosts);
+        Self {
+            files,
+            hosts,
+            patterns,
+        }
+    }
+
+    /// Returns the path of the main file that most hosts have.
+    fn main_file(&self, name: &str) -> Option<String> {
+        let rank = |pattern: &&Pattern| {
+            let main = MAIN_FILES
+                .iter()
+                .position(|file| ends_with(&pattern.path, file))?;
+            let folder = usize::from(is_host_folder(&pattern.path));
+            Some((pattern.hosts.len(), folder, MAIN_FILES.len() - main))
+        };
+        let mains = self
+            .patterns
+            .iter()
+            .filter(|pattern| rank(pattern).is_some());
+        let best = mains.max_by_key(rank)?;
+        Some(best.path.replace(MARK, name))
+    }
+
+    /// Returns the files with the same text for all hosts that have one, for the new host. The
+    /// files of users, which have the names of hosts, are none of the host.
+    fn shared_files(&self, name: &str) -> Vec<NewFile> {
+        let wanted = self.patterns.iter().filter(|pattern| {
+            pattern.hosts.len() == self.hosts.len() && !is_of_users(&pattern.path)
+        });
+        let mut shared: Vec<NewFile> = wanted
+            .filter_map(|pattern| {
+                let text = self.shared_text(pattern, name)?;
+                Some((pattern.path.replace(MARK, name), text))
+            })
+            .collect();
+        loop {
+            let paths: BTreeSet<String> = shared.iter().map(|(path, _)| path.clone()).collect();
+            let before = shared.len();
+            shared.retain(|(path, text)| self.has_imports(path, text, &paths));
+            if shared.len() == before {
+                return shared;
+            }
+        }
+    }
+
+    /// Returns the text of a file, if at least two hosts have it and more than half of them have
+    /// the same.
+    fn shared_text(&self, pattern: &Pattern, name: &str) -> Option<String> {
+        let texts: Vec<(&str, String)> = pattern
+            .hosts
+            .iter()
+            .filter_map(|host| {
+                let text = self.files.read(&pattern.path.replace(MARK, host))?;
+                Some((host.as_str(), text))
+            })
+            .collect();
+        let forms: Vec<String> = texts
+            .iter()
+            .map(|(host, text)| rename(text, host, MARK))
+            .collect();
+        let is_common = |form: &&String| {
+            let count = forms.iter().filter(|other| other == form).count();
+            count > 1 && count * 2 > forms.len()
+        };
+        let (form, (host, text)) = forms.iter().zip(&texts).find(|(form, _)| is_common(form))?;
+        let is_about_host = form.contains(MARK) && !text.contains(MARK);
+        let renamed = rename(text, host, name);
+        (is_about_host && nix::check_syntax(&renamed).is_ok()).then_some(renamed)
+    }
+
+    /// Returns whether each file that a text names by a relative path exists or is among `paths`.
+    fn has_imports(&self, path: &str, text: &str, paths: &BTreeSet<String>) -> bool {
+        relative_paths(text).all(|relative| {
+            let Some(target) = resolve(path, relative) else {
+                return true;
+            };
+            let inner = format!("{target}/default.nix");
+            let is_known = |path: &String| paths.contains(path) || self.files.read(path).is_some();
+            is_known(&target) || is_known(&inner) || !self.files.list(&target).is_empty()
+        })
+    }
+
+    /// Returns the most common line of the hosts' main files that sets their platform.
+    fn platform_line(&self, main: &str, name: &str) -> Option<String> {
+        let pattern = rename_path(main, name)?;
+        let pattern = self.patterns.iter().find(|known| known.path == pattern)?;
+        let mut lines: Vec<String> = pattern
+            .hosts
+            .iter()
+            .filter_map(|host| self.files.read(&pattern.path.replace(MARK, host)))
+            .filter_map(|text| {
+                let start = text.find("nixpkgs.hostPlatform = \"")?;
+                let (line, _) = text[start..].split_once(';')?;
+                Some(format!("{line};"))
+            })
+            .collect();
+        lines.sort();
+        let count = |line: &String| lines.iter().filter(|other| *other == line).count();
+        let common = lines.iter().max_by_key(|line| count(line))?;
+        (count(common) * 2 > pattern.hosts.len()).then(|| common.clone())
+    }
+
+    /// Returns the text of a file: that of the other hosts, if it is the same, else the least.
+    fn text_of(&self, path: &str, name: &str, learnt: &[NewFile]) -> String {
+        let paths = learnt.iter().map(|(path, _)| path.clone()).collect();
+        let pattern = rename_path(path, name);
+        let pattern = self
+            .patterns
+            .iter()
+            .find(|known| Some(&known.path) == pattern.as_ref());
+        let shared = pattern.and_then(|pattern| self.shared_text(pattern, name));
+        let shared = shared.filter(|text| self.has_imports(path, text, &paths));
+        shared.unwrap_or_else(|| self.first_text(path, name))
+    }
+
+    /// Returns the text of a file that nothing can be learnt for.
+    fn first_text(&self, path: &str, name: &str) -> String {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        if file.starts_with("hardware") {
+            return "# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n"
+                .to_owned();
+        }
+        if file.starts_with("dis") {
+            return "# The layout of the disks, as disko reads it.\n{ }\n".to_owned();
+        }
+        let (host, domain) = name.split_once('.').unwrap_or((name, ""));
+        let domain = (host != name).then(|| format!("networking.domain = \"{domain}\";"));
+        let name_line = format!("networking.hostName = \"{host}\";");
+        let lines = [Some(name_line), domain, self.platform_line(path, name)];
+        let mut text = "{\n".to_owned();
+        for line in lines.iter().flatten() {
+            text.extend(["  ", line, "\n"]);
+        }
+        text + "}\n"
+    }
+}
+
+/// Returns the files below the fleet's root that `value`, an expression in the file `file`, names
+/// together with the host.
+fn named_files(value: &str, file: &str, name: &str) -> Vec<String> {
+    let named = relative_paths(value).filter(|path| rename_path(path, name).is_some());
+    named
+        .filter_map(|path| resolve(file, path))
+        .map(|path| {
+            if is_nix(&path) {
+                path
+            } else {
+                format!("{path}/default.nix")
+            }
+        })
+        .collect()
+}
+
+fn find_patterns(paths: &[String], hosts: &[String]) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for host in hosts {
+        for path in paths.iter().filter_map(|path| rename_path(path, host)) {
+            match patterns.iter_mut().find(|pattern| pattern.path == path) {
+                Some(pattern) => pattern.hosts.push(host.clone()),
+                None => patterns.push(Pattern {
+                    path,
+                    hosts: vec![host.clone()],
+                }),
+            }
+        }
+    }
+    patterns
+}
