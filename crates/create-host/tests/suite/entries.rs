@@ -125,6 +125,27 @@ fn a_host_is_listed_in_any_notation() {
     }
 }
 
+/// Each entry has the address of its hypervisor before its own.
+#[test]
+fn an_address_that_all_share_is_not_the_hosts() {
+    let entry = |address: &str| {
+        format!("{{\n      api_address = \"10.0.0.9\"\n      address     = \"{address}\"\n    }}")
+    };
+    let vms = format!(
+        "locals {{\n  vms = {{\n    db01 = {}\n    ns1 = {}\n  }}\n}}\n",
+        entry("10.0.0.3/24"),
+        entry("10.0.0.2/24")
+    );
+    let site = fleet_with(&vms);
+    site.create_files().succeed();
+    let text = site.fleet.read("terraform/vms.tf");
+    assert!(text.contains(&entry("10.0.0.11/24")), "{text}");
+    let again = site.create_files().succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    remove(&site);
+    assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
+}
+
 #[test]
 fn an_entry_of_another_form_gets_a_token_and_is_forced() {
     zts_testkit::require_bao!();

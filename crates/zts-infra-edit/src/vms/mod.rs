@@ -64,7 +64,34 @@ pub fn list_vms(source: &str, place: &MapPlace) -> Result<Vec<Vm>, Error> {
     let Some(vms) = VmsObject::locate(text, place)? else {
         return Ok(Vec::new());
     };
-    Ok(vms.items().iter().filter_map(read_vm).collect())
+    let mut vms: Vec<Vm> = vms.items().iter().filter_map(read_vm).collect();
+    put_own_addresses_first(&mut vms);
+    Ok(vms)
+}
+
+/// Puts the first address that not all machines have before the others.
+fn put_own_addresses_first(vms: &mut [Vm]) {
+    let has = |vm: &Vm, address: &String| {
+        let mut addresses = vm.ip.iter().chain(&vm.other_addresses);
+        addresses.any(|other| other == address)
+    };
+    let [first, rest @ ..] = &*vms else { return };
+    let addresses = first.ip.iter().chain(&first.other_addresses);
+    let shared: Vec<String> = addresses
+        .filter(|address| !rest.is_empty() && rest.iter().all(|vm| has(vm, address)))
+        .cloned()
+        .collect();
+    for vm in vms {
+        let is_shared = |address: &String| shared.contains(address);
+        let own = vm
+            .other_addresses
+            .iter()
+            .position(|other| !is_shared(other));
+        if let (true, Some(own)) = (vm.ip.as_ref().is_some_and(is_shared), own) {
+            let first = vm.ip.replace(vm.other_addresses.remove(own));
+            vm.other_addresses.splice(0..0, first);
+        }
+    }
 }
 
 /// Returns an entry as a host; `None` if its key is computed.
