@@ -15,20 +15,25 @@ pub(crate) fn usable_copies(job: &Job) -> Vec<(CachedCopy, CopyAge)> {
     let Some(cache) = &job.cache else {
         return Vec::new();
     };
-    let mut copies = Vec::new();
-    if let CachedCopyState::Usable(copy, age) = cache.read_copy(Proof::Unproven)
-        && !is_rejected(job, &copy)
-    {
-        copies.push((copy, age));
-    }
+    let mut copies = Vec::from_iter(find_unproven_copy(job, cache, Proof::Unproven));
     match cache.read_copy(Proof::Proven) {
         CachedCopyState::Usable(copy, age) => copies.push((copy, age)),
-        CachedCopyState::Absent | CachedCopyState::TooOld(_) => {}
+        CachedCopyState::Absent => copies.extend(find_unproven_copy(job, cache, Proof::Replaced)),
+        CachedCopyState::TooOld(_) => {}
         CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
             warn_of_unusable_copy(&reason);
         }
     }
     copies
+}
+
+fn find_unproven_copy(job: &Job, cache: &Cache, proof: Proof) -> Option<(CachedCopy, CopyAge)> {
+    match cache.read_copy(proof) {
+        CachedCopyState::Usable(copy, age) => {
+            Some((copy, age)).filter(|it| !is_rejected(job, &it.0))
+        }
+        _ => None,
+    }
 }
 
 /// Returns the files of a copy. Returns `None`, with a warning, where it cannot be used.

@@ -15,6 +15,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) before: OutputState,
     /// The version of the proven copy.
     pub(crate) proven: Option<&'a DeployedVersion>,
+    /// The version of the copy to roll back to where nothing is deployed.
+    pub(crate) rollback_version: Option<&'a DeployedVersion>,
 }
 
 /// The result of an attempt.
@@ -89,7 +91,7 @@ pub(crate) fn deploy_version(
         }
     } else {
         state_dir.stage(files, job.ownership)?;
-        state_dir.begin_rollout(version, proven.cloned())?;
+        state_dir.begin_rollout(version, attempt.rollback_version.cloned())?;
     }
     Ok(Some(state_dir))
 }

@@ -23,6 +23,9 @@ use crate::{
 /// meanwhile.
 const ATTEMPTS: usize = 5;
 
+/// The copies to roll back to, the first one that exists.
+const ROLLBACK_COPIES: [Proof; 3] = [Proof::Proven, Proof::Replaced, Proof::Unproven];
+
 /// Runs the program.
 ///
 /// # Errors
@@ -64,13 +67,18 @@ fn explain(error: Error, has_cache: bool, output: &Path) -> Failure {
 fn fetch(job: &Job) -> Result<(), Error> {
     let credentials = credentials::read(&job.arguments.approle_dir)?;
     let mut copies = usable_copies(job);
-    let mut proven = copies.iter().map(|(copy, _)| copy);
-    let proven = proven.find(|copy| copy.proof == Proof::Proven);
-    let proven = proven.map(CachedCopy::to_deployed);
+    let version_of = |proof| {
+        let mut copies = copies.iter().map(|(copy, _)| copy);
+        let copy = copies.find(|copy| copy.proof == proof);
+        copy.map(CachedCopy::to_deployed)
+    };
+    let proven = version_of(Proof::Proven);
+    let rollback_version = ROLLBACK_COPIES.into_iter().find_map(version_of);
     for number in 0..ATTEMPTS {
         let query = Attempt {
             job,
             proven: proven.as_ref(),
+            rollback_version: rollback_version.as_ref(),
             before: OutputState::read(&job.arguments.output),
         };
         match attempt(&query, &credentials, mem::take(&mut copies)) {

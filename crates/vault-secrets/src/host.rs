@@ -2,8 +2,8 @@
 
 use zts_cli::{ConnectionArgs, Failure};
 use zts_delivery::{
-    Alteration, Cache, CachedCopy, CachedCopyState, Contents, DeclaredOpenBao, DeclaredSecret,
-    DeployedVersion, Error, Ownership, PendingRollout, Proof, SecretIdentity,
+    Alteration, Cache, CachedCopy, Contents, DeclaredOpenBao, DeclaredSecret, DeployedVersion,
+    Error, Ownership, PendingRollout, SecretIdentity,
 };
 use zts_openbao::Settings;
 
@@ -61,18 +61,21 @@ impl<'a> Secret<'a> {
         Some(Cache::new(folder, self.identity.clone()))
     }
 
-    /// Returns the copy of the proven version, with the recipe for its files.
-    pub(crate) fn proven_copy(&self) -> Option<(Recipe, CachedCopy)> {
+    /// Returns the copy of a version, with the recipe for its files.
+    pub(crate) fn copy_of(&self, version: &DeployedVersion) -> Option<(Recipe, CachedCopy)> {
         let recipe = self.recipe().ok()?;
-        match recipe.cache.as_ref()?.read_copy(Proof::Proven) {
-            CachedCopyState::Usable(copy, _) => Some((recipe, copy)),
-            _ => None,
-        }
+        let copy = recipe.cache.as_ref()?.copy_of(version)?;
+        Some((recipe, copy))
     }
 
     /// Returns the version of the proven copy.
     pub(crate) fn proven_version(&self) -> Option<DeployedVersion> {
         self.recipe().ok()?.cache?.proven_version()
+    }
+
+    /// Returns the version of the copy to roll back to where nothing is deployed.
+    pub(crate) fn rollback_version(&self) -> Option<DeployedVersion> {
+        self.recipe().ok()?.cache?.rollback_version()
     }
 
     /// Returns how the deployed set differs from the written one or from the declaration.

@@ -1,12 +1,10 @@
 //! Cached copies of a secret, used when OpenBao is unavailable.
 //!
 //! `secret.json` holds the proven version, which services have come up with. `unproven.json` holds
-//! a newer, unproven version. While no version is proven, `secret.json` may hold the one
-//! before the newest. Both files lie in a folder that only this user may enter. A copy names its
-//! secret and carries a digest, so a damaged copy or another secret's is never used. Its values may
-//! be sealed to this machine.
-//!
-//! A version is proven by a rename and rejected by a removal: neither needs room on the disk.
+//! a newer, unproven version. While no version is proven, `replaced.json` holds the one that it
+//! replaced. The files lie in a folder that only this user may enter. A copy names its secret and
+//! carries a digest, so a damaged copy or another secret's is never used. Its values may be sealed
+//! to this machine.
 
 use std::{
     fs::{self, File},
@@ -30,6 +28,11 @@ use crate::{
 const PROVEN: &str = "secret.json";
 /// The name of the copy of an unproven version.
 const UNPROVEN: &str = "unproven.json";
+/// The name of the copy of a version that an unproven one replaced while none was proven.
+const REPLACED: &str = "replaced.json";
+
+/// All copies, in the order in which they stand in for OpenBao.
+const COPIES: [Proof; 3] = [Proof::Unproven, Proof::Proven, Proof::Replaced];
 
 /// The largest file that is read: OpenBao's largest answer, with each character escaped.
 const LARGEST_COPY: u64 = 256 << 20;
@@ -81,20 +84,34 @@ impl Cache {
         }
     }
 
-    fn file(&self, proof: Proof) -> PathBuf {
+    pub(crate) fn file(&self, proof: Proof) -> PathBuf {
         self.folder.join(match proof {
             Proof::Proven => PROVEN,
             Proof::Unproven => UNPROVEN,
+            Proof::Replaced => REPLACED,
         })
     }
 
     /// Returns the newest copy that may stand in for OpenBao: undamaged, of this secret, and not
     /// too old. A sealed copy is opened when its values are read.
     pub fn read(&self) -> CachedCopyState {
-        match self.read_copy(Proof::Unproven) {
-            found @ CachedCopyState::Usable(..) => found,
-            _ => self.read_copy(Proof::Proven),
+        let unproven = self.read_copy(Proof::Unproven);
+        if matches!(unproven, CachedCopyState::Usable(..)) {
+            return unproven;
         }
+        match self.read_copy(Proof::Proven) {
+            CachedCopyState::Absent => self.read_copy(Proof::Replaced),
+            proven => proven,
+        }
+    }
+
+    /// Returns the copy of `version`, on the same conditions.
+    pub fn copy_of(&self, version: &DeployedVersion) -> Option<CachedCopy> {
+        let of_version = |proof| match self.read_copy(proof) {
+            CachedCopyState::Usable(copy, _) => Some(copy).filter(|it| it.is_deployed(version)),
+            _ => None,
+        };
+        COPIES.into_iter().find_map(of_version)
     }
 
     /// Returns the version of the proven copy.
@@ -105,8 +122,19 @@ impl Cache {
         }
     }
 
-    /// Returns the copy of the proven or of the unproven version, on the same conditions as
-    /// [`Cache::read`].
+    /// Returns the version to roll back to where nothing is deployed: the proven one or, while none
+    /// is proven, an earlier one.
+    pub fn rollback_version(&self) -> Option<DeployedVersion> {
+        let of_copy = |proof| match self.read_copy(proof) {
+            CachedCopyState::Usable(copy, _) => Some(copy.to_deployed()),
+            _ => None,
+        };
+        [Proof::Proven, Proof::Replaced, Proof::Unproven]
+            .into_iter()
+            .find_map(of_copy)
+    }
+
+    /// Returns one of the copies, on the same conditions as [`Cache::read`].
     pub fn read_copy(&self, proof: Proof) -> CachedCopyState {
         let state = self.classify_copy(proof);
         let file = self.file(proof);
@@ -143,7 +171,7 @@ impl Cache {
             .is_some_and(|most| age.is_none_or(|age| age > most))
     }
 
-    fn inspect(&self, proof: Proof) -> CachedCopyState {
+    pub(crate) fn inspect(&self, proof: Proof) -> CachedCopyState {
         let path = self.file(proof);
         let unusable =
             |reason: &str| CachedCopyState::Unusable(format!("`{}` {reason}", path.display()));
@@ -180,23 +208,35 @@ impl Cache {
         };
         let (folder, _lock) = lock_or_create_folder(&self.folder)?;
         if proof == Proof::Unproven {
-            let _ = self.promote_previous(version); // storing the new copy shows the error
+            let _ = self.keep_replaced(version); // storing the new copy shows the error
         }
         let stored = self.store_one(values, version, proof, &folder)?;
         if proof == Proof::Proven {
             self.remove_one(Proof::Unproven)?; // of another version than the newest, or of this one
+            self.remove_one(Proof::Replaced)?;
         }
         Ok(stored)
     }
 
-    /// Makes the previous unproven copy the one to fall back to, where no version is proven.
-    fn promote_previous(&self, version: &kv::VersionMetadata) -> io::Result<()> {
-        let [proven, unproven] = [Proof::Proven, Proof::Unproven].map(|proof| self.file(proof));
+    /// Keeps the copy of the version that `version` replaces, where none is proven.
+    fn keep_replaced(&self, version: &kv::VersionMetadata) -> io::Result<()> {
         let is_another = matches!(self.inspect(Proof::Unproven), CachedCopyState::Usable(copy, _) if !copy.is_of(version));
-        if is_another && fs::symlink_metadata(&proven).is_err() {
-            fs::rename(unproven, proven)?;
+        if is_another && !self.has_any([Proof::Proven, Proof::Replaced]) {
+            self.rename(Proof::Unproven, Proof::Replaced)?;
         }
         Ok(())
+    }
+
+    /// Returns whether there is one of these copies, usable or not.
+    pub(crate) fn has_any<const N: usize>(&self, proofs: [Proof; N]) -> bool {
+        proofs
+            .map(|proof| fs::symlink_metadata(self.file(proof)))
+            .iter()
+            .any(Result::is_ok)
+    }
+
+    pub(crate) fn rename(&self, from: Proof, to: Proof) -> io::Result<()> {
+        fs::rename(self.file(from), self.file(to))
     }
 
     fn store_one(
@@ -243,51 +283,15 @@ impl Cache {
     /// Marks the copy of this version, proven or not, as confirmed now; returns whether there is
     /// one.
     pub fn confirm_version(&self, version: &kv::VersionMetadata) -> bool {
-        [Proof::Unproven, Proof::Proven].into_iter().any(|proof| {
+        COPIES.into_iter().any(|proof| {
             matches!(self.inspect(proof), CachedCopyState::Usable(copy, _) if copy.is_of(version))
                 && self.confirm(proof)
         })
     }
 
-    /// Makes the unproven copy of this version the proven one. Removes one of another version.
-    /// A copy of another secret stays: a switch can declare one while this process runs.
-    ///
-    /// # Errors
-    /// The system's errors.
-    pub fn prove(&self, version: &DeployedVersion) -> Result<(), Error> {
-        let path = self.file(Proof::Unproven);
-        if fs::symlink_metadata(&path).is_err() {
-            return Ok(());
-        }
-        let Some((folder, _lock)) = lock_folder(&self.folder)? else {
-            return Ok(());
-        };
-        if !matches!(self.inspect(Proof::Unproven), CachedCopyState::Usable(copy, _) if copy.is_deployed(version))
-        {
-            return self.remove_own(Proof::Unproven);
-        }
-        fs::rename(&path, self.file(Proof::Proven))
-            .map_err(|cause| Error::io("rename", &path, cause))?;
-        Ok(folder.flush()?)
-    }
-
-    /// Removes the copy of a version that was rolled back. The proven one stays, and a copy of
-    /// another secret.
-    ///
-    /// # Errors
-    /// The system's errors.
-    pub fn reject(&self) -> Result<(), Error> {
-        if fs::symlink_metadata(self.file(Proof::Unproven)).is_err() {
-            return Ok(());
-        }
-        let Some(_locked) = lock_folder(&self.folder)? else {
-            return Ok(());
-        };
-        self.remove_own(Proof::Unproven)
-    }
-
-    /// Removes a copy, unless it is of another secret.
-    fn remove_own(&self, proof: Proof) -> Result<(), Error> {
+    /// Removes a copy, unless it is of another secret: a switch can declare one while this process
+    /// runs.
+    pub(crate) fn remove_own(&self, proof: Proof) -> Result<(), Error> {
         match self.inspect(proof) {
             CachedCopyState::OfOtherSecret(_) => Ok(()),
             _ => self.remove_one(proof),
@@ -331,7 +335,8 @@ impl Cache {
 
     /// Returns the files that copies and their notes have in `folder`.
     pub(crate) fn file_paths(folder: &Path) -> Vec<PathBuf> {
-        let names = [PROVEN, UNPROVEN].into_iter().chain(rejection::FILES);
+        let names = [PROVEN, UNPROVEN, REPLACED];
+        let names = names.into_iter().chain(rejection::FILES);
         names
             .flat_map(|name| {
                 [
@@ -386,53 +391,9 @@ impl Cache {
         let Some(_locked) = lock_folder(&self.folder)? else {
             return Ok(());
         };
-        for proof in [Proof::Unproven, Proof::Proven] {
+        for proof in COPIES {
             self.remove_own(proof)?;
         }
         Rejection::remove_in(&self.folder)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use zts_testkit::ScratchDir;
-
-    use super::*;
-    use crate::Source;
-
-    fn secret(path: &str) -> SecretIdentity {
-        SecretIdentity::new(None, "secret", path)
-    }
-
-    fn version_one() -> kv::Secret {
-        let metadata = json!({ "version": 1, "created_time": "2026-01-01T00:00:00Z" });
-        let version = json!({ "data": { "password": "hunter2" }, "metadata": metadata });
-        serde_json::from_value(version).unwrap()
-    }
-
-    /// Returns whether an unproven copy remains after `act` of a process for which the folder is
-    /// another secret's.
-    fn remains_after(act: impl Fn(&Cache, &DeployedVersion)) -> bool {
-        let folder: ScratchDir = zts_testkit::scratch_dir();
-        let cache = |path| Cache {
-            seal: SealPolicy::Never,
-            ..Cache::new(folder.join("db"), secret(path))
-        };
-        let (before, after) = (cache("hosts/web01/before"), cache("hosts/web01/after"));
-        let _ = after.store(&version_one(), Proof::Unproven).unwrap();
-        let created = version_one().metadata.created_time;
-        let deployed = DeployedVersion::now(&before.identity, 1, &created, Source::OpenBao);
-        act(&before, &deployed);
-        matches!(after.read(), CachedCopyState::Usable(..))
-    }
-
-    #[test]
-    fn a_process_from_before_a_switch_removes_no_copy_of_the_secret_declared_since() {
-        assert!(remains_after(|before, deployed| before
-            .prove(deployed)
-            .unwrap()));
-        assert!(remains_after(|before, _| before.reject().unwrap()));
-        assert!(remains_after(|before, _| before.remove_copies().unwrap()));
     }
 }

@@ -27,6 +27,9 @@ pub enum Proof {
     Proven,
     /// Its services have not come up with it yet.
     Unproven,
+    /// Like `Unproven`, and an unproven version has replaced it while none was proven. The
+    /// roll-back leads to it.
+    Replaced,
 }
 
 /// A copy of a version of a secret.

@@ -29,6 +29,7 @@ mod login_limiter;
 mod names;
 mod ownership;
 mod private_file;
+mod proof;
 mod query;
 mod rejection;
 mod removal;

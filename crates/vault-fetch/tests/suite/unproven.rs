@@ -1,9 +1,9 @@
 //! A version that is new to a host is unproven until its services have come up with it.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, time::SystemTime};
 
 use serde_json::{Value, json};
-use zts_delivery::{Cache, PendingRollout, RolloutStage, StateDir};
+use zts_delivery::{Cache, PendingRollout, Rejection, RolloutStage, StateDir};
 use zts_testkit::RunOutput;
 
 use crate::{
@@ -57,11 +57,13 @@ fn assert_holds(host: &Host, password: &str) {
 
 /// Returns the versions of the proven and of the unproven copy.
 fn copies(host: &Host) -> [Option<u64>; 2] {
-    ["secret.json", "unproven.json"].map(|name| {
-        let text = fs::read(host.cache().join(name)).ok()?;
-        let copy: Value = serde_json::from_slice(&text).unwrap();
-        copy["copy"]["version"].as_u64()
-    })
+    ["secret.json", "unproven.json"].map(|name| copy_in(host, name))
+}
+
+fn copy_in(host: &Host, name: &str) -> Option<u64> {
+    let text = fs::read(host.cache().join(name)).ok()?;
+    let copy: Value = serde_json::from_slice(&text).unwrap();
+    copy["copy"]["version"].as_u64()
 }
 
 /// Returns the unproven version, and the one to roll back to.
@@ -89,6 +91,54 @@ fn a_first_version_has_no_way_back() {
     reboot(&host);
     fetch(&host);
     assert_eq!(rollout(&host), None, "also after a boot");
+}
+
+/// The copy of a version that no service has come up with is not proven by a newer version.
+#[test]
+fn a_version_that_is_replaced_before_its_proof_stays_unproven() {
+    zts_testkit::require_bao!();
+    let host = Host::new("unproven-replaced");
+    host.put(&json!({ "password": "version-one" }));
+    fetch(&host);
+    host.put(&json!({ "password": "version-two" }));
+    fetch(&host);
+    assert_eq!(copies(&host), [None, Some(2)], "none is proven");
+    assert_eq!(rollout(&host), Some((2, Some(1))));
+    reboot(&host);
+    fetch(&host);
+    assert_eq!(rollout(&host), Some((2, Some(1))), "the way back is a copy");
+    // its services do not come up with version 2
+    let rejection = Rejection {
+        version: 2,
+        created_time: None,
+        reason: "app.service did not come up".to_owned(),
+        at: SystemTime::now(),
+    };
+    rejection.write(&host.cache()).unwrap();
+    reboot(&host);
+    fetch_without_openbao(&host);
+    assert_holds(&host, "version-one");
+    assert_eq!(rollout(&host), Some((1, None)), "it was never proven");
+    prove(&host);
+    assert_eq!(copies(&host), [Some(1), None]);
+    assert_eq!(copy_in(&host, "replaced.json"), None);
+}
+
+/// A reboot removes the files, and the copy of the version before is the way back.
+#[test]
+fn an_unproven_copy_is_the_way_back_from_a_version_that_comes_at_boot() {
+    zts_testkit::require_bao!();
+    let host = Host::new("unproven-boot-first");
+    host.put(&json!({ "password": "version-one" }));
+    fetch(&host);
+    host.put(&json!({ "password": "version-two" }));
+    reboot(&host);
+    fetch(&host);
+    assert_holds(&host, "version-two");
+    assert_eq!(rollout(&host), Some((2, Some(1))));
+    prove(&host);
+    assert_eq!(copies(&host), [Some(2), None]);
+    assert_eq!(copy_in(&host, "replaced.json"), None);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn exchange_staged(
     update: &PendingUpdate,
     state_dir: &StateDir,
 ) -> Result<DeployResult, Error> {
-    let begun = state_dir.begin_rollout(&version_of(secret, update), secret.proven_version());
+    let begun = state_dir.begin_rollout(&version_of(secret, update), secret.rollback_version());
     if let Err(error) = begun {
         let _ = state_dir.resume_rollout(); // the first error is the one to report
         return Err(error);

@@ -8,8 +8,7 @@ use std::{
 
 use zts_cli::{Failure, warn};
 use zts_delivery::{
-    Alteration, CachedCopyState, DeployedVersion, Error, Files, OnChange, Ownership, StateDir,
-    directory, uptime,
+    Alteration, DeployedVersion, Error, Files, OnChange, Ownership, StateDir, directory, uptime,
 };
 
 use super::{actions, run::Run};
@@ -85,12 +84,8 @@ fn files_from_copy(
     recipe: &Recipe,
     deployed_version: &DeployedVersion,
 ) -> Option<Files> {
-    let CachedCopyState::Usable(copy, _) = recipe.cache.as_ref()?.read() else {
-        return None;
-    };
-    let is_same = copy.version == deployed_version.version
-        && deployed_version.created_time.as_ref() == Some(&copy.created_time);
-    let values = is_same.then(|| copy.values().ok())??;
+    let copy = recipe.cache.as_ref()?.copy_of(deployed_version)?;
+    let values = copy.values().ok()?;
     let path = &secret.declared.secret_path;
     recipe.contents.files(path, &values).ok()
 }

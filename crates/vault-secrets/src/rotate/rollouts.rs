@@ -79,7 +79,8 @@ pub(super) fn add_deployed<'a>(
 /// Returns whether the version before the rollout can be deployed again.
 pub(super) fn can_roll_back(secret: &Secret<'_>, rollout: &PendingRollout) -> bool {
     let has_set = || StateDir::has_rollback_beside(&secret.declared.output_directory);
-    rollout.old.is_some() && (has_set() || secret.proven_copy().is_some())
+    let is_kept = |old| has_set() || secret.copy_of(old).is_some();
+    rollout.old.as_ref().is_some_and(is_kept)
 }
 
 /// Rolls a version back because `blamed` services did not come up. The old set is deployed even if
@@ -119,7 +120,7 @@ fn write_rollback_set(
     state_dir: &StateDir,
     old: &DeployedVersion,
 ) -> Result<(), Error> {
-    let (recipe, copy) = secret.proven_copy().ok_or(Error::NoRollbackCopy {
+    let (recipe, copy) = secret.copy_of(old).ok_or(Error::NoRollbackCopy {
         version: old.version,
     })?;
     let path = &secret.declared.secret_path;
@@ -290,6 +291,7 @@ fn end_rolled_back(secret: &Secret<'_>, blamed: &Names) -> Result<Failure, Error
     // a fetch may have deployed a still newer version: its rollout and its copy stay
     let has_newer = state_dir.is_unproven();
     let rollout = state_dir.pending_rollout();
+    let rejected = rollout.as_ref().map(|rollout| rollout.new.clone());
     let deployed = rollout.and_then(|rollout| {
         if has_newer {
             Some(rollout.new)
@@ -302,7 +304,10 @@ fn end_rolled_back(secret: &Secret<'_>, blamed: &Names) -> Result<Failure, Error
     if rejection.is_some() && !has_newer {
         state_dir.end_rollout()?; // without a rejection, the note of the rollout is the only record
     }
-    if !has_newer && let Some(Err(error)) = secret.copies().map(|copies| copies.reject()) {
+    if !has_newer
+        && let (Some(copies), Some(rejected)) = (secret.copies(), rejected)
+        && let Err(error) = copies.reject(&rejected)
+    {
         warn(format_args!(
             "the copy of the rolled-back version of `{}` could not be removed: {error}",
             secret.name

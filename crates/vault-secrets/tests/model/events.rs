@@ -18,6 +18,8 @@ impl Host {
             Event::ServerBack if !self.is_server_up => self.is_server_up = true,
             Event::DiskFull if self.has_room => self.has_room = false,
             Event::DiskFree if !self.has_room => self.has_room = true,
+            Event::Fetch if self.fetch() => self.is_prove_due |= self.rollout.is_some(),
+            Event::Fetch => self.is_retry_due = true,
             Event::Start(service) if !self.is_running(service) => self.start(service),
             Event::Restart(service) => self.restart(service),
             Event::Crash(service) if self.unit(service).state == State::Up => {
@@ -46,12 +48,7 @@ impl Host {
 
     /// Fetches as `vault-fetch` does, and returns whether the secret is deployed.
     fn fetch(&mut self) -> bool {
-        let copies = [self.unproven_copy, self.proven_copy];
-        let mut copies = copies
-            .into_iter()
-            .flatten()
-            .filter(|version| !self.is_refused(*version));
-        let copy = copies.next();
+        let copy = self.copies().find(|version| !self.is_refused(*version));
         let newest = self.newest().filter(|_| self.is_server_up);
         match newest {
             None if self.is_server_up => false,
@@ -79,7 +76,10 @@ impl Host {
         let rollback_version = self.ongoing().and_then(|rollout| rollout.rollback_version);
         let rollback_version = rollback_version.or_else(|| {
             self.has_rollback = self.deployed.is_some();
-            self.deployed.or(self.proven_copy)
+            let copies = [self.proven_copy, self.replaced_copy, self.unproven_copy];
+            let mut usable = copies.into_iter().flatten();
+            let of_copy = usable.find(|version| !self.is_refused(*version));
+            self.deployed.or(of_copy)
         });
         self.deployed = Some(version);
         if self.proven_copy == Some(version) {
@@ -113,12 +113,18 @@ impl Host {
 
     fn keep_copy(&mut self, version: Version) {
         let is_unproven = self.ongoing().is_some();
+        let is_replaced = self.unproven_copy.is_some_and(|copy| copy != version);
+        let has_earlier = self.proven_copy.or(self.replaced_copy).is_some();
+        if is_unproven && is_replaced && !has_earlier {
+            self.replaced_copy = self.unproven_copy.take(); // a rename, which needs no room
+        }
         if self.has_room && is_unproven && self.proven_copy != Some(version) {
             self.unproven_copy = Some(version);
         }
         if self.has_room && !is_unproven {
             self.proven_copy = Some(version);
             self.unproven_copy = None;
+            self.replaced_copy = None;
             self.forget_rejections_before(version);
         }
     }
@@ -186,11 +192,11 @@ impl Host {
     }
 
     fn retry(&mut self) {
-        let waiting = SERVICES.map(|service| self.unit(service).state == State::Waits);
-        if waiting.contains(&true) && !self.fetch() {
+        if !self.fetch() {
             return;
         }
         self.is_retry_due = false;
+        self.is_prove_due |= self.rollout.is_some();
         for service in SERVICES {
             if self.unit(service).state == State::Waits {
                 self.start(service);
@@ -272,7 +278,7 @@ impl Host {
             is_open |= self.is_running(service) && !came_up;
         }
         let is_proven = !rollout.came_up.is_empty() && !is_open;
-        let is_kept = |proven| self.has_rollback || self.proven_copy == Some(proven);
+        let is_kept = |old| self.has_rollback || self.copies().any(|copy| copy == old);
         let has_rollback_version = rollout.rollback_version.is_some_and(is_kept);
         if has_bad && has_rollback_version {
             rollout.is_rolled_back = true;
@@ -292,8 +298,9 @@ impl Host {
 
     /// The copy becomes the proven one: a rename, which needs no room.
     fn prove(&mut self, version: Version) {
-        if self.unproven_copy == Some(version) {
-            self.proven_copy = self.unproven_copy;
+        if [self.unproven_copy, self.replaced_copy].contains(&Some(version)) {
+            self.proven_copy = Some(version);
+            self.replaced_copy = None;
         }
         self.unproven_copy = None;
         self.forget_rejections_before(version);
@@ -311,6 +318,9 @@ impl Host {
         };
         if self.unproven_copy == Some(rollout.new) {
             self.unproven_copy = None;
+        }
+        if self.unproven_copy.or(self.proven_copy).is_none() {
+            self.unproven_copy = self.replaced_copy.take();
         }
         if self.has_room {
             self.rejected = Some(rollout.new);

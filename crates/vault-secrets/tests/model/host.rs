@@ -94,6 +94,8 @@ pub(crate) enum Event {
     ServerBack,
     DiskFull,
     DiskFree,
+    /// Somebody starts the unit that fetches the secret.
+    Fetch,
     Start(Service),
     Restart(Service),
     Stop(Service),
@@ -131,6 +133,8 @@ pub(crate) struct Host {
     // on disk
     pub(crate) proven_copy: Option<Version>,
     pub(crate) unproven_copy: Option<Version>,
+    /// The copy of a version that an unproven one replaced while none was proven.
+    pub(crate) replaced_copy: Option<Version>,
     pub(crate) rejected: Option<Version>,
     // until the next boot
     /// The version that was rejected while the disk had no room to note it.
@@ -159,6 +163,7 @@ impl Host {
             has_room: true,
             proven_copy: Some(1),
             unproven_copy: None,
+            replaced_copy: None,
             rejected: None,
             rejected_here: None,
             deployed: Some(1),
@@ -217,6 +222,12 @@ impl Host {
         let mut rolled_back = self.rollout.iter().filter(|rollout| rollout.is_rolled_back);
         [self.rejected, self.rejected_here].contains(&Some(version))
             || rolled_back.any(|rollout| rollout.new == version)
+    }
+
+    /// The versions of the copies, in the order in which they stand in for OpenBao.
+    pub(crate) fn copies(&self) -> impl Iterator<Item = Version> {
+        let copies = [self.unproven_copy, self.proven_copy, self.replaced_copy];
+        copies.into_iter().flatten()
     }
 
     /// The rollout of the version that is deployed.

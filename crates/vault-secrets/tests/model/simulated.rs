@@ -40,6 +40,7 @@ pub(crate) struct VisibleState {
     pub(crate) deployed: Option<Version>,
     proven_copy: Option<Version>,
     unproven_copy: Option<Version>,
+    replaced_copy: Option<Version>,
     rejected: Option<Version>,
     rejected_here: Option<Version>,
     unproven: Option<Version>,
@@ -74,6 +75,7 @@ impl VisibleState {
             deployed: host.deployed,
             proven_copy: host.proven_copy,
             unproven_copy: host.unproven_copy,
+            replaced_copy: host.replaced_copy,
             rejected: host.rejected,
             rejected_here: host.rejected_here,
             unproven: host.ongoing().map(|rollout| rollout.new),
@@ -92,8 +94,15 @@ fn unit_of(service: Service) -> &'static str {
 }
 
 impl Simulated {
-    /// Creates a host after its first boot, with a first good version.
+    /// Creates a host that has come up with a first good version.
     pub(crate) fn new(name: &str) -> Self {
+        let mut host = Self::first_boot(name, Quality::Good);
+        host.happen(Event::Rotate);
+        host
+    }
+
+    /// Creates a host after its first boot, with a first version that is not proven.
+    pub(crate) fn first_boot(name: &str, quality: Quality) -> Self {
         let folder = zts_testkit::scratch_dir();
         let server = shared_server();
         for made in ["approle", "bin", "systemd"] {
@@ -126,10 +135,9 @@ impl Simulated {
             log: Vec::new(),
             took: Duration::ZERO,
         };
-        host.put(Quality::Good);
+        host.put(quality);
         host.write_configuration();
         host.happen(Event::Reboot);
-        host.happen(Event::Rotate);
         host
     }
 
@@ -242,6 +250,7 @@ impl Simulated {
                 let filler = self.disk.as_ref().unwrap().path().join("filler");
                 fs::remove_file(filler).unwrap();
             }
+            Event::Fetch => self.systemctl("start", "vault-secret-db.service"),
             Event::Start(service) => self.systemctl("start", unit_of(service)),
             Event::Restart(service) => self.systemctl("restart", unit_of(service)),
             Event::Stop(service) => self.systemctl("stop", unit_of(service)),
@@ -351,6 +360,7 @@ impl Simulated {
             deployed: self.deployed(),
             proven_copy: version(self.cache().join("secret.json"), "/copy/version"),
             unproven_copy: version(self.cache().join("unproven.json"), "/copy/version"),
+            replaced_copy: version(self.cache().join("replaced.json"), "/copy/version"),
             rejected: version(self.cache().join("rejected.json"), "/version"),
             rejected_here: version(self.notes().join("rejected.json"), "/version"),
             unproven: unproven.filter(|_| rolled_back.is_none()),

@@ -8,7 +8,7 @@ use crate::host::{Event, Host, Quality, Run, SERVICES, Service, State, Version};
 /// The most versions. More lead to no new states: one good version, and two more that may be bad.
 const VERSIONS: usize = 3;
 
-pub(crate) const EVENTS: [Event; 27] = [
+pub(crate) const EVENTS: [Event; 28] = [
     Event::NewVersion(Quality::Good),
     Event::NewVersion(Quality::BadForA),
     Event::NewVersion(Quality::Bad),
@@ -17,6 +17,7 @@ pub(crate) const EVENTS: [Event; 27] = [
     Event::ServerBack,
     Event::DiskFull,
     Event::DiskFree,
+    Event::Fetch,
     Event::Start(Service::A),
     Event::Start(Service::B),
     Event::Restart(Service::A),
@@ -134,13 +135,19 @@ pub(crate) fn broken_in(host: &Host) -> Option<String> {
     if host.deployed != Some(rollout.new) {
         return Some("the note of a rollout is of another version than the deployed".to_owned());
     }
-    let is_kept =
-        |proven| host.has_rollback || [Some(proven), host.deployed].contains(&host.proven_copy);
+    let is_kept = |old| {
+        host.has_rollback
+            || host.copies().any(|copy| copy == old)
+            || host.proven_copy == host.deployed
+    };
     if rollout
         .rollback_version
         .is_some_and(|version| !is_kept(version))
     {
-        return Some("the proven version is lost while another one is unproven".to_owned());
+        return Some("the version to roll back to is lost during a rollout".to_owned());
+    }
+    if host.replaced_copy.is_some() && host.proven_copy.is_some() {
+        return Some("a replaced copy is kept beside the proven one".to_owned());
     }
     None
 }
@@ -160,7 +167,8 @@ pub(crate) fn broken_by_event(before: &Host, event: Event, after: &Host) -> Opti
                 "{service:?} was stopped by somebody, and is started"
             ));
         }
-        let has_other = before.deployed.is_some() || before.proven_copy.is_some();
+        let has_other =
+            before.deployed.is_some() || before.copies().any(|copy| Some(copy) != is.read);
         let is_tried = is.read != was.read && !is_boot;
         if is_tried && is.read.is_some_and(|read| is_refused(before, read)) && has_other {
             return Some(format!("{service:?} is started with a rejected version"));
