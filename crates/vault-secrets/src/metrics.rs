@@ -200,7 +200,7 @@ impl<'a> SecretState<'a> {
             failures: Failures::read(output),
             copy_age,
             rejection: declared.rejection(),
-            unproven: PendingRollout::read(output).map(|rollout| rollout.new.version),
+            unproven: PendingRollout::unproven_version(output),
             rotation: state.secrets.get(name),
         }
     }

@@ -96,6 +96,12 @@ impl PendingRollout {
         rolled_back.or_else(|| private_file::read_note(&folder.join(NOTE)))
     }
 
+    /// Returns the number of the unproven version in the output directory `target`. Takes no lock.
+    pub fn unproven_version(target: &Path) -> Option<u64> {
+        let rollout = Self::read(target)?;
+        (rollout.stage == RolloutStage::Unproven).then_some(rollout.new.version)
+    }
+
     /// Returns whether `version` was rolled back. Its rejection may not be written yet.
     pub fn has_rolled_back(&self, version: u64, created_time: &str) -> bool {
         self.stage == RolloutStage::RolledBack
@@ -165,14 +171,14 @@ impl StateDir {
 
     /// Exchanges the deployed set for the staged one, whose version is unproven from now on. An
     /// ongoing rollout keeps its version to roll back to. Otherwise that is the deployed version
-    /// or, where there is none, `proven`, the version of the proven copy.
+    /// or, where there is none, `of_copy`, the version of a copy.
     ///
     /// # Errors
     /// A file that cannot be written, and a directory that cannot be exchanged.
     pub fn begin_rollout(
         &self,
         new: &DeployedVersion,
-        proven: Option<DeployedVersion>,
+        of_copy: Option<DeployedVersion>,
     ) -> Result<(), Error> {
         let ongoing = self.ongoing();
         let staged = self.staged(ongoing.as_ref());
@@ -187,7 +193,7 @@ impl StateDir {
             } else {
                 let keeps_deployed = deployed.is_some();
                 let change = LastChange::read(self.target());
-                (deployed.or(proven), change, keeps_deployed)
+                (deployed.or(of_copy), change, keeps_deployed)
             };
         self.write_rollout(&PendingRollout {
             new: new.clone(),

@@ -94,7 +94,7 @@ impl Entry {
                 .as_ref()
                 .map(|deployed_version| deployed_version.source),
             changed: change.map(|change| change.at),
-            unproven: PendingRollout::read(output).map(|rollout| rollout.new.version),
+            unproven: PendingRollout::unproven_version(output),
             copy,
             copy_unusable,
             rejected: rejection.map(|rejection| Rejected {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use zts_delivery::StateDir;
 
 use crate::host::{Host, done};
 
@@ -64,6 +65,35 @@ fn json_for_programs() {
         [&json!(true), &json!(false)]
     );
     assert!(!output.stdout.contains("hunter"));
+}
+
+/// A run that is killed after its roll-back leaves the note of the rollout.
+#[test]
+fn a_version_that_was_rolled_back_is_not_unproven() {
+    zts_testkit::require_bao!();
+    let host = Host::new("rolled-back");
+    host.declare("db", &json!({ "services": ["app.service"] }));
+    for value in ["one", "two"] {
+        host.put("db", value);
+        done(&host.fetch("db").args(["--service", "app.service"]).run());
+    }
+    let unproven = || {
+        let status = host.run(["status", "--json"]).run();
+        let entries: Value = serde_json::from_str(&status.stdout).unwrap();
+        let run = host
+            .run(["metrics", "--state-dir", "/does/not/exist"])
+            .run();
+        let page = run.stdout;
+        let in_metrics = page.contains("vault_secret_version_unproven{secret=\"db\"} 2");
+        (entries[0]["unproven"].as_u64(), in_metrics)
+    };
+    assert_eq!(unproven(), (Some(2), true));
+    let state_dir = StateDir::open(&host.output("db")).unwrap();
+    state_dir
+        .roll_back(&["app.service".to_owned()].into())
+        .unwrap();
+    assert_eq!(host.value("db"), "one");
+    assert_eq!(unproven(), (None, false));
 }
 
 #[test]
