@@ -13,9 +13,9 @@ let
   isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.services;
   rotated = lib.filterAttrs (_: secret: secret.restartTrigger && !isCritical secret) cfg.secrets;
 
-  # The limit of a start, in seconds. A run may wait for it three times: with the new files, with the old
-  # ones, and once more with the new ones if the service comes up with neither.
-  limit =
+  # The limit of a run. It may wait for a start three times: with the new files, with the old ones, and once
+  # more with the new ones if the service comes up with neither. Each service may have a limit of its own.
+  runLimit =
     let
       parts = builtins.match "([0-9]+)(s|min|h)" cfg.rotation.startTimeout;
       unit = {
@@ -23,11 +23,9 @@ let
         min = 60;
         h = 3600;
       };
+      seconds = lib.toIntBase10 (lib.head parts) * unit.${lib.last parts};
     in
-    if cfg.rotation.startTimeout == null then
-      0
-    else
-      lib.toIntBase10 (lib.head parts) * unit.${lib.last parts};
+    if cfg.rotation.startTimeout == null then "infinity" else "${toString (30 + seconds * 4 / 60)}min";
 
   # A run rotates all secrets with the same expression, and checks the other secrets of services that it
   # restarts, so it writes to all places.
@@ -60,7 +58,7 @@ let
             "AF_UNIX"
           ];
           # Services are restarted and watched meanwhile.
-          TimeoutStartSec = "${toString (30 + limit * 4 / 60)}min";
+          TimeoutStartSec = runLimit;
         };
       }
     );
@@ -120,9 +118,10 @@ in
         example = "10min";
         description = ''
           The longest time that a service may take to start with a new version. After it, the service counts
-          as failed, and the version is rolled back if there is a proven one before it. With `null` it is the
+          as failed, and the version is rolled back if there is one before it. With `null` it is the
           service's own limit (`TimeoutStartSec=`), and 90 seconds for a service without a limit, such as a
-          oneshot.
+          oneshot. A oneshot without `RemainAfterExit=` that a timer or a person started is not judged by this
+          limit, because it may be a long job: its version stays unproven, and the log says so.
         '';
       };
 

@@ -83,7 +83,8 @@ in
       example = null;
       description = ''
         The directory for the cached copy, which is used while OpenBao is unavailable. With `null`
-        there is no copy, and the services of this secret do not start while OpenBao is unavailable.
+        there is no copy, and the services of this secret do not start while OpenBao is unavailable. A
+        boot then forgets a rejected version, and deploys it again without a way back.
       '';
     };
 

@@ -1,6 +1,6 @@
 # A host with services that take versions in different ways: two that share a secret, one that systemd
 # starts again after a failure, one that ends by itself and is started again, one that a socket starts,
-# and two that may hang before they are up.
+# one that a timer starts, and two that may hang before they are up.
 {
   config,
   lib,
@@ -39,6 +39,7 @@ in
     door = secret "door";
     slow = secret "slow";
     data = secret "import";
+    job = secret "job";
   };
 
   systemd.services = {
@@ -50,10 +51,14 @@ in
         while [ -e /run/app/hold ]; do sleep 0.1; done
       '';
     };
-    report = service {
-      name = "report";
-      file = "${secrets.db.path}/value";
-    };
+    report = lib.mkMerge [
+      (service {
+        name = "report";
+        file = "${secrets.db.path}/value";
+      })
+      { wants = [ "helper.service" ]; }
+    ];
+    helper.serviceConfig.ExecStart = "${pkgs.coreutils}/bin/sleep infinity";
     guard = lib.mkMerge [
       (service {
         name = "guard";
@@ -121,6 +126,25 @@ in
         '';
       };
     };
+    job = {
+      description = "Works, and is done until its timer starts it again";
+      serviceConfig = {
+        Type = "oneshot";
+        RuntimeDirectory = "job";
+        RuntimeDirectoryPreserve = true;
+        ExecStart = pkgs.writeShellScript "job-start" ''
+          value=$(cat ${secrets.job.path}/value) || exit 1
+          echo started >> /run/job/starts
+          [ "$value" != bad ] || exit 1
+          ${hang}printf %s "$value" > /run/job/value
+        '';
+      };
+    };
+  };
+
+  systemd.timers.job = {
+    wantedBy = [ "timers.target" ];
+    timerConfig.OnActiveSec = "1d";
   };
 
   systemd.sockets.door = {

@@ -19,7 +19,8 @@ def all_come_up(*but):
     is_up(chain, *ALL)
     is_at_rest(chain, "idle.service", *but)
     failed = chain.succeed("systemctl list-units --state=failed --plain --no-legend")
-    assert all(line.startswith("vault-secret-rotate-") for line in failed.splitlines()), failed
+    reports = ("vault-secret-rotate-", "vault-secrets-prove.")  # of a roll-back
+    assert all(line.startswith(reports) for line in failed.splitlines()), failed
 
 
 def all_are_down():
@@ -79,6 +80,27 @@ with subtest("a version that base does not come up with: after the roll-back, al
     come_to_be_proven(chain, "db")
     put("hosts/chain/db", password="bad")
     assert rotate(chain, "db") != 0
+    all_come_up("lone.service")
+    assert value(chain, "base") == "p2"
+
+with subtest("a restart by hand brings such a version"):
+    come_to_be_proven(chain, "db")
+    put("hosts/chain/db", password="bad")
+    chain.execute("systemctl restart base.service")
+    comes_to_be_rejected(chain, "db", 4)
+    all_come_up("lone.service")
+    assert value(chain, "base") == "p2"
+
+with subtest("a crash of base brings such a version"):
+    drop_in = "/run/systemd/system/base.service.d"
+    chain.succeed(
+        f"mkdir -p {drop_in}",
+        f"printf '[Service]\\nRestart=on-failure\\nRestartSec=500ms\\n' > {drop_in}/x.conf",
+        "systemctl daemon-reload",
+    )
+    put("hosts/chain/db", password="bad")
+    chain.succeed("kill -KILL $(systemctl show --property=MainPID --value base.service)")
+    comes_to_be_rejected(chain, "db", 5)
     all_come_up("lone.service")
     assert value(chain, "base") == "p2"
 

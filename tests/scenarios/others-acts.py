@@ -36,6 +36,7 @@ def the_next_run_is_content():
     assert rotate(kinds, "db") == 0
     is_up(kinds, "app.service", "report.service")
     assert [value(kinds, "app"), value(kinds, "report")] == [f"d{count}"] * 2
+    come_to_be_proven(kinds, "db")
 
 
 with subtest("systemd is executed anew (daemon-reexec)"):
@@ -128,6 +129,14 @@ with subtest("the service is masked before: its neighbour is judged all the same
     assert rejected(kinds, "db") is None
     kinds.succeed(f"rm {MASK}", "systemctl daemon-reload", "systemctl start app.service")
     the_next_run_is_content()
+
+with subtest("a restart starts what the service wants, as any restart by systemd does"):
+    is_up(kinds, "helper.service")
+    kinds.succeed("systemctl stop helper.service")
+    count += 1
+    put("hosts/kinds/db", value=f"d{count}")
+    the_next_run_is_content()
+    is_up(kinds, "helper.service")
 
 with subtest("a service that ends by itself and is started again has come up"):
     put("hosts/kinds/tick", value="i2")

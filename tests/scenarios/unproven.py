@@ -113,6 +113,56 @@ with subtest("a service at rest is not started to try a version, nor waited for"
     come_to_be_proven(kinds, "door")
     kinds.succeed("systemctl stop door.service")
 
+
+def job_starts():
+    """How often the timer's oneshot was started."""
+    return int(kinds.succeed("wc -l < /run/job/starts || echo 0"))
+
+
+def job_comes_to_have(text):
+    """Waits until the oneshot, which is at rest after its work, has done it with this value."""
+    kinds.wait_until_succeeds(f'[ "$(cat /run/job/value)" = {text} ]', timeout=120)
+    comes_to_rest(kinds, "job.service")
+    assert kinds.succeed("cat /run/secrets/job/value") == text
+
+
+with subtest("a timer's oneshot has come up with a version when it has done its work"):
+    is_at_rest(kinds, "job.service")
+    kinds.succeed("systemctl start job.service")
+    job_comes_to_have("j1")
+    come_to_be_proven(kinds, "job")
+
+with subtest("a bad version comes with its next start, and with a rotation before that"):
+    put("hosts/kinds/job", value="bad")
+    kinds.succeed("rm /run/job/value")
+    kinds.execute("systemctl start job.service")
+    comes_to_be_rejected(kinds, "job", 2)
+    job_comes_to_have("j1")
+    put("hosts/kinds/job", value="bad")
+    before = job_starts()
+    rotate(kinds, "job")
+    assert kinds.succeed("cat /run/secrets/job/value") == "bad", "it is not started to try it"
+    assert job_starts() == before and rejected(kinds, "job") == 2
+    kinds.succeed("rm /run/job/value")
+    kinds.execute("systemctl start job.service")
+    comes_to_be_rejected(kinds, "job", 3)
+    job_comes_to_have("j1")
+
+with subtest("one that was started by itself and hangs may be a long job: nothing is rolled back"):
+    put("hosts/kinds/job", value="hang")
+    kinds.succeed("systemctl start --no-block job.service")
+    told = "not known whether `job.service` comes up with the new files"
+    comes_to_say(kinds, "--unit=vault-secrets-prove.service", told, timeout=120)
+    comes_to_rest(kinds, "vault-secrets-prove.service")
+    assert states(kinds, "job.service")["job.service"] == "activating"
+    status = status_of(kinds, "job")
+    assert (status["unproven"], status["rejected"]["version"]) == (4, 3), status
+    kinds.succeed("systemctl stop job.service")
+    put("hosts/kinds/job", value="j5")
+    kinds.succeed("systemctl start job.service")
+    job_comes_to_have("j5")
+    come_to_be_proven(kinds, "job")
+
 with subtest("the very first version is bad: there is no way back, and a better one mends it"):
     kinds.succeed("systemctl stop vault-secret-retry@data.service import.service")
     operator("bao kv metadata delete -mount=secret hosts/kinds/data")

@@ -2,6 +2,9 @@
 _:
 let
   secret = more: { services = [ "app" ]; } // more;
+  rotation = config: config.systemd.services.vault-secret-rotate-db.serviceConfig;
+  proof = config: config.systemd.services.vault-secrets-prove.serviceConfig;
+  flag = unit: builtins.match ".* --start-timeout ([^ ]*).*" unit.ExecStart;
 in
 {
   "a service that cannot be reloaded" = {
@@ -75,6 +78,32 @@ in
     warned = [
       "vault.secrets.db: `restartInterval`, `onChange` without restartTrigger has no effect: new versions are not deployed."
     ];
+  };
+
+  "no limit for starts" = {
+    config.vault.secrets.db = secret { restartTrigger = true; };
+    holds = config: {
+      "that each service's own limit counts" =
+        flag (rotation config) == null && flag (proof config) == null;
+      "that systemd ends no run before" = (rotation config).TimeoutStartSec == "infinity";
+    };
+  };
+  "a limit for starts" = {
+    config.vault = {
+      rotation.startTimeout = "10min";
+      secrets.db = secret { restartTrigger = true; };
+    };
+    holds = config: {
+      "that it is passed on" =
+        map flag [
+          (rotation config)
+          (proof config)
+        ] == [
+          [ "10min" ]
+          [ "10min" ]
+        ];
+      "that a run may wait for it three times" = (rotation config).TimeoutStartSec == "70min";
+    };
   };
 
   "a calendar expression that is none" = {

@@ -31,6 +31,7 @@ KINDS = {
     "door": {"value": "o1"},
     "slow": {"value": "s1"},
     "data": {"value": "i1"},
+    "job": {"value": "j1"},
 }
 
 
