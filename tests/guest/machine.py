@@ -18,6 +18,9 @@ from rendered import Rendered
 TESTS = Path(__file__).resolve().parent.parent
 # NixOS' virtual machines must know beforehand which of them get a seed.
 SEEDED = json.loads((TESTS / "scenarios/seeded.json").read_text())
+# The limit of a command in seconds, and the status of one that `timeout` ended.
+LIMIT = 600
+TIMED_OUT = 124
 
 
 def retry(check: Callable[[bool], bool], timeout: float = 900) -> None:
@@ -149,8 +152,8 @@ class Machine:
         status, output = self.container.run(words)
         return (status if check_return else -1), output
 
-    def succeed(self, *commands: str, timeout: float | None = None) -> str:
-        """Gives the stdout of commands that must succeed."""
+    def succeed(self, *commands: str, timeout: float = LIMIT) -> str:
+        """Gives the stdout of commands that must succeed, each within a time limit."""
         output = ""
         for command in commands:
             self.log(f"must succeed: {command}")
@@ -161,14 +164,16 @@ class Machine:
             output += out
         return output
 
-    def fail(self, *commands: str, timeout: float | None = None) -> str:
-        """Gives the stdout of commands that must fail."""
+    def fail(self, *commands: str, timeout: float = LIMIT) -> str:
+        """Gives the stdout of commands that must fail, each within a time limit."""
         output = ""
         for command in commands:
             self.log(f"must fail: {command}")
             status, out = self.execute(command, timeout=timeout)
             if status == 0:
                 raise RuntimeError(f"command `{command}` unexpectedly succeeded")
+            if status == TIMED_OUT:
+                raise TimeoutError(f"command `{command}` took more than {timeout} seconds")
             output += out
         return output
 

@@ -88,5 +88,6 @@ with subtest("a switch fails where a secret cannot be fetched, and is mended whe
     except RuntimeError as error:
         print(error)
     put("hosts/flags/job-added", value="job-added")
-    flags.wait_until_fails("systemctl is-failed vault-secrets-fetch.service", timeout=120)
+    state = "systemctl show --property=ActiveState --value vault-secrets-fetch.service"
+    flags.wait_until_succeeds(f'[ "$({state})" = inactive ]', timeout=120)
     assert not faults(flags)

@@ -49,8 +49,9 @@ def of_units(text: str, must_fail: bool) -> list[str]:
         if len(units) > 1:
             found.append(f"`{verb}` of several units: of these one suffices")
         is_denied = must_fail or re.search(r"!\s*$", text[: question.start()])
-        if verb == "is-active" and is_denied:
-            found.append("a unit that is starting is not active either: `is_at_rest`")
+        if is_denied:
+            state = verb.removeprefix("is-")
+            found.append(f"a unit that is starting is not {state} either: `states`, `is_at_rest`")
     return found
 
 
@@ -114,6 +115,8 @@ class Complaints(unittest.TestCase):
             "m.fail(f'systemctl is-active {unit}')",
             "m.wait_until_fails('systemctl is-active a', timeout=9)",
             "m.succeed('! systemctl is-active a')",
+            "m.fail('systemctl is-failed a.service')",
+            "m.wait_until_fails('systemctl is-failed a', timeout=9)",
             "m.succeed('systemctl is-active a b')",
             "m.wait_until_succeeds('! systemctl is-active a | grep activ', timeout=9)",
             "m.succeed('for a in b; do ! journalctl -u $a; done')",
@@ -123,7 +126,7 @@ class Complaints(unittest.TestCase):
         for good in [
             "m.succeed('systemctl is-active a.service')",
             "m.succeed(f'systemctl is-active {unit}.service && true')",
-            "m.fail('systemctl is-failed a.service')",
+            "m.wait_until_succeeds('systemctl is-failed a.service', timeout=9)",
             "m.succeed('test ! -e a || b')",
             "m.succeed('! test -e a')",
         ]:
