@@ -1,6 +1,6 @@
 //! Versions that cannot be used, and secrets that are gone.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use serde_json::json;
 use zts_testkit::{Fault, Proxy, Server};
@@ -41,6 +41,32 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
         );
         assert!(!host.metrics().contains("vault_secret_rejected_version{"));
     });
+}
+
+#[test]
+fn without_a_cached_copy_a_rejection_lasts_until_the_next_boot() {
+    zts_testkit::require_bao!();
+    let host = Host::new("lacking-uncached");
+    host.declare(
+        "db",
+        &json!({ "required_keys": ["password"], "cache_directory": null }),
+    )
+    .put("db", "one");
+    done(&host.rotate("db"));
+    host.server
+        .put_secret(&host.secret("db"), &json!({ "user": "u" }));
+    failed(&host.rotate("db"), "has no key `password`");
+    let read = host.asked("data");
+    failed(&host.rotate("db"), "it was rejected");
+    assert_eq!(
+        (host.value("db"), host.asked("data")),
+        ("one".to_owned(), read)
+    );
+    // a reboot empties `/run`
+    fs::remove_dir_all(host.path("secrets")).unwrap();
+    failed(&host.rotate("db"), "has no key `password`");
+    assert!(!host.output("db").exists(), "there is no earlier version");
+    assert!(host.asked("data") > read);
 }
 
 #[test]
