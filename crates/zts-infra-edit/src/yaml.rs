@@ -36,6 +36,39 @@ pub(crate) fn parse_file(source: &str) -> Result<Node, Error> {
     }))
 }
 
+/// Parses a part of a file, whose aliases may have their anchors elsewhere.
+pub(crate) fn parse_part(source: &str) -> Result<Node, Error> {
+    let mut masked = source.as_bytes().to_vec();
+    for index in 1..masked.len() {
+        let begins_word = matches!(masked[index - 1], b' ' | b'\t' | b'[' | b'{' | b',');
+        let is_named = masked.get(index + 1).is_some_and(u8::is_ascii_alphanumeric);
+        if masked[index] == b'*' && begins_word && is_named {
+            masked[index] = b'_';
+        }
+    }
+    let mut root = parse_file(&String::from_utf8_lossy(&masked))?;
+    restore_aliases(&mut root, source);
+    Ok(root)
+}
+
+fn restore_aliases(node: &mut Node, source: &str) {
+    let text = &source[node.range.clone()];
+    match &mut node.kind {
+        Kind::Text(_) if text.starts_with('*') => node.kind = Kind::Literal(text.to_owned()),
+        Kind::Map(items) => {
+            for item in items {
+                restore_aliases(&mut item.value, source);
+            }
+        }
+        Kind::List(values) => {
+            for value in values {
+                restore_aliases(value, source);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Returns whether the map at `range` is written with braces.
 pub(crate) fn is_flow(source: &str, range: &Range<usize>) -> bool {
     source[range.clone()].starts_with('{')

@@ -268,7 +268,9 @@ impl<'a> Learner<'a> {
     fn example(&self, same: &[&Item]) -> String {
         let text = |item: &&Item| match &item.value.kind {
             Kind::Text(text) | Kind::Literal(text) => text.clone(),
-            _ => "VALUE".to_owned(),
+            _ => Some(self.slice(item))
+                .filter(|text| !text.contains('\n'))
+                .unwrap_or_else(|| "VALUE".to_owned()),
         };
         let texts: Vec<String> = same.iter().map(text).collect();
         let is_unique = same.last().is_some_and(|model| self.is_unique(model));
@@ -312,6 +314,15 @@ impl<'a> Learner<'a> {
 
     /// Returns a value in the notation of the model's.
     fn literal(&self, text: &str, model: Option<&Item>) -> String {
+        let is_written_out = |item: &Item| {
+            matches!(
+                item.value.kind,
+                Kind::List(_) | Kind::Map(_) | Kind::Computed(_)
+            )
+        };
+        if model.is_some_and(is_written_out) {
+            return text.to_owned();
+        }
         let is_text = model.is_some_and(|item| item.value.text().is_some());
         let is_literal = serde_json::from_str::<serde_json::Value>(text)
             .is_ok_and(|value| value.is_number() || value.is_boolean());

@@ -206,7 +206,7 @@ fn parse_hcl(text: String) -> Result<NewEntry, String> {
 /// Parses the lines in JSON or YAML; `None` if they are not a list of attributes in it.
 fn parse_data(notation: Notation, text: &str) -> Option<NewEntry> {
     let map = match notation {
-        Notation::Yaml => yaml::parse_file(text).ok()?,
+        Notation::Yaml => yaml::parse_part(text).ok()?,
         _ => moved(notation.parse(&format!("{OPENING}{text}\n}}")).ok()?),
     };
     let map = match map.kind {
