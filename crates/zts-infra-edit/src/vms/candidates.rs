@@ -23,6 +23,16 @@ const NAMES: [&str; 12] = [
     "nixos_hosts",
 ];
 
+/// Blocks of OpenTofu that define no values for machines.
+const OTHER_BLOCKS: [&str; 6] = [
+    "check",
+    "data",
+    "output",
+    "provider",
+    "resource",
+    "terraform",
+];
+
 /// A map that may be one of machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineMap {
@@ -104,7 +114,10 @@ impl Search<'_> {
             return;
         };
         let is_map = matches!(node.kind, Kind::Map(_));
-        if is_map && items.iter().all(may_be_machine) {
+        // the root of a `.tf.json` file holds blocks
+        let is_root = self.path.is_empty() && self.notation != Notation::Yaml;
+        let is_of_blocks = is_root && items.iter().any(is_other_block);
+        if is_map && !is_of_blocks && items.iter().all(may_be_machine) {
             let place = MapPlace {
                 notation: self.notation,
                 path: self.path.clone(),
@@ -125,11 +138,19 @@ impl Search<'_> {
             && (self.path.is_empty() || ["locals", "variable"].contains(&self.path[0].as_str()));
         for item in items {
             let Some(name) = &item.name else { continue };
+            if is_root && is_other_block(item) {
+                continue;
+            }
             self.path.push(name.clone());
             self.visit(&item.value, item.key.start, !is_map || is_top && is_body);
             self.path.pop();
         }
     }
+}
+
+fn is_other_block(item: &Item) -> bool {
+    let name = item.name.as_deref();
+    name.is_some_and(|name| OTHER_BLOCKS.contains(&name))
 }
 
 fn may_be_machine(item: &Item) -> bool {
@@ -166,5 +187,39 @@ fn weigh_entries(place: &MapPlace, items: &[Item]) -> Evidence {
         Evidence::Name
     } else {
         Evidence::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(source: &str, notation: Notation) -> Vec<String> {
+        let maps = list_maps(source, notation).unwrap();
+        let chosen = choose_maps(&maps, &[]).into_iter();
+        chosen.map(|map| map.place.path.join(".")).collect()
+    }
+
+    #[test]
+    fn outputs_and_resources_define_no_machines() {
+        let hcl = r#"
+            output "addresses" {
+              value = { web01 = { ip = "10.0.0.5" } }
+            }
+            data "machines" "all" {
+              hosts = { web01 = { ip = "10.0.0.5" } }
+            }
+            locals {
+              nodes = { web01 = { ip = "10.0.0.5" } }
+            }
+        "#;
+        assert_eq!(paths(hcl, Notation::Hcl), ["locals.nodes"]);
+        let json = r#"{
+            "output": { "addresses": { "value": { "web01": { "ip": "10.0.0.5" } } } },
+            "locals": { "nodes": { "web01": { "ip": "10.0.0.5" } } }
+        }"#;
+        assert_eq!(paths(json, Notation::Json), ["locals.nodes"]);
+        let data = r#"{ "web01": { "ip": "10.0.0.5" } }"#;
+        assert_eq!(paths(data, Notation::Json), [""]);
     }
 }
