@@ -59,6 +59,13 @@ impl ChangeSet {
             .is_some_and(|change| change.after.is_some())
     }
 
+    /// Returns whether a file is removed.
+    pub(crate) fn removes(&self, path: &str) -> bool {
+        self.0
+            .get(path)
+            .is_some_and(|change| change.after.is_none())
+    }
+
     /// Adds the edit of a text file.
     pub(crate) fn add_edit(&mut self, path: &str, before: &str, after: String) {
         let before = before.to_owned().into_bytes();

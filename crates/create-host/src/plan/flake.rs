@@ -6,7 +6,11 @@ use zts_infra_edit::{
     nix::{self, Discovery, FleetFiles, NewHost, Origin},
 };
 
-use super::{host_place::WithFiles, identity::is_in_flake, sources::Sources};
+use super::{
+    host_place::{WithFiles, WithoutRemoved},
+    identity::is_in_flake,
+    sources::Sources,
+};
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
@@ -213,12 +217,13 @@ pub(super) fn remove_entry(
         return Ok(());
     }
     let files = &sources.tree;
-    let edits = nix::remove_host(files, settings.paths.flake.as_str(), name.as_str())
+    let rest = WithoutRemoved {
+        below: files,
+        changes,
+    };
+    let edits = nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str())
         .map_err(|failure| edit_failure(&failure.file, &failure.error))?;
     for edit in edits {
-        if changes.has(&edit.path) {
-            continue; // the file is the host's, and is removed
-        }
         let before = files.read(&edit.path).unwrap_or_default();
         changes.add_edit(&edit.path, &before, edit.text);
     }

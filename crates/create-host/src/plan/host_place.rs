@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use zts_infra_edit::nix::{self, Addition, Discovery, FleetFiles, NewHost, Origin};
 
+use crate::change::ChangeSet;
+
 use super::host_paths::{
     MARK, collect_paths, ends_with, hosts_by_folder, is_host_folder, is_nix, is_of_users,
     relative_paths, rename, rename_path, resolve,
@@ -88,6 +90,27 @@ struct Pattern {
     path: String,
     /// The hosts that have such a file.
     hosts: Vec<String>,
+}
+
+/// A fleet without the files that a plan removes.
+pub(super) struct WithoutRemoved<'a> {
+    pub(super) below: &'a dyn FleetFiles,
+    pub(super) changes: &'a ChangeSet,
+}
+
+impl FleetFiles for WithoutRemoved<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        self.below
+            .read(path)
+            .filter(|_| !self.changes.removes(path))
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let mut names = self.below.list(folder);
+        let path = |name: &String| format!("{folder}/{name}");
+        names.retain(|name| !self.changes.removes(path(name).trim_start_matches('/')));
+        names
+    }
 }
 
 /// A fleet with more files.

@@ -100,6 +100,12 @@ impl Removal<'_> {
         let entry = &self.place.text[node_range(&self.host.entry)];
         [true, false].into_iter().any(|has_value| {
             let set = rest.choose_set(has_value);
+            let first = rest.first_host_set.as_ref().map(|first| &first.container);
+            let container = set.map(|set| &set.container).or(first);
+            let root = container.and_then(|container| container.ancestors().last());
+            if root.is_none_or(|root| root.text() != result) {
+                return false; // the place for a host is in another file
+            }
             let again = choose_insertion(result, rest, set, &self.host.name);
             again.is_some_and(|again| again.insertion.insert(result, entry) == self.place.text)
         })
