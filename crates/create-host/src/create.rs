@@ -33,7 +33,7 @@ pub(crate) fn create_host(
     let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
     let plan = plan_host(job, address, delivery.is_some(), &sources)?;
     let delivery = choose_delivery(job, delivery, &plan)?;
-    warn_of_gateway(job, &plan, report);
+    warn_of_gateway(job, &plan, &sources, report);
     let surveyed = survey_openbao(job, report, |backend| {
         survey_host(job, backend, &plan, delivery.as_ref())
     })?;
@@ -265,12 +265,15 @@ fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> R
     ))
 }
 
-fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, report: &mut Report) {
-    let gateway = job.fleet.settings.network.gateway.address();
+/// Warns of a gateway that the host cannot reach, if its files or entries name the gateway.
+fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report: &mut Report) {
+    let settings = &job.fleet.settings;
+    let gateway = settings.network.gateway.address();
     let (Some(address), Some(gateway)) = (plan.address, gateway) else {
         return;
     };
-    if !plan.changes.is_empty() && !address.is_in_network_with(gateway) {
+    let is_written = !plan.changes.is_empty() && sources.mention_gateway(settings);
+    if is_written && !address.is_in_network_with(gateway) {
         report.warn(format!(
             "the gateway `{gateway}` is not in the network of `{address}`: check `gateway` under `[network]` in `fleet.toml`"
         ));

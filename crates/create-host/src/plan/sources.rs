@@ -49,6 +49,16 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// Returns whether the template or a text of the settings has the placeholder of the gateway.
+    pub(crate) fn mention_gateway(&self, settings: &Settings) -> bool {
+        let mut files = self.template.values();
+        let entry = settings.text.flake_entry.as_ref();
+        let in_template = files.any(|file| String::from_utf8_lossy(file).contains("@gateway@"));
+        in_template
+            || entry.is_some_and(|entry| entry.as_str().contains("{gateway}"))
+            || settings.text.vm_entry.as_str().contains("{gateway}")
+    }
+
     /// Reads the files for the creation of a host.
     pub(crate) fn read(fleet: &Fleet, name: &HostName) -> Result<Self, Failure> {
         let (tree, paths) = (&fleet.tree, &fleet.settings.paths);

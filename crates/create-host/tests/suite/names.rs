@@ -249,3 +249,15 @@ fn a_gateway_out_of_reach_is_a_warning() {
     next: `git add hosts/web01`, because a flake sees only files that git tracks
     ");
 }
+
+#[test]
+fn a_gateway_that_no_file_gets_is_no_warning() {
+    let site = site();
+    let file = "hosts/template/networking.nix";
+    let text = site.fleet.read(file);
+    assert!(text.contains("@gateway@"), "{text}");
+    site.fleet
+        .write(file, &text.replace("@gateway@", "10.9.0.1"));
+    let output = files_of(&site, "web01", "10.9.0.11/24");
+    assert!(!output.stderr.contains("warning"), "{output}");
+}
