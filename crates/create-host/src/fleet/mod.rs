@@ -17,7 +17,7 @@ use zts_secure_fs::{Lock, LockKind};
 pub(crate) use settings::{SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 
-use crate::failure::file_failure;
+use crate::{failure::file_failure, git};
 
 /// A fleet with valid settings.
 #[derive(Debug)]
@@ -82,8 +82,38 @@ fn nearest_folder() -> Result<PathBuf, Failure> {
             "there is no fleet in `{}` or above: no `{SETTINGS_FILE}` and no `flake.nix`",
             current.display()
         ))
-        .hint("change to the folder of the fleet, or give it with `--repo`")
+        .hint(match repository_fleet(&current) {
+            Some(below) => {
+                let below = below.strip_prefix(&current).unwrap_or(&below);
+                format!("give the folder of the fleet: `--repo {}`", below.display())
+            }
+            None => "change to the folder of the fleet, or give it with `--repo`".to_owned(),
+        })
     })
+}
+
+/// The depth to which a fleet is searched for, to name it in a message.
+const MAX_DEPTH: usize = 3;
+
+/// Finds a fleet below a folder of a git repository.
+fn repository_fleet(folder: &Path) -> Option<PathBuf> {
+    git::is_repository(folder)
+        .then(|| fleet_below(folder, MAX_DEPTH))
+        .flatten()
+}
+
+/// Finds a fleet below a folder.
+fn fleet_below(folder: &Path, depth: usize) -> Option<PathBuf> {
+    let entries = folder.read_dir().ok()?.flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    let near = folders.iter().find(|folder| is_fleet(folder)).cloned();
+    let deeper = |folder: &PathBuf| fleet_below(folder, depth - 1);
+    near.or_else(|| folders.iter().filter(|_| depth > 1).find_map(deeper))
 }
 
 fn is_fleet(folder: &Path) -> bool {
