@@ -116,13 +116,18 @@ fn learn(source: &str, _place: &MapPlace, host: &str, _value: &str) -> Result<St
         module: &format!("hosts/{host}"),
     };
     let added = nix::add_host(&files, "flake.nix", &host).map_err(|error| error.error)?;
-    if added.origin == Origin::Existing {
+    if added.origin == Origin::Existing || files.0.contains_key("origin") {
+        assert_eq!(added.edits, []); // a second run
         return Ok(source.to_owned());
     }
-    let mut result = files.with(added.edit.into_iter().collect());
+    let mut result = files.with(added.edits);
     let removed = nix::remove_host(&result, "flake.nix", host.name).unwrap();
-    assert_eq!(result.with(removed).render(), files.render());
-    let origin = format!("{:?}\n", added.origin);
+    assert_eq!(result.with(removed.edits).render(), files.render());
+    let mut origin = format!("{:?}\n", added.origin);
+    if !added.by_hand.is_empty() {
+        let line = ["by hand: ", &added.by_hand.join(" "), "\n"];
+        origin.push_str(&line.concat());
+    }
     result.0.insert("origin".to_owned(), origin);
     Ok(result.render())
 }

@@ -105,7 +105,7 @@ pub(crate) fn plan_creation(
         changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
     }
     let is_created = add_host_files(&host, &mut changes)?;
-    let notes = edit_flake(&host, &mut changes)?.into_iter().collect();
+    let notes = edit_flake(&host, &mut changes)?;
     let access = host_access(name, address, settings);
     if !request.skips_openbao {
         add_generated(&access, sources, settings, &mut changes)?;
@@ -316,7 +316,7 @@ fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, F
 }
 
 /// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
-fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Option<String>, Failure> {
+fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Vec<String>, Failure> {
     let entry = Entry {
         name: host.name,
         address: host.address,
@@ -324,7 +324,7 @@ fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Option<Stri
         is_known: host.is_known,
     };
     match add_entry(&entry, host.sources, host.settings, changes) {
-        Ok(note) => Ok(note),
+        Ok(notes) => Ok(notes),
         Err(EntryFailure::InUse(place)) => Err(in_use(host, &place)),
         Err(EntryFailure::Other(failure)) => Err(failure),
     }

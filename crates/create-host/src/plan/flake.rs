@@ -3,7 +3,7 @@
 use zts_cli::Failure;
 use zts_infra_edit::{
     Error, FileError,
-    nix::{self, Discovery, FleetFiles, NewHost, Origin},
+    nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement},
 };
 
 use super::{
@@ -41,24 +41,25 @@ impl From<Failure> for EntryFailure {
     }
 }
 
-/// Adds the host to the flake. Returns a note of what its entry was learnt from.
+/// Adds the host to the flake. Returns notes of what its entry was learnt from, and of the places
+/// that are left.
 pub(super) fn add_entry(
     entry: &Entry<'_>,
     sources: &Sources,
     settings: &Settings,
     changes: &mut ChangeSet,
-) -> Result<Option<String>, EntryFailure> {
+) -> Result<Vec<String>, EntryFailure> {
     if sources.flake.is_none() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let (name, flake) = (entry.name.as_str(), settings.paths.flake.as_str());
     let files = &sources.tree;
     // for a flake that cannot be read, the edit fails with the lines to add
     if entry.is_known && is_in_flake(entry.name, sources, settings) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     if let Some(note) = is_found_by_files(name, flake, sources) {
-        return Ok(Some(note));
+        return Ok(vec![note]);
     }
     let given = settings.text.flake_entry.as_ref().map(|text| {
         Placeholders::BRACES.fill(text.as_str(), entry.values, |servers| quote(servers, " "))
@@ -72,24 +73,43 @@ pub(super) fn add_entry(
     };
     let added = nix::add_host(files, flake, &host).map_err(explain_failure)?;
     if let Origin::Discovered(discovery) = &added.origin {
-        return Ok(Some(check_discovery(
-            discovery, entry.name, sources, settings, changes,
-        )?));
+        let note = check_discovery(discovery, entry.name, sources, settings, changes)?;
+        let mut notes = describe_placement(&added, name, flake);
+        notes.push(note);
+        for edit in added.edits {
+            let before = files.read(&edit.path).unwrap_or_default();
+            changes.add_edit(&edit.path, &before, edit.text);
+        }
+        return Ok(notes);
     }
-    let Some(edit) = added.edit else {
-        return Ok(None);
-    };
-    let before = files.read(&edit.path).unwrap_or_default();
-    if let (Some(text), Origin::Given) = (&given, &added.origin) {
-        check_function(text, &before, &edit.path, entry.name)?;
+    let notes = describe_placement(&added, name, flake);
+    for edit in added.edits {
+        let before = files.read(&edit.path).unwrap_or_default();
+        if let (Some(text), Origin::Given) = (&given, &added.origin) {
+            check_function(text, &before, &edit.path, entry.name)?;
+        }
+        changes.add_edit(&edit.path, &before, edit.text);
     }
-    changes.add_edit(&edit.path, &before, edit.text);
-    let place = format!("the entry of `{name}` in `{}`", edit.path);
-    Ok(match added.origin {
-        Origin::Learnt(like) => Some(format!("{place} has the form of the entry of `{like}`")),
-        Origin::First => Some(format!("{place} is the first one")),
-        Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => None,
-    })
+    Ok(notes)
+}
+
+/// Describes what was learnt, and what is left to do by hand.
+fn describe_placement(added: &Placement, name: &str, flake: &str) -> Vec<String> {
+    let by_hand = added.by_hand.iter().map(|output| {
+        format!(
+            "`{output}` in `{flake}` has other hosts: add `{name}` by hand if it is deployed in that way"
+        )
+    });
+    let mut notes: Vec<String> = by_hand.collect();
+    let place = format!("the entry of `{name}` in `{}`", added.file);
+    match &added.origin {
+        Origin::Learnt(like) => {
+            notes.push(format!("{place} has the form of the entry of `{like}`"));
+        }
+        Origin::First => notes.push(format!("{place} is the first one")),
+        Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => {}
+    }
+    notes
 }
 
 /// The projects that read all files of a folder, whatever their names.
@@ -221,9 +241,9 @@ pub(super) fn remove_entry(
         below: files,
         changes,
     };
-    let edits = nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str())
+    let removed = nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str())
         .map_err(|failure| edit_failure(&failure.file, &failure.error))?;
-    for edit in edits {
+    for edit in removed.edits {
         let before = files.read(&edit.path).unwrap_or_default();
         changes.add_edit(&edit.path, &before, edit.text);
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use zts_infra_edit::nix::{self, Addition, Discovery, FleetFiles, NewHost, Origin};
+use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
 use crate::change::ChangeSet;
 
@@ -55,7 +55,7 @@ pub(super) fn learn_files(
 }
 
 /// Returns whether a flake reads all files of a folder, so that their names say nothing of hosts.
-fn is_found_in_tree(added: &Addition) -> bool {
+fn is_found_in_tree(added: &Placement) -> bool {
     match &added.origin {
         Origin::Discovered(Discovery { reader, .. }) => reader.ends_with("import-tree"),
         _ => false,
@@ -63,7 +63,7 @@ fn is_found_in_tree(added: &Addition) -> bool {
 }
 
 /// Returns the files that the entry of a host names, or that the flake finds it by.
-fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Addition) -> Vec<String> {
+fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placement) -> Vec<String> {
     match &added.origin {
         Origin::Discovered(discovery) => vec![discovery.file.replace(MARK, name)],
         Origin::Existing => {
@@ -72,8 +72,8 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Addition
             named
         }
         Origin::Given | Origin::Name | Origin::Learnt(_) | Origin::First => {
-            let place = added.edit.as_ref().map_or(flake, |edit| edit.path.as_str());
-            named_files(&added.value, place, name)
+            let place = Some(added.file.as_str()).filter(|file| !file.is_empty());
+            named_files(&added.value, place.unwrap_or(flake), name)
         }
     }
 }

@@ -247,7 +247,7 @@ fn a_removed_host_that_the_flake_still_names_is_a_warning() {
     site.create_files().succeed();
     let flake = site.fleet.read("flake.nix").replace(
         "nixosConfigurations = {",
-        "deploy.nodes.web01.hostname = \"10.0.0.11\";\n          nixosConfigurations = {",
+        "monitoring.targets.web01.hostname = \"10.0.0.11\";\n          nixosConfigurations = {",
     );
     site.fleet.write("flake.nix", &flake);
     let output = site.create_files().args(["--remove"]).succeed();

@@ -24,6 +24,8 @@ pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
     /// The address with its prefix length.
     pub(super) address: Option<&'a str>,
+    /// The path of its configuration, as the file of the entry names it.
+    pub(super) module: &'a str,
 }
 
 /// Returns the tokens of a value without blanks and comments, with a mark for the host's name.
@@ -158,13 +160,9 @@ pub(super) fn parse_ip(text: &str) -> Option<IpAddr> {
     text.split('/').next()?.parse().ok()
 }
 
-/// Returns the host's own address as a string of Nix, in the notation of `like`.
-pub(super) fn own_address(like: &str, address: Option<&str>) -> Option<String> {
-    parse_ip(like)?;
+/// Returns the host's own address, with or without its prefix length.
+pub(super) fn own_address(has_length: bool, address: Option<&str>) -> Option<String> {
     let address = address?;
     let plain = address.split('/').next()?;
-    Some(format!(
-        "\"{}\"",
-        if like.contains('/') { address } else { plain }
-    ))
+    Some(if has_length { address } else { plain }.to_owned())
 }

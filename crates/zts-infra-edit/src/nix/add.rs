@@ -1,25 +1,25 @@
 //! Adds a host to an output of a flake.
 
+use std::rc::Rc;
+
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::abstraction::Wanted;
+use super::abstraction::{Wanted, rename_segments};
 use super::discovery::{Discovery, find_discovery};
-use super::expression::literal_string;
-use super::files::{FleetFiles, SourceFile, Sources};
+use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::insertion::{HostInsertion, choose_insertion};
-use super::learn::learn_value;
-use super::locate::{CONFIGURATIONS, locate_hosts};
+use super::learn::{Sibling, learn_value};
+use super::locate::CONFIGURATIONS;
 use super::name::format_name;
-use super::parse::{
-    cast, node_range, parse_source, significant_tokens, sole_expression, string_ranges,
-};
-use super::plain::plain_value;
-use super::search::Context;
-use super::siblings::find_siblings;
+use super::new_value::NewValue;
+use super::output::search_output;
+use super::parse::{cast, node_range};
+use super::plain::{plain_value, relative_path};
+use super::siblings::{find_siblings, unify_tails};
 use super::unsupported::cannot_add;
-use crate::error::{Error, FileError, Language, Position};
+use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
 
 /// A host to add, and its value.
@@ -61,15 +61,15 @@ pub struct FileEdit {
     pub text: String,
 }
 
-/// The result of an addition.
+/// The result of an addition to one output.
 #[derive(Clone, Debug)]
-pub struct Addition {
+pub(super) struct Addition {
     /// The edit; `None` if the host exists.
-    pub edit: Option<FileEdit>,
-    /// The text of the entry's value.
-    pub value: String,
+    pub(super) edit: Option<FileEdit>,
+    /// The text of the value.
+    pub(super) value: String,
     /// The origin of the value.
-    pub origin: Origin,
+    pub(super) origin: Origin,
 }
 
 /// Locates the hosts in the output at the path `output`.
@@ -77,7 +77,7 @@ pub(super) fn open_output(
     sources: &Sources<'_>,
     flake: &str,
     output: &[&str],
-) -> Result<(std::rc::Rc<SourceFile>, FlakeHosts), FileError> {
+) -> Result<(Rc<SourceFile>, FlakeHosts), FileError> {
     let opened = sources.open(flake).unwrap_or_else(|| {
         let entry = "the file".to_owned();
         Err(Error::Missing { entry })
@@ -86,7 +86,7 @@ pub(super) fn open_output(
         file: flake.to_owned(),
         error,
     })?;
-    let found = locate_hosts(&file, output, Context::new(sources));
+    let found = search_output(sources, &file, output);
     Ok((file, found))
 }
 
@@ -114,18 +114,16 @@ pub(super) fn add_to_output(
 ) -> Result<Addition, FileError> {
     let sources = Sources::new(files);
     let (file, found) = open_output(&sources, flake, output)?;
-    let in_file = |node: &SyntaxNode| sources.file_of(node).unwrap_or_else(|| file.clone());
+    let target = Target {
+        sources: &sources,
+        flake: &file,
+        output,
+        host,
+    };
     let given = host.value.map(|text| NewValue::parse(host.name, text));
     let given = given.transpose().map_err(|error| at(&file, error))?;
     if let Some(existing) = found.find_host(host.name) {
-        let place = in_file(&existing.entry);
-        let learnt = || {
-            let mut others = found.clone();
-            others.hosts.retain(|other| other.name != host.name);
-            choose_value(&sources, &file, &place, &others, output, host).map(|(value, _)| value)
-        };
-        let expected = given.map_or_else(learnt, Ok);
-        return check_existing(existing, expected.ok().as_ref(), &place, output, host);
+        return target.check_existing(&found, existing, given);
     }
     if let Some(discovery) = discover(&sources, &file, output, &found) {
         return Ok(Addition {
@@ -135,37 +133,166 @@ pub(super) fn add_to_output(
         });
     }
     let set = found.choose_set(given.is_some());
-    let place = set.map_or_else(|| file.clone(), |set| in_file(&set.container));
+    let place = set.map_or_else(|| file.clone(), |set| target.file_of(&set.container));
+    if let Some(error) = set.and_then(|set| file_of_one_host(&found, set, &place, host.name)) {
+        return Err(at(&place, error));
+    }
     let (value, origin) = match given {
         Some(_) if set.is_some_and(|set| has_only_names(&found, set)) => {
             name_in_list(&place, host)?
         }
         Some(value) => (value, Origin::Given),
-        None => choose_value(&sources, &file, &place, &found, output, host)?,
+        None => target.choose_value(&found, &place)?,
     };
-    let refused = || {
-        let node = found.obstacles.first().map(|obstacle| &obstacle.node);
-        let place = node.map_or_else(|| file.clone(), in_file);
-        at(
-            &place,
-            cannot_add(&place.text, &found, output, host.name, &value.text),
-        )
-    };
-    let insertion = choose_insertion(&place.text, &found, set, host.name).ok_or_else(refused)?;
-    let is_list = set.is_some_and(|set| set.kind == SetKind::List);
-    let text = insert_value(&place.text, is_list, host.name, &value, &insertion);
-    let edit = FileEdit {
-        path: place.path.clone(),
-        text,
-    };
-    verify_result(files, flake, output, host, &value, set, &edit)
-        .then_some(())
-        .ok_or_else(refused)?;
+    let edit = target.insert(&found, set, &place, &value)?;
     Ok(Addition {
         edit: Some(edit),
         value: value.text,
         origin,
     })
+}
+
+/// The output that a host is added to.
+struct Target<'a> {
+    sources: &'a Sources<'a>,
+    flake: &'a Rc<SourceFile>,
+    output: &'a [&'a str],
+    host: &'a NewHost<'a>,
+}
+
+impl Target<'_> {
+    fn file_of(&self, node: &SyntaxNode) -> Rc<SourceFile> {
+        let file = self.sources.file_of(node);
+        file.unwrap_or_else(|| Rc::clone(self.flake))
+    }
+
+    /// Accepts an existing host whose value is the given one, or the one that would be learnt.
+    fn check_existing(
+        &self,
+        found: &FlakeHosts,
+        existing: &HostEntry,
+        given: Option<NewValue>,
+    ) -> Result<Addition, FileError> {
+        let place = self.file_of(&existing.entry);
+        let learnt = || {
+            let mut others = found.clone();
+            others.hosts.retain(|other| other.name != self.host.name);
+            let value = self.choose_value(&others, &place);
+            value.ok().map(|(value, _)| value)
+        };
+        let expected = given.or_else(learnt);
+        let is_name = cast::<ast::Str>(&existing.entry).is_some();
+        if is_name || expected.is_some_and(|value| value.is_value_of(existing)) {
+            return Ok(Addition {
+                edit: None,
+                value: existing
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, ToString::to_string),
+                origin: Origin::Existing,
+            });
+        }
+        let error = Error::Exists {
+            entry: format!("`{}` in `{}`", self.host.name, self.output.join(".")),
+            position: Position::at(&place.text, node_range(&existing.attribute).start),
+        };
+        Err(at(&place, error))
+    }
+
+    /// Inserts the host in the file `place`, and checks the result.
+    fn insert(
+        &self,
+        found: &FlakeHosts,
+        set: Option<&HostSet>,
+        place: &SourceFile,
+        value: &NewValue,
+    ) -> Result<FileEdit, FileError> {
+        let name = self.host.name;
+        let edit = choose_insertion(&place.text, found, set, name).map(|insertion| {
+            let is_list = set.is_some_and(|set| set.kind == SetKind::List);
+            FileEdit {
+                path: place.path.clone(),
+                text: insert_value(&place.text, is_list, name, value, &insertion),
+            }
+        });
+        edit.filter(|edit| self.is_valid(edit, value))
+            .ok_or_else(|| {
+                let node = found.obstacles.first().map(|obstacle| &obstacle.node);
+                let place = node.map_or_else(|| Rc::clone(self.flake), |node| self.file_of(node));
+                let error = cannot_add(&place.text, found, self.output, name, &value.text);
+                at(&place, error)
+            })
+    }
+
+    /// Returns whether the result parses, and the host has its value.
+    fn is_valid(&self, edit: &FileEdit, value: &NewValue) -> bool {
+        let edits = [(edit.path.clone(), edit.text.clone())].into();
+        let overlay = Overlay {
+            below: self.sources.files,
+            edits,
+        };
+        let sources = Sources::new(&overlay);
+        open_output(&sources, &self.flake.path, self.output).is_ok_and(|(_, found)| {
+            let host = found.find_host(self.host.name);
+            host.is_some_and(|host| value.is_value_of(host))
+        })
+    }
+
+    /// Learns the value from the other hosts, or makes that of a first host.
+    fn choose_value(
+        &self,
+        found: &FlakeHosts,
+        place: &SourceFile,
+    ) -> Result<(NewValue, Origin), FileError> {
+        let host = self.host;
+        let set = found.choose_set(false);
+        if set.is_some_and(|set| has_only_names(found, set)) {
+            return name_in_list(place, host);
+        }
+        let siblings = unify_tails(find_siblings(self.sources, found, set));
+        if let Some(text) = self.first_value(found, set, &siblings, place) {
+            let value = NewValue::parse(host.name, &text).map_err(|error| at(place, error))?;
+            return Ok((value, Origin::First));
+        }
+        let wanted = Wanted {
+            name: host.name,
+            address: host.address,
+            module: &relative_path(&place.path, host.module),
+        };
+        let node = set.map_or(&place.root, |set| &set.container);
+        let lesson = learn_value(&siblings, wanted).map_err(|candidates| {
+            let error = Error::Individual {
+                set: self.output.join("."),
+                position: Position::at(&place.text, node_range(node).start),
+                candidates,
+            };
+            at(place, error)
+        })?;
+        let mut value =
+            NewValue::parse(host.name, &lesson.text).map_err(|error| at(place, error))?;
+        let tail = siblings.first().map(|one| one.tail.clone());
+        value.tail = tail.unwrap_or_default();
+        Ok((value, Origin::Learnt(lesson.like)))
+    }
+
+    /// Returns the value of a first host, or an example for hosts that cannot be edited.
+    fn first_value(
+        &self,
+        found: &FlakeHosts,
+        set: Option<&HostSet>,
+        siblings: &[Sibling],
+        place: &SourceFile,
+    ) -> Option<String> {
+        let plain = || plain_value(self.flake, place, self.host.module);
+        if set.is_none() && !found.obstacles.is_empty() {
+            return Some(plain().unwrap_or_else(|| "nixpkgs.lib.nixosSystem { }".to_owned()));
+        }
+        let is_argument = set.is_some_and(|set| set.is_argument);
+        if !siblings.is_empty() || self.output != [CONFIGURATIONS] || is_argument {
+            return None;
+        }
+        plain()
+    }
 }
 
 fn at(file: &SourceFile, error: Error) -> FileError {
@@ -175,72 +302,31 @@ fn at(file: &SourceFile, error: Error) -> FileError {
     }
 }
 
-/// Accepts an existing host whose value is the expected one.
-fn check_existing(
-    existing: &HostEntry,
-    expected: Option<&NewValue>,
-    place: &SourceFile,
-    output: &[&str],
-    host: &NewHost<'_>,
-) -> Result<Addition, FileError> {
-    let is_name = cast::<ast::Str>(&existing.entry).is_some();
-    let tokens = existing.value.as_ref().map(significant_tokens);
-    if is_name || (tokens.is_some() && tokens.as_ref() == expected.map(|value| &value.tokens)) {
-        return Ok(Addition {
-            edit: None,
-            value: existing
-                .value
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string),
-            origin: Origin::Existing,
-        });
-    }
-    let error = Error::Exists {
-        entry: format!("`{}` in `{}`", host.name, output.join(".")),
-        position: Position::at(&place.text, node_range(&existing.attribute).start),
-    };
-    Err(at(place, error))
-}
-
-/// Learns the value from the other hosts, or makes that of a first host.
-fn choose_value(
-    sources: &Sources<'_>,
-    flake: &SourceFile,
-    place: &SourceFile,
+/// Returns the error for a set in a file that is another host's alone.
+fn file_of_one_host(
     found: &FlakeHosts,
-    output: &[&str],
-    host: &NewHost<'_>,
-) -> Result<(NewValue, Origin), FileError> {
-    let set = found.choose_set(false);
-    if set.is_some_and(|set| has_only_names(found, set)) {
-        return name_in_list(place, host);
+    set: &HostSet,
+    place: &SourceFile,
+    name: &str,
+) -> Option<Error> {
+    let mut hosts = found
+        .hosts
+        .iter()
+        .filter(|host| host.container == set.container);
+    let (only, rest) = (hosts.next()?, hosts.next());
+    let own = rename_segments(&place.path, &only.name, name);
+    if rest.is_some() || own == place.path {
+        return None;
     }
-    let siblings = find_siblings(sources, found, set);
-    let new = |text: &str| NewValue::parse(host.name, text).map_err(|error| at(place, error));
-    if set.is_none() && !found.obstacles.is_empty() {
-        let text = plain_value(flake, place, host.module);
-        let text = text.unwrap_or_else(|| "nixpkgs.lib.nixosSystem { }".to_owned());
-        return Ok((new(&text)?, Origin::First));
-    }
-    let wanted = Wanted {
-        name: host.name,
-        address: host.address,
-    };
-    let is_first = siblings.is_empty() && !set.is_some_and(|set| set.is_argument);
-    let plain = is_first.then(|| plain_value(flake, place, host.module));
-    if let Some(text) = plain.flatten() {
-        return Ok((new(&text)?, Origin::First));
-    }
-    let node = set.map_or(&place.root, |set| &set.container);
-    let lesson = learn_value(&siblings, wanted).map_err(|candidates| {
-        let error = Error::Individual {
-            set: output.join("."),
-            position: Position::at(&place.text, node_range(node).start),
-            candidates,
-        };
-        at(place, error)
-    })?;
-    Ok((new(&lesson.text)?, Origin::Learnt(lesson.like)))
+    let position = Position::at(&place.text, node_range(&only.entry).start);
+    Some(Error::Unsupported {
+        problem: format!("cannot add `{name}` here: each host has a file of its own"),
+        position,
+        manual_edit: ManualEdit::Other(format!(
+            "write `{own}` by hand like `{}`, with the files beside it",
+            place.path
+        )),
+    })
 }
 
 fn insert_value(
@@ -260,11 +346,8 @@ fn insert_value(
     let entry = if is_list {
         text
     } else {
-        format!(
-            "{}{} = {text};",
-            place.prefix,
-            format_name(name, place.quoted)
-        )
+        let name = format_name(name, place.quoted);
+        format!("{}{name}{} = {text};", place.prefix, value.tail)
     };
     insertion.insert(source, &entry)
 }
@@ -282,63 +365,4 @@ fn name_in_list(place: &SourceFile, host: &NewHost<'_>) -> Result<(NewValue, Ori
     let name = format_name(host.name, true);
     let value = NewValue::parse(host.name, &name).map_err(|error| at(place, error))?;
     Ok((value, Origin::Name))
-}
-
-/// A parsed value of a new host.
-pub(super) struct NewValue {
-    text: String,
-    tokens: Vec<String>,
-    strings: Vec<std::ops::Range<usize>>,
-}
-
-impl NewValue {
-    fn parse(host: &str, text: &str) -> Result<Self, Error> {
-        let invalid = |message: String| Error::Invalid {
-            value: format!("the flake entry of `{host}`"),
-            language: Language::Nix,
-            message,
-        };
-        let text = text.trim();
-        let root = parse_source(text).map_err(|error| invalid(error.message_without_language()))?;
-        let expression = sole_expression(&root, text)
-            .ok_or_else(|| invalid("it begins or ends with a comment".to_owned()))?;
-        Ok(Self {
-            text: text.to_owned(),
-            tokens: significant_tokens(&expression),
-            strings: string_ranges(&expression),
-        })
-    }
-}
-
-/// Returns whether the result parses, and the host has its value.
-fn verify_result(
-    files: &dyn FleetFiles,
-    flake: &str,
-    output: &[&str],
-    host: &NewHost<'_>,
-    value: &NewValue,
-    set: Option<&HostSet>,
-    edit: &FileEdit,
-) -> bool {
-    let edits = [(edit.path.clone(), edit.text.clone())].into();
-    let overlay = super::files::Overlay {
-        below: files,
-        edits,
-    };
-    let sources = Sources::new(&overlay);
-    let Ok((_, found)) = open_output(&sources, flake, output) else {
-        return false;
-    };
-    let Some(host) = found.find_host(host.name) else {
-        return false;
-    };
-    let is_value = |node: &SyntaxNode| significant_tokens(node) == value.tokens;
-    let is_name = || {
-        let string = cast::<ast::Str>(&host.entry);
-        string.and_then(|string| literal_string(&string)).is_some()
-    };
-    host.value.as_ref().map_or_else(
-        || set.is_some_and(|set| set.kind == SetKind::List) && is_name(),
-        is_value,
-    )
 }

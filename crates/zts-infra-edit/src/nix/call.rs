@@ -84,7 +84,10 @@ fn argument_of_helper(argument: &ast::Expr) -> Option<HostsArgument> {
     let inner = inner_expression(argument);
     match &inner {
         ast::Expr::AttrSet(set) => match named_hosts(set) {
-            Some(hosts) => Some(HostsArgument::Set(hosts)),
+            Some(hosts) => Some(match inner_expression(&hosts) {
+                ast::Expr::List(_) => HostsArgument::List(hosts),
+                _ => HostsArgument::Set(hosts),
+            }),
             None => looks_like_hosts(set).then(|| HostsArgument::Set(argument.clone())),
         },
         ast::Expr::List(list) if lists_hosts(list) => Some(HostsArgument::List(argument.clone())),
@@ -107,16 +110,22 @@ fn argument_of_helper(argument: &ast::Expr) -> Option<HostsArgument> {
 
 /// Returns the value of `hosts` and the like in the settings of a function.
 fn named_hosts(set: &ast::AttrSet) -> Option<ast::Expr> {
+    const LISTS: [&str; 3] = ["names", "hostNames", "hostnames"];
     set.attrpath_values().find_map(|entry| {
         let mut attributes = entry.attrpath()?.attrs();
         let (first, rest) = (attributes.next()?, attributes.next());
-        let is_hosts = is_name_of_hosts(&attribute_name(&first)?) && rest.is_none();
-        let value = entry.value().filter(|_| is_hosts)?;
-        matches!(
-            inner_expression(&value),
-            ast::Expr::AttrSet(_) | ast::Expr::Apply(_) | ast::Expr::Ident(_)
-        )
-        .then_some(value)
+        let name = attribute_name(&first)?;
+        let value = entry.value().filter(|_| rest.is_none())?;
+        let has_hosts = match inner_expression(&value) {
+            ast::Expr::AttrSet(_) | ast::Expr::Apply(_) | ast::Expr::Ident(_) => {
+                is_name_of_hosts(&name)
+            }
+            ast::Expr::List(list) => {
+                (is_name_of_hosts(&name) || LISTS.contains(&name.as_str())) && lists_hosts(&list)
+            }
+            _ => false,
+        };
+        has_hosts.then_some(value)
     })
 }
 
@@ -207,18 +216,21 @@ pub(super) fn element_name(element: &ast::Expr) -> Option<(String, ast::Str)> {
                 _ => None,
             }
         })?,
-        ast::Expr::Apply(call) => {
-            call_parts(&call)
-                .1
-                .into_iter()
-                .find_map(|argument| match argument {
-                    ast::Expr::Str(string) => Some(string),
-                    _ => None,
-                })?
-        }
+        ast::Expr::Apply(call) => first_name(&call)?,
         _ => return None,
     };
     Some((literal_string(&string)?, string))
+}
+
+/// Returns the first string of a call that is not a system.
+fn first_name(call: &ast::Apply) -> Option<ast::Str> {
+    let is_name = |string: &ast::Str| !literal_string(string).is_some_and(|text| is_system(&text));
+    let arguments = call_parts(call).1.into_iter();
+    let mut strings = arguments.filter_map(|argument| match argument {
+        ast::Expr::Str(string) => Some(string),
+        _ => None,
+    });
+    strings.find(is_name)
 }
 
 /// Returns whether a text is a system such as `x86_64-linux`.

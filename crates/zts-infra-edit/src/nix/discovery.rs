@@ -214,6 +214,13 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
             hosts,
         })
     };
+    // the argument of `pipe`
+    if let Some(path) = cast::<ast::PathRel>(node) {
+        let call = node
+            .ancestors()
+            .find_map(|node| cast::<ast::Apply>(&node))?;
+        return discover(&call, &ast::Expr::PathRel(path));
+    }
     let read = |call: ast::Apply| discover(&call, &reading_argument(&call)?);
     calls(node)
         .find_map(read)

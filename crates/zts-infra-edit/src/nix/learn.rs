@@ -9,7 +9,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{
-    Replacement, Wanted, abstract_tokens, own_address, parse_ip, render_node,
+    MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, rename_segments, render_node,
 };
 use super::expression::literal_string;
 use super::merge::{Merge, Peer};
@@ -20,6 +20,8 @@ use super::parse::{cast, node_range, parse_source};
 pub(super) struct Sibling {
     pub(super) name: String,
     pub(super) value: SyntaxNode,
+    /// The path between the name and the value: empty, or such as `.modules`.
+    pub(super) tail: String,
     /// The indentation of the entry.
     pub(super) indent: String,
 }
@@ -96,12 +98,14 @@ fn learn_alone(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Lesson> {
             continue;
         }
         let node = super::parse::untyped(&string);
-        let own = own_address(&text, wanted.address).filter(|_| is_address_of_host(&node))?;
+        parse_ip(&text).filter(|_| is_address_of_host(&node))?;
+        let own = own_address(text.contains('/'), wanted.address)?;
         replacements.push(Replacement {
             range: node_range(&node),
-            text: own,
+            text: format!("\"{own}\""),
         });
     }
+    replacements.extend(own_files(sibling, wanted));
     lesson(sibling, &replacements, wanted)
 }
 
@@ -122,6 +126,43 @@ fn render(sibling: &Sibling, replacements: &[Replacement], name: &str) -> String
         (&sibling.name, name),
         &sibling.indent,
     )
+}
+
+/// Returns the replacement of an only host's configuration, in files without its name, by that of
+/// the new host. The host's other files are left out.
+fn own_files(sibling: &Sibling, wanted: Wanted<'_>) -> Vec<Replacement> {
+    const OWN: [&str; 4] = [
+        "configuration.nix",
+        "hardware-configuration.nix",
+        "hardware.nix",
+        "disko.nix",
+    ];
+    let paths: Vec<SyntaxNode> = sibling
+        .value
+        .descendants()
+        .filter(|node| cast::<ast::PathRel>(node).is_some())
+        .collect();
+    let has_name = |node: &SyntaxNode| {
+        let path = node.to_string();
+        rename_segments(&path, &sibling.name, MARK) != path
+    };
+    if paths.iter().any(has_name) {
+        return Vec::new();
+    }
+    let is_own = |node: &&SyntaxNode| {
+        let path = node.to_string();
+        OWN.contains(&path.rsplit('/').next().unwrap_or_default())
+    };
+    let own = paths.iter().filter(is_own).enumerate();
+    own.map(|(index, node)| Replacement {
+        range: node_range(node),
+        text: if index == 0 {
+            wanted.module.to_owned()
+        } else {
+            String::new()
+        },
+    })
+    .collect()
 }
 
 fn is_hardware(text: &str) -> bool {

@@ -6,7 +6,7 @@ use rnix::ast::{self, HasEntry};
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::abstraction::{
-    Replacement, Wanted, abstract_tokens, own_address, parse_ip, render_node,
+    MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, render_node,
 };
 use super::call::is_system;
 use super::expression::literal_string;
@@ -197,18 +197,33 @@ impl<'a> Merge<'a> {
             }
             return true;
         }
-        let own = texts
-            .iter()
-            .all(|text| parse_ip(text).is_some())
-            .then(|| own_address(&texts[0], self.wanted.address))
-            .flatten();
-        let Some(text) = own else { return false };
+        let forms: Option<Vec<(String, bool)>> =
+            texts.iter().map(|text| split_address(text)).collect();
+        let Some((form, has_length)) = forms.and_then(|forms| {
+            let first = forms.first().cloned();
+            first.filter(|first| forms.iter().all(|form| form == first))
+        }) else {
+            return false;
+        };
+        let Some(own) = own_address(has_length, self.wanted.address) else {
+            return false;
+        };
+        let text = format!("\"{}\"", form.replace(MARK, &own));
         self.replacements.push(Replacement {
             range: node_range(&base.node),
             text,
         });
         true
     }
+}
+
+/// Returns a text with a mark for the only address in it, and true for an address with a prefix
+/// length.
+fn split_address(text: &str) -> Option<(String, bool)> {
+    let is_letter = |letter: char| letter.is_ascii_hexdigit() || ".:/".contains(letter);
+    let mut words = text.split(|letter| !is_letter(letter));
+    let address = words.find(|word| parse_ip(word).is_some())?;
+    Some((text.replacen(address, MARK, 1), address.contains('/')))
 }
 
 /// A name in a set.

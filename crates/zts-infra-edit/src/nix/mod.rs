@@ -28,7 +28,10 @@ mod merge;
 mod module;
 mod name;
 mod nesting;
+mod new_value;
+mod output;
 mod parse;
+mod places;
 mod plain;
 mod remove;
 mod scope;
@@ -39,17 +42,17 @@ mod unsupported;
 use rnix::{SyntaxKind, SyntaxNode, ast};
 
 use crate::error::{Error, FileError};
-use add::{add_to_output, discover, open_output};
+use add::{discover, open_output};
 use expression::{first_variable, mentions_name};
-use files::{Overlay, SingleFile, Sources};
-use locate::CONFIGURATIONS;
+use files::{SingleFile, Sources};
 use parse::{cast, parse_source};
-use remove::remove_from_output;
+use places::{displace_host, main_output, place_host};
 use unsupported::cannot_list;
 
-pub use add::{Addition, FileEdit, NewHost, Origin};
+pub use add::{FileEdit, NewHost, Origin};
 pub use discovery::Discovery;
 pub use files::FleetFiles;
+pub use places::{Placement, Removal};
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///
@@ -69,15 +72,16 @@ pub fn check_syntax(source: &str) -> Result<(), Error> {
 ///
 /// [`Error::Parse`]; [`Error::Unsupported`] if all hosts are computed.
 pub fn list_hosts(files: &dyn FleetFiles, flake: &str) -> Result<Vec<String>, FileError> {
+    let output = main_output(files, flake)?;
     let sources = Sources::new(files);
-    let (file, found) = open_output(&sources, flake, &[CONFIGURATIONS])?;
-    if let Some(discovery) = discover(&sources, &file, &[CONFIGURATIONS], &found) {
+    let (file, found) = open_output(&sources, flake, output)?;
+    if let Some(discovery) = discover(&sources, &file, output, &found) {
         return Ok(discovery.hosts);
     }
     if let (true, Some(obstacle)) = (found.sets.is_empty(), found.obstacles.first()) {
         let place = sources.file_of(&obstacle.node).unwrap_or(file);
         return Err(FileError {
-            error: cannot_list(&place.text, &[CONFIGURATIONS], obstacle),
+            error: cannot_list(&place.text, output, obstacle),
             file: place.path.clone(),
         });
     }
@@ -128,7 +132,9 @@ pub fn undefined_function(source: &str, value: &str) -> Result<Option<String>, E
     }))
 }
 
-/// Adds a host to `nixosConfigurations`, in the file of `files` where its hosts are.
+/// Adds a host to `nixosConfigurations`, in the file of `files` where its hosts are, and to the
+/// outputs that have an entry for at least half of the hosts: `deploy.nodes`, the nodes of colmena,
+/// the machines of a clan.
 ///
 /// Sorted hosts stay sorted; otherwise the new one follows the last. Nothing is edited if the host
 /// exists with an equal value, in any layout.
@@ -142,8 +148,8 @@ pub fn add_host(
     files: &dyn FleetFiles,
     flake: &str,
     host: &NewHost<'_>,
-) -> Result<Addition, FileError> {
-    add_to_output(files, flake, &[CONFIGURATIONS], host)
+) -> Result<Placement, FileError> {
+    place_host(files, flake, host)
 }
 
 /// Adds a host to a flake without other files, and returns the new source. See [`add_host`].
@@ -162,29 +168,20 @@ pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String
         module: "",
     };
     let added = add_host(&SingleFile(source), SingleFile::PATH, &host);
-    let edit = added.map_err(|error| error.error)?.edit;
-    Ok(edit.map_or_else(|| source.to_owned(), |edit| edit.text))
+    let edits = added.map_err(|error| error.error)?.edits;
+    Ok(sole_text(source, edits))
 }
 
-/// Removes `host` from `nixosConfigurations`; no file is edited if the host does not exist.
+/// Removes `host` from `nixosConfigurations` and the other outputs; no file is edited if the host
+/// does not exist.
 ///
 /// The comment on the entry's line is removed, too. The removal reverts [`add_host`] exactly.
 ///
 /// # Errors
 ///
 /// [`Error::Parse`]; [`Error::Unsupported`] for a host that a computed part of the flake names.
-pub fn remove_host(
-    files: &dyn FleetFiles,
-    flake: &str,
-    host: &str,
-) -> Result<Vec<FileEdit>, FileError> {
-    let mut overlay = Overlay {
-        below: files,
-        edits: std::collections::BTreeMap::new(),
-    };
-    remove_from_output(&mut overlay, flake, &[CONFIGURATIONS], host)?;
-    let edits = overlay.edits.into_iter();
-    Ok(edits.map(|(path, text)| FileEdit { path, text }).collect())
+pub fn remove_host(files: &dyn FleetFiles, flake: &str, host: &str) -> Result<Removal, FileError> {
+    displace_host(files, flake, host)
 }
 
 /// Removes `host` from a flake without other files, and returns the new source. See
@@ -194,9 +191,13 @@ pub fn remove_host(
 ///
 /// As [`remove_host`]
 pub fn remove_configuration(source: &str, host: &str) -> Result<String, Error> {
-    let edits = remove_host(&SingleFile(source), SingleFile::PATH, host);
-    let mut edits = edits.map_err(|error| error.error)?;
-    Ok(edits
+    let removed = remove_host(&SingleFile(source), SingleFile::PATH, host);
+    let edits = removed.map_err(|error| error.error)?.edits;
+    Ok(sole_text(source, edits))
+}
+
+fn sole_text(source: &str, mut edits: Vec<FileEdit>) -> String {
+    edits
         .pop()
-        .map_or_else(|| source.to_owned(), |edit| edit.text))
+        .map_or_else(|| source.to_owned(), |edit| edit.text)
 }

@@ -14,11 +14,13 @@ use super::scope::{entry_path, list_entries};
 use super::search::{Context, in_file, in_source, search_entries};
 
 /// The options of known modules whose names are those of the hosts in `nixosConfigurations`.
-const OPTIONS: [&[&str]; 4] = [
+const OPTIONS: [&[&str]; 6] = [
     &["lite-config", "hosts"],
     &["easy-hosts", "hosts"],
     &["easyHosts", "hosts"],
     &["configurations", "nixos"],
+    &["den", "hosts", "x86_64-linux"],
+    &["den", "hosts", "aarch64-linux"],
 ];
 
 /// A module in `imports`.

@@ -115,7 +115,7 @@ fn only_system(flake: &SourceFile) -> String {
 }
 
 /// Returns the path `target`, from the fleet's root, as a path in the file `file`.
-fn relative_path(file: &str, target: &str) -> String {
+pub(super) fn relative_path(file: &str, target: &str) -> String {
     let mut folder: Vec<&str> = file.split('/').collect();
     folder.pop();
     let target: Vec<&str> = target.split('/').collect();

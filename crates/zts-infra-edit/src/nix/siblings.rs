@@ -1,11 +1,12 @@
 //! The other hosts of a flake with their values.
 
 use rnix::SyntaxNode;
+use rnix::ast;
 
 use super::files::Sources;
-use super::flake_hosts::{FlakeHosts, HostSet, SetKind};
+use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::learn::Sibling;
-use super::parse::{node_range, parse_source, sole_expression};
+use super::parse::{cast, node_range, parse_source, sole_expression, untyped};
 use crate::text::line_indent;
 
 /// Returns the hosts in the set for the new one, or else in all sets of its kind.
@@ -31,8 +32,7 @@ pub(super) fn find_siblings(
     siblings(&|other| other.is_argument == set.is_argument && other.kind != SetKind::List)
 }
 
-/// Returns the hosts in a set with their values. The parts of a value that is given in parts
-/// (`web01.modules = …`) become a set.
+/// Returns the hosts in a set with their values.
 fn read_siblings(
     sources: &Sources<'_>,
     found: &FlakeHosts,
@@ -47,28 +47,71 @@ fn read_siblings(
         .iter()
         .filter(|host| host.container == *container);
     for host in hosts.clone() {
-        let indent = line_indent(&file.text, node_range(&host.entry).start).to_owned();
-        let value = match &host.value {
-            _ if siblings.iter().any(|known| known.name == host.name) => None,
-            Some(value) => Some(value.clone()),
-            None => {
-                let parts = hosts.clone().filter(|part| part.name == host.name);
-                let parts: Option<Vec<&str>> = parts
-                    .map(|part| {
-                        let end = node_range(&part.attribute).end;
-                        file.text[end..node_range(&part.entry).end].strip_prefix('.')
-                    })
-                    .collect();
-                parts.and_then(|parts| parse_value(&format!("{{ {} }}", parts.join(" "))))
-            }
-        };
-        siblings.extend(value.map(|value| Sibling {
-            name: host.name.clone(),
-            value,
-            indent,
-        }));
+        if siblings.iter().any(|known| known.name == host.name) {
+            continue;
+        }
+        let parts: Vec<&HostEntry> = hosts
+            .clone()
+            .filter(|part| part.name == host.name)
+            .collect();
+        let value = host.value.clone().map(|value| (value, String::new()));
+        siblings.extend(
+            value
+                .or_else(|| join_parts(&file.text, &parts))
+                .map(|(value, tail)| Sibling {
+                    name: host.name.clone(),
+                    value,
+                    tail,
+                    indent: line_indent(&file.text, node_range(&host.entry).start).to_owned(),
+                }),
+        );
     }
     siblings
+}
+
+/// Returns a value that is given in parts: that of the only one, with the path to it, or else a set
+/// (`web01.modules = …` and `web01.system = …`).
+fn join_parts(source: &str, parts: &[&HostEntry]) -> Option<(SyntaxNode, String)> {
+    if let [part] = parts {
+        let entry = cast::<ast::AttrpathValue>(&part.entry)?;
+        let path = node_range(&untyped(&entry.attrpath()?));
+        let tail = &source[node_range(&part.attribute).end..path.end];
+        return Some((untyped(&entry.value()?), tail.to_owned()));
+    }
+    let texts: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| {
+            let end = node_range(&part.attribute).end;
+            source[end..node_range(&part.entry).end].strip_prefix('.')
+        })
+        .collect();
+    let set = parse_value(&format!("{{ {} }}", texts?.join(" ")))?;
+    Some((set, String::new()))
+}
+
+/// Keeps the hosts with the path that most of them have before their value. Without such a path,
+/// all values become sets.
+pub(super) fn unify_tails(siblings: Vec<Sibling>) -> Vec<Sibling> {
+    let count = |tail: &str| siblings.iter().filter(|one| one.tail == tail).count();
+    let common = siblings
+        .iter()
+        .map(|one| &one.tail)
+        .find(|tail| count(tail) * 2 > siblings.len());
+    if let Some(tail) = common.cloned() {
+        return siblings
+            .into_iter()
+            .filter(|one| one.tail == tail)
+            .collect();
+    }
+    let into_set = |one: Sibling| match one.tail.strip_prefix('.') {
+        None => Some(one),
+        Some(path) => Some(Sibling {
+            value: parse_value(&format!("{{ {path} = {}; }}", one.value))?,
+            tail: String::new(),
+            ..one
+        }),
+    };
+    siblings.into_iter().filter_map(into_set).collect()
 }
 
 fn parse_value(text: &str) -> Option<SyntaxNode> {

@@ -1,0 +1,147 @@
+//! The places of a host in a flake: its configuration, and entries for tools that deploy it.
+
+use std::collections::BTreeMap;
+
+use super::add::{Addition, FileEdit, NewHost, Origin, add_to_output, discover, open_output};
+use super::files::{FleetFiles, Overlay, Sources};
+use super::locate::CONFIGURATIONS;
+use super::output::{COLMENA, HIVE, OTHER_OUTPUTS};
+use super::remove::remove_from_output;
+use crate::error::FileError;
+
+/// The result of an addition to all places of a host.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The edited files.
+    pub edits: Vec<FileEdit>,
+    /// The text of the configuration's value.
+    pub value: String,
+    /// The origin of the configuration's value.
+    pub origin: Origin,
+    /// The file with the configuration's entry; empty if it is not edited.
+    pub file: String,
+    /// The other outputs that have an entry for most hosts but cannot be edited.
+    pub by_hand: Vec<String>,
+}
+
+/// The result of a removal from all places of a host.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// The edited files.
+    pub edits: Vec<FileEdit>,
+    /// The other outputs that name the host but cannot be edited.
+    pub by_hand: Vec<String>,
+}
+
+/// Adds a host to all places.
+pub(super) fn place_host(
+    files: &dyn FleetFiles,
+    flake: &str,
+    host: &NewHost<'_>,
+) -> Result<Placement, FileError> {
+    let mut overlay = Overlay {
+        below: files,
+        edits: BTreeMap::new(),
+    };
+    let output = main_output(files, flake)?;
+    let hosts = hosts_of(files, flake, output);
+    let Addition {
+        edit,
+        value,
+        origin,
+    } = add_to_output(files, flake, output, host)?;
+    let file = edit
+        .as_ref()
+        .map_or_else(String::new, |edit| edit.path.clone());
+    overlay
+        .edits
+        .extend(edit.map(|edit| (edit.path, edit.text)));
+    let mut by_hand = Vec::new();
+    for other in OTHER_OUTPUTS.into_iter().filter(|other| *other != output) {
+        let there = hosts_of(&overlay, flake, other);
+        let shared = there.iter().filter(|name| hosts.contains(name)).count();
+        if shared == 0 || there.iter().any(|name| name == host.name) {
+            continue;
+        }
+        let learnt = NewHost {
+            value: None,
+            ..*host
+        };
+        let added = (shared * 2 >= hosts.len())
+            .then(|| add_to_output(&overlay, flake, other, &learnt).ok())
+            .flatten();
+        match added.and_then(|added| added.edit) {
+            Some(edit) => drop(overlay.edits.insert(edit.path, edit.text)),
+            None => by_hand.push(other.join(".")),
+        }
+    }
+    Ok(Placement {
+        edits: into_edits(overlay),
+        value,
+        origin,
+        file,
+        by_hand,
+    })
+}
+
+/// Removes a host from all places.
+pub(super) fn displace_host(
+    files: &dyn FleetFiles,
+    flake: &str,
+    host: &str,
+) -> Result<Removal, FileError> {
+    let mut overlay = Overlay {
+        below: files,
+        edits: BTreeMap::new(),
+    };
+    let mut by_hand = Vec::new();
+    for other in OTHER_OUTPUTS {
+        let before = overlay.edits.clone();
+        if remove_from_output(&mut overlay, flake, other, host).is_err() {
+            overlay.edits = before;
+            by_hand.push(other.join("."));
+        }
+    }
+    // the configurations may be computed from the others, and name the host until now
+    remove_from_output(&mut overlay, flake, &[CONFIGURATIONS], host)?;
+    Ok(Removal {
+        edits: into_edits(overlay),
+        by_hand,
+    })
+}
+
+fn into_edits(overlay: Overlay<'_>) -> Vec<FileEdit> {
+    let edits = overlay.edits.into_iter();
+    edits.map(|(path, text)| FileEdit { path, text }).collect()
+}
+
+/// Returns the output with the hosts: that of colmena, if the flake has none of its own or makes
+/// them from it.
+pub(super) fn main_output(
+    files: &dyn FleetFiles,
+    flake: &str,
+) -> Result<&'static [&'static str], FileError> {
+    let sources = Sources::new(files);
+    let (file, found) = open_output(&sources, flake, &[CONFIGURATIONS])?;
+    let is_main =
+        !found.sets.is_empty() || discover(&sources, &file, &[CONFIGURATIONS], &found).is_some();
+    let colmena = [HIVE, COLMENA]
+        .into_iter()
+        .find(|output| !is_main && !hosts_of(files, flake, output).is_empty());
+    Ok(colmena.unwrap_or(&[CONFIGURATIONS]))
+}
+
+/// Returns the names of the hosts in an output.
+fn hosts_of(files: &dyn FleetFiles, flake: &str, output: &[&str]) -> Vec<String> {
+    let sources = Sources::new(files);
+    let Ok((file, found)) = open_output(&sources, flake, output) else {
+        return Vec::new();
+    };
+    if let Some(discovery) = discover(&sources, &file, output, &found) {
+        return discovery.hosts;
+    }
+    let mut names: Vec<String> = found.hosts.into_iter().map(|host| host.name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
