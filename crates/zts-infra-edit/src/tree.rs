@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hcl_edit::expr::Expression;
 
-use crate::hcl;
+use crate::hcl::equality::are_equal;
 
 /// A value, and its place in the source.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl PartialEq for Node {
                 left == right
             }
             (Kind::Null, Kind::Null) => true,
-            (Kind::Computed(left), Kind::Computed(right)) => hcl::are_equal(left, right),
+            (Kind::Computed(left), Kind::Computed(right)) => are_equal(left, right),
             _ => false,
         }
     }

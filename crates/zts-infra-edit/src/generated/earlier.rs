@@ -7,8 +7,10 @@ use hcl_edit::Span;
 use hcl_edit::expr::{Expression, Object};
 use hcl_edit::structure::Body;
 
-use super::parse::{POLICIES, parse_strings};
 use crate::hcl;
+
+/// The labels of the policies' resource.
+pub(super) const POLICIES: [&str; 2] = ["vault_policy", "generated_host_policies"];
 
 /// A rule of the policies' template: a path with `${…}` in it, and the capabilities.
 pub(super) struct Rule {
@@ -21,7 +23,7 @@ pub(super) fn parse_paths(object: &Object) -> Option<BTreeSet<String>> {
     let mut paths = None;
     for (key, item) in object {
         match hcl::key_name(key).as_deref() {
-            Some("paths") => paths = parse_strings(item.expr()),
+            Some("paths") => paths = hcl::literal_strings(item.expr()),
             _ => return None,
         }
     }

@@ -1,19 +1,17 @@
 //! Parses the file into hosts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, Object};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 
-use super::earlier;
+use super::earlier::{self, POLICIES};
 use super::host::GeneratedHost;
 use super::render::{BACKEND, BOUNDS, PATHS};
 use crate::error::{Error, Position};
 use crate::hcl;
 
-/// The labels of the policies' resource.
-pub(super) const POLICIES: [&str; 2] = ["vault_policy", "generated_host_policies"];
 /// The labels of the roles' resource.
 const ROLES: [&str; 2] = ["vault_approle_auth_backend_role", "generated_hosts"];
 
@@ -71,7 +69,7 @@ pub fn parse_file(source: &str) -> Result<GeneratedFile, Error> {
     let paths =
         local_object(locals, PATHS).ok_or_else(|| not_generated(text, 0, &problem(), WRITE_OUT))?;
     let mut bounds = match local_object(locals, BOUNDS) {
-        Some(bounds) => parse_entries(text, bounds, |_, value| parse_strings(value))?,
+        Some(bounds) => parse_entries(text, bounds, |_, value| hcl::literal_strings(value))?,
         None => BTreeMap::new(),
     };
     let rules = earlier::policy_rules(text, &body);
@@ -84,7 +82,7 @@ pub fn parse_file(source: &str) -> Result<GeneratedFile, Error> {
             is_earlier_form = true;
             return earlier::apply_rules(rules.as_deref()?, name, &paths);
         }
-        parse_entries(text, object, |_, value| parse_strings(value)).ok()
+        parse_entries(text, object, |_, value| hcl::literal_strings(value)).ok()
     })?;
     let hosts = hosts.into_iter().map(|(name, paths)| {
         let bound_cidrs = bounds.remove(&name).unwrap_or_default();
@@ -179,16 +177,6 @@ fn parse_entries<T>(
                 not_generated(source, start, problem, WRITE_OUT)
             })
         })
-        .collect()
-}
-
-pub(super) fn parse_strings(value: &Expression) -> Option<BTreeSet<String>> {
-    let Expression::Array(array) = value else {
-        return None;
-    };
-    array
-        .iter()
-        .map(|item| item.as_str().map(str::to_owned))
         .collect()
 }
 

@@ -1,15 +1,15 @@
 //! HCL, for the editors of OpenTofu files: parsing, names, strings.
 
-mod equality;
+pub(crate) mod equality;
+mod expression;
 mod read;
 mod string;
 
-use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 
 use crate::error::{Error, Language, Position};
 
-pub(crate) use equality::are_equal;
+pub(crate) use expression::{key_name, literal_strings};
 pub(crate) use read::{read_body, read_expression};
 pub(crate) use string::{is_identifier, quote_string};
 
@@ -27,23 +27,4 @@ pub(crate) fn parse_file(source: &str) -> Result<Body, Error> {
         position: Position::at(source, error.location().offset()),
         message: error.message().to_owned(),
     })
-}
-
-/// Returns the name of a key; `None` if it is computed.
-pub(crate) fn key_name(key: &ObjectKey) -> Option<String> {
-    match key {
-        ObjectKey::Ident(identifier) => Some(identifier.value().to_string()),
-        ObjectKey::Expression(Expression::String(text)) => Some(text.value().clone()),
-        ObjectKey::Expression(Expression::Number(number)) => Some(number.value().to_string()),
-        ObjectKey::Expression(_) => None,
-    }
-}
-
-/// Returns the expression inside parentheses.
-pub(crate) fn strip_parentheses(expression: &Expression) -> &Expression {
-    let mut inner = expression;
-    while let Expression::Parenthesis(parenthesis) = inner {
-        inner = parenthesis.inner();
-    }
-    inner
 }

@@ -6,7 +6,7 @@ use hcl_edit::Span;
 use hcl_edit::expr::{Expression, FuncCall, Object};
 use hcl_edit::structure::{Block, Body, Structure};
 
-use super::{key_name, strip_parentheses};
+use super::expression::{key_name, strip_parentheses};
 use crate::tree::{Item, Kind, Node};
 
 /// Functions whose result has the items of their only argument that is an object.

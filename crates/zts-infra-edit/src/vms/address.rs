@@ -1,6 +1,6 @@
 //! The addresses in an entry, in any notation.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::ops::Range;
 
 use crate::tree::{Kind, Node};

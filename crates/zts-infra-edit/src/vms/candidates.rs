@@ -2,7 +2,7 @@
 
 use super::address::{find_in_text, list_addresses};
 use super::place::{MapPlace, Notation};
-use super::{Vm, read_vm};
+use super::vm::{Vm, read_vm};
 use crate::error::{Error, Position};
 use crate::hcl;
 use crate::tree::{Item, Kind, Node};

@@ -28,31 +28,19 @@ mod place;
 mod remove;
 mod render;
 mod token;
+mod vm;
 
 use crate::error::Error;
 use crate::hcl;
-use crate::tree::Item;
 use locate::VmsObject;
+use vm::read_vm;
 
 pub use candidates::{MachineMap, choose_maps, list_maps};
 pub use decoded::list_decoded_files;
 pub use learn::{Learnt, MissingValue, NewMachine, learn_entry, next_number};
 pub use place::{MapPlace, Notation};
 pub use token::WRAPPING_TOKEN;
-
-/// A host in a map of machines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vm {
-    /// The host's name.
-    pub name: String,
-    /// Its address as written, such as `10.0.0.5/24` or `10.0.0.5`; `None` if it is missing or
-    /// computed.
-    pub ip: Option<String>,
-    /// Its further addresses.
-    pub other_addresses: Vec<String>,
-    /// True if `vault_wrapped_token` is set, and neither empty nor `null`.
-    pub has_wrapping_token: bool,
-}
+pub use vm::Vm;
 
 /// Returns the hosts in the order of the file; none if the file has no such map.
 ///
@@ -92,20 +80,6 @@ fn put_own_addresses_first(vms: &mut [Vm]) {
             vm.other_addresses.splice(0..0, first);
         }
     }
-}
-
-/// Returns an entry as a host; `None` if its key is computed.
-fn read_vm(item: &Item) -> Option<Vm> {
-    let mut addresses = address::list_addresses(&item.value).into_iter();
-    Some(Vm {
-        name: item.name.clone()?,
-        ip: addresses.next(),
-        other_addresses: addresses.collect(),
-        has_wrapping_token: item
-            .value
-            .get(WRAPPING_TOKEN)
-            .is_some_and(|token| token.value.has_value()),
-    })
 }
 
 /// Adds a host, and returns the new source.
