@@ -30,8 +30,8 @@ from report import Outcome
 STANDARD_PROGRAMS = (
     "awk base64 basename bash bzip2 cat chmod chown cmp cp cut date dd df diff dirname du echo env "
     "expr false find gawk grep gunzip gzip head id install kill ln ls mkdir mkfifo mktemp mv nproc "
-    "od printf pwd readlink realpath rm rmdir sed seq sha256sum shred sleep sort split stat tac tail "
-    "tar tee test timeout touch tr true truncate tty uname uniq wc whoami xargs xz"
+    "od printf pwd readlink realpath rm rmdir sed seq sha256sum shred sleep sort split stat "
+    "tac tail tar tee test timeout touch tr true truncate tty uname uniq wc whoami xargs xz"
 )
 # The packages of `testPrograms` in nix/checks.nix, with their programs but Python.
 PACKAGES = {

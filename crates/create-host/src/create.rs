@@ -1,6 +1,6 @@
 //! The pipeline that creates a host.
 
-use zts_cli::Failure;
+use zts_cli::{Failure, shell_word};
 use zts_infra_edit::generated::GeneratedHost;
 
 use crate::{
@@ -66,7 +66,7 @@ pub(crate) fn create_host(
         }
     }
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
-    report_next_step(job, &plan.changes, report);
+    report_next_step(job, &plan.changes, &sources, report);
     Ok(())
 }
 
@@ -280,23 +280,43 @@ fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report
     }
 }
 
-/// Reports what is left to do: new files must be added to git, because a flake sees no others, and
-/// a name with a domain is not NixOS's host name.
-fn report_next_step(job: &Job<'_>, changes: &[FileChange], report: &Report) {
-    let has_new_file = changes.iter().any(|change| change.before.is_none());
-    if !has_new_file || job.arguments.dry_run {
+/// Reports what is left to do: new files must be added to git, because a flake sees no others; a
+/// name with a domain is not NixOS's host name; without the module a host fetches nothing.
+fn report_next_step(job: &Job<'_>, changes: &[FileChange], sources: &Sources, report: &Report) {
+    let name = job.name.as_str();
+    let is_new = |change: &&FileChange| change.before.is_none() && change.path.contains(name);
+    let new_files = changes.iter().filter(is_new);
+    let mut places: Vec<&str> = new_files.map(|change| host_folder(change, name)).collect();
+    places.dedup();
+    if places.is_empty() || job.arguments.dry_run {
         return;
     }
-    let folder = format!("{}/{}", job.fleet.settings.paths.hosts, job.name);
     if git::is_repository(job.fleet.tree.root()) {
+        let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
         report.note(&format!(
-            "next: `git add {folder}`, because a flake sees only files that git tracks"
+            "next: `git add {}`, because a flake sees only files that git tracks",
+            words.join(" ")
         ));
     }
+    let place = places[0];
     if job.name.split_domain().is_some() {
         report.note(&format!(
-            "next: set `vault.hostName = \"{}\";` in `{folder}`, because `networking.hostName` has no dots",
-            job.name
+            "next: set `vault.hostName = \"{name}\";` in `{place}`, because `networking.hostName` has no dots",
         ));
+    }
+    if sources.lack_module() {
+        report.note(&format!(
+            "next: in `{place}`, import the module `nixosModules.default` of the flake zero-touch-secrets and set \
+             `vault.enable = true;`: without it, `{name}` fetches no secrets"
+        ));
+    }
+}
+
+/// Returns the path of a file, or of the folder with the host's name that it is in.
+fn host_folder<'a>(change: &'a FileChange, name: &str) -> &'a str {
+    let path = change.path.as_str();
+    match path.find(&format!("{name}/")) {
+        Some(start) if start == 0 || path[..start].ends_with('/') => &path[..start + name.len()],
+        _ => path,
     }
 }

@@ -190,20 +190,26 @@ fn check_nothing_is_missing(
              under `[paths]` in `fleet.toml`",
         );
     }
-    if host.address.is_none()
-        && let Some(user) = address_user(host, &files, request)
-    {
+    let address_user = host
+        .address
+        .is_none()
+        .then(|| address_user(host, &files, request))
+        .flatten();
+    if let Some(user) = &address_user {
         missing.add(
             format!("`{}` has no address, which {user} needs", host.name),
             "give it with `--ip ADDRESS/LENGTH`",
         );
     }
     if host.gets_entry
-        && let MachineEntry::Missing(values) = learn_entry(host)?
+        && let MachineEntry::Missing(mut values) = learn_entry(host)?
     {
+        values.retain(|value| address_user.is_none() || value.name != "ip");
         let file = settings.paths.vms.as_str();
-        let (problem, way) = ask_for_values(host.name, file, &values);
-        missing.add(problem, way);
+        if !values.is_empty() {
+            let (problem, way) = ask_for_values(host.name, file, &values);
+            missing.add(problem, way);
+        }
     }
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);

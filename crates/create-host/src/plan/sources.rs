@@ -59,6 +59,15 @@ impl Sources {
             || settings.text.vm_entry.as_str().contains("{gateway}")
     }
 
+    /// Returns whether neither the flake nor the template names this project, whose module a host
+    /// needs.
+    pub(crate) fn lack_module(&self) -> bool {
+        let names_it = |text: &str| text.contains("zero-touch-secrets") || text.contains("vault.");
+        let mut template = self.template.values();
+        let in_template = template.any(|file| names_it(&String::from_utf8_lossy(file)));
+        !in_template && self.flake.as_deref().is_some_and(|flake| !names_it(flake))
+    }
+
     /// Reads the files for the creation of a host.
     pub(crate) fn read(fleet: &Fleet, name: &HostName) -> Result<Self, Failure> {
         let (tree, paths) = (&fleet.tree, &fleet.settings.paths);

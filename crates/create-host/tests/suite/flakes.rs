@@ -1,5 +1,7 @@
 //! Flakes of other fleets: the entry is learnt from the other hosts.
 
+use std::fs;
+
 use crate::site::Site;
 
 /// Returns a site whose flake has this text, and whose settings name no text of an entry.
@@ -144,4 +146,41 @@ fn hosts_that_a_folder_has() {
     hint: set the folder of the hosts with `hosts` under `[paths]` in `fleet.toml`, and name the main file in `hosts/template` as in that folder
     ");
     assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn what_is_left_to_do_in_a_flake_without_the_module() {
+    let flake = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations.db01 = nixpkgs.lib.nixosSystem { modules = [ ./machines/db01.nix ]; };\n    nixosConfigurations.ns1 = nixpkgs.lib.nixosSystem { modules = [ ./machines/ns1.nix ]; };\n  };\n}\n";
+    let site = site_with_flake(flake);
+    fs::remove_dir_all(site.path("hosts")).unwrap();
+    site.fleet.write("machines/db01.nix", "{ }\n");
+    site.fleet.write("machines/ns1.nix", "{ }\n");
+    site.fleet.commit("Other hosts");
+    let output = site.create_files().succeed();
+    let next = output
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("next:"));
+    insta::assert_snapshot!(next.collect::<Vec<_>>().join("\n"), @r"
+    next: `git add machines/web01.nix`, because a flake sees only files that git tracks
+    next: in `machines/web01.nix`, import the module `nixosModules.default` of the flake zero-touch-secrets and set `vault.enable = true;`: without it, `web01` fetches no secrets
+    ");
+    site.fleet.write(
+        "flake.nix",
+        &flake.replace(
+            "outputs",
+            "inputs.zero-touch-secrets.url = \"path:..\";\n  outputs",
+        ),
+    );
+    let created = site
+        .bare()
+        .args([
+            "--hostname",
+            "web02",
+            "--ip",
+            "10.0.0.12/24",
+            "--skip-vault",
+        ])
+        .succeed();
+    assert!(!created.stderr.contains("import the module"), "{created}");
 }
