@@ -113,6 +113,11 @@ enum LoginState {
     LoggedIn,
 }
 
+/// Returns whether the server that answered is a standby.
+fn is_standby(client: &Client) -> bool {
+    sys::leader(client).is_ok_and(|leader| leader.ha_enabled && !leader.is_self)
+}
+
 impl Session<'_> {
     /// Returns a secret's newest version.
     ///
@@ -254,6 +259,14 @@ impl Session<'_> {
             // a standby with old data may accept credentials that the active node refuses, and that
             // one is queried next
             Err(error) if recipient == Recipient::AnyNode && error.says_absent() => Err(error),
+            // a standby with old data does not know new credentials yet
+            Err(refusal @ Error::LoginRefused { .. })
+                if recipient == Recipient::AnyNode && is_standby(&self.client) =>
+            {
+                let confirmed = request(&self.client.active());
+                permit.record(&confirmed);
+                confirmed.map_err(|error| if error.is_unavailable() { refusal } else { error })
+            }
             result => {
                 permit.record(&result);
                 result

@@ -120,6 +120,32 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
     assert_eq!((output.code(), output.stderr.as_str()), (Some(0), ""));
 }
 
+/// A standby that lags behind refuses credentials that it does not know yet.
+#[test]
+fn new_credentials_work_on_a_standby_at_once() {
+    zts_testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let leader = hosted.cluster.active_node();
+    leader.put_secret("hosts/web01/db", &json!({ "password": "first" }));
+    let standby = hosted.cluster.standbys()[0].address();
+    for run in 0..12 {
+        let credentials = hosted.cluster.active_node().issue_secret_id("web01");
+        credentials.write_to(&hosted.folder.join("approle"));
+        let output = hosted.fetch(&standby);
+        assert_eq!(output.code(), Some(0), "run {run}: {output}");
+    }
+    // credentials that the active node refuses, too, are refused
+    let gone = hosted.cluster.active_node().issue_secret_id("web01");
+    gone.write_to(&hosted.folder.join("approle"));
+    hosted.cluster.active_node().delete_role("web01");
+    let output = zts_testkit::wait_for("the standby knows that the role is gone", || {
+        let output = hosted.fetch(&standby);
+        (output.code() == Some(1)).then_some(output)
+    });
+    let reason = "OpenBao refused the login";
+    assert!(output.stderr.contains(reason), "{output}");
+}
+
 /// Returns the indexes of the committed and of the applied entries of the raft log.
 fn indexes(node: &mut Server) -> Option<(u64, u64)> {
     let known = sys::leader(&node.anonymous_client()).ok()?;
