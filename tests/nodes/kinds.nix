@@ -128,6 +128,7 @@ in
     };
     job = {
       description = "Works, and is done until its timer starts it again";
+      unitConfig.StartLimitIntervalSec = 0;
       serviceConfig = {
         Type = "oneshot";
         RuntimeDirectory = "job";
