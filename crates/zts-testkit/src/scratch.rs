@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Once,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -36,6 +37,20 @@ pub struct ScratchDir {
     dir: TempDir,
     /// A lock that keeps other test processes from removing the folder.
     _lock: File,
+}
+
+impl Drop for ScratchDir {
+    /// Removes the folder, again while a process that is ending still writes to it.
+    fn drop(&mut self) {
+        for _ in 0..50 {
+            match fs::remove_dir_all(self.dir.path()) {
+                Err(cause) if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                _ => return, // what else fails, fails again when the folder itself is dropped
+            }
+        }
+    }
 }
 
 impl Deref for ScratchDir {
@@ -104,6 +119,23 @@ pub(crate) fn unmount(point: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_removed_although_a_process_still_writes_to_it() {
+        let folder = scratch_dir();
+        let path = folder.to_path_buf();
+        let writer = thread::spawn(move || {
+            for number in 0..3_000 {
+                let _ = fs::write(path.join(number.to_string()), "");
+            }
+            path
+        });
+        while fs::read_dir(&*folder).unwrap().count() < 100 {
+            thread::yield_now();
+        }
+        drop(folder);
+        assert!(!writer.join().unwrap().exists());
+    }
 
     #[test]
     fn only_unlocked_folders_are_swept() {
