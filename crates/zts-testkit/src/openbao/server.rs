@@ -274,7 +274,9 @@ impl Server {
         let in_election = |attempt: &Attempt| match &attempt.error {
             NodeError::Standby { leader: None } => true,
             // a standby that has not noticed the loss of its leader redirects to the old one
-            NodeError::Transport(_) => self.process.is_some(),
+            NodeError::Transport(_) | NodeError::Server { status: 503, .. } => {
+                self.process.is_some()
+            }
             _ => false,
         };
         wait_for("the cluster has a leader", || match send(&client) {
