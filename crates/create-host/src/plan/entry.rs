@@ -1,6 +1,6 @@
 //! The text of a machine's new entry: that of the settings, else learnt from the other machines.
 
-use zts_cli::Failure;
+use zts_cli::{Failure, shell_word};
 use zts_infra_edit::vms::{self, Learnt, MissingValue, NewMachine};
 
 use super::{flake::quote, sources::Sources};
@@ -132,15 +132,6 @@ pub(super) fn ask_for_values(
         flags.join(" ")
     );
     (problem, way)
-}
-
-/// Quotes a word for a shell, if it needs quotes.
-fn shell_word(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Returns a number or a truth value as it is, and any other text quoted.

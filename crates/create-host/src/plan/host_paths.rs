@@ -1,8 +1,8 @@
 //! The paths of a fleet's files, and the names of hosts in them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
-use zts_infra_edit::nix::FleetFiles;
+use zts_infra_edit::nix::{FleetFiles, is_nix_file};
 
 /// The mark in place of a host's name.
 pub(super) const MARK: &str = "{}";
@@ -23,16 +23,10 @@ pub(super) fn collect_paths(files: &dyn FleetFiles, folder: &str, paths: &mut Ve
         };
         match path.strip_suffix('/') {
             Some(inner) => collect_paths(files, inner, paths),
-            None if is_nix(&path) => paths.push(path),
+            None if is_nix_file(&path) => paths.push(path),
             None => {}
         }
     }
-}
-
-pub(super) fn is_nix(path: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "nix")
 }
 
 /// Returns the names that a folder of hosts has, for a flake whose hosts cannot be read.
@@ -91,21 +85,6 @@ pub(super) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.starts_with("./") || word.starts_with("../"))
 }
 
-/// Returns the path from the fleet's root of `relative`, a path in the file `file`; `None` outside
-/// of the fleet.
-pub(super) fn resolve(file: &str, relative: &str) -> Option<String> {
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
 pub(super) fn ends_with(path: &str, file: &str) -> bool {
     path == file || path.ends_with(&format!("/{file}"))
 }
@@ -126,6 +105,8 @@ pub(super) fn is_of_users(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use zts_infra_edit::nix::resolve_path;
+
     use super::*;
 
     #[test]
@@ -147,7 +128,7 @@ mod tests {
 
     #[test]
     fn paths_stay_inside_of_the_fleet() {
-        assert_eq!(resolve("a/b.nix", "../c/./d").as_deref(), Some("c/d"));
-        assert_eq!(resolve("a.nix", "../c"), None);
+        assert_eq!(resolve_path("a/b.nix", "../c/./d").as_deref(), Some("c/d"));
+        assert_eq!(resolve_path("a.nix", "../c"), None);
     }
 }

@@ -8,8 +8,8 @@ use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placemen
 use crate::change::ChangeSet;
 
 use super::host_paths::{
-    MARK, collect_paths, ends_with, hosts_by_folder, is_host_folder, is_nix, is_of_users,
-    relative_paths, rename, rename_path, resolve,
+    MARK, collect_paths, ends_with, hosts_by_folder, is_host_folder, is_of_users, relative_paths,
+    rename, rename_path,
 };
 
 /// The ends of a host's main file, in the order of preference.
@@ -234,7 +234,7 @@ impl<'a> HostPlaces<'a> {
     /// Returns whether each file that a text names by a relative path exists or is among `paths`.
     fn has_imports(&self, path: &str, text: &str, paths: &BTreeSet<String>) -> bool {
         relative_paths(text).all(|relative| {
-            let Some(target) = resolve(path, relative) else {
+            let Some(target) = nix::resolve_path(path, relative) else {
                 return true;
             };
             let inner = format!("{target}/default.nix");
@@ -303,9 +303,9 @@ impl<'a> HostPlaces<'a> {
 fn named_files(value: &str, file: &str, name: &str) -> Vec<String> {
     let named = relative_paths(value).filter(|path| rename_path(path, name).is_some());
     named
-        .filter_map(|path| resolve(file, path))
+        .filter_map(|path| nix::resolve_path(file, path))
         .map(|path| {
-            if is_nix(&path) {
+            if nix::is_nix_file(&path) {
                 path
             } else {
                 format!("{path}/default.nix")

@@ -137,7 +137,7 @@ impl<'a> Sources<'a> {
 }
 
 /// Returns `relative`, a path in the file `file`, from the fleet's root; `None` outside of it.
-pub(super) fn resolve_path(file: &str, relative: &str) -> Option<String> {
+pub fn resolve_path(file: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();
     for part in relative.split('/') {
@@ -165,7 +165,7 @@ pub(super) fn file_expression(file: &SourceFile) -> Option<ast::Expr> {
 }
 
 /// Returns whether a file is a source of Nix by its name.
-pub(super) fn is_nix_file(name: &str) -> bool {
+pub fn is_nix_file(name: &str) -> bool {
     std::path::Path::new(name)
         .extension()
         .is_some_and(|extension| extension == "nix")

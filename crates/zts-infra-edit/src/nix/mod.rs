@@ -51,7 +51,7 @@ use unsupported::cannot_list;
 
 pub use add::{FileEdit, NewHost, Origin};
 pub use discovery::Discovery;
-pub use files::FleetFiles;
+pub use files::{FleetFiles, is_nix_file, resolve_path};
 pub use places::{Placement, Removal};
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
