@@ -89,7 +89,7 @@ fn add_from_servers(arguments: &Fetch, bundle: &mut Bundle) -> Result<(), Failur
 fn with_hint(error: &Error) -> Failure {
     let is_tls = |error| matches!(error, &NodeError::Transport(TransportError::Tls(_)));
     let mut attempts = error.attempts().iter();
-    if !attempts.any(|attempt| is_tls(&attempt.error)) {
+    if !attempts.any(|attempt| is_tls(attempt.error.root())) {
         return Failure::from(error);
     }
     Failure::from(error).hint(

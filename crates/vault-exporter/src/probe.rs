@@ -155,7 +155,7 @@ fn failure_reason(error: &Error) -> &'static str {
     if matches!(error, Error::Trust(_)) {
         return "tls";
     }
-    match error.attempts().first().map(|attempt| &attempt.error) {
+    match error.attempts().first().map(|attempt| attempt.error.root()) {
         Some(NodeError::Transport(TransportError::Connect(_))) => "connect",
         Some(NodeError::Transport(TransportError::Timeout(_))) => "timeout",
         Some(NodeError::Transport(TransportError::Tls(_))) => "tls",

@@ -54,5 +54,5 @@ pub(crate) fn is_unmounted(error: &ApiError) -> bool {
 
 fn is_rate_limit(error: &Error) -> bool {
     let mut attempts = error.attempts().iter();
-    attempts.any(|attempt| matches!(attempt.error, NodeError::RateLimited))
+    attempts.any(|attempt| matches!(attempt.error.root(), NodeError::RateLimited))
 }

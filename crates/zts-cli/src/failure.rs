@@ -133,7 +133,7 @@ fn hint(error: &Error) -> Option<Cow<'static, str>> {
 }
 
 fn node_error_hint(error: &NodeError) -> Option<Cow<'static, str>> {
-    Some(Cow::Borrowed(match error {
+    Some(Cow::Borrowed(match error.root() {
         NodeError::Transport(error) => return transport_hint(error).map(Cow::Borrowed),
         NodeError::Standby { leader: Some(_) } => {
             "name each node of the cluster, with commas between: `--address` or `BAO_ADDR`"

@@ -162,7 +162,7 @@ fn is_during_election(error: &Error, repeatable: bool) -> bool {
     let is_standby = |attempt: &Attempt| matches!(attempt.error, NodeError::Standby { .. });
     let is_not_sent = |attempt: &Attempt| {
         matches!(
-            attempt.error,
+            attempt.error.root(),
             NodeError::Standby { .. }
                 | NodeError::Sealed
                 | NodeError::NotInitialized

@@ -224,7 +224,10 @@ impl Client {
                 Err(SendError::Final(error)) => return Err(error),
                 Err(SendError::NoAnswer(no_answer)) => no_answer,
             };
-            let is_timeout = matches!(error, NodeError::Transport(TransportError::Timeout(_)));
+            let is_timeout = matches!(
+                error.root(),
+                NodeError::Transport(TransportError::Timeout(_))
+            );
             if may_have_acted && is_timeout && failover.count_left() > 1 {
                 failover.record_slow(index, limits.answer);
             }

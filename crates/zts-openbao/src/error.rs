@@ -139,21 +139,21 @@ impl Error {
     /// Returns whether a server has locked the role that logged in, and no other could be used.
     pub fn is_locked_out(&self) -> bool {
         let mut attempts = self.attempts().iter();
-        attempts.any(|attempt| matches!(attempt.error, NodeError::LockedOut))
+        attempts.any(|attempt| matches!(attempt.error.root(), NodeError::LockedOut))
     }
 
     /// Returns whether all servers answered, and none of the answers was OpenBao's.
     pub fn is_bad_reply(&self) -> bool {
         let mut attempts = self.attempts().iter();
         self.is_unavailable()
-            && attempts.all(|attempt| matches!(attempt.error, NodeError::BadReply(_)))
+            && attempts.all(|attempt| matches!(attempt.error.root(), NodeError::BadReply(_)))
     }
 
     /// Returns whether all servers limit the rate of requests.
     pub(crate) fn is_rate_limited(&self) -> bool {
         let mut attempts = self.attempts().iter();
         self.is_unavailable()
-            && attempts.all(|attempt| matches!(attempt.error, NodeError::RateLimited))
+            && attempts.all(|attempt| matches!(attempt.error.root(), NodeError::RateLimited))
     }
 
     /// Returns whether a server answered that there is nothing, or nothing any more. Only the
@@ -194,7 +194,7 @@ impl Error {
     /// role, or a redirect that must not be followed.
     pub fn is_transient(&self) -> bool {
         let mut attempts = self.attempts().iter();
-        attempts.any(|attempt| match &attempt.error {
+        attempts.any(|attempt| match attempt.error.root() {
             NodeError::Transport(TransportError::Tls(_)) | NodeError::LockedOut => false,
             NodeError::Redirect(redirect) => redirect.reason == RedirectReason::NotActive,
             _ => true,
@@ -260,9 +260,27 @@ pub enum NodeError {
     /// A redirect that must not be followed.
     #[error(transparent)]
     Redirect(#[from] RedirectError),
+    /// The server redirected the request to another one, which could not be used.
+    #[error("it redirects to `{to}`, which cannot be used: {cause}")]
+    Redirected {
+        /// The other server.
+        to: Address,
+        /// Its failure.
+        cause: Box<NodeError>,
+    },
     /// An answer that is not OpenBao's.
     #[error("its answer is not OpenBao's: {0}")]
     BadReply(String),
+}
+
+impl NodeError {
+    /// Returns the failure of the server that was to answer: of the last one, after a redirect.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Redirected { cause, .. } => cause.root(),
+            error => error,
+        }
+    }
 }
 
 impl From<TransportError> for NodeError {

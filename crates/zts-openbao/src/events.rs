@@ -75,6 +75,9 @@ fn describe_refusal(error: &Error) -> String {
 /// Returns the reason why a node cannot be used, without texts that the server wrote.
 fn describe_node_error(error: &NodeError) -> String {
     match error {
+        NodeError::Redirected { to, cause } => {
+            format!("redirect to {to}: {}", describe_node_error(cause))
+        }
         NodeError::Server { status, .. } => format!("HTTP status {status}"),
         NodeError::Redirect(redirect) => format!("redirect: {:?}", redirect.reason),
         NodeError::BadReply(_) => "its answer is not OpenBao's".to_owned(),

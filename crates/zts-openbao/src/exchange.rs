@@ -13,7 +13,7 @@ use ureq::{
 use zeroize::Zeroizing;
 use zts_net::{Limits, TlsError, TransportError, bounded::read_body, classify_error, plain_text};
 
-use crate::{Error, NodeError, reply};
+use crate::{Address, Error, NodeError, reply};
 
 /// The largest answer that is read. OpenBao accepts requests of at most 32 MiB by default (listener
 /// option `max_request_size`), so a secret is not larger than that.
@@ -73,6 +73,20 @@ impl SendError {
             error: error.into(),
             may_have_acted: false,
         })
+    }
+
+    /// Adds the server that failed, unless it is the one that was asked.
+    pub(crate) fn after_redirect(self, asked: &Address, failed: &Address) -> Self {
+        match self {
+            Self::NoAnswer(mut no_answer) if asked != failed => {
+                no_answer.error = NodeError::Redirected {
+                    to: failed.clone(),
+                    cause: Box::new(no_answer.error),
+                };
+                Self::NoAnswer(no_answer)
+            }
+            error => error,
+        }
     }
 }
 

@@ -64,7 +64,8 @@ impl Client {
             let url = server.url(&path_and_query);
             let requested = url[server.to_string().len()..].to_owned();
             let message = message(request, url, &headers);
-            let answer = exchange(&self.agent(), &message, limits)?;
+            let answer = exchange(&self.agent(), &message, limits)
+                .map_err(|error| error.after_redirect(address, &server))?;
             if !is_redirect(answer.status) {
                 return Ok(answer);
             }

@@ -162,6 +162,10 @@ impl<'a> Request<'a> {
                 status,
                 messages: Vec::new(),
             },
+            NodeError::Redirected { to, cause } => NodeError::Redirected {
+                to,
+                cause: Box::new(self.without_messages(*cause)),
+            },
             error => error,
         }
     }

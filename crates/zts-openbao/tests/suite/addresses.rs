@@ -117,6 +117,28 @@ fn a_redirect_to_the_active_server_is_followed() {
 }
 
 #[test]
+fn a_redirect_to_a_dead_server_is_told_apart_from_a_dead_server() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    let dead = zts_testkit::closed_port().address();
+    let standby = Proxy::to(&server.address());
+    standby.always(Fault::Redirect(format!("{dead}/v1/secret/data/a")));
+    let client = root_client(&server, &[&standby.address(), &dead]);
+    let error = kv::read(&client, "secret", "a").unwrap_err();
+    let [first, second] = error.attempts() else {
+        panic!("{error}");
+    };
+    let is_refused =
+        |error: &NodeError| matches!(error, NodeError::Transport(TransportError::Connect(_)));
+    assert_eq!(first.address.to_string(), standby.address());
+    assert!(!is_refused(&first.error) && is_refused(first.error.root()));
+    let text = format!("it redirects to `{dead}`, which cannot be used: ");
+    assert!(first.error.to_string().starts_with(&text), "{error}");
+    assert!(is_refused(&second.error));
+    assert!(error.is_transient());
+}
+
+#[test]
 fn special_characters_in_paths_are_kept() {
     zts_testkit::require_bao!();
     let server = shared_server();
