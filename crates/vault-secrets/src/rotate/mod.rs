@@ -149,7 +149,7 @@ const PASSES: usize = 10;
 
 /// Proves or rolls back versions that services started with by themselves.
 pub(crate) fn prove(arguments: &Prove, declarations: &Declarations) -> Result<(), Failure> {
-    if unproven(declarations).is_empty() {
+    if pending(declarations).next().is_none() {
         return Ok(()); // keeps the run after a fetch without a new version cheap
     }
     let _locked = state::lock(&arguments.state_dir)?;
@@ -221,16 +221,20 @@ fn watch_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Returns the names of the secrets with a pending rollout.
-fn unproven(declarations: &Declarations) -> Vec<&str> {
-    let secrets = declarations.secrets.iter();
-    let unproven =
-        secrets.filter(|(_, secret)| PendingRollout::read(&secret.output_directory).is_some());
-    unproven.map(|(name, _)| name.as_str()).collect()
+/// Returns the secrets with a pending rollout, and its stage.
+fn pending(declarations: &Declarations) -> impl Iterator<Item = (&str, RolloutStage)> {
+    declarations.secrets.iter().filter_map(|(name, secret)| {
+        let rollout = PendingRollout::read(&secret.output_directory)?;
+        Some((name.as_str(), rollout.stage))
+    })
 }
 
+/// Warns of versions that are still unproven. A rolled-back version is none of them.
 fn warn_of_unproven(declarations: &Declarations) {
-    let unproven = unproven(declarations);
+    let unproven: Vec<&str> = pending(declarations)
+        .filter(|(_, stage)| matches!(stage, RolloutStage::Unproven))
+        .map(|(name, _)| name)
+        .collect();
     if !unproven.is_empty() {
         warn(format_args!(
             "services start again and again: the versions of {} are still unproven; the next fetch, or \
