@@ -5,8 +5,8 @@ use std::{mem, path::Path};
 
 use zts_cli::{Failure, warn};
 use zts_delivery::{
-    CachedCopy, CopyAge, Error, Failures, OutputState, Proof, QueryError, Removal, Session,
-    credentials, remove_secret,
+    CachedCopy, CopyAge, DeployedVersion, Error, Failures, OutputState, Proof, QueryError, Removal,
+    Session, credentials, remove_secret,
 };
 use zts_openbao::{AppRoleCredentials, kv};
 
@@ -102,8 +102,9 @@ fn attempt(
 ) -> Result<Outcome, Error> {
     let job = attempt.job;
     let path = job.arguments.secret.as_str();
+    let seen = newest_seen(job, &copies);
     let mut session = job.open_session(credentials, !copies.is_empty())?;
-    let mut answer = session.read(path);
+    let mut answer = session.read(path, seen.as_ref());
     let mut copies = copies.into_iter();
     if let Err(QueryError::Unavailable(cause)) = &answer
         && copies.len() > 0
@@ -112,7 +113,7 @@ fn attempt(
             return Ok(outcome);
         }
         session = job.open_session(credentials, false)?; // with the time of a fetch without a copy
-        answer = session.read(path);
+        answer = session.read(path, seen.as_ref());
     }
     match answer {
         Ok(secret) => {
@@ -138,6 +139,14 @@ fn attempt(
         },
         Err(QueryError::Other(cause)) => Err(cause.into()),
     }
+}
+
+/// Returns the newest version that this host has: the deployed one, or that of a copy.
+fn newest_seen(job: &Job, copies: &[(CachedCopy, CopyAge)]) -> Option<DeployedVersion> {
+    let deployed = DeployedVersion::read(&job.arguments.output);
+    let deployed = deployed.filter(|version| version.secret == job.identity);
+    let copies = copies.iter().map(|(copy, _)| copy.to_deployed());
+    copies.chain(deployed).max_by_key(|version| version.version)
 }
 
 /// Deploys the first copy that can be used. `None` where there is none.

@@ -85,6 +85,15 @@ impl DeployedVersion {
             && self.created_time.as_ref() == Some(&version.created_time)
     }
 
+    /// Returns whether OpenBao got this version after `other`, another version of the same secret.
+    /// Numbers alone do not tell: they begin anew where all versions were removed.
+    pub fn is_newer_than(&self, other: &VersionMetadata) -> bool {
+        let time = |text: &str| humantime::parse_rfc3339(text).ok();
+        let written = self.created_time.as_deref().and_then(time);
+        let is_later = written.zip(time(&other.created_time));
+        self.version > other.version && is_later.is_some_and(|(own, other)| own > other)
+    }
+
     /// Returns the version in the output directory `target`, if it was noted. Takes no lock.
     pub fn read(target: &Path) -> Option<Self> {
         let folder = state_dir_path(target)?;

@@ -7,11 +7,13 @@ use std::{
 
 use zts_net::{deadline_in, retry_until};
 use zts_openbao::{
-    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, kv, sys,
+    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle,
+    kv::{self, VersionMetadata},
+    sys,
 };
 
 use crate::{
-    LoginMode, MissingLeader, QueryError, RetryPolicy, RuntimeDir,
+    DeployedVersion, LoginMode, MissingLeader, QueryError, RetryPolicy, RuntimeDir,
     error::is_bare_denial,
     last_server::NotedServer,
     leader,
@@ -119,15 +121,30 @@ fn is_standby(client: &Client) -> bool {
 }
 
 impl Session<'_> {
-    /// Returns a secret's newest version.
+    /// Returns a secret's newest version. `seen` is the newest version that the host has had: an
+    /// older one is believed only of the active node, because a standby may lag behind.
     ///
     /// # Errors
     /// See [`QueryError`].
-    pub fn read(&mut self, secret: &str) -> Result<kv::Secret, QueryError> {
+    pub fn read(
+        &mut self,
+        secret: &str,
+        seen: Option<&DeployedVersion>,
+    ) -> Result<kv::Secret, QueryError> {
         let mount = self.config.kv_mount;
         let request = |client: &Client| kv::read(client, mount, secret);
+        let is_outdated =
+            |version: &VersionMetadata| seen.is_some_and(|seen| seen.is_newer_than(version));
         let result = match self.query(request) {
-            Err(QueryError::Gone(absence)) => self.query_active_node(absence, request),
+            Err(QueryError::Gone(absence)) => {
+                self.query_active_node(request, |error| error.leaving_unconfirmed(absence))
+            }
+            Ok(outdated) if is_outdated(&outdated.metadata) => {
+                let version = outdated.metadata.version;
+                self.query_active_node(request, |error| {
+                    error.leaving_version_unconfirmed(secret, version)
+                })
+            }
             result => result,
         };
         match result {
@@ -192,16 +209,16 @@ impl Session<'_> {
         result.map_err(classify_error)
     }
 
-    /// Repeats a request on the active node after another node had no such secret, because a
-    /// standby may lag behind. Where no active node can be used, the absence is not confirmed.
+    /// Repeats a request on the active node after another node's answer that may be old.
+    /// `explain` turns the error of an active node that cannot be used into one that says so.
     fn query_active_node<T>(
         &mut self,
-        absence: Error,
         request: impl Fn(&Client) -> Result<T, Error>,
+        explain: impl FnOnce(Error) -> Error,
     ) -> Result<T, QueryError> {
         let result = self.query_once(Recipient::ActiveNode, request);
         self.note_server();
-        result.map_err(|error| classify_error(error.leaving_unconfirmed(absence)))
+        result.map_err(|error| classify_error(explain(error)))
     }
 
     /// Notes the server that answered, if it is another one than before or was found to need a

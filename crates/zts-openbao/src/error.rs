@@ -65,11 +65,17 @@ pub enum Error {
         /// The destroyed version.
         version: u64,
     },
-    /// A node has nothing at this path, and no active node could be used to confirm it.
-    #[error("a node has nothing at `{path}`, and no active node confirmed it: {cause}")]
+    /// A node has nothing at this path, or an older version than one that was seen before, and no
+    /// active node could be used to confirm it.
+    #[error("a node has {} `{path}`, and no active node confirmed it: {cause}", match version {
+        None => "nothing at".to_owned(),
+        Some(version) => format!("only version {version} of"),
+    })]
     Unconfirmed {
         /// The API path.
         path: String,
+        /// The older version; `None` where there is nothing.
+        version: Option<u64>,
         /// The failure of the query to the active node.
         cause: Box<Error>,
     },
@@ -176,9 +182,27 @@ impl Error {
                 if self.is_unavailable() =>
             {
                 let cause = Box::new(self);
-                Self::Unconfirmed { path, cause }
+                Self::Unconfirmed {
+                    path,
+                    version: None,
+                    cause,
+                }
             }
             _ => self,
+        }
+    }
+
+    /// Returns the error of a query to the active node that was to confirm an older version of
+    /// `path`, as [`Error::leaving_unconfirmed`] does for an absence.
+    #[must_use]
+    pub fn leaving_version_unconfirmed(self, path: &str, version: u64) -> Self {
+        if !self.is_unavailable() {
+            return self;
+        }
+        Self::Unconfirmed {
+            path: path.to_owned(),
+            version: Some(version),
+            cause: Box::new(self),
         }
     }
 

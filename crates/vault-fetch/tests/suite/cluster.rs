@@ -120,6 +120,28 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
     assert_eq!((output.code(), output.stderr.as_str()), (Some(0), ""));
 }
 
+/// A standby that lags behind has the version before; a host that has the new one keeps it.
+#[test]
+fn a_standby_does_not_bring_back_an_older_version() {
+    zts_testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let standby = hosted.cluster.standbys()[0].address();
+    for run in 0..12 {
+        let leader = hosted.cluster.active_node();
+        leader.put_secret("hosts/web01/db", &json!({ "password": run.to_string() }));
+        let leader = leader.address();
+        for address in [leader.as_str(), &standby] {
+            let output = hosted.fetch(address);
+            assert_eq!(output.code(), Some(0), "run {run}: {output}");
+            assert_eq!(
+                hosted.password(),
+                Some(run.to_string()),
+                "run {run} at {address}"
+            );
+        }
+    }
+}
+
 /// A standby that lags behind refuses credentials that it does not know yet.
 #[test]
 fn new_credentials_work_on_a_standby_at_once() {

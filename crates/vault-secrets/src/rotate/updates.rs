@@ -121,7 +121,7 @@ impl<'a> UpdateClient<'a> {
             Err(error) => {
                 // the files of a secret that is gone are removed all the same
                 if self.newest(&secret.declared.secret_path)?.is_none() {
-                    self.session.read(&secret.declared.secret_path)?;
+                    self.session.read(&secret.declared.secret_path, None)?;
                 }
                 return Ok(UpdateStatus::Failed(error));
             }
@@ -137,7 +137,10 @@ impl<'a> UpdateClient<'a> {
             _ => {}
         }
         let before = OutputState::read(&secret.declared.output_directory);
-        let given = self.session.read(&secret.declared.secret_path)?;
+        let deployed = DeployedVersion::read(&secret.declared.output_directory)
+            .filter(|deployed| deployed.secret == secret.identity);
+        let path = &secret.declared.secret_path;
+        let given = self.session.read(path, deployed.as_ref())?;
         let deployed = match compare(secret, &given.metadata) {
             Comparison::Rejected(rejection) => return Ok(UpdateStatus::Rejected(rejection)),
             Comparison::Same(deployed, _) => Some(deployed),
@@ -147,7 +150,6 @@ impl<'a> UpdateClient<'a> {
         if deployed.is_some() && alteration.is_none() {
             return Ok(UpdateStatus::Current(Some(given)));
         }
-        let path = &secret.declared.secret_path;
         let files = recipe.contents.render_answer(self.mount, path, &given);
         Ok(match (deployed.zip(alteration), files) {
             (Some(_), Err(error)) => UpdateStatus::Failed(error),
