@@ -1,7 +1,9 @@
 //! The fleet: a folder with a flake, and its settings.
 
+mod kinds;
 mod machines;
 mod parse;
+mod sections;
 mod settings;
 mod tree;
 

@@ -5,7 +5,10 @@ use std::ops::Range;
 use toml_edit::{Array, Document, Item, TableLike, de, ser};
 use zts_cli::Failure;
 
-use super::settings::{InvalidValue, SETTINGS_FILE, Settings};
+use super::{
+    kinds::InvalidValue,
+    settings::{ANY_NAME, SETTINGS_FILE, Settings},
+};
 use crate::placeholders::closest_name;
 
 /// Parses the settings in `text`.
@@ -20,7 +23,8 @@ pub(crate) fn parse_settings(text: &str) -> Result<Settings, Failure> {
     // these have every key, so they are the list of the allowed ones
     let allowed = ser::to_document(&Settings::with_all_keys())
         .map_err(|error| Failure::failed(format_args!("the default settings: {error}")))?;
-    check_table(text, document.as_table(), allowed.as_table(), "")?;
+    let allowed = allowed.as_table();
+    Checker { text, allowed }.check_table(document.as_table(), allowed, "")?;
     de::from_str(text).map_err(|error| {
         let message = error.message();
         match InvalidValue::split(message) {
@@ -30,63 +34,84 @@ pub(crate) fn parse_settings(text: &str) -> Result<Settings, Failure> {
     })
 }
 
-/// Checks that every key of `table` is one of `allowed`, and of its type.
-fn check_table(
-    text: &str,
-    table: &dyn TableLike,
-    allowed: &dyn TableLike,
-    section: &str,
-) -> Result<(), Failure> {
-    for (name, item) in table.iter() {
-        let span = table.key(name).and_then(toml_edit::Key::span);
-        let full = if section.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{section}.{name}")
-        };
-        let Some(expected) = allowed.get(name) else {
-            return Err(unknown_key(text, span, &full, name, allowed));
+/// The text, and the keys that are allowed in it.
+struct Checker<'a> {
+    text: &'a str,
+    allowed: &'a dyn TableLike,
+}
+
+impl Checker<'_> {
+    /// Checks that every key of `table` is one of `allowed`, and of its type. Sections whose names
+    /// the user chooses have [`ANY_NAME`] there.
+    fn check_table(
+        &self,
+        table: &dyn TableLike,
+        allowed: &dyn TableLike,
+        section: &str,
+    ) -> Result<(), Failure> {
+        for (name, item) in table.iter() {
+            let span = table.key(name).and_then(toml_edit::Key::span);
+            let full = if section.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{section}.{name}")
+            };
+            let Some(expected) = allowed.get(name).or_else(|| allowed.get(ANY_NAME)) else {
+                return Err(self.unknown_key(span, &full, name, allowed));
+            };
+            self.check_type(item, span.as_ref(), expected, &full)?;
+            if let (Some(inner), Some(allowed)) = (item.as_table_like(), expected.as_table_like()) {
+                self.check_table(inner, allowed, &full)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_type(
+        &self,
+        item: &Item,
+        key: Option<&Range<usize>>,
+        expected: &Item,
+        full: &str,
+    ) -> Result<(), Failure> {
+        let fail = |span: Option<Range<usize>>, problem: String| {
+            let hint = format!("write it like `{}`", example(full, expected));
+            Err(located_failure(self.text, span.or(key.cloned()), &problem).hint(hint))
         };
         if describe_type(expected) != describe_type(item) {
-            let problem = format!(
-                "`{full}` is {}, not {}",
-                describe_type(item),
-                describe_type(expected)
-            );
-            let hint = format!("write it like the default: `{}`", example(name, expected));
-            return Err(located_failure(text, item.span().or(span), &problem).hint(hint));
+            let (actual, wanted) = (describe_type(item), describe_type(expected));
+            return fail(item.span(), format!("`{full}` is {actual}, not {wanted}"));
         }
         // all lists of the settings are lists of strings
         let other = |list: &Array| list.iter().find(|value| !value.is_str()).cloned();
         if let Some(other) = item.as_array().and_then(other) {
-            let problem = format!(
-                "`{full}` has an element of type {}, not only strings",
-                other.type_name()
-            );
-            let hint = format!("write it like the default: `{}`", example(name, expected));
-            return Err(located_failure(text, other.span().or(span), &problem).hint(hint));
+            let kind = other.type_name();
+            let problem = format!("`{full}` has an element of type {kind}, not only strings");
+            return fail(other.span(), problem);
         }
-        if let (Some(inner), Some(allowed)) = (item.as_table_like(), expected.as_table_like()) {
-            check_table(text, inner, allowed, &full)?;
-        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn unknown_key(
-    text: &str,
-    span: Option<Range<usize>>,
-    full: &str,
-    name: &str,
-    allowed: &dyn TableLike,
-) -> Failure {
-    let names: Vec<&str> = allowed.iter().map(|(name, _)| name).collect();
-    let list = format!("allowed here are `{}`", names.join("`, `"));
-    let hint = match closest_name(name, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? {list}"),
-        None => list,
-    };
-    located_failure(text, span, &format!("`{full}` is not a setting")).hint(hint)
+    fn unknown_key(
+        &self,
+        span: Option<Range<usize>>,
+        full: &str,
+        name: &str,
+        allowed: &dyn TableLike,
+    ) -> Failure {
+        let names: Vec<&str> = allowed.iter().map(|(name, _)| name).collect();
+        let list = format!("allowed here are `{}`", names.join("`, `"));
+        let is_value = |item: &Item| item.as_table_like().is_none();
+        let hint = match closest_name(name, names.iter().copied()) {
+            // a key after the header of a section is a part of it
+            _ if self.allowed.get(name).is_some_and(is_value) => {
+                format!("write `{name}` at the top, before the first `[section]`")
+            }
+            Some(near) => format!("did you mean `{near}`? {list}"),
+            None => list,
+        };
+        located_failure(self.text, span, &format!("`{full}` is not a setting")).hint(hint)
+    }
 }
 
 fn describe_type(item: &Item) -> &'static str {
@@ -102,12 +127,13 @@ fn describe_type(item: &Item) -> &'static str {
     }
 }
 
-fn example(name: &str, item: &Item) -> String {
+fn example(full: &str, item: &Item) -> String {
+    let name = full.rsplit('.').next().unwrap_or(full);
     match item.as_value() {
         Some(value) if item.as_table_like().is_none() => {
             format!("{name} = {}", value.to_string().trim())
         }
-        _ => format!("[{name}]"),
+        _ => format!("[{full}]"),
     }
 }
 
@@ -133,7 +159,7 @@ fn join_lines(message: &str) -> String {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::*;
+    use super::{super::kinds::Checked, *};
 
     fn render_failure(text: &str) -> String {
         let failure = parse_settings(text).expect_err("the text is wrong");
@@ -168,23 +194,104 @@ mod tests {
         assert_eq!(settings.network.gateway.as_str(), "fd00::1");
     }
 
+    /// Returns the text with the settings that are comments (`#key = …`, without a space).
+    fn uncomment_settings(text: &str) -> String {
+        let lines = text.lines().map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting,
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn assert_names_every_key(table: &dyn TableLike, keys: &dyn TableLike, section: &str) {
+        for (name, expected) in keys.iter() {
+            let found = match name {
+                ANY_NAME => table.iter().next().map(|(_, item)| item),
+                _ => table.get(name),
+            };
+            let found = found.unwrap_or_else(|| panic!("{section}.{name}"));
+            if let (Some(table), Some(keys)) = (found.as_table_like(), expected.as_table_like()) {
+                assert_names_every_key(table, keys, &format!("{section}.{name}"));
+            }
+        }
+    }
+
     #[test]
     fn the_example_of_this_repository_is_valid_and_names_every_key() {
         let text = include_str!("../../../../example/fleet.toml");
         parse_settings(text).unwrap();
-        let defaults = ser::to_document(&Settings::with_all_keys()).unwrap();
-        let document = Document::parse(text).unwrap();
-        for (section, item) in defaults.as_table() {
-            for (name, _) in item.as_table_like().unwrap().iter() {
-                assert!(
-                    document
-                        .get(section)
-                        .and_then(|item| item.get(name))
-                        .is_some(),
-                    "{section}.{name}"
-                );
-            }
-        }
+        let text = uncomment_settings(text);
+        parse_settings(&text).unwrap();
+        let keys = ser::to_document(&Settings::with_all_keys()).unwrap();
+        let document = Document::parse(&text).unwrap();
+        assert_names_every_key(document.as_table(), keys.as_table(), "");
+    }
+
+    #[test]
+    fn sections_with_chosen_names_are_parsed() {
+        let settings = parse_settings(
+            "[host_types.vps]\nvms = \"\"\n[environments.prod]\nnamespace = \"teams/a\"\n\
+             [hosts.\"web01.example.org\"]\ngrants = [\"shared/wifi\", \"teams/media/*\"]\n\
+             [groups.media]\nhosts = [\"web01\"]",
+        )
+        .unwrap();
+        let vps = settings.host_types.values().next().unwrap();
+        assert_eq!(vps.vms.as_ref().map(Checked::as_str), Some(""));
+        assert!(vps.template.is_none());
+        let host = settings.hosts.values().next().unwrap();
+        assert_eq!(host.grants[1].as_str(), "teams/media/*");
+    }
+
+    #[test]
+    fn sections_with_chosen_names_are_checked() {
+        assert_snapshot!(render_failure("[host_types.vps]\ntemplat = \"x\""), @r"
+        `fleet.toml`, line 2: `host_types.vps.templat` is not a setting
+        hint: did you mean `template`? allowed here are `template`, `flake_entry`, `vm_entry`, `vms`, `vms_map`, `gateway`, `nameservers`, `domain`, `system`
+        ");
+        assert_snapshot!(render_failure("[environments.prod]\nwrap_ttl = 3"), @r#"
+        `fleet.toml`, line 2: `environments.prod.wrap_ttl` is a number, not a string
+        hint: write it like `wrap_ttl = "24h"`
+        "#);
+        assert_snapshot!(render_failure("[environments]\nprod = 3"), @r"
+        `fleet.toml`, line 2: `environments.prod` is a number, not a table
+        hint: write it like `[environments.prod]`
+        ");
+        assert_snapshot!(render_failure("\n[host_types.Vps]"), @r"
+        `fleet.toml`, line 2: `Vps` cannot be the name of a section
+        hint: allowed are lower-case letters, digits and hyphens, such as `vps`
+        ");
+        assert_snapshot!(render_failure("[host_types.vps]\nsystem = \"arm\""), @r"
+        `fleet.toml`, line 2: `arm` is not a system of Nix
+        hint: write it like `x86_64-linux` or `aarch64-linux`
+        ");
+        assert_snapshot!(render_failure("[hosts.Web01]\ngrants = []"), @r"
+        `fleet.toml`, line 1: `Web01` cannot be the name of a host: it has upper-case letters
+        hint: write `web01`
+        ");
+        assert_snapshot!(render_failure("[hosts.web01]\ngrants = [\"../x\"]"), @r"
+        `fleet.toml`, line 2: `../x` is not the path of a secret
+        hint: write it below the mount, like `shared/wifi`, or `teams/media/*` for all below a folder
+        ");
+        assert_snapshot!(render_failure("[hosts.web01.example]\ngrants = [\"x\"]"), @r"
+        `fleet.toml`, line 1: `hosts.web01.example` is not a setting
+        hint: allowed here are `grants`, `policies`
+        ");
+        assert_snapshot!(render_failure("[hosts.web01]\npolicies = [\"root\"]"), @r"
+        `fleet.toml`, line 2: `root` is not the name of a policy for hosts
+        hint: allowed are lower-case letters, digits, `-`, `_`, `.` and `/`, but not `root`
+        ");
+        assert_snapshot!(render_failure("[groups.media]\nhosts = [\"web 1\"]"), @r"
+        `fleet.toml`, line 2: `web 1` cannot be the name of a host: it has a character that is not allowed in a host name
+        hint: use lower-case letters, digits and hyphens, such as `web01` or `web01.example.org`
+        ");
+        assert_snapshot!(render_failure("[environments.prod]\nnamespace = \"/a\""), @r"
+        `fleet.toml`, line 2: `/a` is not the path of a namespace
+        hint: allowed are ASCII letters, digits, `-`, `_` and `.`, and single `/` between the parts
+        ");
+        assert_snapshot!(render_failure("[paths]\ndefault_host_type = \"vps\""), @r"
+        `fleet.toml`, line 2: `paths.default_host_type` is not a setting
+        hint: write `default_host_type` at the top, before the first `[section]`
+        ");
     }
 
     #[test]
@@ -195,11 +302,11 @@ mod tests {
         ");
         assert_snapshot!(render_failure("# fleet\n\n[vault]\n"), @r"
         `fleet.toml`, line 3: `vault` is not a setting
-        hint: allowed here are `openbao`, `network`, `paths`, `text`
+        hint: allowed here are `default_host_type`, `default_environment`, `openbao`, `network`, `paths`, `text`, `host_types`, `environments`, `hosts`, `groups`
         ");
         assert_snapshot!(render_failure("zebra = 1"), @r"
         `fleet.toml`, line 1: `zebra` is not a setting
-        hint: allowed here are `openbao`, `network`, `paths`, `text`
+        hint: allowed here are `default_host_type`, `default_environment`, `openbao`, `network`, `paths`, `text`, `host_types`, `environments`, `hosts`, `groups`
         ");
     }
 
@@ -207,19 +314,19 @@ mod tests {
     fn a_wrong_type_is_refused_with_an_example() {
         assert_snapshot!(render_failure("[openbao]\nbind_cidr = \"yes\""), @r"
         `fleet.toml`, line 2: `openbao.bind_cidr` is a string, not a boolean
-        hint: write it like the default: `bind_cidr = false`
+        hint: write it like `bind_cidr = false`
         ");
         assert_snapshot!(render_failure("[network]\nnameservers = \"10.0.0.1\""), @r#"
         `fleet.toml`, line 2: `network.nameservers` is a string, not a list
-        hint: write it like the default: `nameservers = ["10.0.0.1"]`
+        hint: write it like `nameservers = ["10.0.0.1"]`
         "#);
         assert_snapshot!(render_failure("openbao = 3"), @r"
         `fleet.toml`, line 1: `openbao` is a number, not a table
-        hint: write it like the default: `[openbao]`
+        hint: write it like `[openbao]`
         ");
         assert_snapshot!(render_failure("[network]\nnameservers = [10]"), @r#"
         `fleet.toml`, line 2: `network.nameservers` has an element of type integer, not only strings
-        hint: write it like the default: `nameservers = ["10.0.0.1"]`
+        hint: write it like `nameservers = ["10.0.0.1"]`
         "#);
     }
 
@@ -277,7 +384,7 @@ mod tests {
         /// Any text is parsed or refused, without a panic.
         #[test]
         fn any_text(
-            lines in proptest::collection::vec("(\\[(openbao|network|paths|text|a)\\]|[a-z_.]{0,12} = [0-9\"\\[{}\\],'ü.:/-]{0,20}|\\PC{0,20})", 0..12),
+            lines in proptest::collection::vec("(\\[(openbao|network|paths|text|(host_types|environments|hosts|groups)\\.[a-zA-Z.]{0,5}|a)\\]|[a-z_.]{0,12} = [0-9\"\\[{}\\],'ü.:/-]{0,20}|\\PC{0,20})", 0..12),
             depth in 0..5000_usize,
         ) {
             let _ = parse_settings(&lines.join("\n"));
