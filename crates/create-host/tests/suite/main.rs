@@ -19,6 +19,7 @@ mod entries;
 mod files;
 mod flakes;
 mod hints;
+mod host_types;
 mod interrupted;
 mod json;
 mod machines;
