@@ -6,6 +6,7 @@ use zts_infra_edit::generated::GeneratedHost;
 use crate::{
     change::FileChange,
     deliver::Delivery,
+    evaluation::{evaluate_host, is_new_file, list_places},
     git,
     host::HostAddress,
     host_access::differing_parameter,
@@ -23,7 +24,7 @@ use crate::{
     vms_file,
 };
 
-/// Creates the host: recognise the fleet, plan, write, apply, issue, deliver.
+/// Creates the host: recognise the fleet, plan, write, evaluate, apply, issue, deliver.
 pub(crate) fn create_host(
     job: &Job<'_>,
     address: Option<HostAddress>,
@@ -47,6 +48,7 @@ pub(crate) fn create_host(
     if let Some(note) = sources.generated_note(&plan.changes, &job.fleet.settings) {
         report.note(&note);
     }
+    let are_tracked = evaluate_host(job, &plan.changes, &sources, report)?;
     if let Some((backend, existing)) = &surveyed {
         if let Some(unchecked) = &existing.unchecked {
             report.warn(unchecked.clone());
@@ -66,7 +68,7 @@ pub(crate) fn create_host(
         }
     }
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
-    report_next_step(job, &plan.changes, &sources, report);
+    report_next_step(job, &plan.changes, are_tracked, &sources, report);
     Ok(())
 }
 
@@ -282,16 +284,21 @@ fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report
 
 /// Reports what is left to do: new files must be added to git, because a flake sees no others; a
 /// name with a domain is not NixOS's host name; without the module a host fetches nothing.
-fn report_next_step(job: &Job<'_>, changes: &[FileChange], sources: &Sources, report: &Report) {
+fn report_next_step(
+    job: &Job<'_>,
+    changes: &[FileChange],
+    are_tracked: bool,
+    sources: &Sources,
+    report: &Report,
+) {
     let name = job.name.as_str();
-    let is_new = |change: &&FileChange| change.before.is_none() && change.path.contains(name);
-    let new_files = changes.iter().filter(is_new);
-    let mut places: Vec<&str> = new_files.map(|change| host_folder(change, name)).collect();
-    places.dedup();
+    let new_files = changes.iter().filter(|change| is_new_file(job, change));
+    let paths: Vec<String> = new_files.map(|change| change.path.clone()).collect();
+    let places = list_places(&paths, name);
     if places.is_empty() || job.arguments.dry_run {
         return;
     }
-    if git::is_repository(job.fleet.tree.root()) {
+    if !are_tracked && git::is_repository(job.fleet.tree.root()) {
         let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
         report.note(&format!(
             "next: `git add {}`, because a flake sees only files that git tracks",
@@ -309,14 +316,5 @@ fn report_next_step(job: &Job<'_>, changes: &[FileChange], sources: &Sources, re
             "next: in `{place}`, import the module `nixosModules.default` of the flake zero-touch-secrets and set \
              `vault.enable = true;`: without it, `{name}` fetches no secrets"
         ));
-    }
-}
-
-/// Returns the path of a file, or of the folder with the host's name that it is in.
-fn host_folder<'a>(change: &'a FileChange, name: &str) -> &'a str {
-    let path = change.path.as_str();
-    match path.find(&format!("{name}/")) {
-        Some(start) if start == 0 || path[..start].ends_with('/') => &path[..start + name.len()],
-        _ => path,
     }
 }

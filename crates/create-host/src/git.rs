@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -106,7 +106,96 @@ fn append_line(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())
 }
 
+/// Returns the root of the repository, and the path of the fleet below it, which is empty or ends
+/// with a slash.
+pub(crate) fn locate_repository(root: &Path) -> Option<(PathBuf, String)> {
+    let line = |option| {
+        let bytes = run_git(root, &["rev-parse", option])?;
+        let text = String::from_utf8(bytes).ok()?;
+        Some(text.trim_end_matches('\n').to_owned())
+    };
+    Some((
+        PathBuf::from(line("--show-toplevel")?),
+        line("--show-prefix")?,
+    ))
+}
+
+/// Returns whether the repository has a part of its history only.
+pub(crate) fn is_shallow(root: &Path) -> bool {
+    run_git(root, &["rev-parse", "--is-shallow-repository"]).is_some_and(|text| text == b"true\n")
+}
+
+/// Returns those of `paths` that git neither tracks nor ignores.
+pub(crate) fn list_untracked(root: &Path, paths: &[String]) -> Vec<String> {
+    list_paths(root, &["ls-files", "--others", "--exclude-standard"], paths)
+}
+
+/// Returns those of `paths` that git is to track, without their contents: the result of
+/// [`add_intents`].
+pub(crate) fn list_intents(root: &Path, paths: &[String]) -> Vec<String> {
+    let difference = [
+        "diff",
+        "--name-only",
+        "--relative",
+        "--no-renames",
+        "--diff-filter=A",
+    ];
+    list_paths(root, &difference, paths)
+}
+
+fn list_paths(root: &Path, command: &[&str], paths: &[String]) -> Vec<String> {
+    if paths.is_empty() {
+        return Vec::new(); // git would take all
+    }
+    let specs: Vec<String> = paths.iter().map(|path| literal_pathspec(path)).collect();
+    let mut arguments = [command, &["-z", "--"]].concat();
+    arguments.extend(specs.iter().map(String::as_str));
+    let listed = run_git(root, &arguments).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let listed = listed.split('\0').filter(|path| !path.is_empty());
+    listed.map(str::to_owned).collect()
+}
+
+/// Makes git track new files, without their contents.
+///
+/// # Errors
+/// The message of git, such as one about an index that another git has locked.
+pub(crate) fn add_intents(root: &Path, paths: &[String]) -> Result<(), String> {
+    let specs: Vec<String> = paths.iter().map(|path| literal_pathspec(path)).collect();
+    change_index(root, &["add", "--intent-to-add", "--"], &specs)
+}
+
+/// Takes removed files out of the index again.
+///
+/// # Errors
+/// As [`add_intents`].
+pub(crate) fn remove_intents(root: &Path, paths: &[String]) -> Result<(), String> {
+    change_index(root, &["update-index", "--force-remove", "--"], paths)
+}
+
+fn change_index(root: &Path, command: &[&str], paths: &[String]) -> Result<(), String> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let mut git = git_command(root);
+    git.args(command).args(paths);
+    let output = with_signals(|| git.output()).map_err(|cause| cause.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|line| !line.trim().is_empty());
+    Err(line.unwrap_or("it says nothing").to_owned())
+}
+
 fn run_git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut command = git_command(root);
+    command.arg("--no-optional-locks"); // a query changes nothing
+    let output = with_signals(|| command.args(arguments).output()).ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+fn git_command(root: &Path) -> Command {
     let mut command = Command::new("git");
     // variables of hooks, which select another repository or change pathspecs; tokens that git does
     // not need
@@ -121,10 +210,6 @@ fn run_git(root: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     ] {
         command.env_remove(name);
     }
+    command.arg("-C").arg(root).stdin(Stdio::null());
     command
-        .args(["--no-optional-locks", "-C"]) // a query changes nothing
-        .arg(root)
-        .args(arguments);
-    let output = with_signals(|| command.stdin(Stdio::null()).output()).ok()?;
-    output.status.success().then_some(output.stdout)
 }

@@ -1,15 +1,16 @@
-//! Adds hosts to a fleet, and removes them: recognise, plan, write, apply, issue, deliver.
+//! Adds hosts to a fleet, and removes them: recognise, plan, write, evaluate, apply, issue, deliver.
 //!
 //! [`run`] is the whole program; `create` and `remove` are its two pipelines. The changes of
-//! all files are computed in memory (`plan`) and then written all at once (`write`). Only then
-//! is anything changed in OpenBao (`server`). Each later step can be repeated, so the same
+//! all files are computed in memory (`plan`) and then written all at once (`write`). Where Nix is
+//! installed, it then evaluates the host (`evaluation`). Only then is anything changed in OpenBao
+//! (`server`). Each later step can be repeated, so the same
 //! command continues where an earlier one failed.
 
 mod change;
-mod choice;
 mod cli;
 mod create;
 mod deliver;
+mod evaluation;
 mod failure;
 mod fleet;
 mod git;
@@ -33,7 +34,6 @@ use zts_secure_fs::LockKind;
 pub use cli::{ApplyMethod, Arguments};
 pub use report::write_usage_error_as_json;
 
-use choice::choose_settings;
 use deliver::Delivery;
 use fleet::Fleet;
 use host::{HostAddress, HostName};
@@ -71,7 +71,6 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
     } else {
         fleet.lock(LockKind::Exclusive)?
     };
-    let fleet = choose_settings(&fleet, &name, arguments, report)?;
     if let Some(note) = &fleet.inferred {
         report.note(note);
     }

@@ -1,9 +1,10 @@
 //! The pipeline that removes a host.
 
-use zts_cli::Failure;
+use zts_cli::{Failure, shell_word};
 
 use crate::{
     change::FileChange,
+    git,
     host::HostAddress,
     job::{Job, survey_openbao, write_files},
     plan::{Removal, Sources, plan_removal},
@@ -41,7 +42,9 @@ pub(crate) fn remove_host(
     };
     let mut changes = plan_removal(removal, &sources, &job.fleet.settings)?;
     changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
+    let intents = list_intents(job, &changes);
     write_files(job, &changes, report)?;
+    remove_intents(job, &intents, report);
     if let Some(note) = sources.generated_note(&changes, &job.fleet.settings) {
         report.note(&note);
     }
@@ -51,6 +54,28 @@ pub(crate) fn remove_host(
     }
     report_remains(job, origin, &sources, &changes, report);
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
+}
+
+/// Lists the removed files that git is to track, without their contents: create-host's own evaluation
+/// made it so.
+fn list_intents(job: &Job<'_>, changes: &[FileChange]) -> Vec<String> {
+    let removed = changes.iter().filter(|change| change.after.is_none());
+    let paths: Vec<String> = removed.map(|change| change.path.clone()).collect();
+    git::list_intents(job.fleet.tree.root(), &paths)
+}
+
+/// Takes removed files out of git's index.
+fn remove_intents(job: &Job<'_>, intents: &[String], report: &mut Report) {
+    if job.arguments.dry_run {
+        return;
+    }
+    if let Err(message) = git::remove_intents(job.fleet.tree.root(), intents) {
+        let words: Vec<String> = intents.iter().map(|path| shell_word(path)).collect();
+        report.warn(format!(
+            "git still lists the removed files: {message}; `git rm --cached {}` takes them out",
+            words.join(" ")
+        ));
+    }
 }
 
 /// The host in OpenBao before the run.

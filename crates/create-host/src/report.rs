@@ -24,6 +24,9 @@ pub(crate) struct Report {
     files: Vec<FileReport>,
     /// `None` if OpenBao was not contacted.
     openbao: Option<OpenBaoReport>,
+    /// `None` if Nix was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluation: Option<EvaluationState>,
     warnings: Vec<String>,
     /// The diff of a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,16 @@ pub(crate) enum TokenState {
     Pending,
 }
 
+/// The result of the evaluation by Nix.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EvaluationState {
+    Succeeded,
+    Failed,
+    /// An input of the flake could not be fetched.
+    Unavailable,
+}
+
 #[derive(Debug, Serialize)]
 struct ErrorReport {
     message: String,
@@ -111,6 +124,7 @@ impl Report {
             changed: false,
             files: Vec::new(),
             openbao: None,
+            evaluation: None,
             warnings: Vec::new(),
             diff: None,
             error: None,
@@ -231,6 +245,10 @@ impl Report {
         self.warnings.push(text);
     }
 
+    pub(crate) fn set_evaluation(&mut self, state: EvaluationState) {
+        self.evaluation = Some(state);
+    }
+
     /// Adds a finished step, which the message of a later failure names.
     pub(crate) fn add_done(&mut self, step: impl Into<String>) {
         self.done.push(step.into());
@@ -238,16 +256,19 @@ impl Report {
 
     /// Adds to the failure of a later step the finished steps and the way to continue.
     pub(crate) fn interrupt(&self, state: &str, failure: Failure) -> Failure {
-        let failure = failure.context(state);
-        let failure = if self.done.is_empty() {
+        append_hint(
+            self.stop(failure.context(state)),
+            "run the same command again: it continues from there",
+        )
+    }
+
+    /// Adds to the failure of a later step the finished steps.
+    pub(crate) fn stop(&self, failure: Failure) -> Failure {
+        if self.done.is_empty() {
             failure.suffix("nothing was changed")
         } else {
             failure.suffix(format_args!("done before that: {}", self.done.join(", ")))
-        };
-        append_hint(
-            failure,
-            "run the same command again: it continues from there",
-        )
+        }
     }
 
     /// Ends the run: writes the JSON, or reports that nothing was changed.

@@ -111,6 +111,20 @@ pub(crate) fn restrict_access(
     Ok(())
 }
 
+/// Returns whether git tracks the file, and a token in it may still be used.
+pub(crate) fn tracks_valid_token(fleet: &Fleet) -> bool {
+    let (file, place) = (fleet.settings.paths.vms.as_str(), &fleet.settings.vms_place);
+    let text = (!file.is_empty()).then(|| fleet.tree.read_text(file));
+    let text = text.and_then(Result::ok).flatten().unwrap_or_default();
+    let is_valid = |name: &str| {
+        let token = vms::wrapping_token(&text, place, name).ok().flatten();
+        let expiry = token.map(|token| wrapping::expiry(&SecretString::from(token)));
+        expiry.is_some_and(|expiry| expiry.is_none_or(|expiry| expiry > SystemTime::now()))
+    };
+    let vms = vms::list_vms(&text, place).unwrap_or_default();
+    vms.iter().any(|vm| is_valid(&vm.name)) && git::is_tracked(fleet.tree.root(), file)
+}
+
 /// Returns whether an entry of the map has a token.
 pub(crate) fn has_any_token(text: &str, place: &MapPlace) -> bool {
     vms::list_vms(text, place).is_ok_and(|vms| vms.iter().any(|vm| vm.has_wrapping_token))

@@ -1,10 +1,10 @@
-//! Programs of other projects: finds them, and runs `systemctl`.
+//! Programs of other projects: finds them, runs `systemctl`, and prepares `nix eval`.
 
 use std::{
     env,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use crate::{failure::Failure, signals::with_signals};
@@ -37,4 +37,33 @@ pub fn systemctl(verb: &str, unit: &str) -> Result<(), Failure> {
     } else {
         Err(failed(status.to_string()))
     }
+}
+
+/// Returns the command that applies a Nix function to a flake's output, and prints the result as
+/// JSON. It writes no lock file. The flake does not get the operator's token.
+pub fn nix_eval(function: &str, output: &str) -> Command {
+    let mut command = Command::new("nix");
+    command
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args([
+            "eval",
+            "--json",
+            "--no-write-lock-file",
+            "--apply",
+            function,
+        ])
+        .args(["--", output])
+        .env_remove("BAO_TOKEN")
+        .env_remove("VAULT_TOKEN")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Quotes a string of Nix.
+pub fn nix_string(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('$', "\\$");
+    format!("\"{escaped}\"")
 }

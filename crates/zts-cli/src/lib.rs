@@ -17,7 +17,7 @@ mod token;
 
 pub use connection::{ConnectionArgs, system_trust};
 pub use duration::{duration, utc, utc_seconds};
-pub use external_programs::{on_path, systemctl};
+pub use external_programs::{nix_eval, nix_string, on_path, systemctl};
 pub use failure::{Failure, Status};
 pub use key_file::{KeyFile, unusable};
 pub use logging::is_verbose;

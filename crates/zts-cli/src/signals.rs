@@ -1,11 +1,16 @@
 //! Blocks signals while a program must not end.
 
 use std::{
+    io,
+    process::{Child, Command},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::{
+    sys::signal::{SigSet, Signal, kill, raise},
+    unistd::Pid,
+};
 
 /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in those that it starts later. A thread
 /// waits for them and ends the process, but not while they are held ([`SignalBlock::hold`]).
@@ -15,22 +20,24 @@ use nix::sys::signal::{SigSet, Signal, raise};
 #[derive(Debug)]
 pub struct SignalBlock {
     held: Arc<Mutex<()>>,
+    /// The program that ends with this process.
+    child: Arc<Mutex<Option<Pid>>>,
 }
 
 impl SignalBlock {
     /// Blocks the signals, and starts the thread that waits for them.
     pub fn begin() -> Self {
         let signals = ending();
-        let held = Arc::new(Mutex::new(()));
-        let watched = Arc::clone(&held);
+        let (held, child) = (Arc::default(), Arc::default());
+        let watched = (Arc::clone(&held), Arc::clone(&child));
         let _ = signals.thread_block();
         let started = thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || wait(signals, &watched));
+            .spawn(move || wait(signals, &watched.0, &watched.1));
         if started.is_err() {
             let _ = signals.thread_unblock(); // `hold` blocks them in this thread at least
         }
-        Self { held }
+        Self { held, child }
     }
 
     /// Keeps the process from ending until the result is dropped. A signal that arrives meanwhile
@@ -40,6 +47,29 @@ impl SignalBlock {
         Held {
             _guard: self.held.lock().unwrap_or_else(PoisonError::into_inner),
         }
+    }
+
+    /// Starts a program, and returns the result of `work` with it. A signal that ends this process
+    /// meanwhile is passed on to the program, which would otherwise outlive it. The program stays
+    /// in the process group of the terminal, where it may ask for a passphrase.
+    ///
+    /// # Errors
+    /// A program that cannot be started.
+    pub fn run_child<T>(
+        &self,
+        command: &mut Command,
+        work: impl FnOnce(&mut Child) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let lock = || self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = {
+            let mut registered = lock();
+            let child = with_signals(|| command.spawn())?;
+            *registered = i32::try_from(child.id()).ok().map(Pid::from_raw);
+            child
+        };
+        let result = work(&mut child);
+        *lock() = None;
+        result
     }
 }
 
@@ -68,9 +98,12 @@ fn ending() -> SigSet {
 }
 
 /// Gives each signal its default effect. A signal that is ignored, as under `nohup`, has none.
-fn wait(signals: SigSet, held: &Mutex<()>) {
+fn wait(signals: SigSet, held: &Mutex<()>, child: &Mutex<Option<Pid>>) {
     while let Ok(signal) = signals.wait() {
         let _guard = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(child) = *child.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = kill(child, signal);
+        }
         let one: SigSet = [signal].into_iter().collect();
         let _ = raise(signal);
         let _ = one.thread_unblock(); // the process ends here

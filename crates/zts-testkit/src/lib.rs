@@ -57,7 +57,9 @@ pub use openbao::{
     TokensAndLeases, shared_server,
 };
 pub use opentofu::OpenTofu;
-pub use program::{build_programs, find_bao, find_program, path_with, report_skipped};
+pub use program::{
+    build_programs, find_bao, find_program, path_with, path_without, report_skipped,
+};
 pub use run::{Run, RunOutput, Running, Signal};
 pub use scratch::{ScratchDir, scratch_dir};
 pub use text::{encodings, find_leak, normalize_output};

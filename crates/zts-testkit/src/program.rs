@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs,
     io::Write,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -37,6 +37,36 @@ pub fn path_with(folder: impl AsRef<Path>) -> OsString {
     let folders = [folder.as_ref().to_owned()];
     let folders = folders.into_iter().chain(env::split_paths(&others));
     env::join_paths(folders).expect("a folder without a colon")
+}
+
+/// Returns the tests' `PATH` without some programs. In place of a folder that has one, it has a
+/// folder below `links` with links to the others.
+///
+/// # Panics
+/// If a folder cannot be made, or its path contains a colon.
+pub fn path_without(programs: &[&str], links: &Path) -> OsString {
+    let found = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&found).enumerate().map(|(index, folder)| {
+        if programs.iter().any(|name| folder.join(name).exists()) {
+            link_others(&folder, programs, &links.join(format!("path{index}")))
+        } else {
+            folder
+        }
+    });
+    env::join_paths(folders).expect("folders without a colon")
+}
+
+fn link_others(folder: &Path, programs: &[&str], links: &Path) -> PathBuf {
+    fs::create_dir_all(links).expect("a folder is made");
+    let entries = folder.read_dir().expect("the programs are listed");
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if programs.iter().all(|program| name != *program) {
+            // another test may have made it
+            let _ = symlink(entry.path(), links.join(name));
+        }
+    }
+    links.to_owned()
 }
 
 /// Builds this workspace's programs, unless they are built, and returns their folder. With the

@@ -12,7 +12,7 @@ use super::host_place::{NewFile, learn_files};
 use crate::{
     change::FileChange,
     failure::edit_failure,
-    fleet::{Checked, Contents, Fleet, Settings, Tree},
+    fleet::{Contents, Fleet, Settings, Tree},
     git,
     host::{HostAddress, HostName},
     host_access::host_access,
@@ -84,8 +84,7 @@ impl Sources {
         let learnt = match &flake {
             Some(_) if template.is_empty() => {
                 let (flake, hosts) = (paths.flake.as_str(), paths.hosts.as_str());
-                let system = fleet.settings.system.as_ref().map(Checked::as_str);
-                learn_files(tree, flake, name.as_str(), hosts, system)
+                learn_files(tree, flake, name.as_str(), hosts)
             }
             _ => Err(Vec::new()),
         };
@@ -108,6 +107,11 @@ impl Sources {
             committed: Vec::new(),
             is_generated_tracked: false,
         })
+    }
+
+    /// Returns the paths of the host's files.
+    pub(crate) fn host_file_paths(&self) -> impl Iterator<Item = String> {
+        self.host_files.keys().cloned()
     }
 
     /// Adds the values of `--set`.

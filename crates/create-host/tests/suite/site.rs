@@ -1,7 +1,7 @@
 //! A scratch fleet with an OpenBao, and runs of the program on it.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 use secrecy::SecretString;
 use serde::Deserialize;
 use zts_openbao::{AppRoleCredentials, Error, approle, wrapping};
-use zts_testkit::{Fleet, Proxy, Run, RunOutput, Running, Server, shared_server};
+use zts_testkit::{Fleet, Proxy, Run, RunOutput, Running, Server, path_without, shared_server};
 
 /// The address of the host in most tests.
 pub(crate) const IP: &str = "10.0.0.11/24";
@@ -85,9 +85,12 @@ impl Site {
         format!("hosts/{}/{name}", self.host)
     }
 
-    /// Starts `create-host` with only the fleet's folder, the server, and root's token.
+    /// Starts `create-host` with only the fleet's folder, the server, and root's token. The
+    /// machine's Nix is not on `PATH`.
     pub(crate) fn bare(&self) -> Call<'_> {
-        let mut run = Run::new(env!("CARGO_BIN_EXE_create-host")).current_dir(self.fleet.path());
+        let mut run = Run::new(env!("CARGO_BIN_EXE_create-host"))
+            .current_dir(self.fleet.path())
+            .env("PATH", path_without_nix());
         if let Some(server) = &self.server {
             run = run.server(server).env("BAO_TOKEN", server.root_token());
         }
@@ -261,6 +264,11 @@ impl Call<'_> {
     pub(crate) fn start(self) -> Running {
         self.run.start()
     }
+}
+
+/// Returns the tests' `PATH` without Nix, which would evaluate each new host.
+pub(crate) fn path_without_nix() -> OsString {
+    path_without(&["nix"], Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// Returns the mode of a file in octal.

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     io,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
 use serde::Deserialize;
 use serde_json::Value;
-use zts_cli::Failure;
+use zts_cli::{Failure, nix_eval, nix_string};
 
 use super::declarations::{ByHost, parse_hosts, unknown_host};
 
@@ -89,17 +89,11 @@ fn evaluate(reference: &str, selected: &[String]) -> Result<Evaluated, Failure> 
     })
 }
 
-/// Runs `nix eval`, whose messages go to the terminal. The flake does not get the operator's token.
+/// Runs `nix eval`, whose messages go to the terminal.
 fn run_nix(reference: &str, selected: &[String]) -> io::Result<Output> {
     let selected: Vec<_> = selected.iter().map(|name| nix_string(name)).collect();
     let expression = EXPRESSION.replace("SELECTED", &format!("[ {} ]", selected.join(" ")));
-    Command::new("nix")
-        .args(["--extra-experimental-features", "nix-command flakes"])
-        .args(["eval", "--json", "--apply", &expression, "--"])
-        .arg(format!("{reference}#nixosConfigurations"))
-        .env_remove("BAO_TOKEN")
-        .env_remove("VAULT_TOKEN")
-        .stdin(Stdio::null())
+    nix_eval(&expression, &format!("{reference}#nixosConfigurations"))
         .stderr(Stdio::inherit())
         .output()
 }
@@ -111,13 +105,4 @@ fn nix_error(cause: &io::Error) -> Failure {
         Failure::failed(format_args!("could not run `nix`: {cause}"))
     };
     failure.hint("give the declarations with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`")
-}
-
-/// Quotes a Nix string.
-fn nix_string(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('$', "\\$");
-    format!("\"{escaped}\"")
 }

@@ -1,16 +1,11 @@
 //! The programs that the pages speak of.
 
-use std::{
-    env, fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::{env, fs, os::unix::fs::symlink, path::Path, sync::OnceLock};
 
 pub(crate) use zts_testkit::build_programs;
 
 /// `PATH` for a page's shells: the programs of this tree, `bao`, and what the machine has but
-/// OpenTofu, whose provider few machines have.
+/// OpenTofu, whose provider few machines have, and Nix, which would fetch the pages' flakes.
 pub(crate) fn path() -> String {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(make_path).clone()
@@ -22,29 +17,11 @@ fn make_path() -> String {
     let bao = scratch.join("bao");
     fs::create_dir_all(&bao).expect("a folder is made");
     link_program(&zts_testkit::find_bao().expect("there is a `bao`"), &bao);
-    let found = env::var_os("PATH").unwrap_or_default();
-    let others = env::split_paths(&found).enumerate().map(|(index, folder)| {
-        if folder.join("tofu").exists() {
-            without_tofu(&folder, &scratch.join(format!("path{index}")))
-        } else {
-            folder
-        }
-    });
-    let folders = [build_programs().to_owned(), bao].into_iter().chain(others);
+    let others = zts_testkit::path_without(&["tofu", "nix"], scratch);
+    let folders = [build_programs().to_owned(), bao].into_iter();
+    let folders = folders.chain(env::split_paths(&others));
     let path = env::join_paths(folders).expect("folders without a colon");
     path.into_string().expect("`PATH` is text")
-}
-
-/// Links all programs of `folder` but OpenTofu in `links`, and returns `links`.
-fn without_tofu(folder: &Path, links: &Path) -> PathBuf {
-    fs::create_dir_all(links).expect("a folder is made");
-    let programs = folder.read_dir().expect("the programs are listed");
-    for program in programs.flatten() {
-        if program.file_name() != "tofu" {
-            link_program(&program.path(), links);
-        }
-    }
-    links.to_owned()
 }
 
 fn link_program(program: &Path, folder: &Path) {

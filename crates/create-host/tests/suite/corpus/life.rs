@@ -17,6 +17,7 @@ use super::{
     check,
     file::{Case, Expected},
 };
+use crate::site::path_without_nix;
 
 /// An option that gives the token a place outside of the fleet.
 const TOKEN_OUT: [&str; 2] = ["--token-out", "../web01.token"];
@@ -202,6 +203,7 @@ impl<'a> Life<'a> {
             .server(server)
             .env("BAO_TOKEN", server.root_token())
             .env("BAO_NAMESPACE", &self.namespace.name)
+            .env("PATH", path_without_nix())
             .args(arguments)
     }
 

@@ -1,0 +1,464 @@
+//! The evaluation of a new host, with a program `nix` that answers as Nix does.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use zts_testkit::{RunOutput, ScratchDir, Signal, path_with, scratch_dir, wait_for};
+
+use crate::site::{Call, IP, Site};
+
+/// An error in a host's file, as Nix 2.28 reports it.
+const UNDEFINED: &str = "warning: Git tree '/fleet' is dirty
+error:
+       … while calling the 'head' builtin
+         at /nix/store/5r6kgzhnmcs9m532j2b0wwq69n79r90s-source/lib/attrsets.nix:1575:11:
+         1574|         || pred here (elemAt values 1) (head values) then
+         1575|           head values
+             |           ^
+         1576|         else
+
+       … while evaluating the option `networking.hostName':
+
+       (stack trace truncated; use '--show-trace' to show the full, detailed trace)
+
+       error: undefined variable 'hostname'
+       at /nix/store/jzbrxi44g3z3320b6k60nvp3kfw01ja1-source/hosts/web01/default.nix:2:25:
+            1| {
+            2|   networking.hostName = hostname;
+             |                         ^
+            3| }
+";
+
+/// An input that cannot be fetched, as Nix 2.28 reports it.
+const NO_NETWORK: &str = "warning: error: unable to download 'https://api.github.com/repos/NixOS/nixpkgs/commits/nixos-25.05': Could not resolve hostname (6) Could not resolve host: api.github.com; retrying in 298 ms
+error:
+       … while updating the flake input 'nixpkgs'
+
+       … while fetching the input 'github:NixOS/nixpkgs/nixos-25.05'
+
+       error: unable to download 'https://api.github.com/repos/NixOS/nixpkgs/commits/nixos-25.05': Could not resolve hostname (6) Could not resolve host: api.github.com
+";
+
+/// A program `nix`. It records its arguments, and the state of the fleet at that time.
+struct Nix(ScratchDir);
+
+impl Nix {
+    /// Creates a program that finds this host name.
+    fn new(host_name: &str) -> Self {
+        let nix = Self(scratch_dir());
+        nix.write_script(
+            "printf '%s\\n' \"$@\" > \"$here/arguments\"
+             printf '%s' \"$BAO_TOKEN$VAULT_TOKEN\" > \"$here/environment\"
+             git ls-files hosts > \"$here/tracked\"
+             cat terraform/vms.tf > \"$here/vms\"
+             cat \"$here/stderr\" >&2
+             cat \"$here/stdout\"
+             exit \"$(cat \"$here/status\")\"",
+        );
+        nix.answer(&format!("{{\"hostName\":\"{host_name}\"}}\n"), "", 0);
+        nix
+    }
+
+    fn write_script(&self, body: &str) {
+        let program = self.0.join("nix");
+        let text = format!("#!/bin/sh\nhere='{}'\n{body}\n", self.0.display());
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Sets the answer of later runs.
+    fn answer(&self, stdout: &str, stderr: &str, status: i32) {
+        fs::write(self.0.join("stdout"), stdout).unwrap();
+        fs::write(self.0.join("stderr"), stderr).unwrap();
+        fs::write(self.0.join("status"), status.to_string()).unwrap();
+    }
+
+    /// Returns a record of the last run, and removes it; `None` without a run.
+    fn take(&self, record: &str) -> Option<String> {
+        let path = self.0.join(record);
+        let text = fs::read_to_string(&path).ok();
+        let _ = fs::remove_file(path);
+        text
+    }
+
+    fn is_called(&self) -> bool {
+        self.take("arguments").is_some()
+    }
+
+    /// Puts it on the `PATH` of a call.
+    fn on_path<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.env("PATH", path_with(&*self.0))
+    }
+}
+
+#[test]
+fn a_host_is_evaluated_before_it_gets_credentials() {
+    zts_testkit::require_bao!();
+    let site = Site::new("evaluated");
+    let nix = Nix::new("evaluated");
+    insta::assert_snapshot!(nix.on_path(site.create()).succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/evaluated/configuration.nix`
+    created `hosts/evaluated/default.nix`
+    created `hosts/evaluated/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    `git add --intent-to-add hosts/evaluated` is done, because a flake sees only files that git tracks
+    evaluated `nixosConfigurations.evaluated`: its host name is `evaluated`
+    created policy `host-evaluated` in OpenBao, through its API
+    created role `evaluated` in OpenBao, through its API
+    issued a wrapping token for `evaluated`, in `terraform/vms.tf`: valid for one use within 24h
+    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `evaluated` can take the credentials (`evaluated` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
+    ");
+    site.assert_complete();
+    let root = fs::canonicalize(site.fleet.path()).unwrap();
+    let arguments = nix.take("arguments").unwrap();
+    insta::assert_snapshot!(arguments.replace(root.to_str().unwrap(), "[fleet]"), @r#"
+    --extra-experimental-features
+    nix-command flakes
+    eval
+    --json
+    --no-write-lock-file
+    --apply
+    configurations:
+    if configurations ? "evaluated" then
+      { hostName = configurations."evaluated".config.networking.hostName; }
+    else
+      { names = builtins.attrNames configurations; }
+    --
+    git+file://[fleet]#nixosConfigurations
+    "#);
+    assert_eq!(nix.take("environment").unwrap(), "");
+    assert!(
+        nix.take("tracked")
+            .unwrap()
+            .contains("hosts/evaluated/default.nix")
+    );
+    let vms = nix.take("vms").unwrap();
+    assert!(vms.contains("evaluated") && !vms.contains("eyJ"), "{vms}");
+    let status = site.fleet.git(&["status", "--porcelain", "hosts"]);
+    assert_eq!(status.matches(" A hosts/evaluated/").count(), 3, "{status}");
+}
+
+#[test]
+fn a_host_that_does_not_evaluate_gets_no_credentials() {
+    zts_testkit::require_bao!();
+    let site = Site::new("not-evaluated");
+    let nix = Nix::new("not-evaluated");
+    nix.answer("", UNDEFINED, 1);
+    let output = nix.on_path(site.create()).run();
+    insta::assert_snapshot!(output, @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/not-evaluated/configuration.nix`
+    created `hosts/not-evaluated/default.nix`
+    created `hosts/not-evaluated/networking.nix`
+    edited `terraform/vault/hosts-generated.tf`
+    edited `terraform/vms.tf`
+    `git add --intent-to-add hosts/not-evaluated` is done, because a flake sees only files that git tracks
+    error: `nixosConfigurations.not-evaluated` does not evaluate; done before that: the files are written
+
+        error: undefined variable 'hostname'
+        at /nix/store/jzbrxi44g3z3320b6k60nvp3kfw01ja1-source/hosts/web01/default.nix:2:25:
+             1| {
+             2|   networking.hostName = hostname;
+              |                         ^
+             3| }
+
+    hint: mend it, then run the same command again, which evaluates it again; `--no-check` leaves the evaluation out
+    ");
+    assert_eq!(
+        (site.role(), site.policy(), site.token()),
+        (None, None, None)
+    );
+
+    nix.answer("{\"hostName\":\"not-evaluated\"}", "", 0);
+    let again = nix.on_path(site.create()).succeed();
+    assert!(
+        again.stderr.contains("its host name is `not-evaluated`"),
+        "{again}"
+    );
+    site.assert_complete();
+}
+
+#[test]
+fn a_host_that_the_flake_does_not_have() {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    nix.answer("{\"names\":[\"mail\",\"template\"]}", "", 0);
+    insta::assert_snapshot!(nix.on_path(site.create_files()).run(), @r"
+    exit status: 1
+    ----- stdout -----
+    ----- stderr -----
+    edited `flake.nix`
+    created `hosts/web01/configuration.nix`
+    created `hosts/web01/default.nix`
+    created `hosts/web01/networking.nix`
+    edited `terraform/vms.tf`
+    `git add --intent-to-add hosts/web01` is done, because a flake sees only files that git tracks
+    error: `nixosConfigurations` of the flake does not have `web01`: it has `mail`, `template`; done before that: the files are written
+
+    hint: mend it, then run the same command again, which evaluates it again; `--no-check` leaves the evaluation out
+    ");
+    let json = nix.on_path(site.create_files()).args(["--json"]).run();
+    assert_eq!(json.code(), Some(1), "{json}");
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["evaluation"], "failed", "{json}");
+}
+
+#[test]
+fn an_input_that_cannot_be_fetched_is_a_warning() {
+    zts_testkit::require_bao!();
+    let site = Site::new("no-network");
+    let nix = Nix::new("no-network");
+    nix.answer("", NO_NETWORK, 1);
+    let output = nix.on_path(site.create()).succeed();
+    let warning = "warning: `no-network` was not evaluated, because Nix could not fetch what the flake needs: unable to \
+                   download 'https://api.github.com/repos/NixOS/nixpkgs/commits/nixos-25.05': Could not resolve hostname \
+                   (6) Could not resolve host: api.github.com\n";
+    assert!(output.stderr.contains(warning), "{output}");
+    site.assert_complete();
+}
+
+#[test]
+fn another_host_name_is_a_warning() {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("nixos");
+    let output = nix.on_path(site.create_files()).succeed();
+    let warning = "warning: `web01` has the host name `nixos`, whose secrets it would read: set \
+                   `networking.hostName = \"web01\";`, or `vault.hostName = \"web01\";`\n";
+    assert!(output.stderr.contains(warning), "{output}");
+}
+
+#[test]
+fn runs_that_evaluate_nothing() {
+    zts_testkit::require_bao!();
+    let site = Site::new("unchecked");
+    let nix = Nix::new("unchecked");
+    let created = nix.on_path(site.create()).args(["--no-check"]).succeed();
+    let next = "next: `git add hosts/unchecked`, because a flake sees only files that git tracks\n";
+    assert!(created.stderr.contains(next), "{created}");
+    assert_eq!(
+        site.fleet.git(&["status", "--porcelain", "hosts"]),
+        "?? hosts/unchecked/\n"
+    );
+    nix.on_path(site.create()).args(["--dry-run"]).succeed();
+    nix.on_path(site.create()).args(["--force"]).succeed();
+    nix.on_path(site.remove()).succeed();
+    assert!(!nix.is_called());
+}
+
+/// Nix copies what it evaluates to its store.
+#[test]
+fn no_token_comes_to_the_store() {
+    zts_testkit::require_bao!();
+    let site = Site::new("in-the-map");
+    site.create().succeed();
+    let nix = Nix::new("in-the-map");
+    let again = nix.on_path(site.create()).succeed();
+    let reason = "`in-the-map` was not evaluated: git tracks `terraform/vms.tf`, which has wrapping tokens, and Nix \
+                  would copy it to its store\n";
+    assert!(again.stderr.contains(reason), "{again}");
+    assert!(!nix.is_called());
+    // the variables are a file that git ignores
+    let site = Site::with_token_variables("in-variables");
+    site.create().succeed();
+    nix.answer("{\"hostName\":\"in-variables\"}", "", 0);
+    nix.on_path(site.create()).succeed();
+    let arguments = nix.take("arguments").unwrap();
+    assert!(
+        arguments.contains("\ngit+file:///") && !arguments.contains("path:"),
+        "{arguments}"
+    );
+    // without git, Nix would copy all files
+    fs::remove_dir_all(site.path(".git")).unwrap();
+    let output = nix.on_path(site.create()).succeed();
+    let reason = "`in-variables` was not evaluated: outside of a git repository, Nix would copy all files of the fleet \
+                  to its store\n";
+    assert!(output.stderr.contains(reason), "{output}");
+    assert!(!nix.is_called());
+}
+
+/// Creates and removes the host, with Nix, in a repository with staged changes of its owner.
+/// Returns the output of the flake that Nix evaluated.
+#[track_caller]
+fn create_and_remove(site: &Site, repository: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(repository)
+            .args(arguments)
+            .output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    fs::write(repository.join("staged.md"), "staged\n").unwrap();
+    git(&["add", "staged.md"]);
+    fs::write(repository.join("staged.md"), "changed again\n").unwrap();
+    let state = || {
+        (
+            git(&["status", "--porcelain"]),
+            git(&["ls-files", "--stage"]),
+        )
+    };
+    let before = state();
+    let nix = Nix::new("web01");
+    let below = repository.join("fleet");
+    let start = if below.is_dir() { &below } else { repository };
+    let created = nix.on_path(site.create_files()).current_dir(start).run();
+    assert_eq!(created.code(), Some(0), "{created}");
+    let status = git(&["status", "--porcelain"]);
+    assert!(status.contains(" A "), "{status}");
+    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
+    let removed = site.bare().args(remove).current_dir(start).run();
+    assert_eq!(removed.code(), Some(0), "{removed}");
+    assert_eq!(state(), before);
+    let arguments = nix.take("arguments").unwrap();
+    let installable = arguments.lines().last().unwrap();
+    let root = fs::canonicalize(repository).unwrap();
+    installable.replace(root.to_str().unwrap(), "[repository]")
+}
+
+#[test]
+fn the_index_of_git_is_as_before_after_a_removal() {
+    let git = zts_testkit::require_program!("git");
+    let site = Site::without_server("web01");
+    let plain = create_and_remove(&site, site.fleet.path());
+    assert_eq!(plain, "git+file://[repository]#nixosConfigurations");
+
+    // a worktree
+    let scratch = scratch_dir();
+    let worktree = scratch.join("work tree");
+    site.fleet.git(&[
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        worktree.to_str().unwrap(),
+    ]);
+    let installable = create_and_remove(&site, &worktree);
+    assert!(
+        installable.ends_with("/work%20tree#nixosConfigurations"),
+        "{installable}"
+    );
+    site.fleet
+        .git(&["worktree", "remove", "--force", worktree.to_str().unwrap()]);
+
+    // a folder of a repository, and a submodule
+    let run = |folder: &Path, arguments: &[&str]| {
+        let mut command = Command::new(&git);
+        command.args([
+            "-c",
+            "user.name=A test",
+            "-c",
+            "user.email=test@example.org",
+        ]);
+        command.args(["-c", "protocol.file.allow=always"]).arg("-C");
+        let output = command.arg(folder).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    let outer: PathBuf = scratch.join("outer");
+    fs::create_dir(&outer).unwrap();
+    run(&outer, &["init", "--quiet"]);
+    let fleet = site.fleet.path().to_str().unwrap();
+    run(&outer, &["submodule", "add", "--quiet", fleet, "module"]);
+    run(&outer, &["commit", "--quiet", "--message", "A module"]);
+    let installable = create_and_remove(&site, &outer.join("module"));
+    assert_eq!(installable, "git+file://[repository]#nixosConfigurations");
+
+    run(&outer, &["clone", "--quiet", fleet, "fleet"]);
+    fs::remove_dir_all(outer.join("fleet/.git")).unwrap();
+    run(&outer, &["add", "fleet"]);
+    run(&outer, &["commit", "--quiet", "--message", "A folder"]);
+    let installable = create_and_remove(&site, &outer);
+    assert_eq!(
+        installable,
+        "git+file://[repository]?dir=fleet#nixosConfigurations"
+    );
+}
+
+#[test]
+fn a_locked_index_is_a_warning() {
+    zts_testkit::require_program!("git");
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    let lock = site.path(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let output = nix.on_path(site.create_files()).succeed();
+    let warning = "warning: `web01` was not evaluated, because `git add --intent-to-add hosts/web01` failed: fatal: \
+                   Unable to create '";
+    assert!(output.stderr.contains(warning), "{output}");
+    assert!(
+        output.stderr.contains("next: `git add hosts/web01`"),
+        "{output}"
+    );
+    assert!(!nix.is_called());
+
+    fs::remove_file(&lock).unwrap();
+    nix.on_path(site.create_files()).succeed();
+    assert!(nix.is_called());
+    fs::write(&lock, "").unwrap();
+    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
+    let output = site.bare().args(remove).succeed();
+    let warning = "warning: git still lists the removed files: fatal: Unable to create '";
+    assert!(output.stderr.contains(warning), "{output}");
+    fs::remove_file(&lock).unwrap();
+    let command = output
+        .stderr
+        .split('`')
+        .find(|text| text.starts_with("git rm"))
+        .unwrap();
+    let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+    site.fleet.git(&arguments);
+    assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn ignored_files_are_named() {
+    zts_testkit::require_program!("git");
+    let site = Site::without_server("web01");
+    site.fleet.write(".gitignore", "networking.nix\n");
+    site.fleet.commit("ignored");
+    let nix = Nix::new("web01");
+    let output = nix.on_path(site.create_files()).succeed();
+    let warning = "warning: git ignores `hosts/web01/networking.nix`: the flake does not see it\n";
+    assert!(output.stderr.contains(warning), "{output}");
+    let tracked = nix.take("tracked").unwrap();
+    assert!(!tracked.contains("hosts/web01/networking.nix"), "{tracked}");
+}
+
+fn end_while_nix_works(signal: Signal) -> RunOutput {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    nix.write_script(
+        "trap 'echo ended > \"$here/ended\"; exit 1' TERM INT
+         echo begun > \"$here/begun\"
+         while :; do sleep 0.1; done",
+    );
+    let mut running = nix.on_path(site.create_files()).start();
+    wait_for("Nix runs", || nix.take("begun"));
+    running.wait_for_stderr("evaluating `web01` with Nix: this can take minutes; Ctrl-C ends it");
+    running.signal(signal);
+    let output = running.finish();
+    wait_for("Nix has ended", || nix.take("ended"));
+    let arguments = ["--hostname", "web01", "--ip", IP, "--skip-vault"];
+    let again = site.bare().args(arguments).succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    output
+}
+
+#[test]
+fn a_signal_ends_nix_too() {
+    let output = end_while_nix_works(Signal::TERM);
+    assert_eq!(output.code(), None, "{output}");
+}
