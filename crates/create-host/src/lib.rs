@@ -1,4 +1,5 @@
-//! Adds hosts to a fleet, and removes them: recognise, plan, write, evaluate, apply, issue, deliver.
+//! Adds hosts to a fleet, and removes them: recognise, plan, write, evaluate, apply, issue,
+//! deliver.
 //!
 //! [`run`] is the whole program; `create` and `remove` are its two pipelines. The changes of
 //! all files are computed in memory (`plan`) and then written all at once (`write`). Where Nix is

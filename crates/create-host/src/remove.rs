@@ -56,8 +56,8 @@ pub(crate) fn remove_host(
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
 }
 
-/// Lists the removed files that git is to track, without their contents: create-host's own evaluation
-/// made it so.
+/// Lists the removed files that git is to track, without their contents: the evaluation made it
+/// so.
 fn list_intents(job: &Job<'_>, changes: &[FileChange]) -> Vec<String> {
     let removed = changes.iter().filter(|change| change.after.is_none());
     let paths: Vec<String> = removed.map(|change| change.path.clone()).collect();

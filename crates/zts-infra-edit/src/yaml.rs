@@ -69,9 +69,9 @@ fn restore_aliases(node: &mut Node, source: &str) {
     }
 }
 
-/// Returns whether the map at `range` is written with braces.
+/// Returns whether the map or the list at `range` is written with braces or brackets.
 pub(crate) fn is_flow(source: &str, range: &Range<usize>) -> bool {
-    source[range.clone()].starts_with('{')
+    source[range.clone()].starts_with(['{', '['])
 }
 
 struct Reader<'a> {

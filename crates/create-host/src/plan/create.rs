@@ -8,7 +8,6 @@ use super::{
     flake::{Entry, EntryFailure, add_entry, invalid_entry},
     identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
-    own_values::{UsedPlaceholders, own_values},
     sources::{Sources, needs_flake_entry},
     template::{host_files, is_backup, placeholder_values, render_files},
 };
@@ -89,10 +88,7 @@ pub(crate) fn plan_creation(
         address,
         is_known,
         gets_entry: sources.vms.is_some() && !is_known && !request.has_delivery,
-        values: Values {
-            own: own_values(sources, settings)?,
-            ..placeholder_values(name, address, settings)
-        },
+        values: placeholder_values(name, address, settings),
         sources,
         settings,
     };
@@ -101,7 +97,7 @@ pub(crate) fn plan_creation(
     }
     check_nothing_is_missing(&host, request, is_listed)?;
     let mut changes = ChangeSet::default();
-    let vms = edit_vms(&host)?;
+    let (vms, assumed) = edit_vms(&host)?;
     // an entry that equals the one that would be added is the host's
     let is_new = !is_known && (!host.gets_entry || vms != sources.vms);
     host.is_known = !is_new;
@@ -109,7 +105,8 @@ pub(crate) fn plan_creation(
         changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
     }
     let is_created = add_host_files(&host, &mut changes)?;
-    let notes = edit_flake(&host, &mut changes)?;
+    let mut notes = edit_flake(&host, &mut changes)?;
+    notes.extend(assumed);
     let access = host_access(name, address, settings);
     if !request.skips_openbao {
         add_generated(&access, sources, settings, &mut changes)?;
@@ -205,48 +202,20 @@ fn check_nothing_is_missing(
             "give it with `--ip ADDRESS/LENGTH`",
         );
     }
-    let mut asked = Vec::new();
     if host.gets_entry
-        && let MachineEntry::Missing(mut values) = learn_entry(host)
+        && let MachineEntry::Missing(mut values) = learn_entry(host)?
     {
         values.retain(|value| address_user.is_none() || value.name != "ip");
-        asked.extend(values.iter().map(|value| value.name.clone()));
         let file = settings.paths.vms.as_str();
         if !values.is_empty() {
             let (problem, way) = ask_for_values(host.name, file, &values);
             missing.add(problem, way);
         }
     }
-    ask_for_placeholders(host, &files, &asked, &mut missing);
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
     missing.check(host.name)
-}
-
-/// Asks for the values of the placeholders in the texts that the host gets.
-fn ask_for_placeholders(
-    host: &NewHost<'_>,
-    files: &[(&str, String)],
-    asked: &[String],
-    missing: &mut Missing,
-) {
-    let (sources, settings) = (host.sources, host.settings);
-    let mut used = UsedPlaceholders::default();
-    let entry = settings.text.flake_entry.as_ref();
-    if let Some(entry) = entry.filter(|_| !host.is_known) {
-        used.add_entry("flake_entry", entry.as_str());
-    }
-    if host.gets_entry {
-        used.add_entry("vm_entry", settings.text.vm_entry.as_str());
-    }
-    for (path, target) in files {
-        let bytes = sources.template.get(*path);
-        if let Some(bytes) = bytes.filter(|_| !sources.host_files.contains_key(target)) {
-            used.add_file(path, &String::from_utf8_lossy(bytes), &host.values.own);
-        }
-    }
-    used.ask_for_values(missing, &host.values.own, asked);
 }
 
 /// Asks for a way for the token, which has no place in the fleet.
@@ -304,7 +273,7 @@ fn address_user(
 }
 
 /// Returns the entry in the machine map.
-fn learn_entry(host: &NewHost<'_>) -> MachineEntry {
+fn learn_entry(host: &NewHost<'_>) -> Result<MachineEntry, Failure> {
     machine_entry(
         host.name,
         host.address,
@@ -314,15 +283,16 @@ fn learn_entry(host: &NewHost<'_>) -> MachineEntry {
     )
 }
 
-/// Returns the text of `vms.tf` with the host. An entry that exists is left as it is.
-fn edit_vms(host: &NewHost<'_>) -> Result<Option<String>, Failure> {
+/// Returns the text of `vms.tf` with the host, and notes of the values in its entry that are
+/// assumed. An entry that exists is left as it is.
+fn edit_vms(host: &NewHost<'_>) -> Result<(Option<String>, Vec<String>), Failure> {
     let Some(vms) = host.sources.vms.as_ref().filter(|_| host.gets_entry) else {
-        return Ok(host.sources.vms.clone());
+        return Ok((host.sources.vms.clone(), Vec::new()));
     };
     let file = host.settings.paths.vms.as_str();
-    let body = match learn_entry(host) {
-        MachineEntry::Text(body) => body,
-        MachineEntry::Missing(_) => String::new(), // refused before
+    let (body, notes) = match learn_entry(host)? {
+        MachineEntry::Text(body, notes) => (body, notes),
+        MachineEntry::Missing(_) => Default::default(), // refused before
     };
     let (place, name) = (&host.sources.vms_place, host.name.as_str());
     let edited = vms::add_vm(vms, place, name, &body).map_err(|error| match error {
@@ -333,7 +303,7 @@ fn edit_vms(host: &NewHost<'_>) -> Result<Option<String>, Failure> {
         Error::Invalid { .. } => invalid_entry(&error, "vm_entry"),
         other => edit_failure(file, &other),
     })?;
-    Ok(Some(edited))
+    Ok((Some(edited), notes))
 }
 
 /// Adds the host's files from the template. Files that exist are left as they are. Returns whether

@@ -8,12 +8,14 @@ const PROXMOX: &str = r#"locals {
       vmid      = 101
       ipconfig0 = "ip=10.0.0.3/24,gw=10.0.0.1"
       mac       = "BC:24:11:00:00:01"
+      pool      = "infra"
       cores     = 2
     }
     ns1 = {
       vmid      = 104
       ipconfig0 = "ip=10.0.0.2/24,gw=10.0.0.1"
       mac       = "BC:24:11:00:00:02"
+      pool      = "dns"
       cores     = 2
     }
   }
@@ -41,17 +43,20 @@ fn all_missing_values_are_in_one_message_whose_flags_work() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: the entry of `web01` in `terraform/vms.tf` needs values that differ among its machines: `vmid`, `mac`
+    error: the entry of `web01` in `terraform/vms.tf` needs values that differ among its machines: `mac`, `pool`
 
-    hint: give them: `--set vmid=105 --set mac=BC:24:11:00:00:03`; or set the whole entry with `vm_entry` under `[text]` in `fleet.toml`
+    hint: give them: `--set mac=BC:24:11:00:00:03 --set pool=dns`; or set the whole entry with `vm_entry` under `[text]` in `fleet.toml`
     ");
     assert_eq!(site.fleet.snapshot(), before);
-    site.create_files()
-        .args(["--set", "vmid=105", "--set", "mac=BC:24:11:00:00:03"])
+    let created = site
+        .create_files()
+        .args(["--set", "mac=BC:24:11:00:00:03", "--set", "pool=dns"])
         .succeed();
+    let note = "`vmid` of `web01` is the next number, `105`: `--set vmid=VALUE` sets another one\n";
+    assert!(created.stderr.contains(note), "{created}");
     let text = site.fleet.read("terraform/vms.tf");
     let entry = "    web01 = {\n      vmid      = 105\n      ipconfig0 = \"ip=10.0.0.11/24,gw=10.0.0.1\"\n      \
-                 mac       = \"BC:24:11:00:00:03\"\n      cores     = 2\n    }\n";
+                 mac       = \"BC:24:11:00:00:03\"\n      pool      = \"dns\"\n      cores     = 2\n    }\n";
     assert!(text.contains(entry), "{text}");
     let again = site.create_files().succeed();
     assert!(again.stderr.contains("nothing to change"), "{again}");
@@ -69,9 +74,9 @@ fn a_text_in_the_settings_has_own_placeholders() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `{mac}` in `vm_entry`, `{disk}` in `vm_entry` have no value
+    error: the entry of `web01` in `terraform/vms.tf` needs values that differ among its machines: `mac`, `disk`
 
-    hint: give values: `--set disk=VALUE --set mac=VALUE`
+    hint: give them: `--set mac=VALUE --set disk=VALUE`; or set the whole entry with `vm_entry` under `[text]` in `fleet.toml`
     ");
     site.create_files()
         .args(["--set", "mac=x", "--set", "disk=20G"])

@@ -37,7 +37,6 @@ mod remove;
 mod scope;
 mod search;
 mod siblings;
-mod system;
 mod unsupported;
 
 use rnix::{SyntaxKind, SyntaxNode, ast};
@@ -54,7 +53,6 @@ pub use add::{FileEdit, NewHost, Origin};
 pub use discovery::Discovery;
 pub use files::{FleetFiles, is_nix_file, resolve_path};
 pub use places::{Placement, Removal};
-pub use system::replace_system;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///
@@ -167,7 +165,6 @@ pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String
         name: host,
         value: Some(value),
         address: None,
-        system: None,
         module: "",
     };
     let added = add_host(&SingleFile(source), SingleFile::PATH, &host);

@@ -20,7 +20,22 @@ pub(super) fn add_vm(
     if let Err(error @ Error::Parse { .. }) = found {
         return Err(error);
     }
+    let key = found.as_ref().ok().and_then(|vms| vms.as_ref()?.list_key);
     let new_entry = NewEntry::parse(place.notation, host, body)?;
+    let new_entry = match key {
+        Some(key) if !new_entry.has(key) => {
+            let assignment = place.notation.assignment();
+            let separator = match place.notation {
+                Notation::Json if !new_entry.is_empty() => ",\n",
+                _ => "\n",
+            };
+            let key = super::render::key(place.notation, key);
+            let name = place.notation.quote(host);
+            let body = [&key, assignment, &name, separator, new_entry.text()].concat();
+            NewEntry::parse(place.notation, host, &body)?
+        }
+        _ => new_entry,
+    };
     let vms = match found {
         Ok(Some(vms)) => vms,
         Ok(None) => return Err(missing_vms(place, host, &new_entry)),
@@ -44,7 +59,10 @@ pub(super) fn add_vm(
 /// Inserts the new entry, formatted like the existing ones.
 fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String {
     let notation = vms.place.notation;
-    let key = format_key(vms, host);
+    let key = match vms.list_key {
+        Some(_) => String::new(),
+        None => format_key(vms, host),
+    };
     let mut items = vms.items().iter();
     let is_compact = items.all(|item| !vms.source[item.range.clone()].contains('\n'));
     let new = |is_one_line| NewItem {
@@ -57,13 +75,19 @@ fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String
         .filter(|_| is_compact && (!vms.items().is_empty() || vms.insertion(&new(false)).0.inline));
     let is_one_line = one_line.is_some() || new_entry.is_empty();
     let (insertion, model) = vms.insertion(&new(is_one_line));
+    let is_block = notation.is_block(vms.source, &vms.map.range);
     let assignment = match (notation, model) {
+        _ if vms.list_key.is_some() => if is_block { "- " } else { "" }.to_owned(),
         (Notation::Hcl, Some(model)) => format_assignment(vms.source, model, &key, is_one_line),
         _ => notation.assignment().to_owned(),
     };
     let value = one_line.unwrap_or_else(|| {
         let unit = indent_unit(vms.source);
-        new_entry.lines(&insertion.indent, &unit, &insertion.line_break)
+        let lines = new_entry.lines(&insertion.indent, &unit, &insertion.line_break);
+        match vms.list_key {
+            Some(_) if is_block => lines.trim_start().to_owned(), // after the dash
+            _ => lines,
+        }
     });
     insertion.insert(vms.source, &join_key(&key, &assignment, &value))
 }

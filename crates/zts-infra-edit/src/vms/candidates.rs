@@ -1,6 +1,7 @@
 //! The maps of a file that may be those of the machines.
 
 use super::address::{find_in_text, list_addresses};
+use super::list;
 use super::place::{MapPlace, Notation};
 use super::vm::{Vm, read_vm};
 use crate::error::{Error, Position};
@@ -43,6 +44,8 @@ pub struct MachineMap {
     /// The map's entries.
     pub machines: Vec<Vm>,
     evidence: Evidence,
+    /// True for a list of objects, which is less likely one of machines than a map.
+    is_list: bool,
 }
 
 /// The form of a map's entries, the best evidence first.
@@ -88,10 +91,10 @@ pub fn choose_maps<'a>(
     let maps: Vec<&MachineMap> = maps.into_iter().collect();
     let has_known = |map: &MachineMap| map.machines.iter().any(|vm| known.contains(&vm.name));
     let rank = |map: &MachineMap| match (has_known(map), map.evidence) {
-        (true, Evidence::BareAddress) => Some((1, Evidence::BareAddress)),
-        (true, _) => Some((0, Evidence::Objects)),
+        (true, Evidence::BareAddress) => Some((1, Evidence::BareAddress, map.is_list)),
+        (true, _) => Some((0, Evidence::Objects, map.is_list)),
         (false, Evidence::BareAddress | Evidence::Objects | Evidence::Nothing) => None,
-        (false, evidence) => Some((2, evidence)),
+        (false, evidence) => Some((2, evidence, map.is_list)),
     };
     let best = maps.iter().filter_map(|map| rank(map)).min();
     let chosen = maps
@@ -108,8 +111,29 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn add(&mut self, items: &[Item], key: usize, is_top: bool, is_list: bool) {
+        let place = MapPlace {
+            notation: self.notation,
+            path: self.path.clone(),
+        };
+        self.maps.push(MachineMap {
+            line: Position::at(self.source, key).line,
+            machines: items.iter().filter_map(read_vm).collect(),
+            evidence: if is_top {
+                weigh_entries(&place, items)
+            } else {
+                Evidence::Nothing
+            },
+            place,
+            is_list,
+        });
+    }
+
     /// Visits a value. `is_top` is true unless it is inside of a map.
     fn visit(&mut self, node: &Node, key: usize, is_top: bool) {
+        if let (true, Some(items)) = (is_top, list::read_items(self.source, node)) {
+            self.add(&items, key, true, true);
+        }
         let (Kind::Map(items) | Kind::Section(items)) = &node.kind else {
             return;
         };
@@ -118,20 +142,7 @@ impl Search<'_> {
         let is_root = self.path.is_empty() && self.notation != Notation::Yaml;
         let is_of_blocks = is_root && items.iter().any(is_other_block);
         if is_map && !is_of_blocks && items.iter().all(may_be_machine) {
-            let place = MapPlace {
-                notation: self.notation,
-                path: self.path.clone(),
-            };
-            self.maps.push(MachineMap {
-                line: Position::at(self.source, key).line,
-                machines: items.iter().filter_map(read_vm).collect(),
-                evidence: if is_top {
-                    weigh_entries(&place, items)
-                } else {
-                    Evidence::Nothing
-                },
-                place,
-            });
+            self.add(items, key, is_top, false);
         }
         // The root of JSON and YAML, and their `locals`, are what a body is in HCL.
         let is_body = self.notation != Notation::Hcl
@@ -201,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn outputs_and_resources_define_no_machines() {
+    fn outputs_resources_and_lists_beside_a_map_define_no_machines() {
         let hcl = r#"
             output "addresses" {
               value = { web01 = { ip = "10.0.0.5" } }
@@ -219,6 +230,13 @@ mod tests {
             "locals": { "nodes": { "web01": { "ip": "10.0.0.5" } } }
         }"#;
         assert_eq!(paths(json, Notation::Json), ["locals.nodes"]);
+        let both = r#"
+            locals {
+              exposed = [{ name = "web01", ip = "10.0.0.5" }]
+              nodes   = { web01 = { ip = "10.0.0.5" } }
+            }
+        "#;
+        assert_eq!(paths(both, Notation::Hcl), ["locals.nodes"]);
         let data = r#"{ "web01": { "ip": "10.0.0.5" } }"#;
         assert_eq!(paths(data, Notation::Json), [""]);
     }

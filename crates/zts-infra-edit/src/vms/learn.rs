@@ -1,6 +1,6 @@
 //! The text of a new entry, learnt from the others of the map.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::address::{address_nodes, find_in_text, list_addresses};
 use super::locate::VmsObject;
@@ -37,8 +37,6 @@ pub struct NewMachine<'a> {
     pub address: Option<&'a str>,
     /// The values of attributes that cannot be learnt, by their names.
     pub values: &'a BTreeMap<String, String>,
-    /// The values with another use, which become attributes only if other machines have them.
-    pub elsewhere: &'a BTreeSet<String>,
 }
 
 /// The result of [`learn_entry`].
@@ -46,8 +44,8 @@ pub struct NewMachine<'a> {
 pub enum Learnt {
     /// The map has no literal entry to learn from.
     NoModel,
-    /// The text for [`super::add_vm`].
-    Body(String),
+    /// The text for [`super::add_vm`], and the values in it that are assumed.
+    Body(String, Vec<Assumption>),
     /// The attributes without a value.
     Missing(Vec<MissingValue>),
 }
@@ -61,8 +59,21 @@ pub struct MissingValue {
     pub example: String,
 }
 
+/// A value that differs among the machines, and is assumed for the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// The attribute's name, with those of the objects around it.
+    pub name: String,
+    /// The assumed value.
+    pub value: String,
+    /// True for the number after the largest one; false for the value that most machines have.
+    pub is_next_number: bool,
+}
+
 /// Learns the entry of a new machine: the attributes that all others have. Equal ones are copied;
-/// the address and the name are those of the new machine, in the notation of the others.
+/// the address and the name are those of the new machine, in the notation of the others. A number
+/// that counts the machines is counted on. Of other values that differ, the new machine gets the
+/// one that most have.
 ///
 /// # Errors
 ///
@@ -87,12 +98,13 @@ pub fn learn_entry(source: &str, place: &MapPlace, new: &NewMachine<'_>) -> Resu
             .collect(),
         own_address: model.and_then(|model| own_address(model, &objects)),
         missing: Vec::new(),
+        assumed: Vec::new(),
         path: Vec::new(),
     };
     Ok(match (objects.is_empty(), model, learner.own_address) {
         (false, ..) => learner.learn_object(&objects),
         (true, Some(model), Some(address)) if new.address.is_some() => {
-            Learnt::Body(learner.filled(model, address))
+            Learnt::Body(learner.filled(model, address), Vec::new())
         }
         (true, Some(_), Some(_)) => Learnt::Missing(vec![missing_address()]),
         (true, ..) => Learnt::NoModel,
@@ -156,6 +168,7 @@ struct Learner<'a> {
     /// The value with the address of the last machine, which is the model.
     own_address: Option<&'a Node>,
     missing: Vec<MissingValue>,
+    assumed: Vec<Assumption>,
     path: Vec<String>,
 }
 
@@ -165,15 +178,15 @@ impl<'a> Learner<'a> {
         let mut attributes = self.learn_map(objects);
         for (name, value) in self.new.values {
             let is_known = attributes.iter().any(|attribute| attribute.name == *name);
-            let is_other = name.contains('.') || self.new.elsewhere.contains(name);
-            if !is_known && !is_other {
+            if !is_known && !name.contains('.') {
                 let (key, text) = (render::key(self.notation, name), self.literal(value, None));
                 let (name, value) = (name.clone(), Value::Text(text));
                 attributes.push(Attribute { name, key, value });
             }
         }
         if self.missing.is_empty() {
-            Learnt::Body(render::body(self.notation, self.source, &attributes))
+            let body = render::body(self.notation, self.source, &attributes);
+            Learnt::Body(body, self.assumed)
         } else {
             Learnt::Missing(self.missing)
         }
@@ -233,11 +246,54 @@ impl<'a> Learner<'a> {
         if are_equal && !(same.len() == 1 && self.is_unique(model)) {
             return Some(Value::Text(self.slice(model)));
         }
+        if let Some(value) = self.assume(same) {
+            return Some(Value::Text(value));
+        }
         self.missing.push(MissingValue {
             name: self.path.join("."),
             example: self.example(same),
         });
         None
+    }
+
+    /// Returns a value that can be assumed, as text of the file: the next number of a count, or the
+    /// value of most machines.
+    fn assume(&mut self, same: &[&'a Item]) -> Option<String> {
+        let model = *same.last()?;
+        let number = self.next_in_count(same);
+        let text = match number {
+            Some(number) => self.literal(&number.to_string(), Some(model)),
+            None if self.is_unique(model) => return None,
+            None => {
+                let count = |item: &&&Item| {
+                    let equal = same.iter().filter(|other| other.value == item.value);
+                    equal.count()
+                };
+                let most = same.iter().max_by_key(count)?;
+                if count(&most) * 2 <= same.len() {
+                    return None;
+                }
+                self.slice(most)
+            }
+        };
+        self.assumed.push(Assumption {
+            name: self.path.join("."),
+            value: text.trim_matches('"').to_owned(),
+            is_next_number: number.is_some(),
+        });
+        Some(text)
+    }
+
+    /// Returns the number after the largest, if the values count the machines: numbers that differ,
+    /// in an attribute for that, or at least three without a gap.
+    fn next_in_count(&self, same: &[&Item]) -> Option<u64> {
+        let numbers: Option<Vec<u64>> = same.iter().map(|item| number(&item.value)).collect();
+        let mut numbers = numbers?;
+        numbers.sort_unstable();
+        let are_distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+        let has_no_gap = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        let is_count = same.len() > 1 && self.is_unique(same[0]) || same.len() > 2 && has_no_gap;
+        (are_distinct && is_count).then(|| numbers.last().map(|last| last + 1))?
     }
 
     /// Returns whether the texts differ only by the machines' names, which they have.

@@ -1,8 +1,9 @@
 //! Locates a map of machines.
 
+use super::list;
 use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
-use crate::layout::{Block, Insertion, Slot, slot_in_order};
+use crate::layout::{Block, Insertion, Separator, Slot, slot_in_order};
 use crate::text::{indent_unit, is_blank, line_break, line_indent, starts_line};
 use crate::tree::{Item, Kind, Node};
 
@@ -11,6 +12,8 @@ pub(super) struct VmsObject<'a> {
     pub(super) source: &'a str,
     pub(super) place: &'a MapPlace,
     pub(super) map: Node,
+    /// The attribute with a machine's name, of a list of objects.
+    pub(super) list_key: Option<&'static str>,
 }
 
 impl<'a> VmsObject<'a> {
@@ -34,11 +37,23 @@ impl<'a> VmsObject<'a> {
         if let (Kind::Null, true) = (&map.kind, place.notation.is_block(source, &map.range)) {
             map.kind = Kind::Map(Vec::new());
         }
+        let mut list_key = None;
+        if let Kind::List(values) = &map.kind {
+            list_key = list::name_attribute(values);
+        }
+        if let (Some(attribute), Kind::List(values)) = (list_key, &map.kind) {
+            map.kind = Kind::Map(list::into_items(source, attribute, values.clone()));
+        }
         if map.items().is_none() {
             let problem = format!("{place} is computed, not written as an object");
             return Err(unsupported_shape(source, start, &problem));
         }
-        let vms = Self { source, place, map };
+        let vms = Self {
+            source,
+            place,
+            map,
+            list_key,
+        };
         vms.check_duplicates().map(|()| Some(vms))
     }
 
@@ -73,7 +88,11 @@ impl<'a> VmsObject<'a> {
 
     pub(super) fn block(&self) -> Block<'a> {
         let (notation, range) = (self.place.notation, &self.map.range);
-        notation.layout(self.source, range, self.items())
+        let mut block = notation.layout(self.source, range, self.items());
+        if self.list_key.is_some() && block.syntax.separator == Separator::CommaOrLineBreak {
+            block.syntax.separator = Separator::Comma;
+        }
+        block
     }
 
     /// Returns the place for an entry, and the entry that it is formatted like.

@@ -14,14 +14,16 @@
 //!
 //! The map is a literal one. Its place ([`MapPlace`]) is a path of keys in a file of HCL, JSON or
 //! YAML: a local, the default of a variable, an argument of a module, a value of `*.tfvars`. The
-//! object in `merge({ … }, local.others)` is such a map, too. A map that is computed otherwise (a
-//! `for` expression) is [`Error::Unsupported`].
+//! object in `merge({ … }, local.others)` is such a map, too, and a list of objects with names in
+//! the place of one. A map that is computed otherwise (a `for` expression) is
+//! [`Error::Unsupported`].
 
 mod add;
 mod address;
 mod candidates;
 mod decoded;
 mod learn;
+mod list;
 mod locate;
 mod new_entry;
 mod place;
@@ -37,7 +39,7 @@ use vm::read_vm;
 
 pub use candidates::{MachineMap, choose_maps, list_maps};
 pub use decoded::list_decoded_files;
-pub use learn::{Learnt, MissingValue, NewMachine, learn_entry, next_number};
+pub use learn::{Assumption, Learnt, MissingValue, NewMachine, learn_entry, next_number};
 pub use place::{MapPlace, Notation};
 pub use token::WRAPPING_TOKEN;
 pub use vm::Vm;

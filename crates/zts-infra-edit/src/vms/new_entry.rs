@@ -68,6 +68,16 @@ impl NewEntry {
         self.map.items().unwrap_or_default()
     }
 
+    /// Returns whether it has an attribute of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some()
+    }
+
+    /// Returns the lines between the braces.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Returns whether there is no attribute and no comment.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()

@@ -61,7 +61,8 @@ fn empty_blocks(vms: &VmsObject<'_>, index: usize) -> Vec<(Range<usize>, String)
         return Vec::new();
     }
     let range = map.start..vms.items()[index].range.end;
-    [" {}", ""]
+    let empty = if vms.list_key.is_some() { " []" } else { " {}" };
+    [empty, ""]
         .map(|empty| (range.clone(), empty.to_owned()))
         .into()
 }
