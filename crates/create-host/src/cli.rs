@@ -31,7 +31,13 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS/LENGTH")]
     pub ip: Option<String>,
 
-    /// Value of an attribute that differs among the machines, such as vmid=112; repeat it for more
+    /// Type of the host, one of `[host_types.…]` in `fleet.toml` [default: `default_host_type`
+    /// there; of a host that exists, the one that its files have]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub host_type: Option<String>,
+
+    /// Value of an attribute that differs among the machines, or of a placeholder, such as
+    /// vmid=112; repeat it for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, conflicts_with = "remove")]
     pub set: Vec<(String, String)>,
 

@@ -8,6 +8,7 @@
 //! command continues where an earlier one failed.
 
 mod change;
+mod choice;
 mod cli;
 mod create;
 mod deliver;
@@ -35,6 +36,7 @@ use zts_secure_fs::LockKind;
 pub use cli::{ApplyMethod, Arguments};
 pub use report::write_usage_error_as_json;
 
+use choice::choose_settings;
 use deliver::Delivery;
 use fleet::Fleet;
 use host::{HostAddress, HostName};
@@ -72,6 +74,7 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
     } else {
         fleet.lock(LockKind::Exclusive)?
     };
+    let fleet = choose_settings(&fleet, &name, arguments, report)?;
     if let Some(note) = &fleet.inferred {
         report.note(note);
     }

@@ -14,7 +14,7 @@
     reason = "only tests call these: what fails here is a failed test"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,12 +107,14 @@ impl FleetFiles for Files {
 }
 
 /// Adds a host whose value is learnt. The file `origin` of the result has the value's origin.
-fn learn(source: &str, _place: &MapPlace, host: &str, _value: &str) -> Result<String, Error> {
+/// The value is the host's system.
+fn learn(source: &str, _place: &MapPlace, host: &str, value: &str) -> Result<String, Error> {
     let files = Files::parse(source);
     let host = NewHost {
         name: host,
         value: None,
         address: Some("10.0.0.5/24"),
+        system: Some(value).filter(|system| !system.is_empty()),
         module: &format!("hosts/{host}"),
     };
     let added = nix::add_host(&files, "flake.nix", &host).map_err(|error| error.error)?;
@@ -166,6 +168,7 @@ fn vms_learn() {
             host,
             address,
             values: &values.collect(),
+            elsewhere: &BTreeSet::new(),
         };
         match vms::learn_entry(source, place, &new)? {
             Learnt::Body(body, _) => vms::add_vm(source, place, host, &body),

@@ -1,6 +1,6 @@
 //! The kinds of text in `fleet.toml`, each checked when it is parsed.
 
-use std::{cmp::Ordering, fmt, net::IpAddr, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use zts_openbao::Address;
@@ -261,7 +261,8 @@ pub(crate) struct EntryText;
 impl Kind for EntryText {
     fn check(text: &str) -> Result<(), InvalidValue> {
         let placeholders = Placeholders::BRACES;
-        let Some(Misspelt { word, meant, .. }) = placeholders.find_misspelt(text) else {
+        let Some(Misspelt { word, meant, .. }) = placeholders.find_misspelt(text, &BTreeMap::new())
+        else {
             return Ok(());
         };
         Err(InvalidValue::new(

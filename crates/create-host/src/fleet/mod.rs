@@ -16,13 +16,15 @@ use std::{
 use zts_cli::{Failure, note};
 use zts_secure_fs::{Lock, LockKind};
 
+pub(crate) use kinds::Checked;
+pub(crate) use sections::HostType;
 pub(crate) use settings::{SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 
 use crate::{failure::file_failure, git};
 
 /// A fleet with valid settings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fleet {
     pub(crate) tree: Tree,
     pub(crate) settings: Settings,
@@ -31,20 +33,31 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Opens the fleet in `folder`, or the nearest one from the current folder upwards.
+    /// Opens the fleet in `folder`, or the nearest one from the current folder upwards, with the
+    /// settings as they are written.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Failure> {
         let root = match folder {
             Some(folder) => check_folder(folder)?,
             None => nearest_folder()?,
         };
         let tree = Tree::new(&root)?;
-        let mut settings = match tree.read_text(SETTINGS_FILE)? {
+        let settings = match tree.read_text(SETTINGS_FILE)? {
             Some(text) => parse::parse_settings(&text)?,
             None => Settings::default(),
         };
-        let inferred = machines::locate_machines(&tree, &mut settings)?;
         Ok(Self {
             tree,
+            settings,
+            inferred: None,
+        })
+    }
+
+    /// Returns the fleet with these settings, and with the map of machines that they name or that
+    /// is found.
+    pub(crate) fn with_settings(&self, mut settings: Settings) -> Result<Self, Failure> {
+        let inferred = machines::locate_machines(&self.tree, &mut settings)?;
+        Ok(Self {
+            tree: self.tree.clone(),
             settings,
             inferred,
         })

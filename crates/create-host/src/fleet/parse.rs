@@ -370,7 +370,7 @@ mod tests {
         ");
         assert_snapshot!(render_failure("[text]\nflake_entry = '''\nmkHost \"{host_name}\"'''"), @r"
         `fleet.toml`, line 2: `{host_name}` is not a placeholder, did you mean `{hostname}`?
-        hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`
+        hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`, `{system}`
         ");
     }
 

@@ -8,7 +8,7 @@ use zts_infra_edit::vms::MapPlace;
 use super::{
     kinds::{
         Addresses, Checked, DomainName, EntryText, HostNameText, IpText, MapName, MountPath,
-        OptionalPath, RelativePath, SectionName, Ttl,
+        OptionalPath, RelativePath, SectionName, SystemName, Ttl,
     },
     sections::{Environment, Group, HostSection, HostType},
 };
@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     pub(crate) environments: BTreeMap<Checked<SectionName>, Environment>,
     pub(crate) hosts: BTreeMap<Checked<HostNameText>, HostSection>,
     pub(crate) groups: BTreeMap<Checked<SectionName>, Group>,
+    /// The system of the host type.
+    #[serde(skip)]
+    pub(crate) system: Option<Checked<SystemName>>,
     /// The place of the map of machines in its file.
     #[serde(skip)]
     pub(crate) vms_place: MapPlace,
@@ -56,6 +59,47 @@ impl Settings {
             BTreeMap::from([(Checked::unchecked(ANY_NAME), HostSection::with_all_keys())]);
         settings.groups = BTreeMap::from([(name(), Group::with_all_keys())]);
         settings
+    }
+}
+
+impl Settings {
+    /// Returns the folders of all templates.
+    pub(crate) fn templates(&self) -> Vec<&str> {
+        let types = self.host_types.values().map(|one| &one.template);
+        let environments = self.environments.values().map(|one| &one.template);
+        let others = types.chain(environments).flatten();
+        let all = std::iter::once(&self.paths.template).chain(others);
+        all.map(Checked::as_str).collect()
+    }
+
+    /// Returns the settings for hosts of a type.
+    pub(crate) fn with_type(&self, host_type: &HostType) -> Self {
+        let mut settings = self.clone();
+        let (paths, network, text) = (
+            &mut settings.paths,
+            &mut settings.network,
+            &mut settings.text,
+        );
+        replace(&mut paths.template, host_type.template.as_ref());
+        if host_type.vms.is_some() {
+            paths.vms_map = Paths::default().vms_map; // the fleet's is about another file
+        }
+        replace(&mut paths.vms, host_type.vms.as_ref());
+        replace(&mut paths.vms_map, host_type.vms_map.as_ref());
+        replace(&mut network.gateway, host_type.gateway.as_ref());
+        replace(&mut network.nameservers, host_type.nameservers.as_ref());
+        replace(&mut network.domain, host_type.domain.as_ref());
+        replace(&mut text.vm_entry, host_type.vm_entry.as_ref());
+        let entry = host_type.flake_entry.clone();
+        text.flake_entry = entry.or_else(|| text.flake_entry.take());
+        settings.system.clone_from(&host_type.system);
+        settings
+    }
+}
+
+fn replace<T: Clone>(setting: &mut T, other: Option<&T>) {
+    if let Some(other) = other {
+        setting.clone_from(other);
     }
 }
 

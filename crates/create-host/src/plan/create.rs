@@ -8,6 +8,7 @@ use super::{
     flake::{Entry, EntryFailure, add_entry, invalid_entry},
     identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
+    own_values::{UsedPlaceholders, own_values},
     sources::{Sources, needs_flake_entry},
     template::{host_files, is_backup, placeholder_values, render_files},
 };
@@ -88,7 +89,10 @@ pub(crate) fn plan_creation(
         address,
         is_known,
         gets_entry: sources.vms.is_some() && !is_known && !request.has_delivery,
-        values: placeholder_values(name, address, settings),
+        values: Values {
+            own: own_values(sources, settings)?,
+            ..placeholder_values(name, address, settings)
+        },
         sources,
         settings,
     };
@@ -202,20 +206,48 @@ fn check_nothing_is_missing(
             "give it with `--ip ADDRESS/LENGTH`",
         );
     }
+    let mut asked = Vec::new();
     if host.gets_entry
-        && let MachineEntry::Missing(mut values) = learn_entry(host)?
+        && let MachineEntry::Missing(mut values) = learn_entry(host)
     {
         values.retain(|value| address_user.is_none() || value.name != "ip");
+        asked.extend(values.iter().map(|value| value.name.clone()));
         let file = settings.paths.vms.as_str();
         if !values.is_empty() {
             let (problem, way) = ask_for_values(host.name, file, &values);
             missing.add(problem, way);
         }
     }
+    ask_for_placeholders(host, &files, &asked, &mut missing);
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
     missing.check(host.name)
+}
+
+/// Asks for the values of the placeholders in the texts that the host gets.
+fn ask_for_placeholders(
+    host: &NewHost<'_>,
+    files: &[(&str, String)],
+    asked: &[String],
+    missing: &mut Missing,
+) {
+    let (sources, settings) = (host.sources, host.settings);
+    let mut used = UsedPlaceholders::default();
+    let entry = settings.text.flake_entry.as_ref();
+    if let Some(entry) = entry.filter(|_| !host.is_known) {
+        used.add_entry("flake_entry", entry.as_str());
+    }
+    if host.gets_entry {
+        used.add_entry("vm_entry", settings.text.vm_entry.as_str());
+    }
+    for (path, target) in files {
+        let bytes = sources.template.get(*path);
+        if let Some(bytes) = bytes.filter(|_| !sources.host_files.contains_key(target)) {
+            used.add_file(path, &String::from_utf8_lossy(bytes), &host.values.own);
+        }
+    }
+    used.ask_for_values(missing, &host.values.own, asked);
 }
 
 /// Asks for a way for the token, which has no place in the fleet.
@@ -273,7 +305,7 @@ fn address_user(
 }
 
 /// Returns the entry in the machine map.
-fn learn_entry(host: &NewHost<'_>) -> Result<MachineEntry, Failure> {
+fn learn_entry(host: &NewHost<'_>) -> MachineEntry {
     machine_entry(
         host.name,
         host.address,
@@ -290,7 +322,7 @@ fn edit_vms(host: &NewHost<'_>) -> Result<(Option<String>, Vec<String>), Failure
         return Ok((host.sources.vms.clone(), Vec::new()));
     };
     let file = host.settings.paths.vms.as_str();
-    let (body, notes) = match learn_entry(host)? {
+    let (body, notes) = match learn_entry(host) {
         MachineEntry::Text(body, notes) => (body, notes),
         MachineEntry::Missing(_) => Default::default(), // refused before
     };

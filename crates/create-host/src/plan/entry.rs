@@ -1,11 +1,10 @@
 //! The text of a machine's new entry: that of the settings, else learnt from the other machines.
 
-use zts_cli::{Failure, shell_word};
+use zts_cli::shell_word;
 use zts_infra_edit::vms::{self, Assumption, Learnt, MissingValue, NewMachine};
 
-use super::{flake::quote, sources::Sources};
+use super::{flake::quote, own_values::names_elsewhere, sources::Sources};
 use crate::{
-    failure::edit_failure,
     fleet::{SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
     placeholders::{Placeholders, Values},
@@ -29,34 +28,37 @@ pub(super) fn machine_entry(
     values: &Values,
     sources: &Sources,
     settings: &Settings,
-) -> Result<MachineEntry, Failure> {
+) -> MachineEntry {
     let vms = sources.vms.as_deref().unwrap_or_default();
     let render =
         |text: &str| Placeholders::BRACES.fill(text, values, |servers| quote(servers, ", "));
     let text = settings.text.vm_entry.as_str();
     if !text.trim().is_empty() {
-        return fill_own(&render(text), sources, settings);
+        return MachineEntry::Text(render(text), Vec::new()); // its values were asked for before
     }
     let address = address.map(|address| address.to_string());
+    let elsewhere = names_elsewhere(sources, settings);
     let new = NewMachine {
         host: name.as_str(),
         address: address.as_deref(),
         values: &sources.values,
+        elsewhere: &elsewhere,
     };
     let learnt = vms::learn_entry(vms, &sources.vms_place, &new);
     match learnt {
         Ok(Learnt::Body(body, assumed)) => {
             let notes = assumed.iter().map(|value| describe(value, name));
-            Ok(MachineEntry::Text(body, notes.collect()))
+            MachineEntry::Text(body, notes.collect())
         }
-        Ok(Learnt::Missing(missing)) => Ok(MachineEntry::Missing(missing)),
+        Ok(Learnt::Missing(missing)) => MachineEntry::Missing(missing),
         // the edit fails with the reason, and with these lines
         Ok(Learnt::NoModel) | Err(_) => {
             let given = sources.values.iter();
+            let given = given.filter(|(name, _)| !elsewhere.contains(*name));
             let given = given.map(|(name, value)| format!("\n{name} = {}", as_value(value)));
             let first = if address.is_some() { FIRST_ENTRY } else { "" };
             let text = render(first) + &given.collect::<String>();
-            Ok(MachineEntry::Text(text, Vec::new()))
+            MachineEntry::Text(text, Vec::new())
         }
     }
 }
@@ -76,55 +78,6 @@ fn describe(assumed: &Assumption, name: &HostName) -> String {
     format!(
         "`{attribute}` of `{name}` is {reason}, `{value}`: `--set {attribute}=VALUE` sets another one"
     )
-}
-
-/// Replaces the placeholders that are not the settings': `{vmid}` by `--set vmid=…`, and
-/// `{next:vmid}` by the next number of the map.
-fn fill_own(text: &str, sources: &Sources, settings: &Settings) -> Result<MachineEntry, Failure> {
-    let file = settings.paths.vms.as_str();
-    let vms = sources.vms.as_deref().unwrap_or_default();
-    let mut filled = String::new();
-    let mut missing = Vec::new();
-    let mut rest = text;
-    while let Some((before, word, after)) = next_placeholder(rest) {
-        let attribute = word.strip_prefix("next:");
-        let next = attribute
-            .map(|attribute| vms::next_number(vms, &sources.vms_place, attribute))
-            .transpose()
-            .map_err(|error| edit_failure(file, &error))?
-            .flatten();
-        let attribute = attribute.unwrap_or(word);
-        let given = sources.values.get(attribute).cloned();
-        match given.or_else(|| next.map(|number| number.to_string())) {
-            Some(value) => filled.extend([before, &value]),
-            None => missing.push(MissingValue {
-                name: attribute.to_owned(),
-                example: "VALUE".to_owned(),
-            }),
-        }
-        rest = after;
-    }
-    if missing.is_empty() {
-        Ok(MachineEntry::Text(filled + rest, Vec::new()))
-    } else {
-        Ok(MachineEntry::Missing(missing))
-    }
-}
-
-/// Splits a text at the next `{word}` or `{next:word}`, which is neither HCL nor a template of it.
-fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
-    while let Some(start) = text[from..].find('{').map(|start| from + start) {
-        let (word, after) = text[start + 1..].split_once('}')?;
-        let name = word.strip_prefix("next:").unwrap_or(word);
-        let letter = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-        let is_template = text[..start].ends_with(['$', '%']);
-        if !is_template && !name.is_empty() && name.chars().all(letter) {
-            return Some((&text[..start], word, after));
-        }
-        from = start + 1;
-    }
-    None
 }
 
 /// Returns the question for the values that are missing, and the flags that give them.

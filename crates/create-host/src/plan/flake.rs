@@ -14,7 +14,7 @@ use super::{
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
-    fleet::{SETTINGS_FILE, Settings},
+    fleet::{Checked, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
     placeholders::{Placeholders, Values},
 };
@@ -69,6 +69,7 @@ pub(super) fn add_entry(
         name,
         value: given.as_deref(),
         address: address.as_deref(),
+        system: settings.system.as_ref().map(Checked::as_str),
         module: &format!("{}/{name}", settings.paths.hosts),
     };
     let added = nix::add_host(files, flake, &host).map_err(explain_failure)?;

@@ -27,18 +27,27 @@ pub(super) fn learn_files(
     flake: &str,
     name: &str,
     folder: &str,
+    system: Option<&str>,
 ) -> Result<Vec<NewFile>, Vec<NewFile>> {
     let host = NewHost {
         name,
         value: None,
         address: Some("192.0.2.1/32"), // the paths in an entry have none
+        system,
         module: &format!("{folder}/{name}"),
     };
     let added = nix::add_host(files, flake, &host);
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
     let hosts = nix::list_hosts(files, flake).unwrap_or_default();
     let hosts = if reads_all { Vec::new() } else { hosts };
-    let places = HostPlaces::read(files, &hosts, name);
+    let mut places = HostPlaces::read(files, &hosts, name);
+    let in_entry = |system: &&str| {
+        added
+            .as_ref()
+            .is_ok_and(|added| added.value.contains(*system))
+    };
+    places.sets_platform = system.is_some_and(|system| !in_entry(&system));
+    places.system = system.map(str::to_owned);
     let mut learnt = places.shared_files(name);
     let Some(added) = added.ok().filter(|_| !reads_all) else {
         return Err(learnt);
@@ -83,6 +92,10 @@ struct HostPlaces<'a> {
     files: &'a dyn FleetFiles,
     hosts: Vec<String>,
     patterns: Vec<Pattern>,
+    /// The system of the new host.
+    system: Option<String>,
+    /// True if its entry does not name the system.
+    sets_platform: bool,
 }
 
 /// A path with a mark in place of a host's name.
@@ -164,6 +177,8 @@ impl<'a> HostPlaces<'a> {
             files,
             hosts,
             patterns,
+            system: None,
+            sets_platform: false,
         }
     }
 
@@ -228,6 +243,9 @@ impl<'a> HostPlaces<'a> {
         let (form, (host, text)) = forms.iter().zip(&texts).find(|(form, _)| is_common(form))?;
         let is_about_host = form.contains(MARK) && !text.contains(MARK);
         let renamed = rename(text, host, name);
+        let own = self.system.as_ref();
+        let own = own.and_then(|system| nix::replace_system(&renamed, system).ok());
+        let renamed = own.unwrap_or(renamed);
         (is_about_host && nix::check_syntax(&renamed).is_ok()).then_some(renamed)
     }
 
@@ -289,7 +307,10 @@ impl<'a> HostPlaces<'a> {
         let (host, domain) = name.split_once('.').unwrap_or((name, ""));
         let domain = (host != name).then(|| format!("networking.domain = \"{domain}\";"));
         let name_line = format!("networking.hostName = \"{host}\";");
-        let lines = [Some(name_line), domain, self.platform_line(path, name)];
+        let own = self.system.as_ref().filter(|_| self.sets_platform);
+        let own = own.map(|system| format!("nixpkgs.hostPlatform = \"{system}\";"));
+        let platform = own.or_else(|| self.platform_line(path, name));
+        let lines = [Some(name_line), domain, platform];
         let mut text = "{\n".to_owned();
         for line in lines.iter().flatten() {
             text.extend(["  ", line, "\n"]);

@@ -17,14 +17,14 @@ use crate::{
     host::{HostAddress, HostName, parse_address},
 };
 
-/// Checks that the host's folder is not the template's, which `--remove` would then delete.
+/// Checks that the host's folder is not that of a template, which `--remove` would then delete.
 pub(super) fn check_folder(name: &HostName, settings: &Settings) -> Result<(), Failure> {
     let folder = format!("{}/{name}", settings.paths.hosts);
-    let template = settings.paths.template.as_str();
     let below = |inner: &str, outer: &str| format!("{inner}/").starts_with(&format!("{outer}/"));
-    if !below(template, &folder) && !below(&folder, template) {
+    let is_near = |template: &&str| below(template, &folder) || below(&folder, template);
+    let Some(template) = settings.templates().into_iter().find(is_near) else {
         return Ok(());
-    }
+    };
     Err(Failure::usage(format_args!(
         "`{name}` cannot be the name of a host: `{template}` is the folder of the template"
     ))

@@ -6,16 +6,16 @@ use crate::host::HostName;
 
 /// The missing things, with the ways to give them.
 #[derive(Debug, Default)]
-pub(super) struct Missing(Vec<(String, String)>);
+pub(crate) struct Missing(Vec<(String, String)>);
 
 impl Missing {
     /// Adds a thing: the reason why it is needed, and the way to give it.
-    pub(super) fn add(&mut self, problem: impl Into<String>, way: impl Into<String>) {
+    pub(crate) fn add(&mut self, problem: impl Into<String>, way: impl Into<String>) {
         self.0.push((problem.into(), way.into()));
     }
 
     /// Returns the failure that asks for everything that is missing.
-    pub(super) fn check(self, name: &HostName) -> Result<(), Failure> {
+    pub(crate) fn check(self, name: &HostName) -> Result<(), Failure> {
         match self.0.as_slice() {
             [] => Ok(()),
             [(problem, way)] => Err(Failure::usage(problem).hint(way)),

@@ -11,12 +11,17 @@ mod host_paths;
 mod host_place;
 mod identity;
 mod missing;
+mod own_values;
+mod recognition;
 mod remove;
+mod rendered;
 mod sources;
 mod template;
 
 pub(crate) use create::{CreationPlan, Request, plan_creation};
 pub(crate) use enroll::plan_enrollment;
 pub(crate) use identity::name_in_use;
+pub(crate) use missing::Missing;
+pub(crate) use recognition::{Recognition, recognize_host};
 pub(crate) use remove::{Removal, plan_removal};
 pub(crate) use sources::Sources;

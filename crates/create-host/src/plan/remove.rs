@@ -1,10 +1,5 @@
 //! The plan to remove a host.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
-
 use zts_cli::Failure;
 use zts_infra_edit::vms;
 
@@ -12,21 +7,16 @@ use super::{
     create::write_generated,
     flake::remove_entry,
     identity::{check_folder, is_in_flake, is_listed},
+    rendered::RenderedFiles,
     sources::Sources,
-    template::{placeholder_values, render_files},
 };
 use crate::{
     change::{ChangeSet, FileChange},
     failure::edit_failure,
     fleet::Settings,
-    host::{HostAddress, HostName},
+    host::HostName,
     server::credentials::FileOrigin,
 };
-
-/// The limit for the words of a file that may be addresses.
-const MAX_WORDS: usize = 10_000;
-/// The limit for the addresses that are tried.
-const MAX_ADDRESSES: usize = 50;
 
 /// The removal of a host.
 #[derive(Clone, Copy, Debug)]
@@ -153,65 +143,4 @@ fn check_no_loss(
         lost.join(", ")
     ))
     .hint("commit it, move it away, or remove it for good with `--force`"))
-}
-
-/// The files of a host as create-host writes them.
-struct RenderedFiles {
-    files: BTreeMap<String, String>,
-    /// The number of the host's files that are the same.
-    count: usize,
-}
-
-impl RenderedFiles {
-    /// Renders the template with the address in the machine map, or with one that the host's files
-    /// have: the one with which the most files are the same.
-    fn of_host(name: &HostName, sources: &Sources, settings: &Settings) -> Self {
-        let written = written_addresses(sources).into_iter().map(Some);
-        let addresses = [sources.listed_address(name), None].into_iter();
-        let rendered = addresses.chain(written).map(|address| {
-            let values = placeholder_values(name, address, settings);
-            let files = render_files(name, &values, sources, settings);
-            Self::compare(files.unwrap_or_default().into_iter().collect(), sources)
-        });
-        let best = rendered.max_by_key(|rendered| rendered.count);
-        best.unwrap_or_else(|| Self::compare(BTreeMap::new(), sources))
-    }
-
-    fn compare(files: BTreeMap<String, String>, sources: &Sources) -> Self {
-        let mut rendered = Self { files, count: 0 };
-        let same = sources.host_files.iter();
-        rendered.count = same
-            .filter(|(path, bytes)| rendered.has(path, bytes))
-            .count();
-        rendered
-    }
-
-    fn has(&self, path: &str, bytes: &[u8]) -> bool {
-        self.files
-            .get(path)
-            .is_some_and(|text| text.as_bytes() == bytes)
-    }
-}
-
-/// Returns the addresses in the host's files: with a prefix length, or each address with each
-/// number that can be one.
-fn written_addresses(sources: &Sources) -> BTreeSet<HostAddress> {
-    let texts = sources
-        .host_files
-        .values()
-        .map(|bytes| String::from_utf8_lossy(bytes));
-    let is_part = |letter: char| letter.is_ascii_hexdigit() || "./:".contains(letter);
-    let mut words: BTreeSet<String> = BTreeSet::new();
-    for text in texts {
-        let found = text.split(|letter| !is_part(letter)).map(str::to_owned);
-        words.extend(found.filter(|word| !word.is_empty()).take(MAX_WORDS));
-    }
-    let is_length = |word: &&String| word.parse::<u8>().is_ok_and(|length| length <= 128);
-    let lengths: Vec<&String> = words.iter().filter(is_length).collect();
-    let pairs = words.iter().filter(|word| word.parse::<IpAddr>().is_ok());
-    let pairs = pairs.flat_map(|word| lengths.iter().map(move |length| format!("{word}/{length}")));
-    let all = words.iter().cloned().chain(pairs);
-    all.filter_map(|word| HostAddress::parse(&word).ok())
-        .take(MAX_ADDRESSES)
-        .collect()
 }

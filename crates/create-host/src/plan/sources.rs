@@ -12,7 +12,7 @@ use super::host_place::{NewFile, learn_files};
 use crate::{
     change::FileChange,
     failure::edit_failure,
-    fleet::{Contents, Fleet, Settings, Tree},
+    fleet::{Checked, Contents, Fleet, Settings, Tree},
     git,
     host::{HostAddress, HostName},
     host_access::host_access,
@@ -84,7 +84,8 @@ impl Sources {
         let learnt = match &flake {
             Some(_) if template.is_empty() => {
                 let (flake, hosts) = (paths.flake.as_str(), paths.hosts.as_str());
-                learn_files(tree, flake, name.as_str(), hosts)
+                let system = fleet.settings.system.as_ref().map(Checked::as_str);
+                learn_files(tree, flake, name.as_str(), hosts, system)
             }
             _ => Err(Vec::new()),
         };

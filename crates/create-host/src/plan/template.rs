@@ -1,5 +1,7 @@
 //! The files of a host, rendered from the template.
 
+use std::collections::BTreeMap;
+
 use zts_cli::Failure;
 use zts_infra_edit::nix;
 
@@ -32,6 +34,7 @@ pub(super) fn placeholder_values(
             network.domain.to_string(),
         ],
         nameservers: servers.map(ToString::to_string).collect(),
+        own: BTreeMap::new(),
     }
 }
 
@@ -57,8 +60,15 @@ pub(super) fn render_files(
             continue;
         };
         let text = decode_text(path, bytes.clone())?;
-        check_placeholders(path, &text)?;
-        let text = Placeholders::AT_SIGNS.fill_lines(&text, &values);
+        check_placeholders(path, &text, &values.own)?;
+        let own = read_own_values(&text, &values, sources, &target);
+        let text = Placeholders::AT_SIGNS.fill_lines(
+            &text,
+            &Values {
+                own,
+                ..values.clone()
+            },
+        );
         let is_nix = target.to_lowercase().ends_with(".nix");
         if let (true, Err(error)) = (is_nix, nix::check_syntax(&text)) {
             return Err(edit_failure(path, &error));
@@ -66,6 +76,31 @@ pub(super) fn render_files(
         files.push((target, text));
     }
     Ok(files)
+}
+
+/// Returns the values of the placeholders that are not the fleet's: those of `--set`, else those
+/// that the host's present file has, else those that are known.
+fn read_own_values(
+    text: &str,
+    values: &Values,
+    sources: &Sources,
+    target: &str,
+) -> BTreeMap<String, String> {
+    let mut own = values.own.clone();
+    if let Some(Ok(present)) = sources
+        .host_files
+        .get(target)
+        .map(|bytes| str::from_utf8(bytes))
+    {
+        let without = Values {
+            own: BTreeMap::new(),
+            ..values.clone()
+        };
+        let pattern = Placeholders::AT_SIGNS.fill_lines(text, &without);
+        own.extend(Placeholders::AT_SIGNS.match_own(&pattern, present));
+        own.extend(sources.values.clone());
+    }
+    own
 }
 
 /// Returns the files of the template with those that a host gets from them; in a fleet without a
@@ -95,12 +130,16 @@ pub(super) fn is_backup(path: &str) -> bool {
     path.contains("/.") || path.ends_with('~')
 }
 
-fn check_placeholders(path: &str, text: &str) -> Result<(), Failure> {
+fn check_placeholders(
+    path: &str,
+    text: &str,
+    own: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let Some(Misspelt {
         offset,
         word,
         meant,
-    }) = Placeholders::AT_SIGNS.find_misspelt(text)
+    }) = Placeholders::AT_SIGNS.find_misspelt(text, own)
     else {
         return Ok(());
     };

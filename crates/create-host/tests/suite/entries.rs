@@ -74,9 +74,9 @@ fn a_text_in_the_settings_has_own_placeholders() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: the entry of `web01` in `terraform/vms.tf` needs values that differ among its machines: `mac`, `disk`
+    error: `{mac}` in `vm_entry`, `{disk}` in `vm_entry` have no value
 
-    hint: give them: `--set mac=VALUE --set disk=VALUE`; or set the whole entry with `vm_entry` under `[text]` in `fleet.toml`
+    hint: give values: `--set disk=VALUE --set mac=VALUE`
     ");
     site.create_files()
         .args(["--set", "mac=x", "--set", "disk=20G"])

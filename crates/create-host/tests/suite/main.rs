@@ -20,6 +20,7 @@ mod evaluation;
 mod files;
 mod flakes;
 mod hints;
+mod host_types;
 mod interrupted;
 mod json;
 mod machines;

@@ -38,7 +38,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     ----- stderr -----
     error: `fleet.toml`, line 77: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
-    hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`
+    hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`, `{system}`
     ");
 }
 

@@ -39,9 +39,13 @@ fn help() {
               Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
               `terraform/vms.tf`, else none]
 
+          --type <TYPE>
+              Type of the host, one of `[host_types.…]` in `fleet.toml` [default: `default_host_type`
+              there; of a host that exists, the one that its files have]
+
           --set <NAME=VALUE>
-              Value of an attribute that differs among the machines, such as vmid=112; repeat it for
-              more
+              Value of an attribute that differs among the machines, or of a placeholder, such as
+              vmid=112; repeat it for more
 
           --skip-vault
               Write the files only; nothing of OpenBao is touched, `hosts-generated.tf` included

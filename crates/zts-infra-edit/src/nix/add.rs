@@ -18,6 +18,7 @@ use super::output::search_output;
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
 use super::siblings::{find_siblings, unify_tails};
+use super::system::{replace_system, with_system};
 use super::unsupported::cannot_add;
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
@@ -31,6 +32,8 @@ pub struct NewHost<'a> {
     pub value: Option<&'a str>,
     /// The address with its prefix length, for the places where the other hosts have theirs.
     pub address: Option<&'a str>,
+    /// The system of Nix, in place of the one that the other hosts have.
+    pub system: Option<&'a str>,
     /// The file or folder with the configuration of a flake's first host, from the fleet's root.
     pub module: &'a str,
 }
@@ -250,7 +253,12 @@ impl Target<'_> {
             return name_in_list(place, host);
         }
         let siblings = unify_tails(find_siblings(self.sources, found, set));
+        let siblings = with_system(siblings, host.system);
         if let Some(text) = self.first_value(found, set, &siblings, place) {
+            let own = host
+                .system
+                .and_then(|system| replace_system(&text, system).ok());
+            let text = own.unwrap_or(text);
             let value = NewValue::parse(host.name, &text).map_err(|error| at(place, error))?;
             return Ok((value, Origin::First));
         }

@@ -37,6 +37,7 @@ mod remove;
 mod scope;
 mod search;
 mod siblings;
+mod system;
 mod unsupported;
 
 use rnix::{SyntaxKind, SyntaxNode, ast};
@@ -53,6 +54,7 @@ pub use add::{FileEdit, NewHost, Origin};
 pub use discovery::Discovery;
 pub use files::{FleetFiles, is_nix_file, resolve_path};
 pub use places::{Placement, Removal};
+pub use system::replace_system;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///
@@ -165,6 +167,7 @@ pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String
         name: host,
         value: Some(value),
         address: None,
+        system: None,
         module: "",
     };
     let added = add_host(&SingleFile(source), SingleFile::PATH, &host);

@@ -1,6 +1,6 @@
 //! The text of a new entry, learnt from the others of the map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{address_nodes, find_in_text, list_addresses};
 use super::locate::VmsObject;
@@ -37,6 +37,8 @@ pub struct NewMachine<'a> {
     pub address: Option<&'a str>,
     /// The values of attributes that cannot be learnt, by their names.
     pub values: &'a BTreeMap<String, String>,
+    /// The values with another use, which become attributes only if other machines have them.
+    pub elsewhere: &'a BTreeSet<String>,
 }
 
 /// The result of [`learn_entry`].
@@ -178,7 +180,8 @@ impl<'a> Learner<'a> {
         let mut attributes = self.learn_map(objects);
         for (name, value) in self.new.values {
             let is_known = attributes.iter().any(|attribute| attribute.name == *name);
-            if !is_known && !name.contains('.') {
+            let is_other = name.contains('.') || self.new.elsewhere.contains(name);
+            if !is_known && !is_other {
                 let (key, text) = (render::key(self.notation, name), self.literal(value, None));
                 let (name, value) = (name.clone(), Value::Text(text));
                 attributes.push(Attribute { name, key, value });

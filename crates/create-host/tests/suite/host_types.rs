@@ -1,0 +1,254 @@
+//! Several kinds of hosts in one fleet: `[host_types.…]` and `--type`.
+
+use crate::site::Site;
+
+const TYPES: &str = r#"
+[host_types.vm]
+template = "hosts/template"
+
+[host_types.physical]
+template = "hosts/template-physical"
+vms = ""
+gateway = "10.0.9.1"
+system = "aarch64-linux"
+"#;
+
+const TEMPLATE: &str = "{\n  networking.hostName = \"@hostname@\";\n  networking.defaultGateway = \"@gateway@\";\n  \
+                        nixpkgs.hostPlatform = \"@system@\";\n  services.rack = \"@rack@\";\n}\n";
+
+/// Adds the types to the example fleet.
+fn add_types(site: &Site) {
+    let settings = site.fleet.read("fleet.toml") + TYPES;
+    site.fleet.write("fleet.toml", &settings);
+    site.fleet
+        .write("hosts/template-physical/default.nix", TEMPLATE);
+    site.fleet.commit("types");
+}
+
+const PHYSICAL: [&str; 4] = ["--type", "physical", "--set", "rack=b2"];
+
+#[test]
+fn a_physical_host_lives_without_the_flag_and_without_a_machine() {
+    zts_testkit::require_bao!();
+    let site = Site::new("type-physical");
+    add_types(&site);
+    let before = site.fleet.snapshot();
+    let token = ["--token-out", "-"];
+    site.create().args(PHYSICAL).args(token).succeed();
+    let text = site.fleet.read("hosts/type-physical/default.nix");
+    for expected in ["10.0.9.1", "\"aarch64-linux\"", "\"b2\""] {
+        assert!(text.contains(expected), "{text}");
+    }
+    let vms = site.fleet.read("terraform/vms.tf");
+    assert!(!vms.contains("type-physical"), "{vms}");
+    let created = site.fleet.snapshot();
+    let again = site.create().args(PHYSICAL).succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+
+    let host = ["--hostname", "type-physical", "--apply", "api"];
+    let output = site
+        .bare()
+        .args(host)
+        .args(["--force"])
+        .args(token)
+        .succeed();
+    let note = "`type-physical` is a host of the type `physical`\n";
+    assert!(output.stderr.contains(note), "{output}");
+    let credentials = site.unwrap_token(output.stdout.trim().to_owned());
+    assert!(site.login(&credentials).is_ok());
+    assert_eq!(site.fleet.snapshot(), created);
+
+    site.remove().succeed();
+    assert_eq!(
+        site.fleet.snapshot(),
+        before,
+        "its files are as the type has them"
+    );
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn the_files_of_a_type_are_removed_without_openbao() {
+    let site = Site::without_server("web01");
+    add_types(&site);
+    let before = site.fleet.snapshot();
+    site.create_files().args(PHYSICAL).succeed();
+    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
+    site.bare().args(remove).succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    site.create_files().args(["--type", "vm"]).succeed();
+    assert!(site.fleet.read("terraform/vms.tf").contains("web01"));
+    site.bare().args(remove).succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
+fn a_missing_and_an_unknown_type_are_answered_with_the_list() {
+    let site = Site::without_server("web01");
+    add_types(&site);
+    let before = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the type of `web01` is not known
+
+    hint: choose one: `--type physical`, `--type vm`
+    ");
+    insta::assert_snapshot!(site.create_files().args(["--type", "vps"]).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `--type` is `vps`, and `fleet.toml` has no such host type
+
+    hint: choose one: `--type physical`, `--type vm`
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+    let settings = site.fleet.read("fleet.toml");
+    let with_default = |name| format!("default_host_type = \"{name}\"\n{settings}");
+    site.fleet.write("fleet.toml", &with_default("vps"));
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `default_host_type` is `vps`, and `fleet.toml` has no such host type
+
+    hint: set it to one of these: `physical`, `vm`
+    ");
+    site.fleet.write("fleet.toml", &with_default("vm"));
+    site.create_files().succeed();
+    assert!(site.fleet.read("terraform/vms.tf").contains("web01"));
+}
+
+#[test]
+fn a_fleet_without_types_has_none_to_choose() {
+    let site = Site::without_server("web01");
+    insta::assert_snapshot!(site.create_files().args(["--type", "vps"]).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `--type` is `vps`, and `fleet.toml` has no such host type
+
+    hint: describe it there, in a section `[host_types.vps]`
+    ");
+}
+
+#[test]
+fn another_type_than_the_hosts_is_refused() {
+    let site = Site::without_server("web01");
+    add_types(&site);
+    site.create_files().args(PHYSICAL).succeed();
+    let created = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().args(["--type", "vm"]).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `web01` is a host of the type `physical`, not `vm`
+
+    hint: leave `--type` out; to change the type, remove the host with `--remove` and create it again
+    ");
+    assert_eq!(site.fleet.snapshot(), created);
+}
+
+#[test]
+fn the_folder_of_no_template_is_a_host() {
+    let site = Site::without_server("template-physical");
+    add_types(&site);
+    let before = site.fleet.snapshot();
+    for arguments in [["--type", "vm"], ["--remove", "--force"]] {
+        let output = site
+            .bare()
+            .args(["--hostname", "template-physical", "--skip-vault"])
+            .args(arguments)
+            .run();
+        assert_eq!(output.code(), Some(2), "{output}");
+        assert_eq!(site.fleet.snapshot(), before);
+    }
+}
+
+#[test]
+fn a_host_by_hand_is_of_no_type() {
+    zts_testkit::require_bao!();
+    let site = Site::new("type-none");
+    add_types(&site);
+    let flake = site.fleet.read("flake.nix").replace(
+        "ns1 = mkHost \"ns1\";",
+        "ns1 = mkHost \"ns1\";\n        type-none = mkHost \"type-none\";",
+    );
+    site.fleet.write("flake.nix", &flake);
+    site.fleet.write("hosts/type-none/default.nix", "{ }\n");
+    site.fleet.commit("a host by hand");
+    let before = site.fleet.snapshot();
+    let enroll = ["--hostname", "type-none", "--enroll", "--apply", "api"];
+    let enrolled = site.bare().args(enroll).args(["--token-out", "-"]);
+    let token = enrolled.succeed().stdout.trim().to_owned();
+    assert!(site.login(&site.unwrap_token(token)).is_ok());
+    site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn values_of_placeholders_are_asked_for_at_once_and_are_no_attributes() {
+    let site = Site::without_server("web01");
+    let settings = site.fleet.read("fleet.toml");
+    let text = settings.replace(
+        "'mkHost \"{hostname}\"'",
+        "'(mkHost \"{hostname}\" /* {rack} */)'",
+    );
+    site.fleet.write("fleet.toml", &text);
+    let template = site.fleet.read("hosts/template/configuration.nix");
+    let template = template + "# @rack@-@slot@ @out@\n";
+    site.fleet
+        .write("hosts/template/configuration.nix", &template);
+    let before = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `{rack}` in `flake_entry`, `@rack@` in `hosts/template/configuration.nix`, `@slot@` in `hosts/template/configuration.nix` have no value
+
+    hint: give values: `--set rack=VALUE --set slot=VALUE`
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+    site.create_files()
+        .args(["--set", "rack=b2", "--set", "slot=7"])
+        .succeed();
+    let text = site.fleet.read("hosts/web01/configuration.nix");
+    assert!(text.ends_with("# b2-7 @out@\n"), "{text}");
+    assert!(site.fleet.read("flake.nix").contains("/* b2 */"));
+    let vms = site.fleet.read("terraform/vms.tf");
+    assert!(!vms.contains("rack") && !vms.contains("slot"), "{vms}");
+    let again = site.create_files().succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+}
+
+/// Runs the settings and the commands of the page.
+#[test]
+fn the_page() {
+    let page = include_str!("../../../../docs/how-to/kinds-of-hosts.md");
+    let blocks = |kind: &str| -> Vec<String> {
+        let marker = format!("```{kind}\n");
+        let parts = page.split(marker.as_str()).skip(1);
+        let block = |part: &str| part.split("```").next().map(str::to_owned);
+        parts.filter_map(block).collect()
+    };
+    let site = Site::without_server("page");
+    let settings = site.fleet.read("fleet.toml") + "\n" + &blocks("toml").concat();
+    site.fleet.write("fleet.toml", &settings);
+    site.fleet
+        .write("hosts/template-physical/default.nix", TEMPLATE);
+    let console = blocks("console").concat();
+    let commands: Vec<&str> = console
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ create-host "))
+        .collect();
+    assert!(commands.len() >= 2, "{console}");
+    for command in commands {
+        let arguments = command.split(" --token-out").next().unwrap_or(command);
+        let arguments: Vec<&str> = arguments.split(' ').chain(["--skip-vault"]).collect();
+        site.bare().args(&arguments).succeed();
+        let again = site.bare().args(&arguments).args(["--dry-run"]).succeed();
+        assert!(again.stderr.contains("nothing to change"), "{again}");
+    }
+}
