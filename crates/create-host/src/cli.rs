@@ -87,6 +87,10 @@ pub struct Arguments {
     #[arg(long)]
     pub remove: bool,
 
+    /// Take away a policy that somebody added to the host's role by hand; repeat it for more
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["skip_vault", "remove"])]
+    pub remove_policy: Vec<String>,
+
     /// Method to write the policy and the role to OpenBao [default: tofu if it is installed and
     /// `terraform/vault` is initialised, else api]
     #[arg(long, value_name = "METHOD")]

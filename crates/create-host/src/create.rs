@@ -9,17 +9,20 @@ use crate::{
     evaluation::{evaluate_host, is_new_file, list_places},
     git,
     host::HostAddress,
-    host_access::differing_parameter,
+    host_access::{Difference, role_differences, role_policies},
     issue::{
         destroy_old_secret_ids, issue_and_deliver_token, report_no_token, report_pending_token,
         report_unchanged_token,
     },
     job::{Job, survey_openbao, write_files},
-    plan::{CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment},
+    more_policies::{MorePolicies, check_removal},
+    plan::{
+        CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment, plan_generated,
+    },
     report::{Report, TokenState},
     server::{
-        Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
-        credentials::SecretIds, read_host, write_host,
+        Apply, Backend, HostChanges, HostObjects, ObjectChange, Preflight, Task,
+        check_preconditions, credentials::SecretIds, read_host, write_host,
     },
     vms_file,
 };
@@ -32,7 +35,8 @@ pub(crate) fn create_host(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
-    let plan = plan_host(job, address, delivery.is_some(), &sources)?;
+    let mut plan = plan_host(job, address, delivery.is_some(), &sources)?;
+    check_removal(job.name, &plan.access, &job.arguments.remove_policy)?;
     let delivery = choose_delivery(job, delivery, &plan)?;
     warn_of_gateway(job, &plan, &sources, report);
     let surveyed = survey_openbao(job, report, |backend| {
@@ -40,6 +44,12 @@ pub(crate) fn create_host(
     })?;
     if let Some((_, existing)) = &surveyed {
         check_host_is_ours(job, &plan, existing)?;
+    }
+    if !job.arguments.skip_vault {
+        let surveyed = surveyed.as_ref().map(|(_, existing)| &existing.access);
+        let access = surveyed.unwrap_or(&plan.access);
+        let generated = plan_generated(access, &sources, &job.fleet.settings)?;
+        plan.add_changes(generated);
     }
     write_files(job, &plan.changes, report)?;
     for note in &plan.notes {
@@ -53,7 +63,7 @@ pub(crate) fn create_host(
         if let Some(unchecked) = &existing.unchecked {
             report.warn(unchecked.clone());
         }
-        apply_policy_and_role(job, backend, &plan.access, existing, report)?;
+        apply_policy_and_role(job, backend, existing, report)?;
         match (existing.token, &delivery) {
             (TokenState::Pending, _) => report_pending_token(job, report),
             (TokenState::None, _) | (TokenState::Issued, None) => report_no_token(job, report),
@@ -126,6 +136,9 @@ fn plan_host(
 
 /// The host in OpenBao before the run, and its changes.
 struct ExistingHost {
+    /// The access after the run: that of the plan, and the policies that stay on the role.
+    access: GeneratedHost,
+    more_policies: MorePolicies,
     changes: HostChanges,
     /// The state of the wrapping token after the run.
     token: TokenState,
@@ -150,23 +163,36 @@ fn survey_host(
         existing,
         unchecked,
     } = check_preconditions(backend, job.name, task)?;
-    let changes = match task {
-        Task::IssueOnly | Task::Remove => HostChanges::NONE,
-        Task::Create => HostChanges::to_access(&plan.access, &existing),
-    };
     let secret_ids = match existing.role {
         Some(_) => SecretIds::list(&backend.server, job.name)?,
         None => SecretIds::default(),
     };
-    if plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty()) {
-        check_objects_are_ours(job, changes)?;
+    let is_unknown = plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty());
+    if is_unknown && task == Task::Create {
+        check_objects_are_ours(job, plan, &existing)?;
     }
+    let more_policies = MorePolicies::of_role(
+        existing.role.as_ref(),
+        &plan.policies_in_file,
+        &plan.access,
+        &job.arguments.remove_policy,
+    );
+    let mut access = plan.access.clone();
+    access
+        .more_policies
+        .extend(more_policies.kept.iter().cloned());
+    let changes = match task {
+        Task::IssueOnly | Task::Remove => HostChanges::NONE,
+        Task::Create => HostChanges::to_access(&access, &existing),
+    };
     let token = if existing.role.is_none() && changes.role != ObjectChange::Created {
         TokenState::Pending
     } else {
         decide_token(job, plan, delivery, &secret_ids)?
     };
     Ok(ExistingHost {
+        access,
+        more_policies,
         changes,
         token,
         secret_ids,
@@ -202,8 +228,21 @@ fn decide_token(
 
 /// Refuses a policy or a role that differs, if the fleet does not have the name: it belongs to
 /// another host, made by hand or from another copy of the fleet.
-fn check_objects_are_ours(job: &Job<'_>, changes: HostChanges) -> Result<(), Failure> {
+fn check_objects_are_ours(
+    job: &Job<'_>,
+    plan: &CreationPlan,
+    existing: &HostObjects,
+) -> Result<(), Failure> {
     let name = job.name;
+    let mut access = plan.access.clone();
+    if let Some(role) = &existing.role {
+        let in_file = role_policies(role)
+            .intersection(&plan.policies_in_file)
+            .cloned()
+            .collect::<Vec<_>>();
+        access.more_policies.extend(in_file);
+    }
+    let changes = HostChanges::to_access(&access, existing);
     let place = if changes.role == ObjectChange::Updated {
         format!("OpenBao has a role `{name}` with other parameters")
     } else if changes.policy == ObjectChange::Updated {
@@ -221,11 +260,10 @@ fn check_objects_are_ours(job: &Job<'_>, changes: HostChanges) -> Result<(), Fai
 fn apply_policy_and_role(
     job: &Job<'_>,
     backend: &Backend,
-    access: &GeneratedHost,
     existing: &ExistingHost,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let (server, changes) = (&backend.server, existing.changes);
+    let (server, access, changes) = (&backend.server, &existing.access, &existing.changes);
     if !changes.is_empty() && !job.arguments.dry_run {
         let applied = match &backend.apply {
             Apply::Tofu(tofu) => tofu
@@ -241,6 +279,8 @@ fn apply_policy_and_role(
         report.add_done("the policy and the role are in OpenBao");
     }
     report.add_objects(changes, &backend.apply);
+    let is_role_written = changes.role != ObjectChange::Unchanged;
+    report.add_more_policies(&existing.more_policies, is_role_written);
     Ok(())
 }
 
@@ -253,8 +293,8 @@ fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> R
             format!("the policy `host-{name}`")
         }
         None => format!("the role `{name}`"),
-        Some(role) => match differing_parameter(access, role) {
-            Some(parameter) => format!("`{parameter}` of the role `{name}`"),
+        Some(role) => match role_differences(access, role).first() {
+            Some(Difference { parameter, .. }) => format!("`{parameter}` of the role `{name}`"),
             None => return Ok(()),
         },
     };

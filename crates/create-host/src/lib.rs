@@ -20,6 +20,7 @@ mod host;
 mod host_access;
 mod issue;
 mod job;
+mod more_policies;
 mod placeholders;
 mod plan;
 mod redaction;

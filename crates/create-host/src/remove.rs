@@ -50,7 +50,7 @@ pub(crate) fn remove_host(
     }
     if let Some((backend, host)) = &surveyed {
         destroy_credentials(job, backend, &host.secret_ids, report)?;
-        delete_policy_and_role(job, backend, host.changes, report)?;
+        delete_policy_and_role(job, backend, &host.changes, report)?;
     }
     report_remains(job, origin, &sources, &changes, report);
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
@@ -108,7 +108,7 @@ fn survey_host(
     };
     if secret_ids.ours.is_empty() && !matches!(backend.apply, Apply::None) {
         let access = sources.access_of(job.name, address, &job.fleet.settings)?;
-        check_objects_are_ours(job, HostChanges::to_access(&access, &existing))?;
+        check_objects_are_ours(job, &HostChanges::to_access(&access, &existing))?;
     }
     Ok(ExistingHost {
         changes: HostChanges::to_removal(&existing),
@@ -118,7 +118,7 @@ fn survey_host(
 
 /// Refuses to delete a policy or a role that differs from the one that create-host writes, if it
 /// issued no secret id of the role.
-fn check_objects_are_ours(job: &Job<'_>, changes: HostChanges) -> Result<(), Failure> {
+fn check_objects_are_ours(job: &Job<'_>, changes: &HostChanges) -> Result<(), Failure> {
     let (name, mount) = (job.name, &job.fleet.settings.openbao.approle_mount);
     let mut foreign = Vec::new();
     if changes.role == ObjectChange::Updated {
@@ -191,7 +191,7 @@ fn destroy_credentials(
 fn delete_policy_and_role(
     job: &Job<'_>,
     backend: &Backend,
-    changes: HostChanges,
+    changes: &HostChanges,
     report: &mut Report,
 ) -> Result<(), Failure> {
     if let Apply::None = backend.apply {
@@ -214,7 +214,7 @@ fn delete_policy_and_role(
         }
         // OpenTofu's state lacks an object that was made through the API
         let rest = read_host(server, job.name).map_err(fail)?;
-        delete_host(server, job.name, HostChanges::to_removal(&rest)).map_err(fail)?;
+        delete_host(server, job.name, &HostChanges::to_removal(&rest)).map_err(fail)?;
     }
     report.add_objects(changes, &backend.apply);
     Ok(())

@@ -1,14 +1,22 @@
 //! The report of a run: lines on stderr, or JSON on stdout.
 
-use std::{collections::BTreeMap, ffi::OsString, io::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    io::Write,
+};
 
 use serde::Serialize;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
 use zts_cli::{Failure, data, note, warn};
 
 use crate::{
     change::FileChange,
     cli::Arguments,
     failure::append_hint,
+    host_access::{Difference, ObjectKind},
+    more_policies::MorePolicies,
     server::{Apply, HostChanges, ObjectChange},
 };
 
@@ -54,6 +62,10 @@ struct OpenBaoReport {
     apply: &'static str,
     policy: Option<ObjectChange>,
     role: Option<ObjectChange>,
+    /// The parameters that are updated.
+    changes: Vec<Difference>,
+    /// The policies that somebody added to the role by hand.
+    kept_policies: BTreeSet<String>,
     wrapping_token: TokenState,
     destroyed_secret_ids: usize,
 }
@@ -115,6 +127,40 @@ pub fn write_usage_error_as_json(arguments: impl Iterator<Item = OsString>) {
     }
 }
 
+/// Describes a difference in one line, or as the diff of a policy's text.
+fn describe_difference(difference: &Difference) -> String {
+    let Difference {
+        parameter,
+        from,
+        to,
+        ..
+    } = difference;
+    if let (ObjectKind::Policy, Some(from), Some(to)) =
+        (difference.object, from.as_str(), to.as_str())
+    {
+        return describe_lines(from, to);
+    }
+    let show = |value: &Value| match value {
+        Value::Null => "none".to_owned(),
+        value => value.to_string(),
+    };
+    format!("  {parameter}: {} -> {}", show(from), show(to))
+}
+
+/// Describes the lines of a text that differ.
+fn describe_lines(from: &str, to: &str) -> String {
+    let diff = TextDiff::from_lines(from, to);
+    let changed = diff.iter_all_changes().filter_map(|change| {
+        let mark = match change.tag() {
+            ChangeTag::Equal => return None,
+            ChangeTag::Insert => '+',
+            ChangeTag::Delete => '-',
+        };
+        Some(format!("  {mark} {}", change.value().trim_end()))
+    });
+    changed.collect::<Vec<_>>().join("\n")
+}
+
 impl Report {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         Self {
@@ -173,26 +219,60 @@ impl Report {
             apply: method,
             policy: None,
             role: None,
+            changes: Vec::new(),
+            kept_policies: BTreeSet::new(),
             wrapping_token: TokenState::Unchanged,
             destroyed_secret_ids: 0,
         });
     }
 
     /// Adds the changes of policy and role.
-    pub(crate) fn add_objects(&mut self, changes: HostChanges, apply: &Apply) {
-        let objects = [
-            (changes.policy, format!("policy `host-{}`", self.host)),
-            (changes.role, format!("role `{}`", self.host)),
-        ];
-        for (change, object) in objects {
-            if change != ObjectChange::Unchanged {
-                let description = format!("{object} in OpenBao, through {apply}");
-                self.add_line(&change.to_string(), &description);
+    pub(crate) fn add_objects(&mut self, changes: &HostChanges, apply: &Apply) {
+        let policy = format!("policy `host-{}`", self.host);
+        let role = format!("role `{}`", self.host);
+        for (kind, change, object) in [
+            (ObjectKind::Policy, changes.policy, policy),
+            (ObjectKind::Role, changes.role, role),
+        ] {
+            if change == ObjectChange::Unchanged {
+                continue;
+            }
+            let description = format!("{object} in OpenBao, through {apply}");
+            self.add_line(&change.to_string(), &description);
+            let differences = changes.differences.iter();
+            for difference in differences.filter(|difference| difference.object == kind) {
+                self.note(&describe_difference(difference));
             }
         }
         if let Some(openbao) = &mut self.openbao {
             openbao.policy = Some(changes.policy);
             openbao.role = Some(changes.role);
+            openbao.changes.clone_from(&changes.differences);
+        }
+    }
+
+    /// Adds the policies of the role that somebody added by hand: those that stay, and those that
+    /// are taken away if the run writes the role.
+    pub(crate) fn add_more_policies(&mut self, policies: &MorePolicies, is_role_written: bool) {
+        let role = self.host.clone();
+        for name in &policies.absent {
+            self.note(&format!(
+                "the role `{role}` does not have the policy `{name}`"
+            ));
+        }
+        for name in policies.removed.iter().filter(|_| is_role_written) {
+            self.add_line(
+                "removed",
+                &format!("policy `{name}` from the role `{role}`"),
+            );
+        }
+        for name in &policies.kept {
+            self.note(&format!(
+                "the role `{role}` also has the policy `{name}`, added by hand: kept; `--remove-policy {name}` takes it away"
+            ));
+        }
+        if let Some(openbao) = &mut self.openbao {
+            openbao.kept_policies.clone_from(&policies.kept);
         }
     }
 

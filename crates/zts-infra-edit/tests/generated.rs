@@ -29,6 +29,7 @@ fn host(name: &str, bound_cidrs: &[&str]) -> GeneratedHost {
         ]
         .into(),
         bound_cidrs: strings(bound_cidrs),
+        more_policies: BTreeSet::new(),
     }
 }
 
@@ -50,6 +51,44 @@ fn the_file_of_no_host() {
     assert!(text.contains("generated_host_policies = {}\n"), "{text}");
     assert!(text.contains("generated_host_bound_cidrs = {}\n"), "{text}");
     assert_eq!(generated::parse_hosts(&text).unwrap(), []);
+}
+
+/// A fleet without such policies has the same file as before there were any.
+#[test]
+fn policies_besides_the_own_one_have_a_local() {
+    let mut hosts = two_hosts();
+    let without = generated::render_hosts(&hosts);
+    assert!(!without.contains("more_policies"), "{without}");
+    hosts[1].more_policies = strings(&["backup", "team-x"]);
+    let text = generated::render_hosts(&hosts);
+    for line in [
+        "    \"web01\" = [\"backup\", \"team-x\"]\n",
+        "  token_policies          = concat([vault_policy.generated_host_policies[each.key].name], \
+         lookup(local.generated_host_more_policies, each.key, []))\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(generated::parse_hosts(&text).unwrap(), hosts);
+}
+
+#[test]
+fn a_policy_of_paths_is_parsed() {
+    let host = host("web01", &[]);
+    assert_eq!(generated::parse_policy(&host.policy()), Some(host.paths));
+    let one_line = "path \"a/*\" { capabilities = [\"read\"] }\n";
+    let paths = [("a/*".to_owned(), strings(&["read"]))];
+    assert_eq!(generated::parse_policy(one_line), Some(paths.into()));
+    for other in [
+        one_line.repeat(2),
+        "path \"a\" {\n  policy = \"read\"\n}\n".to_owned(),
+        "path \"a\" {\n  capabilities = [\"read\"]\n  min_wrapping_ttl = \"1s\"\n}\n".to_owned(),
+        "path \"a\" {\n  capabilities = [\"${x}\"]\n}\n".to_owned(),
+        "{ \"path\": {} }".to_owned(),
+        "name = \"x\"\n".to_owned(),
+        "path \"a\" {".to_owned(),
+    ] {
+        assert_eq!(generated::parse_policy(&other), None, "{other}");
+    }
 }
 
 #[test]
@@ -221,6 +260,9 @@ fn tofu_fmt_has_nothing_to_do() {
     )
     .unwrap();
     fs::write(folder.join("none.tf"), generated::render_hosts(&[])).unwrap();
+    let mut more = two_hosts();
+    more[0].more_policies = strings(&["team-x"]);
+    fs::write(folder.join("more.tf"), generated::render_hosts(&more)).unwrap();
     let output = run(&tofu, &folder, &["fmt", "-check", "-diff"]);
     assert!(
         output.status.success(),
@@ -234,6 +276,7 @@ fn tofu_fmt_has_nothing_to_do() {
 fn opentofu_computes_the_same_policy_and_bounds() {
     let tofu = zts_testkit::require_program!("tofu");
     let mut hosts = two_hosts();
+    hosts[1].more_policies = strings(&["backup", "team-x"]);
     hosts[0].paths.insert(
         "secret/data/a <&> \"b\" \\ ü/+/c".to_owned(),
         strings(&["read"]),
@@ -260,6 +303,12 @@ fn opentofu_computes_the_same_policy_and_bounds() {
         let bounds = &outputs["bounds"]["value"][&host.name];
         let expected = (!host.bound_cidrs.is_empty()).then(|| serde_json::json!(host.bound_cidrs));
         assert_eq!(*bounds, expected.unwrap_or_default());
+        let policies = outputs["policies"]["value"][&host.name].as_array().unwrap();
+        let policies: BTreeSet<String> = policies
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(policies, host.token_policies());
     }
 }
 
@@ -286,6 +335,13 @@ fn as_outputs(text: &str) -> String {
         output("policy", &argument("policy", "\n}")),
         output("name", &argument("name", "\n")),
         output("bounds", &argument("token_bound_cidrs", "\n")),
+        output(
+            "policies",
+            &argument("token_policies", "\n").replace(
+                "vault_policy.generated_host_policies[each_key].name",
+                "\"host-${each_key}\"",
+            ),
+        ),
     ]
     .concat()
 }
@@ -309,8 +365,9 @@ prop_compose! {
         name in "[^\\pC]{1,8}",
         paths in prop::collection::btree_map("[^\\pC]{0,12}", prop::collection::btree_set("[a-z]{1,6}", 0..3), 0..4),
         bound_cidrs in prop::collection::btree_set("[0-9./:a-f]{1,9}", 0..3),
+        more_policies in prop::collection::btree_set("[^\\pC]{1,8}", 0..3),
     ) -> GeneratedHost {
-        GeneratedHost { name, paths, bound_cidrs }
+        GeneratedHost { name, paths, bound_cidrs, more_policies }
     }
 }
 

@@ -100,6 +100,7 @@ fn the_generated_file() {
             )]
             .into(),
             bound_cidrs: BTreeSet::from(["10.0.0.1/32".to_owned()]),
+            more_policies: BTreeSet::from(["team".to_owned()]),
             name,
         })
         .collect();

@@ -1,7 +1,9 @@
 //! The plan to create a host.
 
+use std::collections::BTreeSet;
+
 use zts_cli::Failure;
-use zts_infra_edit::{Error, generated, generated::GeneratedHost, vms};
+use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
     entry::{MachineEntry, ask_for_values, machine_entry},
@@ -42,12 +44,16 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct CreationPlan {
     pub(crate) address: Option<HostAddress>,
+    /// The access by the fleet's settings.
     pub(crate) access: GeneratedHost,
+    /// The policies that the generated file gives the role besides its own.
+    pub(crate) policies_in_file: BTreeSet<String>,
     /// True if the fleet does not have the host before the changes.
     pub(crate) is_new: bool,
     /// True if the fleet has the host, and only OpenBao can say that create-host made it: its owner
     /// has edited its files, or made them.
     pub(crate) is_unproven: bool,
+    /// The changes of all files but the generated one, which also depends on OpenBao.
     pub(crate) changes: Vec<FileChange>,
     /// The text of the machine map after the changes.
     pub(crate) vms: Option<String>,
@@ -58,6 +64,14 @@ pub(crate) struct CreationPlan {
     pub(crate) origin: Option<FileOrigin>,
     /// The origin of what was learnt from the fleet.
     pub(crate) notes: Vec<String>,
+}
+
+impl CreationPlan {
+    /// Adds changes of further files.
+    pub(crate) fn add_changes(&mut self, changes: Vec<FileChange>) {
+        self.changes.extend(changes);
+        self.changes.sort_by(|one, other| one.path.cmp(&other.path));
+    }
 }
 
 /// The host, and the fleet that it is added to.
@@ -111,13 +125,10 @@ pub(crate) fn plan_creation(
     let is_created = add_host_files(&host, &mut changes)?;
     let mut notes = edit_flake(&host, &mut changes)?;
     notes.extend(assumed);
-    let access = host_access(name, address, settings);
-    if !request.skips_openbao {
-        add_generated(&access, sources, settings, &mut changes)?;
-    }
     Ok(CreationPlan {
         address,
-        access,
+        access: host_access(name, address, settings),
+        policies_in_file: policies_in_file(request, sources, settings)?,
         is_new,
         is_unproven: is_known && !is_listed && is_like_any_host(sources, is_created),
         changes: changes.into_changes(),
@@ -156,21 +167,21 @@ fn is_like_any_host(sources: &Sources, is_created: bool) -> bool {
     sources.template.is_empty() && (!is_created || sources.learnt.is_empty())
 }
 
-/// Adds the host to the generated file, in a fleet that uses OpenTofu for OpenBao.
-pub(super) fn add_generated(
-    access: &GeneratedHost,
+/// Returns the policies that the generated file gives the host's role besides its own.
+pub(super) fn policies_in_file(
+    request: Request<'_>,
     sources: &Sources,
     settings: &Settings,
-    changes: &mut ChangeSet,
-) -> Result<(), Failure> {
-    if !sources.has_opentofu {
-        return Ok(());
+) -> Result<BTreeSet<String>, Failure> {
+    if request.skips_openbao {
+        return Ok(BTreeSet::new());
     }
-    let mut hosts = sources.generated_hosts(settings)?;
-    hosts.retain(|host| host.name != access.name);
-    hosts.push(access.clone());
-    write_generated(&hosts, sources, settings, changes);
-    Ok(())
+    let hosts = sources.generated_hosts(settings)?.into_iter();
+    let mut of_host = hosts.filter(|host| host.name == request.name.as_str());
+    Ok(of_host
+        .next()
+        .map(|host| host.more_policies)
+        .unwrap_or_default())
 }
 
 /// Checks that the run has all that it needs.
@@ -372,18 +383,4 @@ fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Vec<String>
 
 fn in_use(host: &NewHost<'_>, place: &str) -> Failure {
     name_in_use(host.name, place)
-}
-
-/// Writes the generated file anew, with these hosts.
-pub(super) fn write_generated(
-    hosts: &[GeneratedHost],
-    sources: &Sources,
-    settings: &Settings,
-    changes: &mut ChangeSet,
-) {
-    let before = sources.generated.clone().map(String::into_bytes);
-    let file = sources.generated.as_deref().map(generated::parse_file);
-    let backend = file.and_then(Result::ok).unwrap_or_default().backend;
-    let after = generated::render_file(hosts, &backend).into_bytes();
-    changes.add(settings.paths.generated.as_str(), before, Some(after));
 }

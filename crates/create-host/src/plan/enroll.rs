@@ -4,14 +4,14 @@ use zts_cli::Failure;
 use zts_infra_edit::nix;
 
 use super::{
-    create::{CreationPlan, Request, add_generated, ask_for_delivery},
+    create::{CreationPlan, Request, ask_for_delivery, policies_in_file},
     identity::{check_folder, is_listed},
     missing::Missing,
     sources::Sources,
 };
 use crate::{
-    change::ChangeSet, fleet::Settings, host::HostName, host_access::host_access,
-    placeholders::closest_name, server::credentials::FileOrigin,
+    fleet::Settings, host::HostName, host_access::host_access, placeholders::closest_name,
+    server::credentials::FileOrigin,
 };
 
 /// Plans the access of a host whose files and entries are its owner's.
@@ -37,15 +37,13 @@ pub(crate) fn plan_enrollment(
         ask_for_delivery(&mut missing, name, sources, settings);
     }
     missing.check(name)?;
-    let access = host_access(name, address, settings);
-    let mut changes = ChangeSet::default();
-    add_generated(&access, sources, settings, &mut changes)?;
     Ok(CreationPlan {
         address,
-        access,
+        access: host_access(name, address, settings),
+        policies_in_file: policies_in_file(request, sources, settings)?,
         is_new: false,
         is_unproven: false,
-        changes: changes.into_changes(),
+        changes: Vec::new(),
         vms: sources.vms.clone(),
         is_listed,
         origin: Some(FileOrigin::Enrolled),

@@ -7,6 +7,7 @@ mod create;
 mod enroll;
 mod entry;
 mod flake;
+mod generated;
 mod host_paths;
 mod host_place;
 mod identity;
@@ -20,6 +21,7 @@ mod template;
 
 pub(crate) use create::{CreationPlan, Request, plan_creation};
 pub(crate) use enroll::plan_enrollment;
+pub(crate) use generated::plan_generated;
 pub(crate) use identity::name_in_use;
 pub(crate) use missing::Missing;
 pub(crate) use recognition::{Recognition, recognize_host};

@@ -4,8 +4,8 @@ use zts_cli::Failure;
 use zts_infra_edit::vms;
 
 use super::{
-    create::write_generated,
     flake::remove_entry,
+    generated::write_generated,
     identity::{check_folder, is_in_flake, is_listed},
     rendered::RenderedFiles,
     sources::Sources,

@@ -9,7 +9,10 @@ use zts_infra_edit::generated::GeneratedHost;
 use zts_openbao::{Error, approle, sys};
 
 use super::connection::Server;
-use crate::{host::HostName, host_access};
+use crate::{
+    host::HostName,
+    host_access::{Difference, policy_differences, role_differences, role_parameters},
+};
 
 /// The policy and the role of a host, as OpenBao has them.
 #[derive(Debug)]
@@ -42,33 +45,41 @@ impl fmt::Display for ObjectChange {
 }
 
 /// The changes of policy and role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostChanges {
     pub(crate) policy: ObjectChange,
     pub(crate) role: ObjectChange,
+    /// The differences of those that are updated.
+    pub(crate) differences: Vec<Difference>,
 }
 
 impl HostChanges {
     pub(crate) const NONE: Self = Self {
         policy: ObjectChange::Unchanged,
         role: ObjectChange::Unchanged,
+        differences: Vec::new(),
     };
 
     /// Returns the changes after which OpenBao has exactly `access`.
     pub(crate) fn to_access(access: &GeneratedHost, existing: &HostObjects) -> Self {
-        let policy = match &existing.policy {
+        let of_policy = existing.policy.as_deref();
+        let of_policy = of_policy.map(|text| policy_differences(access, text));
+        let of_role = existing.role.as_ref();
+        let of_role = of_role.map(|role| role_differences(access, role));
+        let change = |differences: &Option<Vec<Difference>>| match differences.as_deref() {
             None => ObjectChange::Created,
-            Some(text) if *text == access.policy() => ObjectChange::Unchanged,
+            Some([]) => ObjectChange::Unchanged,
             Some(_) => ObjectChange::Updated,
         };
-        let role = match &existing.role {
-            None => ObjectChange::Created,
-            Some(role) if host_access::differing_parameter(access, role).is_none() => {
-                ObjectChange::Unchanged
-            }
-            Some(_) => ObjectChange::Updated,
-        };
-        Self { policy, role }
+        Self {
+            policy: change(&of_policy),
+            role: change(&of_role),
+            differences: [of_policy, of_role]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect(),
+        }
     }
 
     /// Returns the changes after which OpenBao has neither policy nor role.
@@ -83,11 +94,12 @@ impl HostChanges {
         Self {
             policy: change(existing.policy.is_some()),
             role: change(existing.role.is_some()),
+            differences: Vec::new(),
         }
     }
 
-    pub(crate) fn is_empty(self) -> bool {
-        self == Self::NONE
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::NONE
     }
 }
 
@@ -121,7 +133,7 @@ fn if_found<T>(result: Result<T, Error>) -> Result<Option<T>, Failure> {
 pub(crate) fn write_host(
     server: &Server,
     access: &GeneratedHost,
-    changes: HostChanges,
+    changes: &HostChanges,
 ) -> Result<(), Failure> {
     let (client, policy, role) = (&server.client, access.policy_name(), &access.name);
     if changes.policy != ObjectChange::Unchanged {
@@ -130,7 +142,7 @@ pub(crate) fn write_host(
         })?;
     }
     if changes.role != ObjectChange::Unchanged {
-        let parameters = host_access::role_parameters(access);
+        let parameters = role_parameters(access);
         approle::write_role(client, &server.approle_mount, role, &parameters).map_err(|error| {
             Failure::from(error).context(format_args!("the role `{role}` was not written"))
         })?;
@@ -143,7 +155,7 @@ pub(crate) fn write_host(
 pub(crate) fn delete_host(
     server: &Server,
     name: &HostName,
-    changes: HostChanges,
+    changes: &HostChanges,
 ) -> Result<(), Failure> {
     let client = &server.client;
     if changes.role == ObjectChange::Removed {

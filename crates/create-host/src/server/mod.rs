@@ -12,5 +12,7 @@ mod preflight;
 mod tofu;
 
 pub(crate) use backend::{Apply, Backend};
-pub(crate) use host_objects::{HostChanges, ObjectChange, delete_host, read_host, write_host};
+pub(crate) use host_objects::{
+    HostChanges, HostObjects, ObjectChange, delete_host, read_host, write_host,
+};
 pub(crate) use preflight::{Preflight, Task, check_preconditions};

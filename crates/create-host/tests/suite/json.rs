@@ -51,6 +51,8 @@ fn the_result_is_one_json_object() {
         "apply": "api",
         "policy": "created",
         "role": "created",
+        "changes": [],
+        "kept_policies": [],
         "wrapping_token": "issued",
         "destroyed_secret_ids": 0
       },

@@ -27,6 +27,7 @@ mod machines;
 mod names;
 mod openbao;
 mod operator_token;
+mod policies;
 mod preflight;
 mod remove;
 mod settings;

@@ -80,13 +80,15 @@ fn credentials_may_be_bound_to_the_address_of_the_host() {
 
     let toml = toml.replace("bind_cidr = true", "bind_cidr = false");
     site.fleet.write("fleet.toml", &toml);
-    insta::assert_snapshot!(site.create().succeed(), @r"
+    insta::assert_snapshot!(site.create().succeed(), @r#"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
     edited `terraform/vault/hosts-generated.tf`
     updated role `bound` in OpenBao, through its API
-    ");
+      secret_id_bound_cidrs: ["10.0.0.11/32"] -> []
+      token_bound_cidrs: ["10.0.0.11/32"] -> []
+    "#);
     assert!(site.login(&site.unwrap()).is_ok());
 }
 

@@ -171,6 +171,33 @@ fn opentofu_takes_over_and_removes_objects_of_the_api() {
 }
 
 #[test]
+fn opentofu_keeps_policies_by_hand() {
+    let (tofu, site) = initialised!("tofu-teamed");
+    tofu.create(&site).succeed();
+    let teamed = serde_json::json!(["host-tofu-teamed", "team-x"]);
+    let role = serde_json::json!({ "token_policies": teamed });
+    site.server().write("auth/approle/role/tofu-teamed", &role);
+    let policies = || site.role().unwrap()["token_policies"].clone();
+    for changes in [true, false] {
+        // with another difference, OpenTofu writes the role
+        if changes {
+            let ttl = serde_json::json!({ "token_ttl": 60 });
+            site.server().write("auth/approle/role/tofu-teamed", &ttl);
+        }
+        let output = tofu.create(&site).succeed();
+        assert!(
+            output.stderr.contains("`team-x`, added by hand: kept"),
+            "{output}"
+        );
+        assert_eq!(policies(), teamed);
+        assert_eq!(site.role().unwrap()["token_ttl"], 3600);
+    }
+    let remove = tofu.create(&site).args(["--remove-policy", "team-x"]);
+    remove.succeed();
+    assert_eq!(policies(), serde_json::json!(["host-tofu-teamed"]));
+}
+
+#[test]
 fn only_the_host_itself_is_applied() {
     let (tofu, site) = initialised!("tofu-alone");
     let mounts = site.server().read("sys/mounts").unwrap();

@@ -76,6 +76,9 @@ fn help() {
           --remove
               Remove the host: files, entries, credentials, AppRole role, policy
 
+          --remove-policy <NAME>
+              Take away a policy that somebody added to the host's role by hand; repeat it for more
+
           --apply <METHOD>
               Method to write the policy and the role to OpenBao [default: tofu if it is installed and
               `terraform/vault` is initialised, else api]

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use hcl_edit::structure::Structure;
+
+use crate::hcl;
+
 /// The access of a host to OpenBao.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GeneratedHost {
@@ -14,12 +18,21 @@ pub struct GeneratedHost {
     /// The address blocks that secret ids and tokens are bound to, such as `10.0.0.5/32`; empty for
     /// no bounds.
     pub bound_cidrs: BTreeSet<String>,
+    /// The names of policies that the role has besides the host's own.
+    pub more_policies: BTreeSet<String>,
 }
 
 impl GeneratedHost {
     /// Returns the name of the host's policy.
     pub fn policy_name(&self) -> String {
         format!("host-{}", self.name)
+    }
+
+    /// Returns the names of all policies of the host's role.
+    pub fn token_policies(&self) -> BTreeSet<String> {
+        let mut names = self.more_policies.clone();
+        names.insert(self.policy_name());
+        names
     }
 
     /// Returns the text of the host's policy, byte for byte as OpenTofu writes it from the
@@ -36,6 +49,33 @@ impl GeneratedHost {
         });
         rules.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Returns the paths of a policy with their capabilities; `None` for a policy with any other part,
+/// or with two rules for one path.
+pub fn parse_policy(text: &str) -> Option<BTreeMap<String, BTreeSet<String>>> {
+    let body = hcl::parse_file(text).ok()?;
+    let mut paths = BTreeMap::new();
+    for structure in &body {
+        let Structure::Block(block) = structure else {
+            return None;
+        };
+        let [label] = block.labels.as_slice() else {
+            return None;
+        };
+        let mut attributes = block.body.iter();
+        let capabilities = match (attributes.next(), attributes.next()) {
+            (Some(Structure::Attribute(attribute)), None) if attribute.has_key("capabilities") => {
+                hcl::literal_strings(&attribute.value)?
+            }
+            _ => return None,
+        };
+        let is_first = paths.insert(label.as_str().to_owned(), capabilities);
+        if !block.has_ident("path") || is_first.is_some() {
+            return None;
+        }
+    }
+    Some(paths)
 }
 
 /// Encodes a string like OpenTofu's `jsonencode`, which also escapes `<`, `>`, `&` and two line

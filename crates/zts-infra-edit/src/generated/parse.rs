@@ -8,7 +8,7 @@ use hcl_edit::structure::{Attribute, Block, Body, Structure};
 
 use super::earlier::{self, POLICIES};
 use super::host::GeneratedHost;
-use super::render::{BACKEND, BOUNDS, PATHS};
+use super::render::{BACKEND, BOUNDS, MORE_POLICIES, PATHS};
 use crate::error::{Error, Position};
 use crate::hcl;
 
@@ -68,10 +68,11 @@ pub fn parse_file(source: &str) -> Result<GeneratedFile, Error> {
     let problem = || format!("`{PATHS}` is not an object in the `locals` block");
     let paths =
         local_object(locals, PATHS).ok_or_else(|| not_generated(text, 0, &problem(), WRITE_OUT))?;
-    let mut bounds = match local_object(locals, BOUNDS) {
-        Some(bounds) => parse_entries(text, bounds, |_, value| hcl::literal_strings(value))?,
-        None => BTreeMap::new(),
+    let parse_lists = |name: &str| match local_object(locals, name) {
+        Some(lists) => parse_entries(text, lists, |_, value| hcl::literal_strings(value)),
+        None => Ok(BTreeMap::new()),
     };
+    let (mut bounds, mut more_policies) = (parse_lists(BOUNDS)?, parse_lists(MORE_POLICIES)?);
     let rules = earlier::policy_rules(text, &body);
     let mut is_earlier_form = false;
     let hosts = parse_entries(text, paths, |name, value| {
@@ -84,13 +85,11 @@ pub fn parse_file(source: &str) -> Result<GeneratedFile, Error> {
         }
         parse_entries(text, object, |_, value| hcl::literal_strings(value)).ok()
     })?;
-    let hosts = hosts.into_iter().map(|(name, paths)| {
-        let bound_cidrs = bounds.remove(&name).unwrap_or_default();
-        GeneratedHost {
-            name,
-            paths,
-            bound_cidrs,
-        }
+    let hosts = hosts.into_iter().map(|(name, paths)| GeneratedHost {
+        bound_cidrs: bounds.remove(&name).unwrap_or_default(),
+        more_policies: more_policies.remove(&name).unwrap_or_default(),
+        name,
+        paths,
     });
     Ok(GeneratedFile {
         hosts: hosts.collect(),
@@ -132,7 +131,8 @@ fn check_parts<'a>(source: &str, body: &'a Body) -> Result<&'a Block, Error> {
     }
     let block =
         locals.ok_or_else(|| not_generated(source, 0, "there is no `locals` block", WRITE_OUT))?;
-    let other = |attribute: &&Attribute| ![PATHS, BOUNDS].contains(&attribute.key.as_str());
+    let ours = [PATHS, BOUNDS, MORE_POLICIES];
+    let other = |attribute: &&Attribute| !ours.contains(&attribute.key.as_str());
     match block.body.attributes().find(other) {
         Some(attribute) => {
             let start = attribute.span().map_or(0, |range| range.start);

@@ -1,5 +1,7 @@
 //! Renders hosts as the text of the file.
 
+use std::collections::BTreeSet;
+
 use super::host::{GeneratedHost, ROLE};
 use crate::hcl::quote_string;
 
@@ -11,6 +13,8 @@ const HEADER: &str =
 pub(super) const PATHS: &str = "generated_host_policies";
 /// The local with the address blocks of hosts that are bound to some.
 pub(super) const BOUNDS: &str = "generated_host_bound_cidrs";
+/// The local with the policies that roles have besides their host's own; absent without any.
+pub(super) const MORE_POLICIES: &str = "generated_host_more_policies";
 
 /// The mount of the roles, in `approle.tf`.
 pub(super) const BACKEND: &str = "vault_auth_backend.approle.path";
@@ -29,27 +33,46 @@ pub fn render_file(hosts: &[GeneratedHost], backend: &str) -> String {
     let mut hosts: Vec<&GeneratedHost> = hosts.iter().collect();
     hosts.sort();
     let policies: Vec<String> = hosts.iter().map(|host| render_paths(host)).collect();
-    let bounds: Vec<(String, String)> = hosts
-        .iter()
-        .filter(|host| !host.bound_cidrs.is_empty())
-        .map(|host| (quote_string(&host.name), render_list(&host.bound_cidrs)))
-        .collect();
+    let bounds = render_lists(&hosts, |host| &host.bound_cidrs);
+    let more_policies = render_lists(&hosts, |host| &host.more_policies);
+    let has_more_policies = !more_policies.is_empty();
     let comment = format!(
         "{HEADER}\n\
          # To change a host, run `create-host` for it; to write the file anew, run `create-host` for any host.\n\
          # Policies and roles by hand go into another file of this folder.\n"
     );
+    let more_policies = if has_more_policies {
+        format!(
+            "\n  # The policies that a host's role has besides its own.\n  {MORE_POLICIES} = {}\n",
+            render_object(&more_policies)
+        )
+    } else {
+        String::new()
+    };
     let locals = format!(
         "locals {{\n  # What each host may do, by path.\n  {PATHS} = {}\n\n  \
-         # The addresses that a host's secret ids and tokens are bound to.\n  {BOUNDS} = {}\n}}\n",
+         # The addresses that a host's secret ids and tokens are bound to.\n  {BOUNDS} = {}\n{more_policies}}}\n",
         render_object(&policies),
-        render_object(&align_pairs(&bounds, "    ")),
+        render_object(&bounds),
     );
     format!(
         "{comment}\n{locals}\n{}\n{}",
         render_policy_resource(),
-        render_role_resource(backend)
+        render_role_resource(backend, has_more_policies)
     )
+}
+
+/// Renders a list of each host that has one, as lines of an object.
+fn render_lists(
+    hosts: &[&GeneratedHost],
+    list_of: impl Fn(&GeneratedHost) -> &BTreeSet<String>,
+) -> Vec<String> {
+    let lists = hosts.iter().map(|host| (&host.name, list_of(host)));
+    let pairs: Vec<(String, String)> = lists
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(name, list)| (quote_string(name), render_list(list)))
+        .collect();
+    align_pairs(&pairs, "    ")
 }
 
 /// Renders the paths of one host with their capabilities.
@@ -116,14 +139,20 @@ fn render_policy_resource() -> String {
     )
 }
 
-fn render_role_resource(backend: &str) -> String {
+fn render_role_resource(backend: &str, has_more_policies: bool) -> String {
+    let own = "[vault_policy.generated_host_policies[each.key].name]";
+    let policies = if has_more_policies {
+        format!("concat({own}, lookup(local.{MORE_POLICIES}, each.key, []))")
+    } else {
+        own.to_owned()
+    };
     format!(
         r#"resource "vault_approle_auth_backend_role" "generated_hosts" {{
   for_each = local.{PATHS}
 
   backend                 = {backend}
   role_name               = each.key
-  token_policies          = [vault_policy.generated_host_policies[each.key].name]
+  token_policies          = {policies}
   token_no_default_policy = {token_no_default_policy}
   secret_id_ttl           = {secret_id_ttl}
   secret_id_num_uses      = {secret_id_num_uses}
