@@ -40,8 +40,8 @@ in
         The nodes of one OpenBao cluster, as a list or as one string with commas. A node that does not
         answer costs a fetch at most one connect timeout, and nothing if another node answered before.
 
-        If the list is empty, `VAULT_ADDR` and `VAULT_SKIP_VERIFY` in `/etc/environment` are used, as
-        cloud-init writes them.
+        If the list is empty, `VAULT_ADDR`, `VAULT_NAMESPACE` and `VAULT_SKIP_VERIFY` in
+        `/etc/environment` are used, as cloud-init writes them.
       '';
     };
 
@@ -63,7 +63,10 @@ in
       type = types.nullOr apiPath;
       default = null;
       example = "fleet";
-      description = "The OpenBao namespace that holds this host's secrets and its AppRole.";
+      description = ''
+        The OpenBao namespace that holds this host's secrets and its AppRole. With `null` and without
+        `vault.address`, it is `VAULT_NAMESPACE` in `/etc/environment`.
+      '';
     };
 
     kvMount = mkOption {

@@ -9,6 +9,7 @@ module "cloud_init" {
   domain   = try(each.value.domain, regex("[.](.+)$", each.key)[0], var.domain)
 
   vault_addr          = try(each.value.vault_addr, var.vault_addr)
+  vault_namespace     = try(each.value.vault_namespace, var.vault_namespace)
   vault_wrapped_token = try(each.value.vault_wrapped_token, var.vault_wrapped_tokens[each.key], null)
   vault_skip_verify   = try(each.value.vault_skip_verify, var.vault_skip_verify)
 }

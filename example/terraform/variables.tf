@@ -7,6 +7,12 @@ variable "vault_addr" {
   default     = "https://openbao.example.internal:8200"
 }
 
+variable "vault_namespace" {
+  description = "Namespace of OpenBao with the guests' secrets and roles; empty for the root namespace."
+  type        = string
+  default     = ""
+}
+
 variable "vault_skip_verify" {
   description = "Let guests take any TLS certificate. For a laboratory only: whoever answers gets the wrapping token."
   type        = bool

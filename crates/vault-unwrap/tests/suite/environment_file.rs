@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use zts_testkit::{Fault, Proxy, ReadOnlyDir};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use zts_openbao::{AppRoleCredentials, Authentication, Client, Settings, approle, wrapping};
+use zts_testkit::{Fault, Proxy, ReadOnlyDir, Server};
 
 use crate::host::NewHost;
 
@@ -78,6 +81,63 @@ fn variables_of_openbao_and_comments_are_parsed() {
         assert_eq!(left, format!("{prefix}_ADDR={address}{comment}\nA=1\n"));
         fs::remove_dir_all(host.approle()).unwrap();
     }
+}
+
+/// Returns a client of root in a namespace, which is created with AppRole and the role `name`.
+fn create_namespace(server: &Server, namespace: &str, name: &str) -> Client {
+    server.write(&format!("sys/namespaces/{namespace}"), &json!({}));
+    let approle = json!({ "type": "approle" });
+    server.write(&format!("{namespace}/sys/auth/approle"), &approle);
+    let role = json!({ "token_type": "batch" });
+    server.write(&format!("{namespace}/auth/approle/role/{name}"), &role);
+    let address = server.address().parse().expect("the address is valid");
+    let mut settings = Settings::new(vec![address]);
+    settings.namespace = Some(namespace.to_owned());
+    let mut client = Client::new(settings).expect("the settings are valid");
+    client.authenticate(Authentication::Token(server.root_token().into()));
+    client
+}
+
+#[test]
+fn the_namespace_beside_the_address_is_used() {
+    zts_testkit::require_bao!();
+    let host = NewHost::new("namespaced");
+    let client = create_namespace(&host.server, "unwrap-namespace", "namespaced");
+    let role_id = approle::role_id(&client, "approle", "namespaced").unwrap();
+    let metadata = [("host", "namespaced")].into();
+    let issued = approle::issue_secret_id(&client, "approle", "namespaced", &metadata).unwrap();
+    let credentials = AppRoleCredentials {
+        role_id,
+        secret_id: issued.secret_id,
+    };
+    let payload = json!({
+        "role_id": credentials.role_id.expose_secret(),
+        "secret_id": credentials.secret_id.expose_secret(),
+    });
+    let token = wrapping::wrap(&client, &payload, crate::host::LONG).unwrap();
+    let address = host.server.address();
+    let lines = format!("VAULT_ADDR={address}\nVAULT_NAMESPACE=unwrap-namespace\n");
+    let token = token.token.expose_secret();
+    let text = format!("{lines}VAULT_WRAPPED_TOKEN={token}\n");
+    fs::write(host.environment(), text).unwrap();
+    host.without_token().address("").succeed();
+    let (role_id, secret_id) = host.stored().expect("credentials");
+    assert_eq!(role_id, credentials.role_id.expose_secret());
+    assert_eq!(secret_id, credentials.secret_id.expose_secret());
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), lines);
+    assert!(approle::login(&client, "approle", &credentials).is_ok());
+    assert!(!host.can_log_in(), "the root namespace has no such role");
+    // a second start logs in there before it trades
+    let again = wrapping::wrap(&client, &payload, crate::host::LONG).unwrap();
+    let again = again.token.expose_secret().to_owned();
+    let text = format!("{lines}VAULT_WRAPPED_TOKEN={again}\n");
+    fs::write(host.environment(), text).unwrap();
+    let output = host.without_token().address("").run();
+    assert!(
+        output.stderr.contains("this host has working credentials"),
+        "{output}"
+    );
+    assert_eq!(fs::read_to_string(host.environment()).unwrap(), lines);
 }
 
 #[test]

@@ -9,6 +9,7 @@ locals {
   # Both PAM and systemd read this file line by line as NAME=value.
   environment = concat(
     ["VAULT_ADDR=${var.vault_addr}"],
+    var.vault_namespace == "" ? [] : ["VAULT_NAMESPACE=${var.vault_namespace}"],
     var.vault_wrapped_token == null ? [] : ["VAULT_WRAPPED_TOKEN=${var.vault_wrapped_token}"],
     var.vault_skip_verify ? ["VAULT_SKIP_VERIFY=true"] : [],
   )

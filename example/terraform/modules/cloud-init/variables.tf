@@ -25,6 +25,17 @@ variable "vault_addr" {
   }
 }
 
+variable "vault_namespace" {
+  description = "Namespace of OpenBao that the guest uses; empty for the root namespace."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$", var.vault_namespace))
+    error_message = "The vault_namespace must be the path of a namespace: letters, digits, dots, hyphens and underscores, with single slashes between the parts."
+  }
+}
+
 variable "vault_wrapped_token" {
   description = "Wrapping token that holds the host's AppRole credentials; null once they are on the host."
   type        = string

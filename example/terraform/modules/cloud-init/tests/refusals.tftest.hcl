@@ -30,6 +30,14 @@ run "address_with_a_newline" {
   expect_failures = [var.vault_addr]
 }
 
+run "namespace_with_a_newline" {
+  command = plan
+  variables {
+    vault_namespace = "prod\nPATH=/tmp"
+  }
+  expect_failures = [var.vault_namespace]
+}
+
 run "address_with_a_space" {
   command = plan
   variables {

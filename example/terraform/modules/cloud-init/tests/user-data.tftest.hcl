@@ -34,6 +34,17 @@ run "address_and_token_reach_etc_environment" {
   }
 }
 
+run "the_namespace_reaches_etc_environment" {
+  variables {
+    vault_namespace = "teams/prod"
+  }
+
+  assert {
+    condition     = strcontains(yamldecode(output.user_data).write_files[0].content, "\nVAULT_NAMESPACE=teams/prod\n")
+    error_message = "the guest would use the root namespace"
+  }
+}
+
 run "existing_lines_stay_and_others_cannot_read" {
   assert {
     condition     = yamldecode(output.user_data).write_files[0].append == true
