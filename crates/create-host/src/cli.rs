@@ -36,6 +36,11 @@ pub struct Arguments {
     #[arg(long = "type", value_name = "TYPE")]
     pub host_type: Option<String>,
 
+    /// Environment of the host, one of `[environments.…]` in `fleet.toml` [default: the one whose
+    /// files have the host, else `default_environment`]
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub environment: Option<String>,
+
     /// Value of an attribute that differs among the machines, or of a placeholder, such as
     /// vmid=112; repeat it for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair, conflicts_with = "remove")]

@@ -11,8 +11,8 @@ use crate::{
     host::HostAddress,
     host_access::{Difference, role_differences, role_policies},
     issue::{
-        destroy_old_secret_ids, issue_and_deliver_token, report_no_token, report_pending_token,
-        report_unchanged_token,
+        destroy_old_secret_ids, issue_and_deliver_token, note_namespace, report_no_token,
+        report_pending_token, report_unchanged_token,
     },
     job::{Job, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
@@ -21,7 +21,7 @@ use crate::{
     },
     report::{Report, TokenState},
     server::{
-        Apply, Backend, HostChanges, HostObjects, ObjectChange, Preflight, Task,
+        Apply, Backend, HostChanges, HostObjects, ObjectChange, Preflight, Server, Task,
         check_preconditions, credentials::SecretIds, read_host, write_host,
     },
     vms_file,
@@ -73,6 +73,7 @@ pub(crate) fn create_host(
             (TokenState::Issued, Some(delivery)) => {
                 let origin = existing.secret_ids.origin.or(plan.origin);
                 issue_and_deliver_token(job, backend, origin, delivery, report)?;
+                note_namespace(job, backend, delivery, &sources, report);
                 destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
             }
         }
@@ -167,9 +168,10 @@ fn survey_host(
         Some(_) => SecretIds::list(&backend.server, job.name)?,
         None => SecretIds::default(),
     };
+    secret_ids.check_environment(&backend.server, job.name)?;
     let is_unknown = plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty());
     if is_unknown && task == Task::Create {
-        check_objects_are_ours(job, plan, &existing)?;
+        check_objects_are_ours(job, &backend.server, plan, &existing)?;
     }
     let more_policies = MorePolicies::of_role(
         existing.role.as_ref(),
@@ -230,6 +232,7 @@ fn decide_token(
 /// another host, made by hand or from another copy of the fleet.
 fn check_objects_are_ours(
     job: &Job<'_>,
+    server: &Server,
     plan: &CreationPlan,
     existing: &HostObjects,
 ) -> Result<(), Failure> {
@@ -250,10 +253,10 @@ fn check_objects_are_ours(
     } else {
         return Ok(());
     };
-    let mount = &job.fleet.settings.openbao.approle_mount;
+    let (mount, flag) = (&server.approle_mount, server.namespace_flag());
     Err(Failure::failed(format_args!("the name `{name}` is in use: {place}")).hint(format!(
-        "choose another name; or, if nothing uses them, delete them first: `bao delete auth/{mount}/role/{name}` and \
-         `bao policy delete host-{name}`"
+        "choose another name; or, if nothing uses them, delete them first: `bao delete{flag} auth/{mount}/role/{name}` and \
+         `bao policy delete{flag} host-{name}`"
     )))
 }
 

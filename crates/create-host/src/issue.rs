@@ -9,7 +9,7 @@ use crate::{
     deliver::{Delivery, WAYS},
     git,
     job::Job,
-    plan::CreationPlan,
+    plan::{CreationPlan, Sources},
     report::{Report, TokenState},
     server::{
         Backend,
@@ -46,6 +46,36 @@ pub(crate) fn issue_and_deliver_token(
     );
     warn_of_readers(job, delivery, report);
     Ok(())
+}
+
+/// Notes that the host needs the namespace, of which a token says nothing, if no file of the fleet
+/// names it.
+pub(crate) fn note_namespace(
+    job: &Job<'_>,
+    backend: &Backend,
+    delivery: &Delivery,
+    sources: &Sources,
+    report: &Report,
+) {
+    let Some(namespace) = &backend.server.connection.namespace else {
+        return;
+    };
+    if sources.mention_namespace(namespace, &job.fleet.settings) {
+        return;
+    }
+    let name = job.name;
+    let is_from_map = matches!(delivery, Delivery::MachineMap | Delivery::Variables);
+    report.note(&if is_from_map {
+        format!(
+            "`{name}` fetches its secrets from the namespace `{namespace}`: give it that as `vault_namespace` of its \
+             cloud-init, or as `vault.namespace` in its configuration"
+        )
+    } else {
+        format!(
+            "`{name}` fetches its secrets from the namespace `{namespace}`: set `vault.namespace = \"{namespace}\";` in its \
+             configuration, or `VAULT_NAMESPACE={namespace}` in its `/etc/environment`"
+        )
+    });
 }
 
 /// Warns of a token that others may read.

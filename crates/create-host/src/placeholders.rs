@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 pub(crate) struct Placeholders {
     open: char,
     close: char,
-    names: [&'static str; 8],
+    names: [&'static str; 11],
 }
 
 /// The values of the placeholders.
 #[derive(Clone, Debug)]
 pub(crate) struct Values {
     /// All but the name servers, in the order of the placeholders' names.
-    pub(crate) single: [String; 6],
+    pub(crate) single: [String; 8],
     pub(crate) nameservers: Vec<String>,
-    /// The values of the other placeholders by their names: `system`, and those of `--set`.
+    /// The values of the other placeholders by their names: `system` and `environment`, which not
+    /// every host has, and those of `--set`.
     pub(crate) own: BTreeMap<String, String>,
 }
 
@@ -28,6 +29,8 @@ const OUTPUTS: [&str; 6] = ["out", "bin", "dev", "lib", "man", "doc"];
 
 /// The placeholder of the system, which a host type sets.
 pub(crate) const SYSTEM: &str = "system";
+/// The placeholder of the environment's name.
+pub(crate) const ENVIRONMENT: &str = "environment";
 
 /// A word that is nearly a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +54,11 @@ impl Placeholders {
             "prefix_length",
             "gateway",
             "domain",
+            "namespace",
+            "openbao_address",
             "nameservers",
             SYSTEM,
+            ENVIRONMENT,
         ],
     };
 
@@ -67,8 +73,11 @@ impl Placeholders {
             "prefixLength",
             "gateway",
             "domain",
+            "namespace",
+            "openbao_address",
             "nameservers",
             SYSTEM,
+            ENVIRONMENT,
         ],
     };
 
@@ -94,8 +103,8 @@ impl Placeholders {
         text
     }
 
-    /// Returns the names of the placeholders in a text that are not the fleet's: `system`, and
-    /// those of `--set`.
+    /// Returns the names of the placeholders in a text that have no value in every fleet: `system`,
+    /// `environment`, and those of `--set`.
     pub(crate) fn own_names(self, text: &str) -> Vec<String> {
         let mut names = Vec::new();
         for (_, word, _) in self.own_placeholders(text) {
@@ -160,7 +169,7 @@ impl Placeholders {
                 && (text[..start].ends_with(['$', '%'])
                     || after.trim_start().starts_with([':', '@']));
             let is_output = self.open == '@' && OUTPUTS.contains(&name);
-            let is_given = self.names.contains(&name) && name != SYSTEM;
+            let is_given = self.names.contains(&name) && ![SYSTEM, ENVIRONMENT].contains(&name);
             let is_name = !name.is_empty() && name.chars().all(letter);
             let is_free = found.last().is_none_or(|last| last.2 <= start);
             if is_name && is_free && !is_code && !is_output && !is_given {
@@ -270,6 +279,8 @@ mod tests {
             "24",
             "10.0.0.1",
             "example.internal",
+            "prod",
+            "https://openbao.example.internal:8200",
         ];
         Values {
             single: single.map(str::to_owned),
@@ -280,10 +291,10 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_filled() {
-        let text = "{hostname} {ip} {address} {prefix_length} {gateway} {domain} {nameservers} {next:vmid} {vmid} { x }";
+        let text = "{hostname} {ip} {address} {prefix_length} {gateway} {domain} {namespace} {nameservers} {next:vmid} {vmid} { x }";
         assert_eq!(
             Placeholders::BRACES.fill(text, &values(), |servers| servers.join("+")),
-            "web01 10.0.0.11/24 10.0.0.11 24 10.0.0.1 example.internal 10.0.0.1+10.0.0.2 112 112 { x }"
+            "web01 10.0.0.11/24 10.0.0.11 24 10.0.0.1 example.internal prod 10.0.0.1+10.0.0.2 112 112 { x }"
         );
     }
 

@@ -5,12 +5,12 @@ use zts_cli::{Failure, shell_word};
 use crate::{
     change::FileChange,
     git,
-    host::HostAddress,
+    host::{HostAddress, HostName},
     job::{Job, survey_openbao, write_files},
     plan::{Removal, Sources, plan_removal},
     report::Report,
     server::{
-        Apply, Backend, HostChanges, ObjectChange, Preflight, Task, check_preconditions,
+        Apply, Backend, HostChanges, ObjectChange, Preflight, Server, Task, check_preconditions,
         credentials::{FileOrigin, SecretIds},
         delete_host, read_host,
     },
@@ -106,9 +106,11 @@ fn survey_host(
         Some(_) => SecretIds::list(&backend.server, job.name)?,
         None => SecretIds::default(),
     };
+    secret_ids.check_environment(&backend.server, job.name)?;
     if secret_ids.ours.is_empty() && !matches!(backend.apply, Apply::None) {
         let access = sources.access_of(job.name, address, &job.fleet.settings)?;
-        check_objects_are_ours(job, &HostChanges::to_access(&access, &existing))?;
+        let changes = HostChanges::to_access(&access, &existing);
+        check_objects_are_ours(job.name, &backend.server, &changes)?;
     }
     Ok(ExistingHost {
         changes: HostChanges::to_removal(&existing),
@@ -118,19 +120,23 @@ fn survey_host(
 
 /// Refuses to delete a policy or a role that differs from the one that create-host writes, if it
 /// issued no secret id of the role.
-fn check_objects_are_ours(job: &Job<'_>, changes: &HostChanges) -> Result<(), Failure> {
-    let (name, mount) = (job.name, &job.fleet.settings.openbao.approle_mount);
+fn check_objects_are_ours(
+    name: &HostName,
+    server: &Server,
+    changes: &HostChanges,
+) -> Result<(), Failure> {
+    let (mount, flag) = (&server.approle_mount, server.namespace_flag());
     let mut foreign = Vec::new();
     if changes.role == ObjectChange::Updated {
         foreign.push((
             format!("the role `{name}`"),
-            format!("`bao delete auth/{mount}/role/{name}`"),
+            format!("`bao delete{flag} auth/{mount}/role/{name}`"),
         ));
     }
     if changes.policy == ObjectChange::Updated {
         foreign.push((
             format!("the policy `host-{name}`"),
-            format!("`bao policy delete host-{name}`"),
+            format!("`bao policy delete{flag} host-{name}`"),
         ));
     }
     if foreign.is_empty() {

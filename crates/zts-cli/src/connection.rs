@@ -46,6 +46,18 @@ impl ConnectionArgs {
         self.settings_or(address)
     }
 
+    /// Returns the address that a flag or a variable sets.
+    pub fn given_address(&self) -> Option<String> {
+        let variable = || variable("ADDR").map(without_comment);
+        self.address.clone().or_else(variable)
+    }
+
+    /// Returns the namespace that a flag or a variable sets.
+    pub fn given_namespace(&self) -> Option<String> {
+        let variable = || variable("NAMESPACE").map(without_comment);
+        self.namespace.clone().or_else(variable)
+    }
+
     /// Returns whether a flag or a variable sets the address.
     pub(crate) fn names_address(&self) -> bool {
         self.address.is_some() || variable("ADDR").is_some()

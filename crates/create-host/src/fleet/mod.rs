@@ -52,6 +52,14 @@ impl Fleet {
         })
     }
 
+    /// Returns the fleet with these settings as they are.
+    pub(crate) fn with_plain_settings(&self, settings: Settings) -> Self {
+        Self {
+            settings,
+            ..self.clone()
+        }
+    }
+
     /// Returns the fleet with these settings, and with the map of machines that they name or that
     /// is found.
     pub(crate) fn with_settings(&self, mut settings: Settings) -> Result<Self, Failure> {

@@ -298,7 +298,7 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_line_and_the_allowed_keys() {
         assert_snapshot!(render_failure("[openbao]\nadress = \"x\""), @r"
         `fleet.toml`, line 2: `openbao.adress` is not a setting
-        hint: did you mean `address`? allowed here are `address`, `kv_mount`, `approle_mount`, `wrap_ttl`, `bind_cidr`
+        hint: did you mean `address`? allowed here are `address`, `namespace`, `kv_mount`, `approle_mount`, `wrap_ttl`, `bind_cidr`
         ");
         assert_snapshot!(render_failure("# fleet\n\n[vault]\n"), @r"
         `fleet.toml`, line 3: `vault` is not a setting
@@ -370,7 +370,7 @@ mod tests {
         ");
         assert_snapshot!(render_failure("[text]\nflake_entry = '''\nmkHost \"{host_name}\"'''"), @r"
         `fleet.toml`, line 2: `{host_name}` is not a placeholder, did you mean `{hostname}`?
-        hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`, `{system}`
+        hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{namespace}`, `{openbao_address}`, `{nameservers}`, `{system}`, `{environment}`
         ");
     }
 

@@ -8,7 +8,7 @@ use zts_infra_edit::vms::MapPlace;
 use super::{
     kinds::{
         Addresses, Checked, DomainName, EntryText, HostNameText, IpText, MapName, MountPath,
-        OptionalPath, RelativePath, SectionName, SystemName, Ttl,
+        NamespacePath, OptionalPath, RelativePath, SectionName, SystemName, Ttl,
     },
     sections::{Environment, Group, HostSection, HostType},
 };
@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     pub(crate) environments: BTreeMap<Checked<SectionName>, Environment>,
     pub(crate) hosts: BTreeMap<Checked<HostNameText>, HostSection>,
     pub(crate) groups: BTreeMap<Checked<SectionName>, Group>,
+    /// The name of the environment.
+    #[serde(skip)]
+    pub(crate) environment: Option<String>,
     /// The system of the host type.
     #[serde(skip)]
     pub(crate) system: Option<Checked<SystemName>>,
@@ -72,6 +75,13 @@ impl Settings {
         all.map(Checked::as_str).collect()
     }
 
+    /// Returns the folders with the hosts of environments.
+    pub(crate) fn host_folders(&self) -> impl Iterator<Item = &str> {
+        let environments = self.environments.values();
+        let folders = environments.filter_map(|environment| environment.hosts.as_ref());
+        folders.map(Checked::as_str)
+    }
+
     /// Returns the settings for hosts of a type.
     pub(crate) fn with_type(&self, host_type: &HostType) -> Self {
         let mut settings = self.clone();
@@ -95,6 +105,35 @@ impl Settings {
         settings.system.clone_from(&host_type.system);
         settings
     }
+
+    /// Returns the settings for hosts of an environment.
+    pub(crate) fn with_environment(&self, name: &str, environment: &Environment) -> Self {
+        let mut settings = self.clone();
+        let (openbao, paths) = (&mut settings.openbao, &mut settings.paths);
+        replace(&mut openbao.address, environment.address.as_ref());
+        replace(&mut openbao.namespace, environment.namespace.as_ref());
+        replace(&mut openbao.kv_mount, environment.kv_mount.as_ref());
+        replace(
+            &mut openbao.approle_mount,
+            environment.approle_mount.as_ref(),
+        );
+        replace(&mut openbao.wrap_ttl, environment.wrap_ttl.as_ref());
+        if environment.vms.is_some() {
+            paths.vms_map = Paths::default().vms_map; // the fleet's is about another file
+        }
+        replace(&mut paths.flake, environment.flake.as_ref());
+        replace(&mut paths.hosts, environment.hosts.as_ref());
+        replace(&mut paths.template, environment.template.as_ref());
+        replace(&mut paths.vms, environment.vms.as_ref());
+        replace(&mut paths.vms_map, environment.vms_map.as_ref());
+        replace(
+            &mut paths.vault_terraform,
+            environment.vault_terraform.as_ref(),
+        );
+        replace(&mut paths.generated, environment.generated.as_ref());
+        settings.environment = Some(name.to_owned());
+        settings
+    }
 }
 
 fn replace<T: Clone>(setting: &mut T, other: Option<&T>) {
@@ -108,6 +147,7 @@ fn replace<T: Clone>(setting: &mut T, other: Option<&T>) {
 #[serde(default)]
 pub(crate) struct OpenBaoSettings {
     pub(crate) address: Checked<Addresses>,
+    pub(crate) namespace: Checked<NamespacePath>,
     pub(crate) kv_mount: Checked<MountPath>,
     pub(crate) approle_mount: Checked<MountPath>,
     pub(crate) wrap_ttl: Checked<Ttl>,
@@ -149,6 +189,7 @@ impl Default for OpenBaoSettings {
     fn default() -> Self {
         Self {
             address: Checked::unchecked("https://127.0.0.1:8200"),
+            namespace: Checked::unchecked(""),
             kv_mount: Checked::unchecked("secret"),
             approle_mount: Checked::unchecked("approle"),
             wrap_ttl: Checked::unchecked("24h"),

@@ -22,6 +22,12 @@ pub(super) fn check_folder(name: &HostName, settings: &Settings) -> Result<(), F
     let folder = format!("{}/{name}", settings.paths.hosts);
     let below = |inner: &str, outer: &str| format!("{inner}/").starts_with(&format!("{outer}/"));
     let is_near = |template: &&str| below(template, &folder) || below(&folder, template);
+    if let Some(hosts) = settings.host_folders().find(|hosts| below(hosts, &folder)) {
+        return Err(Failure::usage(format_args!(
+            "`{name}` cannot be the name of a host: `{hosts}` is the folder of an environment's hosts"
+        ))
+        .hint("choose another name"));
+    }
     let Some(template) = settings.templates().into_iter().find(is_near) else {
         return Ok(());
     };

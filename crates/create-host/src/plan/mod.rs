@@ -24,6 +24,6 @@ pub(crate) use enroll::plan_enrollment;
 pub(crate) use generated::plan_generated;
 pub(crate) use identity::name_in_use;
 pub(crate) use missing::Missing;
-pub(crate) use recognition::{Recognition, recognize_host};
+pub(crate) use recognition::{Recognition, Trace, find_traces, recognize_host};
 pub(crate) use remove::{Removal, plan_removal};
 pub(crate) use sources::Sources;

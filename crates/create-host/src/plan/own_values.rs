@@ -1,4 +1,5 @@
-//! The values of the placeholders that are not the fleet's: `system`, and those of `--set`.
+//! The values of the placeholders that are not the fleet's: `system`, `environment`, and those of
+//! `--set`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +10,25 @@ use super::{missing::Missing, sources::Sources};
 use crate::{
     failure::edit_failure,
     fleet::{Checked, SETTINGS_FILE, Settings},
-    placeholders::{Placeholders, SYSTEM},
+    placeholders::{ENVIRONMENT, Placeholders, SYSTEM},
 };
 
-/// Returns the values that are known: those of `--set`, the system of the host type, and the next
-/// numbers of the map for `{next:…}`.
+/// Returns the values that are known: those of `--set`, the system of the host type, the
+/// environment, and the next numbers of the map for `{next:…}`.
 pub(super) fn own_values(
     sources: &Sources,
     settings: &Settings,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut values = sources.values.clone();
-    if let Some(system) = &settings.system {
-        let value = values.entry(SYSTEM.to_owned());
-        value.or_insert_with(|| system.to_string());
+    let system = settings.system.as_ref().map(Checked::as_str);
+    let chosen = [
+        (SYSTEM, system),
+        (ENVIRONMENT, settings.environment.as_deref()),
+    ];
+    for (name, value) in chosen {
+        if let Some(value) = value.filter(|_| !values.contains_key(name)) {
+            values.insert(name.to_owned(), value.to_owned());
+        }
     }
     let vms = sources.vms.as_deref().unwrap_or_default();
     let entry = settings.text.flake_entry.as_ref();

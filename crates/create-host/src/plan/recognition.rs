@@ -1,5 +1,7 @@
 //! The traces of a host in a fleet: which of several settings made it.
 
+use std::collections::BTreeSet;
+
 use zts_cli::Failure;
 
 use super::{
@@ -7,7 +9,10 @@ use super::{
     rendered::RenderedFiles,
     sources::Sources,
 };
-use crate::{fleet::Settings, host::HostName};
+use crate::{
+    fleet::{Fleet, Settings},
+    host::HostName,
+};
 
 /// The traces of a host. Of two, the larger one is that of the settings that made the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +39,43 @@ impl Recognition {
     pub(crate) fn is_known(self) -> bool {
         self.is_listed || self.is_in_flake || self.has_files
     }
+}
+
+/// A file, and the place in it, that has a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Trace {
+    pub(crate) path: String,
+    place: String,
+}
+
+/// Returns the files that have a host: the machine maps of all types, the generated file, the
+/// host's own ones, the flake.
+pub(crate) fn find_traces(fleet: &Fleet, name: &HostName) -> Result<BTreeSet<Trace>, Failure> {
+    let types = fleet.settings.host_types.values();
+    let types = types.map(|host_type| fleet.settings.with_type(host_type));
+    let mut traces = BTreeSet::new();
+    for settings in types.chain([fleet.settings.clone()]) {
+        let fleet = fleet.with_settings(settings)?;
+        let (sources, settings) = (Sources::read(&fleet, name)?, &fleet.settings);
+        let found = recognize_host(name, &sources, settings)?;
+        let generated = sources.generated_hosts(settings)?;
+        let is_generated = generated.iter().any(|host| host.name == name.as_str());
+        let map = settings.vms_place.to_string();
+        let paths = &settings.paths;
+        let places = [
+            (found.is_listed, paths.vms.as_str(), map.as_str()),
+            (is_generated, paths.generated.as_str(), ""),
+            (found.is_in_flake, paths.flake.as_str(), ""),
+        ];
+        let places = places.into_iter().filter(|(has_host, ..)| *has_host);
+        let files = sources.host_files.keys().map(|path| (path.as_str(), ""));
+        let all = places.map(|(_, path, place)| (path, place)).chain(files);
+        traces.extend(all.map(|(path, place)| Trace {
+            path: path.to_owned(),
+            place: place.to_owned(),
+        }));
+    }
+    Ok(traces)
 }
 
 /// Looks for the traces of a host with these settings.

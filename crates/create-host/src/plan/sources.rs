@@ -59,6 +59,24 @@ impl Sources {
             || settings.text.vm_entry.as_str().contains("{gateway}")
     }
 
+    /// Returns whether a file of the host, of the template or beside the machine map, or the flake,
+    /// names this namespace of OpenBao.
+    pub(crate) fn mention_namespace(&self, namespace: &str, settings: &Settings) -> bool {
+        let words = [format!("\"{namespace}\""), "@namespace@".to_owned()];
+        let names_it =
+            |text: &str| text.contains("namespace") && words.iter().any(|word| text.contains(word));
+        let files = self.template.values().chain(self.host_files.values());
+        let mut texts = files.map(|file| String::from_utf8_lossy(file));
+        let folder = settings.paths.vms.as_str().rsplit_once('/');
+        let folder = folder.map_or("", |(folder, _)| folder);
+        let beside = self.tree.list_files(folder).unwrap_or_default();
+        let code = beside.iter().filter(|path| path.contains(".tf"));
+        let mut code = code.filter_map(|path| self.tree.read_text(path).ok().flatten());
+        texts.any(|text| names_it(&text))
+            || self.flake.as_deref().is_some_and(names_it)
+            || code.any(|text| names_it(&text))
+    }
+
     /// Returns whether neither the flake nor the template names this project, whose module a host
     /// needs.
     pub(crate) fn lack_module(&self) -> bool {

@@ -32,6 +32,8 @@ pub(super) fn placeholder_values(
             of_address(|address| address.prefix_length().to_string()),
             network.gateway.to_string(),
             network.domain.to_string(),
+            settings.openbao.namespace.to_string(),
+            settings.openbao.address.to_string(),
         ],
         nameservers: servers.map(ToString::to_string).collect(),
         own: BTreeMap::new(),

@@ -18,12 +18,18 @@ pub(crate) struct Server {
     pub(crate) approle_mount: String,
     /// Path of the KV mount.
     pub(crate) kv_mount: String,
+    /// The environment of the host, if the fleet has environments.
+    pub(crate) environment: Option<String>,
 }
 
 impl Server {
     /// Determines the server and the token; does not connect.
     pub(crate) fn new(arguments: &ConnectionArgs, settings: &Settings) -> Result<Self, Failure> {
-        let connection = arguments.settings(Some(settings.openbao.address.as_str()))?;
+        let connection = arguments.settings_or(|name| match name {
+            "ADDR" => Some(settings.openbao.address.to_string()),
+            "NAMESPACE" => Some(settings.openbao.namespace.to_string()),
+            _ => None,
+        })?;
         let token = zts_cli::operator_token(arguments, &connection)?;
         let mut client = Client::new(connection.clone())?;
         client.authenticate(Authentication::Token(token.clone()));
@@ -33,7 +39,14 @@ impl Server {
             token,
             approle_mount: settings.openbao.approle_mount.to_string(),
             kv_mount: settings.openbao.kv_mount.to_string(),
+            environment: settings.environment.clone(),
         })
+    }
+
+    /// Returns the flag of `bao` for the namespace, with a space before it.
+    pub(crate) fn namespace_flag(&self) -> String {
+        let namespace = self.connection.namespace.as_ref();
+        namespace.map_or_else(String::new, |namespace| format!(" -namespace={namespace}"))
     }
 
     /// Returns the address of the active node, if it is one of those given. OpenTofu's provider

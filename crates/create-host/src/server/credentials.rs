@@ -2,7 +2,7 @@
 //! accessor.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, process,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -22,6 +22,9 @@ const HOST: &str = "host";
 /// The metadata with the run that issued a secret id, which finds it again if the response was
 /// lost.
 const RUN: &str = "run";
+
+/// The metadata with the environment of the host.
+const ENVIRONMENT: &str = "environment";
 
 /// The metadata with the origin of the host's files.
 const FILES: &str = "files";
@@ -71,6 +74,8 @@ pub(crate) struct SecretIds {
     pub(crate) others: usize,
     /// The origin of the host's files, if a secret id that create-host issued has it.
     pub(crate) origin: Option<FileOrigin>,
+    /// The environments that the metadata of those of create-host names.
+    pub(crate) environments: BTreeSet<String>,
 }
 
 impl SecretIds {
@@ -80,12 +85,38 @@ impl SecretIds {
         for listed in list_secret_ids(server, name)? {
             if listed.has(ISSUER.0, ISSUER.1) && listed.has(HOST, name.as_str()) {
                 secret_ids.origin = secret_ids.origin.or(listed.origin());
+                let environment = listed.metadata.get(ENVIRONMENT).cloned();
+                secret_ids.environments.extend(environment);
                 secret_ids.ours.push(listed.accessor);
             } else {
                 secret_ids.others += 1;
             }
         }
         Ok(secret_ids)
+    }
+
+    /// Refuses the secret ids of another environment: its host uses the role.
+    pub(crate) fn check_environment(
+        &self,
+        server: &Server,
+        name: &HostName,
+    ) -> Result<(), Failure> {
+        let own = server.environment.as_ref();
+        let Some(other) = self.environments.iter().find(|other| Some(*other) != own) else {
+            return Ok(());
+        };
+        let (mount, flag) = (&server.approle_mount, server.namespace_flag());
+        let run = own.map_or_else(
+            || "no environment".to_owned(),
+            |own| format!("the environment `{own}`"),
+        );
+        Err(Failure::failed(format_args!(
+            "the role `{name}` at `auth/{mount}/` is that of a host of the environment `{other}`, and this run is for {run}"
+        ))
+        .hint(format!(
+            "give `--environment {other}`, or choose another name; if `{other}` is a former name of that environment: \
+             `bao delete{flag} auth/{mount}/role/{name}`, and run the same command again"
+        )))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -153,6 +184,8 @@ pub(crate) fn issue_secret_id(
     let run = unique_run_id();
     let mut metadata = BTreeMap::from([(HOST, name.as_str()), ISSUER, (RUN, run.as_str())]);
     metadata.extend(origin.map(|origin| (FILES, origin.name())));
+    let environment = server.environment.as_deref();
+    metadata.extend(environment.map(|environment| (ENVIRONMENT, environment)));
     let issued = approle::issue_secret_id(client, mount, name.as_str(), &metadata)
         .map_err(|error| withdraw_by_run(server, name, &run, error))?;
     let accessor = Accessor(issued.secret_id_accessor);
@@ -214,8 +247,9 @@ pub(crate) fn withdraw(
     append_hint(
         failure,
         &format!(
-            "`bao write -address={} auth/{}/role/{name}/secret-id-accessor/destroy secret_id_accessor={}` destroys that secret id",
+            "`bao write -address={}{} auth/{}/role/{name}/secret-id-accessor/destroy secret_id_accessor={}` destroys that secret id",
             server.client.address(),
+            server.namespace_flag(),
             server.approle_mount,
             shell_word(&accessor.0)
         ),

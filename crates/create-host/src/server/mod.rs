@@ -9,10 +9,13 @@ mod connection;
 pub(crate) mod credentials;
 mod host_objects;
 mod preflight;
+mod role_space;
 mod tofu;
 
 pub(crate) use backend::{Apply, Backend};
+pub(crate) use connection::Server;
 pub(crate) use host_objects::{
     HostChanges, HostObjects, ObjectChange, delete_host, read_host, write_host,
 };
 pub(crate) use preflight::{Preflight, Task, check_preconditions};
+pub(crate) use role_space::RoleSpace;

@@ -48,7 +48,7 @@ pub(crate) fn check_preconditions(
     check_capabilities(server, &needs_for_reading(backend, &policy, &role, task))?;
     let approle = check_approle_mount(server)?;
     if task != Task::Remove && !approle.has_lockout_disabled() {
-        warn_of_lockout(&server.approle_mount);
+        warn_of_lockout(server);
     }
     let existing = match task {
         Task::IssueOnly => HostObjects {
@@ -185,15 +185,17 @@ fn read_mounts(server: &Server) -> Result<VisibleMounts, Failure> {
 }
 
 /// Warns that anybody who can reach OpenBao and knows a role id can lock the host out.
-fn warn_of_lockout(mount: &str) {
+fn warn_of_lockout(server: &Server) {
+    let (mount, flag) = (&server.approle_mount, server.namespace_flag());
     warn(format_args!(
         "at `auth/{mount}/`, five refused logins by anybody lock a host out for 15 minutes; \
-         `bao auth tune -user-lockout-disable=true {mount}/` turns that off"
+         `bao auth tune{flag} -user-lockout-disable=true {mount}/` turns that off"
     ));
 }
 
 fn check_approle_mount(server: &Server) -> Result<Mount, Failure> {
     let path = &server.approle_mount;
+    let flag = server.namespace_flag();
     let setting = "`approle_mount` under `[openbao]` in `fleet.toml`";
     let (problem, hint) = match read_mounts(server)?.auth.remove(&format!("{path}/")) {
         Some(mount) if mount.kind == "approle" => return Ok(mount),
@@ -203,14 +205,14 @@ fn check_approle_mount(server: &Server) -> Result<Mount, Failure> {
                 other.kind
             ),
             format!(
-                "mount AppRole at another path, such as with `bao auth enable -path={path}-hosts approle`, and set \
+                "mount AppRole at another path, such as with `bao auth enable{flag} -path={path}-hosts approle`, and set \
                  that path with {setting}"
             ),
         ),
         None => (
             format!("AppRole is not mounted at `auth/{path}/`"),
             format!(
-                "mount it with `bao auth enable -path={path} approle`, or set its path with {setting}"
+                "mount it with `bao auth enable{flag} -path={path} approle`, or set its path with {setting}"
             ),
         ),
     };
@@ -222,7 +224,7 @@ fn check_approle_mount(server: &Server) -> Result<Mount, Failure> {
 /// capability in it, which an operator need not have. So a mount that the token does not see is an
 /// error only if the token would see it; otherwise a warning is returned.
 fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failure> {
-    let path = &server.kv_mount;
+    let (path, flag) = (&server.kv_mount, server.namespace_flag());
     let fail = |problem: String, instruction: String| {
         let failure = Failure::failed(format_args!(
             "{problem}, in OpenBao at `{}`",
@@ -245,7 +247,7 @@ fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failu
         }
         return fail(
             format!("no secrets engine is mounted at `{path}/`"),
-            format!("mount it with `bao secrets enable -path={path} -version=2 kv`"),
+            format!("mount it with `bao secrets enable{flag} -path={path} -version=2 kv`"),
         );
     };
     let version = mount
@@ -257,7 +259,7 @@ fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failu
         ("kv", Some("2")) => Ok(None),
         ("kv", _) => fail(
             format!("the secrets engine at `{path}/` is KV version 1, not 2"),
-            format!("make it version 2 with `bao kv enable-versioning {path}`"),
+            format!("make it version 2 with `bao kv enable-versioning{flag} {path}`"),
         ),
         (other, _) => fail(
             format!("the secrets engine at `{path}/` is `{other}`, not `kv`"),

@@ -223,32 +223,40 @@ fn values_of_placeholders_are_asked_for_at_once_and_are_no_attributes() {
     assert!(again.stderr.contains("nothing to change"), "{again}");
 }
 
-/// Runs the settings and the commands of the page.
+/// Runs the settings and the commands of both halves of the page.
 #[test]
 fn the_page() {
     let page = include_str!("../../../../docs/how-to/kinds-of-hosts.md");
-    let blocks = |kind: &str| -> Vec<String> {
-        let marker = format!("```{kind}\n");
-        let parts = page.split(marker.as_str()).skip(1);
-        let block = |part: &str| part.split("```").next().map(str::to_owned);
-        parts.filter_map(block).collect()
-    };
-    let site = Site::without_server("page");
-    let settings = site.fleet.read("fleet.toml") + "\n" + &blocks("toml").concat();
-    site.fleet.write("fleet.toml", &settings);
-    site.fleet
-        .write("hosts/template-physical/default.nix", TEMPLATE);
-    let console = blocks("console").concat();
-    let commands: Vec<&str> = console
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ create-host "))
-        .collect();
-    assert!(commands.len() >= 2, "{console}");
-    for command in commands {
-        let arguments = command.split(" --token-out").next().unwrap_or(command);
-        let arguments: Vec<&str> = arguments.split(' ').chain(["--skip-vault"]).collect();
-        site.bare().args(&arguments).succeed();
-        let again = site.bare().args(&arguments).args(["--dry-run"]).succeed();
-        assert!(again.stderr.contains("nothing to change"), "{again}");
+    let halves = page
+        .split_once("## Several environments")
+        .expect("two halves");
+    for half in [halves.0, halves.1] {
+        let site = Site::without_server("page");
+        let settings = site.fleet.read("fleet.toml") + "\n" + &blocks(half, "toml");
+        site.fleet.write("fleet.toml", &settings);
+        site.fleet
+            .write("hosts/template-physical/default.nix", TEMPLATE);
+        let console = blocks(half, "console");
+        let commands: Vec<&str> = console
+            .lines()
+            .filter_map(|line| line.strip_prefix("$ create-host "))
+            .collect();
+        assert_eq!(commands.len(), 2, "{console}");
+        for command in commands {
+            let arguments = command.split(" --token-out").next().unwrap_or(command);
+            let arguments: Vec<&str> = arguments.split(' ').chain(["--skip-vault"]).collect();
+            site.bare().args(&arguments).succeed();
+            let again = &arguments[..2]; // the host alone
+            let again = site.bare().args(again).args(["--skip-vault", "--dry-run"]);
+            let again = again.succeed();
+            assert!(again.stderr.contains("nothing to change"), "{again}");
+        }
     }
+}
+
+/// Returns the blocks of code of a kind.
+fn blocks(page: &str, kind: &str) -> String {
+    let marker = format!("```{kind}\n");
+    let parts = page.split(marker.as_str()).skip(1);
+    parts.filter_map(|part| part.split("```").next()).collect()
 }

@@ -16,6 +16,7 @@ mod earlier;
 mod edits;
 mod enroll;
 mod entries;
+mod environments;
 mod evaluation;
 mod files;
 mod flakes;

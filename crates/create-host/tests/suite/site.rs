@@ -10,6 +10,7 @@ use std::{
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 use zts_openbao::{AppRoleCredentials, Error, approle, wrapping};
 use zts_testkit::{Fleet, Proxy, Run, RunOutput, Running, Server, path_without, shared_server};
 
@@ -18,6 +19,17 @@ pub(crate) const IP: &str = "10.0.0.11/24";
 
 /// The file of the variables with the tokens.
 pub(crate) const TOKENS: &str = "terraform/wrapping-tokens.auto.tfvars.json";
+
+/// Creates a namespace with the mounts of the default settings.
+pub(crate) fn create_namespace(server: &Server, name: &str) {
+    server.write(&format!("sys/namespaces/{name}"), &json!({}));
+    let kv = json!({ "type": "kv", "options": { "version": "2" } });
+    server.write(&format!("{name}/sys/mounts/secret"), &kv);
+    let approle = json!({ "type": "approle" });
+    server.write(&format!("{name}/sys/auth/approle"), &approle);
+    let unlocked = json!({ "user_lockout_config": { "lockout_disable": true } });
+    server.write(&format!("{name}/sys/auth/approle/tune"), &unlocked);
+}
 
 /// A scratch fleet, a server, and the name of a host. Each test has its own name, because tests
 /// share a server.

@@ -43,6 +43,10 @@ fn help() {
               Type of the host, one of `[host_types.…]` in `fleet.toml` [default: `default_host_type`
               there; of a host that exists, the one that its files have]
 
+          --environment <ENVIRONMENT>
+              Environment of the host, one of `[environments.…]` in `fleet.toml` [default: the one whose
+              files have the host, else `default_environment`]
+
           --set <NAME=VALUE>
               Value of an attribute that differs among the machines, or of a placeholder, such as
               vmid=112; repeat it for more

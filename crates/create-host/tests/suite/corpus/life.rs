@@ -9,9 +9,10 @@ use std::{
     },
 };
 
-use serde_json::json;
 use similar::TextDiff;
 use zts_testkit::{Fleet, Run, RunOutput, Server, normalize_output};
+
+use crate::site::create_namespace;
 
 use super::{
     check,
@@ -35,13 +36,7 @@ impl Namespace {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let server = zts_testkit::shared_server();
         let name = format!("corpus-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        server.write(&format!("sys/namespaces/{name}"), &json!({}));
-        let kv = json!({ "type": "kv", "options": { "version": "2" } });
-        server.write(&format!("{name}/sys/mounts/secret"), &kv);
-        let approle = json!({ "type": "approle" });
-        server.write(&format!("{name}/sys/auth/approle"), &approle);
-        let unlocked = json!({ "user_lockout_config": { "lockout_disable": true } });
-        server.write(&format!("{name}/sys/auth/approle/tune"), &unlocked);
+        create_namespace(&server, &name);
         Self { server, name }
     }
 

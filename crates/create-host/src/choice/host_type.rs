@@ -1,0 +1,158 @@
+//! The type of a host: `[host_types.…]`, chosen by `--type`.
+
+use zts_cli::Failure;
+
+use crate::{
+    cli::Arguments,
+    fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings},
+    host::HostName,
+    plan::{Missing, Recognition, Sources, recognize_host},
+    report::Report,
+};
+
+/// The settings of a type, and the traces that a host has with them.
+struct Candidate {
+    name: String,
+    fleet: Fleet,
+    recognition: Recognition,
+}
+
+/// Chooses the type of a host; `None` if the fleet has no types, or none that made the host.
+pub(super) fn choose_type(
+    fleet: &Fleet,
+    name: &HostName,
+    arguments: &Arguments,
+    report: &Report,
+    missing: &mut Missing,
+) -> Result<Option<Fleet>, Failure> {
+    let settings = &fleet.settings;
+    let given = arguments.host_type.as_deref();
+    let default = settings.default_host_type.as_ref();
+    let default = default.map(Checked::as_str);
+    let is_unknown = |wanted: &&str| find_type(settings, wanted).is_none();
+    if let Some(wanted) = given.filter(is_unknown) {
+        let way = format!("choose one: {}", list_types(settings, "--type "));
+        return Err(unknown_type(settings, wanted, "`--type`", way));
+    }
+    if let Some(wanted) = default.filter(is_unknown) {
+        let way = format!("set it to one of these: {}", list_types(settings, ""));
+        return Err(unknown_type(settings, wanted, "`default_host_type`", way));
+    }
+    if settings.host_types.is_empty() {
+        return Ok(None);
+    }
+    let candidates = list_candidates(fleet, name)?;
+    let best = candidates
+        .iter()
+        .filter(|candidate| candidate.recognition.is_made())
+        .max_by_key(|one| (one.recognition, default == Some(one.name.as_str())));
+    let use_type = |wanted: &str| {
+        let candidate = candidates.iter().find(|one| one.name == wanted);
+        candidate.map_or_else(
+            || with_type(fleet, wanted),
+            |candidate| Ok(candidate.fleet.clone()),
+        )
+    };
+    if let Some(wanted) = given {
+        check_type(name, wanted, &candidates, best)?;
+        return use_type(wanted).map(Some);
+    }
+    if let Some(best) = best {
+        report.note(&format!("`{name}` is a host of the type `{}`", best.name));
+        return Ok(Some(best.fleet.clone()));
+    }
+    let is_known = candidates.iter().any(|one| one.recognition.is_known());
+    if arguments.enroll || arguments.remove || (arguments.force && is_known) {
+        return Ok(None); // the host is its owner's, of no type
+    }
+    if let Some(default) = default {
+        return use_type(default).map(Some);
+    }
+    missing.add(
+        format!("the type of `{name}` is not known"),
+        format!("choose one: {}", list_types(settings, "--type ")),
+    );
+    Ok(None)
+}
+
+fn find_type<'a>(settings: &'a Settings, wanted: &str) -> Option<&'a HostType> {
+    let mut types = settings.host_types.iter();
+    types
+        .find(|(name, _)| name.as_str() == wanted)
+        .map(|(_, host_type)| host_type)
+}
+
+fn with_type(fleet: &Fleet, name: &str) -> Result<Fleet, Failure> {
+    let host_type = find_type(&fleet.settings, name)
+        .cloned()
+        .unwrap_or_default();
+    fleet.with_settings(fleet.settings.with_type(&host_type))
+}
+
+/// Looks for a host with the settings of each type. A type whose files cannot be read made none,
+/// unless that holds for all.
+fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Failure> {
+    let candidate = |type_name: &str| {
+        let fleet = with_type(fleet, type_name)?;
+        let sources = Sources::read(&fleet, name)?;
+        let recognition = recognize_host(name, &sources, &fleet.settings)?;
+        Ok(Candidate {
+            name: type_name.to_owned(),
+            fleet,
+            recognition,
+        })
+    };
+    let names = fleet.settings.host_types.keys();
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for result in names.map(|type_name| candidate(type_name.as_str())) {
+        match result {
+            Ok(candidate) => found.push(candidate),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match failures.pop() {
+        Some(failure) if found.is_empty() => Err(failure),
+        _ => Ok(found),
+    }
+}
+
+/// Refuses another type than that of a host that exists.
+fn check_type(
+    name: &HostName,
+    wanted: &str,
+    candidates: &[Candidate],
+    best: Option<&Candidate>,
+) -> Result<(), Failure> {
+    let given = candidates.iter().find(|one| one.name == wanted);
+    let (Some(given), Some(best)) = (given, best) else {
+        return Ok(());
+    };
+    let rank = |one: &Candidate| (one.recognition.is_listed, one.recognition.is_complete);
+    if rank(given) >= rank(best) {
+        return Ok(());
+    }
+    let (right, wanted) = (&best.name, &given.name);
+    Err(Failure::usage(format_args!(
+        "`{name}` is a host of the type `{right}`, not `{wanted}`"
+    ))
+    .hint(
+        "leave `--type` out; to change the type, remove the host with `--remove` and create it again",
+    ))
+}
+
+fn unknown_type(settings: &Settings, wanted: &str, origin: &str, way: String) -> Failure {
+    let failure = Failure::usage(format_args!(
+        "{origin} is `{wanted}`, and `{SETTINGS_FILE}` has no such host type"
+    ));
+    failure.hint(if settings.host_types.is_empty() {
+        format!("describe it there, in a section `[host_types.{wanted}]`")
+    } else {
+        way
+    })
+}
+
+fn list_types(settings: &Settings, flag: &str) -> String {
+    let names = settings.host_types.keys();
+    let names: Vec<String> = names.map(|name| format!("`{flag}{name}`")).collect();
+    names.join(", ")
+}
