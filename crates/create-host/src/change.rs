@@ -72,6 +72,15 @@ impl ChangeSet {
         self.add(path, Some(before), Some(after.into_bytes()));
     }
 
+    /// Returns the texts after the changes, by path.
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        let after = self.0.values().filter_map(|change| {
+            let text = str::from_utf8(change.after.as_deref()?).ok()?;
+            Some((change.path.clone(), text.to_owned()))
+        });
+        after.collect()
+    }
+
     /// Returns the changes, sorted by path.
     pub(crate) fn into_changes(self) -> Vec<FileChange> {
         self.0.into_values().collect()

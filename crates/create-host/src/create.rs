@@ -17,7 +17,8 @@ use crate::{
     job::{Job, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
     plan::{
-        CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment, plan_generated,
+        CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment,
+        plan_generated, reads_machine_map,
     },
     report::{Report, TokenState},
     server::{
@@ -37,7 +38,7 @@ pub(crate) fn create_host(
     let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
     let mut plan = plan_host(job, address, delivery.is_some(), &sources)?;
     check_removal(job.name, &plan.access, &job.arguments.remove_policy)?;
-    let delivery = choose_delivery(job, delivery, &plan)?;
+    let delivery = choose_delivery(job, delivery, &plan, &sources)?;
     warn_of_gateway(job, &plan, &sources, report);
     let surveyed = survey_openbao(job, report, |backend| {
         survey_host(job, backend, &plan, delivery.as_ref())
@@ -88,9 +89,15 @@ fn choose_delivery(
     job: &Job<'_>,
     named: Option<Delivery>,
     plan: &CreationPlan,
+    sources: &Sources,
 ) -> Result<Option<Delivery>, Failure> {
     let delivery = match named {
-        None if plan.is_listed => Some(Delivery::of_machine_map(job.fleet, plan.vms.as_deref())?),
+        None if plan.is_listed => {
+            let map = plan.vms.as_deref();
+            let is_read_by_flake = reads_machine_map(sources, &job.fleet.settings);
+            let delivery = Delivery::of_machine_map(job.fleet, map, job.name, is_read_by_flake)?;
+            Some(delivery)
+        }
         named => named,
     };
     if let Some(delivery) = delivery.as_ref().filter(|_| !job.arguments.skip_vault) {
@@ -221,6 +228,9 @@ fn decide_token(
     let has_token = delivery.has_token(job.fleet, plan.vms.as_deref(), job.name, has_ids)?;
     if has_ids && has_token && !job.arguments.force {
         return Ok(TokenState::Unchanged); // without a secret id, a token in a file is worthless
+    }
+    if !has_ids && !job.arguments.force {
+        delivery.check_is_free(job.name)?;
     }
     if let (Delivery::MachineMap, Some(vms)) = (delivery, &plan.vms) {
         vms_file::check_token_place(job.fleet, vms, job.name)?;

@@ -45,6 +45,9 @@ pub(crate) fn issue_and_deliver_token(
         &format!("a wrapping token for `{name}`, {place}: valid for one use within {ttl}"),
     );
     warn_of_readers(job, delivery, report);
+    if let Some(note) = delivery.next_step(job.fleet)? {
+        report.note(&note);
+    }
     Ok(())
 }
 

@@ -24,19 +24,22 @@ struct Variables {
 
 /// Returns the path of the file from the fleet's root; `None` if the fleet has no machine map.
 pub(crate) fn path(fleet: &Fleet) -> Option<String> {
-    match fleet.settings.paths.vms.as_str() {
-        "" => None,
-        map => Some(match map.rsplit_once('/') {
-            Some((folder, _)) => format!("{folder}/{FILE}"),
-            None => FILE.to_owned(),
-        }),
-    }
+    Some(match code_folder(fleet)? {
+        "" => FILE.to_owned(),
+        folder => format!("{folder}/{FILE}"),
+    })
+}
+
+/// Returns the folder of OpenTofu's code that reads the machine map.
+fn code_folder(fleet: &Fleet) -> Option<&str> {
+    let map = fleet.settings.paths.vms.as_str();
+    let reader = fleet.settings.vms_reader.as_deref().unwrap_or(map);
+    (!map.is_empty()).then(|| reader.rsplit_once('/').map_or("", |(folder, _)| folder))
 }
 
 /// Returns whether the OpenTofu code beside the machine map declares the variable.
 pub(crate) fn is_declared(fleet: &Fleet) -> Result<bool, Failure> {
-    let map = fleet.settings.paths.vms.as_str();
-    let folder = map.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = code_folder(fleet).unwrap_or_default();
     for file in fleet.tree.list_files(folder)? {
         let is_code = Path::new(&file).extension() == Some("tf".as_ref());
         if is_code

@@ -27,6 +27,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VmEntry {
     pub(crate) has_token: bool,
+    pub(crate) is_address: bool,
     /// The time at which the token expires, if the token contains it.
     pub(crate) token_expiry: Option<SystemTime>,
 }
@@ -40,6 +41,7 @@ pub(crate) fn find_entry(text: &str, place: &MapPlace, name: &HostName) -> Optio
         .flatten();
     Some(VmEntry {
         has_token: vm.has_wrapping_token,
+        is_address: vm.is_address,
         token_expiry: token.and_then(|token| wrapping::expiry(&SecretString::from(token))),
     })
 }

@@ -6,11 +6,11 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use zts_cli::Failure;
+use zts_cli::{Failure, shell_word};
 use zts_secure_fs::{Access, Folder, Guard, ResolvedFile, parent_of};
 
 use super::form::Form;
-use crate::{failure::file_failure, fleet::DRAFT_PREFIX, git};
+use crate::{failure::file_failure, fleet::DRAFT_PREFIX, git, host::HostName};
 
 /// The folder that everybody can read.
 const NIX_STORE: &str = "/nix/store";
@@ -45,6 +45,18 @@ impl TokenFile {
 
     pub(super) fn exists(&self) -> bool {
         self.path.is_file()
+    }
+
+    /// Returns the failure for a file that may have another host's token.
+    pub(super) fn refuse_other_host(&self, name: &HostName) -> Failure {
+        let path = self.path.display().to_string();
+        Failure::usage(format_args!(
+            "`{path}` exists, and `{name}` has no credentials yet: it may have the token of another host"
+        ))
+        .hint(format!(
+            "name another file; or, if nobody needs it any more, delete it with `rm {}`, or replace it with `--force`",
+            shell_word(&path)
+        ))
     }
 
     /// Checks the place: its folder exists, is not in the Nix store, and git does not track the

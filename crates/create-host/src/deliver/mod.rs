@@ -72,14 +72,34 @@ impl Delivery {
     }
 
     /// Returns the place beside the machine map: the variables if OpenTofu's code declares them and
-    /// the map has no token.
-    pub(crate) fn of_machine_map(fleet: &Fleet, map: Option<&str>) -> Result<Self, Failure> {
-        let is_in_map =
-            map.is_some_and(|map| vms_file::has_any_token(map, &fleet.settings.vms_place));
-        if !is_in_map && token_variables::is_declared(fleet)? {
+    /// the map has no token, or if the map is no place for one. That is an entry that is an
+    /// address, or a map that the flake reads, too: its values come to the Nix store.
+    pub(crate) fn of_machine_map(
+        fleet: &Fleet,
+        map: Option<&str>,
+        name: &HostName,
+        is_read_by_flake: bool,
+    ) -> Result<Self, Failure> {
+        let place = &fleet.settings.vms_place;
+        let is_in_map = map.is_some_and(|map| vms_file::has_any_token(map, place));
+        let is_address = map
+            .and_then(|map| vms_file::find_entry(map, place, name))
+            .is_some_and(|entry| entry.is_address);
+        let is_no_place = is_address || is_read_by_flake;
+        if is_no_place || (!is_in_map && token_variables::is_declared(fleet)?) {
             return Ok(Self::Variables);
         }
         Ok(Self::MachineMap)
+    }
+
+    /// Returns a note about what is left until the token reaches its machine.
+    pub(crate) fn next_step(&self, fleet: &Fleet) -> Result<Option<String>, Failure> {
+        let is_unused = matches!(self, Self::Variables) && !token_variables::is_declared(fleet)?;
+        Ok(is_unused.then(|| {
+            "next: OpenTofu's code does not use the token yet: declare the variable `vault_wrapped_tokens` and give \
+             `var.vault_wrapped_tokens[NAME]` to cloud-init, as `example/terraform` of zero-touch-secrets does"
+                .to_owned()
+        }))
     }
 
     /// Checks that a token can be delivered, before anything is changed.
@@ -89,6 +109,15 @@ impl Delivery {
             Self::Variables => token_variables::check_place(fleet),
             Self::File(file) => file.check(),
             Self::Ssh(destination) => ssh::check_host(destination),
+        }
+    }
+
+    /// Refuses a file that exists, for a host without a secret id: it may have the token of another
+    /// host, which is lost if this one replaces it.
+    pub(crate) fn check_is_free(&self, name: &HostName) -> Result<(), Failure> {
+        match self {
+            Self::File(file) if file.exists() => Err(file.refuse_other_host(name)),
+            _ => Ok(()),
         }
     }
 

@@ -13,8 +13,8 @@ use super::{
     tree::Tree,
 };
 
-/// A map, and its file.
-type Candidate = (String, MachineMap);
+/// A map, its file, and OpenTofu's file that reads it.
+type Candidate = (String, MachineMap, String);
 
 /// Sets the file and the place of the map of machines. Returns a note if they were inferred.
 ///
@@ -55,7 +55,10 @@ pub(super) fn locate_machines(
 }
 
 /// Sets the map. Returns a note, unless the settings name it and its file.
-fn use_map(settings: &mut Settings, (file, map): Candidate) -> Result<Option<String>, Failure> {
+fn use_map(
+    settings: &mut Settings,
+    (file, map, reader): Candidate,
+) -> Result<Option<String>, Failure> {
     let note = format!(
         "took the map of machines from `{file}`, line {}: {}",
         map.line, map.place
@@ -64,6 +67,7 @@ fn use_map(settings: &mut Settings, (file, map): Candidate) -> Result<Option<Str
     let is_inferred = paths.vms_map.as_str().is_empty() || file != paths.vms.as_str();
     paths.vms = file.try_into().map_err(Failure::usage)?;
     settings.vms_place = map.place;
+    settings.vms_reader = Some(reader);
     Ok(is_inferred.then_some(note))
 }
 
@@ -112,7 +116,8 @@ fn list_candidates(tree: &Tree, files: &[String]) -> Vec<Candidate> {
                 continue;
             }
             let found = vms::list_maps(&text, notation(&path)).unwrap_or_default();
-            maps.extend(found.into_iter().map(|map| (path.clone(), map)));
+            let found = found.into_iter();
+            maps.extend(found.map(|map| (path.clone(), map, file.clone())));
             seen.push(path);
         }
     }
@@ -135,7 +140,7 @@ fn join_path(file: &str, path: &str) -> Option<String> {
 
 /// Returns the indexes of the maps that are most likely those of the machines.
 fn choose_candidates(maps: &[Candidate], known: &[String]) -> Vec<usize> {
-    let chosen = vms::choose_maps(maps.iter().map(|(_, map)| map), known);
+    let chosen = vms::choose_maps(maps.iter().map(|(_, map, _)| map), known);
     let is_chosen = |map: &MachineMap| chosen.iter().any(|other| std::ptr::eq(*other, map));
     (0..maps.len())
         .filter(|&index| is_chosen(&maps[index].1))
@@ -176,10 +181,13 @@ fn unknown_map(wanted: &str, files: &[String], maps: &[Candidate]) -> Failure {
 }
 
 fn ambiguous_map<'a>(maps: impl Iterator<Item = &'a Candidate> + Clone) -> Failure {
-    let lines = maps.clone().next().map_or_else(String::new, |(file, map)| {
-        let path = map.place.path.join(".");
-        format!("[paths]\nvms = \"{file}\"\nvms_map = \"{path}\"")
-    });
+    let lines = maps
+        .clone()
+        .next()
+        .map_or_else(String::new, |(file, map, _)| {
+            let path = map.place.path.join(".");
+            format!("[paths]\nvms = \"{file}\"\nvms_map = \"{path}\"")
+        });
     Failure::usage(format_args!(
         "more than one map may be that of the machines: {}",
         list_places(maps)
@@ -190,7 +198,7 @@ fn ambiguous_map<'a>(maps: impl Iterator<Item = &'a Candidate> + Clone) -> Failu
 }
 
 fn list_places<'a>(maps: impl Iterator<Item = &'a Candidate>) -> String {
-    let places = maps.map(|(file, map)| format!("{} (`{file}`, line {})", map.place, map.line));
+    let places = maps.map(|(file, map, _)| format!("{} (`{file}`, line {})", map.place, map.line));
     places.collect::<Vec<_>>().join(", ")
 }
 

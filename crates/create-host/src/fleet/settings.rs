@@ -46,6 +46,9 @@ pub(crate) struct Settings {
     /// The place of the map of machines in its file.
     #[serde(skip)]
     pub(crate) vms_place: MapPlace,
+    /// OpenTofu's file that reads the map of machines, if that is in a file of data.
+    #[serde(skip)]
+    pub(crate) vms_reader: Option<String>,
 }
 
 impl Settings {

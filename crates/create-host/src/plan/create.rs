@@ -7,7 +7,7 @@ use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
     entry::{MachineEntry, ask_for_values, machine_entry},
-    flake::{Entry, EntryFailure, add_entry, invalid_entry},
+    flake::{Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
     identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     own_values::{UsedPlaceholders, own_values},
@@ -124,6 +124,7 @@ pub(crate) fn plan_creation(
     }
     let is_created = add_host_files(&host, &mut changes)?;
     let mut notes = edit_flake(&host, &mut changes)?;
+    check_is_found(name, sources, settings, &changes)?;
     notes.extend(assumed);
     Ok(CreationPlan {
         address,
@@ -373,6 +374,7 @@ fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Vec<String>
         address: host.address,
         values: &host.values,
         is_known: host.is_known,
+        is_in_map: host.gets_entry || host.is_known,
     };
     match add_entry(&entry, host.sources, host.settings, changes) {
         Ok(notes) => Ok(notes),

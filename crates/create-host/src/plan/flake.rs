@@ -4,9 +4,11 @@ use zts_cli::Failure;
 use zts_infra_edit::{
     Error, FileError,
     nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement},
+    vms::Notation,
 };
 
 use super::{
+    host_paths::relative_paths,
     host_place::{WithFiles, WithoutRemoved},
     identity::is_in_flake,
     sources::Sources,
@@ -26,6 +28,8 @@ pub(super) struct Entry<'a> {
     pub(super) values: &'a Values,
     /// True if the fleet has the host. Its entry in the flake is then its owner's.
     pub(super) is_known: bool,
+    /// True if the machine map has the host, or gets it.
+    pub(super) is_in_map: bool,
 }
 
 /// A reason not to add an entry.
@@ -72,7 +76,13 @@ pub(super) fn add_entry(
         system: settings.system.as_ref().map(Checked::as_str),
         module: &format!("{}/{name}", settings.paths.hosts),
     };
-    let added = nix::add_host(files, flake, &host).map_err(explain_failure)?;
+    let added = match nix::add_host(files, flake, &host) {
+        Err(_) if entry.is_in_map && reads_machine_map(sources, settings) => {
+            let map = &settings.paths.vms;
+            return Ok(vec![format!("`{flake}` needs no entry: it reads `{map}`")]);
+        }
+        added => added.map_err(explain_failure)?,
+    };
     if let Origin::Discovered(discovery) = &added.origin {
         let note = check_discovery(discovery, entry.name, sources, settings, changes)?;
         let mut notes = describe_placement(&added, name, flake);
@@ -92,6 +102,16 @@ pub(super) fn add_entry(
         changes.add_edit(&edit.path, &before, edit.text);
     }
     Ok(notes)
+}
+
+/// Returns whether the flake reads the file of the machine map, as the text tells.
+pub(crate) fn reads_machine_map(sources: &Sources, settings: &Settings) -> bool {
+    let (flake, map) = (settings.paths.flake.as_str(), settings.paths.vms.as_str());
+    let text = sources.flake.as_deref().unwrap_or_default();
+    let is_map = |path: &str| nix::resolve_path(flake, path).as_deref() == Some(map);
+    text.contains("fromJSON")
+        && sources.vms_place.notation == Notation::Json
+        && relative_paths(text).any(is_map)
 }
 
 /// Describes what was learnt, and what is left to do by hand.
@@ -159,6 +179,36 @@ fn check_discovery(
     Err(failure.hint(format!(
         "set the folder of the hosts with `hosts` under `[paths]` in `{SETTINGS_FILE}`, and name the main file in `{}` as in that folder",
         settings.paths.template
+    )))
+}
+
+/// Refuses a host that the flake would not have: the settings say that it finds its hosts by
+/// itself, and its text has others only.
+pub(super) fn check_is_found(
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &ChangeSet,
+) -> Result<(), Failure> {
+    if sources.flake.is_some() {
+        return Ok(()); // the edit has checked it
+    }
+    let flake = settings.paths.flake.as_str();
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &changes.texts(),
+    };
+    let hosts = nix::list_hosts(&files, flake).unwrap_or_default();
+    if hosts.is_empty() || hosts.iter().any(|host| host == name.as_str()) {
+        return Ok(());
+    }
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
+    let failure = Failure::usage(format_args!(
+        "`{flake}` would not have `{name}`: it has {}, and `flake_entry = \"\"` adds no entry",
+        hosts.join(", ")
+    ));
+    Err(failure.hint(format!(
+        "take `flake_entry = \"\"` out of `{SETTINGS_FILE}`"
     )))
 }
 
@@ -242,8 +292,10 @@ pub(super) fn remove_entry(
         below: files,
         changes,
     };
-    let removed = nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str())
-        .map_err(|failure| edit_failure(&failure.file, &failure.error))?;
+    let removed = match nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str()) {
+        Err(_) if reads_machine_map(sources, settings) => return Ok(()),
+        removed => removed.map_err(|failure| edit_failure(&failure.file, &failure.error))?,
+    };
     for edit in removed.edits {
         let before = files.read(&edit.path).unwrap_or_default();
         changes.add_edit(&edit.path, &before, edit.text);

@@ -21,6 +21,7 @@ mod template;
 
 pub(crate) use create::{CreationPlan, Request, plan_creation};
 pub(crate) use enroll::plan_enrollment;
+pub(crate) use flake::reads_machine_map;
 pub(crate) use generated::plan_generated;
 pub(crate) use identity::name_in_use;
 pub(crate) use missing::Missing;

@@ -4,11 +4,13 @@ use zts_cli::Failure;
 use zts_infra_edit::vms;
 
 use super::{
+    entry::{MachineEntry, machine_entry},
     flake::remove_entry,
     generated::write_generated,
     identity::{check_folder, is_in_flake, is_listed},
     rendered::RenderedFiles,
     sources::Sources,
+    template::placeholder_values,
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -45,11 +47,11 @@ pub(crate) fn plan_removal(
     let mut changes = ChangeSet::default();
     if removal.origin != Some(FileOrigin::Enrolled) {
         let rendered = RenderedFiles::of_host(name, sources, settings);
-        if removal.origin.is_none() {
-            check_files_are_ours(removal, &rendered, sources, settings)?;
-        }
         if !removal.force {
             check_no_loss(name, &rendered, sources)?;
+        }
+        if removal.origin.is_none() {
+            check_files_are_ours(removal, &rendered, sources, settings)?;
         }
         remove_entries(name, sources, settings, &mut changes)?;
     }
@@ -76,16 +78,16 @@ fn check_files_are_ours(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let name = removal.name;
-    let is_listed = is_listed(name, None, sources, settings)?;
-    if removal.is_unchecked && (removal.force || is_listed) {
+    if removal.is_unchecked && removal.force {
         return Ok(());
     }
-    let is_ours = if sources.host_files.is_empty() {
-        !is_in_flake(name, sources, settings)
+    let is_listed = is_listed(name, None, sources, settings)?;
+    let are_files_ours = if sources.host_files.is_empty() {
+        !is_listed && !is_in_flake(name, sources, settings)
     } else {
         rendered.count == sources.host_files.len()
     };
-    if is_ours {
+    if are_files_ours && has_own_entry(name, sources, settings) {
         return Ok(());
     }
     let way = if removal.is_unchecked {
@@ -101,6 +103,34 @@ fn check_files_are_ours(
         "`create-host --hostname {name} --remove --enroll` removes the policy, the role and the credentials, and \
          leaves the files; or {way}"
     )))
+}
+
+/// Returns whether the host's entry in the machine map is as create-host writes it, as far as the
+/// other entries tell. Further attributes are allowed.
+fn has_own_entry(name: &HostName, sources: &Sources, settings: &Settings) -> bool {
+    let (Some(vms), place) = (&sources.vms, &sources.vms_place) else {
+        return true;
+    };
+    if !settings.text.vm_entry.as_str().trim().is_empty() {
+        return true; // it may have values of `--set`, which are not known any more
+    }
+    let Ok(others) = vms::remove_vm(vms, place, name.as_str()) else {
+        return true; // the removal fails with the reason
+    };
+    let others = Sources {
+        vms: Some(others),
+        ..sources.clone()
+    };
+    let address = sources.listed_address(name);
+    let values = placeholder_values(name, address, settings);
+    match machine_entry(name, address, &values, &others, settings) {
+        MachineEntry::Text(body, assumed) if assumed.is_empty() => {
+            vms::add_vm(vms, place, name.as_str(), &body).is_ok_and(|same| same == *vms)
+                || others.vms == sources.vms
+        }
+        // the values of `--set` are not known any more, nor those that were assumed
+        MachineEntry::Text(..) | MachineEntry::Missing(_) => true,
+    }
 }
 
 /// Removes the host's files, and its entries in the flake and the machine map.

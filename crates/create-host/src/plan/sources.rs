@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The present contents of the files that a host is part of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sources {
     /// All files, for those that the flake imports.
     pub(super) tree: Tree,

@@ -29,6 +29,9 @@ const LEAST: usize = 90;
 fn every_fleet_of_the_corpus() {
     zts_testkit::require_bao!();
     zts_testkit::require_program!("git");
+    if zts_testkit::find_program("tofu").is_none() {
+        zts_testkit::report_skipped("suite::corpus: the format of OpenTofu's files", "no tofu");
+    }
     let only = env::var("CORPUS_ONLY").unwrap_or_default();
     let cases = read_corpus(&only);
     let enough = if only.is_empty() { LEAST } else { 1 };

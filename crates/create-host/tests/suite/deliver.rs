@@ -476,3 +476,34 @@ fn a_host_of_dhcp_has_no_address() {
     );
     call().args(["--ip", IP]).succeed();
 }
+
+#[test]
+fn the_token_of_another_host_is_not_replaced() {
+    zts_testkit::require_bao!();
+    let first = site("first-of-two");
+    let file = first.path("../shared.token");
+    let call = |host: &str, ip: &str| {
+        let arguments = [
+            "--hostname",
+            host,
+            "--ip",
+            ip,
+            "--apply",
+            "api",
+            "--token-out",
+        ];
+        first.bare().args(arguments).args([&file])
+    };
+    let second = || call("second-of-two", "10.0.0.22/24");
+    call("first-of-two", "10.0.0.21/24").succeed();
+    let token = fs::read_to_string(&file).unwrap();
+    let before = first.fleet.snapshot();
+    let refused = second().run();
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    let reason = "shared.token` exists, and `second-of-two` has no credentials yet: it may have the token of another host";
+    assert!(refused.stderr.contains(reason), "{refused}");
+    assert_eq!(first.fleet.snapshot(), before);
+    assert_eq!(fs::read_to_string(&file).unwrap(), token);
+    second().args(["--force"]).succeed();
+    assert_ne!(fs::read_to_string(&file).unwrap(), token);
+}

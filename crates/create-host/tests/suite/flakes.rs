@@ -184,3 +184,22 @@ fn what_is_left_to_do_in_a_flake_without_the_module() {
         .succeed();
     assert!(!created.stderr.contains("import the module"), "{created}");
 }
+
+#[test]
+fn a_flake_that_would_not_find_the_host_is_refused() {
+    let site = Site::without_server("web01");
+    let settings = "[text]\nflake_entry = \"\"\n";
+    site.fleet.write("fleet.toml", settings);
+    let before = site.fleet.snapshot();
+    insta::assert_snapshot!(site.create_files().run(), @r#"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `flake.nix` would not have `web01`: it has `db01`, `image`, `ns1`, and `flake_entry = ""` adds no entry
+
+    hint: take `flake_entry = ""` out of `fleet.toml`
+    "#);
+    assert_eq!(site.fleet.snapshot(), before);
+    site.fleet.write("fleet.toml", "");
+    site.create_files().succeed();
+}

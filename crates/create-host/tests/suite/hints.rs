@@ -9,7 +9,7 @@ use zts_testkit::{Run, RunOutput, Server, path_with};
 use crate::site::{Call, IP, Site};
 
 /// The beginnings of the commands in hints that the tests below type.
-const FOLLOWED: [&str; 9] = [
+const FOLLOWED: [&str; 10] = [
     "bao auth enable",
     "bao delete auth/",
     "bao kv enable-versioning",
@@ -19,6 +19,7 @@ const FOLLOWED: [&str; 9] = [
     "export BAO_ADDR=",
     "git rm",
     "mkdir -p",
+    "rm",
 ];
 
 /// Those that no test types, with the reason.
@@ -31,7 +32,15 @@ const NOT_FOLLOWED: [(&str, &str); 4] = [
 
 /// Returns the commands of a hint: the texts in backticks that begin with a program.
 fn commands(hint: &str) -> Vec<&str> {
-    let programs = ["bao ", "create-host ", "export ", "git ", "mkdir ", "tofu "];
+    let programs = [
+        "bao ",
+        "create-host ",
+        "export ",
+        "git ",
+        "mkdir ",
+        "rm ",
+        "tofu ",
+    ];
     let quoted = hint.split('`').skip(1).step_by(2);
     quoted
         .filter(|text| programs.iter().any(|program| text.starts_with(program)))
@@ -204,6 +213,16 @@ fn a_folder_and_a_file_for_the_token() {
     site.fleet.git(&["add", "--force", tokens]);
     follow_all(&site, create(&site));
     create(&site).succeed();
+}
+
+#[test]
+fn a_file_with_the_token_of_another_host() {
+    zts_testkit::require_bao!();
+    let site = Site::new("another-token");
+    let call = || create(&site).args(["--token-out", "../host.token"]);
+    fs::write(site.path("../host.token"), "another\n").unwrap();
+    follow_all(&site, call());
+    call().succeed();
 }
 
 /// Runs `call`, which must fail with a hint that has `part`, and then `next`, which must succeed.

@@ -101,7 +101,68 @@ fn files_that_git_cannot_restore_are_kept() {
     assert!(!site.path("hosts/web01").exists());
 
     site.fleet.git(&["checkout", "--quiet", "--", "."]);
-    remove().succeed();
+    let refused = remove().run();
+    let reason = "the files and entries of `web01` may be somebody else's";
+    assert!(refused.stderr.contains(reason), "git has it all: {refused}");
+    remove().args(["--force"]).succeed();
+}
+
+/// Without OpenBao, nothing says who made a host of the machine map.
+#[test]
+fn a_machine_of_somebody_else_is_removed_with_force_only() {
+    let site = Site::without_server("web01");
+    let vms = site.fleet.read("terraform/vms.tf");
+    let entry = "    \"nas\" = {\n      ip     = \"10.0.0.9/24\"\n      memory = 512\n    }\n";
+    let start = vms.find("    \"db01\"").unwrap();
+    let with_nas = [&vms[..start], &vms[start..]].join(entry);
+    site.fleet.write("terraform/vms.tf", &with_nas);
+    let before = site.fleet.snapshot();
+    let remove = || {
+        site.bare()
+            .args(["--hostname", "nas", "--remove", "--skip-vault"])
+    };
+    let refused = remove().run();
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    let reason = "the files and entries of `nas` may be somebody else's";
+    assert!(refused.stderr.contains(reason), "{refused}");
+    assert_eq!(site.fleet.snapshot(), before);
+    remove().args(["--force"]).succeed();
+    assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
+}
+
+#[test]
+fn an_entry_that_its_owner_changed_is_removed_with_force_only() {
+    let site = Site::without_server("web01");
+    let edit = |from: &str, to: &str| {
+        let vms = site.fleet.read("terraform/vms.tf");
+        site.fleet.write("terraform/vms.tf", &vms.replace(from, to));
+    };
+    edit("      ip ", "      node   = \"pve1\"\n      ip ");
+    site.create_files().succeed();
+    let remove = || {
+        let arguments = ["--hostname", "web01", "--remove", "--skip-vault"];
+        site.bare().args(arguments)
+    };
+    edit("\"10.0.0.11/24\"", "\"10.0.0.11/24\"\n      cores = 8");
+    remove().args(["--dry-run"]).succeed(); // further attributes are expected
+    let vms = site.fleet.read("terraform/vms.tf");
+    let (others, entry) = vms.split_at(vms.find("\"web01\"").unwrap());
+    let entry = entry.replace("pve1", "pve2");
+    site.fleet
+        .write("terraform/vms.tf", &(others.to_owned() + &entry));
+    let refused = remove().run();
+    let reason = "the files and entries of `web01` may be somebody else's";
+    assert!(refused.stderr.contains(reason), "{refused}");
+    remove().args(["--force"]).succeed();
+}
+
+#[test]
+fn files_of_a_committed_host_are_removed() {
+    let site = Site::without_server("web01");
+    site.create_files().succeed();
+    site.fleet.commit("web01");
+    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
+    site.bare().args(remove).succeed();
     assert!(!site.path("hosts/web01").exists(), "git has it all");
 }
 

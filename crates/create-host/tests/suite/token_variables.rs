@@ -113,3 +113,26 @@ fn a_file_that_git_tracks_or_that_has_other_variables_is_refused() {
     site.create().succeed();
     site.assert_complete();
 }
+
+/// Without the variable, OpenTofu would not use the token.
+#[test]
+fn a_map_without_a_place_for_tokens_gets_them_in_the_variables() {
+    zts_testkit::require_bao!();
+    let site = Site::new("bare");
+    let vms = "locals {\n  vms = {\n    db01 = \"10.0.0.3\"\n  }\n}\n";
+    site.fleet.write("terraform/vms.tf", vms);
+    let before = site.fleet.snapshot();
+    let created = site.create().succeed();
+    assert!(
+        site.fleet
+            .read("terraform/vms.tf")
+            .contains("bare = \"10.0.0.11\"")
+    );
+    let next = "next: OpenTofu's code does not use the token yet: declare the variable `vault_wrapped_tokens`";
+    assert!(created.stderr.contains(next), "{created}");
+    site.assert_complete();
+    site.create().args(["--force"]).succeed();
+    site.assert_complete();
+    site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+}

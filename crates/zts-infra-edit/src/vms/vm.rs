@@ -14,6 +14,8 @@ pub struct Vm {
     pub ip: Option<String>,
     /// Its further addresses.
     pub other_addresses: Vec<String>,
+    /// True if the entry is an address, which can have no attribute.
+    pub is_address: bool,
     /// True if `vault_wrapped_token` is set, and neither empty nor `null`.
     pub has_wrapping_token: bool,
 }
@@ -25,6 +27,7 @@ pub(super) fn read_vm(item: &Item) -> Option<Vm> {
         name: item.name.clone()?,
         ip: addresses.next(),
         other_addresses: addresses.collect(),
+        is_address: item.value.text().is_some(),
         has_wrapping_token: item
             .value
             .get(WRAPPING_TOKEN)

@@ -3,7 +3,9 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Write,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use zts_infra_edit::{Error, nix, vms};
@@ -34,6 +36,49 @@ fn parse_hcl(text: &str) -> Result<(), String> {
         Err(error @ Error::Parse { .. }) => Err(error.to_string()),
         _ => Ok(()),
     }
+}
+
+/// Checks that OpenTofu's files that were formatted before are formatted after.
+pub(super) fn keep_format(
+    before: &[(PathBuf, Vec<u8>)],
+    after: &[(PathBuf, Vec<u8>)],
+) -> Result<(), String> {
+    let Some(tofu) = zts_testkit::find_program("tofu") else {
+        return Ok(()); // the test reports it
+    };
+    for (path, text) in after {
+        let is_code = path
+            .extension()
+            .is_some_and(|extension| extension == "tf" || extension == "tfvars");
+        let old = before.iter().find(|(old, _)| old == path);
+        let Some((_, old)) = old.filter(|(_, old)| is_code && old != text) else {
+            continue;
+        };
+        let formatted = format_code(&tofu, text);
+        if format_code(&tofu, old) == *old && formatted != *text {
+            let text = String::from_utf8_lossy(text);
+            return Err(format!(
+                "`{}` is not formatted any more:\n{text}",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn format_code(tofu: &Path, text: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(tofu)
+        .args(["fmt", "-"])
+        .env("CHECKPOINT_DISABLE", "1")
+        .env_remove("TF_CLI_CONFIG_FILE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(text));
+    output.stdout
 }
 
 /// Checks that two states of the files differ in lines with a token only.

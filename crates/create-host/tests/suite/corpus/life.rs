@@ -111,6 +111,7 @@ impl<'a> Life<'a> {
             }
         }
         check::parse_files(&self.fleet, &changed)?;
+        check::keep_format(before, &after)?;
         let skips = self.case.has_flag("--skip-vault");
         if !skips && !self.token_has_place() && !output.stderr.contains("--token-out") {
             return Err(format!("nothing says how to have a token:\n{output}"));
@@ -151,7 +152,9 @@ impl<'a> Life<'a> {
         if new.len() != 1 || new == old {
             return Err(format!("--force: secret ids {old:?} became {new:?}"));
         }
-        check::only_tokens_differ(&created, &self.fleet.snapshot())
+        let forced = self.fleet.snapshot();
+        check::keep_format(&created, &forced)?;
+        check::only_tokens_differ(&created, &forced)
     }
 
     /// Returns whether the first run knows a place for the token: a map of machines, or an option.
