@@ -11,6 +11,7 @@ use std::{
 };
 
 use zts_cli::Failure;
+use zts_infra_edit::nix;
 use zts_secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
 
 use crate::{
@@ -49,8 +50,15 @@ pub(crate) fn write_changes(
 type Target<'a> = (PathBuf, &'a FileChange);
 
 fn resolve_targets<'a>(tree: &Tree, changes: &'a [FileChange]) -> Result<Vec<Target<'a>>, Failure> {
+    // The next run continues one that was killed in between: a host that the flake has, but not all
+    // of whose files exist, would be somebody else's.
+    let mut changes: Vec<&FileChange> = changes.iter().collect();
+    changes.sort_by_key(|change| {
+        let is_nix = nix::is_nix_file(&change.path);
+        (change.after.is_none(), change.before.is_some(), is_nix)
+    });
     changes
-        .iter()
+        .into_iter()
         .map(|change| Ok((tree.resolve(&change.path)?, change)))
         .collect()
 }
