@@ -1,5 +1,8 @@
 //! The pipeline that creates a host.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use zts_cli::{Failure, shell_word};
 use zts_infra_edit::generated::GeneratedHost;
 
@@ -17,8 +20,8 @@ use crate::{
     job::{Job, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
     plan::{
-        CreationPlan, Request, Sources, name_in_use, plan_creation, plan_enrollment,
-        plan_generated, reads_machine_map,
+        CreationPlan, Request, Sources, find_doubtful_grants, name_in_use, plan_creation,
+        plan_enrollment, plan_generated, reads_machine_map,
     },
     report::{Report, TokenState},
     server::{
@@ -47,10 +50,15 @@ pub(crate) fn create_host(
         check_host_is_ours(job, &plan, existing)?;
     }
     if !job.arguments.skip_vault {
-        let surveyed = surveyed.as_ref().map(|(_, existing)| &existing.access);
-        let access = surveyed.unwrap_or(&plan.access);
-        let generated = plan_generated(access, &sources, &job.fleet.settings)?;
-        plan.add_changes(generated);
+        let access = match &surveyed {
+            Some((_, existing)) => existing.access.clone(),
+            None => plan_access(job, &plan, None).0,
+        };
+        let (generated, notes) = plan_generated(&access, &sources, &job.fleet.settings)?;
+        plan.add_changes(generated, notes);
+        for warning in find_doubtful_grants(job.name, &sources, &job.fleet.settings) {
+            report.warn(warning);
+        }
     }
     write_files(job, &plan.changes, report)?;
     for note in &plan.notes {
@@ -180,16 +188,7 @@ fn survey_host(
     if is_unknown && task == Task::Create {
         check_objects_are_ours(job, &backend.server, plan, &existing)?;
     }
-    let more_policies = MorePolicies::of_role(
-        existing.role.as_ref(),
-        &plan.policies_in_file,
-        &plan.access,
-        &job.arguments.remove_policy,
-    );
-    let mut access = plan.access.clone();
-    access
-        .more_policies
-        .extend(more_policies.kept.iter().cloned());
+    let (access, more_policies) = plan_access(job, plan, existing.role.as_ref());
     let changes = match task {
         Task::IssueOnly | Task::Remove => HostChanges::NONE,
         Task::Create => HostChanges::to_access(&access, &existing),
@@ -207,6 +206,19 @@ fn survey_host(
         secret_ids,
         unchecked,
     })
+}
+
+/// Returns the access of the plan with the policies that stay on the role.
+fn plan_access(
+    job: &Job<'_>,
+    plan: &CreationPlan,
+    role: Option<&BTreeMap<String, Value>>,
+) -> (GeneratedHost, MorePolicies) {
+    let mut access = plan.access.clone();
+    let to_remove = &job.arguments.remove_policy;
+    let policies = MorePolicies::of_role(role, &plan.policies_in_file, &access, to_remove);
+    access.more_policies.extend(policies.kept.iter().cloned());
+    (access, policies)
 }
 
 /// Decides whether to issue a token, and checks that it can be delivered.

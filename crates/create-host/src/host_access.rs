@@ -9,42 +9,39 @@ use zts_infra_edit::generated::{self, GeneratedHost, ROLE};
 
 use crate::{
     fleet::Settings,
+    grants::{folder_rules, grant_rules, grants_of},
     host::{HostAddress, HostName, parse_address},
 };
 
-/// Returns the access of a host: its own secrets, and the metadata that shows their changes.
+/// Returns the access of a host: its own secrets, those that `fleet.toml` grants it, and the
+/// metadata that shows their changes.
 pub(crate) fn host_access(
     name: &HostName,
     address: Option<HostAddress>,
     settings: &Settings,
 ) -> GeneratedHost {
-    let mount = &settings.openbao.kv_mount;
-    let rules: [(String, &[&str]); 4] = [
-        (format!("{mount}/data/hosts/{name}/*"), &["list", "read"]),
-        (
-            format!("{mount}/metadata/hosts/{name}/*"),
-            &["list", "read"],
-        ),
-        (format!("{mount}/metadata/hosts/{name}/"), &["list"]),
-        (
-            format!("{mount}/detailed-metadata/hosts/{name}/*"),
-            &["list"],
-        ),
-    ];
-    let paths = rules.into_iter().map(|(path, capabilities)| {
-        let capabilities = capabilities.iter().map(ToString::to_string).collect();
-        (path, capabilities)
-    });
-    GeneratedHost {
+    let mount = settings.openbao.kv_mount.as_str();
+    let mut paths = folder_rules(mount, &format!("hosts/{name}"));
+    for grant in grants_of(name.as_str(), settings) {
+        paths.extend(grant_rules(mount, grant));
+    }
+    let sections = settings.hosts.iter();
+    let mut own_section = sections.filter(|(host, _)| host.as_str() == name.as_str());
+    let policies = own_section.next().map(|(_, section)| &section.policies);
+    let mut access = GeneratedHost {
         name: name.to_string(),
-        paths: paths.collect(),
+        paths,
         bound_cidrs: address
             .filter(|_| settings.openbao.bind_cidr)
             .map(HostAddress::cidr_block)
             .into_iter()
             .collect(),
         more_policies: BTreeSet::new(),
-    }
+    };
+    let own = access.policy_name();
+    let policies = policies.into_iter().flatten().map(ToString::to_string);
+    access.more_policies = policies.filter(|policy| *policy != own).collect();
+    access
 }
 
 /// Returns the parameters of the host's role (API page "AppRole auth method", "Create/update

@@ -16,6 +16,7 @@ mod evaluation;
 mod failure;
 mod fleet;
 mod git;
+mod grants;
 mod host;
 mod host_access;
 mod issue;

@@ -5,6 +5,7 @@ use zts_cli::{Failure, shell_word};
 use crate::{
     change::FileChange,
     git,
+    grants::is_named,
     host::{HostAddress, HostName},
     job::{Job, survey_openbao, write_files},
     plan::{Removal, Sources, plan_removal},
@@ -53,6 +54,12 @@ pub(crate) fn remove_host(
         delete_policy_and_role(job, backend, &host.changes, report)?;
     }
     report_remains(job, origin, &sources, &changes, report);
+    if is_named(job.name.as_str(), &job.fleet.settings) {
+        report.warn(format!(
+            "`fleet.toml` still names `{name}`: a new host of this name would have its grants",
+            name = job.name
+        ));
+    }
     vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
 }
 

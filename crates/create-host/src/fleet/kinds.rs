@@ -347,6 +347,27 @@ pub(crate) struct GrantPath;
 
 impl Kind for GrantPath {
     fn check(text: &str) -> Result<(), InvalidValue> {
+        let example = "write it below the mount, like `shared/wifi`, or `teams/media/*` for all below a folder";
+        if matches!(text, "*" | "hosts/*") {
+            return Err(InvalidValue::new(
+                format!("`{text}` has the secrets of every host, which no host may read"),
+                example,
+            ));
+        }
+        if text.split('/').any(|segment| segment == "+") {
+            return Err(InvalidValue::new(
+                format!("`{text}` has a `+`, which matches any name, also that of a host"),
+                "name each path",
+            ));
+        }
+        if let Some((kind, path)) = text.split_once('/')
+            && ["data", "metadata", "detailed-metadata"].contains(&kind)
+        {
+            return Err(InvalidValue::new(
+                format!("`{text}` begins with `{kind}`, which is a part of the API's path"),
+                format!("write the secret's own path: `{path}`"),
+            ));
+        }
         let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         let segment =
             |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
@@ -356,7 +377,7 @@ impl Kind for GrantPath {
         }
         Err(InvalidValue::new(
             format!("`{text}` is not the path of a secret"),
-            "write it below the mount, like `shared/wifi`, or `teams/media/*` for all below a folder",
+            example,
         ))
     }
 }

@@ -17,6 +17,7 @@ use zts_cli::{Failure, note};
 use zts_secure_fs::{Lock, LockKind};
 
 pub(crate) use kinds::Checked;
+pub(crate) use parse::parse_settings;
 pub(crate) use sections::HostType;
 pub(crate) use settings::{SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
@@ -42,7 +43,7 @@ impl Fleet {
         };
         let tree = Tree::new(&root)?;
         let settings = match tree.read_text(SETTINGS_FILE)? {
-            Some(text) => parse::parse_settings(&text)?,
+            Some(text) => parse_settings(&text)?,
             None => Settings::default(),
         };
         Ok(Self {

@@ -25,13 +25,36 @@ pub(crate) fn parse_settings(text: &str) -> Result<Settings, Failure> {
         .map_err(|error| Failure::failed(format_args!("the default settings: {error}")))?;
     let allowed = allowed.as_table();
     Checker { text, allowed }.check_table(document.as_table(), allowed, "")?;
-    de::from_str(text).map_err(|error| {
+    let settings: Settings = de::from_str(text).map_err(|error| {
         let message = error.message();
         match InvalidValue::split(message) {
             Some((problem, allowed)) => located_failure(text, error.span(), problem).hint(allowed),
             None => located_failure(text, error.span(), message),
         }
-    })
+    })?;
+    check_grants(text, document.as_table(), &settings)?;
+    Ok(settings)
+}
+
+/// Refuses grants that begin with the KV mount: they are below it.
+fn check_grants(text: &str, document: &dyn TableLike, settings: &Settings) -> Result<(), Failure> {
+    let mount = &settings.openbao.kv_mount;
+    let sections = ["hosts", "groups"].map(|section| document.get(section)?.as_table_like());
+    let sections = sections.iter().flatten().flat_map(|section| section.iter());
+    let grants = sections.filter_map(|(_, item)| item.as_table_like()?.get("grants")?.as_array());
+    for grant in grants.flatten() {
+        let path = grant
+            .as_str()
+            .and_then(|grant| grant.strip_prefix(mount.as_str()));
+        let Some(path) = path.and_then(|path| path.strip_prefix('/')) else {
+            continue;
+        };
+        let own = path.strip_prefix("data/").unwrap_or(path);
+        let problem = format!("`{mount}/{path}` begins with the KV mount `{mount}`");
+        return Err(located_failure(text, grant.span(), &problem)
+            .hint(format!("grants are below the mount: write `{own}`")));
+    }
+    Ok(())
 }
 
 /// The text, and the keys that are allowed in it.
@@ -271,6 +294,22 @@ mod tests {
         assert_snapshot!(render_failure("[hosts.web01]\ngrants = [\"../x\"]"), @r"
         `fleet.toml`, line 2: `../x` is not the path of a secret
         hint: write it below the mount, like `shared/wifi`, or `teams/media/*` for all below a folder
+        ");
+        assert_snapshot!(render_failure("[groups.all]\ngrants = [\"hosts/*\"]"), @r"
+        `fleet.toml`, line 2: `hosts/*` has the secrets of every host, which no host may read
+        hint: write it below the mount, like `shared/wifi`, or `teams/media/*` for all below a folder
+        ");
+        assert_snapshot!(render_failure("[groups.all]\ngrants = [\"shared/+\"]"), @r"
+        `fleet.toml`, line 2: `shared/+` has a `+`, which matches any name, also that of a host
+        hint: name each path
+        ");
+        assert_snapshot!(render_failure("[hosts.web01]\ngrants = [\"data/shared/wifi\"]"), @r"
+        `fleet.toml`, line 2: `data/shared/wifi` begins with `data`, which is a part of the API's path
+        hint: write the secret's own path: `shared/wifi`
+        ");
+        assert_snapshot!(render_failure("[hosts.web01]\ngrants = [\n  \"a\",\n  \"secret/data/shared/*\",\n]"), @r"
+        `fleet.toml`, line 4: `secret/data/shared/*` begins with the KV mount `secret`
+        hint: grants are below the mount: write `shared/*`
         ");
         assert_snapshot!(render_failure("[hosts.web01.example]\ngrants = [\"x\"]"), @r"
         `fleet.toml`, line 1: `hosts.web01.example` is not a setting

@@ -67,9 +67,10 @@ pub(crate) struct CreationPlan {
 }
 
 impl CreationPlan {
-    /// Adds changes of further files.
-    pub(crate) fn add_changes(&mut self, changes: Vec<FileChange>) {
+    /// Adds changes of further files, and notes about them.
+    pub(crate) fn add_changes(&mut self, changes: Vec<FileChange>, notes: Vec<String>) {
         self.changes.extend(changes);
+        self.notes.extend(notes);
         self.changes.sort_by(|one, other| one.path.cmp(&other.path));
     }
 }

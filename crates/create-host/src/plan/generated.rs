@@ -1,5 +1,7 @@
 //! The plan for the generated file.
 
+use std::collections::BTreeSet;
+
 use zts_cli::Failure;
 use zts_infra_edit::generated::{self, GeneratedHost};
 
@@ -7,22 +9,63 @@ use super::sources::Sources;
 use crate::{
     change::{ChangeSet, FileChange},
     fleet::Settings,
+    grants::{grant_rules, grants_of, split_grants},
 };
 
-/// Plans the entry of a host in the generated file, in a fleet that uses OpenTofu for OpenBao.
+/// Plans the entry of a host in the generated file, and the grants of the other hosts in it, in a
+/// fleet that uses OpenTofu for OpenBao. Returns the changes and notes about the other hosts.
 pub(crate) fn plan_generated(
     access: &GeneratedHost,
     sources: &Sources,
     settings: &Settings,
-) -> Result<Vec<FileChange>, Failure> {
-    let mut changes = ChangeSet::default();
-    if sources.has_opentofu {
-        let mut hosts = sources.generated_hosts(settings)?;
-        hosts.retain(|host| host.name != access.name);
-        hosts.push(access.clone());
-        write_generated(&hosts, sources, settings, &mut changes);
+) -> Result<(Vec<FileChange>, Vec<String>), Failure> {
+    if !sources.has_opentofu {
+        return Ok(Default::default());
     }
-    Ok(changes.into_changes())
+    let mut hosts = sources.generated_hosts(settings)?;
+    hosts.retain(|host| host.name != access.name);
+    let notes = hosts
+        .iter_mut()
+        .filter_map(|host| update_grants(host, settings));
+    let notes = notes.collect();
+    hosts.push(access.clone());
+    let mut changes = ChangeSet::default();
+    write_generated(&hosts, sources, settings, &mut changes);
+    Ok((changes.into_changes(), notes))
+}
+
+/// Gives a host in the generated file the grants of `fleet.toml`; its other rules stay. Returns a
+/// note if they differ.
+fn update_grants(host: &mut GeneratedHost, settings: &Settings) -> Option<String> {
+    let mount = settings.openbao.kv_mount.as_str();
+    let (present, mut rules) = split_grants(mount, &host.name, &host.paths);
+    let planned: BTreeSet<String> = grants_of(&host.name, settings)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    for grant in &planned {
+        rules.extend(grant_rules(mount, grant));
+    }
+    if rules == host.paths {
+        return None;
+    }
+    host.paths = rules;
+    let name = &host.name;
+    let list = |word: &str, grants: Vec<&String>| {
+        let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
+        (!grants.is_empty()).then(|| format!("{word} {}", grants.join(", ")))
+    };
+    let parts = [
+        list("gets", planned.difference(&present).collect()),
+        list("loses", present.difference(&planned).collect()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let (file, folder) = (&settings.paths.generated, &settings.paths.vault_terraform);
+    Some(format!(
+        "in `{file}`, `{name}` {}, as in `fleet.toml`; `create-host --hostname {name}`, or an apply of `{folder}`, \
+         changes it in OpenBao",
+        parts.join(" and ")
+    ))
 }
 
 /// Writes the generated file anew, with these hosts.

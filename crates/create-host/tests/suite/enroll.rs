@@ -8,7 +8,7 @@ use crate::site::{Call, Site};
 
 /// Creates a site with a host that somebody made: a folder with the template's names and other
 /// texts, an entry in the flake, and all of it committed.
-fn site(host: &str) -> Site {
+pub(crate) fn site(host: &str) -> Site {
     let site = Site::new(host);
     fs::remove_dir_all(site.path("terraform")).unwrap();
     for name in ["default.nix", "configuration.nix", "networking.nix"] {
@@ -26,7 +26,7 @@ fn site(host: &str) -> Site {
     site
 }
 
-fn enroll(site: &Site) -> Call<'_> {
+pub(crate) fn enroll(site: &Site) -> Call<'_> {
     let arguments = ["--hostname", &site.host, "--enroll", "--apply", "api"];
     site.bare().args(arguments).args(["--token-out", "-"])
 }

@@ -20,6 +20,7 @@ mod environments;
 mod evaluation;
 mod files;
 mod flakes;
+mod grants;
 mod hints;
 mod host_types;
 mod interrupted;

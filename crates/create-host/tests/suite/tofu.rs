@@ -117,6 +117,18 @@ fn opentofu_and_the_api_write_the_same_policy_and_role() {
     tofu.create(&site).succeed();
     by_api.create().succeed();
     assert_eq!(comparable(&site), comparable(&by_api), "not bound any more");
+
+    let grants = |host: &str| {
+        format!(
+            "{toml}\n[hosts.{host}]\ngrants = [\"shared/wifi\", \"teams/media/*\"]\npolicies = [\"backup\"]\n"
+        )
+    };
+    for site in [&site, &by_api] {
+        site.fleet.write("fleet.toml", &grants(&site.host));
+    }
+    tofu.create(&site).succeed();
+    by_api.create().succeed();
+    assert_eq!(comparable(&site), comparable(&by_api), "with grants");
 }
 
 #[test]

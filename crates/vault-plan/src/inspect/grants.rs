@@ -62,7 +62,7 @@ fn unused_grant(host: &Host, rule: &Rule) -> Finding {
         rule.path
     );
     Finding::new(Kind::Unused, "unused", &rule.path, message)
-        .advice("declare the secret, or remove the rule from the policy")
+        .advice("declare the secret, or remove the rule: from `grants` in `fleet.toml` if it is there, else from the policy")
         .details(Details {
             policy: Some(policy),
             ..Details::default()

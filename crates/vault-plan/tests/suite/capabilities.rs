@@ -96,13 +96,16 @@ fn compare(server: &Server, host: &str, texts: &[&str]) -> Result<(), TestCaseEr
         "{:#?}",
         texts
     );
-    let folders = folders(&paths).into_iter();
-    prop_assert_eq!(
-        paths_with("list"),
-        refused(&client, Method::List, folders),
-        "{:#?}",
-        texts
-    );
+    // rotation does without a folder's list where it may read the metadata of each secret
+    let metadata = paths.iter().map(|path| format!("secret/metadata/{path}"));
+    let without_metadata: Vec<String> = refused(&client, Method::Get, metadata)
+        .iter()
+        .map(|path| path.replacen("secret/metadata/", "", 1))
+        .collect();
+    let mut lists = refused(&client, Method::List, folders(&paths).into_iter());
+    let needed = folders(&without_metadata);
+    lists.retain(|folder| needed.contains(folder));
+    prop_assert_eq!(paths_with("list"), lists, "{:#?}", texts);
     Ok(())
 }
 

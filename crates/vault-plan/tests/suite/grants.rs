@@ -42,9 +42,9 @@ fn unused_grants_are_found() {
     exit status: 0
     ----- stdout -----
     granted: 2 secrets, all there
-      unused: the policy `host-granted` grants `secret/data/+/+/nothing`, which no declared secret uses; declare the secret, or remove the rule from the policy
-      unused: the policy `host-granted` grants `secret/data/elsewhere/*`, which no declared secret uses; declare the secret, or remove the rule from the policy
-      unused: the policy `host-granted` grants `secret/data/shared/unused`, which no declared secret uses; declare the secret, or remove the rule from the policy
+      unused: the policy `host-granted` grants `secret/data/+/+/nothing`, which no declared secret uses; declare the secret, or remove the rule: from `grants` in `fleet.toml` if it is there, else from the policy
+      unused: the policy `host-granted` grants `secret/data/elsewhere/*`, which no declared secret uses; declare the secret, or remove the rule: from `grants` in `fleet.toml` if it is there, else from the policy
+      unused: the policy `host-granted` grants `secret/data/shared/unused`, which no declared secret uses; declare the secret, or remove the rule: from `grants` in `fleet.toml` if it is there, else from the policy
 
     1 host, 2 secrets: 3 unused
     ----- stderr -----

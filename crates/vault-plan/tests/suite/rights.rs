@@ -43,17 +43,17 @@ fn paths_that_no_policy_allows_are_denied() {
             ("denied", secret("shared/denied/ca", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r#"
     exit status: 1
     ----- stdout -----
     strict: 3 secrets
-      denied: ca: the host may not read `secret/data/shared/ca`: its policies `host-strict`, `more-strict` do not allow it; give a policy of its role `read` on this path
-      denied: denied: the host may not read `secret/data/shared/denied/ca`: its policies `host-strict`, `more-strict` do not allow it; give a policy of its role `read` on this path
+      denied: ca: the host may not read `secret/data/shared/ca`: its policies `host-strict`, `more-strict` do not allow it; add `grants = ["shared/ca"]` under `[hosts.strict]` in `fleet.toml`, then run `create-host --hostname strict`
+      denied: denied: the host may not read `secret/data/shared/denied/ca`: its policies `host-strict`, `more-strict` do not allow it; add `grants = ["shared/denied/ca"]` under `[hosts.strict]` in `fleet.toml`, then run `create-host --hostname strict`
 
     1 host, 3 secrets: 2 denied
     ----- stderr -----
     error: 2 findings of the kinds `missing`, `keys` and `denied`
-    ");
+    "#);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn missing_roles_and_policies_have_commands() {
       denied: the role `auth/approle/role/unmade` has no secret id: the host cannot log in; issue one with `create-host --hostname unmade --force`
       denied: the policy `host-unmade` of the role `unmade` does not exist; make it with `create-host --hostname unmade`
       denied: the policy `more-gone` of the role `unmade` does not exist; write it with `bao policy write`, or remove it from the role
-      denied: db: the host may not read `secret/data/hosts/unmade/db`: its policies `host-unmade`, `more-gone` do not allow it; give a policy of its role `read` on this path
+      denied: db: the host may not read `secret/data/hosts/unmade/db`: its policies `host-unmade`, `more-gone` do not allow it; run `create-host --hostname unmade`, and see whether another policy of its role denies it
 
     1 host, 1 secret: 4 denied
     ----- stderr -----
@@ -213,6 +213,18 @@ fn rotation_without_the_right_to_list_is_noted() {
     1 host, 1 secret: 1 note
     ----- stderr -----
     ");
+}
+
+/// create-host grants a single secret without the right to list its folder.
+#[test]
+fn rotation_reads_the_metadata_of_a_single_secret() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    let text = "path \"secret/data/shared/single\" {\n  capabilities = [\"read\"]\n}\n\
+                path \"secret/metadata/shared/single\" {\n  capabilities = [\"read\"]\n}\n";
+    let mut declared = host(&server, "single", &["host-single"], text);
+    declared["secrets"]["ca"]["rotation"] = json!("hourly");
+    assert_eq!(finding_lines(plan(&server, &declared)), [""; 0]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::{
 
 pub(crate) const BOOTSTRAP: &str = "vault-bootstrap.service";
 pub(crate) const FETCH: &str = "vault-secret-db.service";
+/// The unit of a secret that is not the host's own.
+const FETCH_SHARED: &str = "vault-secret-wifi.service";
 const CERTIFICATES: &str = "openbao-certs.service";
 
 /// The host's folders.
@@ -218,17 +220,19 @@ impl Host {
                 "--environment-file".as_ref(),
                 self.place("/etc/environment").as_os_str(),
             ]),
-            FETCH => run("vault-fetch")
-                .args([
-                    "--cache-dir".as_ref(),
-                    self.place("/var/lib/vault/cache/db").as_os_str(),
-                ])
-                .args([
-                    "--runtime-dir".as_ref(),
-                    self.place("/run/vault-fetch").as_os_str(),
-                ])
-                .arg("hosts/web01/db")
-                .arg(self.place("/run/secrets/db")),
+            FETCH | FETCH_SHARED => {
+                let (name, path) = match unit {
+                    FETCH => ("db", "hosts/web01/db"),
+                    _ => ("wifi", "shared/wifi"),
+                };
+                let copy = self.place(&format!("/var/lib/vault/cache/{name}"));
+                let notes = self.place("/run/vault-fetch");
+                run("vault-fetch")
+                    .args(["--cache-dir".as_ref(), copy.as_os_str()])
+                    .args(["--runtime-dir".as_ref(), notes.as_os_str()])
+                    .arg(path)
+                    .arg(self.place(&format!("/run/secrets/{name}")))
+            }
             other => panic!("`{other}` is no unit of this host"),
         }
     }

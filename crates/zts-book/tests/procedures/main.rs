@@ -105,6 +105,22 @@ fn secrets_for_kubernetes() {
     });
 }
 
+/// The settings of the page are put into the fleet's before its commands.
+#[test]
+fn shared_secrets() {
+    zts_testkit::require_bao!();
+    let page = "how-to/shared-secrets.md";
+    let text = zts_book::read(page);
+    let (_, settings) = text.split_once("```toml\n").expect("it has settings");
+    let (settings, _) = settings.split_once("```").expect("they end");
+    let mut host = host::Host::new();
+    host.enrol();
+    let fleet = host.fleet.read("fleet.toml");
+    host.fleet
+        .write("fleet.toml", &format!("{fleet}\n{settings}"));
+    host.follow(page);
+}
+
 #[test]
 fn every_procedure_is_tried() {
     let these = [include_str!("main.rs"), include_str!("snapshots.rs")].concat();

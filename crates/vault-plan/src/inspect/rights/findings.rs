@@ -130,7 +130,7 @@ pub(super) fn policies_not_allowed(host: &Host, role: &TokenRole, policies: &[&s
     ))
 }
 
-pub(super) fn no_read(path: &str, policies: &[&str]) -> Finding {
+pub(super) fn no_read(host: &Host, path: &str, policies: &[&str]) -> Finding {
     let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
     let why = match shown.as_slice() {
         [] => "it has no policy".to_owned(),
@@ -138,8 +138,31 @@ pub(super) fn no_read(path: &str, policies: &[&str]) -> Finding {
         several => format!("its policies {} do not allow it", several.join(", ")),
     };
     let message = format!("the host may not read `{path}`: {why}");
-    Finding::new(Kind::Denied, "read", path, message)
-        .advice("give a policy of its role `read` on this path")
+    Finding::new(Kind::Denied, "read", path, message).advice(grant_advice(host, path))
+}
+
+/// Returns the way to the right to read a path: create-host gives a host its own secrets, and those
+/// of `grants`.
+fn grant_advice(host: &Host, path: &str) -> String {
+    let name = &host.declared.hostname;
+    let command = format!("`create-host --hostname {}`", shell_word(name));
+    let secret = path.strip_prefix(&format!("{}/data/", host.kv_mount()));
+    match secret {
+        Some(secret) if !secret.starts_with(&format!("{}/", host.folder())) => format!(
+            "add `grants = [\"{secret}\"]` under `[hosts.{}]` in `fleet.toml`, then run {command}",
+            toml_key(name)
+        ),
+        _ => format!("run {command}, and see whether another policy of its role denies it"),
+    }
+}
+
+/// Returns a host's name as a key of TOML, where a dot separates keys.
+fn toml_key(name: &str) -> String {
+    if name.contains('.') {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Returns the finding about a read that capabilities allow and OpenBao refuses without wrapping or

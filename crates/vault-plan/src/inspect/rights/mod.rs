@@ -205,7 +205,9 @@ fn check_paths(
     }
     let reads = paths_to_read(host);
     let lists = folders_to_list(host);
-    let paths: Vec<_> = reads.keys().chain(&lists).map(String::as_str).collect();
+    let metadata = lists.values().flatten();
+    let paths = reads.keys().chain(lists.keys()).chain(metadata);
+    let paths: Vec<_> = paths.map(String::as_str).collect();
     let client = openbao.client(host)?;
     let answer = token::capabilities(client, policies, &paths);
     let Some(capabilities) = missing_rights.record("update", answer)? else {
@@ -234,14 +236,16 @@ fn check_paths(
                 Err(error @ Error::Unavailable { .. }) => return Err(error),
                 _ => continue,
             },
-            Ok(false) => findings::no_read(path, &names),
+            Ok(false) => findings::no_read(host, path, &names),
             Err(rule) => findings::depends_on_template(path, "read", rule),
         };
         findings.extend(secrets.iter().map(|name| finding.clone().for_secret(name)));
     }
-    for path in &lists {
+    for (path, metadata) in &lists {
         match may(path, "list") {
             Ok(true) => {}
+            // a grant of single secrets: rotation reads the metadata of each
+            Ok(false) if metadata.iter().all(|path| may(path, "read") == Ok(true)) => {}
             Ok(false) => findings.push(findings::no_list(path)),
             Err(rule) => findings.push(findings::depends_on_template(path, "list", rule)),
         }
@@ -259,15 +263,19 @@ fn paths_to_read(host: &Host) -> BTreeMap<String, Vec<&str>> {
     reads
 }
 
-/// Returns the API paths with which rotation queries the versions of all secrets in a folder.
-fn folders_to_list(host: &Host) -> BTreeSet<String> {
-    let rotated = host
-        .secrets()
-        .filter(|(_, secret)| secret.rotation.is_some());
-    rotated
-        .map(|(_, secret)| match secret.secret_path.rsplit_once('/') {
-            Some((folder, _)) => format!("{}/detailed-metadata/{folder}/", host.kv_mount()),
-            None => format!("{}/detailed-metadata/", host.kv_mount()),
-        })
-        .collect()
+/// Returns the API paths with which rotation queries the versions of all secrets in a folder, each
+/// with those of the single secrets' metadata.
+fn folders_to_list(host: &Host) -> BTreeMap<String, BTreeSet<String>> {
+    let mut folders = BTreeMap::<_, BTreeSet<_>>::new();
+    let secrets = host.secrets();
+    for (_, secret) in secrets.filter(|(_, secret)| secret.rotation.is_some()) {
+        let (mount, path) = (host.kv_mount(), &secret.secret_path);
+        let folder = match path.rsplit_once('/') {
+            Some((folder, _)) => format!("{mount}/detailed-metadata/{folder}/"),
+            None => format!("{mount}/detailed-metadata/"),
+        };
+        let metadata = format!("{mount}/metadata/{path}");
+        folders.entry(folder).or_default().insert(metadata);
+    }
+    folders
 }
