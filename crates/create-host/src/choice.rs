@@ -5,7 +5,13 @@ mod host_type;
 
 use zts_cli::Failure;
 
-use crate::{cli::Arguments, fleet::Fleet, host::HostName, plan::Missing, report::Report};
+use crate::{
+    cli::Arguments,
+    fleet::Fleet,
+    host::HostName,
+    plan::{Missing, list_siblings},
+    report::Report,
+};
 
 /// Returns the fleet with the settings for a host: those of the environment and the type that the
 /// command line names, or that the host has, or the defaults.
@@ -20,8 +26,12 @@ pub(crate) fn choose_settings(
     let fleet = fleet.with_plain_settings(settings);
     let chosen = host_type::choose_type(&fleet, name, arguments, report, &mut missing)?;
     missing.check(name)?;
-    match chosen {
-        Some(chosen) => Ok(chosen),
-        None => fleet.with_settings(fleet.settings.clone()),
+    if let Some(chosen) = chosen {
+        return Ok(chosen);
     }
+    let mut plain = fleet.with_settings(fleet.settings.clone())?;
+    if plain.settings.environment.is_some() {
+        plain.settings.siblings = list_siblings(name, &fleet, &plain);
+    }
+    Ok(plain)
 }

@@ -107,14 +107,18 @@ impl FleetFiles for Files {
 }
 
 /// Adds a host whose value is learnt. The file `origin` of the result has the value's origin.
-/// The value is the host's system.
+/// The value is the host's system and, in further lines, the hosts to learn from.
 fn learn(source: &str, _place: &MapPlace, host: &str, value: &str) -> Result<String, Error> {
     let files = Files::parse(source);
+    let mut lines = value.lines();
+    let system = lines.next().filter(|system| !system.is_empty());
+    let like: Vec<String> = lines.map(str::to_owned).collect();
     let host = NewHost {
         name: host,
         value: None,
         address: Some("10.0.0.5/24"),
-        system: Some(value).filter(|system| !system.is_empty()),
+        like: &like,
+        system,
         module: &format!("hosts/{host}"),
     };
     let added = nix::add_host(&files, "flake.nix", &host).map_err(|error| error.error)?;
@@ -127,8 +131,8 @@ fn learn(source: &str, _place: &MapPlace, host: &str, value: &str) -> Result<Str
     assert_eq!(result.with(removed.edits).render(), files.render());
     let mut origin = format!("{:?}\n", added.origin);
     if !added.by_hand.is_empty() {
-        let line = ["by hand: ", &added.by_hand.join(" "), "\n"];
-        origin.push_str(&line.concat());
+        let hint = ["by hand: ", &added.by_hand.join(" "), "\n"];
+        origin.push_str(&hint.concat());
     }
     result.0.insert("origin".to_owned(), origin);
     Ok(result.render())

@@ -5,8 +5,8 @@ use zts_cli::Failure;
 use crate::{
     cli::Arguments,
     fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings},
-    host::HostName,
-    plan::{Missing, Recognition, Sources, recognize_host},
+    host::{HostAddress, HostName},
+    plan::{Missing, Recognition, Sources, check_address_in_map, list_siblings, recognize_host},
     report::Report,
 };
 
@@ -45,14 +45,21 @@ pub(super) fn choose_type(
     let best = candidates
         .iter()
         .filter(|candidate| candidate.recognition.is_made())
-        .max_by_key(|one| (one.recognition, default == Some(one.name.as_str())));
+        .max_by_key(|one| {
+            let is_without_map = one.fleet.settings.paths.vms.as_str().is_empty();
+            let is_default = default == Some(one.name.as_str());
+            (one.recognition, is_without_map, is_default)
+        });
     let use_type = |wanted: &str| {
         let candidate = candidates.iter().find(|one| one.name == wanted);
         candidate.map_or_else(
-            || with_type(fleet, wanted),
+            || with_type(fleet, wanted, name),
             |candidate| Ok(candidate.fleet.clone()),
         )
     };
+    if best.is_none() {
+        check_address(fleet, name, &candidates, arguments)?;
+    }
     if let Some(wanted) = given {
         check_type(name, wanted, &candidates, best)?;
         return use_type(wanted).map(Some);
@@ -82,18 +89,20 @@ fn find_type<'a>(settings: &'a Settings, wanted: &str) -> Option<&'a HostType> {
         .map(|(_, host_type)| host_type)
 }
 
-fn with_type(fleet: &Fleet, name: &str) -> Result<Fleet, Failure> {
-    let host_type = find_type(&fleet.settings, name)
+fn with_type(fleet: &Fleet, wanted: &str, name: &HostName) -> Result<Fleet, Failure> {
+    let host_type = find_type(&fleet.settings, wanted)
         .cloned()
         .unwrap_or_default();
-    fleet.with_settings(fleet.settings.with_type(&host_type))
+    let mut chosen = fleet.with_settings(fleet.settings.with_type(&host_type))?;
+    chosen.settings.siblings = list_siblings(name, fleet, &chosen);
+    Ok(chosen)
 }
 
 /// Looks for a host with the settings of each type. A type whose files cannot be read made none,
 /// unless that holds for all.
 fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Failure> {
     let candidate = |type_name: &str| {
-        let fleet = with_type(fleet, type_name)?;
+        let fleet = with_type(fleet, type_name, name)?;
         let sources = Sources::read(&fleet, name)?;
         let recognition = recognize_host(name, &sources, &fleet.settings)?;
         Ok(Candidate {
@@ -114,6 +123,25 @@ fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Fai
         Some(failure) if found.is_empty() => Err(failure),
         _ => Ok(found),
     }
+}
+
+/// Refuses the address of a machine in any map, also in one that the host's type does not have.
+fn check_address(
+    fleet: &Fleet,
+    name: &HostName,
+    candidates: &[Candidate],
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    let address = arguments.ip.as_deref().map(HostAddress::parse);
+    let Some(address) = address.transpose()? else {
+        return Ok(());
+    };
+    let plain = fleet.with_settings(fleet.settings.clone()).ok();
+    let fleets = candidates.iter().map(|candidate| &candidate.fleet);
+    for fleet in fleets.chain(&plain) {
+        check_address_in_map(name, address, fleet)?;
+    }
+    Ok(())
 }
 
 /// Refuses another type than that of a host that exists.

@@ -8,7 +8,7 @@ use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 use super::{
     entry::{MachineEntry, ask_for_values, machine_entry},
     flake::{Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
-    identity::{check_folder, is_complete, is_in_flake, is_listed, name_in_use},
+    identity::{check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     own_values::{UsedPlaceholders, own_values},
     sources::{Sources, needs_flake_entry},
@@ -127,13 +127,15 @@ pub(crate) fn plan_creation(
     let mut notes = edit_flake(&host, &mut changes)?;
     check_is_found(name, sources, settings, &changes)?;
     notes.extend(assumed);
+    let changes = changes.into_changes();
+    check_environment(name, &changes, settings)?;
     Ok(CreationPlan {
         address,
         access: host_access(name, address, settings),
         policies_in_file: policies_in_file(request, sources, settings)?,
         is_new,
         is_unproven: is_known && !is_listed && is_like_any_host(sources, is_created),
-        changes: changes.into_changes(),
+        changes,
         vms,
         is_listed: is_listed || host.gets_entry,
         origin: is_created.then_some(FileOrigin::Created),

@@ -73,6 +73,7 @@ pub(super) fn add_entry(
         name,
         value: given.as_deref(),
         address: address.as_deref(),
+        like: &settings.siblings,
         system: settings.system.as_ref().map(Checked::as_str),
         module: &format!("{}/{name}", settings.paths.hosts),
     };

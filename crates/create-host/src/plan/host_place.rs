@@ -21,25 +21,32 @@ pub(crate) type NewFile = (String, String);
 /// Returns the files that a host gets in a fleet without a template: those that its entry in the
 /// flake names or that the flake reads, and those that the other hosts have with the same text.
 /// `folder` is the one for a flake's first host. The error has the latter files only: the flake has
-/// no entry to learn from.
+/// no entry to learn from. `like` are the hosts to learn from; all if it is empty.
 pub(super) fn learn_files(
     files: &dyn FleetFiles,
     flake: &str,
     name: &str,
     folder: &str,
     system: Option<&str>,
+    like: &[String],
 ) -> Result<Vec<NewFile>, Vec<NewFile>> {
     let host = NewHost {
         name,
         value: None,
         address: Some("192.0.2.1/32"), // the paths in an entry have none
+        like,
         system,
         module: &format!("{folder}/{name}"),
     };
     let added = nix::add_host(files, flake, &host);
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
     let hosts = nix::list_hosts(files, flake).unwrap_or_default();
-    let hosts = if reads_all { Vec::new() } else { hosts };
+    let is_like = |host: &String| like.contains(host);
+    let hosts = match hosts {
+        _ if reads_all => Vec::new(),
+        hosts if hosts.iter().any(is_like) => hosts.into_iter().filter(is_like).collect(),
+        hosts => hosts,
+    };
     let mut places = HostPlaces::read(files, &hosts, name);
     let in_entry = |system: &&str| {
         added

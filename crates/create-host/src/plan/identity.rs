@@ -12,8 +12,9 @@ use super::{
     template::host_files,
 };
 use crate::{
+    change::FileChange,
     failure::edit_failure,
-    fleet::{SETTINGS_FILE, Settings},
+    fleet::{Fleet, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName, parse_address},
 };
 
@@ -46,10 +47,7 @@ pub(super) fn is_listed(
     settings: &Settings,
 ) -> Result<bool, Failure> {
     let file = settings.paths.vms.as_str();
-    let list = |text| vms::list_vms(text, &sources.vms_place);
-    let vms = sources.vms.as_deref().map(list).transpose();
-    let vms = vms.map_err(|error| edit_failure(file, &error))?;
-    let vms = vms.unwrap_or_default();
+    let vms = list_machines(sources, settings)?;
     let Some(address) = address else {
         return Ok(vms.iter().any(|vm| vm.name == name.as_str()));
     };
@@ -57,12 +55,7 @@ pub(super) fn is_listed(
         let owner = format!("it is `gateway` under `[network]` in `{SETTINGS_FILE}`");
         return Err(address_in_use(address, &owner));
     }
-    let is = |ip: &String| parse_address(ip) == Some(address.address());
-    let has = |vm: &Vm| vm.ip.iter().chain(&vm.other_addresses).any(is);
-    if let Some(other) = vms.iter().find(|vm| vm.name != name.as_str() && has(vm)) {
-        let owner = format!("`{}` has it in `{file}`", other.name);
-        return Err(address_in_use(address, &owner));
-    }
+    check_machines(name, address, &vms, file)?;
     match vms.iter().find(|vm| vm.name == name.as_str()) {
         None => Ok(false),
         // the machine gets its address by DHCP, or from a computed value
@@ -81,6 +74,80 @@ pub(super) fn is_listed(
             )))
         }
     }
+}
+
+fn list_machines(sources: &Sources, settings: &Settings) -> Result<Vec<Vm>, Failure> {
+    let file = settings.paths.vms.as_str();
+    let list = |text| vms::list_vms(text, &sources.vms_place);
+    let vms = sources.vms.as_deref().map(list).transpose();
+    Ok(vms
+        .map_err(|error| edit_failure(file, &error))?
+        .unwrap_or_default())
+}
+
+/// Refuses an address that another machine of the map has.
+fn check_machines(
+    name: &HostName,
+    address: HostAddress,
+    vms: &[Vm],
+    file: &str,
+) -> Result<(), Failure> {
+    let is = |ip: &String| parse_address(ip) == Some(address.address());
+    let has = |vm: &Vm| vm.ip.iter().chain(&vm.other_addresses).any(is);
+    match vms.iter().find(|vm| vm.name != name.as_str() && has(vm)) {
+        None => Ok(()),
+        Some(other) => {
+            let owner = format!("`{}` has it in `{file}`", other.name);
+            Err(address_in_use(address, &owner))
+        }
+    }
+}
+
+/// Refuses an address that a machine has in the map of another host type.
+pub(crate) fn check_address_in_map(
+    name: &HostName,
+    address: HostAddress,
+    fleet: &Fleet,
+) -> Result<(), Failure> {
+    let sources = Sources::read(fleet, name)?;
+    let vms = list_machines(&sources, &fleet.settings)?;
+    check_machines(name, address, &vms, fleet.settings.paths.vms.as_str())
+}
+
+/// Refuses files in the folder of another environment's hosts, whose entries the new one was learnt
+/// from.
+pub(super) fn check_environment(
+    name: &HostName,
+    changes: &[FileChange],
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let Some(own) = settings.environment.as_deref() else {
+        return Ok(());
+    };
+    let is_below = |path: &str, folder: &str| path.starts_with(&format!("{folder}/"));
+    let new = changes.iter().filter(|change| change.before.is_none());
+    let is_own = |path: &str| is_below(path, settings.paths.hosts.as_str());
+    for path in new
+        .map(|change| change.path.as_str())
+        .filter(|path| !is_own(path))
+    {
+        let mut environments = settings.environments.iter();
+        let other = environments.find(|(_, other)| {
+            let folder = other.hosts.as_ref();
+            folder.is_some_and(|folder| is_below(path, folder.as_str()))
+        });
+        if let Some((other, _)) = other {
+            return Err(Failure::failed(format_args!(
+                "`{name}` is for the environment `{own}`, but `{path}` would be a file of the environment `{other}`: its \
+                 entry was learnt from hosts of that one"
+            ))
+            .hint(format!(
+                "set the entry with `flake_entry` under `[text]` in `{SETTINGS_FILE}`, such as \
+                 `flake_entry = 'mkHost \"{{environment}}\" \"{{hostname}}\"'`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether an entry's `ip` is `address`, also in another notation or without the prefix

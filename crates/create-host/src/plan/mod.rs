@@ -17,6 +17,7 @@ mod own_values;
 mod recognition;
 mod remove;
 mod rendered;
+mod siblings;
 mod sources;
 mod template;
 
@@ -25,8 +26,9 @@ pub(crate) use enroll::plan_enrollment;
 pub(crate) use flake::reads_machine_map;
 pub(crate) use generated::plan_generated;
 pub(crate) use grants::find_doubtful_grants;
-pub(crate) use identity::name_in_use;
+pub(crate) use identity::{check_address_in_map, name_in_use};
 pub(crate) use missing::Missing;
 pub(crate) use recognition::{Recognition, Trace, find_traces, recognize_host};
 pub(crate) use remove::{Removal, plan_removal};
+pub(crate) use siblings::list_siblings;
 pub(crate) use sources::Sources;

@@ -7,6 +7,7 @@ use zts_cli::Failure;
 use super::{
     identity::{is_complete, is_in_flake, is_listed},
     rendered::RenderedFiles,
+    siblings::list_siblings,
     sources::Sources,
 };
 use crate::{
@@ -55,7 +56,9 @@ pub(crate) fn find_traces(fleet: &Fleet, name: &HostName) -> Result<BTreeSet<Tra
     let types = types.map(|host_type| fleet.settings.with_type(host_type));
     let mut traces = BTreeSet::new();
     for settings in types.chain([fleet.settings.clone()]) {
-        let fleet = fleet.with_settings(settings)?;
+        let plain = fleet;
+        let mut fleet = plain.with_settings(settings)?;
+        fleet.settings.siblings = list_siblings(name, plain, &fleet);
         let (sources, settings) = (Sources::read(&fleet, name)?, &fleet.settings);
         let found = recognize_host(name, &sources, settings)?;
         let generated = sources.generated_hosts(settings)?;

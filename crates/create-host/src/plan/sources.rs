@@ -103,12 +103,14 @@ impl Sources {
             Some(_) if template.is_empty() => {
                 let (flake, hosts) = (paths.flake.as_str(), paths.hosts.as_str());
                 let system = fleet.settings.system.as_ref().map(Checked::as_str);
-                learn_files(tree, flake, name.as_str(), hosts, system)
+                let like = &fleet.settings.siblings;
+                learn_files(tree, flake, name.as_str(), hosts, system, like)
             }
             _ => Err(Vec::new()),
         };
         let needs_no_files = learnt.as_ref().is_ok_and(Vec::is_empty);
         let learnt = learnt.unwrap_or_else(|shared| shared);
+        let learnt = move_to_environment(learnt, &fleet.settings);
         let generated = tree.read_text(paths.generated.as_str())?;
         let folder = tree.resolve(paths.vault_terraform.as_str())?;
         Ok(Self {
@@ -222,6 +224,26 @@ impl Sources {
         generated::parse_hosts(text)
             .map_err(|error| edit_failure(settings.paths.generated.as_str(), &error))
     }
+}
+
+/// Moves the files of a host whose entry is given to the folder of its environment, if those that
+/// they are learnt from are in the folder of another one.
+fn move_to_environment(mut learnt: Vec<NewFile>, settings: &Settings) -> Vec<NewFile> {
+    let is_given = settings.text.flake_entry.is_some() && settings.environment.is_some();
+    let own = settings.paths.hosts.as_str();
+    let is_below = |path: &str, folder: &str| path.starts_with(&format!("{folder}/"));
+    for (path, _) in learnt
+        .iter_mut()
+        .filter(|(path, _)| is_given && !is_below(path, own))
+    {
+        let other = settings
+            .host_folders()
+            .find(|folder| is_below(path, folder));
+        if let Some(other) = other {
+            *path = format!("{own}{}", &path[other.len()..]);
+        }
+    }
+    learnt
 }
 
 /// Reads the files in a host's folder, and those that are learnt, with the folders of the host's

@@ -151,6 +151,23 @@ fn another_type_than_the_hosts_is_refused() {
 }
 
 #[test]
+fn the_address_of_a_machine_is_in_use_for_a_physical_host_too() {
+    let site = Site::without_server("web01");
+    add_types(&site);
+    let before = site.fleet.snapshot();
+    let arguments = ["--hostname", "web01", "--ip", "10.0.0.3/24", "--skip-vault"];
+    insta::assert_snapshot!(site.bare().args(arguments).args(PHYSICAL).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the address `10.0.0.3` is in use: `db01` has it in `terraform/vms.tf`
+
+    hint: give another one with `--ip`
+    ");
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
 fn the_folder_of_no_template_is_a_host() {
     let site = Site::without_server("template-physical");
     add_types(&site);

@@ -17,7 +17,7 @@ use super::new_value::NewValue;
 use super::output::search_output;
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
-use super::siblings::{find_siblings, unify_tails};
+use super::siblings::{find_siblings, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
 use super::unsupported::cannot_add;
 use crate::error::{Error, FileError, ManualEdit, Position};
@@ -32,6 +32,8 @@ pub struct NewHost<'a> {
     pub value: Option<&'a str>,
     /// The address with its prefix length, for the places where the other hosts have theirs.
     pub address: Option<&'a str>,
+    /// The hosts to learn from, if any of them is there; all if it is empty.
+    pub like: &'a [String],
     /// The system of Nix, in place of the one that the other hosts have.
     pub system: Option<&'a str>,
     /// The file or folder with the configuration of a flake's first host, from the fleet's root.
@@ -252,7 +254,8 @@ impl Target<'_> {
         if set.is_some_and(|set| has_only_names(found, set)) {
             return name_in_list(place, host);
         }
-        let siblings = unify_tails(find_siblings(self.sources, found, set));
+        let siblings = keep_like(find_siblings(self.sources, found, set), host.like);
+        let siblings = unify_tails(siblings);
         let siblings = with_system(siblings, host.system);
         if let Some(text) = self.first_value(found, set, &siblings, place) {
             let own = host

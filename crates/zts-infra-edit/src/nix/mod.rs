@@ -167,6 +167,7 @@ pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String
         name: host,
         value: Some(value),
         address: None,
+        like: &[],
         system: None,
         module: "",
     };

@@ -32,6 +32,15 @@ pub(super) fn find_siblings(
     siblings(&|other| other.is_argument == set.is_argument && other.kind != SetKind::List)
 }
 
+/// Keeps the hosts that are to be learnt from, if any of them is there.
+pub(super) fn keep_like(siblings: Vec<Sibling>, like: &[String]) -> Vec<Sibling> {
+    let is_like = |one: &Sibling| like.contains(&one.name);
+    if !siblings.iter().any(is_like) {
+        return siblings;
+    }
+    siblings.into_iter().filter(is_like).collect()
+}
+
 /// Returns the hosts in a set with their values.
 fn read_siblings(
     sources: &Sources<'_>,
