@@ -150,8 +150,11 @@ fn check_name_is_free(host: &NewHost<'_>) -> Result<(), Failure> {
     if is_in_flake(host.name, sources, settings) {
         // another entry has a position
         edit_flake(host, &mut ChangeSet::default())?;
-        let place = format!("`{}` has a host of this name", settings.paths.flake);
-        return Err(in_use(host, &place));
+        // an equal entry without the files that it needs was added by hand, as a hint says
+        if !sources.host_files.is_empty() || sources.needs_no_files {
+            let place = format!("`{}` has a host of this name", settings.paths.flake);
+            return Err(in_use(host, &place));
+        }
     }
     let ours = host_files(host.name, sources, settings);
     let is_other = |path: &&String| ours.iter().all(|(_, target)| target != *path);

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use zts_cli::Failure;
 use zts_infra_edit::{
-    nix,
+    Error, nix,
     vms::{self, Vm},
 };
 
@@ -76,12 +76,26 @@ pub(super) fn is_listed(
     }
 }
 
+/// Returns the failure of a map that cannot be read. A computed one can be left to its owner.
+fn explain_map_failure(file: &str, error: &Error) -> Failure {
+    let failure = edit_failure(file, error);
+    match error {
+        Error::Unsupported { problem, .. } if problem.contains("is computed") => {
+            failure.hint(format!(
+                "add the machine by hand to what the map is made from, and set `vms = \"\"` under `[paths]` in \
+                 `{SETTINGS_FILE}`; then `--token-out` or `--deliver` names the place of its wrapping token"
+            ))
+        }
+        _ => failure,
+    }
+}
+
 fn list_machines(sources: &Sources, settings: &Settings) -> Result<Vec<Vm>, Failure> {
     let file = settings.paths.vms.as_str();
     let list = |text| vms::list_vms(text, &sources.vms_place);
     let vms = sources.vms.as_deref().map(list).transpose();
     Ok(vms
-        .map_err(|error| edit_failure(file, &error))?
+        .map_err(|error| explain_map_failure(file, &error))?
         .unwrap_or_default())
 }
 

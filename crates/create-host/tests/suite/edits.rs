@@ -108,14 +108,14 @@ fn invalid_files_are_refused_with_their_line() {
         "terraform/vms.tf",
         "locals {\n  vms = merge(var.a, var.b)\n}\n",
     );
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(refused(&site), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `terraform/vms.tf`, line 2, column 3: `locals.vms` is computed, not written as an object
 
-    hint: edit it by hand
-    ");
+    hint: add the machine by hand to what the map is made from, and set `vms = ""` under `[paths]` in `fleet.toml`; then `--token-out` or `--deliver` names the place of its wrapping token
+    "#);
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod openbao;
 mod operator_token;
 mod policies;
 mod preflight;
+mod prose_hints;
 mod remove;
 mod settings;
 mod tofu;
