@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{address_nodes, find_in_text, list_addresses};
+use super::assumption::{Assumption, most_common, next_in_count, number};
 use super::locate::VmsObject;
 use super::place::{MapPlace, Notation};
 use super::render::{self, Attribute, Value};
@@ -59,17 +60,6 @@ pub struct MissingValue {
     pub name: String,
     /// A value that it could have.
     pub example: String,
-}
-
-/// A value that differs among the machines, and is assumed for the new one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assumption {
-    /// The attribute's name, with those of the objects around it.
-    pub name: String,
-    /// The assumed value.
-    pub value: String,
-    /// True for the number after the largest one; false for the value that most machines have.
-    pub is_next_number: bool,
 }
 
 /// Learns the entry of a new machine: the attributes that all others have. Equal ones are copied;
@@ -129,13 +119,6 @@ pub fn next_number(source: &str, place: &MapPlace, name: &str) -> Result<Option<
         number(node)
     });
     Ok(numbers.max().map(|largest| largest + 1))
-}
-
-fn number(node: &Node) -> Option<u64> {
-    match &node.kind {
-        Kind::Literal(text) | Kind::Text(text) => text.parse().ok(),
-        _ => None,
-    }
 }
 
 /// Returns the value with a machine's own address: the first address that not all machines have.
@@ -263,21 +246,12 @@ impl<'a> Learner<'a> {
     /// value of most machines.
     fn assume(&mut self, same: &[&'a Item]) -> Option<String> {
         let model = *same.last()?;
-        let number = self.next_in_count(same);
+        let is_unique = self.is_unique(model);
+        let number = next_in_count(same, is_unique);
         let text = match number {
             Some(number) => self.literal(&number.to_string(), Some(model)),
-            None if self.is_unique(model) => return None,
-            None => {
-                let count = |item: &&&Item| {
-                    let equal = same.iter().filter(|other| other.value == item.value);
-                    equal.count()
-                };
-                let most = same.iter().max_by_key(count)?;
-                if count(&most) * 2 <= same.len() {
-                    return None;
-                }
-                self.slice(most)
-            }
+            None if is_unique => return None,
+            None => self.slice(most_common(same)?),
         };
         self.assumed.push(Assumption {
             name: self.path.join("."),
@@ -285,18 +259,6 @@ impl<'a> Learner<'a> {
             is_next_number: number.is_some(),
         });
         Some(text)
-    }
-
-    /// Returns the number after the largest, if the values count the machines: numbers that differ,
-    /// in an attribute for that, or at least three without a gap.
-    fn next_in_count(&self, same: &[&Item]) -> Option<u64> {
-        let numbers: Option<Vec<u64>> = same.iter().map(|item| number(&item.value)).collect();
-        let mut numbers = numbers?;
-        numbers.sort_unstable();
-        let are_distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-        let has_no_gap = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-        let is_count = same.len() > 1 && self.is_unique(same[0]) || same.len() > 2 && has_no_gap;
-        (are_distinct && is_count).then(|| numbers.last().map(|last| last + 1))?
     }
 
     /// Returns whether the texts differ only by the machines' names, which they have.

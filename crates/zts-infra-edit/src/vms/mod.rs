@@ -20,6 +20,7 @@
 
 mod add;
 mod address;
+mod assumption;
 mod candidates;
 mod decoded;
 mod learn;
@@ -37,9 +38,10 @@ use crate::hcl;
 use locate::VmsObject;
 use vm::read_vm;
 
+pub use assumption::Assumption;
 pub use candidates::{MachineMap, choose_maps, list_maps};
 pub use decoded::list_decoded_files;
-pub use learn::{Assumption, Learnt, MissingValue, NewMachine, learn_entry, next_number};
+pub use learn::{Learnt, MissingValue, NewMachine, learn_entry, next_number};
 pub use place::{MapPlace, Notation};
 pub use token::WRAPPING_TOKEN;
 pub use vm::Vm;

@@ -13,6 +13,7 @@ mod data;
 mod flakes;
 mod foreign;
 mod layout;
+mod lists;
 mod machines;
 
 use proptest::test_runner::{Config, FileFailurePersistence};

@@ -1,0 +1,45 @@
+//! Values that differ among the machines, and are assumed for a new one.
+
+use crate::tree::{Item, Kind, Node};
+
+/// A value that differs among the machines, and is assumed for the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// The attribute's name, with those of the objects around it.
+    pub name: String,
+    /// The assumed value.
+    pub value: String,
+    /// True for the number after the largest one; false for the value that most machines have.
+    pub is_next_number: bool,
+}
+
+/// Returns the number after the largest, if the values count the machines: numbers that differ, in
+/// an attribute that no two machines share, or at least three without a gap.
+pub(super) fn next_in_count(same: &[&Item], is_unique: bool) -> Option<u64> {
+    let numbers: Option<Vec<u64>> = same.iter().map(|item| number(&item.value)).collect();
+    let mut numbers = numbers?;
+    numbers.sort_unstable();
+    let are_distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    let has_no_gap = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    let is_count = (same.len() > 1 && is_unique) || (same.len() > 2 && has_no_gap);
+    let next = numbers.last()?.checked_add(1)?;
+    (are_distinct && is_count).then_some(next)
+}
+
+/// Returns the value of more than half of the machines.
+pub(super) fn most_common<'a>(same: &[&'a Item]) -> Option<&'a Item> {
+    let count = |item: &Item| {
+        let equal = same.iter().filter(|other| other.value == item.value);
+        equal.count()
+    };
+    let most = same.iter().copied().max_by_key(|item| count(item))?;
+    (count(most) * 2 > same.len()).then_some(most)
+}
+
+/// Returns the number of a value.
+pub(super) fn number(node: &Node) -> Option<u64> {
+    match &node.kind {
+        Kind::Literal(text) | Kind::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}
