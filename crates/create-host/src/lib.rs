@@ -77,6 +77,8 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
         fleet.lock(LockKind::Exclusive)?
     };
     let fleet = choose_settings(&fleet, &name, arguments, report)?;
+    let settings = &fleet.settings;
+    report.set_choice(settings.environment.clone(), settings.host_type.clone());
     if let Some(note) = &fleet.inferred {
         report.note(note);
     }

@@ -27,6 +27,12 @@ pub(crate) struct Report {
     /// `create` or `remove`.
     action: &'static str,
     dry_run: bool,
+    /// The environment of the host, if the fleet has environments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    /// The type of the host, if the fleet has types.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    host_type: Option<String>,
     /// True if anything was changed or, in a dry run, would be.
     changed: bool,
     files: Vec<FileReport>,
@@ -167,6 +173,8 @@ impl Report {
             host: arguments.hostname.clone(),
             action: if arguments.remove { "remove" } else { "create" },
             dry_run: arguments.dry_run,
+            environment: None,
+            host_type: None,
             changed: false,
             files: Vec::new(),
             openbao: None,
@@ -177,6 +185,12 @@ impl Report {
             as_json: arguments.json,
             done: Vec::new(),
         }
+    }
+
+    /// Sets the environment and the type of the host.
+    pub(crate) fn set_choice(&mut self, environment: Option<String>, host_type: Option<String>) {
+        self.environment = environment;
+        self.host_type = host_type;
     }
 
     /// Adds the changes of files.

@@ -94,6 +94,7 @@ fn with_type(fleet: &Fleet, wanted: &str, name: &HostName) -> Result<Fleet, Fail
         .cloned()
         .unwrap_or_default();
     let mut chosen = fleet.with_settings(fleet.settings.with_type(&host_type))?;
+    chosen.settings.host_type = Some(wanted.to_owned());
     chosen.settings.siblings = list_siblings(name, fleet, &chosen);
     Ok(chosen)
 }

@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     /// The name of the environment.
     #[serde(skip)]
     pub(crate) environment: Option<String>,
+    /// The name of the host type.
+    #[serde(skip)]
+    pub(crate) host_type: Option<String>,
     /// The hosts of the same environment and type, to learn from; empty if there are none.
     #[serde(skip)]
     pub(crate) siblings: Vec<String>,

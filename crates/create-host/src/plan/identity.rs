@@ -47,7 +47,7 @@ pub(super) fn is_listed(
     settings: &Settings,
 ) -> Result<bool, Failure> {
     let file = settings.paths.vms.as_str();
-    let vms = list_machines(sources, settings)?;
+    let vms = list_machines(sources.vms.as_deref(), settings)?;
     let Some(address) = address else {
         return Ok(vms.iter().any(|vm| vm.name == name.as_str()));
     };
@@ -90,13 +90,28 @@ fn explain_map_failure(file: &str, error: &Error) -> Failure {
     }
 }
 
-fn list_machines(sources: &Sources, settings: &Settings) -> Result<Vec<Vm>, Failure> {
+fn list_machines(text: Option<&str>, settings: &Settings) -> Result<Vec<Vm>, Failure> {
     let file = settings.paths.vms.as_str();
-    let list = |text| vms::list_vms(text, &sources.vms_place);
-    let vms = sources.vms.as_deref().map(list).transpose();
+    let list = |text| vms::list_vms(text, &settings.vms_place);
+    let vms = text.map(list).transpose();
     Ok(vms
         .map_err(|error| explain_map_failure(file, &error))?
         .unwrap_or_default())
+}
+
+/// Returns the hosts in the machine map.
+pub(super) fn read_machines(fleet: &Fleet) -> Result<Vec<Vm>, Failure> {
+    let text = match fleet.settings.paths.vms.as_str() {
+        "" => None,
+        file => fleet.tree.read_text(file)?,
+    };
+    list_machines(text.as_deref(), &fleet.settings)
+}
+
+/// Returns whether the machine map has the host.
+pub(super) fn has_machine(name: &HostName, fleet: &Fleet) -> Result<bool, Failure> {
+    let vms = read_machines(fleet)?;
+    Ok(vms.iter().any(|vm| vm.name == name.as_str()))
 }
 
 /// Refuses an address that another machine of the map has.
@@ -123,8 +138,7 @@ pub(crate) fn check_address_in_map(
     address: HostAddress,
     fleet: &Fleet,
 ) -> Result<(), Failure> {
-    let sources = Sources::read(fleet, name)?;
-    let vms = list_machines(&sources, &fleet.settings)?;
+    let vms = read_machines(fleet)?;
     check_machines(name, address, &vms, fleet.settings.paths.vms.as_str())
 }
 

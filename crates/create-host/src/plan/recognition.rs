@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use zts_cli::Failure;
 
 use super::{
-    identity::{is_complete, is_in_flake, is_listed},
+    identity::{has_machine, is_complete, is_in_flake, is_listed},
     rendered::RenderedFiles,
     siblings::list_siblings,
     sources::Sources,
@@ -52,31 +52,38 @@ pub(crate) struct Trace {
 /// Returns the files that have a host: the machine maps of all types, the generated file, the
 /// host's own ones, the flake.
 pub(crate) fn find_traces(fleet: &Fleet, name: &HostName) -> Result<BTreeSet<Trace>, Failure> {
+    let mut plain = fleet.with_settings(fleet.settings.clone())?;
+    plain.settings.siblings = list_siblings(name, fleet, &plain);
+    let (sources, settings) = (Sources::read(&plain, name)?, &plain.settings);
+    let found = recognize_host(name, &sources, settings)?;
+    let generated = sources.generated_hosts(settings)?;
+    let is_generated = generated.iter().any(|host| host.name == name.as_str());
+    let trace = |path: &str, place: String| Trace {
+        path: path.to_owned(),
+        place,
+    };
+    let paths = &settings.paths;
+    let mut traces: BTreeSet<Trace> = sources
+        .host_files
+        .keys()
+        .map(|path| trace(path, String::new()))
+        .collect();
+    if is_generated {
+        traces.insert(trace(paths.generated.as_str(), String::new()));
+    }
+    if found.is_in_flake {
+        traces.insert(trace(paths.flake.as_str(), String::new()));
+    }
     let types = fleet.settings.host_types.values();
+    let types = types.filter(|host_type| host_type.vms.is_some() || host_type.vms_map.is_some());
     let types = types.map(|host_type| fleet.settings.with_type(host_type));
-    let mut traces = BTreeSet::new();
-    for settings in types.chain([fleet.settings.clone()]) {
-        let plain = fleet;
-        let mut fleet = plain.with_settings(settings)?;
-        fleet.settings.siblings = list_siblings(name, plain, &fleet);
-        let (sources, settings) = (Sources::read(&fleet, name)?, &fleet.settings);
-        let found = recognize_host(name, &sources, settings)?;
-        let generated = sources.generated_hosts(settings)?;
-        let is_generated = generated.iter().any(|host| host.name == name.as_str());
-        let map = settings.vms_place.to_string();
-        let paths = &settings.paths;
-        let places = [
-            (found.is_listed, paths.vms.as_str(), map.as_str()),
-            (is_generated, paths.generated.as_str(), ""),
-            (found.is_in_flake, paths.flake.as_str(), ""),
-        ];
-        let places = places.into_iter().filter(|(has_host, ..)| *has_host);
-        let files = sources.host_files.keys().map(|path| (path.as_str(), ""));
-        let all = places.map(|(_, path, place)| (path, place)).chain(files);
-        traces.extend(all.map(|(path, place)| Trace {
-            path: path.to_owned(),
-            place: place.to_owned(),
-        }));
+    let maps = types.map(|settings| fleet.with_settings(settings));
+    for fleet in maps.chain([Ok(plain.clone())]) {
+        let fleet = fleet?;
+        if has_machine(name, &fleet)? {
+            let (path, place) = (&fleet.settings.paths.vms, &fleet.settings.vms_place);
+            traces.insert(trace(path.as_str(), place.to_string()));
+        }
     }
     Ok(traces)
 }

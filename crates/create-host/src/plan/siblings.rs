@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use zts_infra_edit::{
-    nix::{self, FleetFiles},
-    vms,
-};
+use zts_infra_edit::nix::{self, FleetFiles};
 
+use super::identity::read_machines;
 use crate::{
     fleet::{Fleet, Settings},
     host::HostName,
@@ -55,14 +53,8 @@ fn own_folder(settings: &Settings) -> Option<&str> {
     (!is_shared).then_some(own)
 }
 
-/// Returns the hosts in the machine map.
+/// Returns the hosts in the machine map; none if it cannot be read.
 fn list_machines(fleet: &Fleet) -> BTreeSet<String> {
-    let settings = &fleet.settings;
-    let text = match settings.paths.vms.as_str() {
-        "" => None,
-        file => fleet.tree.read(file),
-    };
-    let listed = text.and_then(|text| vms::list_vms(&text, &settings.vms_place).ok());
-    let names = listed.unwrap_or_default().into_iter().map(|vm| vm.name);
-    names.collect()
+    let vms = read_machines(fleet).unwrap_or_default().into_iter();
+    vms.map(|vm| vm.name).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use zts_testkit::{Proxy, Run, shared_server};
 
 use crate::site::{Call, IP, Site, create_namespace};
@@ -62,7 +62,7 @@ fn accessors(site: &Site, namespace: &str) -> Vec<String> {
 fn metadata(site: &Site, namespace: &str, accessor: &str) -> Value {
     let host = &site.host;
     let path = format!("{namespace}/auth/approle/role/{host}/secret-id-accessor/lookup");
-    let body = serde_json::json!({ "secret_id_accessor": accessor });
+    let body = json!({ "secret_id_accessor": accessor });
     let found = site.server().write(&path, &body).expect("a secret id");
     found["metadata"].clone()
 }
@@ -119,6 +119,9 @@ fn the_environment_of_a_host_is_inferred_and_named() {
     `env-inferred` is a host of the environment `prod`: `prod/flake.nix` has it
     nothing to change: `env-inferred` is up to date
     ");
+    let output = site.create().args(["--json"]).succeed();
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(report["environment"], "prod");
     let host = ["--hostname", "env-inferred", "--apply", "api"];
     for flag in ["--force", "--remove", "--enroll"] {
         let before = site.fleet.snapshot();
@@ -211,6 +214,38 @@ fn a_role_is_not_shared_by_accident() {
     in_environment(site.remove(), "staging").succeed();
     assert_eq!(site.role(), None);
     in_environment(site.create(), "prod").succeed();
+}
+
+#[test]
+fn a_mount_of_its_own_makes_two_roles_of_one_name() {
+    zts_testkit::require_bao!();
+    let site = site("env-mount", "", "approle_mount = \"approle-env-mount\"");
+    let approle = json!({ "type": "approle" });
+    site.server().write("sys/auth/approle-env-mount", &approle);
+    in_environment(site.create(), "staging").succeed();
+    let ids = site.accessors();
+    in_environment(site.create(), "prod").succeed();
+    assert_eq!(site.accessors(), ids);
+    let roles = site.server().list("auth/approle-env-mount/role");
+    assert_eq!(roles, ["env-mount"]);
+}
+
+#[test]
+fn a_renamed_environment_gets_its_host_back_by_the_hint() {
+    zts_testkit::require_bao!();
+    let site = site("env-renamed", "", "");
+    in_environment(site.create(), "staging").succeed();
+    let settings = site.fleet.read("fleet.toml");
+    let renamed = settings.replace("[environments.staging]", "[environments.test]");
+    site.fleet.write("fleet.toml", &renamed);
+    let output = site.create().run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let command = "`bao delete auth/approle/role/env-renamed`, and run the same command again";
+    assert!(output.stderr.contains(command), "{output}");
+    site.server().delete("auth/approle/role/env-renamed");
+    let again = site.create().succeed();
+    assert!(again.stderr.contains("issued a wrapping token"), "{again}");
+    assert_eq!(site.accessors().len(), 1);
 }
 
 #[test]

@@ -44,6 +44,10 @@ fn a_physical_host_lives_without_the_flag_and_without_a_machine() {
     let created = site.fleet.snapshot();
     let again = site.create().args(PHYSICAL).succeed();
     assert!(again.stderr.contains("nothing to change"), "{again}");
+    let output = site.create().args(["--json", "--dry-run"]).succeed();
+    let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(report["type"], "physical");
+    assert_eq!(report.get("environment"), None);
 
     let host = ["--hostname", "type-physical", "--apply", "api"];
     let output = site
@@ -131,6 +135,9 @@ fn a_fleet_without_types_has_none_to_choose() {
 
     hint: describe it there, in a section `[host_types.vps]`
     ");
+    let settings = site.fleet.read("fleet.toml") + "\n[host_types.vps]\n"; // as the hint says
+    site.fleet.write("fleet.toml", &settings);
+    site.create_files().args(["--type", "vps"]).succeed();
 }
 
 #[test]
