@@ -174,10 +174,12 @@ fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Resul
             Err(report.stop(failure).hint(WAY))
         }
         Outcome::NotFetched(reason) => {
-            report.set_evaluation(EvaluationState::Unavailable);
-            report.warn(format!(
-                "`{name}` was not evaluated, because Nix could not fetch what the flake needs: {reason}"
-            ));
+            let cause = "Nix could not fetch what the flake needs";
+            warn_of_missing_evaluation(name, cause, &reason, report);
+            Ok(())
+        }
+        Outcome::NotWorking(reason) => {
+            warn_of_missing_evaluation(name, "Nix does not work here", &reason, report);
             Ok(())
         }
         Outcome::Failed(lines) => {
@@ -186,10 +188,20 @@ fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Resul
                 "`nixosConfigurations.{name}` does not evaluate"
             ));
             let failure = report.stop(failure);
-            let shown = format!("{}\n\n    {}", failure.message(), lines.join("\n    "));
+            let lines: Vec<String> = lines.iter().map(|line| format!("    {line}")).collect();
+            let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+            let shown = format!("{}\n\n{}", failure.message(), lines.join("\n"));
             Err(Failure::failed(shown).hint(WAY))
         }
     }
+}
+
+/// Warns of an evaluation that was not possible, which says nothing of the host.
+fn warn_of_missing_evaluation(name: &HostName, cause: &str, reason: &str, report: &mut Report) {
+    report.set_evaluation(EvaluationState::Unavailable);
+    report.warn(format!(
+        "`{name}` was not evaluated, because {cause}: {reason}"
+    ));
 }
 
 /// Warns of a host name in the configuration that is not the host's.

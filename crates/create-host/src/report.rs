@@ -96,7 +96,7 @@ pub(crate) enum TokenState {
 pub(crate) enum EvaluationState {
     Succeeded,
     Failed,
-    /// An input of the flake could not be fetched.
+    /// An input of the flake could not be fetched, or Nix does not work.
     Unavailable,
 }
 

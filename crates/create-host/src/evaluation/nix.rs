@@ -30,15 +30,21 @@ const MAX_KEPT_LINES: usize = 2_000;
 const MAX_SHOWN_LINES: usize = 12;
 const MAX_LINE: usize = 300;
 
-/// Words in the errors of Nix about inputs that it could not fetch, or a store that it cannot use.
-const NOT_FETCHED: [&str; 7] = [
+/// Words in the errors of Nix about inputs that it could not fetch.
+const NOT_FETCHED: [&str; 5] = [
     "unable to download",
     "while fetching the input",
     "ailed to fetch git repository",
     "Could not read from remote repository",
     "Could not resolve host",
+];
+
+/// Words in the errors of a Nix that does not work at all: its daemon is down, or it is too old.
+const NOT_WORKING: [&str; 4] = [
     "cannot connect to socket",
     "cannot open connection to remote store",
+    "unrecognised flag",
+    "is not owned by current user",
 ];
 
 /// The value of [`FUNCTION`].
@@ -59,6 +65,8 @@ pub(super) enum Outcome {
     Evaluated(Evaluated),
     /// An input could not be fetched.
     NotFetched(String),
+    /// Nix does not work.
+    NotWorking(String),
     Failed(Vec<String>),
 }
 
@@ -144,16 +152,20 @@ fn classify_output(output: &Output) -> Outcome {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = last_error(&text);
+    let reason = lines.first().map_or("", String::as_str);
+    let reason = reason.trim_start_matches("error: ").to_owned();
+    if NOT_WORKING.iter().any(|words| reason.contains(words)) {
+        return Outcome::NotWorking(reason);
+    }
     let start = text.lines().position(|line| line.starts_with("error"));
     let mut trace = text.lines().skip(start.unwrap_or_default());
-    // a lock file that does not fit its input is a mistake of the fleet
     let is_unavailable = |line: &str| {
         !line.trim_start().starts_with("warning:")
             && NOT_FETCHED.iter().any(|words| line.contains(words))
     };
+    // a lock file that does not fit its input is a mistake of the fleet
     if trace.any(is_unavailable) && !text.contains("hash mismatch") {
-        let reason = lines.first().map_or("", String::as_str);
-        return Outcome::NotFetched(reason.trim_start_matches("error: ").to_owned());
+        return Outcome::NotFetched(reason);
     }
     if lines.is_empty() {
         return Outcome::Failed(vec![format!("`nix eval` ended with {}", output.status)]);

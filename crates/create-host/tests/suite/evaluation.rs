@@ -230,6 +230,20 @@ fn an_input_that_cannot_be_fetched_is_a_warning() {
 }
 
 #[test]
+fn a_nix_that_does_not_work_is_a_warning() {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    let socket = "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused\n";
+    nix.answer("", socket, 1);
+    let output = nix.on_path(site.create_files()).args(["--json"]).succeed();
+    let warning = "`web01` was not evaluated, because Nix does not work here: cannot connect to socket at \
+                   '/nix/var/nix/daemon-socket/socket': Connection refused";
+    let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(report["warnings"], serde_json::json!([warning]), "{output}");
+    assert_eq!(report["evaluation"], "unavailable", "{output}");
+}
+
+#[test]
 fn another_host_name_is_a_warning() {
     let site = Site::without_server("web01");
     let nix = Nix::new("nixos");

@@ -343,3 +343,38 @@ fn without_opentofu_or_a_token() {
     call("api").succeed();
     site.assert_complete();
 }
+
+#[test]
+fn settings_with_a_mistake() {
+    let site = Site::without_server("web01");
+    for (wrong, part) in [
+        ("[openbao]\nadress = \"x\"\n", "did you mean `address`?"),
+        (
+            "[openbao]\nbind_cidr = \"yes\"\n",
+            "write it like `bind_cidr = false`",
+        ),
+        (
+            "[network]\nnameservers = \"10.0.0.1\"\n",
+            "write it like `nameservers = [",
+        ),
+        (
+            "[openbao]\naddress = \"10.0.0.5\"\n",
+            "write it like `https://10.0.0.5:8200`",
+        ),
+    ] {
+        site.fleet.write("fleet.toml", wrong);
+        let dry = || site.create_files().args(["--dry-run"]);
+        let hint = read_hint(dry(), part);
+        let (section, line) = wrong.split_once('\n').unwrap();
+        let value = hint.split('`').nth(1).unwrap();
+        let (key, old) = line.trim_end().split_once(" = ").unwrap();
+        let mended = match value {
+            line if line.contains(" = ") => line.to_owned(),
+            url if url.contains("://") => format!("{key} = \"{url}\""),
+            name => format!("{name} = {}", old.replace('x', "https://x:8200")),
+        };
+        site.fleet
+            .write("fleet.toml", &format!("{section}\n{mended}\n"));
+        dry().succeed();
+    }
+}
