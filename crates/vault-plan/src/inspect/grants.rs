@@ -22,8 +22,33 @@ pub(super) fn find_unused(
         let is_used = used.iter().any(|path| rule.pattern.matches(path));
         rule.grants && !is_used && is_about_kv(rule, host, mounts)
     };
-    let unused = policy.rules.iter().filter(is_unused);
-    unused.map(|rule| unused_grant(host, rule)).collect()
+    let unused: Vec<&Rule> = policy.rules.iter().filter(is_unused).collect();
+    let is_beside_data = |rule: &Rule| {
+        let subject = metadata_subject(rule, host);
+        let mut others = unused.iter();
+        subject.is_some() && others.any(|other| data_subject(other, host) == subject)
+    };
+    let shown = unused.iter().filter(|rule| !is_beside_data(rule));
+    shown.map(|rule| unused_grant(host, rule)).collect()
+}
+
+/// Returns the secret or the folder whose data a rule is about.
+fn data_subject<'a>(rule: &'a Rule, host: &Host) -> Option<&'a str> {
+    let path = rule.path.strip_prefix(host.kv_mount())?;
+    path.strip_prefix("/data/").map(without_star)
+}
+
+/// Returns the secret or the folder whose metadata a rule is about. A grant has such a rule beside
+/// that of the data.
+fn metadata_subject<'a>(rule: &'a Rule, host: &Host) -> Option<&'a str> {
+    let path = rule.path.strip_prefix(host.kv_mount())?;
+    let kinds = ["/metadata/", "/detailed-metadata/"];
+    let mut subjects = kinds.iter().filter_map(|kind| path.strip_prefix(kind));
+    subjects.next().map(without_star)
+}
+
+fn without_star(path: &str) -> &str {
+    path.trim_end_matches('*').trim_end_matches('/')
 }
 
 /// Returns all API paths about a host's secrets: their data, their metadata and their folders.

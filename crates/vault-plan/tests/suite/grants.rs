@@ -20,6 +20,11 @@ fn unused_grants_are_found() {
         rule("secret/data/shared/used", "read"),
         rule("secret/data/shared/unused", "read"),
         rule("secret/data/elsewhere/*", "read"),
+        // a grant has rules about its metadata, which are not named beside it
+        rule("secret/metadata/elsewhere/*", "list"),
+        rule("secret/metadata/elsewhere/", "list"),
+        rule("secret/detailed-metadata/elsewhere/*", "list"),
+        rule("secret/metadata/shared/unused", "read"),
         rule("secret/data/+/+/nothing", "read"),
         rule("secret/data/forbidden", "deny"),
         rule("pki/issue/granted", "update"),

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::json;
 use zts_book::{Command, Step, Values, match_output};
-use zts_testkit::{Fleet, Run, ScratchDir, Server, ServerCertificate, scratch_dir};
+use zts_testkit::{Fleet, Run, RunOutput, ScratchDir, Server, ServerCertificate, scratch_dir};
 
 use crate::{
     programs,
@@ -153,6 +153,22 @@ impl Host {
             } },
         });
         fs::write(self.place("/etc/secrets.json"), declared.to_string()).expect("it is declared");
+    }
+
+    /// Runs `vault-plan` for a host with its own secret and the one at `path`.
+    pub(crate) fn plan(&self, path: &str) -> RunOutput {
+        self.declare(&[]);
+        let text = fs::read_to_string(self.place("/etc/secrets.json")).expect("it is declared");
+        let mut declared: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let mut shared = declared["secrets"]["db"].clone();
+        shared["secret_path"] = path.into();
+        declared["secrets"]["shared"] = shared;
+        Run::new(programs::build_programs().join("vault-plan"))
+            .args(["--declarations", "-"])
+            .stdin(declared.to_string())
+            .server(&self.server)
+            .env("BAO_TOKEN", self.server.root_token())
+            .run()
     }
 
     /// `vault-secret-rotate-db.service`; whether it went well.
@@ -352,7 +368,7 @@ fn path() -> Values {
 }
 
 /// `openbao-certs.service` so many seconds ago.
-fn renew(disks: &ScratchDir, ago: u64) -> zts_testkit::RunOutput {
+fn renew(disks: &ScratchDir, ago: u64) -> RunOutput {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970");

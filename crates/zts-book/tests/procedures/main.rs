@@ -118,7 +118,20 @@ fn shared_secrets() {
     let fleet = host.fleet.read("fleet.toml");
     host.fleet
         .write("fleet.toml", &format!("{fleet}\n{settings}"));
+    host.server
+        .put_secret("shared/wifi", &json!({ "psk": "of before" }));
+    let denied = host.plan("shared/wifi");
+    let advice = "add `grants = [\"shared/wifi\"]` under `[hosts.web01]` in `fleet.toml`, then run \
+                  `create-host --hostname web01`";
+    assert!(denied.stdout.contains(advice), "{denied}");
+    host.server.delete("secret/metadata/shared/wifi");
+
     host.follow(page);
+    let granted = host.plan("shared/wifi");
+    assert_eq!(granted.code(), Some(0), "{granted}");
+    let unused = "unused: the policy `host-web01` grants `secret/data/teams/media/*`";
+    assert_eq!(granted.stdout.matches("unused: ").count(), 1, "{granted}");
+    assert!(granted.stdout.contains(unused), "{granted}");
 }
 
 #[test]
