@@ -28,6 +28,15 @@ pub(crate) fn grants_of<'a>(host: &str, settings: &'a Settings) -> BTreeSet<&'a 
         .collect()
 }
 
+/// Returns the header of a host's section. A name with dots is quoted.
+pub(crate) fn section_header(host: &str) -> String {
+    if host.contains('.') {
+        format!("[hosts.\"{host}\"]")
+    } else {
+        format!("[hosts.{host}]")
+    }
+}
+
 /// Returns whether a host has a section, or is in a group.
 pub(crate) fn is_named(host: &str, settings: &Settings) -> bool {
     let members = settings.groups.values().flat_map(|group| &group.hosts);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use zts_cli::Failure;
 use zts_infra_edit::generated::GeneratedHost;
 
-use crate::{host::HostName, host_access::role_policies};
+use crate::{grants::section_header, host::HostName, host_access::role_policies};
 
 /// The policies of a role besides the host's own and those that `fleet.toml` declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,8 @@ pub(crate) fn check_removal(
                 "`fleet.toml` gives `{name}` the policy `{policy}`"
             ))
             .hint(format!(
-                "take it out of `policies` under `[hosts.{name}]` there, then run the same command again"
+                "take it out of `policies` under `{}` there, then run the same command again",
+                section_header(name.as_str())
             )));
         }
     }

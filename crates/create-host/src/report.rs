@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
-use zts_cli::{Failure, data, note, warn};
+use zts_cli::{Failure, data, note, printable_line, shell_word, warn};
 
 use crate::{
     change::FileChange,
@@ -150,6 +150,7 @@ fn describe_difference(difference: &Difference) -> String {
         Value::Null => "none".to_owned(),
         value => value.to_string(),
     };
+    let parameter = printable_line(parameter);
     format!("  {parameter}: {} -> {}", show(from), show(to))
 }
 
@@ -269,21 +270,27 @@ impl Report {
     /// are taken away if the run writes the role.
     pub(crate) fn add_more_policies(&mut self, policies: &MorePolicies, is_role_written: bool) {
         let role = self.host.clone();
-        for name in &policies.absent {
+        for name in policies.absent.iter().map(printable_line) {
             self.note(&format!(
                 "the role `{role}` does not have the policy `{name}`"
             ));
         }
-        for name in policies.removed.iter().filter(|_| is_role_written) {
+        let removed = policies.removed.iter().filter(|_| is_role_written);
+        for name in removed.map(printable_line) {
             self.add_line(
                 "removed",
                 &format!("policy `{name}` from the role `{role}`"),
             );
         }
-        for name in &policies.kept {
-            self.note(&format!(
-                "the role `{role}` also has the policy `{name}`, added by hand: kept; `--remove-policy {name}` takes it away"
-            ));
+        for policy in &policies.kept {
+            let (name, word) = (printable_line(policy), shell_word(policy));
+            let has = format!("the role `{role}` also has the policy `{name}`, added by hand");
+            let way = format!("`--remove-policy {word}` takes it away");
+            if policy == "root" {
+                self.warn(format!("{has}: OpenBao refuses all logins with it; {way}"));
+            } else {
+                self.note(&format!("{has}: kept; {way}"));
+            }
         }
         if let Some(openbao) = &mut self.openbao {
             openbao.kept_policies.clone_from(&policies.kept);

@@ -6,7 +6,10 @@ use zts_infra_edit::{nix, vms};
 
 use super::sources::Sources;
 use crate::{
-    fleet::Settings, grants::grants_of_other_hosts, host::HostName, placeholders::closest_name,
+    fleet::Settings,
+    grants::{grants_of_other_hosts, section_header},
+    host::HostName,
+    placeholders::closest_name,
 };
 
 /// Returns the warnings: hosts that the fleet does not have, and grants and policies that give the
@@ -20,7 +23,7 @@ pub(crate) fn find_doubtful_grants(
     let mut warnings = Vec::new();
     for (grant, owner) in grants_of_other_hosts(name.as_str(), settings) {
         warnings.push(format!(
-            "`fleet.toml` grants `{name}` `{grant}`, which is a secret of the host `{owner}`: whoever takes over \
+            "`fleet.toml` grants `{name}` `{grant}`, which is a secret of the host `{owner}`: an attacker on \
              `{name}` has it, too"
         ));
     }
@@ -47,7 +50,10 @@ pub(crate) fn find_doubtful_grants(
 /// Returns a warning for each host of a section or a group that the fleet does not have.
 fn unknown_hosts(hosts: &BTreeSet<String>, settings: &Settings) -> Vec<String> {
     let sections = settings.hosts.keys();
-    let sections = sections.map(|host| (format!("has a section `[hosts.{host}]`"), host));
+    let sections = sections.map(|host| {
+        let header = section_header(host.as_str());
+        (format!("has a section `{header}`"), host)
+    });
     let groups = settings.groups.iter().flat_map(|(group, section)| {
         let members = section.hosts.iter();
         members.map(move |host| (format!("has `{host}` in the group `{group}`"), host))

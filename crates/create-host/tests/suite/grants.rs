@@ -180,14 +180,15 @@ fn doubtful_grants_are_warned_of() {
     add_settings(
         &site,
         "[hosts.doubtful]\ngrants = [\"hosts/db01/*\", \"hosts/doubtful/own\"]\npolicies = [\"host-db01\"]\n\
-         [hosts.dp01]\n[groups.media]\nhosts = [\"ns1\", \"web\"]\n",
+         [hosts.dp01]\n[hosts.\"a.example.org\"]\n[groups.media]\nhosts = [\"ns1\", \"web\"]\n",
     );
     let output = site.create().succeed();
     for warning in [
-        "`fleet.toml` grants `doubtful` `hosts/db01/*`, which is a secret of the host `db01`: whoever takes over \
+        "`fleet.toml` grants `doubtful` `hosts/db01/*`, which is a secret of the host `db01`: an attacker on \
          `doubtful` has it, too\n",
         "`fleet.toml` gives `doubtful` the policy `host-db01`, and with it all secrets of the host `db01`\n",
         "`fleet.toml` has a section `[hosts.dp01]`, a host that the fleet does not have yet: did you mean `db01`?\n",
+        "`fleet.toml` has a section `[hosts.\"a.example.org\"]`, a host that the fleet does not have yet\n",
         "`fleet.toml` has `web` in the group `media`, a host that the fleet does not have yet\n",
     ] {
         assert!(
@@ -195,7 +196,7 @@ fn doubtful_grants_are_warned_of() {
             "{warning}: {output}"
         );
     }
-    assert_eq!(output.stderr.matches("`fleet.toml`").count(), 4, "{output}");
+    assert_eq!(output.stderr.matches("`fleet.toml`").count(), 5, "{output}");
     let own = "secret/data/hosts/doubtful/own";
     assert!(
         !site.policy().unwrap().contains(own),

@@ -119,6 +119,33 @@ fn policies_by_hand_are_kept_until_they_are_taken_away() {
     assert!(again.stderr.contains(absent), "{again}");
 }
 
+#[test]
+fn names_by_hand_are_safe_to_paste_and_root_is_warned_of() {
+    zts_testkit::require_bao!();
+    let site = Site::new("odd-policies");
+    site.create().succeed();
+    let policies = json!({ "token_policies": ["host-odd-policies", "root", "x; y\u{1b}[31m"] });
+    let role = "auth/approle/role/odd-policies";
+    site.server().write(role, &policies);
+    insta::assert_snapshot!(site.create().succeed(), @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    edited `terraform/vault/hosts-generated.tf`
+    warning: the role `odd-policies` also has the policy `root`, added by hand: OpenBao refuses all logins with it; `--remove-policy root` takes it away
+    the role `odd-policies` also has the policy `x; y\u{1b}[31m`, added by hand: kept; `--remove-policy 'x; y\u{1b}[31m'` takes it away
+    ");
+    let remove = [
+        "--remove-policy",
+        "root",
+        "--remove-policy",
+        "x; y\u{1b}[31m",
+    ];
+    site.create().args(remove).succeed();
+    let policies = &site.role().unwrap()["token_policies"];
+    assert_eq!(*policies, json!(["host-odd-policies"]));
+}
+
 /// Another run with OpenTofu must make the role as it was.
 #[test]
 fn a_role_that_is_gone_gets_the_policies_of_the_generated_file() {
