@@ -44,6 +44,9 @@ pub(super) fn choose_environment(
     };
     check_variables(chosen, &candidates, arguments)?;
     check_others(name, chosen, &candidates, arguments)?;
+    if !arguments.remove && !arguments.skip_vault {
+        check_generated_file(fleet, chosen, &candidates)?;
+    }
     Ok(chosen.settings.clone())
 }
 
@@ -121,38 +124,27 @@ fn choose<'a>(
         .iter()
         .filter(|one| !one.own.is_empty())
         .collect();
-    let list = |among: &[&Candidate]| {
-        let flags: Vec<String> = among
-            .iter()
-            .map(|one| format!("`--environment {}`", one.name))
-            .collect();
-        flags.join(", ")
-    };
-    match owners.as_slice() {
+    let (problem, among) = match owners.as_slice() {
         [owner] => {
             let (place, environment) = (owner.place(), &owner.name);
             report.note(&format!(
                 "`{name}` is a host of the environment `{environment}`: {place} has it"
             ));
-            Some(owner)
+            return Some(owner);
         }
-        [] if default.is_some() => default.and_then(find),
-        [] => {
-            let all: Vec<&Candidate> = candidates.iter().collect();
-            missing.add(
-                format!("the environment of `{name}` is not known"),
-                format!("choose one: {}", list(&all)),
-            );
-            None
-        }
-        several => {
-            missing.add(
-                format!("`{name}` is in several environments"),
-                format!("choose one: {}", list(several)),
-            );
-            None
-        }
-    }
+        [] if default.is_some() => return default.and_then(find),
+        [] => ("no environment has the host", candidates.iter().collect()),
+        _ => ("several have the host", owners),
+    };
+    let flags = among
+        .iter()
+        .map(|one| format!("`--environment {}`", one.name));
+    let flags: Vec<String> = flags.collect();
+    missing.add(
+        format!("the environment of `{name}` is missing: {problem}"),
+        format!("choose one: {}", flags.join(", ")),
+    );
+    None
 }
 
 impl Candidate {
@@ -226,20 +218,60 @@ fn check_others(
         .hint(format!("give `--environment {other}`")));
     }
     let roles = chosen.roles();
-    let is_shared = |other: &&Candidate| !arguments.skip_vault && other.roles().is_same(&roles);
-    let Some(other) = others.find(is_shared) else {
-        return Ok(());
-    };
-    let (place, other, mount) = (
-        other.place(),
-        &other.name,
-        &chosen.settings.openbao.approle_mount,
-    );
-    Err(Failure::failed(format_args!(
+    let is_way_out = arguments.remove && arguments.skip_vault;
+    let is_shared = |other: &&Candidate| !is_way_out && other.roles().is_same(&roles);
+    match others.find(is_shared) {
+        None => Ok(()),
+        Some(other) => Err(shared_role(name, chosen, other)),
+    }
+}
+
+fn shared_role(name: &HostName, chosen: &Candidate, other: &Candidate) -> Failure {
+    let (place, environment, other) = (other.place(), &chosen.name, &other.name);
+    let mount = &chosen.settings.openbao.approle_mount;
+    let failure = Failure::failed(format_args!(
         "the environments `{other}` and `{environment}` would share the role `{name}`: {place} has this host, and both \
          have the same OpenBao, namespace and `auth/{mount}/`"
+    ));
+    let hint = format!(
+        "choose another name, or give one of them a `namespace` or an `approle_mount` of its own in `{SETTINGS_FILE}`"
+    );
+    if chosen.own.is_empty() {
+        return failure.hint(hint);
+    }
+    failure.hint(format!(
+        "{hint}; `create-host --hostname {name} --environment {environment} --remove --skip-vault` removes the files of \
+         this one alone"
+    ))
+}
+
+/// Refuses one generated file for the roles of two places: OpenTofu would make each host in both.
+fn check_generated_file(
+    fleet: &Fleet,
+    chosen: &Candidate,
+    candidates: &[Candidate],
+) -> Result<(), Failure> {
+    let (roles, paths) = (chosen.roles(), &chosen.settings.paths);
+    let (file, folder) = (paths.generated.as_str(), paths.vault_terraform.as_str());
+    let uses_opentofu =
+        fleet.tree.resolve(folder)?.is_dir() || fleet.tree.read_text(file)?.is_some();
+    let shares_file = |other: &&Candidate| {
+        let others = &other.settings.paths;
+        let is_same =
+            others.generated.as_str() == file || others.vault_terraform.as_str() == folder;
+        other.name != chosen.name && is_same && !other.roles().is_same(&roles)
+    };
+    let other = candidates.iter().find(shares_file);
+    let Some(other) = other.filter(|_| uses_opentofu) else {
+        return Ok(());
+    };
+    let (name, other) = (&chosen.name, &other.name);
+    Err(Failure::usage(format_args!(
+        "the environments `{other}` and `{name}` have roles in different places, but one folder for OpenTofu, `{folder}`, \
+         which would make the hosts of both in each"
     ))
     .hint(format!(
-        "choose another name, or give one of them a `namespace` or an `approle_mount` of its own in `{SETTINGS_FILE}`"
+        "give each a folder of its own, with its own state:\n\n[environments.{name}]\nvault_terraform = \
+         \"terraform/vault-{name}\"\ngenerated = \"terraform/vault-{name}/hosts-generated.tf\""
     )))
 }

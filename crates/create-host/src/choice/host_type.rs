@@ -29,6 +29,42 @@ pub(super) fn choose_type(
     let given = arguments.host_type.as_deref();
     let default = settings.default_host_type.as_ref();
     let default = default.map(Checked::as_str);
+    check_names(settings, given, default)?;
+    if settings.host_types.is_empty() {
+        return Ok(None);
+    }
+    let candidates = list_candidates(fleet, name)?;
+    let best = find_made(&candidates, default);
+    if best.is_none() {
+        check_address(fleet, name, &candidates, arguments)?;
+    }
+    if let Some(wanted) = given {
+        check_type(name, wanted, &candidates, best)?;
+    } else if let Some(best) = best {
+        report.note(&format!("`{name}` is a host of the type `{}`", best.name));
+        return Ok(Some(best.fleet.clone()));
+    }
+    let is_known = candidates.iter().any(|one| one.recognition.is_known());
+    let is_of_owner = arguments.enroll || arguments.remove || (arguments.force && is_known);
+    match given.or(default.filter(|_| !is_of_owner)) {
+        Some(wanted) => with_type(fleet, wanted, name).map(Some),
+        None if is_of_owner => Ok(None), // the host is its owner's, of no type
+        None => {
+            missing.add(
+                format!("the type of `{name}` is not known"),
+                format!("choose one: {}", list_types(settings, "--type ")),
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Refuses names that are no host type.
+fn check_names(
+    settings: &Settings,
+    given: Option<&str>,
+    default: Option<&str>,
+) -> Result<(), Failure> {
     let is_unknown = |wanted: &&str| find_type(settings, wanted).is_none();
     if let Some(wanted) = given.filter(is_unknown) {
         let way = format!("choose one: {}", list_types(settings, "--type "));
@@ -38,48 +74,18 @@ pub(super) fn choose_type(
         let way = format!("set it to one of these: {}", list_types(settings, ""));
         return Err(unknown_type(settings, wanted, "`default_host_type`", way));
     }
-    if settings.host_types.is_empty() {
-        return Ok(None);
-    }
-    let candidates = list_candidates(fleet, name)?;
-    let best = candidates
-        .iter()
-        .filter(|candidate| candidate.recognition.is_made())
-        .max_by_key(|one| {
-            let is_without_map = one.fleet.settings.paths.vms.as_str().is_empty();
-            let is_default = default == Some(one.name.as_str());
-            (one.recognition, is_without_map, is_default)
-        });
-    let use_type = |wanted: &str| {
-        let candidate = candidates.iter().find(|one| one.name == wanted);
-        candidate.map_or_else(
-            || with_type(fleet, wanted, name),
-            |candidate| Ok(candidate.fleet.clone()),
-        )
-    };
-    if best.is_none() {
-        check_address(fleet, name, &candidates, arguments)?;
-    }
-    if let Some(wanted) = given {
-        check_type(name, wanted, &candidates, best)?;
-        return use_type(wanted).map(Some);
-    }
-    if let Some(best) = best {
-        report.note(&format!("`{name}` is a host of the type `{}`", best.name));
-        return Ok(Some(best.fleet.clone()));
-    }
-    let is_known = candidates.iter().any(|one| one.recognition.is_known());
-    if arguments.enroll || arguments.remove || (arguments.force && is_known) {
-        return Ok(None); // the host is its owner's, of no type
-    }
-    if let Some(default) = default {
-        return use_type(default).map(Some);
-    }
-    missing.add(
-        format!("the type of `{name}` is not known"),
-        format!("choose one: {}", list_types(settings, "--type ")),
-    );
-    Ok(None)
+    Ok(())
+}
+
+/// Returns the type that made the host. Of two that may have, a host that no machine map has is of
+/// the one without a map.
+fn find_made<'a>(candidates: &'a [Candidate], default: Option<&str>) -> Option<&'a Candidate> {
+    let made = candidates.iter().filter(|one| one.recognition.is_made());
+    made.max_by_key(|one| {
+        let is_without_map = one.fleet.settings.paths.vms.as_str().is_empty();
+        let is_default = default == Some(one.name.as_str());
+        (one.recognition, is_without_map, is_default)
+    })
 }
 
 fn find_type<'a>(settings: &'a Settings, wanted: &str) -> Option<&'a HostType> {

@@ -88,7 +88,7 @@ fn one_name_in_two_environments_is_two_hosts() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `env-two` is in several environments
+    error: the environment of `env-two` is missing: several have the host
 
     hint: choose one: `--environment prod`, `--environment staging`
     ");
@@ -150,7 +150,7 @@ fn a_missing_and_an_unknown_environment_are_answered_with_the_list() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `web01` lacks 2 things: the environment of `web01` is not known; the type of `web01` is not known
+    error: `web01` lacks 2 things: the environment of `web01` is missing: no environment has the host; the type of `web01` is not known
 
     hint: give all of them:
     - choose one: `--environment prod`, `--environment staging`
@@ -195,6 +195,22 @@ fn a_role_is_not_shared_by_accident() {
     hint: choose another name, or give one of them a `namespace` or an `approle_mount` of its own in `fleet.toml`
     ");
     assert_eq!((site.fleet.snapshot(), site.accessors()), (files, ids));
+
+    // made with `--skip-vault` before the sections were there: the hint removes one
+    site.fleet
+        .write("prod/hosts/env-shared/default.nix", "{ }\n");
+    let both = in_environment(site.create(), "prod").run();
+    let way = "`create-host --hostname env-shared --environment prod --remove --skip-vault`";
+    assert!(both.stderr.contains(way), "{both}");
+    let remove = in_environment(site.remove(), "prod").args(["--skip-vault"]);
+    assert_eq!(remove.run().code(), Some(2), "--apply has no effect there");
+    let remove = ["--hostname", "env-shared", "--environment", "prod"];
+    let remove = site
+        .bare()
+        .args(remove)
+        .args(["--remove", "--skip-vault", "--force"]);
+    remove.succeed();
+    assert!(!site.path("prod/hosts/env-shared").exists());
 
     // the files are gone, and OpenBao still knows the environment
     site.fleet.git(&["checkout", "--", "."]);
@@ -246,6 +262,47 @@ fn a_renamed_environment_gets_its_host_back_by_the_hint() {
     let again = site.create().succeed();
     assert!(again.stderr.contains("issued a wrapping token"), "{again}");
     assert_eq!(site.accessors().len(), 1);
+}
+
+#[test]
+fn two_places_of_roles_need_two_folders_of_opentofu() {
+    zts_testkit::require_bao!();
+    let site = site("env-folder", "", "approle_mount = \"approle-env-folder\"");
+    let approle = json!({ "type": "approle" });
+    site.server().write("sys/auth/approle-env-folder", &approle);
+    let settings = site.fleet.read("fleet.toml");
+    let own = [
+        "vault_terraform = \"prod/vault\"\n",
+        "generated = \"prod/vault/hosts.tf\"\n",
+    ];
+    let shared = own
+        .iter()
+        .fold(settings, |text, line| text.replace(line, ""));
+    let shared = own.iter().fold(shared, |text, line| {
+        text.replace(&line.replace("prod/", "staging/"), "")
+    });
+    site.fleet.write("fleet.toml", &shared);
+    let before = site.fleet.snapshot();
+    let output = in_environment(site.create(), "prod").run();
+    insta::assert_snapshot!(output, @r#"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the environments `staging` and `prod` have roles in different places, but one folder for OpenTofu, `terraform/vault`, which would make the hosts of both in each
+
+    hint: give each a folder of its own, with its own state:
+
+    [environments.prod]
+    vault_terraform = "terraform/vault-prod"
+    generated = "terraform/vault-prod/hosts-generated.tf"
+    "#);
+    assert_eq!(site.fleet.snapshot(), before);
+    let section = output.stderr.split_once("state:\n\n").unwrap().1;
+    let (header, lines) = section.split_once('\n').unwrap();
+    let header = format!("\n{header}\n");
+    let as_hinted = shared.replace(&header, &format!("{header}{lines}\n"));
+    site.fleet.write("fleet.toml", &as_hinted);
+    in_environment(site.create(), "prod").succeed();
 }
 
 #[test]
