@@ -183,17 +183,14 @@ fn check_discovery(
     )))
 }
 
-/// Refuses a host that the flake would not have: the settings say that it finds its hosts by
-/// itself, and its text has others only.
+/// Refuses a host that the flake would not have, as far as its text and the host's files tell: for
+/// example, the settings say that it finds its hosts by itself, and it does not.
 pub(super) fn check_is_found(
     name: &HostName,
     sources: &Sources,
     settings: &Settings,
     changes: &ChangeSet,
 ) -> Result<(), Failure> {
-    if sources.flake.is_some() {
-        return Ok(()); // the edit has checked it
-    }
     let flake = settings.paths.flake.as_str();
     let files = WithFiles {
         below: &sources.tree,
@@ -205,11 +202,11 @@ pub(super) fn check_is_found(
     }
     let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
     let failure = Failure::usage(format_args!(
-        "`{flake}` would not have `{name}`: it has {}, and `flake_entry = \"\"` adds no entry",
+        "`{flake}` would not have `{name}`: it has {}",
         hosts.join(", ")
     ));
     Err(failure.hint(format!(
-        "take `flake_entry = \"\"` out of `{SETTINGS_FILE}`"
+        "`flake_entry` under `[text]` in `{SETTINGS_FILE}` is the text of its entry: with `\"\"` it gets none"
     )))
 }
 

@@ -195,9 +195,9 @@ fn a_flake_that_would_not_find_the_host_is_refused() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `flake.nix` would not have `web01`: it has `db01`, `image`, `ns1`, and `flake_entry = ""` adds no entry
+    error: `flake.nix` would not have `web01`: it has `db01`, `image`, `ns1`
 
-    hint: take `flake_entry = ""` out of `fleet.toml`
+    hint: `flake_entry` under `[text]` in `fleet.toml` is the text of its entry: with `""` it gets none
     "#);
     assert_eq!(site.fleet.snapshot(), before);
     site.fleet.write("fleet.toml", "");
