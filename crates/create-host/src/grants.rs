@@ -44,6 +44,16 @@ pub(crate) fn is_named(host: &str, settings: &Settings) -> bool {
     names.any(|name| name.as_str() == host)
 }
 
+/// Returns the policies that a host's own section gives its role, besides the host's own policy.
+pub(crate) fn declared_policies(host: &str, settings: &Settings) -> BTreeSet<String> {
+    let own = format!("host-{host}");
+    let sections = settings.hosts.iter();
+    let sections = sections.filter(|(name, _)| name.as_str() == host);
+    let policies = sections.flat_map(|(_, section)| &section.policies);
+    let policies = policies.map(ToString::to_string);
+    policies.filter(|policy| *policy != own).collect()
+}
+
 /// Returns whether `folder`, a grant of all below a folder, has the other grant in it.
 fn covers(folder: &str, grant: &str) -> bool {
     let is_inside = |prefix: &str| grant.starts_with(prefix) && grant != folder;

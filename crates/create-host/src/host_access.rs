@@ -9,7 +9,7 @@ use zts_infra_edit::generated::{self, GeneratedHost, ROLE};
 
 use crate::{
     fleet::Settings,
-    grants::{folder_rules, grant_rules, grants_of},
+    grants::{declared_policies, folder_rules, grant_rules, grants_of},
     host::{HostAddress, HostName, parse_address},
 };
 
@@ -25,10 +25,7 @@ pub(crate) fn host_access(
     for grant in grants_of(name.as_str(), settings) {
         paths.extend(grant_rules(mount, grant));
     }
-    let sections = settings.hosts.iter();
-    let mut own_section = sections.filter(|(host, _)| host.as_str() == name.as_str());
-    let policies = own_section.next().map(|(_, section)| &section.policies);
-    let mut access = GeneratedHost {
+    GeneratedHost {
         name: name.to_string(),
         paths,
         bound_cidrs: address
@@ -36,12 +33,8 @@ pub(crate) fn host_access(
             .map(HostAddress::cidr_block)
             .into_iter()
             .collect(),
-        more_policies: BTreeSet::new(),
-    };
-    let own = access.policy_name();
-    let policies = policies.into_iter().flatten().map(ToString::to_string);
-    access.more_policies = policies.filter(|policy| *policy != own).collect();
-    access
+        more_policies: declared_policies(name.as_str(), settings),
+    }
 }
 
 /// Returns the parameters of the host's role (API page "AppRole auth method", "Create/update

@@ -9,11 +9,12 @@ use super::sources::Sources;
 use crate::{
     change::{ChangeSet, FileChange},
     fleet::Settings,
-    grants::{grant_rules, grants_of, split_grants},
+    grants::{declared_policies, grant_rules, grants_of, split_grants},
 };
 
-/// Plans the entry of a host in the generated file, and the grants of the other hosts in it, in a
-/// fleet that uses OpenTofu for OpenBao. Returns the changes and notes about the other hosts.
+/// Plans the entry of a host in the generated file, and the grants and policies of the other hosts
+/// in it, in a fleet that uses OpenTofu for OpenBao. Returns the changes, and notes about the other
+/// hosts.
 pub(crate) fn plan_generated(
     access: &GeneratedHost,
     sources: &Sources,
@@ -34,8 +35,8 @@ pub(crate) fn plan_generated(
     Ok((changes.into_changes(), notes))
 }
 
-/// Gives a host in the generated file the grants of `fleet.toml`; its other rules stay. Returns a
-/// note if they differ.
+/// Gives a host in the generated file the grants and policies of `fleet.toml`; its other rules and
+/// policies stay. Returns a note if they differ.
 fn update_grants(host: &mut GeneratedHost, settings: &Settings) -> Option<String> {
     let mount = settings.openbao.kv_mount.as_str();
     let (present, mut rules) = split_grants(mount, &host.name, &host.paths);
@@ -46,10 +47,13 @@ fn update_grants(host: &mut GeneratedHost, settings: &Settings) -> Option<String
     for grant in &planned {
         rules.extend(grant_rules(mount, grant));
     }
-    if rules == host.paths {
+    let mut policies = declared_policies(&host.name, settings);
+    policies.retain(|policy| !host.more_policies.contains(policy));
+    if rules == host.paths && policies.is_empty() {
         return None;
     }
     host.paths = rules;
+    host.more_policies.extend(policies.iter().cloned());
     let name = &host.name;
     let list = |word: &str, grants: Vec<&String>| {
         let grants: Vec<String> = grants.iter().map(|grant| format!("`{grant}`")).collect();
@@ -58,6 +62,7 @@ fn update_grants(host: &mut GeneratedHost, settings: &Settings) -> Option<String
     let parts = [
         list("gets", planned.difference(&present).collect()),
         list("loses", present.difference(&planned).collect()),
+        list("gets the policies", policies.iter().collect()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let (file, folder) = (&settings.paths.generated, &settings.paths.vault_terraform);

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use serde_json::json;
+use zts_infra_edit::generated::{self, GeneratedHost};
 use zts_openbao::{Authentication, Client, Error, Method, Request, kv};
 
 use crate::site::{IP, Site};
@@ -36,6 +37,10 @@ fn site(host: &str) -> Site {
     site.server()
         .put_secret("hosts/db01/own", &json!({ "key": "own" }));
     site
+}
+
+fn generated_hosts(site: &Site) -> Vec<GeneratedHost> {
+    generated::parse_hosts(&site.fleet.read(GENERATED)).unwrap()
 }
 
 /// Logs in as the host.
@@ -150,9 +155,11 @@ fn a_grant_comes_and_goes_with_the_next_run_and_without_a_new_token() {
 fn one_run_writes_the_grants_of_all_hosts_to_the_generated_file() {
     zts_testkit::require_bao!();
     let site = site("fleet-wide");
-    let before = site.fleet.read(GENERATED);
+    add_settings(&site, "[hosts.db01]\npolicies = [\"backup\"]\n");
+    let mut before = generated_hosts(&site);
     let output = site.create().succeed();
-    let note = "in `terraform/vault/hosts-generated.tf`, `db01` gets `teams/fleet-wide/*`, as in `fleet.toml`; \
+    let note = "in `terraform/vault/hosts-generated.tf`, `db01` gets `teams/fleet-wide/*` and gets the policies \
+                `backup`, as in `fleet.toml`; \
                 `create-host --hostname db01`, or an apply of `terraform/vault`, changes it in OpenBao\n";
     assert!(output.stderr.contains(note), "{output}");
     let generated = site.fleet.read(GENERATED);
@@ -170,7 +177,9 @@ fn one_run_writes_the_grants_of_all_hosts_to_the_generated_file() {
     let output = site.remove().succeed();
     let warning = "warning: `fleet.toml` still names `fleet-wide`: a new host of this name would have its grants\n";
     assert!(output.stderr.contains(warning), "{output}");
-    assert_eq!(site.fleet.read(GENERATED), before);
+    let db01 = before.iter_mut().find(|host| host.name == "db01").unwrap();
+    db01.more_policies.insert("backup".to_owned());
+    assert_eq!(generated_hosts(&site), before);
 }
 
 #[test]
@@ -255,7 +264,7 @@ fn the_generated_file_has_the_same_policy() {
     site.bare()
         .args(["--hostname", "same-grants", "--ip", IP, "--apply", "api"])
         .succeed();
-    let hosts = zts_infra_edit::generated::parse_hosts(&site.fleet.read(GENERATED)).unwrap();
+    let hosts = generated_hosts(&site);
     let mut hosts = hosts.iter().filter(|host| host.name == "same-grants");
     let policy = hosts.next().unwrap().policy();
     assert_eq!(site.policy().unwrap(), policy);
