@@ -476,3 +476,48 @@ fn a_signal_ends_nix_too() {
     let output = end_while_nix_works(Signal::TERM);
     assert_eq!(output.code(), None, "{output}");
 }
+
+#[test]
+fn hosts_of_colmena_alone_are_not_evaluated() {
+    let site = Site::without_server("web01");
+    let flake = "{\n  outputs = { nixpkgs, ... }: {\n    colmena = {\n      meta.nixpkgs = import nixpkgs { };\n      \
+                 ns1 = { imports = [ ./hosts/ns1 ]; };\n    };\n  };\n}\n";
+    site.fleet.write("flake.nix", flake);
+    site.fleet.write("fleet.toml", "");
+    site.fleet.commit("colmena");
+    let nix = Nix::new("web01");
+    let output = nix.on_path(site.create_files()).succeed();
+    let reason =
+        "`web01` was not evaluated: the flake has hosts of colmena, and no `nixosConfigurations`\n";
+    assert!(output.stderr.contains(reason), "{output}");
+    assert!(!nix.is_called());
+}
+
+#[test]
+fn without_nix_only_verbose_runs_say_so() {
+    let site = Site::without_server("web01");
+    let reason = "the host is not evaluated: there is no `nix` on `PATH`\n";
+    let output = site.create_files().args(["--verbose"]).succeed();
+    assert!(output.stderr.contains(reason), "{output}");
+    let output = site.create_files().succeed();
+    assert!(!output.stderr.contains(reason), "{output}");
+}
+
+#[test]
+fn messages_of_nix_are_bounded_and_show_no_token() {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    let token = "hvs.CAESIJlU9JMYEhOPYv4igdhm9PnZDrabYTobQ4Ymnlq1qY";
+    let (before, after) = ("  1 | x\n".repeat(5_000), "  2 | y\n".repeat(50));
+    let error = format!("{before}error: cannot coerce '{token}'\n{after}");
+    nix.answer("", &error, 1);
+    let output = nix.on_path(site.create_files()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let stderr = &output.stderr;
+    let shown = "    error: cannot coerce '<hidden>'\n";
+    assert!(
+        stderr.contains(shown) && !stderr.contains(token),
+        "{output}"
+    );
+    assert!(stderr.lines().count() < 30, "{output}");
+}
