@@ -162,8 +162,7 @@ fn check_type(
     let (Some(given), Some(best)) = (given, best) else {
         return Ok(());
     };
-    let rank = |one: &Candidate| (one.recognition.is_listed, one.recognition.is_complete);
-    if rank(given) >= rank(best) {
+    if given.recognition >= best.recognition {
         return Ok(());
     }
     let (right, wanted) = (&best.name, &given.name);

@@ -208,7 +208,10 @@ pub(crate) fn name_in_use(name: &HostName, place: &str) -> Failure {
 pub(super) fn is_complete(name: &HostName, sources: &Sources, settings: &Settings) -> bool {
     let files = host_files(name, sources, settings);
     let has_file = |target: &String| sources.host_files.contains_key(target);
-    (!files.is_empty() || sources.needs_no_files)
+    // of the only host of its kind, nothing tells which files it should have
+    let has_kind = settings.environment.is_some() || settings.host_type.is_some();
+    let is_only_one = has_kind && sources.template.is_empty() && !sources.host_files.is_empty();
+    (!files.is_empty() || sources.needs_no_files || is_only_one)
         && files.iter().all(|(_, target)| has_file(target))
         && (!needs_flake_entry(settings) || is_in_flake(name, sources, settings))
 }

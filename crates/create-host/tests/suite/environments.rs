@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use zts_testkit::{Proxy, Run, shared_server};
+use zts_testkit::{Fleet, Proxy, Run, shared_server};
 
 use crate::site::{Call, IP, Site, create_namespace};
 
@@ -402,6 +402,28 @@ fn placeholders_tell_the_environment() {
         text,
         "# prod teams/prod https://prod.example.internal:8200\n{ }\n"
     );
+}
+
+#[test]
+fn the_only_host_of_an_environment_is_known() {
+    let flake = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = {\n      \
+                 barn = nixpkgs.lib.nixosSystem { modules = [ ./hosts/prod/barn ]; };\n      \
+                 web01 = nixpkgs.lib.nixosSystem { modules = [ ./hosts/staging/web01 ]; };\n    };\n  };\n}\n";
+    let settings = "[paths]\nvms = \"\"\n[environments.staging]\nhosts = \"hosts/staging\"\n\
+                    [environments.prod]\nhosts = \"hosts/prod\"\n";
+    let host = |name: &str| format!("{{ networking.hostName = \"{name}\"; }}\n");
+    let (barn, web) = (host("barn"), host("web01"));
+    let fleet = Fleet::from_files([
+        ("flake.nix", flake),
+        ("fleet.toml", settings),
+        ("hosts/prod/barn/default.nix", &barn),
+        ("hosts/staging/web01/default.nix", &web),
+    ]);
+    let output = Run::new(env!("CARGO_BIN_EXE_create-host"))
+        .current_dir(fleet.path())
+        .args(["--hostname", "web01", "--skip-vault"])
+        .run();
+    assert!(output.stderr.contains("nothing to change"), "{output}");
 }
 
 #[test]

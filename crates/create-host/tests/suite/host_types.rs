@@ -158,6 +158,26 @@ fn another_type_than_the_hosts_is_refused() {
 }
 
 #[test]
+fn types_with_files_of_the_same_names_are_told_by_their_texts() {
+    let site = Site::without_server("web01");
+    add_types(&site);
+    let settings = site.fleet.read("fleet.toml");
+    let bare = "[host_types.bare]\ntemplate = \"hosts/template-bare\"\nvms = \"\"\n";
+    site.fleet.write("fleet.toml", &(settings + bare));
+    let template = "{ networking.hostName = \"@hostname@\"; }\n";
+    site.fleet
+        .write("hosts/template-bare/default.nix", template);
+    site.create_files().args(PHYSICAL).succeed();
+    let output = site.create_files().args(["--type", "bare"]).run();
+    let refusal = "`web01` is a host of the type `physical`, not `bare`";
+    assert!(output.stderr.contains(refusal), "{output}");
+    let edited = site.fleet.read("hosts/web01/default.nix") + "# mine\n";
+    site.fleet.write("hosts/web01/default.nix", &edited);
+    let again = site.create_files().args(PHYSICAL).succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+}
+
+#[test]
 fn the_address_of_a_machine_is_in_use_for_a_physical_host_too() {
     let site = Site::without_server("web01");
     add_types(&site);
