@@ -138,6 +138,14 @@ fn the_namespace_beside_the_address_is_used() {
         "{output}"
     );
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), lines);
+    // the trade itself needs no namespace
+    fs::remove_dir_all(host.approle()).unwrap();
+    let third = wrapping::wrap(&client, &payload, crate::host::LONG).unwrap();
+    let token = third.token.expose_secret();
+    let text = format!("VAULT_ADDR={address}\nVAULT_WRAPPED_TOKEN={token}\n");
+    fs::write(host.environment(), text).unwrap();
+    host.without_token().address("").succeed();
+    assert!(host.stored().is_some());
 }
 
 #[test]
