@@ -9,8 +9,8 @@ use zts_infra_edit::{
 
 use super::{
     host_paths::relative_paths,
-    host_place::{WithFiles, WithoutRemoved},
     identity::is_in_flake,
+    overlay::{NewFile, WithFiles, WithoutRemoved},
     sources::Sources,
 };
 use crate::{
@@ -62,7 +62,9 @@ pub(super) fn add_entry(
     if entry.is_known && is_in_flake(entry.name, sources, settings) {
         return Ok(Vec::new());
     }
-    if let Some(note) = is_found_by_files(name, flake, sources) {
+    let more = files_and_import(entry.name, sources, settings);
+    if let Some(note) = is_found_by_files(name, flake, sources, &more) {
+        add_elsewhere(entry, sources, settings, &more, changes);
         return Ok(vec![note]);
     }
     let given = settings.text.flake_entry.as_ref().map(|text| {
@@ -77,7 +79,11 @@ pub(super) fn add_entry(
         system: settings.system.as_ref().map(Checked::as_str),
         module: &format!("{}/{name}", settings.paths.hosts),
     };
-    let added = match nix::add_host(files, flake, &host) {
+    let with_files = WithFiles {
+        below: files,
+        more: &sources.learnt,
+    };
+    let added = match nix::add_host(&with_files, flake, &host) {
         Err(_) if entry.is_in_map && reads_machine_map(sources, settings) => {
             let map = &settings.paths.vms;
             return Ok(vec![format!("`{flake}` needs no entry: it reads `{map}`")]);
@@ -115,6 +121,65 @@ pub(crate) fn reads_machine_map(sources: &Sources, settings: &Settings) -> bool 
         && relative_paths(text).any(is_map)
 }
 
+/// Returns the host's own files, and the edited file that imports them, if one does.
+fn files_and_import(name: &HostName, sources: &Sources, settings: &Settings) -> Vec<NewFile> {
+    let flake = settings.paths.flake.as_str();
+    let mut more = sources.learnt.clone();
+    if more.is_empty() {
+        return more;
+    }
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &sources.learnt,
+    };
+    let host = own_host(name, None, settings);
+    let import = nix::add_import(&files, flake, &host);
+    more.extend(import.map(|edit| (edit.path, edit.text)));
+    more
+}
+
+fn own_host<'a>(
+    name: &'a HostName,
+    address: Option<&'a str>,
+    settings: &'a Settings,
+) -> NewHost<'a> {
+    NewHost {
+        name: name.as_str(),
+        value: None,
+        address,
+        like: &settings.siblings,
+        system: settings.system.as_ref().map(Checked::as_str),
+        module: "",
+    }
+}
+
+/// Adds a host that its files add to the flake to the list that imports them, and to the other
+/// places.
+fn add_elsewhere(
+    entry: &Entry<'_>,
+    sources: &Sources,
+    settings: &Settings,
+    more: &[NewFile],
+    changes: &mut ChangeSet,
+) {
+    let flake = settings.paths.flake.as_str();
+    let files = WithFiles {
+        below: &sources.tree,
+        more,
+    };
+    let address = entry.address.map(|address| address.to_string());
+    let host = own_host(entry.name, address.as_deref(), settings);
+    // a flake that cannot be read has no other place that can be edited
+    let added = nix::add_host(&files, flake, &host);
+    let edits = added.map_or_else(|_| Vec::new(), |added| added.edits);
+    let edits = edits.into_iter().map(|edit| (edit.path, edit.text));
+    for (path, text) in more.iter().cloned().chain(edits) {
+        if let Some(before) = sources.tree.read(&path) {
+            changes.add_edit(&path, &before, text);
+        }
+    }
+}
+
 /// Describes what was learnt, and what is left to do by hand.
 fn describe_placement(added: &Placement, name: &str, flake: &str) -> Vec<String> {
     let by_hand = added.by_hand.iter().map(|output| {
@@ -128,10 +193,28 @@ fn describe_placement(added: &Placement, name: &str, flake: &str) -> Vec<String>
         Origin::Learnt(like) => {
             notes.push(format!("{place} has the form of the entry of `{like}`"));
         }
+        Origin::Typical { like, left_out } => {
+            let left_out = describe_left_out(left_out);
+            notes.push(format!(
+                "{place} is like that of `{like}`{left_out}: check it, because the entries differ"
+            ));
+        }
         Origin::First => notes.push(format!("{place} is the first one")),
         Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => {}
     }
     notes
+}
+
+/// Names the attributes that an entry lacks.
+fn describe_left_out(left_out: &[String]) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = left_out.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        ", without {}, of which each host has its own",
+        names.join(", ")
+    )
 }
 
 /// The projects that read all files of a folder, whatever their names.
@@ -139,11 +222,16 @@ const READERS: [&str; 2] = ["import-tree", "haumea"];
 
 /// Returns a note if the host's own files, which are like those of the other hosts, add it to the
 /// flake. Of a flake that reads all files of a folder, this is believed where no text shows it.
-fn is_found_by_files(name: &str, flake: &str, sources: &Sources) -> Option<String> {
+fn is_found_by_files(
+    name: &str,
+    flake: &str,
+    sources: &Sources,
+    more: &[NewFile],
+) -> Option<String> {
     let (path, _) = sources.learnt.first()?;
     let files = WithFiles {
         below: &sources.tree,
-        more: &sources.learnt,
+        more,
     };
     let hosts = nix::list_hosts(&files, flake);
     let is_listed = hosts
@@ -154,7 +242,9 @@ fn is_found_by_files(name: &str, flake: &str, sources: &Sources) -> Option<Strin
         .as_ref()
         .is_some_and(|text| READERS.iter().any(|reader| text.contains(reader)));
     (is_listed || (reads_all && hosts.is_err())).then(|| {
-        format!("`{flake}` needs no entry: `{name}` is added by its files, such as `{path}`")
+        format!(
+            "`{flake}` needs no entry: `{name}` is added by its files, such as `{path}`: check them"
+        )
     })
 }
 
@@ -263,6 +353,9 @@ pub(super) fn invalid_entry(error: &Error, key: &str) -> Failure {
 /// Adds the way without an edit: a flake that finds its hosts by itself.
 fn unsupported_flake(failure: Failure) -> Failure {
     let hint = failure.hint_text().unwrap_or_default();
+    if hint.contains("`--enroll`") {
+        return failure;
+    }
     let hint = format!(
         "{hint}\n\nthen run the same command again; if the flake finds its hosts by itself, set \
          `flake_entry = \"\"` under `[text]` in `fleet.toml`"

@@ -93,8 +93,21 @@ pub(super) fn is_host_folder(path: &str) -> bool {
     path.split('/').any(is_host_folder_name)
 }
 
+/// Returns whether a host's name stands in a folder of hosts, with or without one for each group
+/// between them.
+pub(super) fn is_below_host_folder(path: &str) -> bool {
+    let folder = path.split(MARK).next().unwrap_or_default();
+    let parts = folder.trim_end_matches('/').rsplit('/').take(2);
+    let mut parts = parts.filter(|part| *part != "common" && *part != "shared");
+    parts.any(is_host_folder_name)
+}
+
 fn is_host_folder_name(part: &str) -> bool {
-    ["hosts", "machines", "nodes", "systems", "nixos"].contains(&part)
+    const NAMES: [&str; 10] = [
+        "hosts", "host", "machines", "machine", "nodes", "systems", "servers", "boxes", "devices",
+        "nixos",
+    ];
+    NAMES.contains(&part)
 }
 
 pub(super) fn is_of_users(path: &str) -> bool {

@@ -5,18 +5,14 @@ use std::collections::BTreeSet;
 
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
-use crate::change::ChangeSet;
-
 use super::host_paths::{
-    MARK, collect_paths, ends_with, hosts_by_folder, is_host_folder, is_of_users, relative_paths,
-    rename, rename_path,
+    MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder, is_host_folder,
+    is_of_users, relative_paths, rename, rename_path,
 };
+use super::overlay::NewFile;
 
 /// The ends of a host's main file, in the order of preference.
 const MAIN_FILES: [&str; 3] = ["{}/default.nix", "{}/configuration.nix", "{}.nix"];
-
-/// A file that a host gets: its path from the fleet's root, and its text.
-pub(crate) type NewFile = (String, String);
 
 /// Returns the files that a host gets in a fleet without a template: those that its entry in the
 /// flake names or that the flake reads, and those that the other hosts have with the same text.
@@ -33,11 +29,17 @@ pub(super) fn learn_files(
     let host = NewHost {
         name,
         value: None,
-        address: Some("192.0.2.1/32"), // the paths in an entry have none
+        address: Some(nix::ANY_ADDRESS),
         like,
         system,
         module: &format!("{folder}/{name}"),
     };
+    let mut own = nix::learn_own_files(files, flake, &host);
+    if !own.is_empty() {
+        let missing = files_named_in(&own, name);
+        own.extend(missing);
+        return Err(own);
+    }
     let added = nix::add_host(files, flake, &host);
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
     let hosts = nix::list_hosts(files, flake).unwrap_or_default();
@@ -61,13 +63,53 @@ pub(super) fn learn_files(
     };
     let named = entry_files(files, flake, name, &added);
     let main = places.main_file(name).filter(|_| named.is_empty());
-    for path in named.into_iter().chain(main) {
+    let parts = places.part_files(name);
+    let parts = parts
+        .into_iter()
+        .filter(|_| named.is_empty() && main.is_none());
+    let wanted: Vec<String> = named
+        .iter()
+        .cloned()
+        .chain(main.clone())
+        .chain(parts)
+        .collect();
+    for path in wanted {
         if !learnt.iter().any(|(known, _)| *known == path) {
             let text = places.text_of(&path, name, &learnt);
             learnt.push((path, text));
         }
     }
     Ok(learnt)
+}
+
+/// Returns the further files that the files of a host name, with the least text.
+fn files_named_in(own: &[NewFile], name: &str) -> Vec<NewFile> {
+    let is_own = |path: &String| own.iter().any(|(known, _)| known == path);
+    let named = own.iter().flat_map(|(file, text)| {
+        let paths = relative_paths(text).filter_map(|path| nix::resolve_path(file, path));
+        paths.collect::<Vec<_>>()
+    });
+    let mut named: Vec<String> = named
+        .filter(|path| nix::is_nix_file(path) && rename_path(path, name).is_some())
+        .filter(|path| !is_own(path))
+        .collect();
+    named.sort();
+    named.dedup();
+    let text = |path: &String| skeleton(path).unwrap_or("{ }\n").to_owned();
+    let named = named.into_iter();
+    named.map(|path| (path.clone(), text(&path))).collect()
+}
+
+/// Returns the text of a file that is of the machine alone.
+fn skeleton(path: &str) -> Option<&'static str> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    if file.contains("hardware") {
+        return Some("# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n");
+    }
+    if file.trim_start_matches('_').starts_with("dis") {
+        return Some("# The layout of the disks, as disko reads it.\n{ }\n");
+    }
+    is_of_users(path).then_some("{ }\n")
 }
 
 /// Returns whether a flake reads all files of a folder, so that their names say nothing of hosts.
@@ -87,7 +129,11 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
             named.retain(|path| files.read(path).is_some()); // the entry may be in another file
             named
         }
-        Origin::Given | Origin::Name | Origin::Learnt(_) | Origin::First => {
+        Origin::Given
+        | Origin::Name
+        | Origin::Learnt(_)
+        | Origin::Typical { .. }
+        | Origin::First => {
             let place = Some(added.file.as_str()).filter(|file| !file.is_empty());
             named_files(&added.value, place.unwrap_or(flake), name)
         }
@@ -110,63 +156,6 @@ struct Pattern {
     path: String,
     /// The hosts that have such a file.
     hosts: Vec<String>,
-}
-
-/// A fleet without the files that a plan removes.
-pub(super) struct WithoutRemoved<'a> {
-    pub(super) below: &'a dyn FleetFiles,
-    pub(super) changes: &'a ChangeSet,
-}
-
-impl FleetFiles for WithoutRemoved<'_> {
-    fn read(&self, path: &str) -> Option<String> {
-        self.below
-            .read(path)
-            .filter(|_| !self.changes.removes(path))
-    }
-
-    fn list(&self, folder: &str) -> Vec<String> {
-        let mut names = self.below.list(folder);
-        let path = |name: &String| format!("{folder}/{name}");
-        names.retain(|name| !self.changes.removes(path(name).trim_start_matches('/')));
-        names
-    }
-}
-
-/// A fleet with more files.
-pub(super) struct WithFiles<'a> {
-    pub(super) below: &'a dyn FleetFiles,
-    pub(super) more: &'a [NewFile],
-}
-
-impl FleetFiles for WithFiles<'_> {
-    fn read(&self, path: &str) -> Option<String> {
-        let more = self.more.iter().find(|(known, _)| known == path);
-        more.map(|(_, text)| text.clone())
-            .or_else(|| self.below.read(path))
-    }
-
-    fn list(&self, folder: &str) -> Vec<String> {
-        let mut names = self.below.list(folder);
-        let prefix = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        for (path, _) in self.more {
-            let Some(below) = path.strip_prefix(&prefix) else {
-                continue;
-            };
-            let name = match below.split_once('/') {
-                Some((inner, _)) => format!("{inner}/"),
-                None => below.to_owned(),
-            };
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
 }
 
 impl<'a> HostPlaces<'a> {
@@ -198,12 +187,25 @@ impl<'a> HostPlaces<'a> {
             let folder = usize::from(is_host_folder(&pattern.path));
             Some((pattern.hosts.len(), folder, MAIN_FILES.len() - main))
         };
-        let mains = self
-            .patterns
-            .iter()
-            .filter(|pattern| rank(pattern).is_some());
+        let mains = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() * 2 > self.hosts.len();
+            let is_in_place = is_below_host_folder(&pattern.path) || is_of_all;
+            rank(pattern).is_some() && is_in_place && !is_of_users(&pattern.path)
+        });
         let best = mains.max_by_key(rank)?;
         Some(best.path.replace(MARK, name))
+    }
+
+    /// Returns the files in a host's folder that all hosts have, where none of them is a main file.
+    fn part_files(&self, name: &str) -> Vec<String> {
+        let in_folder = |path: &str| is_host_folder(path) && path.contains(&format!("/{MARK}/"));
+        let parts = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() == self.hosts.len();
+            is_of_all && in_folder(&pattern.path) && !is_of_users(&pattern.path)
+        });
+        parts
+            .map(|pattern| pattern.path.replace(MARK, name))
+            .collect()
     }
 
     /// Returns the files with the same text for all hosts that have one, for the new host. The
@@ -303,13 +305,8 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns the text of a file that nothing can be learnt for.
     fn first_text(&self, path: &str, name: &str) -> String {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        if file.starts_with("hardware") {
-            return "# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n"
-                .to_owned();
-        }
-        if file.starts_with("dis") {
-            return "# The layout of the disks, as disko reads it.\n{ }\n".to_owned();
+        if let Some(text) = skeleton(path) {
+            return text.to_owned();
         }
         let (host, domain) = name.split_once('.').unwrap_or((name, ""));
         let domain = (host != name).then(|| format!("networking.domain = \"{domain}\";"));

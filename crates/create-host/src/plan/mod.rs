@@ -13,6 +13,7 @@ mod host_paths;
 mod host_place;
 mod identity;
 mod missing;
+mod overlay;
 mod own_values;
 mod recognition;
 mod remove;

@@ -8,7 +8,7 @@ use zts_infra_edit::{
     vms::MapPlace,
 };
 
-use super::host_place::{NewFile, learn_files};
+use super::{host_place::learn_files, overlay::NewFile};
 use crate::{
     change::FileChange,
     failure::edit_failure,

@@ -12,7 +12,7 @@ use crate::{
     placeholders::{Misspelt, Placeholders, Values},
 };
 
-use super::{host_place::NewFile, sources::Sources};
+use super::{overlay::NewFile, sources::Sources};
 
 /// Returns the values of the placeholders for a host. A host without an address has no text that
 /// needs one.

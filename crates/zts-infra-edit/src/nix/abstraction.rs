@@ -6,6 +6,7 @@ use std::ops::Range;
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::name::format_name;
+use super::scope::{Binding, resolve_variable};
 
 /// The mark in the place of a host's name, which no source contains.
 pub(super) const MARK: &str = "\u{1}";
@@ -26,6 +27,8 @@ pub(super) struct Wanted<'a> {
     pub(super) address: Option<&'a str>,
     /// The path of its configuration, as the file of the entry names it.
     pub(super) module: &'a str,
+    /// True if the value is all of a file, whose settings a host may lack.
+    pub(super) is_file: bool,
 }
 
 /// Returns the tokens of a value without blanks and comments, with a mark for the host's name.
@@ -68,6 +71,10 @@ pub(super) fn render_node(
             SyntaxKind::TOKEN_WHITESPACE => {
                 let unix = token.text().replace("\r\n", "\n");
                 blank = unix.replace(&format!("\n{indent}"), "\n");
+                // what stood behind an opening bracket may be left out
+                if text.ends_with(['{', '[']) {
+                    blank = blank.replace("\n\n", "\n");
+                }
             }
             _ => {
                 text.push_str(&std::mem::take(&mut blank));
@@ -91,9 +98,20 @@ fn is_trivia(token: &SyntaxToken) -> bool {
 }
 
 /// Returns the text of a token with another name in the places where it is the host's name: words
-/// of a string, parts of a path, attributes. A variable of the same name stays.
+/// of a string, parts of a path, attributes. A variable that the file defines stays. Of a name with
+/// a domain, the first label is replaced, too.
 pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String {
-    let text = token.text();
+    let renamed = rename_whole(token, token.text(), from, to);
+    let label = |name: &str| name.split('.').next().map(str::to_owned);
+    match (label(from), label(to)) {
+        (Some(short), Some(to)) if short != from && renamed == token.text() => {
+            rename_whole(token, &renamed, &short, &to)
+        }
+        _ => renamed,
+    }
+}
+
+fn rename_whole(token: &SyntaxToken, text: &str, from: &str, to: &str) -> String {
     match token.kind() {
         SyntaxKind::TOKEN_STRING_CONTENT => rename_words(text, from, to),
         SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_PATH_ABS | SyntaxKind::TOKEN_PATH_HOME => {
@@ -106,8 +124,57 @@ pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String 
                 format_name(to, false)
             }
         }
+        SyntaxKind::TOKEN_IDENT if text.contains(from) && is_module_name(token, from) => {
+            rename_part(text, from, to)
+        }
         _ => text.to_owned(),
     }
+}
+
+/// Replaces `from` where it is a part of an identifier such as `hosts-web01` or `web01Disks`. The
+/// name of a host that is no identifier stays.
+fn rename_part(text: &str, from: &str, to: &str) -> String {
+    let is_identifier = |letter: char| letter.is_ascii_alphanumeric() || "_-\u{1}".contains(letter);
+    let continues = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let Some(start) = text.find(from).filter(|_| to.chars().all(is_identifier)) else {
+        return text.to_owned();
+    };
+    let (before, after) = (&text[..start], &text[start + from.len()..]);
+    let begins = before.is_empty() || before.ends_with(['-', '_']);
+    if !begins || after.starts_with(continues) {
+        return text.to_owned();
+    }
+    format!("{before}{to}{after}")
+}
+
+/// Returns whether an identifier may have the name of a host as a part: an attribute or a variable
+/// of a `with`, but none of an input, and no function.
+fn is_module_name(identifier: &SyntaxToken, host: &str) -> bool {
+    const GENERIC: [&str; 6] = ["nixos", "nix", "home", "host", "default", "main"];
+    if GENERIC.contains(&host) || !(is_attribute(identifier) || is_of_with(identifier)) {
+        return false;
+    }
+    let select = identifier
+        .parent_ancestors()
+        .find(|node| node.kind() == SyntaxKind::NODE_SELECT);
+    let Some(select) = select.filter(|_| is_attribute(identifier)) else {
+        return true;
+    };
+    let is_function = select.parent().is_some_and(|parent| {
+        parent.kind() == SyntaxKind::NODE_APPLY && parent.first_child().as_ref() == Some(&select)
+    });
+    !is_function && !select.text().to_string().starts_with("inputs.")
+}
+
+/// Returns whether a variable comes from a `with`, so that it is an attribute of its set.
+fn is_of_with(identifier: &SyntaxToken) -> bool {
+    let name = identifier.text();
+    identifier.parent().is_some_and(|node| {
+        let has_with = node
+            .ancestors()
+            .any(|ancestor| ancestor.kind() == SyntaxKind::NODE_WITH);
+        has_with && matches!(resolve_variable(name, &node), Binding::Unknown)
+    })
 }
 
 fn is_attribute(identifier: &SyntaxToken) -> bool {
@@ -152,7 +219,8 @@ pub(super) fn rename_segments(path: &str, from: &str, to: &str) -> String {
 
 fn is_extension(text: &str) -> bool {
     let letters = text.strip_prefix('.').unwrap_or_default();
-    !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+    !letters.is_empty() && letters.bytes().all(is_letter)
 }
 
 /// Parses an address with or without a prefix length.

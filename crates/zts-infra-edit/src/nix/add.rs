@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use rnix::SyntaxNode;
 use rnix::ast;
+use rnix::{SyntaxKind, SyntaxNode};
 
-use super::abstraction::{Wanted, rename_segments};
-use super::discovery::{Discovery, find_discovery};
+use super::abstraction::{Wanted, parse_ip, rename_segments};
+use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::insertion::{HostInsertion, choose_insertion};
@@ -14,12 +14,14 @@ use super::learn::{Sibling, learn_value};
 use super::locate::CONFIGURATIONS;
 use super::name::format_name;
 use super::new_value::NewValue;
-use super::output::search_output;
+use super::open::{discover, open_output};
+use super::origin::Origin;
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
-use super::siblings::{find_siblings, keep_like, unify_tails};
+use super::registry::find_data_file;
+use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
-use super::unsupported::cannot_add;
+use super::unsupported::{add_to_data, cannot_add, hosts_elsewhere};
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
 
@@ -40,22 +42,8 @@ pub struct NewHost<'a> {
     pub module: &'a str,
 }
 
-/// The origin of a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The host exists.
-    Existing,
-    /// The value was given.
-    Given,
-    /// The host is a name in a list.
-    Name,
-    /// The value is like that of this host.
-    Learnt(String),
-    /// The flake had no host.
-    First,
-    /// The flake finds its hosts in a folder, and needs no entry.
-    Discovered(Discovery),
-}
+/// The address of a host whose files alone are asked for. An existing host may have any other.
+pub const ANY_ADDRESS: &str = "192.0.2.1/32";
 
 /// An edited file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,39 +63,6 @@ pub(super) struct Addition {
     pub(super) value: String,
     /// The origin of the value.
     pub(super) origin: Origin,
-}
-
-/// Locates the hosts in the output at the path `output`.
-pub(super) fn open_output(
-    sources: &Sources<'_>,
-    flake: &str,
-    output: &[&str],
-) -> Result<(Rc<SourceFile>, FlakeHosts), FileError> {
-    let opened = sources.open(flake).unwrap_or_else(|| {
-        let entry = "the file".to_owned();
-        Err(Error::Missing { entry })
-    });
-    let file = opened.map_err(|error| FileError {
-        file: flake.to_owned(),
-        error,
-    })?;
-    let found = search_output(sources, &file, output);
-    Ok((file, found))
-}
-
-/// Returns the folder in which the flake finds its hosts, if it has more of them than the flake has
-/// entries.
-pub(super) fn discover(
-    sources: &Sources<'_>,
-    flake: &SourceFile,
-    output: &[&str],
-    found: &FlakeHosts,
-) -> Option<Discovery> {
-    if output != [CONFIGURATIONS] {
-        return None;
-    }
-    find_discovery(sources, flake, found)
-        .filter(|discovery| found.sets.is_empty() || discovery.hosts.len() > found.hosts.len())
 }
 
 /// Adds a host to the output at the path `output`.
@@ -136,6 +91,10 @@ pub(super) fn add_to_output(
             value: String::new(),
             origin: Origin::Discovered(discovery),
         });
+    }
+    if let Some(other) = file_that_makes_hosts(&sources, &file, &found).filter(|_| given.is_none())
+    {
+        return Err(at(&other, hosts_elsewhere(host.name, output)));
     }
     let set = found.choose_set(given.is_some());
     let place = set.map_or_else(|| file.clone(), |set| target.file_of(&set.container));
@@ -182,12 +141,26 @@ impl Target<'_> {
         let learnt = || {
             let mut others = found.clone();
             others.hosts.retain(|other| other.name != self.host.name);
-            let value = self.choose_value(&others, &place);
+            let address = find_address(existing);
+            let is_any = self.host.address == Some(ANY_ADDRESS);
+            let host = NewHost {
+                address: address.as_deref().filter(|_| is_any).or(self.host.address),
+                ..*self.host
+            };
+            let target = Target {
+                host: &host,
+                ..*self
+            };
+            let value = target.choose_value(&others, &place);
             value.ok().map(|(value, _)| value)
         };
         let expected = given.or_else(learnt);
-        let is_name = cast::<ast::Str>(&existing.entry).is_some();
-        if is_name || expected.is_some_and(|value| value.is_value_of(existing)) {
+        let is_name = matches!(
+            existing.entry.kind(),
+            SyntaxKind::NODE_STRING | SyntaxKind::NODE_PATH_REL
+        );
+        let is_known = is_name || is_in_own_file(self.sources, existing);
+        if is_known || expected.is_some_and(|value| value.is_value_of(existing)) {
             return Ok(Addition {
                 edit: None,
                 value: existing
@@ -224,7 +197,11 @@ impl Target<'_> {
             .ok_or_else(|| {
                 let node = found.obstacles.first().map(|obstacle| &obstacle.node);
                 let place = node.map_or_else(|| Rc::clone(self.flake), |node| self.file_of(node));
-                let error = cannot_add(&place.text, found, self.output, name, &value.text);
+                let mut error = cannot_add(&place.text, found, self.output, name, &value.text);
+                let data = node.and_then(|node| find_data_file(self.sources, node));
+                if let (Some(data), Error::Unsupported { manual_edit, .. }) = (data, &mut error) {
+                    *manual_edit = add_to_data(&data);
+                }
                 at(&place, error)
             })
     }
@@ -269,6 +246,7 @@ impl Target<'_> {
             name: host.name,
             address: host.address,
             module: &relative_path(&place.path, host.module),
+            is_file: false,
         };
         let node = set.map_or(&place.root, |set| &set.container);
         let lesson = learn_value(&siblings, wanted).map_err(|candidates| {
@@ -283,7 +261,7 @@ impl Target<'_> {
             NewValue::parse(host.name, &lesson.text).map_err(|error| at(place, error))?;
         let tail = siblings.first().map(|one| one.tail.clone());
         value.tail = tail.unwrap_or_default();
-        Ok((value, Origin::Learnt(lesson.like)))
+        Ok((value, lesson.origin))
     }
 
     /// Returns the value of a first host, or an example for hosts that cannot be edited.
@@ -313,6 +291,19 @@ fn at(file: &SourceFile, error: Error) -> FileError {
     }
 }
 
+/// Returns another file that makes hosts, for a flake without a host: a first one could hide them.
+fn file_that_makes_hosts(
+    sources: &Sources<'_>,
+    flake: &SourceFile,
+    found: &FlakeHosts,
+) -> Option<Rc<SourceFile>> {
+    if !found.hosts.is_empty() || !found.obstacles.is_empty() {
+        return None;
+    }
+    let mut files = sources.files_with("nixosSystem").into_iter();
+    files.find(|file| file.path != flake.path)
+}
+
 /// Returns the error for a set in a file that is another host's alone.
 fn file_of_one_host(
     found: &FlakeHosts,
@@ -326,7 +317,10 @@ fn file_of_one_host(
         .filter(|host| host.container == set.container);
     let (only, rest) = (hosts.next()?, hosts.next());
     let own = rename_segments(&place.path, &only.name, name);
-    if rest.is_some() || own == place.path {
+    let root = |host: &HostEntry| host.container.ancestors().last();
+    let mut files: Vec<_> = found.hosts.iter().map(root).collect();
+    files.dedup();
+    if rest.is_some() || (own == place.path && files.len() < 3) {
         return None;
     }
     let position = Position::at(&place.text, node_range(&only.entry).start);
@@ -338,6 +332,15 @@ fn file_of_one_host(
             place.path
         )),
     })
+}
+
+/// Returns the first address in the value of a host.
+fn find_address(host: &HostEntry) -> Option<String> {
+    let mut strings = host
+        .entry
+        .descendants()
+        .filter_map(|node| literal_string(&cast::<ast::Str>(&node)?));
+    strings.find(|text| parse_ip(text).is_some())
 }
 
 fn insert_value(

@@ -44,7 +44,10 @@ fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
             HostsArgument::Set(set.clone())
         }
         ("removeAttrs" | "pipe", [set, _]) => HostsArgument::Set(set.clone()),
-        ("genAttrs", [list, _]) | ("listToAttrs", [list]) => HostsArgument::List(list.clone()),
+        ("genAttrs", [list, _])
+        | ("listToAttrs" | "mergeAttrsList" | "mkMerge", [list])
+        | ("foldl" | "foldl'" | "foldr", [_, _, list])
+        | ("fold" | "foldAttrs", [_, list]) => HostsArgument::List(list.clone()),
         ("readDir" | "mapAttrs" | "mapAttrs'" | "genAttrs", _) => HostsArgument::None,
         _ => {
             let found = arguments.iter().rev().find_map(argument_of_helper);
@@ -59,10 +62,10 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
     let name = function_name(&function).unwrap_or_default();
     match (name.as_str(), arguments.as_slice()) {
         ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
-        ("map" | "filter", [_, list]) | ("forEach", [list, _]) | ("unique", [list]) => {
-            HostsArgument::List(list.clone())
-        }
-        ("attrNames" | "attrsToList", [set]) | ("mapAttrsToList", [_, set]) => {
+        ("map" | "filter" | "concatMap", [_, list])
+        | ("forEach", [list, _])
+        | ("unique" | "flatten" | "concatLists", [list]) => HostsArgument::List(list.clone()),
+        ("attrNames" | "attrValues" | "attrsToList", [set]) | ("mapAttrsToList", [_, set]) => {
             HostsArgument::Set(set.clone())
         }
         _ => HostsArgument::None,
@@ -205,21 +208,32 @@ fn lists_hosts(list: &ast::List) -> bool {
 /// Returns the name of a host in a list, and its string: the element itself, its attribute `name`,
 /// or the first string of a call.
 pub(super) fn element_name(element: &ast::Expr) -> Option<(String, ast::Str)> {
-    const KEYS: [&str; 4] = ["name", "hostname", "hostName", "host"];
     let string = match inner_expression(element) {
         ast::Expr::Str(string) => string,
-        ast::Expr::AttrSet(set) => set.attrpath_values().find_map(|entry| {
-            let mut attributes = entry.attrpath()?.attrs();
-            let name = attribute_name(&attributes.next()?)?;
-            match entry.value()? {
-                ast::Expr::Str(string) if KEYS.contains(&name.as_str()) => Some(string),
+        ast::Expr::AttrSet(set) => name_in_set(&set)?,
+        ast::Expr::Apply(call) => first_name(&call).or_else(|| {
+            let mut arguments = call_parts(&call).1.into_iter();
+            arguments.find_map(|argument| match inner_expression(&argument) {
+                ast::Expr::AttrSet(set) => name_in_set(&set),
                 _ => None,
-            }
+            })
         })?,
-        ast::Expr::Apply(call) => first_name(&call)?,
         _ => return None,
     };
     Some((literal_string(&string)?, string))
+}
+
+/// Returns the string of the attribute `name` and the like.
+fn name_in_set(set: &ast::AttrSet) -> Option<ast::Str> {
+    const KEYS: [&str; 4] = ["name", "hostname", "hostName", "host"];
+    set.attrpath_values().find_map(|entry| {
+        let mut attributes = entry.attrpath()?.attrs();
+        let name = attribute_name(&attributes.next()?)?;
+        match entry.value()? {
+            ast::Expr::Str(string) if KEYS.contains(&name.as_str()) => Some(string),
+            _ => None,
+        }
+    })
 }
 
 /// Returns the first string of a call that is not a system.

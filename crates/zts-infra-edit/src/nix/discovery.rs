@@ -222,20 +222,27 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
         return discover(&call, &ast::Expr::PathRel(path));
     }
     let read = |call: ast::Apply| discover(&call, &reading_argument(&call)?);
-    calls(node)
-        .find_map(read)
+    let is_of_hosts = |discovery: &Discovery| is_folder_of_hosts(&discovery.file);
+    let named_here = || {
+        let paths = node
+            .descendants()
+            .filter_map(|node| cast::<ast::PathRel>(&node));
+        let mut found = paths.filter_map(|path| {
+            let call = untyped(&path)
+                .ancestors()
+                .find_map(|node| cast::<ast::Apply>(&node))?;
+            discover(&call, &ast::Expr::PathRel(path))
+        });
+        found.find(is_of_hosts)
+    };
+    let reads: Vec<Discovery> = calls(node).filter_map(read).collect();
+    let best = reads.iter().find(|one| is_of_hosts(one)).cloned();
+    best.or_else(named_here)
+        .or_else(|| calls(&file.root).filter_map(read).find(is_of_hosts))
         .or_else(|| {
-            let mut found = calls(&file.root).filter_map(read);
-            found.find(|discovery| is_folder_of_hosts(&discovery.file))
-        })
-        .or_else(|| {
-            calls(node).find_map(|call| {
-                let arguments = call_parts(&call).1;
-                arguments.iter().find_map(|argument| match argument {
-                    ast::Expr::PathRel(_) => discover(&call, argument),
-                    _ => None,
-                })
-            })
+            reads
+                .into_iter()
+                .find(|one| !is_folder_of_others(&one.file))
         })
 }
 
@@ -253,11 +260,43 @@ fn reading_argument(call: &ast::Apply) -> Option<ast::Expr> {
     }
 }
 
-/// Returns whether the name of a folder is that of hosts, so that other folders that a flake reads,
-/// such as overlays, are not taken for it.
+/// Returns whether the last folder above the main files has the name of hosts, so that other
+/// folders that a flake reads, such as overlays, are not taken for it. That of a system is passed
+/// over.
 fn is_folder_of_hosts(file: &str) -> bool {
-    const WORDS: [&str; 6] = ["host", "machine", "system", "nixos", "node", "server"];
-    WORDS.iter().any(|word| file.to_lowercase().contains(word))
+    let folder = file.split("{}").next().unwrap_or_default();
+    let mut parts = folder.trim_end_matches('/').rsplit('/');
+    let name = parts.find(|part| !is_system(part));
+    name.is_some_and(is_name_of_hosts) && !is_folder_of_others(file)
+}
+
+/// Returns whether the name of a folder is one of folders with hosts.
+pub(super) fn is_name_of_hosts(name: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "host", "machine", "system", "nixos", "node", "server", "box", "device", "computer",
+        "fleet",
+    ];
+    let name = name.to_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+fn is_folder_of_others(file: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "lib",
+        "libs",
+        "modules",
+        "module",
+        "overlays",
+        "pkgs",
+        "packages",
+        "home",
+        "users",
+        "flake",
+        "devshell",
+        "templates",
+    ];
+    let folder = file.split("{}").next().unwrap_or_default();
+    folder.split('/').any(|part| NAMES.contains(&part))
 }
 
 /// Returns the folder of a path, up to its first computed part.

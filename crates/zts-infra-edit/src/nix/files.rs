@@ -1,6 +1,6 @@
 //! The files of a fleet that a search reads.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -69,6 +69,8 @@ const MAX_FILES: usize = 500;
 pub(super) struct Sources<'a> {
     pub(super) files: &'a dyn FleetFiles,
     parsed: RefCell<Vec<Rc<SourceFile>>>,
+    /// All Nix files with their texts, once they are searched for a word.
+    texts: OnceCell<Vec<(String, String)>>,
 }
 
 impl<'a> Sources<'a> {
@@ -76,6 +78,7 @@ impl<'a> Sources<'a> {
         Self {
             files,
             parsed: RefCell::default(),
+            texts: OnceCell::new(),
         }
     }
 
@@ -117,6 +120,19 @@ impl<'a> Sources<'a> {
         self.parsed.borrow().clone()
     }
 
+    /// Parses the Nix files of the fleet that have a word.
+    pub(super) fn files_with(&self, word: &str) -> Vec<Rc<SourceFile>> {
+        let texts = self.texts.get_or_init(|| {
+            let mut paths = Vec::new();
+            list_nix_files(self.files, "", &mut paths);
+            let read = |path: String| self.files.read(&path).map(|text| (path, text));
+            paths.into_iter().filter_map(read).collect()
+        });
+        let files = texts.iter().filter(|(_, text)| text.contains(word));
+        let opened = files.filter_map(|(path, _)| self.open(path));
+        opened.filter_map(Result::ok).collect()
+    }
+
     /// Parses the file that `import` reads at a literal path: the file itself, or `default.nix` of
     /// the folder.
     pub(super) fn open_import(&self, path: &ast::Expr) -> Option<Result<Rc<SourceFile>, Error>> {
@@ -148,6 +164,21 @@ pub fn resolve_path(file: &str, relative: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// Collects the paths of the Nix files below a folder.
+pub(super) fn list_nix_files(files: &dyn FleetFiles, folder: &str, paths: &mut Vec<String>) {
+    const MAX_PATHS: usize = 5000;
+    for name in files.list(folder) {
+        if paths.len() >= MAX_PATHS || name.starts_with('.') {
+            continue;
+        }
+        match name.strip_suffix('/') {
+            Some(inner) => list_nix_files(files, &join_path(folder, inner), paths),
+            None if is_nix_file(&name) => paths.push(join_path(folder, &name)),
+            None => {}
+        }
+    }
 }
 
 /// Returns the path of `name` in `folder`.

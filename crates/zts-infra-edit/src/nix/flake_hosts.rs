@@ -140,6 +140,13 @@ impl FlakeHosts {
         }
     }
 
+    /// Removes the sets without hosts.
+    pub(super) fn keep_sets_with_hosts(&mut self) {
+        let hosts = &self.hosts;
+        self.sets
+            .retain(|set| hosts.iter().any(|host| host.container == set.container));
+    }
+
     /// Marks the sets as arguments of a function.
     pub(super) fn into_argument(mut self) -> Self {
         for set in &mut self.sets {

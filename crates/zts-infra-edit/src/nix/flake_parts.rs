@@ -19,7 +19,10 @@ pub(super) fn flake_parts_module(call: &ast::Apply) -> Option<ast::Expr> {
     let [_, module] = arguments.as_slice() else {
         return None;
     };
-    let is_make_flake = function_name(&function).as_deref() == Some("mkFlake");
+    let is_make_flake = matches!(
+        function_name(&function).as_deref(),
+        Some("mkFlake" | "evalFlakeModule")
+    );
     (is_make_flake && is_of_flake_parts(&function)).then(|| module.clone())
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The host's name is replaced in each value. The most common form is the new one, if more than
 //! half of the hosts share it. Otherwise the parts are compared: a part that more than half of the
-//! hosts have stays, and one that only some have is left out. A part that every host has with
-//! another value, such as a number, cannot be learnt.
+//! hosts have stays, and one that only some have is left out. Where every host has another value,
+//! that of the most typical host stays, unless it is of one machine: a number, a key, a file.
 
 use rnix::SyntaxNode;
 use rnix::ast;
@@ -11,8 +11,11 @@ use rnix::ast;
 use super::abstraction::{
     MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, rename_segments, render_node,
 };
-use super::expression::literal_string;
-use super::merge::{Merge, Peer};
+use super::expression::{function_text, literal_string};
+use super::individual::{Shared, is_hardware, is_image};
+use super::members::Peer;
+use super::merge::Merge;
+use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source};
 
 /// A host with its value.
@@ -26,11 +29,11 @@ pub(super) struct Sibling {
     pub(super) indent: String,
 }
 
-/// A value, and the host that it is like.
+/// A value, and its origin.
 #[derive(Debug)]
 pub(super) struct Lesson {
     pub(super) text: String,
-    pub(super) like: String,
+    pub(super) origin: Origin,
 }
 
 /// The limit of hosts whose parts are compared.
@@ -49,7 +52,7 @@ pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Le
         Some(index) => lesson(&siblings[index], &[], wanted)
             .filter(|_| siblings.len() > 1)
             .or_else(|| learn_alone(&siblings[index], wanted).filter(|_| siblings.len() == 1)),
-        None => learn_parts(siblings, wanted),
+        None => learn_parts(siblings, wanted).or_else(|| learn_typical(siblings, wanted)),
     };
     found.ok_or_else(|| {
         let mut seen = Vec::new();
@@ -67,20 +70,73 @@ pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Le
 /// Learns from what most hosts have in common, with the first host that needs only omissions.
 fn learn_parts(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
     let compared = &siblings[siblings.len().saturating_sub(MAX_COMPARED)..];
-    let peers: Vec<Peer<'_>> = compared
-        .iter()
-        .map(|sibling| Peer {
-            name: &sibling.name,
-            node: sibling.value.clone(),
-        })
-        .collect();
+    let peers = as_peers(compared);
     compared.iter().zip(&peers).find_map(|(sibling, base)| {
-        let mut merge = Merge::new(wanted);
+        let mut merge = Merge::new(wanted, None, &sibling.indent);
         merge
             .merge_values(base, &peers)
             .then(|| lesson(sibling, &merge.replacements, wanted))
             .flatten()
     })
+}
+
+/// Learns from the host that has the most in common with the others. It must name itself, or a file
+/// of its own.
+fn learn_typical(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
+    if siblings.len() < 2 {
+        return None;
+    }
+    let compared = &siblings[siblings.len().saturating_sub(MAX_COMPARED)..];
+    let compared = most_of_one_function(compared);
+    let peers = as_peers(&compared);
+    let shared = Shared::read(&peers);
+    let mut bases: Vec<(&Sibling, &Peer<'_>)> = compared.iter().zip(&peers).rev().collect();
+    bases.sort_by_key(|(_, peer)| std::cmp::Reverse(shared.rank(peer)));
+    bases.into_iter().find_map(|(sibling, base)| {
+        let mut merge = Merge::new(wanted, Some(&shared), &sibling.indent);
+        // nobody can guess a value that every host needs
+        if !merge.merge_values(base, &peers) || (merge.lacks_part && !wanted.is_file) {
+            return None;
+        }
+        let mut found = lesson(sibling, &merge.replacements, wanted)?;
+        found.origin = Origin::Typical {
+            like: sibling.name.clone(),
+            left_out: merge.left_out,
+        };
+        Some(found)
+    })
+}
+
+/// Returns the hosts that the most common function makes, or whose values are of the most common
+/// kind. Images and installers are no models.
+fn most_of_one_function(siblings: &[Sibling]) -> Vec<Sibling> {
+    let function = |sibling: &Sibling| {
+        let call = cast::<ast::Apply>(&sibling.value);
+        (sibling.value.kind(), call.map(|call| function_text(&call)))
+    };
+    let machines: Vec<Sibling> = siblings
+        .iter()
+        .filter(|sibling| !is_image(&sibling.name))
+        .cloned()
+        .collect();
+    let siblings = if machines.is_empty() {
+        siblings
+    } else {
+        machines.as_slice()
+    };
+    let functions: Vec<_> = siblings.iter().map(function).collect();
+    let count = |name: &_| functions.iter().filter(|other| *other == name).count();
+    let best = functions.iter().rev().max_by_key(|name| count(name));
+    let is_best = |sibling: &&Sibling| Some(&function(sibling)) == best;
+    siblings.iter().filter(is_best).cloned().collect()
+}
+
+fn as_peers(siblings: &[Sibling]) -> Vec<Peer<'_>> {
+    let peers = siblings.iter().map(|sibling| Peer {
+        name: &sibling.name,
+        node: sibling.value.clone(),
+    });
+    peers.collect()
 }
 
 /// Learns from the only host. A value of its own cannot be told from a value of all hosts, so its
@@ -115,7 +171,7 @@ fn lesson(sibling: &Sibling, replacements: &[Replacement], wanted: Wanted<'_>) -
     parse_source(&text).ok()?;
     Some(Lesson {
         text,
-        like: sibling.name.clone(),
+        origin: Origin::Learnt(sibling.name.clone()),
     })
 }
 
@@ -163,10 +219,6 @@ fn own_files(sibling: &Sibling, wanted: Wanted<'_>) -> Vec<Replacement> {
         },
     })
     .collect()
-}
-
-fn is_hardware(text: &str) -> bool {
-    text.starts_with("/dev/disk/by-") || (text.len() == 36 && text.matches('-').count() == 4)
 }
 
 /// Returns whether the attribute of a value is the address of a host.

@@ -4,6 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::call::{HostsArgument, function_name, hosts_argument};
+use super::context::Context;
 use super::expression::{
     call_parts, function_body, function_text, inner_expression, mentions_name, update_operands,
 };
@@ -13,7 +14,7 @@ use super::flake_parts::flake_parts_module;
 use super::module::{imported_modules, search_module};
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, has_entry, list_entries};
-use super::search::{Context, in_file, search_entries, search_expression};
+use super::search::{in_file, search_entries, search_expression};
 
 /// The output with the hosts.
 pub(super) const CONFIGURATIONS: &str = "nixosConfigurations";
@@ -74,6 +75,17 @@ fn search_outputs(outputs: &ast::Expr, output: &[&str], context: Context<'_>) ->
                 found
             }
         }
+        // `(evalFlakeModule { … } module).config.flake`
+        ast::Expr::Select(select) => select
+            .expr()
+            .and_then(|call| match inner_expression(&call) {
+                ast::Expr::Apply(call) => flake_parts_module(&call),
+                _ => None,
+            })
+            .map_or_else(
+                || obstacle(format!("the outputs come from `{select}`")),
+                |module| search_flake_parts(&module, output, context),
+            ),
         ast::Expr::Apply(call) => search_call(call, output, context).unwrap_or_else(|| {
             obstacle(format!(
                 "the outputs are computed by `{}`",
@@ -89,6 +101,13 @@ fn search_call(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Opti
     if let Some(module) = flake_parts_module(call) {
         return Some(search_flake_parts(&module, output, context));
     }
+    if let Some(outputs) = outputs_of_system(call) {
+        let found = search_outputs(&outputs, &[&["packages"], output].concat(), context);
+        let has_hosts = !found.hosts.is_empty();
+        return Some(found)
+            .filter(|_| has_hosts)
+            .or(Some(FlakeHosts::default()));
+    }
     match hosts_argument(call, false) {
         HostsArgument::Import(file) => in_file(&file, output, context, |expression, context| {
             search_outputs(expression, output, context)
@@ -99,6 +118,18 @@ fn search_call(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Opti
             search_settings(call, output, context)
         }
     }
+}
+
+/// Returns the function in `eachDefaultSystem (system: …)` of flake-utils. Its hosts are in
+/// `packages`, where `nixos-rebuild` finds them, too.
+fn outputs_of_system(call: &ast::Apply) -> Option<ast::Expr> {
+    const FUNCTIONS: [&str; 3] = ["eachDefaultSystem", "eachSystem", "eachDefaultSystemMap"];
+    let (function, arguments) = call_parts(call);
+    let name = function_name(&function)?;
+    arguments
+        .last()
+        .cloned()
+        .filter(|_| FUNCTIONS.contains(&name.as_str()))
 }
 
 /// Searches `mkFlake { hosts = { … }; }` of flake-utils-plus and the like. Other outputs may be

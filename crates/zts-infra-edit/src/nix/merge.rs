@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rnix::ast::{self, HasEntry};
+use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::abstraction::{
@@ -10,39 +10,33 @@ use super::abstraction::{
 };
 use super::call::is_system;
 use super::expression::literal_string;
-use super::parse::{cast, node_range, untyped};
-
-/// A value, and the host that has it.
-#[derive(Clone, Debug)]
-pub(super) struct Peer<'a> {
-    pub(super) name: &'a str,
-    pub(super) node: SyntaxNode,
-}
-
-impl<'a> Peer<'a> {
-    fn tokens(&self) -> Vec<String> {
-        abstract_tokens(&self.node, self.name)
-    }
-
-    fn part(&self, node: SyntaxNode) -> Peer<'a> {
-        Peer {
-            node,
-            name: self.name,
-        }
-    }
-}
+use super::individual::Shared;
+use super::members::{Member, Peer, indent_of, members, operators};
+use super::parse::{cast, node_range};
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.
 pub(super) struct Merge<'a> {
     wanted: Wanted<'a>,
+    /// Given if a part without a common value keeps that of `base`, unless it is of one machine.
+    shared: Option<&'a Shared>,
+    /// The indentation of the entry that is changed.
+    indent: &'a str,
     pub(super) replacements: Vec<Replacement>,
+    /// The attributes that most hosts have, each its own.
+    pub(super) left_out: Vec<String>,
+    /// True if one of these is an attribute that all hosts have.
+    pub(super) lacks_part: bool,
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(wanted: Wanted<'a>) -> Self {
+    pub(super) fn new(wanted: Wanted<'a>, shared: Option<&'a Shared>, indent: &'a str) -> Self {
         Self {
             wanted,
+            shared,
+            indent,
             replacements: Vec::new(),
+            left_out: Vec::new(),
+            lacks_part: false,
         }
     }
 
@@ -57,6 +51,37 @@ impl<'a> Merge<'a> {
             }
             return true;
         }
+        let before = (self.replacements.len(), self.left_out.len());
+        if self.merge_parts(base, peers) {
+            return true;
+        }
+        self.replacements.truncate(before.0);
+        self.left_out.truncate(before.1);
+        let shared = self.shared;
+        shared.is_some_and(|shared| !shared.is_individual(&base.node, base.name))
+            || self.replace_file(base)
+    }
+
+    /// Replaces the first file of a host that does not name itself by that of the new host.
+    fn replace_file(&mut self, base: &Peer<'_>) -> bool {
+        let is_own = self.shared.is_some_and(|shared| {
+            !shared.name_themselves && shared.is_individual(&base.node, base.name)
+        });
+        let is_path = base.node.kind() == SyntaxKind::NODE_PATH_REL;
+        let module = self.wanted.module;
+        let mut replaced = self.replacements.iter();
+        if !is_own || !is_path || replaced.any(|replacement| replacement.text == module) {
+            return false;
+        }
+        self.replacements.push(Replacement {
+            range: node_range(&base.node),
+            text: module.to_owned(),
+        });
+        true
+    }
+
+    /// Merges values of one kind by their parts.
+    fn merge_parts(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
         let kind = base.node.kind();
         let is_same = |peer: &&Peer<'_>| peer.node.kind() == kind;
         let same: Vec<Peer<'_>> = peers.iter().filter(is_same).cloned().collect();
@@ -65,6 +90,20 @@ impl<'a> Merge<'a> {
         }
         match kind {
             SyntaxKind::NODE_PAREN | SyntaxKind::NODE_APPLY => self.merge_children(base, &same),
+            // the arguments stay, because the rest may use any of them
+            SyntaxKind::NODE_LAMBDA if self.shared.is_some() => {
+                let bodies: Vec<Peer<'_>> = same.iter().filter_map(Peer::body).collect();
+                base.body()
+                    .is_some_and(|own| self.merge_values(&own, &bodies))
+            }
+            SyntaxKind::NODE_BIN_OP
+            | SyntaxKind::NODE_WITH
+            | SyntaxKind::NODE_LET_IN
+            | SyntaxKind::NODE_ATTRPATH_VALUE
+                if self.shared.is_some() =>
+            {
+                self.merge_children(base, &same)
+            }
             SyntaxKind::NODE_ATTR_SET => self.merge_sets(base, &same),
             SyntaxKind::NODE_LIST => self.merge_lists(base, &same),
             SyntaxKind::NODE_STRING => self.merge_strings(base, &same),
@@ -75,9 +114,12 @@ impl<'a> Merge<'a> {
     /// Replaces a value by that of another host.
     fn replace(&mut self, base: &Peer<'_>, other: &Peer<'_>) {
         let names = (other.name, self.wanted.name);
+        let text = render_node(&other.node, &[], names, &indent_of(&other.node));
+        let indent = indent_of(&base.node);
+        let inner = indent.strip_prefix(self.indent).unwrap_or_default();
         self.replacements.push(Replacement {
             range: node_range(&base.node),
-            text: render_node(&other.node, &[], names, ""),
+            text: text.replace('\n', &format!("\n{inner}")),
         });
     }
 
@@ -92,11 +134,13 @@ impl<'a> Merge<'a> {
     /// Merges the parts of a call or of parentheses.
     fn merge_children(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
         let count = base.node.children().count();
+        let shape = operators(&base.node);
         let child = |peer: &Peer<'_>, index| peer.node.children().nth(index);
         (0..count).all(|index| {
             let parts: Vec<Peer<'_>> = peers
                 .iter()
                 .filter(|peer| peer.node.children().count() == count)
+                .filter(|peer| operators(&peer.node) == shape)
                 .filter_map(|peer| {
                     Some(Peer {
                         node: child(peer, index)?,
@@ -118,7 +162,8 @@ impl<'a> Merge<'a> {
         };
         let is_common = |key: &str| holders(key).len() * 2 > peers.len();
         let mut keys = sets.iter().flat_map(BTreeMap::keys);
-        if keys.any(|key| is_common(key) && !own.contains_key(key)) {
+        let is_typical = self.shared.is_some();
+        if !is_typical && keys.any(|key| is_common(key) && !own.contains_key(key)) {
             return false;
         }
         own.iter().all(|(key, member)| {
@@ -126,6 +171,10 @@ impl<'a> Merge<'a> {
             let values: Option<Vec<Peer<'_>>> =
                 holders.iter().map(|holder| holder.value.clone()).collect();
             let merged = match (&member.value, values) {
+                // the part that defines the host may have another path for each system
+                (Some(value), _) if !is_common(key) && key.contains(MARK) => self
+                    .shared
+                    .is_some_and(|shared| !shared.is_individual(&value.node, value.name)),
                 _ if !is_common(key) => false,
                 (Some(value), Some(values)) => {
                     let before = self.replacements.len();
@@ -139,8 +188,12 @@ impl<'a> Merge<'a> {
             };
             if !merged {
                 self.leave_out(&member.entry);
+                if is_common(key) {
+                    self.left_out.push(key.replace(MARK, self.wanted.name));
+                }
+                self.lacks_part |= holders.len() == peers.len();
             }
-            merged || holders.len() < peers.len()
+            merged || is_typical || holders.len() < peers.len()
         })
     }
 
@@ -162,18 +215,46 @@ impl<'a> Merge<'a> {
         let own = elements(base);
         let is_own = |form: &[String]| own.iter().any(|(other, _)| other == form);
         let mut all = lists.iter().flatten();
-        if all.any(|(form, _)| is_common(form) && !is_own(form)) {
+        let is_typical = self.shared.is_some();
+        if !is_typical && all.any(|(form, _)| is_common(form) && !is_own(form)) {
             return false;
         }
         let mut kept = 0;
         for (form, node) in &own {
-            if is_common(form) {
+            if is_common(form) || (is_typical && self.merge_element(base, node, peers)) {
                 kept += 1;
             } else {
                 self.leave_out(node);
             }
         }
-        kept > 0
+        kept > 0 || is_typical
+    }
+
+    /// Merges an element that no other list has with those of its kind in the other lists; false if
+    /// it is to be left out. A path or a name with the host's name stays.
+    fn merge_element(&mut self, base: &Peer<'_>, node: &SyntaxNode, peers: &[Peer<'_>]) -> bool {
+        let kind = node.kind();
+        let names_host = |peer: &Peer<'_>| peer.tokens().iter().any(|token| token.contains(MARK));
+        let element = base.part(node.clone());
+        if !matches!(
+            kind,
+            SyntaxKind::NODE_ATTR_SET | SyntaxKind::NODE_PAREN | SyntaxKind::NODE_LAMBDA
+        ) {
+            return (kind == SyntaxKind::NODE_PATH_REL && names_host(&element))
+                || self.replace_file(&element);
+        }
+        let of_kind = |list: &SyntaxNode| list.children().find(|child| child.kind() == kind);
+        let is_first = of_kind(&base.node).is_some_and(|first| first == *node);
+        let others: Vec<Peer<'_>> = peers
+            .iter()
+            .filter_map(|peer| {
+                Some(Peer {
+                    node: of_kind(&peer.node)?,
+                    name: peer.name,
+                })
+            })
+            .collect();
+        is_first && others.len() * 2 > peers.len() && self.merge_values(&element, &others)
     }
 
     /// Merges systems, the most common one wins, and the hosts' own addresses.
@@ -224,47 +305,4 @@ fn split_address(text: &str) -> Option<(String, bool)> {
     let mut words = text.split(|letter| !is_letter(letter));
     let address = words.find(|word| parse_ip(word).is_some())?;
     Some((text.replacen(address, MARK, 1), address.contains('/')))
-}
-
-/// A name in a set.
-struct Member<'a> {
-    /// The entry, or one name of an `inherit`.
-    entry: SyntaxNode,
-    /// The value; `None` if it is inherited.
-    value: Option<Peer<'a>>,
-}
-
-/// Returns the names in a set, with the path or the source of an `inherit`.
-fn members<'a>(peer: &Peer<'a>) -> BTreeMap<String, Member<'a>> {
-    let mut members = BTreeMap::new();
-    let Some(set) = cast::<ast::AttrSet>(&peer.node) else {
-        return members;
-    };
-    for entry in set.entries() {
-        match entry {
-            ast::Entry::AttrpathValue(entry) => {
-                let path = entry.attrpath().map(|path| untyped(&path));
-                let key = path.map(|path| abstract_tokens(&path, peer.name).concat());
-                let member = Member {
-                    entry: untyped(&entry),
-                    value: entry.value().map(|value| peer.part(untyped(&value))),
-                };
-                members.insert(key.unwrap_or_default(), member);
-            }
-            ast::Entry::Inherit(inherit) => {
-                let from = inherit.from().map(|from| from.to_string());
-                let names: Vec<SyntaxNode> = inherit.attrs().map(|name| untyped(&name)).collect();
-                for name in &names {
-                    let entry = if names.len() == 1 {
-                        untyped(&inherit)
-                    } else {
-                        name.clone()
-                    };
-                    let key = format!("inherit {} {name}", from.as_deref().unwrap_or_default());
-                    members.insert(key, Member { entry, value: None });
-                }
-            }
-        }
-    }
-    members
 }

@@ -16,23 +16,30 @@
 mod abstraction;
 mod add;
 mod call;
+mod context;
 mod discovery;
 mod expression;
 mod files;
 mod flake_hosts;
 mod flake_parts;
+mod individual;
 mod insertion;
 mod learn;
 mod locate;
+mod members;
 mod merge;
 mod module;
 mod name;
 mod nesting;
 mod new_value;
+mod open;
+mod origin;
 mod output;
+mod own_files;
 mod parse;
 mod places;
 mod plain;
+mod registry;
 mod remove;
 mod scope;
 mod search;
@@ -43,17 +50,19 @@ mod unsupported;
 use rnix::{SyntaxKind, SyntaxNode, ast};
 
 use crate::error::{Error, FileError};
-use add::{discover, open_output};
 use expression::{first_variable, mentions_name};
 use files::{SingleFile, Sources};
+use open::{discover, open_output};
 use parse::{cast, parse_source};
 use places::{displace_host, main_output, place_host};
 use unsupported::cannot_list;
 
-pub use add::{FileEdit, NewHost, Origin};
+pub use add::{ANY_ADDRESS, FileEdit, NewHost};
 pub use discovery::Discovery;
 pub use files::{FleetFiles, is_nix_file, resolve_path};
-pub use places::{Placement, Removal};
+pub use origin::Origin;
+pub use own_files::{OwnFiles, learn_own_files};
+pub use places::{Placement, Removal, add_import};
 pub use system::replace_system;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.

@@ -4,14 +4,15 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::call::{HostsArgument, function_name, hosts_argument};
+use super::context::Context;
 use super::expression::{
-    call_parts, concatenated_lists, function_body, function_text, inner_expression,
+    call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
 };
 use super::files::{is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
-use super::parse::untyped;
+use super::parse::{cast, untyped};
 use super::scope::{entry_path, list_entries};
-use super::search::{Context, in_file, in_source, search_entries};
+use super::search::{in_file, in_source, search_entries};
 
 /// The options of known modules whose names are those of the hosts in `nixosConfigurations`.
 const OPTIONS: [&[&str]; 6] = [
@@ -98,8 +99,21 @@ fn collect_modules(list: &ast::Expr, modules: &mut Vec<ImportedModule>) {
         ast::Expr::List(list) => {
             modules.extend(list.items().map(|item| ImportedModule::of(&item)));
         }
-        _ => modules.push(ImportedModule::Unknown),
+        _ => modules.push(read_folder(&list).unwrap_or(ImportedModule::Unknown)),
     }
+}
+
+/// Returns the folder that a computed list of modules reads: `readDir ./parts`, in any form.
+fn read_folder(list: &ast::Expr) -> Option<ImportedModule> {
+    const READERS: [&str; 2] = ["readDir", "listFilesRecursive"];
+    let list = untyped(list);
+    let reads = READERS.iter().any(|reader| mentions_name(&list, reader));
+    let mut paths = list
+        .descendants()
+        .filter_map(|node| cast::<ast::PathRel>(&node));
+    let path = paths.find(|path| untyped(path).children().next().is_none());
+    path.filter(|_| reads)
+        .map(|path| ImportedModule::Tree(ast::Expr::PathRel(path)))
 }
 
 /// Finds the hosts that a module and its imports define; empty if they define none.

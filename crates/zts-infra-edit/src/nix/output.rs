@@ -2,11 +2,13 @@
 
 use rnix::ast;
 
+use super::context::Context;
 use super::files::{SourceFile, Sources};
-use super::flake_hosts::FlakeHosts;
+use super::flake_hosts::{FlakeHosts, HostEntry, SetKind};
 use super::locate::locate_hosts;
 use super::parse::{cast, untyped};
-use super::search::{Context, search_entries};
+use super::scope::entry_path;
+use super::search::search_entries;
 
 /// The nodes of colmena.
 pub(super) const COLMENA: &[&str] = &["colmena"];
@@ -15,8 +17,12 @@ pub(super) const HIVE: &[&str] = &["colmenaHive"];
 /// The machines of a clan, at any place of the flake.
 const INVENTORY: &[&str] = &["inventory", "machines"];
 
+/// The lists of modules in all files, whose elements are the paths of hosts' files.
+pub(super) const IMPORTS: &[&str] = &["imports"];
+
 /// The outputs beside `nixosConfigurations`.
-pub(super) const OTHER_OUTPUTS: [&[&str]; 4] = [&["deploy", "nodes"], COLMENA, HIVE, INVENTORY];
+pub(super) const OTHER_OUTPUTS: [&[&str]; 5] =
+    [&["deploy", "nodes"], COLMENA, HIVE, INVENTORY, IMPORTS];
 
 /// Locates the hosts in an output.
 pub(super) fn search_output(
@@ -44,4 +50,51 @@ pub(super) fn search_output(
         found.append(search_entries(&untyped(&set), output, context));
     }
     found.into_argument()
+}
+
+/// Locates the list `imports` with the paths of most hosts' files.
+pub(super) fn search_imports(sources: &Sources<'_>, hosts: &[String]) -> FlakeHosts {
+    let mut found = FlakeHosts::default();
+    for file in sources.files_with("imports") {
+        let entries = file.root.descendants();
+        for entry in entries.filter_map(|node| cast::<ast::AttrpathValue>(&node)) {
+            let path = entry_path(&entry);
+            let is_imports = path
+                .last()
+                .is_some_and(|(name, _)| name.as_deref() == Some("imports"));
+            if let (true, Some(ast::Expr::List(list))) = (is_imports, entry.value()) {
+                let list = list_paths(&list);
+                let known = list.hosts.iter().filter(|host| hosts.contains(&host.name));
+                let count = known.count();
+                if count > 1 && count * 2 > hosts.len() {
+                    found.append(list);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the paths in a list as hosts, by the names of their files or folders.
+fn list_paths(list: &ast::List) -> FlakeHosts {
+    let here = untyped(list);
+    let mut found = FlakeHosts::default();
+    found.add_set(&here, SetKind::List);
+    for element in list.items() {
+        let node = untyped(&element);
+        let text = node.to_string();
+        let text = text.trim_end_matches("/default.nix");
+        let segment = text.rsplit('/').next().unwrap_or_default();
+        let name = segment.strip_suffix(".nix").unwrap_or(segment).to_owned();
+        if matches!(element, ast::Expr::PathRel(_)) {
+            found.hosts.push(HostEntry {
+                name,
+                entry: node.clone(),
+                attribute: node.clone(),
+                value: Some(node),
+                container: here.clone(),
+            });
+        }
+    }
+    found
 }

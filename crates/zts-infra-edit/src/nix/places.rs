@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::add::{Addition, FileEdit, NewHost, Origin, add_to_output, discover, open_output};
-use super::files::{FleetFiles, Overlay, Sources};
+use super::abstraction::rename_segments;
+use super::add::{Addition, FileEdit, NewHost, add_to_output};
+use super::files::{FleetFiles, Overlay, Sources, resolve_path};
 use super::locate::CONFIGURATIONS;
-use super::output::{COLMENA, HIVE, OTHER_OUTPUTS};
+use super::open::{discover, open_output};
+use super::origin::Origin;
+use super::output::{COLMENA, HIVE, IMPORTS, OTHER_OUTPUTS};
 use super::remove::remove_from_output;
 use crate::error::FileError;
 
@@ -70,6 +73,9 @@ pub(super) fn place_host(
         let added = (shared * 2 >= hosts.len())
             .then(|| add_to_output(&overlay, flake, other, &learnt).ok())
             .flatten();
+        let is_sure = |added: &Addition| !matches!(added.origin, Origin::Typical { .. });
+        let added =
+            added.filter(|added| is_sure(added) && names_present_files(added, host.name, &overlay));
         match added.and_then(|added| added.edit) {
             Some(edit) => drop(overlay.edits.insert(edit.path, edit.text)),
             None => by_hand.push(other.join(".")),
@@ -81,6 +87,29 @@ pub(super) fn place_host(
         origin,
         file,
         by_hand,
+    })
+}
+
+/// Adds the file of a host to the list `imports` that has those of most hosts; `None` without such
+/// a list.
+pub fn add_import(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) -> Option<FileEdit> {
+    add_to_output(files, flake, IMPORTS, host).ok()?.edit
+}
+
+/// Returns whether the host has each file that its entry names, where the host that it is learnt
+/// from has its own.
+fn names_present_files(added: &Addition, host: &str, files: &dyn FleetFiles) -> bool {
+    let (Some(edit), Origin::Learnt(like)) = (&added.edit, &added.origin) else {
+        return true;
+    };
+    let is_present = |path: &str| files.read(path).is_some() || !files.list(path).is_empty();
+    let mut words = added
+        .value
+        .split(|letter: char| letter.is_whitespace() || "()[]{};\"".contains(letter))
+        .filter(|word| word.starts_with("./") || word.starts_with("../"));
+    words.all(|word| {
+        let path = resolve_path(&edit.path, word).unwrap_or_default();
+        is_present(&path) || !is_present(&rename_segments(&path, host, like))
     })
 }
 

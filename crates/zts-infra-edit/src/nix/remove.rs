@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::add::open_output;
 use super::files::{Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry};
 use super::insertion::{choose_insertion, layout_block};
+use super::open::open_output;
 use super::parse::{node_range, parse_source, significant_tokens};
 use super::unsupported::{cannot_remove, unsupported_shape};
 use crate::error::FileError;

@@ -3,54 +3,17 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::call::{HostsArgument, element_name, hosts_argument, list_argument};
+use super::call::{HostsArgument, element_name, hosts_argument, is_system, list_argument};
+use super::context::{Context, Trail};
 use super::expression::{
     concatenated_lists, function_body, function_text, inner_expression, mentions_name,
     update_operands,
 };
-use super::files::{SourceFile, Sources, file_expression};
+use super::files::{SourceFile, file_expression};
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
 use super::name::attribute_name;
 use super::parse::untyped;
 use super::scope::{Binding, entry_path, list_entries, resolve_variable};
-
-/// The variables and files on the way to an expression, the last one first. A definition that leads
-/// to one of them again is recursive.
-struct Trail<'a> {
-    scope: &'a SyntaxNode,
-    variable: &'a str,
-    outer: Option<&'a Trail<'a>>,
-}
-
-impl Trail<'_> {
-    fn contains(&self, scope: &SyntaxNode, variable: &str) -> bool {
-        (self.scope == scope && self.variable == variable)
-            || self
-                .outer
-                .is_some_and(|outer| outer.contains(scope, variable))
-    }
-}
-
-/// The files of a search, and its way so far.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) sources: &'a Sources<'a>,
-    trail: Option<&'a Trail<'a>>,
-}
-
-impl<'a> Context<'a> {
-    pub(super) fn new(sources: &'a Sources<'a>) -> Self {
-        Self {
-            sources,
-            trail: None,
-        }
-    }
-
-    fn has_passed(self, scope: &SyntaxNode, variable: &str) -> bool {
-        self.trail
-            .is_some_and(|trail| trail.contains(scope, variable))
-    }
-}
 
 /// Finds the hosts in the set at `path` of the value of `expression`.
 pub(super) fn search_expression(
@@ -68,7 +31,7 @@ pub(super) fn search_expression(
         ast::Expr::Ident(variable) => search_variable(&variable.to_string(), &here, path, context),
         ast::Expr::Select(select) => search_selection(select, path, context),
         ast::Expr::Apply(call) => search_call(call, path, context),
-        ast::Expr::IfElse(_) => FlakeHosts::with_obstacle(&here, path, "it is chosen by an `if`"),
+        ast::Expr::IfElse(choice) => search_choice(choice, path, context),
         _ => FlakeHosts::with_obstacle(&here, path, "it is computed, not written as a set"),
     }
 }
@@ -94,6 +57,18 @@ fn search_union(
     }
     on_left.append(on_right);
     on_left
+}
+
+/// Searches both sides of an `if`. The only one with hosts is taken.
+fn search_choice(choice: &ast::IfElse, path: &[&str], context: Context<'_>) -> FlakeHosts {
+    let sides = [choice.body(), choice.else_body()];
+    let sides = sides.into_iter().flatten();
+    let found = sides.map(|side| search_expression(&side, path, context));
+    let mut with_hosts = found.filter(|found| !found.hosts.is_empty());
+    match (with_hosts.next(), with_hosts.next()) {
+        (Some(only), None) => only,
+        _ => FlakeHosts::with_obstacle(&untyped(choice), path, "it is chosen by an `if`"),
+    }
 }
 
 /// Searches the value of a call: a file that it imports, or an argument with the hosts.
@@ -177,7 +152,7 @@ fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts {
         return found;
     }
     match &list {
-        ast::Expr::List(elements) => search_elements(elements, &here),
+        ast::Expr::List(elements) => search_elements(elements, &here, context),
         ast::Expr::Ident(variable) => match resolve_variable(&variable.to_string(), &here) {
             Binding::Entry(scope) if !context.has_passed(&scope, &variable.to_string()) => {
                 search_list_variable(&variable.to_string(), &scope, context)
@@ -226,8 +201,19 @@ fn search_list_variable(variable: &str, scope: &SyntaxNode, context: Context<'_>
     }
 }
 
-fn search_elements(list: &ast::List, here: &SyntaxNode) -> FlakeHosts {
+/// Searches a list: each element is a host, or a set of hosts.
+fn search_elements(list: &ast::List, here: &SyntaxNode, context: Context<'_>) -> FlakeHosts {
     let mut found = FlakeHosts::default();
+    let is_of_sets = list.items().all(|element| element_name(&element).is_none());
+    if is_of_sets && list.items().next().is_some() {
+        for element in list.items() {
+            found.append(search_expression(&element, &[], context));
+        }
+        found
+            .obstacles
+            .truncate(usize::from(found.hosts.is_empty()));
+        return found;
+    }
     found.add_set(here, SetKind::List);
     for element in list.items() {
         let Some((name, string)) = element_name(&element) else {
@@ -349,6 +335,12 @@ fn search_entry(
     }
     let (name, attribute) = attributes[common].clone();
     let Some(name) = name else { return };
+    if path.is_empty() && is_system(&name) {
+        let reason = "it has a set for each system";
+        found.append(FlakeHosts::with_obstacle(&untyped(&value), &[], reason));
+        found.sets.retain(|set| set.container != *container);
+        return;
+    }
     found.hosts.push(HostEntry {
         name,
         entry: untyped(entry),

@@ -3,6 +3,7 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
+use super::abstraction::{MARK, rename_segments};
 use super::files::Sources;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::learn::Sibling;
@@ -121,6 +122,12 @@ pub(super) fn unify_tails(siblings: Vec<Sibling>) -> Vec<Sibling> {
         }),
     };
     siblings.into_iter().filter_map(into_set).collect()
+}
+
+/// Returns whether a host is defined in a file with its name.
+pub(super) fn is_in_own_file(sources: &Sources<'_>, host: &HostEntry) -> bool {
+    let file = sources.file_of(&host.entry);
+    file.is_some_and(|file| rename_segments(&file.path, &host.name, MARK) != file.path)
 }
 
 fn parse_value(text: &str) -> Option<SyntaxNode> {

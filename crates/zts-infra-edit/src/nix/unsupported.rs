@@ -63,6 +63,27 @@ pub(super) fn cannot_add(
     }
 }
 
+/// Returns the instruction for hosts in a file of data, which is not edited.
+pub(super) fn add_to_data(file: &str) -> ManualEdit {
+    ManualEdit::Other(format!(
+        "add the host to `{file}` by hand, then run the same command again with `--enroll`"
+    ))
+}
+
+/// Returns the error for a file that makes hosts in a way that the flake does not show.
+pub(super) fn hosts_elsewhere(host: &str, output: &[&str]) -> Error {
+    let output = output.join(".");
+    Error::Unsupported {
+        problem: format!(
+            "cannot add `{host}` to `{output}`: this file makes hosts, and the flake does not show which"
+        ),
+        position: Position { line: 1, column: 1 },
+        manual_edit: ManualEdit::Other(format!(
+            "add `{host}` by hand where this file gets its hosts from"
+        )),
+    }
+}
+
 /// Returns the lines that add a host in spite of the obstacle, and their place.
 fn addition_by_hand(
     source: &str,

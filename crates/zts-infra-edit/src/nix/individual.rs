@@ -1,0 +1,111 @@
+//! The parts of a value that are of one machine: addresses, keys, numbers, files.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use rnix::{SyntaxKind, SyntaxNode};
+
+use super::abstraction::{MARK, abstract_tokens, parse_ip, rename_token};
+use super::members::Peer;
+
+/// The number of hosts that have a token.
+pub(super) struct Shared {
+    counts: BTreeMap<String, usize>,
+    hosts: usize,
+    /// True if the value of a host has its name.
+    pub(super) name_themselves: bool,
+}
+
+impl Shared {
+    pub(super) fn read(peers: &[Peer<'_>]) -> Self {
+        let mut counts = BTreeMap::new();
+        for peer in peers {
+            let mut tokens = abstract_tokens(&peer.node, peer.name);
+            tokens.sort();
+            tokens.dedup();
+            for token in tokens {
+                *counts.entry(token).or_insert(0) += 1;
+            }
+        }
+        let name_themselves = counts.keys().any(|token: &String| token.contains(MARK));
+        Self {
+            counts,
+            hosts: peers.len(),
+            name_themselves,
+        }
+    }
+
+    /// Orders hosts by what they have in common with the others. Hosts that name themselves come
+    /// first.
+    pub(super) fn rank(&self, peer: &Peer<'_>) -> (bool, isize, Reverse<usize>) {
+        let tokens = abstract_tokens(&peer.node, peer.name);
+        let is_common = |token: &&String| self.count(token) * 2 > self.hosts;
+        let common = tokens.iter().filter(is_common).count();
+        let own = isize::try_from(tokens.len() - common).unwrap_or(isize::MAX);
+        (
+            tokens.iter().any(|token| token.contains(MARK)),
+            isize::try_from(common).unwrap_or_default() - own,
+            Reverse(tokens.len()),
+        )
+    }
+
+    fn count(&self, token: &str) -> usize {
+        self.counts.get(token).copied().unwrap_or_default()
+    }
+
+    /// Returns whether a part of a host's value is of that machine alone.
+    pub(super) fn is_individual(&self, node: &SyntaxNode, name: &str) -> bool {
+        node.descendants_with_tokens()
+            .filter_map(rnix::NodeOrToken::into_token)
+            .any(|token| {
+                let text = rename_token(&token, name, MARK);
+                match token.kind() {
+                    // a variable, or a part of another name
+                    SyntaxKind::TOKEN_IDENT | SyntaxKind::TOKEN_STRING_CONTENT
+                        if text.contains(name) =>
+                    {
+                        true
+                    }
+                    _ if text.contains(MARK) || self.count(&text) > 1 => false,
+                    SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_INTEGER => true,
+                    SyntaxKind::TOKEN_STRING_CONTENT => is_of_machine(&text),
+                    _ => false,
+                }
+            })
+    }
+}
+
+/// Returns whether the name of a host is that of an image or an installer.
+pub(super) fn is_image(name: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "iso",
+        "installer",
+        "image",
+        "live",
+        "minimal",
+        "bootstrap",
+        "vm",
+    ];
+    let name = name.to_lowercase();
+    let mut words = name.split(|letter: char| !letter.is_alphanumeric());
+    words.any(|word| WORDS.contains(&word)) || name.contains("installer")
+}
+
+/// Returns whether a text is an address, a key or an identifier of one machine.
+fn is_of_machine(text: &str) -> bool {
+    const KEYS: [&str; 5] = ["ssh-", "ecdsa-", "age1", "sk-ssh", "AAAA"];
+    let mut words =
+        text.split(|letter: char| !letter.is_ascii_hexdigit() && !".:".contains(letter));
+    let is_key = KEYS.iter().any(|key| text.starts_with(key));
+    let is_digest = !text.contains(['/', ' ', '.']) && text.len() >= 32;
+    let is_address = |word: &str| parse_ip(word).is_some() || is_mac(word);
+    is_key || is_digest || is_hardware(text) || words.any(is_address)
+}
+
+pub(super) fn is_hardware(text: &str) -> bool {
+    text.starts_with("/dev/disk/by-") || (text.len() == 36 && text.matches('-').count() == 4)
+}
+
+fn is_mac(word: &str) -> bool {
+    word.len() == 17 && word.matches(':').count() == 5
+}
