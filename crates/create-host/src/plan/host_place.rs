@@ -125,8 +125,8 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
     match &added.origin {
         Origin::Discovered(discovery) => vec![discovery.file.replace(MARK, name)],
         Origin::Existing => {
-            let mut named = named_files(&added.value, flake, name);
-            named.retain(|path| files.read(path).is_some()); // the entry may be in another file
+            let mut named = named_files(&added.value, &added.file, name);
+            named.retain(|path| files.read(path).is_some());
             named
         }
         Origin::Given

@@ -59,6 +59,8 @@ pub struct FileEdit {
 pub(super) struct Addition {
     /// The edit; `None` if the host exists.
     pub(super) edit: Option<FileEdit>,
+    /// The file of the entry; empty if there is none.
+    pub(super) file: String,
     /// The text of the value.
     pub(super) value: String,
     /// The origin of the value.
@@ -88,6 +90,7 @@ pub(super) fn add_to_output(
     if let Some(discovery) = discover(&sources, &file, output, &found) {
         return Ok(Addition {
             edit: None,
+            file: String::new(),
             value: String::new(),
             origin: Origin::Discovered(discovery),
         });
@@ -110,6 +113,7 @@ pub(super) fn add_to_output(
     };
     let edit = target.insert(&found, set, &place, &value)?;
     Ok(Addition {
+        file: edit.path.clone(),
         edit: Some(edit),
         value: value.text,
         origin,
@@ -163,6 +167,7 @@ impl Target<'_> {
         if is_known || expected.is_some_and(|value| value.is_value_of(existing)) {
             return Ok(Addition {
                 edit: None,
+                file: place.path.clone(),
                 value: existing
                     .value
                     .as_ref()

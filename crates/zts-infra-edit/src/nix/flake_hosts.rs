@@ -85,6 +85,20 @@ impl FlakeHosts {
         hosts
     }
 
+    /// Returns the result for an expression that is one host.
+    pub(super) fn of_one(name: String, entry: &SyntaxNode, attribute: SyntaxNode) -> Self {
+        let mut found = Self::default();
+        found.add_set(entry, SetKind::List);
+        found.hosts.push(HostEntry {
+            name,
+            entry: entry.clone(),
+            attribute,
+            value: Some(entry.clone()),
+            container: entry.clone(),
+        });
+        found
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.sets.is_empty() && self.obstacles.is_empty()
     }

@@ -42,6 +42,12 @@ const MAX_COMPARED: usize = 30;
 /// Learns the value of a host; the forms of the others as an error, if they have too little in
 /// common.
 pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Lesson, Vec<String>> {
+    let linux: Vec<Sibling> = siblings
+        .iter()
+        .filter(|one| is_linux(one))
+        .cloned()
+        .collect();
+    let siblings = if linux.is_empty() { siblings } else { &linux };
     let forms: Vec<Vec<String>> = siblings
         .iter()
         .map(|sibling| abstract_tokens(&sibling.value, &sibling.name))
@@ -65,6 +71,12 @@ pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Le
         }
         texts
     })
+}
+
+/// Returns whether a value does not name a system of macOS.
+fn is_linux(sibling: &Sibling) -> bool {
+    let text = sibling.value.text().to_string();
+    !text.contains("64-darwin\"")
 }
 
 /// Learns from what most hosts have in common, with the first host that needs only omissions.

@@ -91,13 +91,20 @@ fn forms_beside(files: &dyn FleetFiles, main: &str, names: &[&str]) -> Vec<Strin
     let count = |form: &String| seen.iter().filter(|other| *other == form).count();
     let mut common: Vec<String> = seen
         .iter()
-        .filter(|form| count(form) * 2 > names.len() && *form != main)
+        .filter(|form| count(form) * 2 > names.len() && *form != main && is_near(form, folder))
         .cloned()
         .collect();
     common.sort();
     common.dedup();
     forms.extend(common);
     forms
+}
+
+/// Returns whether a file is directly in a folder, or in one that is imported by its path.
+fn is_near(file: &str, folder: &str) -> bool {
+    let inner = file.strip_prefix(folder).unwrap_or_default();
+    let inner = inner.trim_start_matches('/');
+    !inner.contains('/') || inner.starts_with('_')
 }
 
 /// Learns one file from those of the same form.

@@ -21,7 +21,7 @@ pub struct Placement {
     pub value: String,
     /// The origin of the configuration's value.
     pub origin: Origin,
-    /// The file with the configuration's entry; empty if it is not edited.
+    /// The file with the configuration's entry; empty if there is none.
     pub file: String,
     /// The other outputs that have an entry for most hosts but cannot be edited.
     pub by_hand: Vec<String>,
@@ -50,12 +50,10 @@ pub(super) fn place_host(
     let hosts = hosts_of(files, flake, output);
     let Addition {
         edit,
+        file,
         value,
         origin,
     } = add_to_output(files, flake, output, host)?;
-    let file = edit
-        .as_ref()
-        .map_or_else(String::new, |edit| edit.path.clone());
     overlay
         .edits
         .extend(edit.map(|edit| (edit.path, edit.text)));

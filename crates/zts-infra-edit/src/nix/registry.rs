@@ -79,7 +79,7 @@ fn has_hosts(sources: &Sources<'_>, found: &FlakeHosts) -> bool {
 /// Returns the path of an option: `hosts.nixos` of `config.hosts.nixos`, or of a variable with this
 /// value. The options of NixOS itself are none of the fleet's.
 fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
-    const FOREIGN: [&str; 5] = ["networking", "system", "services", "nixpkgs", "flake"];
+    const FOREIGN: [&str; 4] = ["networking", "system", "services", "nixpkgs"];
     if let Some(variable) = cast::<ast::Ident>(node) {
         let name = variable.to_string();
         let Binding::Entry(scope) = resolve_variable(&name, node) else {

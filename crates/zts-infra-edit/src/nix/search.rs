@@ -3,6 +3,7 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
+use super::abstraction::{MARK, rename_segments};
 use super::call::{HostsArgument, element_name, hosts_argument, is_system, list_argument};
 use super::context::{Context, Trail};
 use super::expression::{
@@ -83,9 +84,18 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
         HostsArgument::Same(value) => Some(search_expression(&value, path, context)),
         HostsArgument::Set(set) => Some(search_expression(&set, path, context).into_argument()),
         HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
-        HostsArgument::None => None,
+        HostsArgument::None => host_of_file(call, path, context),
     };
     found.unwrap_or_else(computed)
+}
+
+/// Returns the host of a call with its name, such as `mkNixos "web01"`, in a file with this name.
+fn host_of_file(call: &ast::Apply, path: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
+    let here = untyped(call);
+    let (name, string) = element_name(&ast::Expr::Apply(call.clone()))?;
+    let file = context.sources.file_of(&here)?;
+    let is_own = path.is_empty() && rename_segments(&file.path, &name, MARK) != file.path;
+    is_own.then(|| FlakeHosts::of_one(name, &here, untyped(&string)))
 }
 
 /// Searches the file that `import` reads, or the result of its function; `None` for a file that
