@@ -6,9 +6,10 @@ mod host_type;
 use zts_cli::Failure;
 
 use crate::{
-    cli::Arguments,
+    cli::HostArguments,
     fleet::Fleet,
     host::HostName,
+    inference::infer,
     plan::{Missing, list_siblings},
     report::Report,
 };
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) fn choose_settings(
     fleet: &Fleet,
     name: &HostName,
-    arguments: &Arguments,
+    arguments: &HostArguments,
     report: &Report,
 ) -> Result<Fleet, Failure> {
     let mut missing = Missing::default();
@@ -29,7 +30,7 @@ pub(crate) fn choose_settings(
     if let Some(chosen) = chosen {
         return Ok(chosen);
     }
-    let mut plain = fleet.with_settings(fleet.settings.clone())?;
+    let mut plain = infer(&fleet, fleet.settings.clone())?;
     if plain.settings.environment.is_some() {
         plain.settings.siblings = list_siblings(name, &fleet, &plain);
     }

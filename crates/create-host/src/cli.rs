@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use zts_cli::{ConnectionArgs, Failure};
 
 /// Add a NixOS host to the fleet: its files, its entries, and its identity in OpenBao
@@ -16,12 +16,65 @@ use zts_cli::{ConnectionArgs, Failure};
 /// where an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of
 /// them. The fleet's settings are in `fleet.toml`.
 #[derive(Clone, Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    /// Another task than a host's
+    #[command(subcommand)]
+    pub task: Option<Task>,
+
+    /// The host
+    #[command(flatten)]
+    pub host: Option<HostArguments>,
+}
+
+/// A task that is not about one host.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Task {
+    /// Write `fleet.toml` for a fleet that exists, with what its files tell
+    ///
+    /// Looks at the flake, the folders and OpenTofu's code, and writes a commented `fleet.toml`:
+    /// where the hosts' files are, how a host is made, the map of machines, OpenBao's address and
+    /// mounts. Asks for what it cannot find out; without a terminal it fails with all questions, and
+    /// `--set` answers them. Without this file, each run finds the same anew.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArguments),
+}
+
+/// The arguments of `create-host init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitArguments {
+    /// Folder of the fleet [default: the nearest folder upwards with a flake.nix]
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+
+    /// Value of a setting, such as openbao.address=https://10.0.0.5:8200 or an empty paths.vms=;
+    /// repeat it for more
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    pub set: Vec<(String, String)>,
+
+    /// Show the file as a diff on stdout, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Write the result to stdout as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of a run for one host.
+#[derive(Args, Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line"
 )]
-pub struct Arguments {
+pub struct HostArguments {
     /// Name of the host: lower-case letters, digits and hyphens, with or without its domain
     #[arg(long, value_name = "NAME")]
     pub hostname: String,
@@ -114,7 +167,7 @@ pub struct Arguments {
     pub connection: ConnectionArgs,
 }
 
-impl Arguments {
+impl HostArguments {
     /// Refuses combinations of flags that clap cannot express.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.skip_vault && self.force && !self.remove {
@@ -160,8 +213,15 @@ pub enum ApplyMethod {
     None,
 }
 
+const INIT_EXAMPLES: &str = "\
+Examples:
+  create-host init --dry-run                                     # show the file
+  create-host init                                               # write it
+  create-host init --set openbao.address=https://10.0.0.5:8200   # with an answer";
+
 const EXAMPLES: &str = "\
 Examples:
+  create-host init                                           # write fleet.toml for an existing fleet
   create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
   create-host --hostname web01 --ip 10.0.0.11/24             # add the host
   create-host --hostname web01 --force                       # replace its credentials

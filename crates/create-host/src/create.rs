@@ -17,7 +17,7 @@ use crate::{
         destroy_old_secret_ids, issue_and_deliver_token, note_namespace, report_no_token,
         report_pending_token, report_unchanged_token,
     },
-    job::{Job, survey_openbao, write_files},
+    job::{Job, report_origins, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
     plan::{
         CreationPlan, Request, Sources, find_doubtful_grants, name_in_use, plan_creation,
@@ -61,6 +61,7 @@ pub(crate) fn create_host(
         }
     }
     write_files(job, &plan.changes, report)?;
+    report_origins(job, plan.learnt.as_deref(), report);
     for note in &plan.notes {
         report.note(note);
     }

@@ -4,8 +4,8 @@ use zts_cli::{Failure, SignalBlock};
 
 use crate::{
     change::{FileChange, render_diff},
-    cli::Arguments,
-    fleet::Fleet,
+    cli::HostArguments,
+    fleet::{Fleet, SETTINGS_FILE, describe_origins},
     host::HostName,
     report::Report,
     server::Backend,
@@ -15,7 +15,7 @@ use crate::{
 
 /// The input of all steps.
 pub(crate) struct Job<'a> {
-    pub(crate) arguments: &'a Arguments,
+    pub(crate) arguments: &'a HostArguments,
     pub(crate) fleet: &'a Fleet,
     pub(crate) name: &'a HostName,
     pub(crate) signals: &'a SignalBlock,
@@ -72,4 +72,22 @@ pub(crate) fn write_files(
     }
     report.add_files(changes);
     Ok(())
+}
+
+/// Reports in one line the settings that are taken from the fleet's files, and their origin.
+pub(crate) fn report_origins(job: &Job<'_>, learnt: Option<&str>, report: &Report) {
+    let arguments = job.arguments;
+    let names_address =
+        arguments.connection.address.is_some() || zts_cli::variable("ADDR").is_some();
+    let uses_address = !arguments.skip_vault && !names_address;
+    let summaries = (job.fleet.inference).summaries(&job.fleet.settings, uses_address);
+    let advice = if summaries.is_empty() || job.fleet.has_settings_file {
+        String::new()
+    } else {
+        format!(" (`create-host init` writes such settings to `{SETTINGS_FILE}`)")
+    };
+    if let Some(line) = describe_origins(&summaries, learnt) {
+        let line = line + &advice;
+        report.note(&line);
+    }
 }

@@ -1,10 +1,11 @@
 //! Adds hosts to a fleet, and removes them: recognise, plan, write, evaluate, apply, issue,
 //! deliver.
 //!
-//! [`run`] is the whole program; `create` and `remove` are its two pipelines. The changes of
-//! all files are computed in memory (`plan`) and then written all at once (`write`). Where Nix is
-//! installed, it then evaluates the host (`evaluation`). Only then is anything changed in OpenBao
-//! (`server`). Each later step can be repeated, so the same
+//! [`run`] is the whole program; `create` and `remove` are its two pipelines, and `init` writes the
+//! settings of a fleet that exists. The changes of all files are computed in memory (`plan`) and
+//! then written all at once (`write`). Where Nix is installed, it then evaluates the host
+//! (`evaluation`). Only then is anything changed in OpenBao (`server`). Each later step can be
+//! repeated, so the same
 //! command continues where an earlier one failed.
 
 mod change;
@@ -19,9 +20,14 @@ mod git;
 mod grants;
 mod host;
 mod host_access;
+mod host_paths;
+mod host_place;
+mod inference;
+mod init;
 mod issue;
 mod job;
 mod more_policies;
+mod overlay;
 mod placeholders;
 mod plan;
 mod redaction;
@@ -35,7 +41,8 @@ mod write;
 use zts_cli::{Failure, SignalBlock};
 use zts_secure_fs::LockKind;
 
-pub use cli::{ApplyMethod, Arguments};
+use cli::Task;
+pub use cli::{ApplyMethod, Arguments, HostArguments, InitArguments};
 pub use report::write_usage_error_as_json;
 
 use choice::choose_settings;
@@ -48,19 +55,22 @@ use report::Report;
 /// Runs the program.
 ///
 /// # Errors
-/// The reason why the host was not created or removed, or not completely.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the arguments belong to the run"
-)]
+/// The reason why the host was not created or removed, or not completely; or why the settings were
+/// not written.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Some(Task::Init(arguments)) = arguments.task {
+        return init::run(&arguments);
+    }
+    let Some(arguments) = arguments.host else {
+        return Err(Failure::usage("`--hostname` is missing")); // the parser has refused it before
+    };
     let mut report = Report::new(&arguments);
     let result = create_or_remove(&arguments, &mut report);
     report.finish(result)
 }
 
 /// Checks the arguments, opens and locks the fleet, and runs the pipeline.
-fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
+fn create_or_remove(arguments: &HostArguments, report: &mut Report) -> Result<(), Failure> {
     let signals = SignalBlock::begin(); // before the first request, which may start threads
     let name = HostName::parse(&arguments.hostname)?;
     let address = arguments
@@ -79,9 +89,6 @@ fn create_or_remove(arguments: &Arguments, report: &mut Report) -> Result<(), Fa
     let fleet = choose_settings(&fleet, &name, arguments, report)?;
     let settings = &fleet.settings;
     report.set_choice(settings.environment.clone(), settings.host_type.clone());
-    if let Some(note) = &fleet.inferred {
-        report.note(note);
-    }
     if !arguments.dry_run {
         write::remove_drafts(&fleet)?;
     }

@@ -7,7 +7,7 @@ use crate::{
     git,
     grants::is_named,
     host::{HostAddress, HostName},
-    job::{Job, survey_openbao, write_files},
+    job::{Job, report_origins, survey_openbao, write_files},
     plan::{Removal, Sources, plan_removal},
     report::Report,
     server::{
@@ -45,6 +45,7 @@ pub(crate) fn remove_host(
     changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
     let intents = list_intents(job, &changes);
     write_files(job, &changes, report)?;
+    report_origins(job, None, report);
     remove_intents(job, &intents, report);
     if let Some(note) = sources.generated_note(&changes, &job.fleet.settings) {
         report.note(&note);

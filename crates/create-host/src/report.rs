@@ -13,7 +13,7 @@ use zts_cli::{Failure, data, note, printable_line, shell_word, warn};
 
 use crate::{
     change::FileChange,
-    cli::Arguments,
+    cli::{Arguments, HostArguments},
     failure::append_hint,
     host_access::{Difference, ObjectKind},
     more_policies::MorePolicies,
@@ -169,7 +169,7 @@ fn describe_lines(from: &str, to: &str) -> String {
 }
 
 impl Report {
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    pub(crate) fn new(arguments: &HostArguments) -> Self {
         Self {
             host: arguments.hostname.clone(),
             action: if arguments.remove { "remove" } else { "create" },

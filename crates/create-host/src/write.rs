@@ -17,7 +17,7 @@ use zts_secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
 use crate::{
     change::FileChange,
     failure::file_failure,
-    fleet::{DRAFT_PREFIX, Fleet, Tree, is_draft},
+    fleet::{DRAFT_PREFIX, Fleet, SETTINGS_FILE, Tree, is_draft},
     git,
 };
 use staged::StagedFile;
@@ -75,6 +75,7 @@ fn parent_folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
 pub(crate) fn remove_drafts(fleet: &Fleet) -> Result<(), Failure> {
     let paths = &fleet.settings.paths;
     let files = [
+        SETTINGS_FILE,
         paths.flake.as_str(),
         paths.vms.as_str(),
         paths.generated.as_str(),

@@ -1,7 +1,7 @@
 //! `vault-snapshot restore`.
 
 use std::{
-    io::{self, BufRead, IsTerminal},
+    io::{self, IsTerminal},
     thread,
     time::{Duration, Instant},
 };
@@ -104,18 +104,13 @@ fn confirm(
         ),
         None => "its time and its cluster are not known".to_owned(),
     };
-    note(format_args!(
-        "{}\n  {origin}\n  replaces all data of cluster `{}` at {}\nType the name of that cluster to continue:",
+    let answer = zts_cli::ask(format_args!(
+        "{}\n  {origin}\n  replaces all data of cluster `{}` at {}\nType the name of that cluster to continue:\n",
         selected.display_name(),
         node.cluster_name,
         node.client.address(),
-    ));
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|cause| Failure::failed(format!("the answer could not be read: {cause}")))?;
-    if line.trim() == node.cluster_name {
+    ))?;
+    if answer.as_deref() == Some(node.cluster_name.as_str()) {
         return Ok(());
     }
     Err(Failure::failed(

@@ -120,7 +120,7 @@ pub fn system_trust() -> Trust {
 }
 
 /// Returns the value of `BAO_<name>`, else of `VAULT_<name>`.
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     let read = |prefix: &str| {
         env::var(format!("{prefix}_{name}"))
             .ok()

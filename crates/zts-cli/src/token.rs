@@ -6,11 +6,7 @@
 //! the run ends. A token in `BAO_TOKEN` was given to this command, and is sent to that address as
 //! well. Neither is sent unencrypted.
 
-use std::{
-    env,
-    io::{self, BufRead, IsTerminal},
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -20,7 +16,7 @@ use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
 use crate::{
     connection::{ConnectionArgs, variable},
     failure::Failure,
-    message::note,
+    prompt::{ask, can_ask},
 };
 
 /// Returns the token from `BAO_TOKEN` or `VAULT_TOKEN`, else the one that `bao login` saved in
@@ -31,6 +27,19 @@ use crate::{
 pub fn operator_token(
     connection: &ConnectionArgs,
     settings: &Settings,
+) -> Result<SecretString, Failure> {
+    operator_token_in_checkout(connection, settings, "a file")
+}
+
+/// As [`operator_token`]; `file` is the file of a checkout that names the address where neither
+/// flag nor variable does.
+///
+/// # Errors
+/// As [`operator_token`].
+pub fn operator_token_in_checkout(
+    connection: &ConnectionArgs,
+    settings: &Settings,
+    file: &str,
 ) -> Result<SecretString, Failure> {
     let given = variable("TOKEN").map(Zeroizing::new);
     let is_saved = given.is_none();
@@ -46,9 +55,9 @@ pub fn operator_token(
         );
     }
     let is_named = connection.names_address();
-    refuse_unencrypted(settings, is_saved, is_named)?;
+    refuse_unencrypted(settings, is_saved, is_named, file)?;
     if is_saved && !is_named {
-        confirm(&settings.addresses)?;
+        confirm(&settings.addresses, file)?;
     }
     Ok(token.into())
 }
@@ -61,7 +70,12 @@ fn read_saved_token() -> Option<Zeroizing<String>> {
         .map(Zeroizing::new)
 }
 
-fn refuse_unencrypted(settings: &Settings, is_saved: bool, is_named: bool) -> Result<(), Failure> {
+fn refuse_unencrypted(
+    settings: &Settings,
+    is_saved: bool,
+    is_named: bool,
+    file: &str,
+) -> Result<(), Failure> {
     let is_open = |address: &&Address| !address.is_encrypted() && !address.is_loopback();
     let Some(address) = settings.addresses.iter().find(is_open) else {
         return Ok(());
@@ -76,34 +90,29 @@ fn refuse_unencrypted(settings: &Settings, is_saved: bool, is_named: bool) -> Re
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "the token in `BAO_TOKEN` is not sent to `{address}`, which nobody but `fleet.toml` names: it could be read on the way"
+        "the token in `BAO_TOKEN` is not sent to `{address}`, which nobody but `{file}` names: it could be read on the way"
     ))
     .hint(format!("if that is meant: `--address {address}`")))
 }
 
 /// Asks the person at the terminal whether the saved token may be sent to an address that only a
 /// file names.
-fn confirm(addresses: &[Address]) -> Result<(), Failure> {
+fn confirm(addresses: &[Address], file: &str) -> Result<(), Failure> {
     let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     let shown = shown.join(",");
     let refused = || {
         Failure::usage(format!(
-            "the token that `bao login` saved is not sent to `{shown}`, which nobody but `fleet.toml` names"
+            "the token that `bao login` saved is not sent to `{shown}`, which nobody but `{file}` names"
         ))
         .hint(format!("if that is your OpenBao: `export BAO_ADDR={shown}`"))
     };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask() {
         return Err(refused());
     }
-    note(format_args!(
-        "`fleet.toml` names the OpenBao at {shown}. Type `yes` to send it the token that `bao login` saved:"
-    ));
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|cause| Failure::failed(format!("the answer could not be read: {cause}")))?;
-    if line.trim() == "yes" {
+    let answer = ask(format_args!(
+        "`{file}` names the OpenBao at {shown}. Type `yes` to send it the token that `bao login` saved:\n"
+    ))?;
+    if answer.as_deref() == Some("yes") {
         return Ok(());
     }
     Err(refused())

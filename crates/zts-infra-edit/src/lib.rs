@@ -12,8 +12,10 @@
 //! | --- | --- |
 //! | [`nix`] | the hosts in a flake's `nixosConfigurations` |
 //! | [`vms`] | the hosts in a map of machines, such as `locals.vms` of `terraform/vms.tf` |
+//! | [`declarations`] | none: lists what a file declares |
 //! | [`generated`] | `terraform/vault/hosts-generated.tf`, which is generated as a whole |
 
+pub mod declarations;
 mod error;
 pub mod generated;
 mod hcl;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use zts_cli::Failure;
 
 use crate::{
-    cli::Arguments,
+    cli::HostArguments,
     fleet::{Checked, Fleet, SETTINGS_FILE, Settings},
     host::HostName,
     plan::{Missing, Trace, find_traces},
@@ -26,7 +26,7 @@ struct Candidate {
 pub(super) fn choose_environment(
     fleet: &Fleet,
     name: &HostName,
-    arguments: &Arguments,
+    arguments: &HostArguments,
     report: &Report,
     missing: &mut Missing,
 ) -> Result<Settings, Failure> {
@@ -163,7 +163,7 @@ impl Candidate {
 fn check_variables(
     chosen: &Candidate,
     candidates: &[Candidate],
-    arguments: &Arguments,
+    arguments: &HostArguments,
 ) -> Result<(), Failure> {
     let connection = &arguments.connection;
     let used = chosen.roles().with_connection(connection);
@@ -203,7 +203,7 @@ fn check_others(
     name: &HostName,
     chosen: &Candidate,
     candidates: &[Candidate],
-    arguments: &Arguments,
+    arguments: &HostArguments,
 ) -> Result<(), Failure> {
     let environment = &chosen.name;
     let mut others = candidates

@@ -3,9 +3,10 @@
 use zts_cli::Failure;
 
 use crate::{
-    cli::Arguments,
+    cli::HostArguments,
     fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
+    inference::infer,
     plan::{Missing, Recognition, Sources, check_address_in_map, list_siblings, recognize_host},
     report::Report,
 };
@@ -21,7 +22,7 @@ struct Candidate {
 pub(super) fn choose_type(
     fleet: &Fleet,
     name: &HostName,
-    arguments: &Arguments,
+    arguments: &HostArguments,
     report: &Report,
     missing: &mut Missing,
 ) -> Result<Option<Fleet>, Failure> {
@@ -99,7 +100,7 @@ fn with_type(fleet: &Fleet, wanted: &str, name: &HostName) -> Result<Fleet, Fail
     let host_type = find_type(&fleet.settings, wanted)
         .cloned()
         .unwrap_or_default();
-    let mut chosen = fleet.with_settings(fleet.settings.with_type(&host_type))?;
+    let mut chosen = infer(fleet, fleet.settings.with_type(&host_type))?;
     chosen.settings.host_type = Some(wanted.to_owned());
     chosen.settings.siblings = list_siblings(name, fleet, &chosen);
     Ok(chosen)
@@ -137,13 +138,13 @@ fn check_address(
     fleet: &Fleet,
     name: &HostName,
     candidates: &[Candidate],
-    arguments: &Arguments,
+    arguments: &HostArguments,
 ) -> Result<(), Failure> {
     let address = arguments.ip.as_deref().map(HostAddress::parse);
     let Some(address) = address.transpose()? else {
         return Ok(());
     };
-    let plain = fleet.with_settings(fleet.settings.clone()).ok();
+    let plain = infer(fleet, fleet.settings.clone()).ok();
     let fleets = candidates.iter().map(|candidate| &candidate.fleet);
     for fleet in fleets.chain(&plain) {
         check_address_in_map(name, address, fleet)?;

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zts_cli::{Failure, data};
 use zts_openbao::wrapping;
 
-use crate::{cli::Arguments, fleet::Fleet, host::HostName, token_variables, vms_file};
+use crate::{cli::HostArguments, fleet::Fleet, host::HostName, token_variables, vms_file};
 use file::TokenFile;
 use form::Form;
 
@@ -44,7 +44,7 @@ pub(crate) enum Delivery {
 
 impl Delivery {
     /// Returns the delivery that the command line names, if it names one.
-    pub(crate) fn from_arguments(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+    pub(crate) fn from_arguments(arguments: &HostArguments) -> Result<Option<Self>, Failure> {
         if let Some(path) = &arguments.token_out {
             return Ok(Some(Self::to(path, Form::Token)));
         }

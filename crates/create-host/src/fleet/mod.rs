@@ -1,7 +1,7 @@
 //! The fleet: a folder with a flake, and its settings.
 
+mod findings;
 mod kinds;
-mod machines;
 mod parse;
 mod sections;
 mod settings;
@@ -9,17 +9,18 @@ mod tree;
 
 use std::{
     env,
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
 use zts_cli::{Failure, note};
 use zts_secure_fs::{Lock, LockKind};
 
+pub(crate) use findings::{Choice, Inference, Question, describe_origins, document, value_of};
 pub(crate) use kinds::Checked;
-pub(crate) use parse::parse_settings;
+pub(crate) use parse::{check_setting, parse_settings};
 pub(crate) use sections::HostType;
-pub(crate) use settings::{SETTINGS_FILE, Settings};
+pub(crate) use settings::{Paths, SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 
 use crate::{failure::file_failure, git};
@@ -29,27 +30,41 @@ use crate::{failure::file_failure, git};
 pub(crate) struct Fleet {
     pub(crate) tree: Tree,
     pub(crate) settings: Settings,
-    /// A note about the settings that were inferred.
-    pub(crate) inferred: Option<String>,
+    /// True if the fleet has a file with settings.
+    pub(crate) has_settings_file: bool,
+    /// The file that names OpenBao's address, if it is not the one with the settings.
+    pub(crate) address_file: Option<String>,
+    /// The settings that its files tell.
+    pub(crate) inference: Inference,
 }
 
 impl Fleet {
     /// Opens the fleet in `folder`, or the nearest one from the current folder upwards, with the
     /// settings as they are written.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Failure> {
-        let root = match folder {
-            Some(folder) => check_folder(folder)?,
-            None => nearest_folder()?,
-        };
-        let tree = Tree::new(&root)?;
-        let settings = match tree.read_text(SETTINGS_FILE)? {
-            Some(text) => parse_settings(&text)?,
-            None => Settings::default(),
-        };
+        let tree = open_tree(folder)?;
+        let text = tree.read_text(SETTINGS_FILE)?;
+        Self::from_text(tree, text.as_deref())
+    }
+
+    /// Opens a fleet without a file of settings, as if `text` were that.
+    pub(crate) fn open_new(folder: Option<&Path>, text: &str) -> Result<Self, Failure> {
+        let tree = open_tree(folder)?;
+        check_settings_absent(&tree)?;
+        let fleet = Self::from_text(tree, Some(text))?;
+        Ok(Self {
+            has_settings_file: false,
+            ..fleet
+        })
+    }
+
+    fn from_text(tree: Tree, text: Option<&str>) -> Result<Self, Failure> {
         Ok(Self {
             tree,
-            settings,
-            inferred: None,
+            settings: parse_settings(text.unwrap_or_default())?,
+            has_settings_file: text.is_some(),
+            address_file: None,
+            inference: Inference::default(),
         })
     }
 
@@ -59,17 +74,6 @@ impl Fleet {
             settings,
             ..self.clone()
         }
-    }
-
-    /// Returns the fleet with these settings, and with the map of machines that they name or that
-    /// is found.
-    pub(crate) fn with_settings(&self, mut settings: Settings) -> Result<Self, Failure> {
-        let inferred = machines::locate_machines(&self.tree, &mut settings)?;
-        Ok(Self {
-            tree: self.tree.clone(),
-            settings,
-            inferred,
-        })
     }
 
     /// Waits until no other run changes the fleet. The lock is on the folder itself, so no lock
@@ -84,6 +88,30 @@ impl Fleet {
             })
             .map_err(|cause| file_failure("lock", root, cause))
     }
+}
+
+fn open_tree(folder: Option<&Path>) -> Result<Tree, Failure> {
+    let root = match folder {
+        Some(folder) => check_folder(folder)?,
+        None => nearest_folder()?,
+    };
+    Tree::new(&root)
+}
+
+/// Refuses to write a file of settings that exists, also one that is a broken link.
+pub(crate) fn check_settings_absent(tree: &Tree) -> Result<(), Failure> {
+    let path = tree.root().join(SETTINGS_FILE);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(());
+    }
+    Err(Failure::usage(format_args!(
+        "`{}` exists: it is its owner's, and is left as it is",
+        path.display()
+    ))
+    .hint(format!(
+        "edit it; or, to have a new one beside it for comparison, rename it and run `create-host init` again \
+         (`mv {SETTINGS_FILE} {SETTINGS_FILE}.old`)"
+    )))
 }
 
 fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {

@@ -1,8 +1,8 @@
 //! Parses `fleet.toml`. An error names the line and the values that are allowed.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
-use toml_edit::{Array, Document, Item, TableLike, de, ser};
+use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, Value, de, ser};
 use zts_cli::Failure;
 
 use super::{
@@ -25,7 +25,7 @@ pub(crate) fn parse_settings(text: &str) -> Result<Settings, Failure> {
         .map_err(|error| Failure::failed(format_args!("the default settings: {error}")))?;
     let allowed = allowed.as_table();
     Checker { text, allowed }.check_table(document.as_table(), allowed, "")?;
-    let settings: Settings = de::from_str(text).map_err(|error| {
+    let mut settings: Settings = de::from_str(text).map_err(|error| {
         let message = error.message();
         match InvalidValue::split(message) {
             Some((problem, allowed)) => located_failure(text, error.span(), problem).hint(allowed),
@@ -33,6 +33,7 @@ pub(crate) fn parse_settings(text: &str) -> Result<Settings, Failure> {
         }
     })?;
     check_grants(text, document.as_table(), &settings)?;
+    settings.given = list_keys(&document);
     Ok(settings)
 }
 
@@ -55,6 +56,81 @@ fn check_grants(text: &str, document: &dyn TableLike, settings: &Settings) -> Re
             .hint(format!("grants are below the mount: write `{own}`")));
     }
     Ok(())
+}
+
+/// Checks the value of a setting such as `paths.hosts`, written as plain text, and returns it. A list
+/// has commas between its texts.
+pub(crate) fn check_setting(key: &str, text: &str) -> Result<Value, Failure> {
+    let allowed = ser::to_document(&Settings::with_all_keys())
+        .map_err(|error| Failure::failed(format_args!("the default settings: {error}")))?;
+    let (section, name) = key.split_once('.').unwrap_or(("", key));
+    let model = allowed.get(section).and_then(|section| section.get(name));
+    let Some(model) = model.and_then(Item::as_value) else {
+        return Err(unknown_setting(key, allowed.as_table()));
+    };
+    let value: Value = match model {
+        Value::Boolean(_) => match text {
+            "true" => true.into(),
+            "false" => false.into(),
+            _ => {
+                return Err(invalid_setting(
+                    key,
+                    &format!("`{text}` is not `true` or `false`"),
+                ));
+            }
+        },
+        Value::Array(_) => {
+            let texts = text.split(',').map(str::trim);
+            texts.filter(|text| !text.is_empty()).collect()
+        }
+        _ => text.into(),
+    };
+    let mut document = DocumentMut::new();
+    document[section] = Item::Table(Table::from_iter([(name, value.clone())]));
+    match parse_settings(&document.to_string()) {
+        Ok(_) => Ok(value),
+        Err(failure) => {
+            let (_, problem) = failure.message().split_once(": ").unwrap_or_default();
+            let invalid = invalid_setting(key, problem);
+            Err(match failure.hint_text() {
+                Some(hint) => invalid.hint(hint),
+                None => invalid,
+            })
+        }
+    }
+}
+
+fn invalid_setting(key: &str, problem: &str) -> Failure {
+    Failure::usage(format_args!("`{key}`: {problem}"))
+}
+
+fn unknown_setting(key: &str, allowed: &Table) -> Failure {
+    let sections = allowed.iter().filter_map(|(section, item)| {
+        let table = item.as_table_like()?;
+        let keys = table.iter().filter(|(_, item)| item.is_value());
+        Some(keys.map(move |(name, _)| format!("{section}.{name}")))
+    });
+    let keys: Vec<String> = sections.flatten().collect();
+    let list = format!("the settings are `{}`", keys.join("`, `"));
+    let hint = match closest_name(key, keys.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`? {list}"),
+        None => list,
+    };
+    Failure::usage(format_args!("`{key}` is not a setting")).hint(hint)
+}
+
+/// Lists the keys that have a value, with their sections, such as `paths.hosts`. An empty `vms_map` is
+/// none: it is inferred.
+fn list_keys(document: &Document<&str>) -> BTreeSet<String> {
+    let sections = document.iter();
+    let keys = sections.flat_map(|(section, item)| {
+        let table = item.as_table_like().into_iter();
+        let names = table.flat_map(|table| table.iter());
+        let is_set = |(name, item): &(&str, &Item)| *name != "vms_map" || item.as_str() != Some("");
+        let names = names.filter(is_set);
+        names.map(move |(name, _)| format!("{section}.{name}"))
+    });
+    keys.collect()
 }
 
 /// The text, and the keys that are allowed in it.

@@ -1,8 +1,9 @@
 //! The settings of a fleet and their default values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use toml_edit::ser;
 use zts_infra_edit::vms::MapPlace;
 
 use super::{
@@ -37,6 +38,9 @@ pub(crate) struct Settings {
     pub(crate) environments: BTreeMap<Checked<SectionName>, Environment>,
     pub(crate) hosts: BTreeMap<Checked<HostNameText>, HostSection>,
     pub(crate) groups: BTreeMap<Checked<SectionName>, Group>,
+    /// The keys that somebody has set, such as `paths.hosts`.
+    #[serde(skip)]
+    pub(super) given: BTreeSet<String>,
     /// The name of the environment.
     #[serde(skip)]
     pub(crate) environment: Option<String>,
@@ -75,6 +79,23 @@ impl Settings {
 }
 
 impl Settings {
+    /// Returns whether somebody has set a key.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.given.contains(key)
+    }
+
+    /// Adds the keys of a section that sets those of other sections.
+    fn add_given(&mut self, section: &impl Serialize) {
+        let all = ser::to_document(&Self::with_all_keys()).unwrap_or_default();
+        let keys = ser::to_document(section).unwrap_or_default();
+        for (name, _) in keys.iter() {
+            let sections = ["openbao", "network", "paths", "text"].into_iter();
+            let owners = sections.filter(|section| all[section].get(name).is_some());
+            self.given
+                .extend(owners.map(|section| format!("{section}.{name}")));
+        }
+    }
+
     /// Returns the folders of all templates.
     pub(crate) fn templates(&self) -> Vec<&str> {
         let types = self.host_types.values().map(|one| &one.template);
@@ -112,6 +133,7 @@ impl Settings {
         let entry = host_type.flake_entry.clone();
         text.flake_entry = entry.or_else(|| text.flake_entry.take());
         settings.system.clone_from(&host_type.system);
+        settings.add_given(host_type);
         settings
     }
 
@@ -141,6 +163,7 @@ impl Settings {
         );
         replace(&mut paths.generated, environment.generated.as_ref());
         settings.environment = Some(name.to_owned());
+        settings.add_given(environment);
         settings
     }
 }

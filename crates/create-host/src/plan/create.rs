@@ -7,7 +7,7 @@ use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
     entry::{MachineEntry, ask_for_values, machine_entry},
-    flake::{Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
+    flake::{AddedEntry, Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
     identity::{check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use},
     missing::Missing,
     own_values::{UsedPlaceholders, own_values},
@@ -62,7 +62,9 @@ pub(crate) struct CreationPlan {
     /// The origin of the host's files, if the files tell: created by this run, or by an earlier one
     /// and not edited since.
     pub(crate) origin: Option<FileOrigin>,
-    /// The origin of what was learnt from the fleet.
+    /// The origin of the entry in the flake, if it was learnt.
+    pub(crate) learnt: Option<String>,
+    /// Notes of what is left to do, and of what was assumed.
     pub(crate) notes: Vec<String>,
 }
 
@@ -124,7 +126,11 @@ pub(crate) fn plan_creation(
         changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
     }
     let is_created = add_host_files(&host, &mut changes)?;
-    let mut notes = edit_flake(&host, &mut changes)?;
+    let AddedEntry {
+        origin: learnt,
+        mut notes,
+        ..
+    } = edit_flake(&host, &mut changes)?;
     check_is_found(name, sources, settings, &changes)?;
     notes.extend(assumed);
     let changes = changes.into_changes();
@@ -139,6 +145,7 @@ pub(crate) fn plan_creation(
         vms,
         is_listed: is_listed || host.gets_entry,
         origin: is_created.then_some(FileOrigin::Created),
+        learnt,
         notes,
     })
 }
@@ -374,7 +381,7 @@ fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, F
 }
 
 /// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
-fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Vec<String>, Failure> {
+fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<AddedEntry, Failure> {
     let entry = Entry {
         name: host.name,
         address: host.address,
@@ -383,9 +390,13 @@ fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<Vec<String>
         is_in_map: host.gets_entry || host.is_known,
     };
     match add_entry(&entry, host.sources, host.settings, changes) {
-        Ok(notes) => Ok(notes),
+        Ok(added) => Ok(added),
         Err(EntryFailure::InUse(place)) => Err(in_use(host, &place)),
-        Err(EntryFailure::Other(failure)) => Err(failure),
+        Err(
+            EntryFailure::Individual(failure, _)
+            | EntryFailure::Unsupported(failure)
+            | EntryFailure::Other(failure),
+        ) => Err(failure),
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn plan_enrollment(
         vms: sources.vms.clone(),
         is_listed,
         origin: Some(FileOrigin::Enrolled),
+        learnt: None,
         notes: describe_unknown_name(name, sources, settings)
             .into_iter()
             .collect(),

@@ -7,17 +7,14 @@ use zts_infra_edit::{
     vms::Notation,
 };
 
-use super::{
-    host_paths::relative_paths,
-    identity::is_in_flake,
-    overlay::{NewFile, WithFiles, WithoutRemoved},
-    sources::Sources,
-};
+use super::{identity::is_in_flake, sources::Sources};
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
     fleet::{Checked, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
+    host_paths::relative_paths,
+    overlay::{NewFile, WithFiles, WithoutRemoved},
     placeholders::{Placeholders, Values},
 };
 
@@ -36,6 +33,10 @@ pub(super) struct Entry<'a> {
 pub(super) enum EntryFailure {
     /// Another host has the name, at this place.
     InUse(String),
+    /// The entries have too little in common; these are some of them.
+    Individual(Failure, Vec<String>),
+    /// The hosts are computed.
+    Unsupported(Failure),
     Other(Failure),
 }
 
@@ -45,27 +46,47 @@ impl From<Failure> for EntryFailure {
     }
 }
 
-/// Adds the host to the flake. Returns notes of what its entry was learnt from, and of the places
-/// that are left.
+/// The entry that was added, in words.
+#[derive(Debug, Default)]
+pub(super) struct AddedEntry {
+    /// The origin of the entry, or the reason why none is needed.
+    pub(super) origin: Option<String>,
+    /// The text of an entry that was learnt.
+    pub(super) learnt: Option<String>,
+    /// Notes of the places that are left.
+    pub(super) notes: Vec<String>,
+}
+
+impl AddedEntry {
+    /// Returns the result for a flake that needs no entry.
+    fn without_entry(reason: String) -> Self {
+        Self {
+            origin: Some(reason),
+            ..Self::default()
+        }
+    }
+}
+
+/// Adds the host to the flake.
 pub(super) fn add_entry(
     entry: &Entry<'_>,
     sources: &Sources,
     settings: &Settings,
     changes: &mut ChangeSet,
-) -> Result<Vec<String>, EntryFailure> {
+) -> Result<AddedEntry, EntryFailure> {
     if sources.flake.is_none() {
-        return Ok(Vec::new());
+        return Ok(AddedEntry::default());
     }
     let (name, flake) = (entry.name.as_str(), settings.paths.flake.as_str());
     let files = &sources.tree;
     // for a flake that cannot be read, the edit fails with the lines to add
     if entry.is_known && is_in_flake(entry.name, sources, settings) {
-        return Ok(Vec::new());
+        return Ok(AddedEntry::default());
     }
     let more = files_and_import(entry.name, sources, settings);
-    if let Some(note) = is_found_by_files(name, flake, sources, &more) {
+    if let Some(reason) = is_found_by_files(name, flake, sources, &more) {
         add_elsewhere(entry, sources, settings, &more, changes);
-        return Ok(vec![note]);
+        return Ok(AddedEntry::without_entry(reason));
     }
     let given = settings.text.flake_entry.as_ref().map(|text| {
         Placeholders::BRACES.fill(text.as_str(), entry.values, |servers| quote(servers, " "))
@@ -86,21 +107,27 @@ pub(super) fn add_entry(
     let added = match nix::add_host(&with_files, flake, &host) {
         Err(_) if entry.is_in_map && reads_machine_map(sources, settings) => {
             let map = &settings.paths.vms;
-            return Ok(vec![format!("`{flake}` needs no entry: it reads `{map}`")]);
+            let reason = format!("no entry in `{flake}`, which reads `{map}`");
+            return Ok(AddedEntry::without_entry(reason));
         }
         added => added.map_err(explain_failure)?,
     };
-    if let Origin::Discovered(discovery) = &added.origin {
-        let note = check_discovery(discovery, entry.name, sources, settings, changes)?;
-        let mut notes = describe_placement(&added, name, flake);
-        notes.push(note);
-        for edit in added.edits {
-            let before = files.read(&edit.path).unwrap_or_default();
-            changes.add_edit(&edit.path, &before, edit.text);
-        }
-        return Ok(notes);
-    }
-    let notes = describe_placement(&added, name, flake);
+    let origin = match &added.origin {
+        Origin::Discovered(discovery) => Some(check_discovery(
+            discovery, entry.name, sources, settings, changes,
+        )?),
+        Origin::Learnt(like) | Origin::Typical { like, .. } => Some(format!(
+            "the entry in `{}`, like that of `{like}`",
+            added.file
+        )),
+        Origin::First => Some(format!(
+            "the entry in `{}`, which is the first one",
+            added.file
+        )),
+        Origin::Existing | Origin::Given | Origin::Name => None,
+    };
+    let notes = describe_remains(&added, name, flake);
+    let is_learnt = matches!(added.origin, Origin::Learnt(_) | Origin::Typical { .. });
     for edit in added.edits {
         let before = files.read(&edit.path).unwrap_or_default();
         if let (Some(text), Origin::Given) = (&given, &added.origin) {
@@ -108,7 +135,11 @@ pub(super) fn add_entry(
         }
         changes.add_edit(&edit.path, &before, edit.text);
     }
-    Ok(notes)
+    Ok(AddedEntry {
+        origin,
+        learnt: is_learnt.then_some(added.value),
+        notes,
+    })
 }
 
 /// Returns whether the flake reads the file of the machine map, as the text tells.
@@ -180,27 +211,20 @@ fn add_elsewhere(
     }
 }
 
-/// Describes what was learnt, and what is left to do by hand.
-fn describe_placement(added: &Placement, name: &str, flake: &str) -> Vec<String> {
+/// Describes what is left to check, and to do by hand.
+fn describe_remains(added: &Placement, name: &str, flake: &str) -> Vec<String> {
     let by_hand = added.by_hand.iter().map(|output| {
         format!(
             "`{output}` in `{flake}` has other hosts: add `{name}` by hand if it is deployed in that way"
         )
     });
     let mut notes: Vec<String> = by_hand.collect();
-    let place = format!("the entry of `{name}` in `{}`", added.file);
-    match &added.origin {
-        Origin::Learnt(like) => {
-            notes.push(format!("{place} has the form of the entry of `{like}`"));
-        }
-        Origin::Typical { like, left_out } => {
-            let left_out = describe_left_out(left_out);
-            notes.push(format!(
-                "{place} is like that of `{like}`{left_out}: check it, because the entries differ"
-            ));
-        }
-        Origin::First => notes.push(format!("{place} is the first one")),
-        Origin::Existing | Origin::Given | Origin::Name | Origin::Discovered(_) => {}
+    if let Origin::Typical { like, left_out } = &added.origin {
+        let left_out = describe_left_out(left_out);
+        notes.push(format!(
+            "the entry of `{name}` in `{}` is like that of `{like}`{left_out}: check it, because the entries differ",
+            added.file
+        ));
     }
     notes
 }
@@ -220,7 +244,7 @@ fn describe_left_out(left_out: &[String]) -> String {
 /// The projects that read all files of a folder, whatever their names.
 const READERS: [&str; 2] = ["import-tree", "haumea"];
 
-/// Returns a note if the host's own files, which are like those of the other hosts, add it to the
+/// Returns the reason if the host's own files, which are like those of the other hosts, add it to the
 /// flake. Of a flake that reads all files of a folder, this is believed where no text shows it.
 fn is_found_by_files(
     name: &str,
@@ -243,12 +267,12 @@ fn is_found_by_files(
         .is_some_and(|text| READERS.iter().any(|reader| text.contains(reader)));
     (is_listed || (reads_all && hosts.is_err())).then(|| {
         format!(
-            "`{flake}` needs no entry: `{name}` is added by its files, such as `{path}`: check them"
+            "no entry in `{flake}`: `{name}` is added by its files, such as `{path}`: check them"
         )
     })
 }
 
-/// Checks that the host's files are where the flake finds its hosts. Returns a note of that.
+/// Checks that the host's files are where the flake finds its hosts, and describes that.
 fn check_discovery(
     discovery: &Discovery,
     name: &HostName,
@@ -261,7 +285,7 @@ fn check_discovery(
     let file = discovery.file.replace("{}", name.as_str());
     if changes.has(&file) || sources.tree.read(&file).is_some() {
         return Ok(format!(
-            "`{flake}` needs no entry: `{reader}` finds `{name}` by its file `{file}`"
+            "no entry in `{flake}`: `{reader}` finds `{name}` by its file `{file}`"
         ));
     }
     let failure = Failure::failed(format_args!(
@@ -320,10 +344,13 @@ fn explain_failure(failure: FileError) -> EntryFailure {
             EntryFailure::InUse(format!("`{file}`, {position}, has a host of this name"))
         }
         Error::Invalid { .. } => invalid_entry(&error, "flake_entry").into(),
-        Error::Unsupported { .. } => unsupported_flake(edit_failure(&file, &error)).into(),
-        Error::Individual { candidates, .. } => edit_failure(&file, &error)
-            .hint(show_candidates(candidates))
-            .into(),
+        Error::Unsupported { .. } => {
+            EntryFailure::Unsupported(unsupported_flake(edit_failure(&file, &error)))
+        }
+        Error::Individual { candidates, .. } => EntryFailure::Individual(
+            edit_failure(&file, &error).hint(show_candidates(candidates)),
+            candidates.clone(),
+        ),
         _ => edit_failure(&file, &error).into(),
     }
 }

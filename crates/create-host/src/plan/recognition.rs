@@ -13,6 +13,7 @@ use super::{
 use crate::{
     fleet::{Fleet, Settings},
     host::HostName,
+    inference::infer,
 };
 
 /// The traces of a host. Of two, the larger one is that of the settings that made the host.
@@ -52,7 +53,7 @@ pub(crate) struct Trace {
 /// Returns the files that have a host: the machine maps of all types, the generated file, the
 /// host's own ones, the flake.
 pub(crate) fn find_traces(fleet: &Fleet, name: &HostName) -> Result<BTreeSet<Trace>, Failure> {
-    let mut plain = fleet.with_settings(fleet.settings.clone())?;
+    let mut plain = infer(fleet, fleet.settings.clone())?;
     plain.settings.siblings = list_siblings(name, fleet, &plain);
     let (sources, settings) = (Sources::read(&plain, name)?, &plain.settings);
     let found = recognize_host(name, &sources, settings)?;
@@ -77,7 +78,7 @@ pub(crate) fn find_traces(fleet: &Fleet, name: &HostName) -> Result<BTreeSet<Tra
     let types = fleet.settings.host_types.values();
     let types = types.filter(|host_type| host_type.vms.is_some() || host_type.vms_map.is_some());
     let types = types.map(|host_type| fleet.settings.with_type(host_type));
-    let maps = types.map(|settings| fleet.with_settings(settings));
+    let maps = types.map(|settings| infer(fleet, settings));
     for fleet in maps.chain([Ok(plain.clone())]) {
         let fleet = fleet?;
         if has_machine(name, &fleet)? {

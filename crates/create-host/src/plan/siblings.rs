@@ -8,6 +8,7 @@ use super::identity::read_machines;
 use crate::{
     fleet::{Fleet, Settings},
     host::HostName,
+    inference::infer,
 };
 
 /// Returns the other hosts of the flake that are in the same environment and of the same type, as
@@ -15,7 +16,7 @@ use crate::{
 pub(crate) fn list_siblings(name: &HostName, fleet: &Fleet, chosen: &Fleet) -> Vec<String> {
     let settings = &chosen.settings;
     let hosts = nix::list_hosts(&chosen.tree, settings.paths.flake.as_str());
-    let plain = fleet.with_settings(fleet.settings.clone()).ok();
+    let plain = infer(fleet, fleet.settings.clone()).ok();
     let all = plain.as_ref().map(list_machines).unwrap_or_default();
     let own = list_machines(chosen);
     let is_physical = settings.paths.vms.as_str().is_empty() && !all.is_empty();

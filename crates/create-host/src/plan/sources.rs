@@ -8,7 +8,6 @@ use zts_infra_edit::{
     vms::MapPlace,
 };
 
-use super::{host_place::learn_files, overlay::NewFile};
 use crate::{
     change::FileChange,
     failure::edit_failure,
@@ -16,6 +15,8 @@ use crate::{
     git,
     host::{HostAddress, HostName},
     host_access::host_access,
+    host_place::learn_files,
+    overlay::NewFile,
     vms_file::entry_address,
 };
 

@@ -9,10 +9,11 @@ use crate::{
     failure::edit_failure,
     fleet::{Settings, decode_text},
     host::{HostAddress, HostName},
+    overlay::NewFile,
     placeholders::{Misspelt, Placeholders, Values},
 };
 
-use super::{overlay::NewFile, sources::Sources};
+use super::sources::Sources;
 
 /// Returns the values of the placeholders for a host. A host without an address has no text that
 /// needs one.

@@ -22,7 +22,7 @@ impl Backend {
         fleet: &Fleet,
     ) -> Result<Self, Failure> {
         let apply = Apply::choose(method, fleet)?;
-        let server = Server::new(connection, &fleet.settings)?;
+        let server = Server::new(connection, fleet)?;
         Ok(Self { server, apply })
     }
 }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use zts_cli::{ConnectionArgs, Failure};
 use zts_openbao::{Address, Authentication, Client, sys};
 
-use crate::fleet::Settings;
+use crate::fleet::{Fleet, SETTINGS_FILE};
 
 /// The server, the operator's token, and the mounts.
 #[derive(Debug)]
@@ -24,13 +24,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Determines the server and the token; does not connect.
-    pub(crate) fn new(arguments: &ConnectionArgs, settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &ConnectionArgs, fleet: &Fleet) -> Result<Self, Failure> {
+        let settings = &fleet.settings;
         let connection = arguments.settings_or(|name| match name {
             "ADDR" => Some(settings.openbao.address.to_string()),
             "NAMESPACE" => Some(settings.openbao.namespace.to_string()),
             _ => None,
         })?;
-        let token = zts_cli::operator_token(arguments, &connection)?;
+        let file = fleet.address_file.as_deref().unwrap_or(SETTINGS_FILE);
+        let token = zts_cli::operator_token_in_checkout(arguments, &connection, file)?;
         let mut client = Client::new(connection.clone())?;
         client.authenticate(Authentication::Token(token.clone()));
         Ok(Self {

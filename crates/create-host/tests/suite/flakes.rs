@@ -28,7 +28,7 @@ fn create_and_remove(site: &Site) -> String {
     let notes = created
         .stderr
         .lines()
-        .filter(|line| line.contains("the entry of") || line.contains("needs no entry"));
+        .filter(|line| line.starts_with("took from the fleet: "));
     let added = shown.lines().filter(|line| line.starts_with('+'));
     let lines: Vec<&str> = added.chain(notes).collect();
     lines.join("\n")
@@ -42,7 +42,7 @@ fn hosts_as_an_argument() {
     insta::assert_snapshot!(create_and_remove(&site), @r#"
     +++ b/flake.nix
     +      web01 = { system = "x86_64-linux"; modules = [ ./hosts/web01 ]; };
-    the entry of `web01` in `flake.nix` has the form of the entry of `db01`
+    took from the fleet: the entry in `flake.nix`, like that of `db01`
     "#);
 }
 
@@ -57,7 +57,7 @@ fn hosts_in_another_file() {
     insta::assert_snapshot!(create_and_remove(&site), @r#"
     +++ b/hosts/default.nix
     +  web01 = mk "web01";
-    the entry of `web01` in `hosts/default.nix` has the form of the entry of `db01`
+    took from the fleet: the entry in `hosts/default.nix`, like that of `db01`
     "#);
 }
 
@@ -73,7 +73,7 @@ fn a_first_host() {
     +      specialArgs = { inherit inputs; };
     +      modules = [ ./hosts/web01 ];
     +    };
-    the entry of `web01` in `flake.nix` is the first one
+    took from the fleet: the entry in `flake.nix`, which is the first one
     "#);
 }
 
@@ -129,7 +129,7 @@ fn hosts_that_a_folder_has() {
     let site = site_with_flake(
         "{\n  outputs = inputs: {\n    nixosConfigurations = builtins.mapAttrs make (builtins.readDir ./hosts);\n  };\n}\n",
     );
-    insta::assert_snapshot!(create_and_remove(&site), @"`flake.nix` needs no entry: `builtins.readDir` finds `web01` by its file `hosts/web01/default.nix`");
+    insta::assert_snapshot!(create_and_remove(&site), @"took from the fleet: no entry in `flake.nix`: `builtins.readDir` finds `web01` by its file `hosts/web01/default.nix`");
     let machines = site
         .fleet
         .read("flake.nix")

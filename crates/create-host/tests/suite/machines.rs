@@ -81,11 +81,11 @@ fn the_map_is_found_in_any_place() {
         let written = round_trip(
             &site,
             file,
-            &format!("took the map of machines from `{file}`, line "),
+            &format!("the map of machines from `{file}`, line "),
         );
         assert!(written.contains("10.0.0.11/24"), "{written}");
         let output = site.create_files().succeed();
-        assert!(output.stderr.contains(&format!(": {place}\n")), "{output}");
+        assert!(output.stderr.contains(&format!(": {place}")), "{output}");
     }
 }
 
@@ -102,7 +102,7 @@ fn a_map_in_a_file_of_data_is_found() {
     ] {
         let data = format!("terraform/{file}");
         let site = fleet_with(&[("terraform/vms.tf", &reader(file, function)), (&data, text)]);
-        let note = format!("took the map of machines from `{data}`, line 1: the whole file");
+        let note = format!("the map of machines from `{data}`, line 1: the whole file");
         let written = round_trip(&site, &data, &note);
         assert!(written.contains("web01"), "{written}");
         assert!(written.contains("10.0.0.11/24"), "{written}");

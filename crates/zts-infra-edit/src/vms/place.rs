@@ -32,7 +32,7 @@ impl Notation {
         })
     }
 
-    pub(super) fn parse(self, source: &str) -> Result<Node, Error> {
+    pub(crate) fn parse(self, source: &str) -> Result<Node, Error> {
         match self {
             Self::Hcl => Ok(hcl::read_body(&hcl::parse_file(source)?)),
             Self::Yaml => yaml::parse_file(source),

@@ -8,9 +8,9 @@ use crate::change::ChangeSet;
 pub(crate) type NewFile = (String, String);
 
 /// A fleet without the files that a plan removes.
-pub(super) struct WithoutRemoved<'a> {
-    pub(super) below: &'a dyn FleetFiles,
-    pub(super) changes: &'a ChangeSet,
+pub(crate) struct WithoutRemoved<'a> {
+    pub(crate) below: &'a dyn FleetFiles,
+    pub(crate) changes: &'a ChangeSet,
 }
 
 impl FleetFiles for WithoutRemoved<'_> {
@@ -29,9 +29,9 @@ impl FleetFiles for WithoutRemoved<'_> {
 }
 
 /// A fleet with more files.
-pub(super) struct WithFiles<'a> {
-    pub(super) below: &'a dyn FleetFiles,
-    pub(super) more: &'a [NewFile],
+pub(crate) struct WithFiles<'a> {
+    pub(crate) below: &'a dyn FleetFiles,
+    pub(crate) more: &'a [NewFile],
 }
 
 impl FleetFiles for WithFiles<'_> {

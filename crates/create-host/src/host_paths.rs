@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use zts_infra_edit::nix::{FleetFiles, is_nix_file};
 
 /// The mark in place of a host's name.
-pub(super) const MARK: &str = "{}";
+pub(crate) const MARK: &str = "{}";
 
 /// The limit of files whose paths are compared.
 const MAX_FILES: usize = 20_000;
 
 /// Collects the paths of the Nix files below a folder.
-pub(super) fn collect_paths(files: &dyn FleetFiles, folder: &str, paths: &mut Vec<String>) {
+pub(crate) fn collect_paths(files: &dyn FleetFiles, folder: &str, paths: &mut Vec<String>) {
     for name in files.list(folder) {
         if paths.len() >= MAX_FILES || name.starts_with('.') {
             continue;
@@ -30,7 +30,7 @@ pub(super) fn collect_paths(files: &dyn FleetFiles, folder: &str, paths: &mut Ve
 }
 
 /// Returns the names that a folder of hosts has, for a flake whose hosts cannot be read.
-pub(super) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
+pub(crate) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
     let names: BTreeSet<String> = paths
         .iter()
         .filter_map(|path| {
@@ -46,7 +46,7 @@ pub(super) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
 
 /// Replaces the name of a host in a path, where it is a part, with or without `.nix`; `None` if it
 /// is not there.
-pub(super) fn rename_path(path: &str, host: &str) -> Option<String> {
+pub(crate) fn rename_path(path: &str, host: &str) -> Option<String> {
     let parts: Vec<String> = path
         .split('/')
         .map(|part| match part.strip_prefix(host) {
@@ -61,7 +61,7 @@ pub(super) fn rename_path(path: &str, host: &str) -> Option<String> {
 
 /// Replaces the name of a host in a text, where it is a word, or the first one of a name such as
 /// `webConfiguration`.
-pub(super) fn rename(text: &str, from: &str, to: &str) -> String {
+pub(crate) fn rename(text: &str, from: &str, to: &str) -> String {
     let mut result = String::new();
     let mut rest = 0;
     for (start, _) in text.match_indices(from) {
@@ -80,16 +80,16 @@ pub(super) fn rename(text: &str, from: &str, to: &str) -> String {
 }
 
 /// Returns the relative paths in an expression, without those with an interpolation.
-pub(super) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|letter: char| letter.is_whitespace() || "()[]{};\"".contains(letter));
     words.filter(|word| word.starts_with("./") || word.starts_with("../"))
 }
 
-pub(super) fn ends_with(path: &str, file: &str) -> bool {
+pub(crate) fn ends_with(path: &str, file: &str) -> bool {
     path == file || path.ends_with(&format!("/{file}"))
 }
 
-pub(super) fn is_host_folder(path: &str) -> bool {
+pub(crate) fn is_host_folder(path: &str) -> bool {
     path.split('/').any(is_host_folder_name)
 }
 
@@ -110,7 +110,7 @@ fn is_host_folder_name(part: &str) -> bool {
     NAMES.contains(&part)
 }
 
-pub(super) fn is_of_users(path: &str) -> bool {
+pub(crate) fn is_of_users(path: &str) -> bool {
     let is_folder =
         |part: &str| ["home", "homes", "users", "home-manager", "secrets"].contains(&part);
     path.split('/').any(is_folder)

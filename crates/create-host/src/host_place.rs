@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
-use super::host_paths::{
-    MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder, is_host_folder,
-    is_of_users, relative_paths, rename, rename_path,
+use crate::{
+    host_paths::{
+        MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder, is_host_folder,
+        is_of_users, relative_paths, rename, rename_path,
+    },
+    overlay::NewFile,
 };
-use super::overlay::NewFile;
 
 /// The ends of a host's main file, in the order of preference.
 const MAIN_FILES: [&str; 3] = ["{}/default.nix", "{}/configuration.nix", "{}.nix"];
@@ -112,6 +114,27 @@ fn skeleton(path: &str) -> Option<&'static str> {
     is_of_users(path).then_some("{ }\n")
 }
 
+/// A folder in which each host has a file or a folder of its own.
+#[derive(Debug)]
+pub(crate) struct HostFolder {
+    /// The path from the fleet's root.
+    pub(crate) folder: String,
+    pub(crate) hosts: Vec<String>,
+}
+
+/// Returns the folder below the fleet's root in which most hosts have their main file.
+pub(crate) fn locate_host_folder(files: &dyn FleetFiles, flake: &str) -> Option<HostFolder> {
+    let hosts = nix::list_hosts(files, flake).unwrap_or_default();
+    let places = HostPlaces::read(files, &hosts, "");
+    let pattern = places.main_pattern()?;
+    let is_common = pattern.hosts.len() * 2 > places.hosts.len();
+    let (folder, _) = pattern.path.split_once(&format!("/{MARK}"))?;
+    (is_common && !is_of_users(folder)).then(|| HostFolder {
+        folder: folder.to_owned(),
+        hosts: pattern.hosts.clone(),
+    })
+}
+
 /// Returns whether a flake reads all files of a folder, so that their names say nothing of hosts.
 fn is_found_in_tree(added: &Placement) -> bool {
     match &added.origin {
@@ -180,6 +203,10 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns the path of the main file that most hosts have.
     fn main_file(&self, name: &str) -> Option<String> {
+        Some(self.main_pattern()?.path.replace(MARK, name))
+    }
+
+    fn main_pattern(&self) -> Option<&Pattern> {
         let rank = |pattern: &&Pattern| {
             let main = MAIN_FILES
                 .iter()
@@ -192,8 +219,7 @@ impl<'a> HostPlaces<'a> {
             let is_in_place = is_below_host_folder(&pattern.path) || is_of_all;
             rank(pattern).is_some() && is_in_place && !is_of_users(&pattern.path)
         });
-        let best = mains.max_by_key(rank)?;
-        Some(best.path.replace(MARK, name))
+        mains.max_by_key(rank)
     }
 
     /// Returns the files in a host's folder that all hosts have, where none of them is a main file.

@@ -1,0 +1,100 @@
+//! The folder of the hosts, and the template of a new one.
+
+use crate::{
+    fleet::{Choice, Fleet, Inference, Question},
+    host_place::{HostFolder, locate_host_folder},
+};
+
+use super::facts::Facts;
+
+/// Sets the folder of the hosts and the template, where the settings name none.
+pub(super) fn locate_hosts(fleet: &mut Fleet, facts: &Facts, inference: &mut Inference) {
+    let flake = fleet.settings.paths.flake.to_string();
+    let has = |folder: &str| {
+        fleet
+            .tree
+            .read_folder(folder)
+            .is_ok_and(|files| !files.is_empty())
+    };
+    let has_template = has(fleet.settings.paths.template.as_str());
+    if !fleet.settings.is_given("paths.template") {
+        locate_template(fleet, facts, has_template, inference);
+    }
+    if fleet.settings.is_given("paths.hosts") {
+        return;
+    }
+    let template = fleet.settings.paths.template.to_string();
+    let HostFolder { folder, hosts } = match locate_host_folder(&fleet.tree, &flake) {
+        Some(found) => found,
+        None => match template.rsplit_once('/') {
+            Some((above, _)) if !facts.templates.is_empty() && !has_template => HostFolder {
+                folder: above.to_owned(),
+                hosts: vec!["template".to_owned()],
+            },
+            _ => return,
+        },
+    };
+    let Ok(path) = folder.clone().try_into() else {
+        return;
+    };
+    fleet.settings.paths.hosts = path;
+    let shown: Vec<String> = hosts
+        .iter()
+        .take(3)
+        .map(|host| format!("`{host}`"))
+        .collect();
+    let more = match hosts.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    inference.add(
+        "paths.hosts",
+        format!("{}{more}", shown.join(", ")),
+        format!("the hosts' folder `{folder}`"),
+    );
+}
+
+/// Sets the only folder with files that have the placeholder of the host's name.
+fn locate_template(fleet: &mut Fleet, facts: &Facts, has_default: bool, inference: &mut Inference) {
+    if has_default {
+        let folder = fleet.settings.paths.template.to_string();
+        inference.add("paths.template", format!("`{folder}`"), "");
+        return;
+    }
+    match template_folders(&facts.templates).as_slice() {
+        [] => {}
+        [folder] => {
+            let Ok(path) = folder.clone().try_into() else {
+                return;
+            };
+            fleet.settings.paths.template = path;
+            inference.add(
+                "paths.template",
+                "`@hostname@` in its files",
+                format!("the template `{folder}`"),
+            );
+        }
+        several => inference.questions.push(Question {
+            key: "paths.template",
+            problem: "several folders have the placeholder `@hostname@`".to_owned(),
+            choices: several
+                .iter()
+                .map(|folder| Choice::of_value("paths.template", folder, format!("`{folder}`")))
+                .collect(),
+            example: "hosts/template",
+        }),
+    }
+}
+
+/// Returns the uppermost folders of the files, without the fleet's root.
+fn template_folders(files: &[String]) -> Vec<String> {
+    let mut folders: Vec<String> = Vec::new();
+    let parents = files.iter().filter_map(|file| file.rsplit_once('/'));
+    for (folder, _) in parents {
+        let is_below = |above: &String| format!("{folder}/").starts_with(&format!("{above}/"));
+        if !folders.iter().any(is_below) {
+            folders.push(folder.to_owned());
+        }
+    }
+    folders
+}

@@ -1,0 +1,33 @@
+//! Questions to a person at a terminal.
+
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal, Read, Write},
+};
+
+use crate::{failure::Failure, printable::clean};
+
+/// The limit of an answer in bytes.
+const LONGEST_ANSWER: u64 = 1 << 16;
+
+/// Returns whether a person can be asked: questions go to stderr, answers come from stdin.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Shows a question, and returns the answer, a line without blanks around it; `None` at the end of
+/// the input.
+///
+/// # Errors
+/// An answer that cannot be read.
+pub fn ask(question: impl fmt::Display) -> Result<Option<String>, Failure> {
+    anstream::eprint!("{}", clean(&question.to_string()));
+    let _ = io::stderr().flush(); // a closed stderr shows no question, as it shows no message
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .take(LONGEST_ANSWER)
+        .read_line(&mut line)
+        .map_err(|cause| Failure::failed(format!("the answer could not be read: {cause}")))?;
+    Ok((!line.is_empty()).then(|| line.trim().to_owned()))
+}
