@@ -37,7 +37,10 @@ let
   fleet = ../example;
 in
 {
-  programs = source [ (fileset.difference ../crates ofTests) ];
+  programs = source [
+    (fileset.difference ../crates ofTests)
+    ../example/fleet.toml # the comments of the file that `create-host init` writes
+  ];
 
   clippy = source [
     ../clippy.toml

@@ -31,7 +31,7 @@ pub struct Arguments {
 
     /// The host
     #[command(flatten)]
-    pub host: Option<HostArguments>,
+    pub host: HostArguments,
 }
 
 /// A task that is not about one host.
@@ -76,8 +76,8 @@ pub struct InitArguments {
 )]
 pub struct HostArguments {
     /// Name of the host: lower-case letters, digits and hyphens, with or without its domain
-    #[arg(long, value_name = "NAME")]
-    pub hostname: String,
+    #[arg(long, value_name = "NAME", required = true)]
+    pub hostname: Option<String>, // absent with a task
 
     /// Address of the host with its prefix length, such as 10.0.0.11/24 [default: the one in
     /// `terraform/vms.tf`, else none]
@@ -221,7 +221,7 @@ Examples:
 
 const EXAMPLES: &str = "\
 Examples:
-  create-host init                                           # write fleet.toml for an existing fleet
+  create-host init                                           # write fleet.toml: once, before all
   create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
   create-host --hostname web01 --ip 10.0.0.11/24             # add the host
   create-host --hostname web01 --force                       # replace its credentials

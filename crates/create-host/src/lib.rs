@@ -61,9 +61,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(Task::Init(arguments)) = arguments.task {
         return init::run(&arguments);
     }
-    let Some(arguments) = arguments.host else {
-        return Err(Failure::usage("`--hostname` is missing")); // the parser has refused it before
-    };
+    let arguments = arguments.host;
     let mut report = Report::new(&arguments);
     let result = create_or_remove(&arguments, &mut report);
     report.finish(result)
@@ -72,7 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Checks the arguments, opens and locks the fleet, and runs the pipeline.
 fn create_or_remove(arguments: &HostArguments, report: &mut Report) -> Result<(), Failure> {
     let signals = SignalBlock::begin(); // before the first request, which may start threads
-    let name = HostName::parse(&arguments.hostname)?;
+    let name = HostName::parse(arguments.hostname.as_deref().unwrap_or_default())?;
     let address = arguments
         .ip
         .as_deref()

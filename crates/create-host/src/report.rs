@@ -171,7 +171,7 @@ fn describe_lines(from: &str, to: &str) -> String {
 impl Report {
     pub(crate) fn new(arguments: &HostArguments) -> Self {
         Self {
-            host: arguments.hostname.clone(),
+            host: arguments.hostname.clone().unwrap_or_default(),
             action: if arguments.remove { "remove" } else { "create" },
             dry_run: arguments.dry_run,
             environment: None,

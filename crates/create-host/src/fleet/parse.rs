@@ -107,7 +107,9 @@ fn invalid_setting(key: &str, problem: &str) -> Failure {
 fn unknown_setting(key: &str, allowed: &Table) -> Failure {
     let sections = allowed.iter().filter_map(|(section, item)| {
         let table = item.as_table_like()?;
-        let keys = table.iter().filter(|(_, item)| item.is_value());
+        let keys = table
+            .iter()
+            .filter(|(_, item)| item.as_table_like().is_none());
         Some(keys.map(move |(name, _)| format!("{section}.{name}")))
     });
     let keys: Vec<String> = sections.flatten().collect();

@@ -41,7 +41,7 @@ pub(super) fn locate_hosts(fleet: &mut Fleet, facts: &Facts, inference: &mut Inf
     let shown: Vec<String> = hosts
         .iter()
         .take(3)
-        .map(|host| format!("`{host}`"))
+        .map(|host| format!("`{folder}/{host}`"))
         .collect();
     let more = match hosts.len().saturating_sub(shown.len()) {
         0 => String::new(),

@@ -111,7 +111,8 @@ fn use_map(
         paths.vms_map = name;
     }
     fleet.settings.vms_place = map.place;
-    let (described, other) = if fleet.settings.is_given("paths.vms_map") {
+    let is_unnamed = fleet.settings.vms_place.path.is_empty();
+    let (described, other) = if is_unnamed || fleet.settings.is_given("paths.vms_map") {
         ("paths.vms", "paths.vms_map")
     } else {
         ("paths.vms_map", "paths.vms")

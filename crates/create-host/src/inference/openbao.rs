@@ -52,7 +52,7 @@ pub(super) fn locate_folder(fleet: &mut Fleet, facts: &Facts, inference: &mut In
     }
     if let Ok(path) = file.try_into() {
         fleet.settings.paths.generated = path;
-        inference.add("paths.generated", "`vault_terraform`", "");
+        inference.add("paths.generated", "in `vault_terraform`", "");
     }
 }
 

@@ -95,7 +95,8 @@ fn find_choice<'a>(question: &'a Question, number: &str) -> Option<&'a Choice> {
 fn describe(question: &Question) -> String {
     let mut text = format!("\n{}", question.problem);
     for (index, choice) in question.choices.iter().enumerate() {
-        text.push_str(&format!("\n  {}) {}", index + 1, choice.description));
+        let line = format!("\n  {}) {}", index + 1, choice.description);
+        text.push_str(&line);
         if question.key.starts_with("text.") {
             for (_, value) in &choice.settings {
                 let lines = value.lines().map(|line| format!("\n     {line}"));
@@ -154,12 +155,11 @@ fn list_flags(question: &Question) -> String {
 /// Returns the flags of one answer.
 pub(super) fn render_flags(choice: &Choice) -> String {
     let flags = choice.settings.iter().map(|(key, value)| {
-        let pair = format!("{key}={value}");
-        if value.is_empty() {
-            format!("--set {pair}")
-        } else {
-            format!("--set {}", shell_word(&pair))
-        }
+        let value = match value.as_str() {
+            "" => String::new(),
+            value => shell_word(value),
+        };
+        format!("--set {key}={value}")
     });
     flags.collect::<Vec<_>>().join(" ")
 }

@@ -87,7 +87,7 @@ impl Renderer<'_> {
             finding.map(|finding| format!("# found: {}", finding.origin))
         };
         if let (Some(origin), Some(value)) = (origin, value_of(&self.actual, key)) {
-            text.push_str(&format!("{origin}\n{name} = {value}\n"));
+            text.extend([&origin, "\n", name, " = ", &value, "\n"]);
             return;
         }
         let setting = match (key, value_of(&self.defaults, key)) {
@@ -109,7 +109,7 @@ impl Renderer<'_> {
     fn describe_entry(&self, text: &mut String) -> Option<String> {
         let trial = &self.survey.trial;
         if let Some(origin) = &trial.entry_origin {
-            text.push_str(&format!("# found: {origin}\n"));
+            text.extend(["# learnt for each new host, now: ", origin, "\n"]);
         }
         let entry = trial.entry.as_ref()?;
         Some(if entry.contains(['\n', '\'']) {
@@ -122,7 +122,7 @@ impl Renderer<'_> {
     /// Describes the values that each new machine is given.
     fn describe_machine(&self, text: &mut String) {
         if let Some(flags) = render_values(&self.survey.trial.values) {
-            text.push_str(&format!("# found: a new machine needs {flags}\n"));
+            text.extend(["# found: a new machine needs ", &flags, "\n"]);
         }
     }
 }

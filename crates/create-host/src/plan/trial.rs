@@ -13,7 +13,7 @@ use super::{
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
-    fleet::{Fleet, Settings},
+    fleet::{Checked, Fleet, Settings},
     host::{HostAddress, HostName},
     placeholders::{Placeholders, Values},
 };
@@ -167,7 +167,7 @@ fn uses_address(fleet: &Fleet, name: &HostName, sources: &Sources) -> bool {
         .iter()
         .filter_map(|(path, _)| sources.template.get(*path));
     let texts = [
-        settings.text.flake_entry.as_ref().map(|text| text.as_str()),
+        settings.text.flake_entry.as_ref().map(Checked::as_str),
         Some(settings.text.vm_entry.as_str()),
     ];
     let mut texts = texts.into_iter().flatten();

@@ -1,5 +1,5 @@
 //! Small fleets in the shapes that people have (`tests/corpus/`), each through its whole life: dry
-//! run, creation, the same command again, `--force`, `--remove`.
+//! run, creation, the same command again, `--force`, `--remove`; and once more after `init`.
 //!
 //! `CORPUS=write cargo test -p create-host --test suite corpus` writes the present results as the
 //! expected ones; read the diff. `CORPUS_ONLY=tf-` takes the fleets whose names contain that.
@@ -86,11 +86,10 @@ fn run_all(cases: &[Case]) -> Vec<(&Case, Result<(), String>)> {
 }
 
 fn run_case(case: &Case, namespace: &Namespace) -> Result<(), String> {
-    let life = Life::begin(case, namespace);
     if env::var("CORPUS").is_ok_and(|task| task == "write") {
-        write_result(case, &life);
+        write_result(case, &Life::begin(case, namespace));
     }
-    life.run()
+    Life::run_twice(case, namespace)
 }
 
 fn write_result(case: &Case, life: &Life<'_>) {

@@ -23,6 +23,7 @@ mod flakes;
 mod grants;
 mod hints;
 mod host_types;
+mod init;
 mod interrupted;
 mod json;
 mod machines;

@@ -36,7 +36,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 81: `{host_name}` is not a placeholder, did you mean `{hostname}`?
+    error: `fleet.toml`, line 83: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
     hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{namespace}`, `{openbao_address}`, `{nameservers}`, `{system}`, `{environment}`
     ");

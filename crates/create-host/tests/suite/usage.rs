@@ -30,6 +30,10 @@ fn help() {
     fleet's settings are in `fleet.toml`.
 
     Usage: create-host [OPTIONS] --hostname <NAME>
+           create-host <COMMAND>
+
+    Commands:
+      init  Write `fleet.toml` for a fleet that exists, with what its files tell
 
     Options:
           --hostname <NAME>
@@ -125,6 +129,7 @@ fn help() {
               The namespace in OpenBao [env: BAO_NAMESPACE, VAULT_NAMESPACE]
 
     Examples:
+      create-host init                                           # write fleet.toml: once, before all
       create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
       create-host --hostname web01 --ip 10.0.0.11/24             # add the host
       create-host --hostname web01 --force                       # replace its credentials

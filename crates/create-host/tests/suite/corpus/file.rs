@@ -1,8 +1,9 @@
 //! The files of the corpus: a fleet, a command, and the expected result.
 //!
-//! A file begins with comments (the shape) and the command. Parts follow, each after a line
-//! `-- path --`: the fleet's files and, at the end, `expected diff` or `expected error`. A path may
-//! have the flags `[crlf]` and `[no final newline]`, because the corpus itself has neither.
+//! A file begins with comments (the shape) and the command; `$ create-host init …` answers the
+//! questions of `init`. Parts follow, each after a line `-- path --`: the fleet's files and, at the
+//! end, `expected diff` or `expected error`. A path may have the flags `[crlf]` and `[no final
+//! newline]`, because the corpus itself has neither.
 
 use std::{fs, path::Path};
 
@@ -16,6 +17,8 @@ pub(super) struct Case {
     pub(super) mark: Option<String>,
     /// The arguments of the first run.
     pub(super) command: Vec<String>,
+    /// The arguments of `init` that answer its questions; `None` if it has none.
+    pub(super) answers: Option<Vec<String>>,
     /// The fleet's files, as pairs of path and text.
     pub(super) files: Vec<(String, String)>,
     pub(super) expected: Expected,
@@ -53,7 +56,8 @@ impl Case {
         let given = text.split_once(&result.heading).expect("it has the part").0;
         Self {
             mark: find(MARK).map(str::to_owned),
-            command: command.split_whitespace().map(str::to_owned).collect(),
+            command: split_words(command),
+            answers: find("$ create-host init ").map(split_words),
             files: files.iter().map(Part::to_file).collect(),
             given: given.to_owned(),
             expected,
@@ -79,6 +83,10 @@ impl Case {
     pub(super) fn has_flag(&self, name: &str) -> bool {
         self.command.iter().any(|word| word == name)
     }
+}
+
+fn split_words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A part of a file; the first one has no name.

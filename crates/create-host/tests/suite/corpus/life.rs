@@ -64,8 +64,55 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// Runs all steps, and once more with the settings that `init` writes. The error is the first
+    /// problem.
+    pub(super) fn run_twice(case: &'a Case, namespace: &'a Namespace) -> Result<(), String> {
+        Self::begin(case, namespace).run()?;
+        let life = Self::begin(case, namespace);
+        let in_init = |problem| format!("with `init`: {problem}");
+        if life.write_settings().map_err(in_init)? {
+            return life.run().map_err(in_init);
+        }
+        Ok(())
+    }
+
+    /// Writes the settings. Returns false for a fleet that has them, or whose flake is wrong.
+    fn write_settings(&self) -> Result<bool, String> {
+        let before = self.fleet.snapshot();
+        let mut arguments = vec!["init"];
+        if let Some(folder) = self.case.option("--repo") {
+            arguments.extend(["--repo", folder]);
+        }
+        let plain = self.start(&arguments).run();
+        if plain.code() == Some(0) {
+            let again = self.start(&arguments).run();
+            return match (&self.case.answers, again.code()) {
+                (None, Some(2)) if again.stderr.contains("exists") => Ok(true),
+                _ => Err(format!("{plain}{again}")),
+            };
+        }
+        self.expect_files("a refused `init`", &before)?;
+        if self.case.files.iter().any(|(path, _)| path == "fleet.toml") {
+            return expect_text("`init`", &plain, "fleet.toml` exists");
+        }
+        let Some(answers) = &self.case.answers else {
+            let Expected::Error(text) = &self.case.expected else {
+                return Err(format!("`init` asks:\n{plain}"));
+            };
+            let same = text.lines().find(|line| line.starts_with("error: "));
+            return expect_text("`init`", &plain, same.unwrap_or_default())
+                .or_else(|_| expect_text("`init`", &plain, "- `--set "));
+        };
+        for key in answers.iter().filter_map(|word| word.split_once('=')) {
+            expect_text("`init`", &plain, &format!("--set {}=", key.0))?;
+        }
+        arguments.extend(answers.iter().map(String::as_str));
+        succeed("`init` with answers", &self.start(&arguments).run())?;
+        Ok(true)
+    }
+
     /// Runs all steps. The error is the first problem.
-    pub(super) fn run(&self) -> Result<(), String> {
+    fn run(&self) -> Result<(), String> {
         let before = self.fleet.snapshot();
         expect_result("the dry run", &self.case.expected, &self.dry_run())?;
         self.expect_files("the dry run", &before)?;
@@ -243,6 +290,14 @@ impl<'a> Life<'a> {
             "after {step}, files differ: {differing:?}\n{status}"
         ))
     }
+}
+
+/// Checks the message of a run that fails.
+fn expect_text(step: &str, output: &RunOutput, text: &str) -> Result<bool, String> {
+    if output.code() != Some(0) && normalize_output(&output.stderr).contains(text) {
+        return Ok(false);
+    }
+    Err(format!("{step} does not say `{text}`:\n{output}"))
 }
 
 fn describe_error(output: &RunOutput) -> Expected {
