@@ -109,8 +109,7 @@ pub(crate) fn check_settings_absent(tree: &Tree) -> Result<(), Failure> {
         path.display()
     ))
     .hint(format!(
-        "edit it; or, to have a new one beside it for comparison, rename it and run `create-host init` again \
-         (`mv {SETTINGS_FILE} {SETTINGS_FILE}.old`)"
+        "edit it; or, for a new one to compare it with, `mv {SETTINGS_FILE} {SETTINGS_FILE}.old`, then `create-host init`"
     )))
 }
 

@@ -163,3 +163,12 @@ pub(super) fn render_flags(choice: &Choice) -> String {
     });
     flags.collect::<Vec<_>>().join(" ")
 }
+
+/// Returns the flags with the values that each new machine is given.
+pub(super) fn render_values(values: &[String]) -> Option<String> {
+    let flags: Vec<String> = values
+        .iter()
+        .map(|name| format!("--set {name}=VALUE"))
+        .collect();
+    (!flags.is_empty()).then(|| flags.join(" "))
+}

@@ -6,6 +6,7 @@
 mod answers;
 mod render;
 mod report;
+mod survey;
 
 use zts_cli::{Failure, can_ask};
 use zts_secure_fs::LockKind;
@@ -13,13 +14,12 @@ use zts_secure_fs::LockKind;
 use crate::{
     change::{FileChange, render_diff},
     cli::InitArguments,
-    fleet::{Choice, Fleet, Question, SETTINGS_FILE, check_settings_absent},
-    inference::{complete, describe_ambiguity, take_address},
-    plan::{EntryProblem, Trial, try_new_host},
+    fleet::{SETTINGS_FILE, check_settings_absent},
     write::{remove_drafts, write_changes},
 };
 use answers::Answers;
 use report::InitReport;
+use survey::survey_fleet;
 
 /// Writes the settings, and reports them.
 ///
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<(), Failure> {
 fn write_settings(arguments: &InitArguments, report: &mut InitReport) -> Result<(), Failure> {
     let mut answers = Answers::parse(&arguments.set)?;
     let survey = loop {
-        let survey = survey_fleet(arguments, &answers)?;
+        let survey = survey_fleet(arguments.repo.as_deref(), &answers)?;
         report.set_settings(&survey, &answers);
         let Some(question) = survey.questions.first() else {
             break survey;
@@ -60,81 +60,4 @@ fn write_settings(arguments: &InitArguments, report: &mut InitReport) -> Result<
     }
     report.describe(&survey);
     Ok(())
-}
-
-/// A fleet with its settings, and what is still to ask.
-struct Survey {
-    fleet: Fleet,
-    trial: Trial,
-    questions: Vec<Question>,
-}
-
-/// Infers the settings, and tries a new host with them.
-fn survey_fleet(arguments: &InitArguments, answers: &Answers) -> Result<Survey, Failure> {
-    let fleet = Fleet::open_new(arguments.repo.as_deref(), &answers.to_toml())?;
-    let _lock = fleet.lock(LockKind::Shared)?;
-    let mut fleet = complete(fleet)?;
-    take_address(&mut fleet);
-    let mut trial = try_new_host(&fleet)?;
-    let mut questions = std::mem::take(&mut fleet.inference.questions);
-    let is_ambiguous = questions
-        .iter()
-        .any(|one| describe_ambiguity(one).is_some());
-    questions.extend(ask_about_entry(&mut trial, answers)?);
-    if !is_ambiguous {
-        questions.extend(ask_about_map(&mut trial, answers)?);
-    }
-    questions.retain(|question| !answers.has(question.key));
-    Ok(Survey {
-        fleet,
-        trial,
-        questions,
-    })
-}
-
-/// Asks for the text of an entry that cannot be learnt. A given text that does not help is an
-/// error.
-fn ask_about_entry(trial: &mut Trial, answers: &Answers) -> Result<Option<Question>, Failure> {
-    const KEY: &str = "text.flake_entry";
-    let (failure, choices) = match trial.problem.take() {
-        None => return Ok(None),
-        Some(EntryProblem::Individual(failure, candidates)) => {
-            let choice = |text: &String| {
-                Choice::of_value(KEY, text, "like a present host; edit what is its own")
-            };
-            (failure, candidates.iter().map(choice).collect())
-        }
-        Some(EntryProblem::Unsupported(failure)) => {
-            let description =
-                "leave the flake alone: it finds its hosts by itself, or you add them";
-            (failure, vec![Choice::of_value(KEY, "", description)])
-        }
-    };
-    if answers.has(KEY) {
-        return Err(failure);
-    }
-    Ok(Some(Question {
-        key: KEY,
-        problem: failure.message().to_owned(),
-        choices,
-        example: "mkHost \"{hostname}\"",
-    }))
-}
-
-/// Asks what to do about a map of machines that cannot take an entry.
-fn ask_about_map(trial: &mut Trial, answers: &Answers) -> Result<Option<Question>, Failure> {
-    const KEY: &str = "paths.vms";
-    let Some(failure) = trial.map_problem.take() else {
-        return Ok(None);
-    };
-    if answers.has(KEY) {
-        return Err(failure);
-    }
-    let description = "leave OpenTofu's code alone: machines are added there by hand";
-    Ok(Some(Question {
-        key: KEY,
-        problem: failure.message().to_owned(),
-        choices: vec![Choice::of_value(KEY, "", description)],
-        example: "terraform/vms.tf",
-    }))
 }

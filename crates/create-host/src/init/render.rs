@@ -8,7 +8,10 @@ use zts_cli::Failure;
 
 use crate::fleet::{SETTINGS_FILE, Settings, document, parse_settings, value_of};
 
-use super::{Survey, answers::Answers};
+use super::{
+    answers::{Answers, render_values},
+    survey::Survey,
+};
 
 /// The file with the comments.
 const EXAMPLE: &str = include_str!("../../../../example/fleet.toml");
@@ -125,15 +128,6 @@ impl Renderer<'_> {
             text.extend(["# found: a new machine needs ", &flags, "\n"]);
         }
     }
-}
-
-/// Returns the flags with the values that each new machine is given.
-pub(super) fn render_values(values: &[String]) -> Option<String> {
-    let flags: Vec<String> = values
-        .iter()
-        .map(|name| format!("--set {name}=VALUE"))
-        .collect();
-    (!flags.is_empty()).then(|| flags.join(" "))
 }
 
 #[cfg(test)]

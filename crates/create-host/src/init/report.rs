@@ -11,9 +11,8 @@ use crate::{
 };
 
 use super::{
-    Survey,
-    answers::{Answers, render_flags},
-    render::render_values,
+    answers::{Answers, render_flags, render_values},
+    survey::Survey,
 };
 
 /// The result, as `--json` shows it.

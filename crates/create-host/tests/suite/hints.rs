@@ -9,16 +9,18 @@ use zts_testkit::{Run, RunOutput, Server, path_with};
 use crate::site::{Call, IP, Site};
 
 /// The beginnings of the commands in hints that the tests below type.
-const FOLLOWED: [&str; 10] = [
+const FOLLOWED: [&str; 12] = [
     "bao auth enable",
     "bao delete auth/",
     "bao kv enable-versioning",
     "bao policy delete",
     "bao secrets enable",
     "create-host --hostname",
+    "create-host init",
     "export BAO_ADDR=",
     "git rm",
     "mkdir -p",
+    "mv fleet.toml",
     "rm",
 ];
 
@@ -38,6 +40,7 @@ fn commands(hint: &str) -> Vec<&str> {
         "export ",
         "git ",
         "mkdir ",
+        "mv ",
         "rm ",
         "tofu ",
     ];
@@ -113,6 +116,14 @@ fn follow_all(site: &Site, call: Call<'_>) {
 fn create(site: &Site) -> Call<'_> {
     let arguments = ["--hostname", &site.host, "--ip", IP, "--apply", "api"];
     site.bare().args(arguments)
+}
+
+#[test]
+fn settings_that_exist() {
+    zts_testkit::require_bao!();
+    let site = Site::new("settings-exist");
+    follow_all(&site, site.bare().args(["init"]));
+    assert!(site.path("fleet.toml.old").is_file() && site.path("fleet.toml").is_file());
 }
 
 #[test]

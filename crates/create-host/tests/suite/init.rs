@@ -229,7 +229,7 @@ fn a_file_that_exists_is_left() {
     ----- stderr -----
     error: `[temporary]/fleet/fleet.toml` exists: it is its owner's, and is left as it is
 
-    hint: edit it; or, to have a new one beside it for comparison, rename it and run `create-host init` again (`mv fleet.toml fleet.toml.old`)
+    hint: edit it; or, for a new one to compare it with, `mv fleet.toml fleet.toml.old`, then `create-host init`
     ");
     // a link, and one that leads nowhere
     let fleet = silent_fleet();
@@ -355,7 +355,7 @@ fn an_answer_is_checked_as_the_file_is() {
     insta::assert_snapshot!(shown, @r"
     error: `--set`: `openbao.adress` is not a setting
 
-    hint: did you mean `openbao.address`? the settings are `openbao.address`, `openbao.kv_mount`, `openbao.approle_mount`, `openbao.wrap_ttl`, `openbao.bind_cidr`, `network.gateway`, `network.nameservers`, `network.domain`, `paths.flake`, `paths.hosts`, `paths.template`, `paths.vms`, `paths.vms_map`, `paths.vault_terraform`, `paths.generated`, `text.flake_entry`, `text.vm_entry`
+    hint: did you mean `openbao.address`? the settings are `openbao.address`, `openbao.namespace`, `openbao.kv_mount`, `openbao.approle_mount`, `openbao.wrap_ttl`, `openbao.bind_cidr`, `network.gateway`, `network.nameservers`, `network.domain`, `paths.flake`, `paths.hosts`, `paths.template`, `paths.vms`, `paths.vms_map`, `paths.vault_terraform`, `paths.generated`, `text.flake_entry`, `text.vm_entry`
     error: `--set`: `openbao.address`: `bao:8200` is not the address of an OpenBao server: `http://` or `https://` is missing
 
     hint: write it like `https://10.0.0.5:8200`
@@ -368,10 +368,10 @@ fn an_answer_is_checked_as_the_file_is() {
     hint: write a path relative to `fleet.toml`, without `.` and `..`
     error: `--set`: `text.flake_entry`: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
-    hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{nameservers}`, `{system}`
+    hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{namespace}`, `{openbao_address}`, `{nameservers}`, `{system}`, `{environment}`
     error: `--set`: `hosts.web01.grants` is not a setting
 
-    hint: the settings are `openbao.address`, `openbao.kv_mount`, `openbao.approle_mount`, `openbao.wrap_ttl`, `openbao.bind_cidr`, `network.gateway`, `network.nameservers`, `network.domain`, `paths.flake`, `paths.hosts`, `paths.template`, `paths.vms`, `paths.vms_map`, `paths.vault_terraform`, `paths.generated`, `text.flake_entry`, `text.vm_entry`
+    hint: the settings are `openbao.address`, `openbao.namespace`, `openbao.kv_mount`, `openbao.approle_mount`, `openbao.wrap_ttl`, `openbao.bind_cidr`, `network.gateway`, `network.nameservers`, `network.domain`, `paths.flake`, `paths.hosts`, `paths.template`, `paths.vms`, `paths.vms_map`, `paths.vault_terraform`, `paths.generated`, `text.flake_entry`, `text.vm_entry`
     ");
 }
 
