@@ -41,8 +41,8 @@ pub enum Task {
     ///
     /// Looks at the flake, the folders and OpenTofu's code, and writes a commented `fleet.toml`:
     /// where the hosts' files are, how a host is made, the map of machines, OpenBao's address and
-    /// mounts. Asks for what it cannot find out; without a terminal it fails with all questions, and
-    /// `--set` answers them. Without this file, each run finds the same anew.
+    /// mounts. Asks for what it cannot find out; without a terminal it fails with all questions,
+    /// and `--set` answers them. Without this file, each run finds the same anew.
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArguments),
 }

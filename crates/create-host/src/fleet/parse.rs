@@ -58,8 +58,8 @@ fn check_grants(text: &str, document: &dyn TableLike, settings: &Settings) -> Re
     Ok(())
 }
 
-/// Checks the value of a setting such as `paths.hosts`, written as plain text, and returns it. A list
-/// has commas between its texts.
+/// Checks the value of a setting such as `paths.hosts`, written as plain text, and returns it. A
+/// list has commas between its texts.
 pub(crate) fn check_setting(key: &str, text: &str) -> Result<Value, Failure> {
     let allowed = ser::to_document(&Settings::with_all_keys())
         .map_err(|error| Failure::failed(format_args!("the default settings: {error}")))?;
@@ -121,8 +121,8 @@ fn unknown_setting(key: &str, allowed: &Table) -> Failure {
     Failure::usage(format_args!("`{key}` is not a setting")).hint(hint)
 }
 
-/// Lists the keys that have a value, with their sections, such as `paths.hosts`. An empty `vms_map` is
-/// none: it is inferred.
+/// Lists the keys that have a value, with their sections, such as `paths.hosts`. An empty `vms_map`
+/// is none: it is inferred.
 fn list_keys(document: &Document<&str>) -> BTreeSet<String> {
     let sections = document.iter();
     let keys = sections.flat_map(|(section, item)| {

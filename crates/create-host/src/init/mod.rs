@@ -1,6 +1,6 @@
 //! `create-host init`: writes `fleet.toml` for a fleet that exists.
 //!
-//! The settings are those that a run infers without the file ([`crate::inference`]). A trial of a
+//! The settings are those that a run infers without the file ([`crate::inference`]). A preview of a
 //! new host in memory shows which of them are not sufficient.
 
 mod answers;

@@ -110,11 +110,11 @@ impl Renderer<'_> {
 
     /// Describes the entry of a new host, and returns it as a setting.
     fn describe_entry(&self, text: &mut String) -> Option<String> {
-        let trial = &self.survey.trial;
-        if let Some(origin) = &trial.entry_origin {
+        let preview = &self.survey.preview;
+        if let Some(origin) = &preview.entry_origin {
             text.extend(["# learnt for each new host, now: ", origin, "\n"]);
         }
-        let entry = trial.entry.as_ref()?;
+        let entry = preview.entry.as_ref()?;
         Some(if entry.contains(['\n', '\'']) {
             format!("flake_entry = '''\n{entry}\n'''")
         } else {
@@ -124,7 +124,7 @@ impl Renderer<'_> {
 
     /// Describes the values that each new machine is given.
     fn describe_machine(&self, text: &mut String) {
-        if let Some(flags) = render_values(&self.survey.trial.values) {
+        if let Some(flags) = render_values(&self.survey.preview.values) {
             text.extend(["# found: a new machine needs ", &flags, "\n"]);
         }
     }

@@ -119,8 +119,8 @@ impl InitReport {
         } else {
             format!("created `{SETTINGS_FILE}`")
         });
-        let trial = &survey.trial;
-        let learnt = trial.entry_origin.as_deref();
+        let preview = &survey.preview;
+        let learnt = preview.entry_origin.as_deref();
         let summaries = survey
             .fleet
             .inference
@@ -128,8 +128,8 @@ impl InitReport {
         if let Some(line) = describe_origins(&summaries, learnt) {
             note(line);
         }
-        let address = trial.needs_address.then_some("--ip ADDRESS/LENGTH");
-        let values = render_values(&trial.values);
+        let address = preview.needs_address.then_some("--ip ADDRESS/LENGTH");
+        let values = render_values(&preview.values);
         let flags = [Some("--dry-run"), address, values.as_deref()];
         let flags: Vec<&str> = flags.into_iter().flatten().collect();
         note(format_args!(

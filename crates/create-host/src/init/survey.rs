@@ -8,7 +8,7 @@ use zts_secure_fs::LockKind;
 use crate::{
     fleet::{Choice, Fleet, Question},
     inference::{complete, describe_ambiguity, take_address},
-    plan::{EntryProblem, Trial, try_new_host},
+    plan::{EntryProblem, Preview, preview_new_host},
 };
 
 use super::answers::Answers;
@@ -16,7 +16,7 @@ use super::answers::Answers;
 /// A fleet with its settings, and what is still to ask.
 pub(super) struct Survey {
     pub(super) fleet: Fleet,
-    pub(super) trial: Trial,
+    pub(super) preview: Preview,
     pub(super) questions: Vec<Question>,
 }
 
@@ -26,28 +26,28 @@ pub(super) fn survey_fleet(folder: Option<&Path>, answers: &Answers) -> Result<S
     let _lock = fleet.lock(LockKind::Shared)?;
     let mut fleet = complete(fleet)?;
     take_address(&mut fleet);
-    let mut trial = try_new_host(&fleet)?;
+    let mut preview = preview_new_host(&fleet)?;
     let mut questions = std::mem::take(&mut fleet.inference.questions);
     let is_ambiguous = questions
         .iter()
         .any(|one| describe_ambiguity(one).is_some());
-    questions.extend(ask_about_entry(&mut trial, answers)?);
+    questions.extend(ask_about_entry(&mut preview, answers)?);
     if !is_ambiguous {
-        questions.extend(ask_about_map(&mut trial, answers)?);
+        questions.extend(ask_about_map(&mut preview, answers)?);
     }
     questions.retain(|question| !answers.has(question.key));
     Ok(Survey {
         fleet,
-        trial,
+        preview,
         questions,
     })
 }
 
 /// Asks for the text of an entry that cannot be learnt. A given text that does not help is an
 /// error.
-fn ask_about_entry(trial: &mut Trial, answers: &Answers) -> Result<Option<Question>, Failure> {
+fn ask_about_entry(preview: &mut Preview, answers: &Answers) -> Result<Option<Question>, Failure> {
     const KEY: &str = "text.flake_entry";
-    let (failure, choices) = match trial.problem.take() {
+    let (failure, choices) = match preview.problem.take() {
         None => return Ok(None),
         Some(EntryProblem::Individual(failure, candidates)) => {
             let choice = |text: &String| {
@@ -73,9 +73,9 @@ fn ask_about_entry(trial: &mut Trial, answers: &Answers) -> Result<Option<Questi
 }
 
 /// Asks what to do about a map of machines that cannot take an entry.
-fn ask_about_map(trial: &mut Trial, answers: &Answers) -> Result<Option<Question>, Failure> {
+fn ask_about_map(preview: &mut Preview, answers: &Answers) -> Result<Option<Question>, Failure> {
     const KEY: &str = "paths.vms";
-    let Some(failure) = trial.map_problem.take() else {
+    let Some(failure) = preview.map_problem.take() else {
         return Ok(None);
     };
     if answers.has(KEY) {

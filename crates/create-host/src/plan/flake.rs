@@ -244,8 +244,8 @@ fn describe_left_out(left_out: &[String]) -> String {
 /// The projects that read all files of a folder, whatever their names.
 const READERS: [&str; 2] = ["import-tree", "haumea"];
 
-/// Returns the reason if the host's own files, which are like those of the other hosts, add it to the
-/// flake. Of a flake that reads all files of a folder, this is believed where no text shows it.
+/// Returns the reason if the host's own files, which are like those of the other hosts, add it to
+/// the flake. Of a flake that reads all files of a folder, this is believed where no text shows it.
 fn is_found_by_files(
     name: &str,
     flake: &str,

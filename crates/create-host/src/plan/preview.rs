@@ -1,4 +1,4 @@
-//! A trial in memory: what a new host would get, and what a run for one has to know.
+//! A new host in memory: the entries that it would get, and the values that a run for it needs.
 
 use zts_cli::Failure;
 use zts_infra_edit::vms;
@@ -22,9 +22,9 @@ use crate::{
 const NAME: &str = "newcomer";
 const ADDRESS: &str = "192.0.2.1/24";
 
-/// What a new host would get.
+/// The entries that a new host would get.
 #[derive(Debug, Default)]
-pub(crate) struct Trial {
+pub(crate) struct Preview {
     /// The origin of the entry in the flake, if it is learnt, or of the certainty that it needs
     /// none.
     pub(crate) entry_origin: Option<String>,
@@ -53,16 +53,16 @@ pub(crate) enum EntryProblem {
 ///
 /// # Errors
 /// A file that cannot be read or is not valid.
-pub(crate) fn try_new_host(fleet: &Fleet) -> Result<Trial, Failure> {
+pub(crate) fn preview_new_host(fleet: &Fleet) -> Result<Preview, Failure> {
     let name = HostName::parse(NAME)?;
     let sources = Sources::read(fleet, &name)?;
-    let mut trial = Trial {
+    let mut preview = Preview {
         needs_address: uses_address(fleet, &name, &sources),
         values: list_own_names(&sources, &fleet.settings),
-        ..Trial::default()
+        ..Preview::default()
     };
     // any value is of the right form
-    let values = trial
+    let values = preview
         .values
         .iter()
         .map(|name| (name.clone(), "1".to_owned()));
@@ -71,25 +71,25 @@ pub(crate) fn try_new_host(fleet: &Fleet) -> Result<Trial, Failure> {
     let added = match try_entry(fleet, &name, None, &sources) {
         Ok(added) => Ok(added),
         Err(_) => try_entry(fleet, &name, Some(address), &sources).inspect(|_| {
-            trial.needs_address = true;
+            preview.needs_address = true;
         }),
     };
     match added {
         Ok(added) => {
-            trial.entry_origin = added.origin.map(|text| text.replace(NAME, "NAME"));
-            trial.entry = added.learnt.map(|text| with_placeholders(&text));
+            preview.entry_origin = added.origin.map(|text| text.replace(NAME, "NAME"));
+            preview.entry = added.learnt.map(|text| with_placeholders(&text));
         }
         Err(EntryFailure::Individual(failure, candidates)) => {
-            trial.problem = Some(EntryProblem::Individual(without_name(&failure), candidates));
+            preview.problem = Some(EntryProblem::Individual(without_name(&failure), candidates));
         }
         Err(EntryFailure::Unsupported(failure)) => {
-            trial.problem = Some(EntryProblem::Unsupported(without_name(&failure)));
+            preview.problem = Some(EntryProblem::Unsupported(without_name(&failure)));
         }
         Err(EntryFailure::Other(failure)) => return Err(without_name(&failure)),
         Err(EntryFailure::InUse(place)) => return Err(Failure::failed(place)),
     }
-    try_machine(fleet, &name, &sources, &mut trial)?;
-    Ok(trial)
+    try_machine(fleet, &name, &sources, &mut preview)?;
+    Ok(preview)
 }
 
 /// Returns the names of the placeholders whose values are given for each host.
@@ -130,7 +130,7 @@ fn try_machine(
     fleet: &Fleet,
     name: &HostName,
     sources: &Sources,
-    trial: &mut Trial,
+    preview: &mut Preview,
 ) -> Result<(), Failure> {
     let Some(vms) = &sources.vms else {
         return Ok(());
@@ -146,15 +146,15 @@ fn try_machine(
             let names = missing.into_iter().map(|value| value.name);
             let (address, others) = names.partition(|name| name == "ip");
             let address: Vec<String> = address;
-            trial.needs_address |= !address.is_empty();
+            preview.needs_address |= !address.is_empty();
             let others: Vec<String> = others;
-            trial.values.extend(others);
+            preview.values.extend(others);
             String::new()
         }
     };
     if let Err(error) = vms::add_vm(vms, &sources.vms_place, name.as_str(), &body) {
         let failure = edit_failure(settings.paths.vms.as_str(), &error);
-        trial.map_problem = Some(without_name(&failure));
+        preview.map_problem = Some(without_name(&failure));
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ fn uses_address(fleet: &Fleet, name: &HostName, sources: &Sources) -> bool {
         || texts.any(|text| Placeholders::BRACES.uses_address(text))
 }
 
-/// Returns a failure of the trial without the name that nobody has given.
+/// Returns a failure of the preview without the name that nobody has given.
 fn without_name(failure: &Failure) -> Failure {
     let renamed = Failure::failed(failure.message().replace(&format!("`{NAME}`"), "a host"));
     match failure.hint_text() {
