@@ -22,7 +22,7 @@ pub(crate) const TOKENS: &str = "terraform/wrapping-tokens.auto.tfvars.json";
 
 /// Creates a namespace with the mounts of the default settings.
 pub(crate) fn create_namespace(server: &Server, name: &str) {
-    server.write(&format!("sys/namespaces/{name}"), &json!({}));
+    server.create_namespace(name);
     let kv = json!({ "type": "kv", "options": { "version": "2" } });
     server.write(&format!("{name}/sys/mounts/secret"), &kv);
     let approle = json!({ "type": "approle" });

@@ -231,7 +231,7 @@ fn a_secret_of_another_namespace_is_reached() {
     zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "namespaced");
     let server = &host.server;
-    server.write("sys/namespaces/team", &json!({}));
+    server.create_namespace("team");
     let settings = json!({ "type": "kv", "options": { "version": "2" } });
     server.write("team/sys/mounts/secret", &settings);
     server.write("team/sys/auth/approle", &json!({ "type": "approle" }));

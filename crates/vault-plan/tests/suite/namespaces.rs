@@ -23,7 +23,7 @@ fn post(client: &Client, path: &str, body: &serde_json::Value) {
 /// Starts a server with the host `web01` and all its secrets in the namespace `team`.
 fn server() -> Server {
     let server = Server::dev();
-    server.write("sys/namespaces/team", &json!({}));
+    server.create_namespace("team");
     let team = client(&server, "team");
     post(
         &team,

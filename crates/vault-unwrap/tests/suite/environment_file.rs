@@ -85,7 +85,7 @@ fn variables_of_openbao_and_comments_are_parsed() {
 
 /// Returns a client of root in a namespace, which is created with AppRole and the role `name`.
 fn create_namespace(server: &Server, namespace: &str, name: &str) -> Client {
-    server.write(&format!("sys/namespaces/{namespace}"), &json!({}));
+    server.create_namespace(namespace);
     let approle = json!({ "type": "approle" });
     server.write(&format!("{namespace}/sys/auth/approle"), &approle);
     let role = json!({ "token_type": "batch" });

@@ -233,6 +233,18 @@ impl Server {
         reply.and_then(|reply| reply.data)
     }
 
+    /// Creates a namespace below the root and waits until it can be used, which may be later than
+    /// the answer.
+    pub fn create_namespace(&self, name: &str) {
+        self.write(&format!("sys/namespaces/{name}"), &json!({}));
+        let mounts = format!("{name}/sys/mounts");
+        wait_for("the namespace can be used", || {
+            self.client()
+                .data::<Value>(&Request::new(Method::Get, &mounts))
+                .ok()
+        });
+    }
+
     /// Seals it. A sealed server answers only requests for its status until [`Server::unseal`].
     pub fn seal(&self) {
         self.write("sys/seal", &json!({}));
