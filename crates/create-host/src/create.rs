@@ -17,7 +17,7 @@ use crate::{
         destroy_old_secret_ids, issue_and_deliver_token, note_namespace, report_no_token,
         report_pending_token, report_unchanged_token,
     },
-    job::{Job, report_origins, survey_openbao, write_files},
+    job::{Job, remove_drafts, report_origins, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
     plan::{
         CreationPlan, Request, Sources, find_doubtful_grants, name_in_use, plan_creation,
@@ -39,6 +39,7 @@ pub(crate) fn create_host(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
+    remove_drafts(job, &sources)?;
     let mut plan = plan_host(job, address, delivery.is_some(), &sources)?;
     check_removal(job.name, &plan.access, &job.arguments.remove_policy)?;
     let delivery = choose_delivery(job, delivery, &plan, &sources)?;

@@ -165,7 +165,7 @@ pub(crate) fn add_intents(root: &Path, paths: &[String]) -> Result<(), String> {
     change_index(root, &["add", "--intent-to-add", "--"], &specs)
 }
 
-/// Takes removed files out of the index again.
+/// Takes the files of [`add_intents`] out of the index again.
 ///
 /// # Errors
 /// As [`add_intents`].

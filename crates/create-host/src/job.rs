@@ -7,10 +7,10 @@ use crate::{
     cli::HostArguments,
     fleet::{Fleet, SETTINGS_FILE, describe_origins},
     host::HostName,
+    plan::Sources,
     report::Report,
     server::Backend,
-    token_variables, vms_file,
-    write::write_changes,
+    token_variables, vms_file, write,
 };
 
 /// The input of all steps.
@@ -51,6 +51,14 @@ pub(crate) fn survey_openbao<T>(
     }
 }
 
+/// Removes the drafts that killed runs left, except in a dry run.
+pub(crate) fn remove_drafts(job: &Job<'_>, sources: &Sources) -> Result<(), Failure> {
+    if job.arguments.dry_run {
+        return Ok(());
+    }
+    write::remove_drafts(job.fleet, &sources.learnt_folders())
+}
+
 /// Writes the changes of files, or shows them in a dry run.
 pub(crate) fn write_files(
     job: &Job<'_>,
@@ -63,7 +71,7 @@ pub(crate) fn write_files(
         let tokens = token_variables::path(job.fleet);
         let mut private = vms_file::private_files(job.fleet, changes);
         private.extend(tokens.as_deref());
-        write_changes(&job.fleet.tree, changes, &private)?;
+        write::write_changes(&job.fleet.tree, changes, &private)?;
         report.add_done(if job.arguments.remove {
             "the files are removed"
         } else {

@@ -87,9 +87,6 @@ fn create_or_remove(arguments: &HostArguments, report: &mut Report) -> Result<()
     let fleet = choose_settings(&fleet, &name, arguments, report)?;
     let settings = &fleet.settings;
     report.set_choice(settings.environment.clone(), settings.host_type.clone());
-    if !arguments.dry_run {
-        write::remove_drafts(&fleet)?;
-    }
     let job = Job {
         arguments,
         fleet: &fleet,

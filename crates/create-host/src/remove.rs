@@ -7,7 +7,7 @@ use crate::{
     git,
     grants::is_named,
     host::{HostAddress, HostName},
-    job::{Job, report_origins, survey_openbao, write_files},
+    job::{Job, remove_drafts, report_origins, survey_openbao, write_files},
     plan::{Removal, Sources, plan_removal},
     report::Report,
     server::{
@@ -26,6 +26,7 @@ pub(crate) fn remove_host(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let sources = Sources::read_for_removal(job.fleet, job.name)?;
+    remove_drafts(job, &sources)?;
     let surveyed = survey_openbao(job, report, |backend| {
         survey_host(job, backend, address, &sources)
     })?;
@@ -44,9 +45,15 @@ pub(crate) fn remove_host(
     let mut changes = plan_removal(removal, &sources, &job.fleet.settings)?;
     changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
     let intents = list_intents(job, &changes);
-    write_files(job, &changes, report)?;
+    // before the files: the next run could not tell those of removed files from deletions
+    let untracked = remove_intents(job, &intents);
+    write_files(job, &changes, report).inspect_err(|_| {
+        let _ = git::add_intents(job.fleet.tree.root(), &intents);
+    })?;
     report_origins(job, None, report);
-    remove_intents(job, &intents, report);
+    if let Err(message) = untracked {
+        warn_of_intents(&intents, &message, report);
+    }
     if let Some(note) = sources.generated_note(&changes, &job.fleet.settings) {
         report.note(&note);
     }
@@ -72,18 +79,20 @@ fn list_intents(job: &Job<'_>, changes: &[FileChange]) -> Vec<String> {
     git::list_intents(job.fleet.tree.root(), &paths)
 }
 
-/// Takes removed files out of git's index.
-fn remove_intents(job: &Job<'_>, intents: &[String], report: &mut Report) {
+/// Takes files out of git's index.
+fn remove_intents(job: &Job<'_>, intents: &[String]) -> Result<(), String> {
     if job.arguments.dry_run {
-        return;
+        return Ok(());
     }
-    if let Err(message) = git::remove_intents(job.fleet.tree.root(), intents) {
-        let words: Vec<String> = intents.iter().map(|path| shell_word(path)).collect();
-        report.warn(format!(
-            "git still lists the removed files: {message}; `git rm --cached {}` takes them out",
-            words.join(" ")
-        ));
-    }
+    git::remove_intents(job.fleet.tree.root(), intents)
+}
+
+fn warn_of_intents(intents: &[String], message: &str, report: &mut Report) {
+    let words: Vec<String> = intents.iter().map(|path| shell_word(path)).collect();
+    report.warn(format!(
+        "git still lists the removed files: {message}; `git rm --cached {}` takes them out",
+        words.join(" ")
+    ));
 }
 
 /// The host in OpenBao before the run.

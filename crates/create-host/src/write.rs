@@ -42,7 +42,10 @@ pub(crate) fn write_changes(
         new_folders.remove();
         return Err(failure);
     }
-    remove_empty_folders(tree, &targets);
+    let removed = targets.iter().filter(|(_, change)| change.after.is_none());
+    for folder in removed.filter_map(|(path, _)| path.parent()) {
+        remove_empty_folders(tree, folder);
+    }
     sync_folders(&targets)
 }
 
@@ -70,10 +73,10 @@ fn parent_folders(targets: &[Target<'_>]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Removes the drafts that killed runs left in the folders of the fleet's files. The lock on the
-/// fleet excludes runs that still work.
-pub(crate) fn remove_drafts(fleet: &Fleet) -> Result<(), Failure> {
-    let paths = &fleet.settings.paths;
+/// Removes the drafts that killed runs left in the folders of the fleet's files and in `folders`,
+/// and the folders that are then empty. The lock on the fleet excludes runs that still work.
+pub(crate) fn remove_drafts(fleet: &Fleet, folders: &BTreeSet<&str>) -> Result<(), Failure> {
+    let (tree, paths) = (&fleet.tree, &fleet.settings.paths);
     let files = [
         SETTINGS_FILE,
         paths.flake.as_str(),
@@ -81,25 +84,33 @@ pub(crate) fn remove_drafts(fleet: &Fleet) -> Result<(), Failure> {
         paths.generated.as_str(),
     ];
     for file in files.into_iter().filter(|file| !file.is_empty()) {
-        if let Some(folder) = fleet.tree.resolve(file)?.parent() {
-            remove_drafts_in(folder, false)?;
+        if let Some(folder) = tree.resolve(file)?.parent() {
+            remove_drafts_in(tree, folder, false)?;
         }
     }
-    remove_drafts_in(&fleet.tree.resolve(paths.hosts.as_str())?, true)
+    for folder in folders {
+        remove_drafts_in(tree, &tree.resolve(folder)?, false)?;
+    }
+    remove_drafts_in(tree, &tree.resolve(paths.hosts.as_str())?, true)
 }
 
-fn remove_drafts_in(folder: &Path, deep: bool) -> Result<(), Failure> {
+fn remove_drafts_in(tree: &Tree, folder: &Path, deep: bool) -> Result<(), Failure> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(()); // the folder does not exist yet
     };
+    let mut has_drafts = false;
     for entry in entries.flatten() {
         let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder && deep {
-            remove_drafts_in(&path, deep)?;
+            remove_drafts_in(tree, &path, deep)?;
         } else if !is_folder && is_draft(&path) {
             fs::remove_file(&path).map_err(|cause| file_failure("remove", &path, cause))?;
+            has_drafts = true;
         }
+    }
+    if has_drafts {
+        remove_empty_folders(tree, folder);
     }
     Ok(())
 }
@@ -203,18 +214,12 @@ fn create_folder(folder: &Path) -> io::Result<()> {
         .create(parent.within(folder.file_name().unwrap_or_default()))
 }
 
-/// Removes the folders that are empty without the removed files, up to the fleet's root.
-fn remove_empty_folders(tree: &Tree, targets: &[Target<'_>]) {
-    let removed = targets.iter().filter(|(_, change)| change.after.is_none());
-    for (path, _) in removed {
-        let above = path
-            .ancestors()
-            .skip(1)
-            .take_while(|folder| *folder != tree.root());
-        for folder in above {
-            if fs::remove_dir(folder).is_err() {
-                break; // it is not empty
-            }
+/// Removes a folder if it is empty, and those above that are empty then, up to the fleet's root.
+fn remove_empty_folders(tree: &Tree, folder: &Path) {
+    let above = folder.ancestors();
+    for folder in above.take_while(|folder| *folder != tree.root()) {
+        if fs::remove_dir(folder).is_err() {
+            break; // it is not empty
         }
     }
 }

@@ -8,6 +8,8 @@ mod render;
 mod report;
 mod survey;
 
+use std::collections::BTreeSet;
+
 use zts_cli::{Failure, can_ask};
 use zts_secure_fs::LockKind;
 
@@ -55,7 +57,7 @@ fn write_settings(arguments: &InitArguments, report: &mut InitReport) -> Result<
     } else {
         let _lock = survey.fleet.lock(LockKind::Exclusive)?;
         check_settings_absent(&survey.fleet.tree)?; // another run may have written it meanwhile
-        remove_drafts(&survey.fleet)?;
+        remove_drafts(&survey.fleet, &BTreeSet::new())?;
         write_changes(&survey.fleet.tree, &[change], &[])?;
     }
     report.describe(&survey);

@@ -1,6 +1,6 @@
 //! The files that a plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zts_cli::Failure;
 use zts_infra_edit::{
@@ -129,6 +129,14 @@ impl Sources {
             committed: Vec::new(),
             is_generated_tracked: false,
         })
+    }
+
+    /// Returns the folders of the files that a host gets in a fleet without a template.
+    pub(crate) fn learnt_folders(&self) -> BTreeSet<&str> {
+        let folders = self.learnt.iter().map(|(path, _)| path.rsplit_once('/'));
+        folders
+            .map(|folder| folder.map_or("", |(folder, _)| folder))
+            .collect()
     }
 
     /// Returns the paths of the host's files.

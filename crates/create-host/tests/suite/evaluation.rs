@@ -402,6 +402,36 @@ fn the_index_of_git_is_as_before_after_a_removal() {
 }
 
 #[test]
+fn a_removal_that_is_killed_in_git_is_continued() {
+    let git = zts_testkit::require_program!("git");
+    let site = Site::without_server("web01");
+    let before = site.fleet.snapshot();
+    let programs = scratch_dir();
+    let program = programs.join("git");
+    let remove = || {
+        site.bare()
+            .args(["--hostname", "web01", "--remove", "--skip-vault"])
+    };
+    for index_is_changed in [false, true] {
+        let nix = Nix::new("web01");
+        nix.on_path(site.create_files()).succeed();
+        let first = if index_is_changed { git.to_str() } else { None };
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *update-index*) {} \"$@\"; kill -KILL $PPID; exit ;; esac\nexec {} \"$@\"\n",
+            first.unwrap_or(":"),
+            git.display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let killed = remove().env("PATH", path_with(&*programs)).run();
+        assert_eq!(killed.code(), None, "{killed}");
+        remove().succeed();
+        assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
+        assert_eq!(site.fleet.snapshot(), before);
+    }
+}
+
+#[test]
 fn a_locked_index_is_a_warning() {
     zts_testkit::require_program!("git");
     let site = Site::without_server("web01");

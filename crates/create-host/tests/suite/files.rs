@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
-use zts_testkit::{ReadOnlyDir, Tmpfs};
+use zts_testkit::{Fleet, ReadOnlyDir, Run, Tmpfs};
 
 use crate::site::{Site, mode, set_mode};
 
@@ -440,6 +440,39 @@ fn git_ignores_drafts_of_killed_runs() {
 }
 
 #[test]
+fn drafts_of_a_killed_run_leave_no_folder() {
+    let site = Site::without_server("killed");
+    let before = listing(&site.path("hosts"));
+    fs::create_dir(site.path("hosts/killed")).unwrap();
+    fs::write(site.path("hosts/killed/.create-host.AbCdEf"), "").unwrap();
+    let remove = ["--hostname", "killed", "--remove", "--skip-vault"];
+    site.bare().args(remove).succeed();
+    assert_eq!(listing(&site.path("hosts")), before);
+
+    let host = |name: &str| format!("{{ networking.hostName = \"{name}\"; }}\n");
+    let entry = |name: &str| {
+        format!("{name} = nixpkgs.lib.nixosSystem {{ modules = [ ./machines/{name} ]; }};\n")
+    };
+    let (alpha, beta) = (host("alpha"), host("beta"));
+    let entries = entry("alpha") + &entry("beta");
+    let flake = format!(
+        "{{ outputs = {{ nixpkgs, ... }}: {{ nixosConfigurations = {{\n{entries}}}; }}; }}\n"
+    );
+    let fleet = Fleet::from_files([
+        ("flake.nix", flake.as_str()),
+        ("machines/alpha/default.nix", &alpha),
+        ("machines/beta/default.nix", &beta),
+        ("machines/killed/.create-host.AbCdEf", ""),
+    ]);
+    let output = Run::new(env!("CARGO_BIN_EXE_create-host"))
+        .current_dir(fleet.path())
+        .args(remove)
+        .run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(!fleet.path().join("machines/killed").exists());
+}
+
+#[test]
 fn a_draft_with_a_token_is_private_even_if_git_tracks_the_file() {
     zts_testkit::require_bao!();
     let site = Site::new("private-draft");
@@ -492,7 +525,7 @@ fn the_access_control_list_of_an_edited_file_stays() {
 #[test]
 fn with_a_umask_of_zero_nothing_is_writable_by_everybody() {
     let site = Site::without_server("umask-zero");
-    let output = zts_testkit::Run::new("/bin/sh")
+    let output = Run::new("/bin/sh")
         .args([
             "-c",
             "umask 0; exec \"$@\"",
