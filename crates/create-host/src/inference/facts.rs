@@ -142,7 +142,7 @@ pub(super) fn notation(file: &str) -> Notation {
 }
 
 /// Returns whether OpenTofu reads a file by itself.
-fn is_opentofu(file: &str) -> bool {
+pub(super) fn is_opentofu(file: &str) -> bool {
     let ends = [
         ".tf",
         ".tofu",

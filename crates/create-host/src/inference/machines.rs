@@ -10,7 +10,7 @@ use zts_infra_edit::{
 
 use crate::fleet::{Choice, Fleet, Inference, Paths, Question, SETTINGS_FILE, Settings, Tree};
 
-use super::facts::{Facts, notation};
+use super::facts::{Facts, is_opentofu, notation};
 
 /// A map, its file, and OpenTofu's file that reads it.
 type Candidate = (String, MachineMap, String);
@@ -271,8 +271,15 @@ fn unknown_map(wanted: &str, files: &[String], maps: &[Candidate]) -> Failure {
         "there is no map `{wanted}`, which `vms_map` in `{SETTINGS_FILE}` names, in {place}"
     ));
     if maps.is_empty() {
+        let name = wanted.strip_prefix("locals.").unwrap_or(wanted);
+        let data = files.first().filter(|file| !is_opentofu(file));
+        let example = match data.map(|file| notation(file)) {
+            Some(Notation::Json) => format!("\"{name}\": {{}}"),
+            Some(Notation::Yaml) => format!("{name}: {{}}"),
+            Some(Notation::Hcl) | None => format!("locals {{ {name} = {{}} }}"),
+        };
         return failure.hint(format!(
-            "create it, such as with `locals {{ {wanted} = {{}} }}` on lines of its own"
+            "create it, such as with `{example}` on lines of its own"
         ));
     }
     failure.hint(format!("set one of these: {}", list_places(maps.iter())))

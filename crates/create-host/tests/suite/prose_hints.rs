@@ -258,6 +258,24 @@ fn files_that_are_elsewhere() {
             site.fleet.write("terraform/vms.tf", map);
         },
     );
+
+    for (file, before, example, after) in [
+        (
+            "m.json",
+            "{ \"machines\": [] }",
+            "\"machines\": {}",
+            "{\n\"machines\": {}\n}\n",
+        ),
+        ("m.yaml", "machines: []\n", "machines: {}", "machines: {}\n"),
+    ] {
+        let site = Site::without_server("web01");
+        let settings = format!("[paths]\nvms = \"{file}\"\nvms_map = \"machines\"\n");
+        site.fleet.write("fleet.toml", &settings);
+        site.fleet.write(file, before);
+        let hint = format!("create it, such as with `{example}` on lines");
+        follow(&site, &hint, |site, _| site.fleet.write(file, after));
+        assert!(site.fleet.read(file).contains("web01"));
+    }
 }
 
 #[test]
