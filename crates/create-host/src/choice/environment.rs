@@ -6,17 +6,19 @@ use zts_cli::Failure;
 
 use crate::{
     cli::HostArguments,
-    fleet::{Checked, Fleet, SETTINGS_FILE, Settings},
+    fleet::{Checked, Fleet, SETTINGS_FILE, Settings, format_header},
     host::HostName,
     plan::{Missing, Trace, find_traces},
     report::Report,
     server::RoleSpace,
 };
 
-/// An environment, and the traces that a host has in its files.
+/// An environment, or the fleet without one, and the traces that a host has in its files.
 struct Candidate {
-    name: String,
+    /// `None` for the fleet's own settings: the host may be older than the environments.
+    name: Option<String>,
     settings: Settings,
+    traces: BTreeSet<Trace>,
     /// The traces in files of this environment alone.
     own: BTreeSet<Trace>,
 }
@@ -44,6 +46,9 @@ pub(super) fn choose_environment(
     };
     check_variables(chosen, &candidates, arguments)?;
     check_others(name, chosen, &candidates, arguments)?;
+    if arguments.remove {
+        note_shared_files(name, chosen, &candidates, report);
+    }
     if !arguments.remove && !arguments.skip_vault {
         check_generated_file(fleet, chosen, &candidates)?;
     }
@@ -78,36 +83,66 @@ fn check_names(
         "{origin} is `{wanted}`, and `{SETTINGS_FILE}` has no such environment"
     ));
     Err(failure.hint(if settings.environments.is_empty() {
-        format!("describe it there, in a section `[environments.{wanted}]`")
+        let header = format_header("environments", wanted);
+        format!("describe it there, in a section `{header}`")
     } else {
         way
     }))
 }
 
-/// Looks for the traces of a host in the files of each environment.
+/// Looks for the traces of a host in the files of each environment, and in those of the fleet
+/// without one.
 fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Failure> {
-    let mut found: Vec<(&str, Settings, BTreeSet<Trace>)> = Vec::new();
+    let mut candidates = Vec::new();
     for (environment, section) in &fleet.settings.environments {
         let settings = fleet
             .settings
             .with_environment(environment.as_str(), section);
-        let traces = find_traces(&fleet.with_plain_settings(settings.clone()), name)?;
-        found.push((environment.as_str(), settings, traces));
+        candidates.push(Candidate {
+            name: Some(environment.to_string()),
+            traces: find_traces(&fleet.with_plain_settings(settings.clone()), name)?,
+            settings,
+            own: BTreeSet::new(),
+        });
     }
-    let candidates = found.iter().map(|(environment, settings, traces)| {
-        let others = found.iter().filter(|(other, ..)| other != environment);
-        let shared: BTreeSet<&Trace> = others.flat_map(|(_, _, traces)| traces).collect();
-        let own = traces.iter().filter(|trace| !shared.contains(trace));
-        Candidate {
-            name: (*environment).to_owned(),
-            settings: settings.clone(),
-            own: own.cloned().collect(),
-        }
-    });
-    Ok(candidates.collect())
+    let all: Vec<BTreeSet<Trace>> = candidates.iter().map(|one| one.traces.clone()).collect();
+    for (index, candidate) in candidates.iter_mut().enumerate() {
+        let others = all.iter().enumerate().filter(|(other, _)| *other != index);
+        let shared: BTreeSet<&Trace> = others.flat_map(|(_, traces)| traces).collect();
+        let own = candidate.traces.iter();
+        let own = own.filter(|trace| !shared.contains(trace));
+        candidate.own = own.cloned().collect();
+    }
+    let plain = find_plain(fleet, name, &mut candidates);
+    candidates.push(plain);
+    Ok(candidates)
 }
 
-/// Returns the environment that is given, or the only one with the host, or the default.
+/// Looks for the traces of a host in the files of the fleet without an environment. If it has its
+/// own ones, those that an environment has, too, are no longer the environment's own.
+fn find_plain(fleet: &Fleet, name: &HostName, environments: &mut [Candidate]) -> Candidate {
+    // files that cannot be read without an environment have no host of none
+    let traces = find_traces(fleet, name).unwrap_or_default();
+    let known = environments.iter().flat_map(|one| &one.traces);
+    let known: BTreeSet<&str> = known.map(|trace| trace.path.as_str()).collect();
+    let own = traces.iter();
+    let own = own.filter(|trace| !known.contains(trace.path.as_str()));
+    let own: BTreeSet<Trace> = own.cloned().collect();
+    if !own.is_empty() {
+        for environment in environments {
+            environment.own.retain(|trace| !traces.contains(trace));
+        }
+    }
+    Candidate {
+        name: None,
+        settings: fleet.settings.clone(),
+        traces,
+        own,
+    }
+}
+
+/// Returns the environment that is given, or the only one with the host, or the default. A host that
+/// is older than the environments is of none.
 fn choose<'a>(
     name: &HostName,
     candidates: &'a [Candidate],
@@ -116,7 +151,10 @@ fn choose<'a>(
     report: &Report,
     missing: &mut Missing,
 ) -> Option<&'a Candidate> {
-    let find = |wanted: &str| candidates.iter().find(|one| one.name == wanted);
+    let find = |wanted: &str| {
+        let mut candidates = candidates.iter();
+        candidates.find(|one| one.name.as_deref() == Some(wanted))
+    };
     if let Some(given) = given {
         return find(given);
     }
@@ -124,25 +162,38 @@ fn choose<'a>(
         .iter()
         .filter(|one| !one.own.is_empty())
         .collect();
+    let sharing = candidates.iter();
+    let sharing = sharing.filter(|one| one.name.is_some() && !one.traces.is_empty());
+    let sharing: Vec<&Candidate> = sharing.collect();
     let (problem, among) = match owners.as_slice() {
         [owner] => {
-            let (place, environment) = (owner.place(), &owner.name);
-            report.note(&format!(
-                "`{name}` is a host of the environment `{environment}`: {place} has it"
-            ));
+            if owner.name.is_some() {
+                let (place, environment) = (owner.place(), owner.describe());
+                report.note(&format!(
+                    "`{name}` is a host of {environment}: {place} has it"
+                ));
+            }
             return Some(owner);
         }
         [] if default.is_some() => return default.and_then(find),
+        [] if !sharing.is_empty() => ("several have the host", sharing),
         [] => ("no environment has the host", candidates.iter().collect()),
         _ => ("several have the host", owners),
     };
-    let flags = among
-        .iter()
-        .map(|one| format!("`--environment {}`", one.name));
+    let flags = among.iter().filter_map(|one| one.flag());
     let flags: Vec<String> = flags.collect();
+    let plain = among
+        .iter()
+        .find(|one| one.name.is_none() && !one.own.is_empty());
+    let plain = plain.map_or_else(String::new, |plain| {
+        format!(
+            "; or add a section `[environments.NAME]` without settings to `{SETTINGS_FILE}` for the host that {} has",
+            plain.place()
+        )
+    });
     missing.add(
         format!("the environment of `{name}` is missing: {problem}"),
-        format!("choose one: {}", flags.join(", ")),
+        format!("choose one: {}{plain}", flags.join(", ")),
     );
     None
 }
@@ -152,6 +203,20 @@ impl Candidate {
     fn place(&self) -> String {
         let trace = self.own.first();
         trace.map_or_else(String::new, |trace| format!("`{}`", trace.path))
+    }
+
+    fn describe(&self) -> String {
+        let name = self.name.as_ref();
+        name.map_or_else(
+            || "no environment".to_owned(),
+            |name| format!("the environment `{name}`"),
+        )
+    }
+
+    /// Returns the flag that chooses the environment.
+    fn flag(&self) -> Option<String> {
+        let name = self.name.as_ref()?;
+        Some(format!("`--environment {name}`"))
     }
 
     fn roles(&self) -> RoleSpace {
@@ -172,9 +237,11 @@ fn check_variables(
         let roles = other.roles();
         // another address of a server that both have is that of both
         let there = roles.clone().at_servers_of(&own, &used);
-        other.name != chosen.name && there.is_same(&used) && !roles.is_same(&own)
+        let is_other = other.name.is_some() && other.name != chosen.name;
+        is_other && there.is_same(&used) && !roles.is_same(&own)
     };
-    let Some(other) = candidates.iter().find(is_used) else {
+    let other = candidates.iter().find(is_used);
+    let Some(other) = other.and_then(|other| other.name.as_ref()) else {
         return Ok(());
     };
     let given = [
@@ -187,10 +254,9 @@ fn check_variables(
             Some(format!("`{flag}` or `{variable}` is `{}`", value?))
         })
         .collect();
-    let (name, other) = (&chosen.name, &other.name);
+    let (run, given) = (chosen.describe(), given.join(", "));
     Err(Failure::usage(format_args!(
-        "this run is for the environment `{name}`, but would use the OpenBao of `{other}`: {}",
-        given.join(", ")
+        "this run is for {run}, but would use the OpenBao of `{other}`: {given}"
     ))
     .hint(format!(
         "leave them out (`unset BAO_ADDR VAULT_ADDR BAO_NAMESPACE VAULT_NAMESPACE`), or give `--environment {other}`"
@@ -205,17 +271,18 @@ fn check_others(
     candidates: &[Candidate],
     arguments: &HostArguments,
 ) -> Result<(), Failure> {
-    let environment = &chosen.name;
     let mut others = candidates
         .iter()
-        .filter(|other| other.name != *environment && !other.own.is_empty());
+        .filter(|other| other.name != chosen.name && !other.own.is_empty());
     let is_created = !(arguments.enroll || arguments.force || arguments.remove);
     if let (true, false, Some(other)) = (chosen.own.is_empty(), is_created, others.clone().next()) {
-        let (place, other) = (other.place(), &other.name);
+        let wanted = chosen.name.as_deref().unwrap_or_default();
+        let (place, right) = (other.place(), other.describe());
+        let way = other.flag().map(|flag| format!("give {flag}"));
         return Err(Failure::usage(format_args!(
-            "`{name}` is a host of the environment `{other}`, not `{environment}`: {place} has it"
+            "`{name}` is a host of {right}, not `{wanted}`: {place} has it"
         ))
-        .hint(format!("give `--environment {other}`")));
+        .hint(way.unwrap_or_else(|| "leave `--environment` out".to_owned())));
     }
     let roles = chosen.roles();
     let is_way_out = arguments.remove && arguments.skip_vault;
@@ -226,9 +293,42 @@ fn check_others(
     }
 }
 
+/// Notes that a removal changes files that another environment has the host in, whose role stays.
+fn note_shared_files(
+    name: &HostName,
+    chosen: &Candidate,
+    candidates: &[Candidate],
+    report: &Report,
+) {
+    let roles = chosen.roles();
+    let others = candidates.iter().filter(|other| other.name != chosen.name);
+    for other in others.filter(|other| !other.roles().is_same(&roles)) {
+        let shared = chosen.traces.intersection(&other.traces).next();
+        let (Some(shared), Some(environment)) = (shared, &other.name) else {
+            continue;
+        };
+        report.note(&format!(
+            "`{}` has `{name}` for the environment `{environment}`, too, whose role and credentials this run leaves: \
+             `create-host --hostname {name} --environment {environment} --remove` removes those",
+            shared.path
+        ));
+    }
+}
+
 fn shared_role(name: &HostName, chosen: &Candidate, other: &Candidate) -> Failure {
-    let (place, environment, other) = (other.place(), &chosen.name, &other.name);
+    let place = other.place();
+    let environment = chosen.name.as_deref().unwrap_or_default();
     let mount = &chosen.settings.openbao.approle_mount;
+    let Some(other) = &other.name else {
+        return Failure::failed(format_args!(
+            "the environment `{environment}` would share the role `{name}` with a host of no environment, which {place} \
+             has: both have the same OpenBao, namespace and `auth/{mount}/`"
+        ))
+        .hint(format!(
+            "leave `--environment` out for that host; for a new one, choose another name, or give `{environment}` a \
+             `namespace` or an `approle_mount` of its own in `{SETTINGS_FILE}`"
+        ));
+    };
     let failure = Failure::failed(format_args!(
         "the environments `{other}` and `{environment}` would share the role `{name}`: {place} has this host, and both \
          have the same OpenBao, namespace and `auth/{mount}/`"
@@ -259,13 +359,15 @@ fn check_generated_file(
         let others = &other.settings.paths;
         let is_same =
             others.generated.as_str() == file || others.vault_terraform.as_str() == folder;
-        other.name != chosen.name && is_same && !other.roles().is_same(&roles)
+        let is_other = other.name.is_some() && other.name != chosen.name;
+        is_other && is_same && !other.roles().is_same(&roles)
     };
     let other = candidates.iter().find(shares_file);
-    let Some(other) = other.filter(|_| uses_opentofu) else {
+    let other = other.filter(|_| uses_opentofu);
+    let (Some(name), Some(other)) = (&chosen.name, other.and_then(|other| other.name.as_ref()))
+    else {
         return Ok(());
     };
-    let (name, other) = (&chosen.name, &other.name);
     Err(Failure::usage(format_args!(
         "the environments `{other}` and `{name}` have roles in different places, but one folder for OpenTofu, `{folder}`, \
          which would make the hosts of both in each"

@@ -4,21 +4,22 @@ use zts_cli::Failure;
 
 use crate::{
     cli::HostArguments,
-    fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings},
+    fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings, format_header},
     host::{HostAddress, HostName},
     inference::infer,
     plan::{Missing, Recognition, Sources, check_address_in_map, list_siblings, recognize_host},
     report::Report,
 };
 
-/// The settings of a type, and the traces that a host has with them.
+/// The settings of a type, or those without one, and the traces that a host has with them.
 struct Candidate {
-    name: String,
+    /// `None` for the fleet's own settings: the host may be older than the types.
+    host_type: Option<String>,
     fleet: Fleet,
     recognition: Recognition,
 }
 
-/// Chooses the type of a host; `None` if the fleet has no types, or none that made the host.
+/// Chooses the type of a host; `None` if the fleet has no types, or the host is of none.
 pub(super) fn choose_type(
     fleet: &Fleet,
     name: &HostName,
@@ -42,8 +43,10 @@ pub(super) fn choose_type(
     if let Some(wanted) = given {
         check_type(name, wanted, &candidates, best)?;
     } else if let Some(best) = best {
-        report.note(&format!("`{name}` is a host of the type `{}`", best.name));
-        return Ok(Some(best.fleet.clone()));
+        return Ok(best.host_type.as_ref().map(|host_type| {
+            report.note(&format!("`{name}` is a host of the type `{host_type}`"));
+            best.fleet.clone()
+        }));
     }
     let is_known = candidates.iter().any(|one| one.recognition.is_known());
     let is_of_owner = arguments.enroll || arguments.remove || (arguments.force && is_known);
@@ -78,14 +81,20 @@ fn check_names(
     Ok(())
 }
 
-/// Returns the type that made the host. Of two that may have, a host that no machine map has is of
-/// the one without a map.
+/// Returns the settings that made the host. Of two that may have, a host that no machine map has is
+/// of the one without a map, and any host of a type rather than of none.
 fn find_made<'a>(candidates: &'a [Candidate], default: Option<&str>) -> Option<&'a Candidate> {
     let made = candidates.iter().filter(|one| one.recognition.is_made());
     made.max_by_key(|one| {
         let is_without_map = one.fleet.settings.paths.vms.as_str().is_empty();
-        let is_default = default == Some(one.name.as_str());
-        (one.recognition, is_without_map, is_default)
+        let host_type = one.host_type.as_deref();
+        let is_default = host_type.is_some() && host_type == default;
+        (
+            one.recognition,
+            is_without_map,
+            host_type.is_some(),
+            is_default,
+        )
     })
 }
 
@@ -106,31 +115,35 @@ fn with_type(fleet: &Fleet, wanted: &str, name: &HostName) -> Result<Fleet, Fail
     Ok(chosen)
 }
 
-/// Looks for a host with the settings of each type. A type whose files cannot be read made none,
-/// unless that holds for all.
+/// Looks for a host with the settings of each type, and with those without one. A type whose files
+/// cannot be read made none, unless that holds for all.
 fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Failure> {
-    let candidate = |type_name: &str| {
-        let fleet = with_type(fleet, type_name, name)?;
+    let candidate = |host_type: Option<&str>| {
+        let fleet = match host_type {
+            Some(host_type) => with_type(fleet, host_type, name)?,
+            None => infer(fleet, fleet.settings.clone())?,
+        };
         let sources = Sources::read(&fleet, name)?;
         let recognition = recognize_host(name, &sources, &fleet.settings)?;
         Ok(Candidate {
-            name: type_name.to_owned(),
+            host_type: host_type.map(str::to_owned),
             fleet,
             recognition,
         })
     };
     let names = fleet.settings.host_types.keys();
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for result in names.map(|type_name| candidate(type_name.as_str())) {
+    for result in names.map(|host_type| candidate(Some(host_type.as_str()))) {
         match result {
             Ok(candidate) => found.push(candidate),
             Err(failure) => failures.push(failure),
         }
     }
     match failures.pop() {
-        Some(failure) if found.is_empty() => Err(failure),
-        _ => Ok(found),
+        Some(failure) if found.is_empty() => return Err(failure),
+        _ => found.extend(candidate(None)),
     }
+    Ok(found)
 }
 
 /// Refuses the address of a machine in any map, also in one that the host's type does not have.
@@ -159,16 +172,21 @@ fn check_type(
     candidates: &[Candidate],
     best: Option<&Candidate>,
 ) -> Result<(), Failure> {
-    let given = candidates.iter().find(|one| one.name == wanted);
+    let is_given = |one: &&Candidate| one.host_type.as_deref() == Some(wanted);
+    let given = candidates.iter().find(is_given);
     let (Some(given), Some(best)) = (given, best) else {
         return Ok(());
     };
     if given.recognition >= best.recognition {
         return Ok(());
     }
-    let (right, wanted) = (&best.name, &given.name);
+    let right = best.host_type.as_ref();
+    let right = right.map_or_else(
+        || "no type".to_owned(),
+        |right| format!("the type `{right}`"),
+    );
     Err(Failure::usage(format_args!(
-        "`{name}` is a host of the type `{right}`, not `{wanted}`"
+        "`{name}` is a host of {right}, not `{wanted}`"
     ))
     .hint(
         "leave `--type` out; to change the type, remove the host with `--remove` and create it again",
@@ -180,7 +198,8 @@ fn unknown_type(settings: &Settings, wanted: &str, origin: &str, way: String) ->
         "{origin} is `{wanted}`, and `{SETTINGS_FILE}` has no such host type"
     ));
     failure.hint(if settings.host_types.is_empty() {
-        format!("describe it there, in a section `[host_types.{wanted}]`")
+        let header = format_header("host_types", wanted);
+        format!("describe it there, in a section `{header}`")
     } else {
         way
     })

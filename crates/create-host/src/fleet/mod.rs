@@ -19,7 +19,7 @@ use zts_secure_fs::{Lock, LockKind};
 pub(crate) use findings::{Choice, Inference, Question, describe_origins, document, value_of};
 pub(crate) use kinds::Checked;
 pub(crate) use parse::{check_setting, parse_settings};
-pub(crate) use sections::HostType;
+pub(crate) use sections::{HostType, format_header};
 pub(crate) use settings::{Paths, SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds::{
     Addresses, Checked, DomainName, EntryText, GrantPath, HostNameText, IpText, MapName, MountPath,
-    NamespacePath, OptionalPath, PolicyName, RelativePath, SystemName, Ttl,
+    NamespacePath, OptionalPath, PolicyName, RelativePath, SectionName, SystemName, Ttl,
 };
 
 /// The settings under `[host_types.NAME]`. Those that are absent are the fleet's.
@@ -38,6 +38,12 @@ pub(crate) struct Environment {
     pub(crate) vms_map: Option<Checked<MapName>>,
     pub(crate) vault_terraform: Option<Checked<RelativePath>>,
     pub(crate) generated: Option<Checked<RelativePath>>,
+}
+
+/// Returns the header of a section of `kind`, with an example where its name is not allowed.
+pub(crate) fn format_header(kind: &str, name: &str) -> String {
+    let is_allowed = Checked::<SectionName>::try_from(name.to_owned()).is_ok();
+    format!("[{kind}.{}]", if is_allowed { name } else { "NAME" })
 }
 
 /// The settings under `[hosts.NAME]`.

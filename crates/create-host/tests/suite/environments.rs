@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use zts_testkit::{Fleet, Proxy, Run, shared_server};
+use zts_testkit::{Fleet, Proxy, Run, Server, shared_server};
 
 use crate::site::{Call, IP, Site, create_namespace};
 
@@ -36,11 +36,12 @@ fn add_environments(site: &Site, staging: &str, prod: &str) {
     site.fleet.commit("environments");
 }
 
-/// Returns the lines of two environments with namespaces of their own, which are created.
-fn namespaces(host: &str) -> [String; 2] {
+/// Returns the lines of two environments with namespaces of their own, which are created. The
+/// server ends with the last test that has it.
+fn namespaces(server: &Server, host: &str) -> [String; 2] {
     ["staging", "prod"].map(|name| {
         let namespace = format!("{host}-{name}");
-        create_namespace(&shared_server(), &namespace);
+        create_namespace(server, &namespace);
         format!("namespace = \"{namespace}\"")
     })
 }
@@ -70,7 +71,8 @@ fn metadata(site: &Site, namespace: &str, accessor: &str) -> Value {
 #[test]
 fn one_name_in_two_environments_is_two_hosts() {
     zts_testkit::require_bao!();
-    let [staging, prod] = namespaces("env-two");
+    let server = shared_server();
+    let [staging, prod] = namespaces(&server, "env-two");
     let site = site("env-two", &staging, &prod);
     let before = site.fleet.snapshot();
     in_environment(site.create(), "staging").succeed();
@@ -107,9 +109,78 @@ fn one_name_in_two_environments_is_two_hosts() {
 }
 
 #[test]
+fn a_host_that_is_older_than_the_environments_is_of_none() {
+    zts_testkit::require_bao!();
+    let site = Site::new("env-older");
+    let before = site.fleet.snapshot();
+    site.create().succeed();
+    let created = site.fleet.snapshot();
+    let settings = site.fleet.read("fleet.toml");
+    let old = "[environments.prod]\nhosts = \"hosts/prod\"\nvms = \"prod/vms.tf\"\n";
+    let other = "[environments.staging]\nhosts = \"hosts/staging\"\n";
+    for sections in [old.to_owned(), old.to_owned() + other] {
+        let with_default = format!("default_environment = \"prod\"\n{settings}\n{sections}");
+        site.fleet.write("fleet.toml", &with_default);
+        let with_sections = site.fleet.snapshot();
+        let again = site.create().succeed();
+        assert!(again.stderr.contains("nothing to change"), "{again}");
+        assert!(!again.stderr.contains("environment"), "{again}");
+        for flags in [
+            &["--remove"][..],
+            &["--force"],
+            &["--enroll"],
+            &["--ip", IP],
+        ] {
+            let host = ["--hostname", "env-older", "--environment", "prod"];
+            let output = site.bare().args(host).args(flags).run();
+            assert_ne!(output.code(), Some(0), "{output}");
+            assert!(output.stderr.contains("of no environment"), "{output}");
+            assert!(
+                output.stderr.contains("leave `--environment` out"),
+                "{output}"
+            );
+            assert_eq!(site.fleet.snapshot(), with_sections);
+            assert_eq!(site.accessors().len(), 1);
+        }
+        site.fleet.write("fleet.toml", &settings);
+        assert_eq!(site.fleet.snapshot(), created);
+    }
+    let sections = format!("default_environment = \"prod\"\n{settings}\n{old}{other}");
+    site.fleet.write("fleet.toml", &sections);
+    site.remove().succeed();
+    site.fleet.write("fleet.toml", &settings);
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn environments_with_the_same_files_are_named_by_a_removal() {
+    let site = Site::without_server("web01");
+    let sections = "\n[environments.prod]\nnamespace = \"prod\"\n[environments.staging]\n";
+    let settings = site.fleet.read("fleet.toml") + sections;
+    site.fleet.write("fleet.toml", &settings);
+    in_environment(site.create_files(), "prod").succeed();
+    let host = ["--hostname", "web01", "--skip-vault"];
+    insta::assert_snapshot!(site.bare().args(host).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the environment of `web01` is missing: several have the host
+
+    hint: choose one: `--environment prod`, `--environment staging`
+    ");
+    let remove = site.bare().args(host).args(["--remove"]);
+    let removed = in_environment(remove, "staging").succeed();
+    let note = "`flake.nix` has `web01` for the environment `prod`, too, whose role and credentials this run leaves: \
+                `create-host --hostname web01 --environment prod --remove` removes those";
+    assert!(removed.stderr.contains(note), "{removed}");
+}
+
+#[test]
 fn the_environment_of_a_host_is_inferred_and_named() {
     zts_testkit::require_bao!();
-    let [staging, prod] = namespaces("env-inferred");
+    let server = shared_server();
+    let [staging, prod] = namespaces(&server, "env-inferred");
     let site = site("env-inferred", &staging, &prod);
     in_environment(site.create(), "prod").succeed();
     insta::assert_snapshot!(site.create().succeed(), @r"
@@ -308,7 +379,8 @@ fn two_places_of_roles_need_two_folders_of_opentofu() {
 #[test]
 fn a_variable_does_not_lead_to_another_environment() {
     zts_testkit::require_bao!();
-    let [staging, prod] = namespaces("env-variable");
+    let server = shared_server();
+    let [staging, prod] = namespaces(&server, "env-variable");
     let site = site("env-variable", &staging, &prod);
     let before = site.fleet.snapshot();
     let call = in_environment(site.create(), "prod");

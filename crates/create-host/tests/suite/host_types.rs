@@ -135,6 +135,11 @@ fn a_fleet_without_types_has_none_to_choose() {
 
     hint: describe it there, in a section `[host_types.vps]`
     ");
+    for unusable in ["", "../x", "VPS"] {
+        let output = site.create_files().args(["--type", unusable]).run();
+        let hint = "hint: describe it there, in a section `[host_types.NAME]`";
+        assert!(output.stderr.contains(hint), "{output}");
+    }
     let settings = site.fleet.read("fleet.toml") + "\n[host_types.vps]\n"; // as the hint says
     site.fleet.write("fleet.toml", &settings);
     site.create_files().args(["--type", "vps"]).succeed();
@@ -228,6 +233,36 @@ fn a_host_by_hand_is_of_no_type() {
     let token = enrolled.succeed().stdout.trim().to_owned();
     assert!(site.login(&site.unwrap_token(token)).is_ok());
     site.remove().succeed();
+    assert_eq!(site.fleet.snapshot(), before);
+    assert_eq!((site.role(), site.policy()), (None, None));
+}
+
+#[test]
+fn a_host_that_is_older_than_the_types_is_of_none() {
+    zts_testkit::require_bao!();
+    let site = Site::new("type-older");
+    let before = site.fleet.snapshot();
+    site.create().succeed();
+    let created = site.fleet.snapshot();
+    let settings = site.fleet.read("fleet.toml");
+    let metal = "\n[host_types.metal]\nvms = \"\"\n";
+    site.fleet.write("fleet.toml", &(settings.clone() + metal));
+    let again = site.create().succeed();
+    assert!(again.stderr.contains("nothing to change"), "{again}");
+    assert!(!again.stderr.contains("the type"), "{again}");
+    insta::assert_snapshot!(site.create().args(["--type", "metal"]).run(), @r"
+    exit status: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `type-older` is a host of no type, not `metal`
+
+    hint: leave `--type` out; to change the type, remove the host with `--remove` and create it again
+    ");
+    site.fleet.write("fleet.toml", &settings);
+    assert_eq!(site.fleet.snapshot(), created);
+    site.fleet.write("fleet.toml", &(settings.clone() + metal));
+    site.remove().succeed();
+    site.fleet.write("fleet.toml", &settings);
     assert_eq!(site.fleet.snapshot(), before);
     assert_eq!((site.role(), site.policy()), (None, None));
 }
