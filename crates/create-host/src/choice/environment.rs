@@ -46,13 +46,14 @@ pub(super) fn choose_environment(
     };
     check_variables(chosen, &candidates, arguments)?;
     check_others(name, chosen, &candidates, arguments)?;
-    if arguments.remove {
-        note_shared_files(name, chosen, &candidates, report);
-    }
     if !arguments.remove && !arguments.skip_vault {
         check_generated_file(fleet, chosen, &candidates)?;
     }
-    Ok(chosen.settings.clone())
+    let mut settings = chosen.settings.clone();
+    if arguments.remove {
+        settings.kept_files = list_kept_files(name, chosen, &candidates, report);
+    }
+    Ok(settings)
 }
 
 /// Refuses names that are no environment.
@@ -141,8 +142,8 @@ fn find_plain(fleet: &Fleet, name: &HostName, environments: &mut [Candidate]) ->
     }
 }
 
-/// Returns the environment that is given, or the only one with the host, or the default. A host that
-/// is older than the environments is of none.
+/// Returns the environment that is given, or the only one with the host, or the default. A host
+/// that is older than the environments is of none.
 fn choose<'a>(
     name: &HostName,
     candidates: &'a [Candidate],
@@ -293,26 +294,39 @@ fn check_others(
     }
 }
 
-/// Notes that a removal changes files that another environment has the host in, whose role stays.
-fn note_shared_files(
+/// Returns the files whose entries a removal leaves, because another environment has a host of this
+/// name. Notes them, and files that do not tell whose the host is.
+fn list_kept_files(
     name: &HostName,
     chosen: &Candidate,
     candidates: &[Candidate],
     report: &Report,
-) {
+) -> BTreeSet<String> {
     let roles = chosen.roles();
-    let others = candidates.iter().filter(|other| other.name != chosen.name);
-    for other in others.filter(|other| !other.roles().is_same(&roles)) {
-        let shared = chosen.traces.intersection(&other.traces).next();
-        let (Some(shared), Some(environment)) = (shared, &other.name) else {
-            continue;
-        };
-        report.note(&format!(
-            "`{}` has `{name}` for the environment `{environment}`, too, whose role and credentials this run leaves: \
-             `create-host --hostname {name} --environment {environment} --remove` removes those",
-            shared.path
-        ));
+    let mut kept = BTreeSet::new();
+    for other in candidates.iter().filter(|other| other.name != chosen.name) {
+        let shared = chosen.traces.intersection(&other.traces);
+        let shared: BTreeSet<&String> = shared.map(|trace| &trace.path).collect();
+        let Some(file) = shared.first() else { continue };
+        if !other.own.is_empty() {
+            let environment = other.describe();
+            let files: Vec<String> = shared.iter().map(|file| format!("`{file}`")).collect();
+            report.note(&format!(
+                "{}: what they have of `{name}` stays, because a host of {environment} has it, too",
+                files.join(", ")
+            ));
+            kept.extend(shared.into_iter().cloned());
+        } else if let Some(environment) = &other.name
+            && chosen.own.is_empty()
+            && !other.roles().is_same(&roles)
+        {
+            report.note(&format!(
+                "`{file}` has `{name}` for the environment `{environment}`, too, whose role and credentials this run leaves: \
+                 `create-host --hostname {name} --environment {environment} --remove` removes those"
+            ));
+        }
     }
+    kept
 }
 
 fn shared_role(name: &HostName, chosen: &Candidate, other: &Candidate) -> Failure {

@@ -44,6 +44,9 @@ pub(crate) struct Settings {
     /// The name of the environment.
     #[serde(skip)]
     pub(crate) environment: Option<String>,
+    /// The files with entries that a removal leaves: a host of another environment has them, too.
+    #[serde(skip)]
+    pub(crate) kept_files: BTreeSet<String>,
     /// The name of the host type.
     #[serde(skip)]
     pub(crate) host_type: Option<String>,

@@ -140,12 +140,16 @@ fn remove_entries(
     settings: &Settings,
     changes: &mut ChangeSet,
 ) -> Result<(), Failure> {
-    for (path, bytes) in &sources.host_files {
+    let files = sources.host_files.iter();
+    for (path, bytes) in files.filter(|(path, _)| !settings.kept_files.contains(*path)) {
         changes.add(path, Some(bytes.clone()), None);
     }
-    remove_entry(name, sources, settings, changes)?;
-    if let Some(vms) = &sources.vms {
-        let file = settings.paths.vms.as_str();
+    let is_kept = |file: &str| settings.kept_files.contains(file);
+    if !is_kept(settings.paths.flake.as_str()) {
+        remove_entry(name, sources, settings, changes)?;
+    }
+    let file = settings.paths.vms.as_str();
+    if let Some(vms) = sources.vms.as_ref().filter(|_| !is_kept(file)) {
         let edited = vms::remove_vm(vms, &sources.vms_place, name.as_str())
             .map_err(|error| edit_failure(file, &error))?;
         changes.add_edit(file, vms, edited);

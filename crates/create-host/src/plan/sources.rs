@@ -194,7 +194,8 @@ impl Sources {
             (settings.paths.vms.as_str(), &self.vms),
         ];
         let mut places = Vec::new();
-        for (file, before) in files {
+        let is_kept = |file: &str| settings.kept_files.contains(file);
+        for (file, before) in files.into_iter().filter(|(file, _)| !is_kept(file)) {
             let change = changes.iter().find(|change| change.path == file);
             let after = change.and_then(|change| change.after.as_deref());
             let text = after.or(before.as_deref().map(str::as_bytes));

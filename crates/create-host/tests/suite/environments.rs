@@ -154,6 +154,34 @@ fn a_host_that_is_older_than_the_environments_is_of_none() {
 }
 
 #[test]
+fn an_entry_of_two_environments_stays_until_both_are_removed() {
+    let site = Site::without_server("web01");
+    let sections = "\n[environments.prod]\nnamespace = \"prod\"\nhosts = \"hosts/prod\"\n\
+                    [environments.staging]\nhosts = \"hosts/staging\"\n";
+    let settings = site.fleet.read("fleet.toml") + sections;
+    site.fleet.write("fleet.toml", &settings);
+    let before = site.fleet.snapshot();
+    in_environment(site.create_files(), "staging").succeed();
+    let with_staging = site.fleet.snapshot();
+    in_environment(site.create_files(), "prod").succeed();
+    let host = ["--hostname", "web01", "--skip-vault", "--remove"];
+    let removed = in_environment(site.bare().args(host), "prod").succeed();
+    insta::assert_snapshot!(removed, @r"
+    exit status: 0
+    ----- stdout -----
+    ----- stderr -----
+    `flake.nix`, `terraform/vms.tf`: what they have of `web01` stays, because a host of the environment `staging` has it, too
+    removed `hosts/prod/web01/configuration.nix`
+    removed `hosts/prod/web01/default.nix`
+    removed `hosts/prod/web01/networking.nix`
+    ");
+    assert_eq!(site.fleet.snapshot(), with_staging);
+    let removed = site.bare().args(host).succeed();
+    assert!(!removed.stderr.contains("`prod`"), "{removed}");
+    assert_eq!(site.fleet.snapshot(), before);
+}
+
+#[test]
 fn environments_with_the_same_files_are_named_by_a_removal() {
     let site = Site::without_server("web01");
     let sections = "\n[environments.prod]\nnamespace = \"prod\"\n[environments.staging]\n";
