@@ -94,7 +94,14 @@ pub(super) fn call_parts(call: &ast::Apply) -> (ast::Expr, Vec<ast::Expr>) {
     while let ast::Expr::Apply(call) = &function {
         let Some(next) = call.lambda() else { break };
         arguments.extend(call.argument());
-        function = next;
+        // `(import ./hosts.nix) inputs`
+        function = match next {
+            ast::Expr::Paren(paren) => match paren.expr() {
+                Some(inner @ ast::Expr::Apply(_)) => inner,
+                _ => ast::Expr::Paren(paren),
+            },
+            next => next,
+        };
     }
     arguments.reverse();
     (function, arguments)
