@@ -37,7 +37,7 @@ pub struct Arguments {
 /// A task that is not about one host.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
-    /// Write `fleet.toml` for a fleet that exists, with what its files tell
+    /// Write `fleet.toml` for a fleet that exists, with the settings found in its files
     ///
     /// Looks at the flake, the folders and OpenTofu's code, and writes a commented `fleet.toml`:
     /// where the hosts' files are, how a host is made, the map of machines, OpenBao's address and
@@ -54,8 +54,8 @@ pub struct InitArguments {
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
 
-    /// Value of a setting, such as openbao.address=https://10.0.0.5:8200 or an empty paths.vms=;
-    /// repeat it for more
+    /// Value of a setting, such as openbao.address=https://10.0.0.5:8200 or an empty paths.vms=; a
+    /// list has commas between its values; repeat it for more
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub set: Vec<(String, String)>,
 
@@ -221,7 +221,7 @@ Examples:
 
 const EXAMPLES: &str = "\
 Examples:
-  create-host init                                           # write fleet.toml: once, before all
+  create-host init                                           # write fleet.toml, once
   create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
   create-host --hostname web01 --ip 10.0.0.11/24             # add the host
   create-host --hostname web01 --force                       # replace its credentials

@@ -1,21 +1,21 @@
-//! The settings that a fleet's own files tell, and what they leave open.
+//! Settings inferred from a fleet's own files, and the questions that these leave open.
 
 use toml_edit::{DocumentMut, ser};
 
 use super::settings::Settings;
 
-/// A setting that files of the fleet tell.
+/// A setting that was found in files of the fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     /// The key, such as `paths.hosts`.
     pub(crate) key: &'static str,
-    /// The place that tells it, such as "`terraform/main.tf`, line 4".
+    /// The place where it was found, such as "`terraform/main.tf`, line 4".
     pub(crate) origin: String,
-    /// The setting in words, for the line of a run; empty if another finding tells it.
+    /// The setting in words, for the line of a run; empty if another finding describes it.
     summary: String,
 }
 
-/// A setting that nothing tells, or that several files tell differently.
+/// A setting that no file has, or for which several files have different values.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     /// The key, such as `openbao.address`.
@@ -45,7 +45,7 @@ impl Choice {
     }
 }
 
-/// All that the files of a fleet tell, and leave open.
+/// The settings that were found in a fleet's files, and the open questions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inference {
     pub(crate) findings: Vec<Finding>,
@@ -71,13 +71,13 @@ impl Inference {
     /// the run does not use it.
     pub(crate) fn summaries(&self, settings: &Settings, uses_address: bool) -> Vec<&str> {
         let (actual, defaults) = (document(settings), document(&Settings::default()));
-        let is_told = |finding: &&Finding| {
+        let is_reported = |finding: &&Finding| {
             let is_used = uses_address || finding.key != "openbao.address";
             let is_other = value_of(&actual, finding.key) != value_of(&defaults, finding.key);
             is_used && is_other && !finding.summary.is_empty()
         };
-        let told = self.findings.iter().filter(is_told);
-        told.map(|finding| finding.summary.as_str()).collect()
+        let reported = self.findings.iter().filter(is_reported);
+        reported.map(|finding| finding.summary.as_str()).collect()
     }
 }
 

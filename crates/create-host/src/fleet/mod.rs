@@ -105,7 +105,7 @@ pub(crate) fn check_settings_absent(tree: &Tree) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(format_args!(
-        "`{}` exists: it is its owner's, and is left as it is",
+        "`{}` exists, and `create-host init` overwrites no settings",
         path.display()
     ))
     .hint(format!(

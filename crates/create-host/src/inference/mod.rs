@@ -1,7 +1,11 @@
-//! The settings that the fleet's own files tell, where nobody has set them.
+//! Settings inferred from the fleet's own files, for the keys that nobody has set.
 //!
 //! [`infer`] completes the settings in memory, for each run. `create-host init` writes the same
 //! settings to `fleet.toml`, and asks the questions that are left.
+//!
+//! A key that is new in [`crate::fleet`] and in `example/fleet.toml` is inferred by a function that
+//! [`complete`] calls. It leaves a key alone that is given, and adds a finding for one that it
+//! sets. [`facts`] reads only Nix files that have one of its `WORDS`.
 
 mod facts;
 mod hosts;
@@ -28,7 +32,7 @@ pub(crate) fn infer(fleet: &Fleet, settings: Settings) -> Result<Fleet, Failure>
     }
 }
 
-/// Completes the settings of a fleet with those that its files tell.
+/// Completes the settings of a fleet with those found in its files.
 ///
 /// # Errors
 /// A map of machines that the settings name and no file has.

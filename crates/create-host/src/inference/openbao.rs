@@ -89,7 +89,7 @@ pub(super) fn find_mounts(fleet: &mut Fleet, facts: &Facts, inference: &mut Infe
     }
     if !fleet.settings.is_given("openbao.approle_mount")
         && let Some((path, place)) = sole_mount(&declared, "vault_auth_backend", is_approle)
-        && let Some(mount) = parse_like(&path, &fleet.settings.openbao.kv_mount)
+        && let Some(mount) = parse_like(&path, &fleet.settings.openbao.approle_mount)
     {
         fleet.settings.openbao.approle_mount = mount;
         let summary = format!("the AppRole mount `{path}`");

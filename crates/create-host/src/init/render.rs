@@ -17,8 +17,7 @@ use super::{
 const EXAMPLE: &str = include_str!("../../../../example/fleet.toml");
 
 const HEADER: &str = "\
-# Written by `create-host init` from what this repository has, and yours to edit. A line with `#` and
-# no space after it is a setting that is not used: it shows the default, or an example.
+# Written by `create-host init` from the files of this repository. Edit it as you like.
 
 ";
 
@@ -112,7 +111,11 @@ impl Renderer<'_> {
     fn describe_entry(&self, text: &mut String) -> Option<String> {
         let preview = &self.survey.preview;
         if let Some(origin) = &preview.entry_origin {
-            text.extend(["# learnt for each new host, now: ", origin, "\n"]);
+            text.extend([
+                "# learnt from the other hosts at each run; at present ",
+                origin,
+                "\n",
+            ]);
         }
         let entry = preview.entry.as_ref()?;
         Some(if entry.contains(['\n', '\'']) {

@@ -227,7 +227,7 @@ fn a_file_that_exists_is_left() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `[temporary]/fleet/fleet.toml` exists: it is its owner's, and is left as it is
+    error: `[temporary]/fleet/fleet.toml` exists, and `create-host init` overwrites no settings
 
     hint: edit it; or, for a new one to compare it with, `mv fleet.toml fleet.toml.old`, then `create-host init`
     ");

@@ -33,7 +33,7 @@ fn help() {
            create-host <COMMAND>
 
     Commands:
-      init  Write `fleet.toml` for a fleet that exists, with what its files tell
+      init  Write `fleet.toml` for a fleet that exists, with the settings found in its files
 
     Options:
           --hostname <NAME>
@@ -129,7 +129,7 @@ fn help() {
               The namespace in OpenBao [env: BAO_NAMESPACE, VAULT_NAMESPACE]
 
     Examples:
-      create-host init                                           # write fleet.toml: once, before all
+      create-host init                                           # write fleet.toml, once
       create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
       create-host --hostname web01 --ip 10.0.0.11/24             # add the host
       create-host --hostname web01 --force                       # replace its credentials
