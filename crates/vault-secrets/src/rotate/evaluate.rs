@@ -75,7 +75,7 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Returns whether a restart was requested and the service has not started since.
     pub(super) fn is_open(&self, unit: &Unit) -> bool {
-        self.request == Request::Restart && unit.started <= self.at
+        self.request == Request::Restart && unit.last_start() <= self.at
     }
 
     /// Evaluates the unit at the time `now`, counted from the boot.

@@ -280,3 +280,19 @@ fn a_service_that_always_restarts_is_evaluated_by_its_last_end() {
     let later = *now + Duration::from_secs(300);
     assert_eq!(word(&requested.evaluate(unit, later)).0, "unknown");
 }
+
+/// The pause after a good end begins with what systemd counts as a start.
+#[test]
+fn a_run_that_ended_before_the_request_is_no_evaluation_of_it() {
+    let (unit, at, now) = shown()["waits after it ended"].clone();
+    assert!(unit.started > unit.came_up && at < unit.came_up);
+    assert_eq!(unit.read_files_at(), unit.came_up);
+    for (at, expected) in [
+        (at, "completed"),
+        (unit.came_up, "pending"),
+        (unit.stopped, "pending"),
+    ] {
+        let evaluation = attempt(RESTART, at, None).evaluate(&unit, now);
+        assert_eq!(word(&evaluation).0, expected, "requested at {at:?}");
+    }
+}

@@ -112,7 +112,16 @@ impl Unit {
     /// Returns when it last began to read its files. A unit that systemd starts again by itself
     /// leaves its rest before its secrets are fetched anew; its main process starts after that.
     pub(crate) fn read_files_at(&self) -> Duration {
-        self.started.max(self.main_started)
+        self.last_start().max(self.main_started)
+    }
+
+    /// Returns when its last run began. For systemd, the pause before an automatic restart is a
+    /// start, too; a run that ended well before that pause began earlier.
+    pub(crate) fn last_start(&self) -> Duration {
+        if self.is_restarting() && self.result == "success" {
+            return self.main_started.max(self.came_up);
+        }
+        self.started
     }
 
     /// Returns whether it does not run and nothing is about to start it.
