@@ -283,7 +283,7 @@ impl Server {
         send: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client = self.client();
-        let in_election = |attempt: &Attempt| match &attempt.error {
+        let in_election = |attempt: &Attempt| match attempt.error.root() {
             NodeError::Standby { leader: None } => true,
             // a standby that has not noticed the loss of its leader redirects to the old one
             NodeError::Transport(_) | NodeError::Server { status: 503, .. } => {
