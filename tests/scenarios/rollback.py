@@ -16,7 +16,9 @@ with subtest("the previous version is put back, and the failure is told"):
     assert web01.succeed("cat /run/secrets/db/password") == "good"
     assert [value(web01, "app"), value(web01, "report")] == ["good", "good"]
     told = said(web01, "vault-secret-rotate-db.service")
-    assert "app.service" in told and "version 2" in told, told
+    # whichever of the two that read it was seen first
+    assert "app.service" in told or "report.service" in told, told
+    assert "version 2" in told, told
     metrics = web01.succeed("cat /run/vault/metrics.prom")
     assert 'vault_secret_rotation_failed{secret="db"} 1' in metrics, metrics
 
