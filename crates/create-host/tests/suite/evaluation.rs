@@ -537,7 +537,7 @@ fn without_nix_only_verbose_runs_say_so() {
 fn messages_of_nix_are_bounded_and_show_no_token() {
     let site = Site::without_server("web01");
     let nix = Nix::new("web01");
-    let token = "hvs.CAESIJlU9JMYEhOPYv4igdhm9PnZDrabYTobQ4Ymnlq1qY";
+    let token = "hvs.CAESIJlU9JMYEhQXYv4igdhm9QzZDrabYTobQ4Ymnlq1qY";
     let (before, after) = ("  1 | x\n".repeat(5_000), "  2 | y\n".repeat(50));
     let error = format!("{before}error: cannot coerce '{token}'\n{after}");
     nix.answer("", &error, 1);
