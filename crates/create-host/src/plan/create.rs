@@ -8,7 +8,10 @@ use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 use super::{
     entry::{MachineEntry, ask_for_values, machine_entry},
     flake::{AddedEntry, Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
-    identity::{check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use},
+    identity::{
+        check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
+        note_unused_address,
+    },
     missing::Missing,
     own_values::{UsedPlaceholders, own_values},
     sources::{Sources, needs_flake_entry},
@@ -135,6 +138,7 @@ pub(crate) fn plan_creation(
     notes.extend(assumed);
     let changes = changes.into_changes();
     check_environment(name, &changes, settings)?;
+    notes.extend(note_unused_address(request.address, &changes, settings));
     Ok(CreationPlan {
         address,
         access: host_access(name, address, settings),

@@ -227,3 +227,27 @@ pub(super) fn is_in_flake(name: &HostName, sources: &Sources, settings: &Setting
         names.is_ok_and(|names| names.iter().any(|other| other == name.as_str()))
     })
 }
+
+/// Returns a note if no change of the fleet has the address that the command line gave: a learnt
+/// file has only what the other hosts share.
+pub(super) fn note_unused_address(
+    address: Option<HostAddress>,
+    changes: &[FileChange],
+    settings: &Settings,
+) -> Option<String> {
+    let address = address.filter(|_| !settings.openbao.bind_cidr)?;
+    let text = address.address().to_string();
+    let has_address = |change: &FileChange| {
+        let after = String::from_utf8_lossy(change.after.as_deref().unwrap_or_default());
+        after.contains(&text)
+    };
+    if changes.iter().any(has_address) {
+        return None;
+    }
+    let is_new_file =
+        |change: &&FileChange| change.before.is_none() && nix::is_nix_file(&change.path);
+    let file = &changes.iter().find(is_new_file)?.path;
+    Some(format!(
+        "next: complete `{file}`: it has only what the other hosts share, and the address `{address}` is in no file"
+    ))
+}

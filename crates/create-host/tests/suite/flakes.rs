@@ -47,6 +47,30 @@ fn hosts_as_an_argument() {
 }
 
 #[test]
+fn an_address_that_no_file_gets_is_named() {
+    let site = site_with_flake(
+        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.genAttrs [ \"db01\" \"ns1\" ] (\n      name: nixpkgs.lib.nixosSystem { modules = [ ./hosts/${name} ]; }\n    );\n  };\n}\n",
+    );
+    site.fleet.write(
+        "hosts/db01/default.nix",
+        "{ networking.hostName = \"db01\"; a = 1; }\n",
+    );
+    site.fleet.write(
+        "hosts/ns1/default.nix",
+        "{ networking.hostName = \"ns1\"; b = 2; }\n",
+    );
+    fs::remove_dir_all(site.fleet.path().join("hosts/template")).unwrap();
+    fs::remove_dir_all(site.fleet.path().join("terraform")).unwrap();
+    site.fleet.commit("Hosts that differ");
+    let created = site.create_files().succeed();
+    let note = "next: complete `hosts/web01/default.nix`: it has only what the other hosts share, and the address \
+                `10.0.0.11/24` is in no file\n";
+    assert!(created.stderr.contains(note), "{created}");
+    let again = site.create_files().succeed();
+    assert!(!again.stderr.contains("next: complete"), "{again}");
+}
+
+#[test]
 fn hosts_in_another_file() {
     let site = site_with_flake(
         "{\n  outputs = inputs: {\n    nixosConfigurations = import ./hosts { inherit inputs; };\n  };\n}\n",
