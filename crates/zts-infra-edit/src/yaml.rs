@@ -239,8 +239,9 @@ fn read_scalar(text: &str, style: ScalarStyle, range: Range<usize>, start: usize
         ScalarStyle::Plain if is_literal(text) => Kind::Literal(text.to_owned()),
         _ => Kind::Text(text.to_owned()),
     };
-    // An empty value has its place after the colon.
-    let range = if range.is_empty() {
+    // An empty value has its place after the colon. The parser's may be that of the next brace.
+    let is_absent = style == ScalarStyle::Plain && text.is_empty();
+    let range = if range.is_empty() || is_absent {
         start..start
     } else {
         range
