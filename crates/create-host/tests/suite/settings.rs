@@ -14,7 +14,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 24: `openbao.kv-mount` is not a setting
+    error: `fleet.toml`, line 25: `openbao.kv-mount` is not a setting
 
     hint: did you mean `kv_mount`? allowed here are `address`, `namespace`, `kv_mount`, `approle_mount`, `wrap_ttl`, `bind_cidr`
     ");
@@ -24,7 +24,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 31: `a day` is not a time between one second and ten years
+    error: `fleet.toml`, line 32: `a day` is not a time between one second and ten years
 
     hint: write a number with `s`, `m` or `h`, such as `24h`
     ");
@@ -36,7 +36,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     exit status: 2
     ----- stdout -----
     ----- stderr -----
-    error: `fleet.toml`, line 83: `{host_name}` is not a placeholder, did you mean `{hostname}`?
+    error: `fleet.toml`, line 84: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
     hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{namespace}`, `{openbao_address}`, `{nameservers}`, `{system}`, `{environment}`
     ");

@@ -166,11 +166,7 @@ proptest! {
 /// A key of YAML without a colon has an empty value, whose place the parser finds in the next line.
 #[test]
 fn an_entry_without_a_value_is_removed() {
-    for source in [
-        "{\"vms\": {a\n}}",
-        "{\"vms\": {a,\n b}}",
-        "vms: {a\n  , b: 1}\n",
-    ] {
+    for source in ["{\"vms\": {a\n}}", "{\"vms\": {a,\n b}}"] {
         let place = place(Notation::Yaml, "vms");
         let removed = vms::remove_vm(source, &place, "a").unwrap();
         assert!(!removed.contains('a'), "{source}: {removed}");
