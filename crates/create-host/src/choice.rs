@@ -2,6 +2,7 @@
 
 mod environment;
 mod host_type;
+mod sections;
 
 use zts_cli::Failure;
 

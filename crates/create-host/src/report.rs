@@ -100,10 +100,48 @@ pub(crate) enum EvaluationState {
     Unavailable,
 }
 
+/// The failure of a run, as `--json` shows it.
 #[derive(Debug, Serialize)]
-struct ErrorReport {
+pub(crate) struct ErrorReport {
     message: String,
     hint: Option<String>,
+}
+
+impl ErrorReport {
+    /// Returns the failure of a result, if it is one.
+    pub(crate) fn of(result: &Result<(), Failure>) -> Option<Self> {
+        result.as_ref().err().map(|failure| Self {
+            message: failure.message().to_owned(),
+            hint: failure.hint_text().map(str::to_owned),
+        })
+    }
+}
+
+/// Writes the diff of a dry run to stdout, or returns it for the JSON.
+pub(crate) fn write_diff(text: &str, as_json: bool) -> Result<Option<String>, Failure> {
+    if as_json {
+        return Ok(Some(anstream::adapter::strip_str(text).to_string()));
+    }
+    let mut stdout = anstream::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|cause| {
+            Failure::failed(format_args!(
+                "the diff could not be written to stdout: {cause}"
+            ))
+        })?;
+    Ok(None)
+}
+
+/// Writes a report to stdout as JSON.
+pub(crate) fn write_json(report: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(report).map_err(|error| {
+        Failure::failed(format_args!(
+            "the result cannot be written as JSON: {error}"
+        ))
+    })?;
+    data(json)
 }
 
 /// With `--json`, writes an error of the command line to stdout as `{"error": …}`. The program's
@@ -212,19 +250,8 @@ impl Report {
 
     /// Writes the diff of a dry run to stdout, or adds it to the JSON.
     pub(crate) fn write_diff(&mut self, text: &str) -> Result<(), Failure> {
-        if self.as_json {
-            self.diff = Some(anstream::adapter::strip_str(text).to_string());
-            return Ok(());
-        }
-        let mut stdout = anstream::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|cause| {
-                Failure::failed(format_args!(
-                    "the diff could not be written to stdout: {cause}"
-                ))
-            })
+        self.diff = write_diff(text, self.as_json)?;
+        Ok(())
     }
 
     /// Sets the server and the method (`tofu`, `api` or `none`).
@@ -375,16 +402,8 @@ impl Report {
     /// Ends the run: writes the JSON, or reports that nothing was changed.
     pub(crate) fn finish(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         if self.as_json {
-            self.error = result.as_ref().err().map(|failure| ErrorReport {
-                message: failure.message().to_owned(),
-                hint: failure.hint_text().map(str::to_owned),
-            });
-            let json = serde_json::to_string_pretty(&self).map_err(|error| {
-                Failure::failed(format_args!(
-                    "the result cannot be written as JSON: {error}"
-                ))
-            })?;
-            data(json)?;
+            self.error = ErrorReport::of(&result);
+            write_json(&self)?;
         } else if result.is_ok() && !self.changed {
             let state = if self.action == "remove" {
                 "does not exist"

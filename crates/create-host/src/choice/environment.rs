@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use zts_cli::Failure;
 
+use super::sections::Sections;
 use crate::{
     cli::HostArguments,
-    fleet::{Checked, Fleet, SETTINGS_FILE, Settings, format_header},
+    fleet::{Checked, Fleet, SETTINGS_FILE, Settings},
     host::HostName,
     plan::{Missing, Trace, find_traces},
     report::Report,
@@ -36,7 +37,7 @@ pub(super) fn choose_environment(
     let given = arguments.environment.as_deref();
     let default = settings.default_environment.as_ref();
     let default = default.map(Checked::as_str);
-    check_names(settings, given, default)?;
+    sections(settings).check_names(given, default)?;
     if settings.environments.is_empty() {
         return Ok(settings.clone());
     }
@@ -56,39 +57,18 @@ pub(super) fn choose_environment(
     Ok(settings)
 }
 
-/// Refuses names that are no environment.
-fn check_names(
-    settings: &Settings,
-    given: Option<&str>,
-    default: Option<&str>,
-) -> Result<(), Failure> {
-    let names = settings.environments.keys();
-    let is_unknown = |wanted: &&str| names.clone().all(|name| name.as_str() != *wanted);
-    let list = |flag: &str| {
-        let names: Vec<String> = names
-            .clone()
-            .map(|name| format!("`{flag}{name}`"))
-            .collect();
-        names.join(", ")
-    };
-    let (wanted, origin, way) = if let Some(wanted) = given.filter(is_unknown) {
-        let way = format!("choose one: {}", list("--environment "));
-        (wanted, "`--environment`", way)
-    } else if let Some(wanted) = default.filter(is_unknown) {
-        let way = format!("set it to one of these: {}", list(""));
-        (wanted, "`default_environment`", way)
-    } else {
-        return Ok(());
-    };
-    let failure = Failure::usage(format_args!(
-        "{origin} is `{wanted}`, and `{SETTINGS_FILE}` has no such environment"
-    ));
-    Err(failure.hint(if settings.environments.is_empty() {
-        let header = format_header("environments", wanted);
-        format!("describe it there, in a section `{header}`")
-    } else {
-        way
-    }))
+fn sections(settings: &Settings) -> Sections {
+    Sections {
+        kind: "environments",
+        noun: "environment",
+        flag: "--environment",
+        default_key: "default_environment",
+        names: settings
+            .environments
+            .keys()
+            .map(ToString::to_string)
+            .collect(),
+    }
 }
 
 /// Looks for the traces of a host in the files of each environment, and in those of the fleet

@@ -2,9 +2,10 @@
 
 use zts_cli::Failure;
 
+use super::sections::Sections;
 use crate::{
     cli::HostArguments,
-    fleet::{Checked, Fleet, HostType, SETTINGS_FILE, Settings, format_header},
+    fleet::{Checked, Fleet, HostType, Settings},
     host::{HostAddress, HostName},
     inference::infer,
     plan::{Missing, Recognition, Sources, check_address_in_map, list_siblings, recognize_host},
@@ -31,14 +32,15 @@ pub(super) fn choose_type(
     let given = arguments.host_type.as_deref();
     let default = settings.default_host_type.as_ref();
     let default = default.map(Checked::as_str);
-    check_names(settings, given, default)?;
+    let sections = sections(settings);
+    sections.check_names(given, default)?;
     if settings.host_types.is_empty() {
         return Ok(None);
     }
     let candidates = list_candidates(fleet, name)?;
     let best = find_made(&candidates, default);
     if best.is_none() {
-        check_address(fleet, name, &candidates, arguments)?;
+        check_address(name, &candidates, arguments)?;
     }
     if let Some(wanted) = given {
         check_type(name, wanted, &candidates, best)?;
@@ -51,34 +53,37 @@ pub(super) fn choose_type(
     let is_known = candidates.iter().any(|one| one.recognition.is_known());
     let is_of_owner = arguments.enroll || arguments.remove || (arguments.force && is_known);
     match given.or(default.filter(|_| !is_of_owner)) {
-        Some(wanted) => with_type(fleet, wanted, name).map(Some),
+        Some(wanted) => {
+            let mut candidates = candidates.into_iter();
+            let chosen = candidates.find(|one| one.host_type.as_deref() == Some(wanted));
+            // a type whose files cannot be read fails with the reason
+            chosen
+                .map_or_else(|| with_type(fleet, wanted, name), |one| Ok(one.fleet))
+                .map(Some)
+        }
         None if is_of_owner => Ok(None), // the host is its owner's, of no type
         None => {
             missing.add(
                 format!("the type of `{name}` is not known"),
-                format!("choose one: {}", list_types(settings, "--type ")),
+                format!("choose one: {}", sections.list_flags()),
             );
             Ok(None)
         }
     }
 }
 
-/// Refuses names that are no host type.
-fn check_names(
-    settings: &Settings,
-    given: Option<&str>,
-    default: Option<&str>,
-) -> Result<(), Failure> {
-    let is_unknown = |wanted: &&str| find_type(settings, wanted).is_none();
-    if let Some(wanted) = given.filter(is_unknown) {
-        let way = format!("choose one: {}", list_types(settings, "--type "));
-        return Err(unknown_type(settings, wanted, "`--type`", way));
+fn sections(settings: &Settings) -> Sections {
+    Sections {
+        kind: "host_types",
+        noun: "host type",
+        flag: "--type",
+        default_key: "default_host_type",
+        names: settings
+            .host_types
+            .keys()
+            .map(ToString::to_string)
+            .collect(),
     }
-    if let Some(wanted) = default.filter(is_unknown) {
-        let way = format!("set it to one of these: {}", list_types(settings, ""));
-        return Err(unknown_type(settings, wanted, "`default_host_type`", way));
-    }
-    Ok(())
 }
 
 /// Returns the settings that made the host. Of two that may have, a host that no machine map has is
@@ -148,7 +153,6 @@ fn list_candidates(fleet: &Fleet, name: &HostName) -> Result<Vec<Candidate>, Fai
 
 /// Refuses the address of a machine in any map, also in one that the host's type does not have.
 fn check_address(
-    fleet: &Fleet,
     name: &HostName,
     candidates: &[Candidate],
     arguments: &HostArguments,
@@ -157,12 +161,8 @@ fn check_address(
     let Some(address) = address.transpose()? else {
         return Ok(());
     };
-    let plain = infer(fleet, fleet.settings.clone()).ok();
-    let fleets = candidates.iter().map(|candidate| &candidate.fleet);
-    for fleet in fleets.chain(&plain) {
-        check_address_in_map(name, address, fleet)?;
-    }
-    Ok(())
+    let mut fleets = candidates.iter().map(|candidate| &candidate.fleet);
+    fleets.try_for_each(|fleet| check_address_in_map(name, address, fleet))
 }
 
 /// Refuses another type than that of a host that exists.
@@ -191,22 +191,4 @@ fn check_type(
     .hint(
         "leave `--type` out; to change the type, remove the host with `--remove` and create it again",
     ))
-}
-
-fn unknown_type(settings: &Settings, wanted: &str, origin: &str, way: String) -> Failure {
-    let failure = Failure::usage(format_args!(
-        "{origin} is `{wanted}`, and `{SETTINGS_FILE}` has no such host type"
-    ));
-    failure.hint(if settings.host_types.is_empty() {
-        let header = format_header("host_types", wanted);
-        format!("describe it there, in a section `{header}`")
-    } else {
-        way
-    })
-}
-
-fn list_types(settings: &Settings, flag: &str) -> String {
-    let names = settings.host_types.keys();
-    let names: Vec<String> = names.map(|name| format!("`{flag}{name}`")).collect();
-    names.join(", ")
 }

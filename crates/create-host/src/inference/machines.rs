@@ -127,7 +127,9 @@ fn find_reader(fleet: &Fleet, facts: &Facts, data: &str) -> Option<String> {
     let reads = |file: &&String| {
         let text = fleet.tree.read_text(file).ok().flatten();
         let paths = vms::list_decoded_files(&text.unwrap_or_default()).unwrap_or_default();
-        let mut paths = paths.iter().filter_map(|path| join_path(file, path));
+        let mut paths = paths
+            .iter()
+            .filter_map(|path| nix::resolve_path(file, path));
         paths.any(|path| path == data)
     };
     facts.opentofu.iter().find(reads).cloned()
@@ -204,7 +206,7 @@ fn list_candidates(tree: &Tree, files: &[String]) -> Vec<Candidate> {
         if notation(file) == Notation::Hcl {
             let paths = vms::list_decoded_files(&texts[0].1).unwrap_or_default();
             texts.extend(paths.into_iter().filter_map(|path| {
-                let path = join_path(file, &path)?;
+                let path = nix::resolve_path(file, &path)?;
                 let text = tree.read_text(&path).ok().flatten()?;
                 Some((path, text))
             }));
@@ -220,20 +222,6 @@ fn list_candidates(tree: &Tree, files: &[String]) -> Vec<Candidate> {
         }
     }
     maps
-}
-
-/// Returns the path from the fleet's root of a path beside `file`; `None` if it leads out.
-fn join_path(file: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// Returns the indexes of the maps that are most likely those of the machines.
@@ -315,7 +303,7 @@ mod tests {
             ("main.tf", "data/vms.json", Some("data/vms.json")),
             ("main.tf", "../vms.yaml", None),
         ] {
-            assert_eq!(join_path(file, path).as_deref(), joined, "{path}");
+            assert_eq!(nix::resolve_path(file, path).as_deref(), joined, "{path}");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The report of `create-host init`: lines on stderr, or JSON on stdout.
 
-use std::io::Write;
-
 use serde::Serialize;
-use zts_cli::{Failure, data, note};
+use zts_cli::{Failure, note};
 
 use crate::{
     cli::InitArguments,
     fleet::{Question, SETTINGS_FILE, describe_origins, document, value_of},
+    report::{ErrorReport, write_diff, write_json},
 };
 
 use super::{
@@ -50,12 +49,6 @@ struct QuestionReport {
     answers: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ErrorReport {
-    message: String,
-    hint: Option<String>,
-}
-
 impl InitReport {
     pub(super) fn new(arguments: &InitArguments) -> Self {
         Self {
@@ -93,19 +86,8 @@ impl InitReport {
 
     /// Writes the diff of a dry run to stdout, or adds it to the JSON.
     pub(super) fn write_diff(&mut self, text: &str) -> Result<(), Failure> {
-        if self.as_json {
-            self.diff = Some(anstream::adapter::strip_str(text).to_string());
-            return Ok(());
-        }
-        let mut stdout = anstream::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|cause| {
-                Failure::failed(format_args!(
-                    "the diff could not be written to stdout: {cause}"
-                ))
-            })
+        self.diff = write_diff(text, self.as_json)?;
+        Ok(())
     }
 
     /// Reports the file, the origin of its settings, and the next command.
@@ -141,16 +123,8 @@ impl InitReport {
     /// Ends the run: writes the JSON.
     pub(super) fn finish(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         if self.as_json {
-            self.error = result.as_ref().err().map(|failure| ErrorReport {
-                message: failure.message().to_owned(),
-                hint: failure.hint_text().map(str::to_owned),
-            });
-            let json = serde_json::to_string_pretty(&self).map_err(|error| {
-                Failure::failed(format_args!(
-                    "the result cannot be written as JSON: {error}"
-                ))
-            })?;
-            data(json)?;
+            self.error = ErrorReport::of(&result);
+            write_json(&self)?;
         }
         result
     }
