@@ -13,17 +13,22 @@ let
   # As flake-parts declares its own.
   raw = lib.mkOption { type = lib.types.lazyAttrsOf lib.types.raw; };
 
-  # Each block of Nix on the page is a function of a flake's inputs; its paths are the example's.
+  # The page shows these files. They are read here, because an evaluation that writes nothing, as
+  # `nix flake check --no-build` is, cannot make files of the page's text. Their paths are the
+  # example's: `hosts` is a link to its folder.
   page = builtins.readFile ../../docs/how-to/deploy.md;
-  blocks = map (rest: lib.head (lib.splitString "\n```" rest)) (
+  shown = map (rest: lib.head (lib.splitString "```" rest)) (
     lib.tail (lib.splitString "```nix\n" page)
   );
+  files = [
+    ./colmena.nix
+    ./colmena-derived.nix
+    ./deploy-rs.nix
+    ./nixos-anywhere.nix
+  ];
   outputs =
-    block:
-    let
-      text = lib.replaceStrings [ "./hosts" ] [ (toString ../../example/hosts) ] block;
-    in
-    import (builtins.toFile "outputs.nix" text) (
+    file:
+    import file (
       tools
       // {
         inherit nixpkgs;
@@ -31,7 +36,6 @@ let
         zero-touch-secrets = self;
       }
     );
-  of = number: outputs (lib.elemAt blocks number);
 
   parts = lib.evalModules {
     specialArgs.inputs = self.inputs // {
@@ -59,12 +63,12 @@ let
   };
 
   systems = {
-    colmena = (of 0).colmenaHive.nodes.db01;
-    colmena-derived = (of 1).colmenaHive.nodes.ns1;
+    colmena = (outputs ./colmena.nix).colmenaHive.nodes.db01;
+    colmena-derived = (outputs ./colmena-derived.nix).colmenaHive.nodes.ns1;
     deploy-rs = {
-      config.system.build.toplevel = (of 2).deploy.nodes.db01.profiles.system.path;
+      config.system.build.toplevel = (outputs ./deploy-rs.nix).deploy.nodes.db01.profiles.system.path;
     };
-    nixos-anywhere = (of 3).nixosConfigurations.db01;
+    nixos-anywhere = (outputs ./nixos-anywhere.nix).nixosConfigurations.db01;
     nixos-rebuild = example.nixosConfigurations.db01;
     flake-parts = parts.config.flake.nixosConfigurations.db01;
     host-module = nixpkgs.lib.nixosSystem {
@@ -81,7 +85,9 @@ let
 
   secretUnits = host: lib.attrNames (host.config.vault.secrets or { });
 in
-assert lib.length blocks == 4;
+assert lib.assertMsg (
+  shown == map builtins.readFile files
+) "docs/how-to/deploy.md shows other Nix than the files of tests/deploy";
 assert secretUnits systems.colmena == [ "redis" ];
 assert path systems.flake-parts == path systems.nixos-rebuild;
 assert secretUnits systems.host-module == [ "app" ];
