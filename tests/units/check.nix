@@ -28,7 +28,8 @@ let
       manifest = lib.importJSON (folder + "/manifest.json");
       units = lib.listToAttrs (
         map (path: lib.nameValuePair (inFolder path) (builtins.readFile path)) (
-          lib.filesystem.listFilesRecursive units
+          # Git has no folder for a node without units.
+          lib.optionals (lib.pathExists units) (lib.filesystem.listFilesRecursive units)
         )
       );
     };
