@@ -21,16 +21,19 @@ let
   scripts = scenario: [ ./machines.py ] ++ library ++ [ (scenarios + "/${scenario}.py") ];
   seeded = lib.importJSON (scenarios + "/seeded.json");
 
-  # web01.next.nix is what web01 can be switched to.
+  # web01.next.nix is what web01 can be switched to. A machine has those that its scenario names:
+  # each is a whole system to evaluate, and all of them together took 20 GB of memory.
   generations =
-    name:
-    lib.concatMap (file: lib.toList (builtins.match "${name}\\.([^.]+)\\.nix" file)) (
-      lib.filter (file: builtins.match "${name}\\.[^.]+\\.nix" file != null) (
-        lib.attrNames (builtins.readDir ../nodes)
-      )
-    );
+    scenario: name:
+    let
+      script = builtins.readFile (scenarios + "/${scenario}.py");
+      files = lib.attrNames (builtins.readDir ../nodes);
+      generation = file: builtins.match "${name}\\.([^.]+)\\.nix" file;
+      others = lib.concatLists (lib.filter (found: found != null) (map generation files));
+    in
+    lib.filter (other: lib.hasInfix "\"${other}\"" script) others;
 
-  machine = name: {
+  machine = scenario: name: {
     imports = [
       ../../nixos-modules
       ../../nixos-modules/server
@@ -38,7 +41,7 @@ let
     ]
     ++ lib.optional (lib.elem name seeded) ./cloud-init.nix;
 
-    specialisation = lib.genAttrs (generations name) (generation: {
+    specialisation = lib.genAttrs (generations scenario name) (generation: {
       configuration.imports = [ (../nodes + "/${name}.${generation}.nix") ];
     });
 
@@ -53,7 +56,7 @@ lib.mapAttrs' (
   lib.nameValuePair "scenario-${scenario}" (
     pkgs.testers.runNixOSTest {
       name = scenario;
-      nodes = lib.genAttrs machines machine;
+      nodes = lib.genAttrs machines (machine scenario);
       # In one set of names, as tests/guest does; a traceback then names the file.
       testScript = ''
         source_directory = "${source}"
