@@ -10,7 +10,7 @@ let
   inherit (lib) mkOption types;
   inherit (import ./types.nix { inherit lib; }) absolutePath duration;
   cfg = config.vault;
-  kubernetes = cfg.tls.kubernetes;
+  inherit (cfg.tls) kubernetes;
   hardening = import ./hardening.nix { };
 in
 {

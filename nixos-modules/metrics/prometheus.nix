@@ -9,7 +9,7 @@ let
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) absolutePath address listenAddress;
   inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
-  metrics = config.vault.metrics;
+  inherit (config.vault) metrics;
   cfg = metrics.prometheus;
   alerts = ../../monitoring/alerts.yml;
   pages = "runbook_url: docs/runbook/";

@@ -16,7 +16,7 @@ let
     duration
     ;
   cfg = config.vault.server;
-  snapshots = config.vault.snapshots;
+  inherit (config.vault) snapshots;
   inherit (snapshots) drill;
   hardening = import ../hardening.nix { };
   program = "${cfg.package}/bin/vault-snapshot";

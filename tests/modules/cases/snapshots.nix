@@ -110,7 +110,7 @@ in
     holds =
       config:
       let
-        services = config.systemd.services;
+        inherit (config.systemd) services;
         save = services.vault-snapshot.serviceConfig;
         isVerified = file: file.verification_key_files == [ "/etc/snapshots.pub" ];
       in
