@@ -54,7 +54,9 @@ let
   toolsFiles = fileset.unions [
     ../.shellcheckrc
     ../Cargo.toml # tools/setup reads the oldest Rust there
+    ../example # the demo copies it
     ../ruff.toml
+    ./checks.nix # bare.py compares its programs with those of `testPrograms`
     ../tests/guest
     ../tests/scenarios # test_scripts.py reads them
     ../tools

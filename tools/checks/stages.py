@@ -1,5 +1,9 @@
 """The checks, in the order they run: quick ones first."""
 
+import os
+import re
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +13,7 @@ import counts
 import language
 import rust
 from command import Runner
-from files import nix_files, python_files, shell_scripts
+from files import nix_files, python_files, shell_scripts, tracked
 from formatters import FORMATTERS, Formatter
 from opentofu import check_modules
 from report import Outcome, judge
@@ -131,17 +135,38 @@ def macos(runner: Runner) -> Outcome:
 
 
 def python_tests(folder: str) -> Callable[[Runner], Outcome]:
-    """The tests in Python of what is in a folder."""
+    """The tests in Python of a folder."""
+    return lambda runner: run_python_tests(runner, folder, ROOT)
 
-    def check(runner: Runner) -> Outcome:
-        discover = ["python3", "-m", "unittest", "discover", "--verbose"]
-        finished = runner.run([*discover, "--start-directory", folder])
-        passed, skipped = counts.python(finished.output)
-        if finished.status or not passed:
-            return Outcome(failed=1, output=finished.output)
-        return Outcome(passed, skipped=skipped)
 
-    return check
+def run_python_tests(runner: Runner, folder: str, root: Path) -> Outcome:
+    """Runs the tests in Python of a folder of a tree."""
+    discover = ["python3", "-m", "unittest", "discover", "--verbose", "--start-directory", folder]
+    finished = runner.run(discover, folder=root)
+    passed, skipped = counts.python(finished.output)
+    if finished.status or not passed:
+        return Outcome(failed=1, output=finished.output)
+    return Outcome(passed, skipped=skipped)
+
+
+def tests_of_tools(runner: Runner) -> Outcome:
+    """Runs the tools' own tests as the flake does: on the files of its check, and no others."""
+    with tempfile.TemporaryDirectory(prefix="tools-") as copy:
+        for path in sources_of_tools(ROOT):
+            Path(copy, path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, Path(copy, path))
+        runner.run(["git", "init", "--quiet"], folder=copy)
+        runner.run(["git", "add", "--all"], folder=copy)
+        return run_python_tests(runner, "tools/checks", Path(copy))
+
+
+def sources_of_tools(root: Path) -> list[Path]:
+    """Returns the tracked files of `toolsFiles` in nix/checks.nix."""
+    checks = (root / "nix/checks.nix").read_text()
+    listed = re.search(r"\btoolsFiles = fileset\.unions \[(.*?)\n  \];", checks, re.DOTALL)
+    names = re.findall(r"^ +(\.\S+)", listed[1], re.MULTILINE) if listed else []
+    chosen = {Path(os.path.normpath(f"nix/{name}")) for name in names}
+    return [path for path in tracked(root) if not chosen.isdisjoint([path, *path.parents])]
 
 
 def demo(runner: Runner) -> Outcome:
@@ -207,7 +232,7 @@ FILES = [
     Stage("lint", "lint Nix, style", each_nix_file, beside=True),
 ]
 LINT_RUST = Stage("lint", "lint Rust", rust.lint)
-TOOLS = Stage("tools", "tests of the tools", python_tests("tools/checks"), beside=True)
+TOOLS = Stage("tools", "tests of the tools", tests_of_tools, beside=True)
 RENDERED = [
     Stage("units", "rendered units", counted("tests/units/check"), beside=True),
     Stage("units", "tests of the renderer", python_tests("tests/units"), beside=True),
