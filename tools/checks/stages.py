@@ -34,6 +34,7 @@ RUST_PARTS = [
 
 # The programs for an operator's machine; docs/how-to names them.
 MACOS_PROGRAMS = ["create-host", "vault-plan", "vault-snapshot"]
+MACOS_TARGETS = ["aarch64-apple-darwin", "x86_64-apple-darwin"]
 
 # What tools/setup is asked for, by group.
 PARTS = {
@@ -115,22 +116,20 @@ def minimum_rust(runner: Runner) -> Outcome:
 
 
 def macos(runner: Runner) -> Outcome:
-    """Checks the operators' programs for macOS, where rustup has its standard library.
+    """Checks the operators' programs for macOS, where rustup has its standard libraries.
 
     Nothing is linked, so the C code of `ring` is left out.
     """
-    target = "aarch64-apple-darwin"
-    library = runner.run(["rustc", "--print", "target-libdir", "--target", target])
-    if library.status or not Path(library.output.strip()).is_dir():
-        return Outcome(skipped=[f"{runner.stage}: `rustup target add {target}` was not run"])
     no_compiler = str(Path(__file__).with_name("no-compiler"))
-    variables = {
-        "CC_aarch64_apple_darwin": no_compiler,
-        "AR_aarch64_apple_darwin": no_compiler,
-        "SDKROOT": "/",
-    }
-    programs = [f"--package={name}" for name in MACOS_PROGRAMS]
-    check = ["cargo", "check", "--locked", "--target", target, *programs]
+    variables = {"SDKROOT": "/"}
+    check = ["cargo", "check", "--locked", *(f"--package={name}" for name in MACOS_PROGRAMS)]
+    for target in MACOS_TARGETS:
+        library = runner.run(["rustc", "--print", "target-libdir", "--target", target])
+        if library.status or not Path(library.output.strip()).is_dir():
+            return Outcome(skipped=[f"{runner.stage}: `rustup target add {target}` was not run"])
+        check += ["--target", target]
+        for tool in ("CC", "AR"):
+            variables[f"{tool}_{target.replace('-', '_')}"] = no_compiler
     return judge(runner.run(check, extra=variables))
 
 

@@ -82,14 +82,20 @@ install_oldest_rust() {
     echo "skipped: setup of oldest-rust: rustup cannot fetch Rust $(rust_wanted).0" >&2
 }
 
+macos_targets=(aarch64-apple-darwin x86_64-apple-darwin)
+
 has_macos() {
-  ! command -v rustup >/dev/null || [ -d "$(rustc --print target-libdir --target aarch64-apple-darwin)" ]
+  local target
+  ! command -v rustup >/dev/null && return
+  for target in "${macos_targets[@]}"; do
+    [ -d "$(rustc --print target-libdir --target "$target")" ] || return
+  done
 }
 
-# Skipped by name where rustup cannot fetch it: the check for macOS is left out.
+# Skipped by name where rustup cannot fetch them: the check for macOS is left out.
 install_macos() {
-  step "Rust's standard library of a Mac" rustup target add aarch64-apple-darwin ||
-    echo "skipped: setup of macos: rustup cannot fetch the target aarch64-apple-darwin" >&2
+  step "Rust's standard libraries of Macs" rustup target add "${macos_targets[@]}" ||
+    echo "skipped: setup of macos: rustup cannot fetch the targets ${macos_targets[*]}" >&2
 }
 
 # Completes the toolchain that is there: which one is its owner's choice.
