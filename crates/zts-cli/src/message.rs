@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
 };
 
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use zts_openbao::{Client, sys};
 
@@ -17,21 +16,27 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Prints a message that needs no action.
 pub fn note(message: impl fmt::Display) {
-    eprintln!("{}", clean(&message.to_string()));
+    print(format_args!("{}", clean(&message.to_string())));
 }
 
 /// Prints a message that may need action, although the job continues.
 pub fn warn(message: impl fmt::Display) {
     let message = clean(&message.to_string());
-    eprintln!("{WARNING}warning{WARNING:#}: {message}");
+    print(format_args!("{WARNING}warning{WARNING:#}: {message}"));
 }
 
 /// Prints the failure that ends the job.
 pub(crate) fn error(failure: &Failure) {
-    eprintln!("{ERROR}error{ERROR:#}: {}", clean(failure.message()));
+    let message = clean(failure.message());
+    print(format_args!("{ERROR}error{ERROR:#}: {message}"));
     if let Some(hint) = failure.hint_text() {
-        eprintln!("\n{HINT}hint{HINT:#}: {}", clean(hint));
+        print(format_args!("\n{HINT}hint{HINT:#}: {}", clean(hint)));
     }
+}
+
+/// Prints a line. A stderr that cannot be written to does not end the job, which `eprintln!` would.
+fn print(line: fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// Writes data to stdout.

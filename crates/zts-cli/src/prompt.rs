@@ -21,8 +21,10 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// An answer that cannot be read.
 pub fn ask(question: impl fmt::Display) -> Result<Option<String>, Failure> {
-    anstream::eprint!("{}", clean(&question.to_string()));
-    let _ = io::stderr().flush(); // a closed stderr shows no question, as it shows no message
+    let mut stderr = anstream::stderr().lock();
+    // a closed stderr shows no question, as it shows no message
+    let _ = write!(stderr, "{}", clean(&question.to_string())).and_then(|()| stderr.flush());
+    drop(stderr);
     let mut line = String::new();
     io::stdin()
         .lock()
