@@ -56,8 +56,10 @@ fn comparable(site: &Site) -> (Value, String) {
     let text = |text: &str| text.replace(&site.host, "<host>");
     let mut role = site.role().unwrap();
     for value in role.as_object_mut().unwrap().values_mut() {
-        if value.as_array().is_some_and(Vec::is_empty) {
-            *value = Value::Null; // OpenBao shows an empty list as either
+        match value.as_array_mut() {
+            Some(list) if list.is_empty() => *value = Value::Null, // OpenBao shows it as either
+            Some(list) => list.sort_by_key(Value::to_string), // a set, which the provider writes in any order
+            None => {}
         }
     }
     let role = text(&role.to_string());
