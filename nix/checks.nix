@@ -104,6 +104,7 @@ let
     pkgs.prometheus
     pkgs.prometheus.cli
     pkgs.python3
+    pkgs.strace
     pkgs.util-linux # mount, prlimit, script, setpriv, unshare
     pkgs.versitygw
   ];

@@ -49,6 +49,7 @@ PACKAGES = {
     "prometheus": ["prometheus"],
     "prometheus.cli": ["promtool"],
     "python3": [],
+    "strace": ["strace"],
     "util-linux": ["mount", "prlimit", "script", "setpriv", "unshare"],
     "versitygw": ["versitygw"],
 }

@@ -84,8 +84,7 @@ pub(crate) fn deploy_version(
             .deployed_version()
             .is_some_and(|deployed| deployed.is_same(version));
     if was_altered || is_proven || job.arguments.service.is_empty() {
-        directory::deploy(&state_dir, files, job.ownership)?;
-        state_dir.record_version(version)?;
+        directory::deploy(&state_dir, files, job.ownership, Some(version))?;
         if is_unproven && !was_altered {
             state_dir.end_rollout()?;
         }

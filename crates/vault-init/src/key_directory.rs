@@ -146,10 +146,9 @@ impl KeyDirectory {
     /// Stores the keys, each file whole, and then removes the note. OpenBao does not repeat them,
     /// so a failed write is retried without a limit, and the keys stay in memory until then.
     pub(crate) fn store_keys(&self, files: &[StoredFile]) {
-        retry_until_success(
-            || self.try_store(files),
-            |cause| self.report_unwritten(cause),
-        );
+        let report = |cause: &io::Error| self.report_unwritten(cause);
+        retry_until_success(|| self.write_answer(files), report);
+        retry_until_success(|| self.finish_answered(), report);
     }
 
     fn report_unwritten(&self, cause: &io::Error) {
@@ -162,22 +161,22 @@ impl KeyDirectory {
         ));
     }
 
-    fn try_store(&self, files: &[StoredFile]) -> io::Result<()> {
+    /// Writes the drafts, and notes that they are complete.
+    fn write_answer(&self, files: &[StoredFile]) -> io::Result<()> {
         for (name, content) in files {
             self.folder
                 .overwrite_or_replace_draft(draft_name(name), content)?;
         }
-        if self.file(STARTED).exists() {
+        if self.file(STARTED).try_exists()? {
             self.folder.rename(STARTED, ANSWERED)?;
         }
-        self.folder.flush()?;
-        self.finish_answered()
+        Ok(self.folder.flush()?)
     }
 
     /// Gives the drafts of an answer on the disk their names. Removes drafts without a key, for
     /// which OpenBao answered none.
     fn finish_answered(&self) -> io::Result<()> {
-        if !self.file(ANSWERED).exists() {
+        if !self.file(ANSWERED).try_exists()? {
             return Ok(());
         }
         for draft in self.list_drafts()? {
@@ -204,7 +203,8 @@ impl KeyDirectory {
         for draft in &drafts {
             complete += usize::from(self.is_complete(draft).map_err(fail)?);
         }
-        if complete == 0 || complete < drafts.len() || !self.file(STARTED).exists() {
+        let is_started = self.file(STARTED).try_exists().map_err(fail)?;
+        if complete == 0 || complete < drafts.len() || !is_started {
             return Ok(false);
         }
         self.trim_plain_json()
@@ -218,7 +218,7 @@ impl KeyDirectory {
     /// Removes the reserved space behind the JSON in a draft.
     fn trim_plain_json(&self) -> io::Result<()> {
         let draft = draft_name(PLAIN_JSON);
-        if !self.file(&draft).exists() {
+        if !self.file(&draft).try_exists()? {
             return Ok(());
         }
         let content = Zeroizing::new(read_bounded(&self.file(&draft), MAX_FILE_SIZE)?);

@@ -19,16 +19,23 @@ use zeroize::Zeroizing;
 use zts_secure_fs::{parent_of, remove_acls, to_mode};
 
 use crate::{
-    error::Error, files::Files, fingerprint::Taken, ownership::Ownership, private_file,
-    state_dir::StateDir,
+    DeployedVersion, error::Error, files::Files, fingerprint::Taken, ownership::Ownership,
+    private_file, state_dir::StateDir,
 };
 
 /// Makes the output directory hold exactly `files`, and returns whether it did not before. An equal
-/// directory is unchanged, so that programs that watch it see no change.
+/// directory is unchanged, so that programs that watch it see no change. Notes `version` as the
+/// deployed one, unless it is noted already.
 ///
 /// # Errors
-/// A place that cannot or must not be written to, and the system's errors.
-pub fn deploy(state_dir: &StateDir, files: &Files, ownership: Ownership) -> Result<bool, Error> {
+/// A place that cannot or must not be written to, and the system's errors. The directory is then
+/// unchanged.
+pub fn deploy(
+    state_dir: &StateDir,
+    files: &Files,
+    ownership: Ownership,
+    version: Option<&DeployedVersion>,
+) -> Result<bool, Error> {
     let declaration = files.digest_of_declaration(ownership);
     // before the files are read, so that a later change shows
     let taken = Taken::of(state_dir.target(), &declaration);
@@ -41,7 +48,7 @@ pub fn deploy(state_dir: &StateDir, files: &Files, ownership: Ownership) -> Resu
     let deployed = write_all(&fresh, files, ownership).and_then(|()| {
         let _ = Taken::of(&fresh, &declaration).note(state_dir.folder());
         state_dir.mark_change()?;
-        if exchange(state_dir, &fresh)? {
+        if exchange_and_record(state_dir, &fresh, version)? {
             state_dir.archive_previous(&fresh)?;
         }
         Ok(())
@@ -133,6 +140,25 @@ pub(crate) fn exchange(state_dir: &StateDir, other: &Path) -> Result<bool, Error
         )),
         Err(cause) => Err(Error::io("put the files at", target, cause)),
     }
+}
+
+/// Exchanges as [`exchange`] does, and notes `version`. Undoes the exchange where that fails.
+pub(crate) fn exchange_and_record(
+    state_dir: &StateDir,
+    other: &Path,
+    version: Option<&DeployedVersion>,
+) -> Result<bool, Error> {
+    let had_files = exchange(state_dir, other)?;
+    let recorded = version.map_or(Ok(()), |version| state_dir.record_version(version));
+    if recorded.is_err() {
+        let flags = if had_files {
+            RenameFlags::EXCHANGE
+        } else {
+            RenameFlags::NOREPLACE
+        };
+        let _ = renameat_with(CWD, state_dir.target(), CWD, other, flags); // the first error is the one to report
+    }
+    recorded.map(|()| had_files)
 }
 
 fn holds_exactly(target: &Path, files: &Files, ownership: Ownership) -> io::Result<bool> {

@@ -45,7 +45,7 @@ impl Place {
 
     fn publish(&self, password: &str) -> bool {
         let state_dir = StateDir::open(&self.target()).unwrap();
-        directory::deploy(&state_dir, &files(password), ownership()).unwrap()
+        directory::deploy(&state_dir, &files(password), ownership(), None).unwrap()
     }
 
     /// Returns the names of the altered files. `None` where the set is unchanged.
@@ -235,7 +235,7 @@ fn a_changed_declaration_is_detected_until_the_set_is_deployed_by_it() {
     assert_eq!(detect(ownership()), None);
     assert_eq!(detect(other), Some(Alteration::Redeclared));
     let state_dir = StateDir::open(&place.target()).unwrap();
-    assert!(directory::deploy(&state_dir, &files("one"), other).unwrap());
+    assert!(directory::deploy(&state_dir, &files("one"), other, None).unwrap());
     assert_eq!(detect(other), None);
     assert_eq!(detect(ownership()), Some(Alteration::Redeclared));
 }

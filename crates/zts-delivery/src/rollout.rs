@@ -207,10 +207,10 @@ impl StateDir {
             inode: inode(&staged).unwrap_or_default(),
         })?;
         self.mark_change()?;
-        if directory::exchange(self, &staged)? && !keeps_deployed {
+        if directory::exchange_and_record(self, &staged, Some(new))? && !keeps_deployed {
             self.archive_previous(&staged)?; // it was unproven, or is of another secret
         }
-        self.record_version(new)
+        Ok(())
     }
 
     /// Notes that a version with the same files is deployed. An ongoing rollout continues with its

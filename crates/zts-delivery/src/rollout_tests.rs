@@ -38,7 +38,7 @@ impl Place {
     fn new() -> Self {
         let place = Self(zts_testkit::scratch_dir());
         let state_dir = place.open();
-        directory::deploy(&state_dir, &files("one"), ownership()).unwrap();
+        directory::deploy(&state_dir, &files("one"), ownership(), None).unwrap();
         state_dir.record_version(&note(1)).unwrap();
         state_dir.stage(&files("two"), ownership()).unwrap();
         place
@@ -322,7 +322,7 @@ fn a_version_that_a_fetch_deploys_meanwhile_ends_an_interrupted_rollout() {
         if roll_back {
             place.roll_back();
         }
-        directory::deploy(&place.open(), &files("three"), ownership()).unwrap();
+        directory::deploy(&place.open(), &files("three"), ownership(), None).unwrap();
         place.renote(3);
         assert!(place.open().resume_rollout().unwrap().is_none());
         place.holds("three", 3);
@@ -333,7 +333,7 @@ fn a_version_that_a_fetch_deploys_meanwhile_ends_an_interrupted_rollout() {
 #[test]
 fn a_still_newer_version_can_be_rolled_back_in_its_place() {
     let place = Place::unproven();
-    directory::deploy(&place.open(), &files("three"), ownership()).unwrap();
+    directory::deploy(&place.open(), &files("three"), ownership(), None).unwrap();
     place.renote(3);
     place.roll_back();
     place.holds("one", 1);

@@ -102,14 +102,18 @@ impl StateDir {
         let _ = remove_any(&self.folder.join(NEW)); // the next run tries again and reports errors
     }
 
-    /// Archives the replaced set at `path`: readers that have it open can finish.
+    /// Archives the replaced set at `path`: readers that have it open can finish. Removes it where
+    /// it cannot be archived, because the new set is deployed already.
     ///
     /// # Errors
     /// A place that cannot or must not be written to, and the system's errors.
     pub fn archive_previous(&self, path: &Path) -> Result<(), Error> {
         let previous = self.folder.join(PREVIOUS);
-        remove_any(&previous)?;
-        fs::rename(path, &previous).map_err(|cause| Error::io("move away", path, cause))
+        remove_any(&previous)
+            .and_then(|()| {
+                fs::rename(path, &previous).map_err(|cause| Error::io("move away", path, cause))
+            })
+            .or_else(|_| remove_any(path))
     }
 
     /// Returns whether writing `mine` would undo a change of another run since `before`: another

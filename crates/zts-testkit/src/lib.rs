@@ -23,6 +23,7 @@
 
 mod another_user;
 mod certificates;
+mod failing_call;
 mod fleet;
 mod kubernetes;
 mod metrics_documentation;
@@ -41,6 +42,7 @@ mod wait;
 
 pub use another_user::{ANOTHER_USER, AclKind, grant_by_acl, read_acl, spawn_as_another_user};
 pub use certificates::{CertificateAuthority, ServerCertificate};
+pub use failing_call::{FILE_CALLS, FailingCall};
 pub use fleet::Fleet;
 pub use kubernetes::{
     Kubernetes, find_external_secrets_crds, missing_kubernetes_program, shared_kubernetes,

@@ -90,11 +90,10 @@ impl Run {
     /// # Panics
     /// If `unshare` or `mount` is missing.
     #[must_use]
-    pub fn etc(mut self, folder: &Path) -> Self {
+    pub fn etc(self, folder: &Path) -> Self {
         const ENTER: &str = "\"$0\" --bind \"$1\" /etc && shift && exec \"$@\"";
         let find = |name| find_program(name).expect("it is on this machine");
         let (unshare, mount) = (find("unshare"), find("mount"));
-        let inner = mem::replace(&mut self.program, unshare).into_os_string();
         let words = [
             "--mount",
             "--propagation=private",
@@ -104,8 +103,20 @@ impl Run {
             ENTER,
         ];
         let words = words.iter().map(OsString::from);
-        let outer = words.chain([mount.into(), folder.into(), inner]).collect();
-        let arguments = mem::replace(&mut self.arguments, outer);
+        let folders = [mount.into(), folder.into()];
+        self.within(&unshare, words.chain(folders))
+    }
+
+    /// Runs the program by another one: with `words`, the program and its arguments.
+    pub(crate) fn within(
+        mut self,
+        wrapper: &Path,
+        words: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        let program = mem::replace(&mut self.program, wrapper.to_owned());
+        let words = words.into_iter().map(Into::into);
+        let words = words.chain([program.into_os_string()]).collect();
+        let arguments = mem::replace(&mut self.arguments, words);
         self.args(arguments)
     }
 

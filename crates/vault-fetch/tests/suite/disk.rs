@@ -1,9 +1,9 @@
 //! Disks that are full or read-only.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::json;
-use zts_testkit::{ReadOnlyDir, Tmpfs};
+use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Tmpfs};
 
 use crate::host::{Host, files, files_in, is_root};
 
@@ -146,4 +146,58 @@ fn a_copy_on_a_disk_that_became_read_only_still_stands_in() {
         .run();
     assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(host.files(), files([("password", "hunter2")]));
+}
+
+/// A set with the value `password`.
+fn set(password: &str) -> BTreeMap<String, String> {
+    files([("password", password), ("user", "app")])
+}
+
+/// Makes each system call of a fetch fail in turn. A failed fetch changes nothing, so the next one
+/// begins where it began.
+fn assert_each_set_is_whole(host: &Host, flags: &[&str]) {
+    let refused = zts_testkit::closed_port();
+    let fetch = || host.fetch().cached().args(flags);
+    let begin = || {
+        for password in ["hunter2", "hunter3"] {
+            host.put(&json!(set(password)));
+            if password == "hunter2" {
+                fetch().succeed();
+            }
+        }
+    };
+    begin();
+    let injected = FailingCall::for_each(&FILE_CALLS, |failing| {
+        let output = fetch().inject(failing).run();
+        if output.code() != Some(0) {
+            assert_eq!(host.files(), set("hunter2"), "{failing}: {output}");
+            return;
+        }
+        assert_eq!(host.files(), set("hunter3"), "{failing}: {output}");
+        fs::remove_dir_all(host.output()).unwrap();
+        let next = fetch().address(refused.address()).run();
+        assert_eq!(next.code(), Some(0), "{failing}: {output}\n{next}");
+        let sets = [set("hunter2"), set("hunter3")];
+        assert!(sets.contains(&host.files()), "{failing}: {next}");
+        begin();
+    });
+    eprintln!("{injected} errors");
+    assert!(injected > 20, "{injected} errors");
+}
+
+#[test]
+fn after_any_single_error_of_the_disk_each_set_is_whole() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("strace");
+    assert_each_set_is_whole(&Host::new("one-error"), &[]);
+}
+
+#[test]
+fn after_any_single_error_of_the_disk_each_unproven_set_is_whole() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("strace");
+    assert_each_set_is_whole(
+        &Host::new("one-error-unproven"),
+        &["--service", "web.service"],
+    );
 }

@@ -13,7 +13,8 @@ use std::{
 use serde_json::Value;
 pub(crate) use zts_testkit::shared_server;
 use zts_testkit::{
-    Cluster, DnsServer, HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server,
+    Cluster, DnsServer, FailingCall, HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir,
+    Server,
 };
 
 /// A host with its role on a server, and a folder in place of its disk.
@@ -266,6 +267,12 @@ impl Fetch<'_> {
     /// Writes to another directory.
     pub(crate) fn to(mut self, output: impl Into<PathBuf>) -> Self {
         self.output = output.into();
+        self
+    }
+
+    /// Makes one of its system calls fail.
+    pub(crate) fn inject(mut self, failing: &FailingCall) -> Self {
+        self.run = failing.inject(self.run);
         self
     }
 

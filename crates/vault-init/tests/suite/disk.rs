@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use zts_testkit::{ReadOnlyDir, Run, RunOutput, Tmpfs};
+use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Run, RunOutput, Tmpfs};
 
 use crate::{ONE, Uninitialised, failed, succeeded};
 
@@ -111,4 +111,29 @@ fn keys_stay_in_memory_until_the_disk_can_be_written_to() {
     let keys: serde_json::Value =
         serde_json::from_slice(&fs::read(directory.join("unseal.json")).unwrap()).unwrap();
     assert!(fresh.submit(keys["unseal_keys_b64"][0].as_str().unwrap()));
+}
+
+#[test]
+fn no_single_error_of_the_disk_costs_the_keys() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("strace");
+    let mut fresh = Uninitialised::on_disk();
+    let injected = FailingCall::for_each(&FILE_CALLS, |failing| {
+        let output = failing.inject(fresh.run(&ONE)).run();
+        if output.code() == Some(0) {
+            let names = fresh.names();
+            assert_eq!(names, [".lock", "unseal.json"], "{failing}: {output}");
+        } else {
+            assert!(!fresh.is_initialised(), "{failing}: {output}");
+            return; // the next run succeeds or fails on the same server
+        }
+        let keys = fresh.keys();
+        let share = keys["unseal_keys_b64"][0].as_str().unwrap();
+        assert!(fresh.submit(share), "{failing}: {output}");
+        fs::remove_dir_all(fresh.path("")).unwrap();
+        fresh.server.kill();
+        fresh.server.restart_empty();
+    });
+    eprintln!("{injected} errors");
+    assert!(injected > 20, "{injected} errors");
 }

@@ -64,7 +64,7 @@ impl AlteredSet {
         if !state_dir.deployed_version().is_some_and(is_same) {
             return Ok(false);
         }
-        directory::deploy(&state_dir, &self.files, self.ownership)
+        directory::deploy(&state_dir, &self.files, self.ownership, None)
     }
 
     /// Returns the earliest time at which the files may have been altered, counted from the boot.

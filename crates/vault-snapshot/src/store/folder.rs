@@ -86,7 +86,7 @@ impl FolderBackend {
             };
             let snapshot = name.strip_suffix(DESCRIPTION_SUFFIX);
             let is_alone = snapshot.is_some_and(|snapshot| {
-                timestamp_in_name(snapshot).is_some() && !folder.within(snapshot).exists()
+                timestamp_in_name(snapshot).is_some() && is_missing(&folder.within(snapshot))
             });
             if is_alone {
                 remove_file_if_exists(&folder.within(&name))?;
@@ -154,7 +154,7 @@ impl Backend for FolderBackend {
         self.put_file(&description_name, &description.to_json())
             .map_err(|cause| failed(&cause))?;
         self.put_archive(draft, &name).map_err(|cause| {
-            if !self.path.join(&name).exists() {
+            if is_missing(&self.path.join(&name)) {
                 let _ = fs::remove_file(self.path.join(&description_name)); // else the next run does it
             }
             failed(&cause)
@@ -177,14 +177,19 @@ impl Backend for FolderBackend {
     }
 
     fn has_stem(&self, stem: &str) -> bool {
-        let exists = |suffix: &str| self.path.join(format!("{stem}{suffix}")).exists();
-        ARCHIVE_SUFFIXES.iter().any(|suffix| exists(suffix))
+        let is_taken = |suffix: &str| !is_missing(&self.path.join(format!("{stem}{suffix}")));
+        ARCHIVE_SUFFIXES.iter().any(|suffix| is_taken(suffix))
     }
 
     fn remove_leftovers(&self) -> Result<(), Failure> {
         self.remove_lone_descriptions()
             .map_err(|cause| self.failure("cleaned up", &cause))
     }
+}
+
+/// Returns whether there is no such file. One that cannot be looked at may be there.
+fn is_missing(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|cause| is_absent(&cause))
 }
 
 /// Returns whether the file has just been removed, or is a dangling link.

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use zts_testkit::{ANOTHER_USER, AclKind, Fault, Proxy, ReadOnlyDir, Tmpfs};
+use zts_testkit::{
+    ANOTHER_USER, AclKind, FILE_CALLS, FailingCall, Fault, Proxy, ReadOnlyDir, Tmpfs,
+};
 
-use crate::host::{NewHost, entries};
+use crate::host::{LONG, NewHost, entries, is_unused};
 
 #[test]
 fn a_read_only_folder_does_not_cost_the_token() {
@@ -255,4 +257,28 @@ fn credentials_stay_in_memory_until_the_disk_can_be_written_to() {
             && output.stderr.contains("hint: free space there (`df -h "),
         "{output}"
     );
+}
+
+#[test]
+fn no_single_error_of_the_disk_costs_the_credentials() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("strace");
+    let host = NewHost::new("one-error");
+    let wrap = || host.server.wrap_credentials(&host.credentials, LONG);
+    let mut token = wrap();
+    let injected = FailingCall::for_each(&FILE_CALLS, |failing| {
+        let output = host.with_token(&token).inject(failing).run();
+        if output.code() != Some(0) {
+            assert!(is_unused(&host.server, &token), "{failing}: {output}");
+            return; // the next run uses the same token and folder
+        }
+        host.assert_has_its_credentials();
+        let names = entries(&host.approle());
+        let expected = ["role-id", "secret-id", "tried-token"];
+        assert_eq!(names, expected, "{failing}: {output}");
+        fs::remove_dir_all(host.approle()).unwrap();
+        token = wrap();
+    });
+    eprintln!("{injected} errors");
+    assert!(injected > 20, "{injected} errors");
 }

@@ -10,7 +10,9 @@ use std::{
 
 use zts_openbao::{AppRoleCredentials, approle, wrapping};
 pub(crate) use zts_testkit::shared_server;
-use zts_testkit::{HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server};
+use zts_testkit::{
+    FailingCall, HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server,
+};
 
 /// A time longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
@@ -196,6 +198,12 @@ impl Unwrap<'_> {
     /// Sets the deadline.
     pub(crate) fn deadline(self, time: &str) -> Self {
         self.args(["--deadline", time])
+    }
+
+    /// Makes one of its system calls fail.
+    pub(crate) fn inject(mut self, failing: &FailingCall) -> Self {
+        self.run = failing.inject(self.run);
+        self
     }
 
     /// Stores the credentials in another folder.
