@@ -3,6 +3,7 @@
 use std::{fs, os::unix::process::ExitStatusExt, thread};
 
 use serde_json::{Value, json};
+use zts_testkit::{FILE_CALLS, FailingCall};
 
 use crate::host::{Host, done, names};
 
@@ -96,4 +97,35 @@ fn finish_rotation(host: &Host, number: u32) {
         );
         assert_eq!(names(&host.cache(name)), ["secret.json"]);
     }
+}
+
+#[test]
+fn after_any_single_error_of_the_disk_each_set_is_whole_and_the_next_run_finishes() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("strace");
+    let host = Host::new("one-error");
+    host.declare("a", &json!({}));
+    host.put("a", "0");
+    done(&host.rotate("a"));
+    let (mut version, mut deployed) = (0, 0);
+    let injected = FailingCall::for_each(&FILE_CALLS, |failing| {
+        if deployed == version {
+            version += 1;
+            host.put("a", &version.to_string());
+        }
+        let output = failing.inject(host.rotation("a")).run();
+        let value = host.value("a").parse().unwrap();
+        assert!([deployed, version].contains(&value), "{failing}: {output}");
+        // a note that cannot be read counts as another run's
+        if output.code() == Some(0) && !output.stderr.contains("was overtaken") {
+            assert_eq!(value, version, "{failing}: {output}");
+        }
+        deployed = value;
+        if deployed == version {
+            done(&host.rotate("a"));
+            assert_eq!(names(&host.cache("a")), ["secret.json"], "{failing}");
+        } // else the next run begins where this one began
+    });
+    eprintln!("{injected} errors");
+    assert!(injected > 20, "{injected} errors");
 }
