@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zts_cli::Failure;
 use zts_delivery::{
-    Cache, Contents, Error, Ownership, RetryPolicy, RuntimeDir, SecretIdentity, Session,
-    SessionConfig, Template,
+    Cache, Contents, Error, Ownership, QueryError, Recipe, RetryPolicy, RuntimeDir, SecretIdentity,
+    Session, SessionConfig, Template,
 };
 use zts_openbao::{AppRoleCredentials, Settings};
 use zts_secure_fs::read_text_bounded;
@@ -16,83 +16,52 @@ use crate::Arguments;
 /// more than 32 MiB.
 const LARGEST_TEMPLATE: u64 = 32 << 20;
 
-/// A fetch of one secret.
-pub(crate) struct Job {
-    pub(crate) arguments: Arguments,
-    pub(crate) contents: Contents,
-    pub(crate) identity: SecretIdentity,
-    pub(crate) cache: Option<Cache>,
-    pub(crate) ownership: Ownership,
-    settings: Settings,
+/// Returns the parts of the fetch that the flags name. Looks up the owners and groups.
+pub(crate) fn recipe(
+    arguments: &Arguments,
+    contents: Contents,
+    identity: &SecretIdentity,
+) -> Result<Recipe, Error> {
+    let cache = arguments.cache_dir.clone().map(|folder| {
+        let mut cache = Cache::new(folder, identity.clone());
+        cache.seal = arguments.seal_cache.into();
+        cache.max_age = arguments.max_cache_age;
+        cache
+    });
+    let Arguments {
+        owner, group, mode, ..
+    } = arguments;
+    Ok(Recipe {
+        ownership: Ownership::look_up(owner.as_deref(), group.as_deref(), *mode)?,
+        contents: Contents {
+            ownership: look_up_template_ownership(arguments)?,
+            ..contents
+        },
+        cache,
+    })
 }
 
-impl Job {
-    /// Creates the job. Looks up the owners and groups.
-    pub(crate) fn new(
-        arguments: Arguments,
-        contents: Contents,
-        settings: Settings,
-    ) -> Result<Self, Error> {
-        let identity = SecretIdentity::new(
-            settings.namespace.as_deref(),
-            arguments.kv_mount.as_str(),
-            arguments.secret.as_str(),
-        );
-        let cache = arguments.cache_dir.clone().map(|folder| {
-            let mut cache = Cache::new(folder, identity.clone());
-            cache.seal = arguments.seal_cache.into();
-            cache.max_age = arguments.max_cache_age;
-            cache
-        });
-        let Arguments {
-            owner, group, mode, ..
-        } = &arguments;
-        let ownership = Ownership::look_up(owner.as_deref(), group.as_deref(), *mode)?;
-        let contents = Contents {
-            ownership: look_up_template_ownership(&arguments)?,
-            ..contents
-        };
-        Ok(Self {
-            arguments,
-            contents,
-            identity,
-            cache,
-            ownership,
-            settings,
-        })
-    }
-
-    /// Opens a session with OpenBao. It ends sooner where there is a copy to fall back to.
-    pub(crate) fn open_session(
-        &self,
-        credentials: &AppRoleCredentials,
-        has_copy: bool,
-    ) -> Result<Session<'_>, Error> {
-        let Arguments {
-            authentication,
-            kv_mount,
-            approle_mount,
-            runtime_dir,
-            output,
-            deadline,
-            cached_deadline,
-            ..
-        } = &self.arguments;
-        let config = SessionConfig {
-            settings: self.settings.clone(),
-            credentials: credentials.clone(),
-            login: (*authentication).into(),
-            kv_mount: kv_mount.as_str(),
-            approle_mount: approle_mount.as_str(),
-            runtime_dir: RuntimeDir::choose(runtime_dir.as_deref(), Some(output)),
-        };
-        let deadline = if has_copy {
-            *cached_deadline.min(deadline)
-        } else {
-            *deadline
-        };
-        Ok(config.open(RetryPolicy { deadline, has_copy })?)
-    }
+/// Opens a session with OpenBao. It ends sooner where there is a copy to fall back to.
+pub(crate) fn open_session<'a>(
+    arguments: &'a Arguments,
+    settings: &Settings,
+    credentials: &AppRoleCredentials,
+    has_copy: bool,
+) -> Result<Session<'a>, QueryError> {
+    let config = SessionConfig {
+        settings: settings.clone(),
+        credentials: credentials.clone(),
+        login: arguments.authentication.into(),
+        kv_mount: arguments.kv_mount.as_str(),
+        approle_mount: arguments.approle_mount.as_str(),
+        runtime_dir: RuntimeDir::choose(arguments.runtime_dir.as_deref(), Some(&arguments.output)),
+    };
+    let deadline = if has_copy {
+        arguments.cached_deadline.min(arguments.deadline)
+    } else {
+        arguments.deadline
+    };
+    config.open(RetryPolicy { deadline, has_copy })
 }
 
 /// Reads the templates and checks all names, before OpenBao is queried.

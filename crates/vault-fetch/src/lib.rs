@@ -4,12 +4,9 @@
 //! [`run`] is the whole program. The library `zts-delivery` turns a secret into files.
 
 mod cli;
-mod copies;
-mod deploy;
-mod fetch;
 mod job;
-mod rejected;
+mod run;
 mod undeclared;
 
 pub use cli::Arguments;
-pub use fetch::run;
+pub use run::run;

@@ -9,5 +9,5 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    zts_cli::main(vault_fetch::run)
+    zts_cli::main(|arguments| vault_fetch::run(&arguments))
 }

@@ -1,9 +1,9 @@
-//! Declared secrets of a host, and the parts that their files and copies are made with.
+//! Declared secrets of a host, and the connection to OpenBao.
 
 use zts_cli::{ConnectionArgs, Failure};
 use zts_delivery::{
-    Alteration, Cache, CachedCopy, Contents, DeclaredOpenBao, DeclaredSecret, DeployedVersion,
-    Error, Ownership, PendingRollout, SecretIdentity,
+    Alteration, Cache, CachedCopy, DeclaredOpenBao, DeclaredSecret, DeployedVersion, Error,
+    PendingRollout, Recipe, SecretIdentity,
 };
 use zts_openbao::Settings;
 
@@ -15,13 +15,6 @@ pub(crate) struct Secret<'a> {
     pub(crate) declared: &'a DeclaredSecret,
     /// Its namespace, mount and path.
     pub(crate) identity: SecretIdentity,
-}
-
-/// The parts that the files and the copy of a secret are made with.
-pub(crate) struct Recipe {
-    pub(crate) contents: Contents,
-    pub(crate) ownership: Ownership,
-    pub(crate) cache: Option<Cache>,
 }
 
 impl<'a> Secret<'a> {
@@ -89,23 +82,7 @@ impl<'a> Secret<'a> {
     /// # Errors
     /// An owner, group or template that does not exist on the host.
     pub(crate) fn recipe(&self) -> Result<Recipe, Error> {
-        let cache = match &self.declared.cache_directory {
-            None => None,
-            Some(folder) => {
-                let mut cache = Cache::new(folder.clone(), self.identity.clone());
-                cache.seal = self.declared.seal(self.name)?;
-                Some(cache)
-            }
-        };
-        let contents = Contents {
-            ownership: self.declared.ownership_of_files(self.name)?,
-            ..self.declared.contents(self.name)?
-        };
-        Ok(Recipe {
-            contents,
-            ownership: self.declared.ownership(self.name)?,
-            cache,
-        })
+        Recipe::declared(self.name, self.declared, &self.identity)
     }
 }
 

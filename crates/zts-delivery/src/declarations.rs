@@ -5,6 +5,7 @@ use std::{
     fmt::Display,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -237,6 +238,18 @@ impl DeclaredSecret {
         parse(name, "seal_cache", &self.seal_cache)
     }
 
+    /// Returns the oldest age of a copy that may stand in for OpenBao.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDeclaration`].
+    pub fn max_age(&self, name: &str) -> Result<Option<Duration>, Error> {
+        let parsed = self.max_cache_age.as_deref().map(|age| {
+            humantime::parse_duration(age)
+                .map_err(|reason| invalid(name, "max_cache_age", age, &reason))
+        });
+        parsed.transpose()
+    }
+
     /// Returns the note of the version that this host rejected, if there is one.
     pub fn rejection(&self) -> Option<Rejection> {
         Rejection::load(self.cache_directory.as_deref(), &self.output_directory)
@@ -256,12 +269,15 @@ fn parse<T: FromStr<Err: Display>>(
     field: &'static str,
     value: &str,
 ) -> Result<T, Error> {
-    value
-        .parse()
-        .map_err(|reason: T::Err| Error::InvalidDeclaration {
-            name: name.to_owned(),
-            field,
-            value: value.to_owned(),
-            reason: reason.to_string(),
-        })
+    let parsed = value.parse();
+    parsed.map_err(|reason: T::Err| invalid(name, field, value, &reason))
+}
+
+fn invalid(name: &str, field: &'static str, value: &str, reason: &dyn Display) -> Error {
+    Error::InvalidDeclaration {
+        name: name.to_owned(),
+        field,
+        value: value.to_owned(),
+        reason: reason.to_string(),
+    }
 }

@@ -4,7 +4,7 @@
 //! ([`credentials`]). The processes of a host share notes about OpenBao in the [`RuntimeDir`].
 //! [`Contents`] turns the secret into files. [`directory`] writes them in the hidden [`StateDir`]
 //! beside the output directory and exchanges both in one step. The [`Cache`] keeps a copy for the
-//! time when OpenBao is unavailable.
+//! time when OpenBao is unavailable. [`fetch`] is all of this for one secret.
 //!
 //! While a new version is unproven ([`PendingRollout`]), it can be rolled back. A [`Rejection`]
 //! notes a version with which a service failed.
@@ -21,6 +21,7 @@ pub mod directory;
 mod environment_file;
 mod error;
 mod failures;
+pub mod fetch;
 mod files;
 mod fingerprint;
 mod last_server;
@@ -31,6 +32,7 @@ mod ownership;
 mod private_file;
 mod proof;
 mod query;
+mod recipe;
 mod rejection;
 mod removal;
 mod rollout;
@@ -58,6 +60,7 @@ pub use login_limiter::LoginLimiter;
 pub use names::{SecretIdentity, SecretPath};
 pub use ownership::{FileMode, Ownership};
 pub use query::{LoginMode, QueryError, RetryPolicy};
+pub use recipe::Recipe;
 pub use rejection::Rejection;
 pub use removal::{Removal, remove_output, remove_secret};
 pub use rollout::{PendingRollout, RolloutStage};

@@ -31,6 +31,19 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    /// Returns whether the error concerns one secret only, so that a query for another one may
+    /// succeed and costs no wait.
+    pub fn concerns_one_secret(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => {
+                error.is_bad_reply() || matches!(error, Error::Unconfirmed { .. })
+            }
+            // the credentials are the host's: each further request would be refused, too
+            Self::Other(Error::LoginRefused { .. }) => false,
+            Self::Gone(_) | Self::Other(_) => true,
+        }
+    }
+
     /// Returns the error of the client.
     pub fn into_cause(self) -> Error {
         match self {

@@ -121,6 +121,11 @@ fn is_standby(client: &Client) -> bool {
 }
 
 impl Session<'_> {
+    /// Sets the limits of the queries that follow.
+    pub fn set_retry_policy(&mut self, retry_policy: RetryPolicy) {
+        self.retry_policy = retry_policy;
+    }
+
     /// Returns a secret's newest version. `seen` is the newest version that the host has had: an
     /// older one is believed only of the active node, because a standby may lag behind.
     ///

@@ -337,7 +337,7 @@ fn a_copy_that_is_too_old_is_not_used() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: the cached copy is not used: OpenBao confirmed it 8days ago, and `--max-cache-age` is 7days
+    warning: the cached copy is not used: OpenBao confirmed it 8days ago, and its age limit is 7days
     error: `hosts/too-old/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
     hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
@@ -386,7 +386,7 @@ fn a_copy_that_is_dated_in_the_future_has_no_age() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: the cached copy is not used: OpenBao confirmed it at an unknown time (it is dated in the future: the clock was or is wrong), and `--max-cache-age` is 7days
+    warning: the cached copy is not used: OpenBao confirmed it at an unknown time (it is dated in the future: the clock was or is wrong), and its age limit is 7days
     error: `hosts/future-copy/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
     hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between

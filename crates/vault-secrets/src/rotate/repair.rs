@@ -8,12 +8,13 @@ use std::{
 
 use zts_cli::{Failure, warn};
 use zts_delivery::{
-    Alteration, DeployedVersion, Error, Files, OnChange, Ownership, StateDir, directory, uptime,
+    Alteration, DeployedVersion, Error, Files, OnChange, Ownership, Recipe, StateDir, directory,
+    uptime,
 };
 
 use super::{actions, run::Run};
 use crate::{
-    host::{Recipe, Secret},
+    host::Secret,
     systemd::{Unit, Units},
     text::{self, Names},
 };

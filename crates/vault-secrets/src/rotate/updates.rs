@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use zts_cli::warn;
 use zts_delivery::{
-    DeclaredOpenBao, DeployedVersion, Error, Files, OutputState, QueryError, Rejection,
+    DeclaredOpenBao, DeployedVersion, Error, Files, OutputState, QueryError, Recipe, Rejection,
     RetryPolicy, RuntimeDir, Session, SessionConfig, credentials,
 };
 use zts_openbao::{
@@ -14,7 +14,7 @@ use zts_openbao::{
 };
 
 use super::repair::AlteredSet;
-use crate::host::{Recipe, Secret};
+use crate::host::Secret;
 
 /// The services run with the deployed files, so no service waits: a busy server is queried again
 /// for this long, and an unreachable one at the next rotation.
@@ -96,23 +96,19 @@ impl<'a> UpdateClient<'a> {
     /// Queries `secret`. Changes nothing but the time at which its copy was confirmed.
     pub(super) fn query(&mut self, secret: &Secret<'_>) -> UpdateStatus {
         let before = OutputState::read(&secret.declared.output_directory);
-        self.try_query(secret)
-            .unwrap_or_else(|refusal| match refusal {
-                // the next secret may get a good answer, and asking for it costs no wait
-                QueryError::Unavailable(error)
-                    if error.is_bad_reply()
-                        || matches!(error, zts_openbao::Error::Unconfirmed { .. }) =>
-                {
-                    UpdateStatus::Failed(error.into())
-                }
-                QueryError::Unavailable(error) => UpdateStatus::Unavailable(error.into()),
-                // the credentials are the host's: OpenBao would refuse each further request, too
-                QueryError::Other(error @ zts_openbao::Error::LoginRefused { .. }) => {
-                    UpdateStatus::Unavailable(error.into())
-                }
-                QueryError::Gone(error) => UpdateStatus::Gone(error.into(), before),
-                QueryError::Other(error) => UpdateStatus::Failed(error.into()),
-            })
+        let refused = match self.try_query(secret) {
+            Ok(status) => return status,
+            Err(refused) => refused,
+        };
+        if !refused.concerns_one_secret() {
+            return UpdateStatus::Unavailable(refused.into_cause().into());
+        }
+        match refused {
+            QueryError::Gone(error) => UpdateStatus::Gone(error.into(), before),
+            QueryError::Unavailable(error) | QueryError::Other(error) => {
+                UpdateStatus::Failed(error.into())
+            }
+        }
     }
 
     fn try_query(&mut self, secret: &Secret<'_>) -> Result<UpdateStatus, QueryError> {

@@ -140,8 +140,7 @@ fn read_copy(
     let identity = deployed_version.map(|deployed_version| deployed_version.secret.clone());
     let mut cache = Cache::new(folder.clone(), identity.unwrap_or_default());
     let found = cache.read();
-    let most = secret.max_cache_age.as_deref();
-    cache.max_age = most.and_then(|most| humantime::parse_duration(most).ok());
+    cache.max_age = secret.max_age("").unwrap_or_default(); // a fetch reports an invalid one
     match found {
         CachedCopyState::Usable(copy, age) => {
             let status = CopyStatus {

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use zts_cli::warn;
-use zts_delivery::{
-    Cache, CachedCopy, CachedCopyState, CopyAge, Files, PendingRollout, Proof, Rejection,
-};
 use zts_openbao::kv::VersionMetadata;
 
-use crate::job::Job;
+use crate::{
+    Cache, CachedCopy, CachedCopyState, CopyAge, Files, PendingRollout, Proof, Rejection,
+    fetch::job::FetchJob,
+};
 
 /// Returns the copies that may stand in for OpenBao, the newest first.
-pub(crate) fn usable_copies(job: &Job) -> Vec<(CachedCopy, CopyAge)> {
-    let Some(cache) = &job.cache else {
+pub(crate) fn usable_copies(job: &FetchJob<'_>) -> Vec<(CachedCopy, CopyAge)> {
+    let Some(cache) = &job.recipe.cache else {
         return Vec::new();
     };
     let mut copies = Vec::from_iter(find_unproven_copy(job, cache, Proof::Unproven));
@@ -21,13 +20,17 @@ pub(crate) fn usable_copies(job: &Job) -> Vec<(CachedCopy, CopyAge)> {
         CachedCopyState::Absent => copies.extend(find_unproven_copy(job, cache, Proof::Replaced)),
         CachedCopyState::TooOld(_) => {}
         CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
-            warn_of_unusable_copy(&reason);
+            warn_of_unusable_copy(job, &reason);
         }
     }
     copies
 }
 
-fn find_unproven_copy(job: &Job, cache: &Cache, proof: Proof) -> Option<(CachedCopy, CopyAge)> {
+fn find_unproven_copy(
+    job: &FetchJob<'_>,
+    cache: &Cache,
+    proof: Proof,
+) -> Option<(CachedCopy, CopyAge)> {
     match cache.read_copy(proof) {
         CachedCopyState::Usable(copy, age) => {
             Some((copy, age)).filter(|it| !is_rejected(job, &it.0))
@@ -37,10 +40,10 @@ fn find_unproven_copy(job: &Job, cache: &Cache, proof: Proof) -> Option<(CachedC
 }
 
 /// Returns the files of a copy. Returns `None`, with a warning, where it cannot be used.
-pub(crate) fn files_of_copy(job: &Job, copy: CachedCopy) -> Option<Files> {
+pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<Files> {
     let files = match copy.values() {
         Ok(values) => {
-            let files = job.contents.files(job.arguments.secret.as_str(), &values);
+            let files = job.recipe.contents.files(job.path, &values);
             files.map_err(|error| error.to_string())
         }
         Err(cause) => Err(format!(
@@ -48,19 +51,23 @@ pub(crate) fn files_of_copy(job: &Job, copy: CachedCopy) -> Option<Files> {
              same TPM and `/var/lib/systemd/credential.secret`"
         )),
     };
-    files.map_err(|reason| warn_of_unusable_copy(&reason)).ok()
+    files
+        .map_err(|reason| warn_of_unusable_copy(job, &reason))
+        .ok()
 }
 
-fn warn_of_unusable_copy(reason: &str) {
-    warn(format_args!("the cached copy cannot be used: {reason}"));
+fn warn_of_unusable_copy(job: &FetchJob<'_>, reason: &str) {
+    (job.warn)(format_args!("the cached copy cannot be used: {reason}"));
 }
 
 /// Warns of a copy that is too old. Only a fetch that needs the copy does so.
-pub(crate) fn warn_of_old_copy(job: &Job) {
-    let state = job.cache.as_ref().map(Cache::read);
-    if let (Some(CachedCopyState::TooOld(age)), Some(most)) = (state, job.arguments.max_cache_age) {
-        warn(format_args!(
-            "the cached copy is not used: OpenBao confirmed it {}, and `--max-cache-age` is {}",
+pub(crate) fn warn_of_old_copy(job: &FetchJob<'_>) {
+    let Some(cache) = &job.recipe.cache else {
+        return;
+    };
+    if let (CachedCopyState::TooOld(age), Some(most)) = (cache.read(), cache.max_age) {
+        (job.warn)(format_args!(
+            "the cached copy is not used: OpenBao confirmed it {}, and its age limit is {}",
             confirmed(age),
             humantime::format_duration(most)
         ));
@@ -81,18 +88,18 @@ pub(crate) fn format_time(time: Duration) -> humantime::FormattedDuration {
 }
 
 /// Returns the rejection of a version that was rejected here, or is being rolled back.
-pub(crate) fn find_rejection(job: &Job, version: &VersionMetadata) -> Option<Rejection> {
+pub(crate) fn find_rejection(job: &FetchJob<'_>, version: &VersionMetadata) -> Option<Rejection> {
     rejection_of(job, version.version, &version.created_time)
 }
 
 /// Returns whether a copy is of a version that was rejected here, or is being rolled back.
-fn is_rejected(job: &Job, copy: &CachedCopy) -> bool {
+fn is_rejected(job: &FetchJob<'_>, copy: &CachedCopy) -> bool {
     rejection_of(job, copy.version, &copy.created_time).is_some()
 }
 
-fn rejection_of(job: &Job, version: u64, created_time: &str) -> Option<Rejection> {
-    let output = &job.arguments.output;
-    let noted = Rejection::load(job.arguments.cache_dir.as_deref(), output);
+fn rejection_of(job: &FetchJob<'_>, version: u64, created_time: &str) -> Option<Rejection> {
+    let output = job.output;
+    let noted = Rejection::load(job.cache_folder(), output);
     let noted = noted.filter(|note| note.matches(version, created_time));
     // the rejection of a version that is being rolled back may not be written yet
     let is_rolled_back = || {

@@ -2,14 +2,15 @@
 
 use std::{fmt, time::SystemTime};
 
-use zts_cli::warn;
-use zts_delivery::{CachedCopy, DeployedVersion, Error, Rejection, StateDir};
 use zts_openbao::kv::Secret;
 
 use crate::{
-    copies::{files_of_copy, format_time},
-    deploy::{Attempt, Outcome, deploy_version},
-    job::Job,
+    CachedCopy, DeployedVersion, Error, Rejection, StateDir,
+    fetch::{
+        copies::{files_of_copy, format_time},
+        deploy::deploy_version,
+        job::{Attempt, FetchJob, Outcome},
+    },
 };
 
 /// Deploys another version than `rejected`: a copy's that is not older than the deployed version.
@@ -49,10 +50,8 @@ pub(crate) fn deploy_another(
         );
         return Ok(Outcome::Done);
     }
-    let (mount, path) = (&job.arguments.kv_mount, &job.arguments.secret);
-    let files = job
-        .contents
-        .render_answer(mount.as_str(), path.as_str(), rejected)?;
+    let contents = &job.recipe.contents;
+    let files = contents.render_answer(job.kv_mount, job.path, rejected)?;
     let version = DeployedVersion::from_openbao(&job.identity, &rejected.metadata);
     if deploy_version(attempt, &version, &files)?.is_none() {
         return Ok(Outcome::Overtaken);
@@ -66,15 +65,15 @@ pub(crate) fn deploy_another(
 }
 
 /// Returns the number of the version in the output directory, if it is of this secret.
-fn deployed_version(job: &Job) -> Result<Option<u64>, Error> {
-    let output = &job.arguments.output;
+fn deployed_version(job: &FetchJob<'_>) -> Result<Option<u64>, Error> {
+    let output = job.output;
     if !StateDir::exists(output) {
         return Ok(None);
     }
     Ok(StateDir::open(output)?.version_of(&job.identity))
 }
 
-fn warn_of_rejection(job: &Job, rejection: &Rejection, action: fmt::Arguments<'_>) {
+fn warn_of_rejection(job: &FetchJob<'_>, rejection: &Rejection, action: fmt::Arguments<'_>) {
     let Rejection {
         version, reason, ..
     } = rejection;
@@ -82,11 +81,11 @@ fn warn_of_rejection(job: &Job, rejection: &Rejection, action: fmt::Arguments<'_
     let age = format_time(age.unwrap_or_default());
     let reason: Vec<_> = reason.split_whitespace().collect();
     // the output directory is called as the secret is declared
-    let name = job.arguments.output.file_name().unwrap_or_default();
-    warn(format_args!(
+    let name = job.output.file_name().unwrap_or_default();
+    (job.warn)(format_args!(
         "version {version} of `{}` was rejected {age} ago: {}; {action}; \
          `vault-secrets rotate {} --again` tries version {version} again",
-        job.arguments.secret,
+        job.path,
         reason.join(" "),
         name.to_string_lossy()
     ));
