@@ -12,6 +12,7 @@
     ./cleanup.nix
     ./connection.nix
     ./declarations.nix
+    ./fetch-all.nix
     ./fetch.nix
     ./kubernetes.nix
     ./metrics

@@ -71,10 +71,13 @@ let
         description = "Secret ${name} from OpenBao";
         secrets = [ secret ];
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
+        after = [ "vault-secrets.service" ];
         before = services secret;
         requiredBy = services secret;
         wantedBy = lib.optional (secret.services == [ ]) "multi-user.target";
         unitConfig = {
+          # vault-secrets.service has just fetched it, at boot or for a switch.
+          ConditionPathExists = "!/run/vault-secrets/${name}";
           OnFailure = "vault-secret-retry@${name}.service";
           OnSuccess = lib.mkIf (secret.services != [ ]) "vault-secrets-prove.service";
           StartLimitIntervalSec = 0;

@@ -35,7 +35,7 @@ with subtest("the bad version is not tried again"):
     web01.reboot()
     web01.wait_for_unit("app.service", timeout=120)
     assert value(web01, "app") == "good"
-    assert "rejected" in said(web01, "vault-secret-db.service")
+    assert "rejected" in said(web01, "vault-secrets.service")
 
 with subtest("a newer version is"):
     put("hosts/web01/db", username="app", password="better")

@@ -17,6 +17,7 @@ KINDS = [
     ("vault-setup.service", re.compile(r"vault-setup\.service")),
     ("vault-ca.service", re.compile(r"vault-ca\.service")),
     ("vault-ca-kubernetes.service", re.compile(r"vault-ca-kubernetes\.service")),
+    ("vault-secrets.service", re.compile(r"vault-secrets\.service")),
     ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
     ("vault-secrets-fetch.service", re.compile(r"vault-secrets-fetch\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),

@@ -48,12 +48,20 @@ pub enum Command {
         name: String,
     },
 
-    /// Fetch the secrets that are not in place as they are declared
+    /// Start the fetch of the secrets that are not in place as they are declared
     ///
-    /// Starts vault-secret-NAME.service of each secret whose files are missing, were altered, or
-    /// were written for another declaration, and of each whose cached copy is missing. Sends no
-    /// request itself. A switch runs it before services are reloaded.
+    /// These are the secrets whose files are missing, were altered, or were written for another
+    /// declaration, and those whose cached copy is missing. Starts vault-secrets.service for
+    /// several, and vault-secret-NAME.service for each that is missing then. Sends no request
+    /// itself. A switch runs it before services are reloaded.
     Fetch,
+
+    /// Fetch the secrets that are not in place as they are declared, over one connection
+    ///
+    /// Each secret is fetched as vault-fetch does it, and its failure is its own. Where OpenBao
+    /// does not answer in time, the cached copies are used. One second after its first answer, no
+    /// further secret is read. A secret that was not fetched is left to its own unit.
+    FetchAll(FetchAll),
 
     /// Remove secrets that are no longer declared
     ///
@@ -96,6 +104,29 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = "/run/vault")]
         state_dir: PathBuf,
     },
+}
+
+/// Arguments of `fetch-all`.
+#[derive(Args, Debug)]
+pub struct FetchAll {
+    /// Write a file for each fetched secret into this directory, until systemd has skipped its unit
+    ///
+    /// Notifies systemd when the units of the secrets may start, and then stays for a few seconds.
+    #[arg(long, value_name = "DIR")]
+    pub markers: Option<PathBuf>,
+
+    /// The time after which the cached copies of all secrets are used
+    #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = zts_cli::duration)]
+    pub cached_deadline: Duration,
+
+    /// The directory with notes about OpenBao that all fetches of this host share
+    /// [default: /run/vault-fetch for root, else hidden files beside the output directory]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+
+    /// The connection to OpenBao
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// The time limits for services that are watched.
@@ -174,5 +205,5 @@ Examples:
   vault-secrets rotate db --again      # also a version of `db` that was rejected
 
 Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-it, for `status` and `fetch` where a declared secret is not in place; 2 wrong usage or
+it, for `status`, `fetch` and `fetch-all` where a declared secret is not in place; 2 wrong usage or
 configuration.";

@@ -12,6 +12,9 @@ use crate::{host::Secret, status, systemd, text};
 /// began, and only another one uses the new declaration.
 const ATTEMPTS: u32 = 2;
 
+/// The unit that fetches several secrets in one process.
+const FETCH_ALL: &str = "vault-secrets.service";
+
 /// Starts the units of all secrets whose files or copies are not as declared, and waits for them.
 ///
 /// # Errors
@@ -19,23 +22,27 @@ const ATTEMPTS: u32 = 2;
 pub(crate) fn run(declarations: &Declarations) -> Result<(), Failure> {
     status::check_rights(declarations)?;
     for _ in 0..ATTEMPTS {
-        let due = names(declarations, |name, secret| {
-            !has_declared_files(name, secret, &declarations.openbao)
-                || !has_declared_copy(name, secret)
-        });
-        if due.is_empty() {
+        let missing = names(find_missing(declarations));
+        if missing.is_empty() {
             return Ok(());
         }
-        note(format_args!("fetching {}", text::list(&due)));
-        let units: Vec<_> = due.iter().map(|name| fetch_unit(name)).collect();
+        note(format_args!("fetching {}", text::list(&missing)));
+        if missing.len() > 1 {
+            // what that unit does not fetch, the secrets' own units do
+            systemd::run("start", &[FETCH_ALL])?;
+        }
+        let units = names(find_missing(declarations))
+            .into_iter()
+            .map(fetch_unit);
+        let units: Vec<_> = units.collect();
         let units: Vec<_> = units.iter().map(String::as_str).collect();
-        if systemd::run("start", &units)?.is_some() {
+        if !units.is_empty() && systemd::run("start", &units)?.is_some() {
             break; // the units say why, and are retried
         }
     }
-    let missing = names(declarations, |name, secret| {
-        !has_declared_files(name, secret, &declarations.openbao)
-    });
+    let mut missing = find_missing(declarations);
+    missing.retain(|(name, secret)| !has_declared_files(name, secret, &declarations.openbao));
+    let missing = names(missing);
     let Some(first) = missing.first() else {
         return Ok(());
     };
@@ -53,14 +60,18 @@ pub(crate) fn fetch_unit(name: &str) -> String {
     format!("vault-secret-{name}.service")
 }
 
-fn names(
-    declarations: &Declarations,
-    applies: impl Fn(&str, &DeclaredSecret) -> bool,
-) -> Vec<&str> {
+fn names<'a>(secrets: Vec<(&'a str, &DeclaredSecret)>) -> Vec<&'a str> {
+    secrets.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Returns the secrets whose files or copies are not as declared.
+pub(crate) fn find_missing(declarations: &Declarations) -> Vec<(&str, &DeclaredSecret)> {
     let secrets = declarations.secrets.iter();
-    secrets
-        .filter(|(name, secret)| applies(name, secret))
-        .map(|(name, _)| name.as_str())
+    let missing = secrets.filter(|(name, secret)| {
+        !has_declared_files(name, secret, &declarations.openbao) || !has_declared_copy(name, secret)
+    });
+    missing
+        .map(|(name, secret)| (name.as_str(), secret))
         .collect()
 }
 

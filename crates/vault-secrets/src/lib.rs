@@ -7,6 +7,7 @@
 mod clean;
 mod cli;
 mod fetch;
+mod fetch_all;
 mod file;
 mod followers;
 mod host;
@@ -18,7 +19,7 @@ mod status;
 mod systemd;
 mod text;
 
-pub use cli::{Arguments, Command, Prove, Rotate};
+pub use cli::{Arguments, Command, FetchAll, Prove, Rotate};
 
 use std::path::Path;
 
@@ -40,6 +41,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Retry { name } => retry::run(&name, file),
         Command::Fetch => fetch::run(&Declarations::read(file)?),
+        Command::FetchAll(arguments) => with_declarations(file, |declarations| {
+            fetch_all::run(&arguments, declarations)
+        }),
         Command::Clean { state, all: false } => clean::run(&state, &Declarations::read(file)?),
         Command::Clean { state, all: true } => clean::remove_all(&state),
         Command::Metrics { output, state_dir } => {

@@ -77,6 +77,18 @@ fn try_show(units: &BTreeSet<String>) -> Result<Units, ShowError> {
     Ok(units.iter().cloned().zip(blocks).collect())
 }
 
+/// Returns the units of secrets whose fetch has failed. Empty where systemd does not answer.
+pub(crate) fn failed_fetches() -> BTreeSet<String> {
+    let mut command = systemctl(["list-units", "--state=failed", "--plain", "--no-legend"]);
+    let output = command.arg("vault-secret-*.service").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names.map(ToOwned::to_owned).collect()
+}
+
 /// Returns the units at rest that are wanted by a unit that is active or being started.
 pub(crate) fn wanted(units: &Units) -> Result<BTreeSet<String>, Failure> {
     let at_rest = units.iter().filter(|(_, unit)| unit.is_at_rest());

@@ -108,14 +108,15 @@ fn the_help_lists_the_commands() {
     Usage: vault-secrets [OPTIONS] <COMMAND>
 
     Commands:
-      rotate   Deploy new versions, and restart or reload the services that use them
-      prove    Prove or roll back versions that services started with by themselves
-      retry    Retry the fetch of a secret, then start the services that waited for it
-      fetch    Fetch the secrets that are not in place as they are declared
-      clean    Remove secrets that are no longer declared
-      status   Show the deployed, unproven and rejected versions; sends no request to OpenBao
-      metrics  Write metrics of all declared secrets for Prometheus; sends no request to OpenBao
-      help     Print this message or the help of the given subcommand(s)
+      rotate     Deploy new versions, and restart or reload the services that use them
+      prove      Prove or roll back versions that services started with by themselves
+      retry      Retry the fetch of a secret, then start the services that waited for it
+      fetch      Start the fetch of the secrets that are not in place as they are declared
+      fetch-all  Fetch the secrets that are not in place as they are declared, over one connection
+      clean      Remove secrets that are no longer declared
+      status     Show the deployed, unproven and rejected versions; sends no request to OpenBao
+      metrics    Write metrics of all declared secrets for Prometheus; sends no request to OpenBao
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
           --declarations <FILE>  The declarations of this host [default: /etc/vault/secrets.json]

@@ -7,6 +7,7 @@
 )]
 
 mod fetch;
+mod fetch_all;
 mod host;
 mod metrics;
 

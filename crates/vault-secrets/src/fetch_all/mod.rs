@@ -1,0 +1,198 @@
+//! Fetches all secrets that are not in place as they are declared, in one process and over one
+//! connection.
+//!
+//! [`run`] and [`fetch_jobs`] call the steps in order. One thread reads from OpenBao ([`Reader`]),
+//! and a few write files and copies ([`writers`]). Where systemd started the process, the secrets'
+//! own units wait until it is ready. [`Markers`] make systemd skip the units of fetched secrets.
+
+mod markers;
+mod reader;
+mod writers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    thread,
+    time::Instant,
+};
+
+use zts_cli::{Failure, warn};
+use zts_delivery::{
+    Declarations, DeclaredOpenBao, DeclaredSecret, Error, RuntimeDir, Session, SessionConfig,
+    credentials,
+    fetch::{Attempt, FetchJob},
+};
+use zts_openbao::Settings;
+
+use self::{
+    markers::Markers,
+    reader::{LIMITS_OF_SESSION, Reader},
+    writers::Query,
+};
+use crate::{
+    cli::FetchAll,
+    fetch::find_missing,
+    host::{self, Secret},
+    status, systemd, text,
+};
+
+/// The result of a secret's fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FetchResult {
+    /// The secret is deployed.
+    Fetched,
+    /// It could not be fetched.
+    Failed,
+    /// There was no answer in time, and there is no copy; or another run was faster.
+    Left,
+}
+
+/// The results by the secrets' names.
+type Results<'a> = BTreeMap<&'a str, FetchResult>;
+
+/// Fetches the secrets, each once. A secret that was not fetched is left to its own unit.
+///
+/// # Errors
+/// Secrets that were not fetched.
+pub(crate) fn run(arguments: &FetchAll, declarations: &Declarations) -> Result<(), Failure> {
+    status::check_rights(declarations)?;
+    let settings = host::settings(&arguments.connection, &declarations.openbao)?;
+    let missing = find_missing(declarations);
+    let mut results = Results::new();
+    let mut jobs = Vec::new();
+    for (name, declared) in missing {
+        match create_job(name, declared, &declarations.openbao, &settings) {
+            Ok(job) => jobs.push((name, job)),
+            Err(error) => {
+                let result = writers::record(name, &declared.output_directory, Err(error));
+                results.insert(name, result);
+            }
+        }
+    }
+    let markers = match open_session(arguments, &declarations.openbao, settings, &jobs) {
+        Ok(session) => {
+            let reader = Reader::new(session, arguments.cached_deadline);
+            fetch_jobs(reader, &jobs, arguments.markers.as_deref(), &mut results)
+        }
+        Err(error) => {
+            if !jobs.is_empty() {
+                warn(error);
+            }
+            results.extend(jobs.iter().map(|(name, _)| (*name, FetchResult::Left)));
+            markers::publish(None, &results, &BTreeSet::new())
+        }
+    };
+    markers.wait_for_units();
+    report(&results)
+}
+
+/// Returns the fetch of a declared secret.
+fn create_job<'a>(
+    name: &'a str,
+    declared: &'a DeclaredSecret,
+    openbao: &'a DeclaredOpenBao,
+    settings: &Settings,
+) -> Result<FetchJob<'a>, Error> {
+    let secret = Secret::new(name, declared, openbao, settings);
+    let mut recipe = secret.recipe()?;
+    if let Some(cache) = &mut recipe.cache {
+        cache.max_age = declared.max_age(name)?;
+    }
+    Ok(FetchJob {
+        kv_mount: &openbao.kv_mount,
+        path: &declared.secret_path,
+        identity: secret.identity,
+        output: &declared.output_directory,
+        recipe,
+        has_services: !declared.services.is_empty(),
+        warn: Box::new(move |message| warn(format_args!("`{name}`: {message}"))),
+    })
+}
+
+/// Opens the session for all fetches.
+fn open_session<'a>(
+    arguments: &FetchAll,
+    openbao: &'a DeclaredOpenBao,
+    settings: Settings,
+    jobs: &[(&str, FetchJob<'_>)],
+) -> Result<Session<'a>, Error> {
+    let output = jobs.first().map(|(_, job)| job.output);
+    let config = SessionConfig {
+        settings,
+        credentials: credentials::read(&openbao.approle_directory)?,
+        login: openbao.authentication,
+        kv_mount: &openbao.kv_mount,
+        approle_mount: &openbao.approle_mount,
+        runtime_dir: RuntimeDir::choose(arguments.runtime_dir.as_deref(), output),
+    };
+    Ok(config.open(LIMITS_OF_SESSION)?)
+}
+
+/// Reads the secrets one after the other, while other threads write them. Publishes the markers
+/// when all are written, or when the time for that is over.
+fn fetch_jobs<'a>(
+    mut reader: Reader<'_>,
+    jobs: &[(&'a str, FetchJob<'_>)],
+    folder: Option<&Path>,
+    results: &mut Results<'a>,
+) -> Markers {
+    thread::scope(|scope| {
+        let failed_units = folder.map(|_| scope.spawn(systemd::failed_fetches));
+        let (queries, written) = writers::start(scope, jobs.len());
+        for (name, job) in jobs {
+            let attempt = Attempt::begin(job);
+            let Some(answer) = reader.read(job.path, attempt.newest_seen().as_ref()) else {
+                results.insert(name, FetchResult::Left);
+                continue;
+            };
+            let query = Query {
+                name,
+                output: job.output,
+                attempt,
+                answer,
+            };
+            if queries.send(query).is_err() {
+                break; // no writer is left
+            }
+        }
+        drop(queries);
+        collect_until(reader.ready_at(), &written, results);
+        let failed_units = failed_units.and_then(|thread| thread.join().ok());
+        let markers = markers::publish(folder, results, &failed_units.unwrap_or_default());
+        results.extend(written);
+        reader.report(results.values().any(|result| *result == FetchResult::Left));
+        markers
+    })
+}
+
+/// Collects results until all are there or the time is over.
+fn collect_until<'a>(
+    end: Instant,
+    written: &Receiver<(&'a str, FetchResult)>,
+    results: &mut Results<'a>,
+) {
+    loop {
+        let time = end.saturating_duration_since(Instant::now());
+        match written.recv_timeout(time) {
+            Ok((name, result)) => drop(results.insert(name, result)),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Returns the failure that names the secrets that were not fetched.
+fn report(results: &Results<'_>) -> Result<(), Failure> {
+    let others = results
+        .iter()
+        .filter(|(_, result)| **result != FetchResult::Fetched);
+    let others: Vec<_> = others.map(|(name, _)| *name).collect();
+    let Some(first) = others.first() else {
+        return Ok(());
+    };
+    Err(
+        Failure::failed(format!("secrets were not fetched: {}", text::list(&others))).hint(
+            format!("`systemctl start vault-secret-{first}` tries again"),
+        ),
+    )
+}

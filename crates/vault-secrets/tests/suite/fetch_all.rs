@@ -1,0 +1,288 @@
+//! `vault-secrets fetch-all` fetches the secrets that are not in place, in one process and over one
+//! connection.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    time::Duration,
+};
+
+use serde_json::json;
+use zts_testkit::{Fault, Proxy, Run, RunOutput, Server, SilentListener, closed_port};
+
+use crate::host::{Host, done, names};
+
+fn fetch_all(host: &Host) -> Run {
+    host.run(["fetch-all"])
+        .args(["--runtime-dir".as_ref(), host.path("notes").as_os_str()])
+        .args(["--cached-deadline", "30s"])
+}
+
+/// Creates a host with the secrets `s0`, `s1` and so on.
+fn host_with(name: &str, secrets: usize) -> Host {
+    let host = Host::new(name);
+    for number in 0..secrets {
+        let secret = format!("s{number}");
+        host.declare(&secret, &json!({})).put(&secret, &secret);
+    }
+    host
+}
+
+/// Removes what a reboot removes.
+fn reboot(host: &Host) {
+    fs::remove_dir_all(host.path("secrets")).unwrap();
+    fs::remove_dir_all(host.path("notes")).unwrap();
+}
+
+fn values(host: &Host, secrets: usize) -> Vec<String> {
+    let values = (0..secrets).map(|number| host.value(&format!("s{number}")));
+    values.collect()
+}
+
+#[test]
+fn all_secrets_come_over_one_connection() {
+    zts_testkit::require_bao!();
+    let host = host_with("one-connection", 12);
+    let proxy = Proxy::to(&host.server.address());
+    let output = fetch_all(&host).env("BAO_ADDR", proxy.address()).run();
+    done(&output);
+    assert_eq!(output.stderr, "");
+    let expected: Vec<_> = (0..12).map(|number| format!("s{number}")).collect();
+    assert_eq!(values(&host, 12), expected);
+    assert_eq!(host.copied("s11"), Some(1));
+    assert_eq!(proxy.connections(), 1);
+    let reads = proxy.requests().into_iter();
+    let reads = reads.filter(|request| request.path.contains("/data/"));
+    assert_eq!(reads.count(), 12);
+}
+
+#[test]
+fn what_is_in_place_is_not_fetched() {
+    zts_testkit::require_bao!();
+    let host = host_with("in-place", 3);
+    done(&fetch_all(&host).run());
+    fs::remove_dir_all(host.output("s1")).unwrap();
+    let proxy = Proxy::to(&host.server.address());
+    done(&fetch_all(&host).env("BAO_ADDR", proxy.address()).run());
+    assert_eq!(host.value("s1"), "s1");
+    assert_eq!(proxy.requests().len(), 1);
+    let refused = closed_port();
+    let output = fetch_all(&host).env("BAO_ADDR", refused.address()).run();
+    done(&output);
+    assert_eq!(output.stderr, "");
+}
+
+/// HashiCorp Vault needs a login, which is one for all secrets.
+#[test]
+fn a_server_without_inline_authentication_gets_one_login() {
+    zts_testkit::require_bao!();
+    let host = Host::on(Server::builder().audit().start(), "vault").on_vault();
+    for name in ["a", "b", "c"] {
+        host.declare(name, &json!({})).put(name, name);
+    }
+    done(&fetch_all(&host).run());
+    assert_eq!(host.value("c"), "c");
+    let asked = host.asked_vault();
+    let logins = asked.iter().filter(|request| request.contains("auth/"));
+    assert_eq!(logins.count(), 1, "{asked:?}");
+}
+
+#[test]
+fn the_failure_of_a_secret_is_its_own() {
+    zts_testkit::require_bao!();
+    let host = host_with("own-failure", 2);
+    host.declare("denied", &json!({ "secret_path": "hosts/other/db" }))
+        .declare("incomplete", &json!({ "required_keys": ["user"] }))
+        .put("incomplete", "one")
+        .declare("absent", &json!({}))
+        .declare("unowned", &json!({ "owner": "nobody-has-this-name" }));
+    let output = fetch_all(&host).run();
+    assert_eq!(values(&host, 2), ["s0", "s1"]);
+    let mut lines: Vec<_> = output.stderr.lines().collect();
+    lines.sort_unstable();
+    insta::assert_snapshot!(lines.join("\n"), @"
+
+    error: secrets were not fetched: `absent`, `denied`, `incomplete`, `unowned`
+    hint: `systemctl start vault-secret-absent` tries again
+    warning: `absent` was not written: OpenBao has nothing at `secret/data/hosts/own-failure/absent`
+    warning: `denied` was not written: OpenBao denied `secret/data/hosts/other/db`: permission denied
+    warning: `incomplete` was not written: `hosts/own-failure/incomplete` has no key `user`
+    warning: `unowned` was not written: the user `nobody-has-this-name` does not exist on this host
+    ");
+    assert_eq!(output.code(), Some(1), "{output}");
+    let metrics = host.run(["metrics"]).run().stdout;
+    for name in ["denied", "incomplete", "absent", "unowned"] {
+        let failures = format!("vault_secret_fetch_failures_total{{secret=\"{name}\"}} 1");
+        assert!(metrics.contains(&failures), "{metrics}");
+    }
+}
+
+fn from_copies(host: &Host, address: &str, deadline: &str) -> RunOutput {
+    let run = host.run(["fetch-all", "--cached-deadline", deadline]);
+    run.args(["--runtime-dir".as_ref(), host.path("notes").as_os_str()])
+        .env("BAO_ADDR", address)
+        .run()
+}
+
+#[test]
+fn a_silent_server_is_waited_for_once() {
+    zts_testkit::require_bao!();
+    let host = host_with("silent", 8);
+    done(&fetch_all(&host).run());
+    reboot(&host);
+    host.declare("new", &json!({}));
+    let hole = SilentListener::open();
+    let output = from_copies(&host, &hole.address(), "800ms");
+    assert_eq!(values(&host, 8)[7], "s7");
+    assert_eq!(hole.connections(), 1);
+    assert!(output.time >= Duration::from_millis(800), "{output}");
+    let most = zts_testkit::scale_timeout(Duration::from_secs(3));
+    assert!(output.time < most, "{:?}", output.time);
+    assert_eq!(output.code(), Some(1), "{output}");
+    let unavailable = "cannot be used: no answer within 0.8 s";
+    assert_eq!(output.stderr.matches(unavailable).count(), 9, "{output}");
+    let last = "error: secrets were not fetched: `new`\n\nhint: `systemctl start vault-secret-new` tries again\n";
+    assert!(output.stderr.ends_with(last), "{output}");
+    let metrics = host.run(["metrics"]).run().stdout;
+    let left = "vault_secret_fetch_failures_total{secret=\"new\"} 0";
+    assert!(metrics.contains(left), "its own unit tries: {metrics}");
+}
+
+#[test]
+fn a_dead_server_is_not_waited_for() {
+    zts_testkit::require_bao!();
+    let host = host_with("dead", 8);
+    done(&fetch_all(&host).run());
+    reboot(&host);
+    let output = from_copies(&host, &closed_port().address(), "60s");
+    done(&output);
+    assert_eq!(values(&host, 8)[7], "s7");
+    let most = zts_testkit::scale_timeout(Duration::from_secs(3));
+    assert!(output.time < most, "{:?}", output.time);
+}
+
+#[test]
+fn a_slow_server_is_left_to_the_units_after_a_second() {
+    zts_testkit::require_bao!();
+    let host = host_with("slow", 8);
+    done(&fetch_all(&host).run());
+    reboot(&host);
+    let proxy = Proxy::to(&host.server.address());
+    proxy.always(Fault::Delay(Duration::from_millis(400)));
+    let output = from_copies(&host, &proxy.address(), "60s");
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(host.value("s0"), "s0");
+    assert_eq!(host.value("s7"), "", "its own unit fetches it");
+}
+
+#[test]
+fn refused_credentials_lock_no_role() {
+    zts_testkit::require_bao!();
+    let host = host_with("refused-login", 5);
+    host.replace_credentials();
+    let proxy = Proxy::to(&host.server.address());
+    let output = fetch_all(&host).env("BAO_ADDR", proxy.address()).run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let reads = proxy.requests().into_iter();
+    let reads = reads.filter(|request| request.path.contains("/data/"));
+    assert_eq!(reads.count(), 2);
+}
+
+#[test]
+fn versions_are_unproven_and_rejected_ones_stay_so() {
+    zts_testkit::require_bao!();
+    let host = Host::new("rejected");
+    host.declare("db", &json!({ "services": ["app.service"] }))
+        .declare("tls", &json!({}))
+        .put("db", "one")
+        .put("tls", "one");
+    done(&fetch_all(&host).run());
+    assert!(host.state_dir("db").join("rollout").exists());
+    assert!(!host.state_dir("tls").join("rollout").exists());
+    assert_eq!(names(&host.cache("db")), ["unproven.json"]);
+    host.put("tls", "two");
+    let rejection = json!({
+        "version": 2, "created_time": null, "reason": "app.service failed",
+        "at": { "secs_since_epoch": 1, "nanos_since_epoch": 0 },
+    });
+    fs::write(
+        host.cache("tls").join("rejected.json"),
+        rejection.to_string(),
+    )
+    .unwrap();
+    reboot(&host);
+    let output = fetch_all(&host).run();
+    done(&output);
+    assert_eq!(host.value("tls"), "one");
+    assert!(output.stderr.contains("`tls`: version 2"), "{output}");
+}
+
+#[test]
+fn a_secret_that_a_switch_removes_meanwhile_is_removed() {
+    zts_testkit::require_bao!();
+    let host = host_with("undeclared", 2);
+    let proxy = Proxy::to(&host.server.address());
+    proxy.once_on("/data/", Fault::Delay(Duration::from_secs(1)));
+    let run = fetch_all(&host).env("BAO_ADDR", proxy.address()).start();
+    zts_testkit::wait_for("the first secret is read", || {
+        (proxy.connections() > 0).then_some(())
+    });
+    host.forget("s1");
+    done(&run.finish());
+    assert_eq!(names(&host.path("secrets")), [".s0.vault-fetch", "s0"]);
+}
+
+/// A `systemctl` that notes the markers at each call, and has skipped the unit of `s0` at the
+/// second one. The unit of `s1` has failed.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+cd "${0%/*}"
+ls ../markers | tr '\n' ' ' >> seen
+echo >> seen
+if [ "$1" = list-units ]; then
+    echo "vault-secret-s1.service loaded failed failed Secret s1 from OpenBao"
+    exit
+fi
+read -r uptime _ < /proc/uptime
+while [ "$1" != -- ]; do shift; done
+shift
+separator=
+for unit; do
+    printf "$separator"
+    separator='\n'
+    echo "Id=$unit"
+    case $unit in
+        vault-secret-s0.service) echo ActiveState=inactive ConditionResult=no | tr ' ' '\n'
+            echo "ConditionTimestampMonotonic=$((${uptime%.*} + 1))000000" ;;
+        *) echo ActiveState=inactive ;;
+    esac
+done
+"#;
+
+#[test]
+fn markers_stand_until_systemd_has_skipped_the_units() {
+    zts_testkit::require_bao!();
+    let host = host_with("markers", 3);
+    host.declare("absent", &json!({}));
+    for folder in ["bin", "markers"] {
+        fs::create_dir(host.path(folder)).unwrap();
+    }
+    let stand_in = host.path("bin/systemctl");
+    fs::write(&stand_in, SYSTEMCTL).unwrap();
+    fs::set_permissions(&stand_in, Permissions::from_mode(0o755)).unwrap();
+    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
+    let run = fetch_all(&host)
+        .args(["--markers".as_ref(), host.path("markers").as_os_str()])
+        .env("PATH", zts_testkit::path_with(host.path("bin")))
+        .env("NOTIFY_SOCKET", host.path("notify"))
+        .start();
+    let mut message = [0; 64];
+    let length = socket.recv(&mut message).unwrap();
+    assert_eq!(&message[..length], b"READY=1\n");
+    assert_eq!(host.value("s2"), "s2");
+    let output = run.finish();
+    assert_eq!(output.code(), Some(1), "{output}");
+    let seen = fs::read_to_string(host.path("bin/seen")).unwrap();
+    let seen: Vec<_> = seen.lines().map(str::trim_end).collect();
+    assert_eq!(seen[..3], ["", "s0 s2", "s2"]);
+    assert_eq!(names(&host.path("markers")), Vec::<String>::new());
+}
