@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use zts_infra_edit::nix::{FleetFiles, is_nix_file};
+use zts_infra_edit::{
+    nix::{FleetFiles, is_nix_file},
+    replace_name,
+};
 
 /// The mark in place of a host's name.
 pub(crate) const MARK: &str = "{}";
@@ -62,21 +65,10 @@ pub(crate) fn rename_path(path: &str, host: &str) -> Option<String> {
 /// Replaces the name of a host in a text, where it is a word, or the first one of a name such as
 /// `webConfiguration`.
 pub(crate) fn rename(text: &str, from: &str, to: &str) -> String {
-    let mut result = String::new();
-    let mut rest = 0;
-    for (start, _) in text.match_indices(from) {
-        let end = start + from.len();
-        let is_inside = text[..start].ends_with(|letter: char| letter.is_alphanumeric());
-        let continues = |letter: char| letter.is_lowercase() || letter.is_ascii_digit();
-        if start < rest || is_inside || text[end..].starts_with(continues) {
-            continue;
-        }
-        result.push_str(&text[rest..start]);
-        result.push_str(to);
-        rest = end;
-    }
-    result.push_str(&text[rest..]);
-    result
+    let continues = |letter: char| letter.is_lowercase() || letter.is_ascii_digit();
+    replace_name(text, from, to, |before, after| {
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(continues)
+    })
 }
 
 /// Returns the relative paths in an expression, without those with an interpolation.

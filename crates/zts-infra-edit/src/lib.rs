@@ -27,3 +27,4 @@ pub mod vms;
 mod yaml;
 
 pub use error::{Error, FileError, Language, ManualEdit, Position};
+pub use text::{is_word, replace_name};

@@ -142,3 +142,30 @@ pub(crate) fn splice(source: &str, range: Range<usize>, parts: &[&str]) -> Strin
     ]
     .concat()
 }
+
+/// Returns whether a word is between these texts: neither adjoins it with a letter, a digit, `-` or
+/// `_`.
+pub fn is_word(before: &str, after: &str) -> bool {
+    let adjoins = |letter: char| letter.is_alphanumeric() || "-_".contains(letter);
+    !before.ends_with(adjoins) && !after.starts_with(adjoins)
+}
+
+/// Replaces `name` in each place where `is_name` accepts the text before it and the text behind it.
+pub fn replace_name(
+    text: &str,
+    name: &str,
+    by: &str,
+    is_name: impl Fn(&str, &str) -> bool,
+) -> String {
+    let mut result = String::new();
+    let mut end = 0;
+    for (start, _) in text.match_indices(name).filter(|_| !name.is_empty()) {
+        let after = start + name.len();
+        if start >= end && is_name(&text[..start], &text[after..]) {
+            result.push_str(&text[end..start]);
+            result.push_str(by);
+            end = after;
+        }
+    }
+    result + &text[end..]
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zts_cli::Failure;
 use zts_infra_edit::{
     generated::{self, GeneratedHost},
+    is_word,
     vms::MapPlace,
 };
 
@@ -285,9 +286,6 @@ pub(super) fn needs_flake_entry(settings: &Settings) -> bool {
 /// Returns whether a line has a word outside of a comment.
 fn has_word(line: &str, word: &str) -> bool {
     let code = line.split('#').next().unwrap_or_default();
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-    code.match_indices(word).any(|(start, _)| {
-        let (before, after) = (&code[..start], &code[start + word.len()..]);
-        !before.ends_with(is_part) && !after.starts_with(is_part)
-    })
+    code.match_indices(word)
+        .any(|(start, _)| is_word(&code[..start], &code[start + word.len()..]))
 }

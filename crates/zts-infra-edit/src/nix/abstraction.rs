@@ -7,6 +7,7 @@ use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::name::format_name;
 use super::scope::{Binding, resolve_variable};
+use crate::text::{is_word, replace_name};
 
 /// The mark in the place of a host's name, which no source contains.
 pub(super) const MARK: &str = "\u{1}";
@@ -113,7 +114,7 @@ pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String 
 
 fn rename_whole(token: &SyntaxToken, text: &str, from: &str, to: &str) -> String {
     match token.kind() {
-        SyntaxKind::TOKEN_STRING_CONTENT => rename_words(text, from, to),
+        SyntaxKind::TOKEN_STRING_CONTENT => replace_name(text, from, to, is_word),
         SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_PATH_ABS | SyntaxKind::TOKEN_PATH_HOME => {
             rename_segments(text, from, to)
         }
@@ -182,25 +183,6 @@ fn is_attribute(identifier: &SyntaxToken) -> bool {
     parents
         .next()
         .is_some_and(|node| node.kind() == SyntaxKind::NODE_ATTRPATH)
-}
-
-/// Replaces `from` where no letter of a name is beside it.
-fn rename_words(text: &str, from: &str, to: &str) -> String {
-    let is_letter = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
-    let mut result = String::new();
-    let mut rest = 0;
-    for (start, _) in text.match_indices(from) {
-        let end = start + from.len();
-        if start < rest || text[..start].ends_with(is_letter) || text[end..].starts_with(is_letter)
-        {
-            continue;
-        }
-        result.push_str(&text[rest..start]);
-        result.push_str(to);
-        rest = end;
-    }
-    result.push_str(&text[rest..]);
-    result
 }
 
 /// Replaces `from` where it is a part of a path, with or without `.nix`.

@@ -10,6 +10,7 @@ use super::render::{self, Attribute, Value};
 use super::token::WRAPPING_TOKEN;
 use crate::error::Error;
 use crate::hcl;
+use crate::text::{is_word, replace_name};
 use crate::tree::{Item, Kind, Node};
 
 /// Names of attributes that no two machines share.
@@ -265,7 +266,7 @@ impl<'a> Learner<'a> {
     fn have_equal_templates(&self, same: &[&Item]) -> bool {
         let template = |(item, name): (&&Item, &&str)| {
             let text = item.value.text()?;
-            let replaced = replace_word(text, name, "\0");
+            let replaced = replace_name(text, name, "\0", is_word);
             (replaced != text).then_some(replaced)
         };
         let pairs = same.iter().zip(&self.names);
@@ -326,7 +327,7 @@ impl<'a> Learner<'a> {
             _ => text.to_owned(),
         };
         if let Some(name) = self.names.last() {
-            filled = replace_word(&filled, name, self.new.host);
+            filled = replace_name(&filled, name, self.new.host, is_word);
         }
         self.literal(&filled, Some(item))
     }
@@ -362,27 +363,4 @@ fn is_mac(text: &str) -> bool {
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let is_byte = |part: &&str| part.len() == 2 && u8::from_str_radix(part, 16).is_ok();
     parts.len() == 6 && parts.iter().all(is_byte)
-}
-
-/// Replaces a word that no letter, digit or hyphen adjoins.
-fn replace_word(text: &str, word: &str, by: &str) -> String {
-    if word.is_empty() {
-        return text.to_owned();
-    }
-    let adjoins = |letter: Option<char>| {
-        letter.is_some_and(|letter| letter.is_alphanumeric() || "-_".contains(letter))
-    };
-    let mut result = String::new();
-    let mut end = 0;
-    for (start, _) in text.match_indices(word) {
-        let after = start + word.len();
-        let is_word =
-            !adjoins(text[..start].chars().next_back()) && !adjoins(text[after..].chars().next());
-        if is_word && start >= end {
-            result.push_str(&text[end..start]);
-            result.push_str(by);
-            end = after;
-        }
-    }
-    result + &text[end..]
 }
