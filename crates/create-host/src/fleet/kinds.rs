@@ -1,118 +1,14 @@
-//! The kinds of text in `fleet.toml`, each checked when it is parsed.
+//! The kinds of text in `fleet.toml`.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use zts_openbao::Address;
 
+use super::checked::{Checked, InvalidValue, Kind};
 use crate::{
     host::{self, HostName},
     placeholders::{Misspelt, Placeholders},
 };
-
-/// A kind of text that is checked when it is parsed.
-pub(crate) trait Kind {
-    /// Checks that `text` is of this kind.
-    fn check(text: &str) -> Result<(), InvalidValue>;
-}
-
-/// A value that a setting cannot have.
-///
-/// Its text has two lines, [`Self::split`] again: the parser of TOML passes on nothing but a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidValue {
-    problem: String,
-    allowed: String,
-}
-
-impl InvalidValue {
-    fn new(problem: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            allowed: allowed.into(),
-        }
-    }
-
-    /// Splits the text of an error into the problem and the values that are allowed.
-    pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
-        text.split_once('\n')
-    }
-}
-
-impl fmt::Display for InvalidValue {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}\n{}", self.problem, self.allowed)
-    }
-}
-
-/// A text that has passed the check of its kind.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    try_from = "String",
-    into = "String",
-    bound(serialize = "K: Kind + Clone", deserialize = "K: Kind")
-)]
-pub(crate) struct Checked<K> {
-    text: String,
-    kind: std::marker::PhantomData<K>,
-}
-
-impl<K> Checked<K> {
-    pub(super) fn unchecked(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            kind: std::marker::PhantomData,
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl<K> Ord for Checked<K>
-where
-    Self: Eq,
-{
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
-}
-
-impl<K> PartialOrd for Checked<K>
-where
-    Self: Eq,
-{
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<K: Kind> TryFrom<String> for Checked<K> {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> Result<Self, InvalidValue> {
-        K::check(&text).map(|()| Self::unchecked(&text))
-    }
-}
-
-impl<K> From<Checked<K>> for String {
-    fn from(checked: Checked<K>) -> Self {
-        checked.text
-    }
-}
-
-impl<K> fmt::Display for Checked<K> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-impl<K> fmt::Debug for Checked<K> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, formatter)
-    }
-}
 
 /// Addresses of one OpenBao cluster, separated by commas.
 #[derive(Clone, Debug)]
@@ -126,22 +22,32 @@ impl Kind for Addresses {
     }
 }
 
+/// Returns whether a text is a path in OpenBao that needs no quoting anywhere.
+fn is_path(text: &str) -> bool {
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let segment =
+        |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
+    text.split('/').all(segment)
+}
+
+/// Checks the path of a mount or namespace.
+fn check_path(text: &str, owner: &str) -> Result<(), InvalidValue> {
+    if is_path(text) {
+        return Ok(());
+    }
+    Err(InvalidValue::new(
+        format!("`{text}` is not the path of a {owner}"),
+        "allowed are ASCII letters, digits, `-`, `_` and `.`, and single `/` between the parts",
+    ))
+}
+
 /// The path of a mount in OpenBao.
 #[derive(Clone, Debug)]
 pub(crate) struct MountPath;
 
 impl Kind for MountPath {
     fn check(text: &str) -> Result<(), InvalidValue> {
-        let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        let segment =
-            |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
-        if text.split('/').all(segment) {
-            return Ok(());
-        }
-        Err(InvalidValue::new(
-            format!("`{text}` is not the path of a mount"),
-            "allowed are ASCII letters, digits, `-`, `_` and `.`, and single `/` between the parts",
-        ))
+        check_path(text, "mount")
     }
 }
 
@@ -166,7 +72,7 @@ impl Kind for Ttl {
 
 impl Checked<Ttl> {
     pub(crate) fn duration(&self) -> Duration {
-        humantime::parse_duration(&self.text).unwrap_or_default()
+        humantime::parse_duration(self.as_str()).unwrap_or_default()
     }
 }
 
@@ -187,7 +93,7 @@ impl Kind for IpText {
 
 impl Checked<IpText> {
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.text.parse().ok()
+        self.as_str().parse().ok()
     }
 }
 
@@ -328,16 +234,10 @@ pub(crate) struct NamespacePath;
 
 impl Kind for NamespacePath {
     fn check(text: &str) -> Result<(), InvalidValue> {
-        let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        let segment =
-            |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
-        if text.is_empty() || text.split('/').all(segment) {
+        if text.is_empty() {
             return Ok(());
         }
-        Err(InvalidValue::new(
-            format!("`{text}` is not the path of a namespace"),
-            "allowed are ASCII letters, digits, `-`, `_` and `.`, and single `/` between the parts",
-        ))
+        check_path(text, "namespace")
     }
 }
 
@@ -368,11 +268,7 @@ impl Kind for GrantPath {
                 format!("write the secret's own path: `{path}`"),
             ));
         }
-        let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        let segment =
-            |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(letter);
-        let folder = text.strip_suffix("/*").unwrap_or(text);
-        if folder.split('/').all(segment) {
+        if is_path(text.strip_suffix("/*").unwrap_or(text)) {
             return Ok(());
         }
         Err(InvalidValue::new(

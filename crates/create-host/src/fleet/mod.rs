@@ -1,5 +1,6 @@
 //! The fleet: a folder with a flake, and its settings.
 
+mod checked;
 mod findings;
 mod kinds;
 mod parse;
@@ -16,8 +17,9 @@ use std::{
 use zts_cli::{Failure, note};
 use zts_secure_fs::{Lock, LockKind};
 
+pub(crate) use checked::Checked;
 pub(crate) use findings::{Choice, Inference, Question, describe_origins, document, value_of};
-pub(crate) use kinds::Checked;
+pub(crate) use kinds::{Addresses, IpText};
 pub(crate) use parse::{check_setting, parse_settings};
 pub(crate) use sections::{HostType, format_header};
 pub(crate) use settings::{Paths, SETTINGS_FILE, Settings};

@@ -6,7 +6,7 @@ use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, Value, de,
 use zts_cli::Failure;
 
 use super::{
-    kinds::InvalidValue,
+    checked::InvalidValue,
     settings::{ANY_NAME, SETTINGS_FILE, Settings},
 };
 use crate::placeholders::closest_name;

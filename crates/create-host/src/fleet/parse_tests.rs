@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{super::kinds::Checked, *};
+use super::{super::checked::Checked, *};
 
 fn render_failure(text: &str) -> String {
     let failure = parse_settings(text).expect_err("the text is wrong");

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kinds::{
-    Addresses, Checked, DomainName, EntryText, GrantPath, HostNameText, IpText, MapName, MountPath,
-    NamespacePath, OptionalPath, PolicyName, RelativePath, SectionName, SystemName, Ttl,
+use super::{
+    checked::Checked,
+    kinds::{
+        Addresses, DomainName, EntryText, GrantPath, HostNameText, IpText, MapName, MountPath,
+        NamespacePath, OptionalPath, PolicyName, RelativePath, SectionName, SystemName, Ttl,
+    },
 };
 
 /// The settings under `[host_types.NAME]`. Those that are absent are the fleet's.

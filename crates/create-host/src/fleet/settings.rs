@@ -7,9 +7,10 @@ use toml_edit::ser;
 use zts_infra_edit::vms::MapPlace;
 
 use super::{
+    checked::Checked,
     kinds::{
-        Addresses, Checked, DomainName, EntryText, HostNameText, IpText, MapName, MountPath,
-        NamespacePath, OptionalPath, RelativePath, SectionName, SystemName, Ttl,
+        Addresses, DomainName, EntryText, HostNameText, IpText, MapName, MountPath, NamespacePath,
+        OptionalPath, RelativePath, SectionName, SystemName, Ttl,
     },
     sections::{Environment, Group, HostSection, HostType},
 };

@@ -120,8 +120,8 @@ pub(super) fn describe_places(places: &[Place]) -> String {
     }
 }
 
-/// Returns the text as a setting of the same kind as `model`, if it is a valid one.
-pub(super) fn parse_like<T: TryFrom<String>>(text: &str, _model: &T) -> Option<T> {
+/// Returns the text as a setting, if it is a valid one.
+pub(super) fn parse_setting<T: TryFrom<String>>(text: &str) -> Option<T> {
     text.to_owned().try_into().ok()
 }
 

@@ -1,8 +1,8 @@
 //! The network that the hosts share.
 
-use crate::fleet::{Fleet, Inference};
+use crate::fleet::{Checked, Fleet, Inference, IpText};
 
-use super::facts::{Facts, Place, describe_places, group, parse_like};
+use super::facts::{Facts, Place, describe_places, group, parse_setting};
 
 /// Sets the gateway, the name servers and the domain, where all files that have one agree.
 pub(super) fn find_network(fleet: &mut Fleet, facts: &Facts, inference: &mut Inference) {
@@ -27,14 +27,10 @@ fn find_gateway(fleet: &mut Fleet, facts: &Facts, inference: &mut Inference) {
         &[&["variable", "gateway", "default"]],
     );
     found.extend(gateways_of_machines(fleet, facts));
-    let model = &fleet.settings.network.gateway;
-    let found = sole_texts(found, |text| parse_like(text, model).is_some());
-    if let [(gateway, places)] = found.as_slice()
-        && let Some(valid) = parse_like(gateway, model)
-    {
-        fleet.settings.network.gateway = valid;
-        let summary = format!("the gateway `{gateway}`");
-        inference.add("network.gateway", describe_places(places), summary);
+    if let Some((setting, text, places)) = find_agreed(found) {
+        fleet.settings.network.gateway = setting;
+        let summary = format!("the gateway `{text}`");
+        inference.add("network.gateway", describe_places(&places), summary);
     }
 }
 
@@ -69,9 +65,8 @@ fn find_nameservers(fleet: &mut Fleet, facts: &Facts, inference: &mut Inference)
             &["variable", "dns_servers", "default"],
         ],
     );
-    let model = &fleet.settings.network.gateway;
-    let parse = |texts: &[String]| -> Option<Vec<_>> {
-        texts.iter().map(|text| parse_like(text, model)).collect()
+    let parse = |texts: &[String]| -> Option<Vec<Checked<IpText>>> {
+        texts.iter().map(|text| parse_setting(text)).collect()
     };
     let mut groups = group(found);
     groups.retain(|(texts, _)| !texts.is_empty() && parse(texts).is_some());
@@ -89,25 +84,25 @@ fn find_domain(fleet: &mut Fleet, facts: &Facts, inference: &mut Inference) {
         &[&["networking", "domain"]],
         &[&["variable", "domain", "default"]],
     );
-    let model = &fleet.settings.network.domain;
-    let found = sole_texts(found, |text| parse_like(text, model).is_some());
-    if let [(domain, places)] = found.as_slice()
-        && let Some(valid) = parse_like(domain, model)
-    {
-        fleet.settings.network.domain = valid;
-        let summary = format!("the domain `{domain}`");
-        inference.add("network.domain", describe_places(places), summary);
+    if let Some((setting, text, places)) = find_agreed(found) {
+        fleet.settings.network.domain = setting;
+        let summary = format!("the domain `{text}`");
+        inference.add("network.domain", describe_places(&places), summary);
     }
 }
 
-/// Returns the single texts that are valid, with their places.
-fn sole_texts(
+/// Returns the only valid text of the places that have a single one, as a setting and as it is,
+/// with its places; `None` if the places differ.
+fn find_agreed<T: TryFrom<String>>(
     found: Vec<(Vec<String>, Place)>,
-    is_valid: impl Fn(&str) -> bool,
-) -> Vec<(String, Vec<Place>)> {
+) -> Option<(T, String, Vec<Place>)> {
     let single = found.into_iter().filter_map(|(mut texts, place)| {
-        let text = texts.pop().filter(|text| is_valid(text))?;
+        let text = texts
+            .pop()
+            .filter(|text| parse_setting::<T>(text).is_some())?;
         texts.is_empty().then_some((text, place))
     });
-    group(single.collect())
+    let mut groups = group(single.collect());
+    let (text, places) = groups.pop().filter(|_| groups.is_empty())?;
+    Some((parse_setting(&text)?, text, places))
 }

@@ -4,22 +4,32 @@ use std::collections::BTreeSet;
 
 use zts_infra_edit::declarations::Declaration;
 
-use crate::fleet::{Choice, Fleet, Inference, Question};
+use crate::fleet::{Addresses, Checked, Choice, Fleet, Inference, Question};
 
-use super::facts::{Facts, Place, describe_places, group, parse_like};
+use super::facts::{Facts, Place, describe_places, group, parse_setting};
 
 /// The name of the generated file.
 const GENERATED: &str = "hosts-generated.tf";
 
-/// The variables of OpenTofu with OpenBao's address.
-const ADDRESS_VARIABLES: [&str; 6] = [
-    "vault_addr",
-    "vault_address",
-    "openbao_addr",
-    "openbao_address",
-    "bao_addr",
-    "bao_address",
+/// The paths of OpenBao's address in OpenTofu's files.
+const ADDRESS_PATHS: [&[&str]; 13] = [
+    &["provider", "vault", "address"],
+    &["variable", "vault_addr", "default"],
+    &["variable", "vault_address", "default"],
+    &["variable", "openbao_addr", "default"],
+    &["variable", "openbao_address", "default"],
+    &["variable", "bao_addr", "default"],
+    &["variable", "bao_address", "default"],
+    &["vault_addr"],
+    &["vault_address"],
+    &["openbao_addr"],
+    &["openbao_address"],
+    &["bao_addr"],
+    &["bao_address"],
 ];
+
+/// The ends of the paths of OpenBao's address in Nix files.
+const ADDRESS_NAMES: [&[&str]; 3] = [&["vault", "address"], &["VAULT_ADDR"], &["BAO_ADDR"]];
 
 /// Sets OpenTofu's folder for OpenBao, and the generated file in it: the default one if it exists,
 /// else the only folder whose files declare the mount of the roles.
@@ -81,7 +91,7 @@ pub(super) fn find_mounts(fleet: &mut Fleet, facts: &Facts, inference: &mut Infe
     let declared: Vec<_> = facts.declarations.iter().filter(inside).collect();
     if !fleet.settings.is_given("openbao.kv_mount")
         && let Some((path, place)) = sole_mount(&declared, "vault_mount", is_kv)
-        && let Some(mount) = parse_like(&path, &fleet.settings.openbao.kv_mount)
+        && let Some(mount) = parse_setting(&path)
     {
         fleet.settings.openbao.kv_mount = mount;
         let summary = format!("the KV mount `{path}`");
@@ -89,7 +99,7 @@ pub(super) fn find_mounts(fleet: &mut Fleet, facts: &Facts, inference: &mut Infe
     }
     if !fleet.settings.is_given("openbao.approle_mount")
         && let Some((path, place)) = sole_mount(&declared, "vault_auth_backend", is_approle)
-        && let Some(mount) = parse_like(&path, &fleet.settings.openbao.approle_mount)
+        && let Some(mount) = parse_setting(&path)
     {
         fleet.settings.openbao.approle_mount = mount;
         let summary = format!("the AppRole mount `{path}`");
@@ -140,46 +150,33 @@ pub(super) fn find_address(fleet: &mut Fleet, facts: &Facts, inference: &mut Inf
     if fleet.settings.is_given("openbao.address") {
         return;
     }
-    let variables = ADDRESS_VARIABLES.map(|name| ["variable", name, "default"]);
-    let values = ADDRESS_VARIABLES.map(|name| [name]);
-    let provider = ["provider", "vault", "address"];
-    let paths: Vec<&[&str]> = variables
-        .iter()
-        .map(<[&str; 3]>::as_slice)
-        .chain(values.iter().map(<[&str; 1]>::as_slice))
-        .chain([provider.as_slice()])
-        .collect();
-    let names: [&[&str]; 3] = [&["vault", "address"], &["VAULT_ADDR"], &["BAO_ADDR"]];
-    let found = facts.find(&names, &paths).into_iter();
-    let model = fleet.settings.openbao.address.clone();
+    let found = facts.find(&ADDRESS_NAMES, &ADDRESS_PATHS).into_iter();
     let joined = found.map(|(texts, place)| (texts.join(","), place));
-    let valid = joined.filter(|(text, _)| parse_like(text, &model).is_some());
-    match group(valid.collect()).as_slice() {
-        [] => inference.questions.push(Question {
-            key: "openbao.address",
-            problem: "no file of the fleet has OpenBao's address, and `BAO_ADDR` is not set"
-                .to_owned(),
-            choices: Vec::new(),
-            example: "https://openbao.example.org:8200",
-        }),
-        [(address, places)] => {
-            fleet.settings.openbao.address = parse_like(address, &model).unwrap_or(model);
-            let origin = describe_places(places);
-            fleet.address_file = Some(places[0].file.clone());
-            let summary = format!("OpenBao's address from {origin}");
-            inference.add("openbao.address", origin, summary);
-        }
-        several => inference.questions.push(Question {
-            key: "openbao.address",
-            problem: "the fleet's files have different addresses of OpenBao".to_owned(),
-            choices: several
-                .iter()
-                .map(|(address, places)| {
-                    let description = format!("`{address}`, as in {}", describe_places(places));
-                    Choice::of_value("openbao.address", address, description)
-                })
-                .collect(),
-            example: "https://openbao.example.org:8200",
-        }),
+    let is_valid = |text: &str| parse_setting::<Checked<Addresses>>(text).is_some();
+    let groups = group(joined.filter(|(text, _)| is_valid(text)).collect());
+    if let [(address, places)] = groups.as_slice()
+        && let Some(setting) = parse_setting(address)
+    {
+        fleet.settings.openbao.address = setting;
+        let origin = describe_places(places);
+        fleet.address_file = Some(places[0].file.clone());
+        let summary = format!("OpenBao's address from {origin}");
+        inference.add("openbao.address", origin, summary);
+        return;
     }
+    let problem = if groups.is_empty() {
+        "no file of the fleet has OpenBao's address, and `BAO_ADDR` is not set"
+    } else {
+        "the fleet's files have different addresses of OpenBao"
+    };
+    let choices = groups.iter().map(|(address, places)| {
+        let description = format!("`{address}`, as in {}", describe_places(places));
+        Choice::of_value("openbao.address", address, description)
+    });
+    inference.questions.push(Question {
+        key: "openbao.address",
+        problem: problem.to_owned(),
+        choices: choices.collect(),
+        example: "https://openbao.example.org:8200",
+    });
 }
