@@ -6,42 +6,28 @@ use zts_cli::Failure;
 use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
-    entry::{MachineEntry, ask_for_values, machine_entry},
-    flake::{AddedEntry, Entry, EntryFailure, add_entry, check_is_found, invalid_entry},
+    entry::MachineEntry,
+    entry_failure::{EntryFailure, invalid_entry},
+    flake::{AddedEntry, Entry, add_entry, check_is_found},
     identity::{
         check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
         note_unused_address,
     },
-    missing::Missing,
-    own_values::{UsedPlaceholders, own_values},
-    sources::{Sources, needs_flake_entry},
+    own_values::own_values,
+    request::{NewHost, Request},
+    requirements::check_nothing_is_missing,
+    sources::Sources,
     template::{host_files, is_backup, placeholder_values, render_files},
 };
 use crate::{
     change::{ChangeSet, FileChange},
-    deliver::WAYS,
     failure::edit_failure,
     fleet::Settings,
-    host::{HostAddress, HostName},
+    host::HostAddress,
     host_access::host_access,
-    placeholders::{Placeholders, Values},
+    placeholders::Values,
     server::credentials::FileOrigin,
 };
-
-/// The host that a run is for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) name: &'a HostName,
-    /// The address on the command line.
-    pub(crate) address: Option<HostAddress>,
-    /// True if the token does not go to the machine map. The host then gets no entry there, which
-    /// would make OpenTofu create a machine.
-    pub(crate) has_delivery: bool,
-    /// True if the run must issue a token.
-    pub(crate) needs_token: bool,
-    /// True if the run leaves OpenBao alone.
-    pub(crate) skips_openbao: bool,
-}
 
 /// The changes that create a host.
 #[derive(Debug)]
@@ -80,19 +66,6 @@ impl CreationPlan {
     }
 }
 
-/// The host, and the fleet that it is added to.
-struct NewHost<'a> {
-    name: &'a HostName,
-    address: Option<HostAddress>,
-    /// True if the fleet has the host already: its files and entries are its owner's.
-    is_known: bool,
-    /// True if the host gets an entry in the machine map.
-    gets_entry: bool,
-    values: Values,
-    sources: &'a Sources,
-    settings: &'a Settings,
-}
-
 /// Plans the files and the entries of a host.
 pub(crate) fn plan_creation(
     request: Request<'_>,
@@ -103,8 +76,48 @@ pub(crate) fn plan_creation(
     check_folder(name, settings)?;
     let is_listed = is_listed(name, request.address, sources, settings)?;
     let is_known = is_listed || is_complete(name, sources, settings);
+    let mut host = describe_host(request, is_known, sources, settings)?;
+    if !is_known {
+        check_name_is_free(&host)?;
+    }
+    check_nothing_is_missing(&host, request, is_listed)?;
+    let mut changes = ChangeSet::default();
+    let (vms, assumed) = edit_vms(&host, &mut changes)?;
+    // an entry that equals the one that would be added is the host's
+    host.is_known |= host.gets_entry && vms == sources.vms;
+    let is_created = add_host_files(&host, &mut changes)?;
+    let added = edit_flake(&host, &mut changes)?;
+    check_is_found(name, sources, settings, &changes)?;
+    let changes = changes.into_changes();
+    check_environment(name, &changes, settings)?;
+    let mut notes = added.notes;
+    notes.extend(assumed);
+    notes.extend(note_unused_address(request.address, &changes, settings));
+    Ok(CreationPlan {
+        address: host.address,
+        access: host_access(name, host.address, settings),
+        policies_in_file: policies_in_file(request, sources, settings)?,
+        is_new: !host.is_known,
+        is_unproven: is_known && !is_listed && is_like_any_host(sources, is_created),
+        changes,
+        vms,
+        is_listed: is_listed || host.gets_entry,
+        origin: is_created.then_some(FileOrigin::Created),
+        learnt: added.origin,
+        notes,
+    })
+}
+
+/// Describes the host with the values of its placeholders.
+fn describe_host<'a>(
+    request: Request<'a>,
+    is_known: bool,
+    sources: &'a Sources,
+    settings: &'a Settings,
+) -> Result<NewHost<'a>, Failure> {
+    let name = request.name;
     let address = request.address.or_else(|| sources.listed_address(name));
-    let mut host = NewHost {
+    Ok(NewHost {
         name,
         address,
         is_known,
@@ -115,42 +128,6 @@ pub(crate) fn plan_creation(
         },
         sources,
         settings,
-    };
-    if !is_known {
-        check_name_is_free(&host)?;
-    }
-    check_nothing_is_missing(&host, request, is_listed)?;
-    let mut changes = ChangeSet::default();
-    let (vms, assumed) = edit_vms(&host)?;
-    // an entry that equals the one that would be added is the host's
-    let is_new = !is_known && (!host.gets_entry || vms != sources.vms);
-    host.is_known = !is_new;
-    if let (Some(before), Some(after)) = (&sources.vms, &vms) {
-        changes.add_edit(settings.paths.vms.as_str(), before, after.clone());
-    }
-    let is_created = add_host_files(&host, &mut changes)?;
-    let AddedEntry {
-        origin: learnt,
-        mut notes,
-        ..
-    } = edit_flake(&host, &mut changes)?;
-    check_is_found(name, sources, settings, &changes)?;
-    notes.extend(assumed);
-    let changes = changes.into_changes();
-    check_environment(name, &changes, settings)?;
-    notes.extend(note_unused_address(request.address, &changes, settings));
-    Ok(CreationPlan {
-        address,
-        access: host_access(name, address, settings),
-        policies_in_file: policies_in_file(request, sources, settings)?,
-        is_new,
-        is_unproven: is_known && !is_listed && is_like_any_host(sources, is_created),
-        changes,
-        vms,
-        is_listed: is_listed || host.gets_entry,
-        origin: is_created.then_some(FileOrigin::Created),
-        learnt,
-        notes,
     })
 }
 
@@ -202,156 +179,17 @@ pub(super) fn policies_in_file(
         .unwrap_or_default())
 }
 
-/// Checks that the run has all that it needs.
-fn check_nothing_is_missing(
+/// Adds the host to the machine map. Returns the text of the map, and notes of the values in the
+/// entry that are assumed. An entry that exists is left as it is.
+fn edit_vms(
     host: &NewHost<'_>,
-    request: Request<'_>,
-    is_listed: bool,
-) -> Result<(), Failure> {
-    let (sources, settings) = (host.sources, host.settings);
-    let mut missing = Missing::default();
-    if needs_flake_entry(settings) && sources.flake.is_none() {
-        missing.add(
-            format!("`{}` does not exist", settings.paths.flake),
-            "set the file with `nixosConfigurations` with `flake` under `[paths]` in `fleet.toml`",
-        );
-    }
-    let files = host_files(host.name, sources, settings);
-    if files.is_empty() && !needs_flake_entry(settings) {
-        missing.add(
-            format!("there is no template for a host's files in `{}`", settings.paths.template),
-            "create `default.nix` and the files that it imports there, or set another folder with `template` \
-             under `[paths]` in `fleet.toml`",
-        );
-    }
-    let address_user = host
-        .address
-        .is_none()
-        .then(|| address_user(host, &files, request))
-        .flatten();
-    if let Some(user) = &address_user {
-        missing.add(
-            format!("`{}` has no address, which {user} needs", host.name),
-            "give it with `--ip ADDRESS/LENGTH`",
-        );
-    }
-    let mut asked = Vec::new();
-    if host.gets_entry
-        && let MachineEntry::Missing(mut values) = learn_entry(host)
-    {
-        values.retain(|value| address_user.is_none() || value.name != "ip");
-        asked.extend(values.iter().map(|value| value.name.clone()));
-        let file = settings.paths.vms.as_str();
-        if !values.is_empty() {
-            let (problem, way) = ask_for_values(host.name, file, &values);
-            missing.add(problem, way);
-        }
-    }
-    ask_for_placeholders(host, &files, &asked, &mut missing);
-    if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
-        ask_for_delivery(&mut missing, host.name, sources, settings);
-    }
-    missing.check(host.name)
-}
-
-/// Asks for the values of the placeholders in the texts that the host gets.
-fn ask_for_placeholders(
-    host: &NewHost<'_>,
-    files: &[(&str, String)],
-    asked: &[String],
-    missing: &mut Missing,
-) {
-    let (sources, settings) = (host.sources, host.settings);
-    let mut used = UsedPlaceholders::default();
-    let entry = settings.text.flake_entry.as_ref();
-    if let Some(entry) = entry.filter(|_| !host.is_known) {
-        used.add_entry("flake_entry", entry.as_str());
-    }
-    if host.gets_entry {
-        used.add_entry("vm_entry", settings.text.vm_entry.as_str());
-    }
-    for (path, target) in files {
-        let bytes = sources.template.get(*path);
-        if let Some(bytes) = bytes.filter(|_| !sources.host_files.contains_key(target)) {
-            used.add_file(path, &String::from_utf8_lossy(bytes), &host.values.own);
-        }
-    }
-    used.ask_for_values(missing, &host.values.own, asked);
-}
-
-/// Asks for a way for the token, which has no place in the fleet.
-pub(super) fn ask_for_delivery(
-    missing: &mut Missing,
-    name: &HostName,
-    sources: &Sources,
-    settings: &Settings,
-) {
-    let place = match settings.paths.vms.as_str() {
-        "" => "the fleet has no machine map".to_owned(),
-        file if sources.vms.is_none() => format!("`{file}` does not exist"),
-        file => format!("`{file}` does not have the host"),
-    };
-    let entry = if sources.vms.is_some() {
-        let file = &settings.paths.vms;
-        format!("; if OpenTofu makes the machine, add its entry `\"{name}\" = {{ … }}` to `{file}`")
-    } else {
-        String::new()
-    };
-    missing.add(
-        format!("there is no way for the wrapping token of `{name}`: {place}"),
-        format!("name a way: {WAYS}{entry}"),
-    );
-}
-
-/// Returns the text that needs an address, if one does.
-fn address_user(
-    host: &NewHost<'_>,
-    files: &[(&str, String)],
-    request: Request<'_>,
-) -> Option<String> {
-    let settings = host.settings;
-    let is_new = |target: &String| !host.sources.host_files.contains_key(target);
-    let has_placeholder = |path: &str| {
-        let bytes = host.sources.template.get(path);
-        bytes.is_some_and(|bytes| {
-            Placeholders::AT_SIGNS.uses_address(&String::from_utf8_lossy(bytes))
-        })
-    };
-    let mut templates = files.iter().filter(|(_, target)| is_new(target));
-    if let Some((path, _)) = templates.find(|(path, _)| has_placeholder(path)) {
-        return Some(format!("`{path}`"));
-    }
-    let in_text = |text: &str| Placeholders::BRACES.uses_address(text);
-    if host.gets_entry && in_text(settings.text.vm_entry.as_str()) {
-        return Some("`vm_entry` under `[text]` in `fleet.toml`".to_owned());
-    }
-    let entry = settings.text.flake_entry.as_ref();
-    if !host.is_known && entry.is_some_and(|entry| in_text(entry.as_str())) {
-        return Some("`flake_entry` under `[text]` in `fleet.toml`".to_owned());
-    }
-    (settings.openbao.bind_cidr && !request.skips_openbao)
-        .then(|| "`bind_cidr` under `[openbao]` in `fleet.toml`".to_owned())
-}
-
-/// Returns the entry in the machine map.
-fn learn_entry(host: &NewHost<'_>) -> MachineEntry {
-    machine_entry(
-        host.name,
-        host.address,
-        &host.values,
-        host.sources,
-        host.settings,
-    )
-}
-
-/// Returns the text of `vms.tf` with the host, and notes of the values in its entry that are
-/// assumed. An entry that exists is left as it is.
-fn edit_vms(host: &NewHost<'_>) -> Result<(Option<String>, Vec<String>), Failure> {
+    changes: &mut ChangeSet,
+) -> Result<(Option<String>, Vec<String>), Failure> {
     let Some(vms) = host.sources.vms.as_ref().filter(|_| host.gets_entry) else {
         return Ok((host.sources.vms.clone(), Vec::new()));
     };
     let file = host.settings.paths.vms.as_str();
-    let (body, notes) = match learn_entry(host) {
+    let (body, notes) = match host.machine_entry() {
         MachineEntry::Text(body, notes) => (body, notes),
         MachineEntry::Missing(_) => Default::default(), // refused before
     };
@@ -364,6 +202,7 @@ fn edit_vms(host: &NewHost<'_>) -> Result<(Option<String>, Vec<String>), Failure
         Error::Invalid { .. } => invalid_entry(&error, "vm_entry"),
         other => edit_failure(file, &other),
     })?;
+    changes.add_edit(file, vms, edited.clone());
     Ok((Some(edited), notes))
 }
 

@@ -4,9 +4,11 @@ use zts_cli::Failure;
 use zts_infra_edit::nix;
 
 use super::{
-    create::{CreationPlan, Request, ask_for_delivery, policies_in_file},
+    create::{CreationPlan, policies_in_file},
     identity::{check_folder, is_listed},
     missing::Missing,
+    request::Request,
+    requirements::ask_for_delivery,
     sources::Sources,
 };
 use crate::{

@@ -2,12 +2,16 @@
 
 use zts_cli::Failure;
 use zts_infra_edit::{
-    Error, FileError,
+    FileError,
     nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement},
     vms::Notation,
 };
 
-use super::{identity::is_in_flake, sources::Sources};
+use super::{
+    entry_failure::{EntryFailure, check_function, explain_failure},
+    identity::is_in_flake,
+    sources::Sources,
+};
 use crate::{
     change::ChangeSet,
     failure::edit_failure,
@@ -27,23 +31,6 @@ pub(super) struct Entry<'a> {
     pub(super) is_known: bool,
     /// True if the machine map has the host, or gets it.
     pub(super) is_in_map: bool,
-}
-
-/// A reason not to add an entry.
-pub(super) enum EntryFailure {
-    /// Another host has the name, at this place.
-    InUse(String),
-    /// The entries have too little in common; these are some of them.
-    Individual(Failure, Vec<String>),
-    /// The hosts are computed.
-    Unsupported(Failure),
-    Other(Failure),
-}
-
-impl From<Failure> for EntryFailure {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure)
-    }
 }
 
 /// The entry that was added, in words.
@@ -74,63 +61,34 @@ pub(super) fn add_entry(
     settings: &Settings,
     changes: &mut ChangeSet,
 ) -> Result<AddedEntry, EntryFailure> {
-    if sources.flake.is_none() {
-        return Ok(AddedEntry::default());
-    }
     let (name, flake) = (entry.name.as_str(), settings.paths.flake.as_str());
-    let files = &sources.tree;
-    // for a flake that cannot be read, the edit fails with the lines to add
-    if entry.is_known && is_in_flake(entry.name, sources, settings) {
-        return Ok(AddedEntry::default());
+    let has_entry = || entry.is_known && is_in_flake(entry.name, sources, settings);
+    if sources.flake.is_none() || has_entry() {
+        return Ok(AddedEntry::default()); // if it cannot be read, the edit fails with the lines
     }
     let more = files_and_import(entry.name, sources, settings);
     if let Some(reason) = is_found_by_files(name, flake, sources, &more) {
         add_elsewhere(entry, sources, settings, &more, changes);
         return Ok(AddedEntry::without_entry(reason));
     }
-    let given = settings.text.flake_entry.as_ref().map(|text| {
-        Placeholders::BRACES.fill(text.as_str(), entry.values, |servers| quote(servers, " "))
-    });
-    let address = entry.address.map(|address| address.to_string());
-    let host = NewHost {
-        name,
-        value: given.as_deref(),
-        address: address.as_deref(),
-        like: &settings.siblings,
-        system: settings.system.as_ref().map(Checked::as_str),
-        module: &format!("{}/{name}", settings.paths.hosts),
-    };
-    let with_files = WithFiles {
-        below: files,
-        more: &sources.learnt,
-    };
-    let added = match nix::add_host(&with_files, flake, &host) {
+    let given = render_given(entry, settings);
+    let added = match place_entry(entry, given.as_deref(), sources, settings) {
         Err(_) if entry.is_in_map && reads_machine_map(sources, settings) => {
-            let map = &settings.paths.vms;
-            let reason = format!("no entry in `{flake}`, which reads `{map}`");
+            let reason = format!(
+                "no entry in `{flake}`, which reads `{}`",
+                settings.paths.vms
+            );
             return Ok(AddedEntry::without_entry(reason));
         }
         added => added.map_err(explain_failure)?,
     };
-    let origin = match &added.origin {
-        Origin::Discovered(discovery) => Some(check_discovery(
-            discovery, entry.name, sources, settings, changes,
-        )?),
-        Origin::Learnt(like) | Origin::Typical { like, .. } => Some(format!(
-            "the entry in `{}`, like that of `{like}`",
-            added.file
-        )),
-        Origin::First => Some(format!(
-            "the entry in `{}`, which is the first one",
-            added.file
-        )),
-        Origin::Existing | Origin::Given | Origin::Name => None,
-    };
+    let origin = describe_origin(&added, entry.name, sources, settings, changes)?;
     let notes = describe_remains(&added, name, flake);
     let is_learnt = matches!(added.origin, Origin::Learnt(_) | Origin::Typical { .. });
+    let given = given.filter(|_| matches!(added.origin, Origin::Given));
     for edit in added.edits {
-        let before = files.read(&edit.path).unwrap_or_default();
-        if let (Some(text), Origin::Given) = (&given, &added.origin) {
+        let before = sources.tree.read(&edit.path).unwrap_or_default();
+        if let Some(text) = &given {
             check_function(text, &before, &edit.path, entry.name)?;
         }
         changes.add_edit(&edit.path, &before, edit.text);
@@ -139,6 +97,54 @@ pub(super) fn add_entry(
         origin,
         learnt: is_learnt.then_some(added.value),
         notes,
+    })
+}
+
+/// Renders the text of the settings for the host's entry, if there is one.
+fn render_given(entry: &Entry<'_>, settings: &Settings) -> Option<String> {
+    let text = settings.text.flake_entry.as_ref()?.as_str();
+    let filled = Placeholders::BRACES.fill(text, entry.values, |servers| quote(servers, " "));
+    Some(filled)
+}
+
+/// Places the entry in the flake: `given`, or one that is learnt from the other hosts.
+fn place_entry(
+    entry: &Entry<'_>,
+    given: Option<&str>,
+    sources: &Sources,
+    settings: &Settings,
+) -> Result<Placement, FileError> {
+    let address = entry.address.map(|address| address.to_string());
+    let host = NewHost {
+        value: given,
+        module: &format!("{}/{}", settings.paths.hosts, entry.name),
+        ..own_host(entry.name, address.as_deref(), settings)
+    };
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &sources.learnt,
+    };
+    nix::add_host(&files, settings.paths.flake.as_str(), &host)
+}
+
+/// Describes the origin of an entry, or the reason why none is needed.
+fn describe_origin(
+    added: &Placement,
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &ChangeSet,
+) -> Result<Option<String>, Failure> {
+    let file = &added.file;
+    Ok(match &added.origin {
+        Origin::Discovered(discovery) => Some(check_discovery(
+            discovery, name, sources, settings, changes,
+        )?),
+        Origin::Learnt(like) | Origin::Typical { like, .. } => {
+            Some(format!("the entry in `{file}`, like that of `{like}`"))
+        }
+        Origin::First => Some(format!("the entry in `{file}`, which is the first one")),
+        Origin::Existing | Origin::Given | Origin::Name => None,
     })
 }
 
@@ -322,72 +328,6 @@ pub(super) fn check_is_found(
     Err(failure.hint(format!(
         "`flake_entry` under `[text]` in `{SETTINGS_FILE}` is the text of its entry: with `\"\"` it gets none"
     )))
-}
-
-/// Refuses a text from the settings that calls a function that the file does not have.
-fn check_function(text: &str, source: &str, file: &str, name: &HostName) -> Result<(), Failure> {
-    let Ok(Some(function)) = nix::undefined_function(source, text) else {
-        return Ok(());
-    };
-    let failure = Failure::usage(format_args!(
-        "`{file}` has no `{function}`, which the entry of `{name}` calls"
-    ));
-    Err(failure.hint(
-        "set the expression that makes a host in this flake with `flake_entry` under `[text]` in `fleet.toml`",
-    ))
-}
-
-fn explain_failure(failure: FileError) -> EntryFailure {
-    let FileError { file, error } = failure;
-    match &error {
-        Error::Exists { position, .. } => {
-            EntryFailure::InUse(format!("`{file}`, {position}, has a host of this name"))
-        }
-        Error::Invalid { .. } => invalid_entry(&error, "flake_entry").into(),
-        Error::Unsupported { .. } => {
-            EntryFailure::Unsupported(unsupported_flake(edit_failure(&file, &error)))
-        }
-        Error::Individual { candidates, .. } => EntryFailure::Individual(
-            edit_failure(&file, &error).hint(show_candidates(candidates)),
-            candidates.clone(),
-        ),
-        _ => edit_failure(&file, &error).into(),
-    }
-}
-
-/// Returns the setting that replaces learning, with texts of present hosts.
-fn show_candidates(candidates: &[String]) -> String {
-    let instruction = format!("set the text of new entries under `[text]` in `{SETTINGS_FILE}`");
-    let texts: Vec<String> = candidates
-        .iter()
-        .map(|text| format!("flake_entry = '''\n{text}\n'''"))
-        .collect();
-    match texts.as_slice() {
-        [] => format!("{instruction}, such as `flake_entry = 'mkHost \"{{hostname}}\"'`"),
-        texts => format!(
-            "{instruction}; the present hosts have, with `{{hostname}}` for the name:\n\n{}",
-            texts.join("\n\n")
-        ),
-    }
-}
-
-pub(super) fn invalid_entry(error: &Error, key: &str) -> Failure {
-    Failure::usage(error).hint(format!(
-        "it is set with `{key}` under `[text]` in `fleet.toml`"
-    ))
-}
-
-/// Adds the way without an edit: a flake that finds its hosts by itself.
-fn unsupported_flake(failure: Failure) -> Failure {
-    let hint = failure.hint_text().unwrap_or_default();
-    if hint.contains("`--enroll`") {
-        return failure;
-    }
-    let hint = format!(
-        "{hint}\n\nthen run the same command again; if the flake finds its hosts by itself, set \
-         `flake_entry = \"\"` under `[text]` in `fleet.toml`"
-    );
-    failure.hint(hint)
 }
 
 pub(super) fn quote(texts: &[String], separator: &str) -> String {

@@ -5,7 +5,8 @@ use zts_infra_edit::vms;
 
 use super::{
     entry::{MachineEntry, machine_entry},
-    flake::{AddedEntry, Entry, EntryFailure, add_entry},
+    entry_failure::EntryFailure,
+    flake::{AddedEntry, Entry, add_entry},
     own_values::{names_elsewhere, own_values},
     sources::Sources,
     template::{host_files, placeholder_values, render_files},
