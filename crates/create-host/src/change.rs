@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
-use similar::{ChangeTag, TextDiff};
+use similar::{Change, ChangeTag, TextDiff};
 
 use crate::redaction;
 
@@ -120,17 +120,21 @@ fn render_change(change: &FileChange) -> String {
     for hunk in diff.unified_diff().iter_hunks() {
         let _ = writeln!(text, "{HUNK}{}{HUNK:#}", hunk.header());
         for line in hunk.iter_changes() {
-            let (mark, style) = match line.tag() {
-                ChangeTag::Equal => (' ', Style::new()),
-                ChangeTag::Insert => ('+', ADDED),
-                ChangeTag::Delete => ('-', REMOVED),
-            };
-            let value = line.value().trim_end_matches(['\r', '\n']);
-            let _ = writeln!(text, "{style}{mark}{value}{style:#}");
-            if line.missing_newline() {
-                let _ = writeln!(text, "\\ No newline at end of file");
-            }
+            render_line(&mut text, &line);
         }
     }
     text
+}
+
+fn render_line(text: &mut String, line: &Change<&str>) {
+    let (mark, style) = match line.tag() {
+        ChangeTag::Equal => (' ', Style::new()),
+        ChangeTag::Insert => ('+', ADDED),
+        ChangeTag::Delete => ('-', REMOVED),
+    };
+    let value = line.value().trim_end_matches(['\r', '\n']);
+    let _ = writeln!(text, "{style}{mark}{value}{style:#}");
+    if line.missing_newline() {
+        let _ = writeln!(text, "\\ No newline at end of file");
+    }
 }

@@ -50,18 +50,48 @@ pub(crate) fn create_host(
     if let Some((_, existing)) = &surveyed {
         check_host_is_ours(job, &plan, existing)?;
     }
-    if !job.arguments.skip_vault {
-        let access = match &surveyed {
-            Some((_, existing)) => existing.access.clone(),
-            None => plan_access(job, &plan, None).0,
-        };
-        let (generated, notes) = plan_generated(&access, &sources, &job.fleet.settings)?;
-        plan.add_changes(generated, notes);
-        for warning in find_doubtful_grants(job.name, &sources, &job.fleet.settings) {
-            report.warn(warning);
-        }
-    }
+    plan_openbao_files(job, &mut plan, surveyed.as_ref(), &sources, report)?;
     write_files(job, &plan.changes, report)?;
+    report_plan(job, &plan, &sources, report);
+    let are_tracked = evaluate_host(job, &plan.changes, &sources, report)?;
+    if let Some((backend, existing)) = &surveyed {
+        if let Some(unchecked) = &existing.unchecked {
+            report.warn(unchecked.clone());
+        }
+        apply_policy_and_role(job, backend, existing, report)?;
+        let (host, delivery) = ((backend, existing), delivery.as_ref());
+        issue_token(job, host, &plan, delivery, &sources, report)?;
+    }
+    vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
+    report_next_step(job, &plan.changes, are_tracked, &sources, report);
+    Ok(())
+}
+
+/// Adds the generated file to the plan: it depends on the policies that the role has in OpenBao.
+fn plan_openbao_files(
+    job: &Job<'_>,
+    plan: &mut CreationPlan,
+    surveyed: Option<&(Backend, ExistingHost)>,
+    sources: &Sources,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    if job.arguments.skip_vault {
+        return Ok(());
+    }
+    let access = match surveyed {
+        Some((_, existing)) => existing.access.clone(),
+        None => plan_access(job, plan, None).0,
+    };
+    let (generated, notes) = plan_generated(&access, sources, &job.fleet.settings)?;
+    plan.add_changes(generated, notes);
+    for warning in find_doubtful_grants(job.name, sources, &job.fleet.settings) {
+        report.warn(warning);
+    }
+    Ok(())
+}
+
+/// Reports the origins of the settings and of the entry, and the plan's notes.
+fn report_plan(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report: &mut Report) {
     report_origins(job, plan.learnt.as_deref(), report);
     for note in &plan.notes {
         report.note(note);
@@ -69,28 +99,28 @@ pub(crate) fn create_host(
     if let Some(note) = sources.generated_note(&plan.changes, &job.fleet.settings) {
         report.note(&note);
     }
-    let are_tracked = evaluate_host(job, &plan.changes, &sources, report)?;
-    if let Some((backend, existing)) = &surveyed {
-        if let Some(unchecked) = &existing.unchecked {
-            report.warn(unchecked.clone());
-        }
-        apply_policy_and_role(job, backend, existing, report)?;
-        match (existing.token, &delivery) {
-            (TokenState::Pending, _) => report_pending_token(job, report),
-            (TokenState::None, _) | (TokenState::Issued, None) => report_no_token(job, report),
-            (TokenState::Unchanged, _) => {
-                report_unchanged_token(job, &plan, delivery.as_ref(), report)?;
-            }
-            (TokenState::Issued, Some(delivery)) => {
-                let origin = existing.secret_ids.origin.or(plan.origin);
-                issue_and_deliver_token(job, backend, origin, delivery, report)?;
-                note_namespace(job, backend, delivery, &sources, report);
-                destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
-            }
+}
+
+/// Issues and delivers the token, or reports why there is none.
+fn issue_token(
+    job: &Job<'_>,
+    (backend, existing): (&Backend, &ExistingHost),
+    plan: &CreationPlan,
+    delivery: Option<&Delivery>,
+    sources: &Sources,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    match (existing.token, delivery) {
+        (TokenState::Pending, _) => report_pending_token(job, report),
+        (TokenState::None, _) | (TokenState::Issued, None) => report_no_token(job, report),
+        (TokenState::Unchanged, _) => report_unchanged_token(job, plan, delivery, report)?,
+        (TokenState::Issued, Some(delivery)) => {
+            let origin = existing.secret_ids.origin.or(plan.origin);
+            issue_and_deliver_token(job, backend, origin, delivery, report)?;
+            note_namespace(job, backend, delivery, sources, report);
+            destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
         }
     }
-    vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)?;
-    report_next_step(job, &plan.changes, are_tracked, &sources, report);
     Ok(())
 }
 
@@ -181,11 +211,7 @@ fn survey_host(
         existing,
         unchecked,
     } = check_preconditions(backend, job.name, task)?;
-    let secret_ids = match existing.role {
-        Some(_) => SecretIds::list(&backend.server, job.name)?,
-        None => SecretIds::default(),
-    };
-    secret_ids.check_environment(&backend.server, job.name)?;
+    let secret_ids = SecretIds::of_host(&backend.server, job.name, existing.role.is_some())?;
     let is_unknown = plan.is_new || (job.arguments.enroll && secret_ids.ours.is_empty());
     if is_unknown && task == Task::Create {
         check_objects_are_ours(job, &backend.server, plan, &existing)?;
@@ -195,10 +221,12 @@ fn survey_host(
         Task::IssueOnly | Task::Remove => HostChanges::NONE,
         Task::Create => HostChanges::to_access(&access, &existing),
     };
-    let token = if existing.role.is_none() && changes.role != ObjectChange::Created {
-        TokenState::Pending
-    } else {
-        decide_token(job, plan, delivery, &secret_ids)?
+    let is_pending = existing.role.is_none() && changes.role != ObjectChange::Created;
+    let token = match delivery {
+        _ if is_pending => TokenState::Pending,
+        Some(delivery) => decide_token(job, plan, delivery, &secret_ids)?,
+        None if secret_ids.is_empty() => TokenState::None,
+        None => TokenState::Unchanged,
     };
     Ok(ExistingHost {
         access,
@@ -227,17 +255,9 @@ fn plan_access(
 fn decide_token(
     job: &Job<'_>,
     plan: &CreationPlan,
-    delivery: Option<&Delivery>,
+    delivery: &Delivery,
     secret_ids: &SecretIds,
 ) -> Result<TokenState, Failure> {
-    let Some(delivery) = delivery else {
-        let is_known = !secret_ids.is_empty();
-        return Ok(if is_known {
-            TokenState::Unchanged
-        } else {
-            TokenState::None
-        });
-    };
     let has_ids = !secret_ids.is_empty();
     let has_token = delivery.has_token(job.fleet, plan.vms.as_deref(), job.name, has_ids)?;
     if has_ids && has_token && !job.arguments.force {

@@ -162,16 +162,7 @@ fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Resul
             Ok(())
         }
         Outcome::Evaluated(Evaluated::Absent { names }) => {
-            report.set_evaluation(EvaluationState::Failed);
-            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let there = match names.as_slice() {
-                [] => "no host".to_owned(),
-                names => names.join(", "),
-            };
-            let failure = Failure::failed(format_args!(
-                "`nixosConfigurations` of the flake does not have `{name}`: it has {there}"
-            ));
-            Err(report.stop(failure).hint(WAY))
+            Err(report_absence(name, &names, report))
         }
         Outcome::NotFetched(reason) => {
             let cause = "Nix could not fetch what the flake needs";
@@ -182,18 +173,35 @@ fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Resul
             warn_of_missing_evaluation(name, "Nix does not work here", &reason, report);
             Ok(())
         }
-        Outcome::Failed(lines) => {
-            report.set_evaluation(EvaluationState::Failed);
-            let failure = Failure::failed(format_args!(
-                "`nixosConfigurations.{name}` does not evaluate"
-            ));
-            let failure = report.stop(failure);
-            let lines: Vec<String> = lines.iter().map(|line| format!("    {line}")).collect();
-            let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-            let shown = format!("{}\n\n{}", failure.message(), lines.join("\n"));
-            Err(Failure::failed(shown).hint(WAY))
-        }
+        Outcome::Failed(lines) => Err(report_failure(name, &lines, report)),
     }
+}
+
+/// Returns the failure of a flake that does not have the host.
+fn report_absence(name: &HostName, names: &[String], report: &mut Report) -> Failure {
+    report.set_evaluation(EvaluationState::Failed);
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let there = match names.as_slice() {
+        [] => "no host".to_owned(),
+        names => names.join(", "),
+    };
+    let failure = Failure::failed(format_args!(
+        "`nixosConfigurations` of the flake does not have `{name}`: it has {there}"
+    ));
+    report.stop(failure).hint(WAY)
+}
+
+/// Returns the failure of an evaluation, with the lines of Nix.
+fn report_failure(name: &HostName, lines: &[String], report: &mut Report) -> Failure {
+    report.set_evaluation(EvaluationState::Failed);
+    let failure = Failure::failed(format_args!(
+        "`nixosConfigurations.{name}` does not evaluate"
+    ));
+    let failure = report.stop(failure);
+    let lines: Vec<String> = lines.iter().map(|line| format!("    {line}")).collect();
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    let shown = format!("{}\n\n{}", failure.message(), lines.join("\n"));
+    Failure::failed(shown).hint(WAY)
 }
 
 /// Warns of an evaluation that was not possible, which says nothing of the host.

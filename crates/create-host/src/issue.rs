@@ -107,13 +107,11 @@ pub(crate) fn destroy_old_secret_ids(
     old: &SecretIds,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let name = job.name;
-    let force = job.arguments.force;
-    if force {
+    if job.arguments.force {
         let destroyed = if job.arguments.dry_run {
             old.ours.len()
         } else {
-            old.destroy(&backend.server, name).map_err(|failure| {
+            old.destroy(&backend.server, job.name).map_err(|failure| {
                 report.interrupt("the old credentials are still valid", failure)
             })?
         };
@@ -125,23 +123,27 @@ pub(crate) fn destroy_old_secret_ids(
             ));
         }
     }
-    let (remaining, origin, instruction) = if force {
+    note_remaining(job, old, report);
+    Ok(())
+}
+
+/// Notes the secret ids of earlier runs, or of others, that are still valid.
+fn note_remaining(job: &Job<'_>, old: &SecretIds, report: &Report) {
+    let (remaining, origin, instruction) = if job.arguments.force {
         (old.others, "not issued by create-host", "")
     } else {
         let instruction = "; `--force` destroys those that create-host issued";
         (old.ours.len() + old.others, "issued earlier", instruction)
     };
-    if remaining > 0 {
-        let (ids, are) = if remaining == 1 {
-            ("secret id", "is")
-        } else {
-            ("secret ids", "are")
-        };
-        report.note(&format!(
-            "{remaining} {ids} of `{name}`, {origin}, {are} still valid{instruction}"
-        ));
-    }
-    Ok(())
+    let (ids, are) = match remaining {
+        0 => return,
+        1 => ("secret id", "is"),
+        _ => ("secret ids", "are"),
+    };
+    report.note(&format!(
+        "{remaining} {ids} of `{name}`, {origin}, {are} still valid{instruction}",
+        name = job.name
+    ));
 }
 
 /// Reports that somebody else must apply the role first.

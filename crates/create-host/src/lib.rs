@@ -26,6 +26,7 @@ mod inference;
 mod init;
 mod issue;
 mod job;
+mod json;
 mod more_policies;
 mod overlay;
 mod placeholders;
@@ -43,7 +44,7 @@ use zts_secure_fs::LockKind;
 
 use cli::Task;
 pub use cli::{ApplyMethod, Arguments, HostArguments, InitArguments};
-pub use report::write_usage_error_as_json;
+pub use json::write_usage_error_as_json;
 
 use choice::choose_settings;
 use deliver::Delivery;

@@ -44,16 +44,7 @@ pub(crate) fn remove_host(
     };
     let mut changes = plan_removal(removal, &sources, &job.fleet.settings)?;
     changes.extend(token_variables::plan_removal(job.fleet, job.name)?);
-    let intents = list_intents(job, &changes);
-    // before the files: the next run could not tell those of removed files from deletions
-    let untracked = remove_intents(job, &intents);
-    write_files(job, &changes, report).inspect_err(|_| {
-        let _ = git::add_intents(job.fleet.tree.root(), &intents);
-    })?;
-    report_origins(job, None, report);
-    if let Err(message) = untracked {
-        warn_of_intents(&intents, &message, report);
-    }
+    remove_files(job, &changes, report)?;
     if let Some(note) = sources.generated_note(&changes, &job.fleet.settings) {
         report.note(&note);
     }
@@ -62,13 +53,32 @@ pub(crate) fn remove_host(
         delete_policy_and_role(job, backend, &host.changes, report)?;
     }
     report_remains(job, origin, &sources, &changes, report);
-    if is_named(job.name.as_str(), &job.fleet.settings) {
+    warn_of_grants(job, report);
+    vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
+}
+
+fn warn_of_grants(job: &Job<'_>, report: &mut Report) {
+    let name = job.name;
+    if is_named(name.as_str(), &job.fleet.settings) {
         report.warn(format!(
-            "`fleet.toml` still names `{name}`: a new host of this name would have its grants",
-            name = job.name
+            "`fleet.toml` still names `{name}`: a new host of this name would have its grants"
         ));
     }
-    vms_file::restrict_access(job.fleet, report, job.arguments.dry_run)
+}
+
+/// Writes the changes, and takes the removed files out of git's index.
+fn remove_files(job: &Job<'_>, changes: &[FileChange], report: &mut Report) -> Result<(), Failure> {
+    let intents = list_intents(job, changes);
+    // before the files: the next run could not tell those of removed files from deletions
+    let untracked = remove_intents(job, &intents);
+    write_files(job, changes, report).inspect_err(|_| {
+        let _ = git::add_intents(job.fleet.tree.root(), &intents);
+    })?;
+    report_origins(job, None, report);
+    if let Err(message) = untracked {
+        warn_of_intents(&intents, &message, report);
+    }
+    Ok(())
 }
 
 /// Lists the removed files that git is to track, without their contents: the evaluation made it
@@ -119,11 +129,7 @@ fn survey_host(
     sources: &Sources,
 ) -> Result<ExistingHost, Failure> {
     let Preflight { existing, .. } = check_preconditions(backend, job.name, Task::Remove)?;
-    let secret_ids = match existing.role {
-        Some(_) => SecretIds::list(&backend.server, job.name)?,
-        None => SecretIds::default(),
-    };
-    secret_ids.check_environment(&backend.server, job.name)?;
+    let secret_ids = SecretIds::of_host(&backend.server, job.name, existing.role.is_some())?;
     if secret_ids.ours.is_empty() && !matches!(backend.apply, Apply::None) {
         let access = sources.access_of(job.name, address, &job.fleet.settings)?;
         let changes = HostChanges::to_access(&access, &existing);

@@ -42,7 +42,7 @@ pub(super) fn choose_environment(
         return Ok(settings.clone());
     }
     let candidates = list_candidates(fleet, name)?;
-    let Some(chosen) = choose(name, &candidates, given, default, report, missing) else {
+    let Some(chosen) = choose_candidate(name, &candidates, given, default, report, missing) else {
         return Ok(settings.clone());
     };
     check_variables(chosen, &candidates, arguments)?;
@@ -124,7 +124,7 @@ fn find_plain(fleet: &Fleet, name: &HostName, environments: &mut [Candidate]) ->
 
 /// Returns the environment that is given, or the only one with the host, or the default. A host
 /// that is older than the environments is of none.
-fn choose<'a>(
+fn choose_candidate<'a>(
     name: &HostName,
     candidates: &'a [Candidate],
     given: Option<&str>,
@@ -139,14 +139,12 @@ fn choose<'a>(
     if let Some(given) = given {
         return find(given);
     }
-    let owners: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|one| !one.own.is_empty())
-        .collect();
-    let sharing = candidates.iter();
-    let sharing = sharing.filter(|one| one.name.is_some() && !one.traces.is_empty());
-    let sharing: Vec<&Candidate> = sharing.collect();
-    let (problem, among) = match owners.as_slice() {
+    let select = |is_selected: fn(&&Candidate) -> bool| -> Vec<&'a Candidate> {
+        candidates.iter().filter(is_selected).collect()
+    };
+    let owners = select(|one| !one.own.is_empty());
+    let sharing = select(|one| one.name.is_some() && !one.traces.is_empty());
+    match owners.as_slice() {
         [owner] => {
             if owner.name.is_some() {
                 let (place, environment) = (owner.place(), owner.describe());
@@ -157,15 +155,26 @@ fn choose<'a>(
             return Some(owner);
         }
         [] if default.is_some() => return default.and_then(find),
-        [] if !sharing.is_empty() => ("several have the host", sharing),
-        [] => ("no environment has the host", candidates.iter().collect()),
-        _ => ("several have the host", owners),
-    };
-    let flags = among.iter().filter_map(|one| one.flag());
-    let flags: Vec<String> = flags.collect();
-    let plain = among
-        .iter()
-        .find(|one| one.name.is_none() && !one.own.is_empty());
+        [] if sharing.is_empty() => {
+            let all: Vec<&Candidate> = candidates.iter().collect();
+            ask_for_environment(missing, name, "no environment has the host", &all);
+        }
+        [] => ask_for_environment(missing, name, "several have the host", &sharing),
+        _ => ask_for_environment(missing, name, "several have the host", &owners),
+    }
+    None
+}
+
+/// Asks for one of several environments.
+fn ask_for_environment(
+    missing: &mut Missing,
+    name: &HostName,
+    problem: &str,
+    among: &[&Candidate],
+) {
+    let flags: Vec<String> = among.iter().filter_map(|one| one.flag()).collect();
+    let mut plain = among.iter();
+    let plain = plain.find(|one| one.name.is_none() && !one.own.is_empty());
     let plain = plain.map_or_else(String::new, |plain| {
         format!(
             "; or add a section `[environments.NAME]` without settings to `{SETTINGS_FILE}` for the host that {} has",
@@ -176,7 +185,6 @@ fn choose<'a>(
         format!("the environment of `{name}` is missing: {problem}"),
         format!("choose one: {}{plain}", flags.join(", ")),
     );
-    None
 }
 
 impl Candidate {

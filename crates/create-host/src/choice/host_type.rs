@@ -30,8 +30,7 @@ pub(super) fn choose_type(
 ) -> Result<Option<Fleet>, Failure> {
     let settings = &fleet.settings;
     let given = arguments.host_type.as_deref();
-    let default = settings.default_host_type.as_ref();
-    let default = default.map(Checked::as_str);
+    let default = settings.default_host_type.as_ref().map(Checked::as_str);
     let sections = sections(settings);
     sections.check_names(given, default)?;
     if settings.host_types.is_empty() {
@@ -52,23 +51,29 @@ pub(super) fn choose_type(
     }
     let is_known = candidates.iter().any(|one| one.recognition.is_known());
     let is_of_owner = arguments.enroll || arguments.remove || (arguments.force && is_known);
-    match given.or(default.filter(|_| !is_of_owner)) {
-        Some(wanted) => {
-            let mut candidates = candidates.into_iter();
-            let chosen = candidates.find(|one| one.host_type.as_deref() == Some(wanted));
-            // a type whose files cannot be read fails with the reason
-            chosen
-                .map_or_else(|| with_type(fleet, wanted, name), |one| Ok(one.fleet))
-                .map(Some)
-        }
-        None if is_of_owner => Ok(None), // the host is its owner's, of no type
-        None => {
-            missing.add(
-                format!("the type of `{name}` is not known"),
-                format!("choose one: {}", sections.list_flags()),
-            );
-            Ok(None)
-        }
+    let wanted = given.or(default.filter(|_| !is_of_owner));
+    if wanted.is_none() && !is_of_owner {
+        missing.add(
+            format!("the type of `{name}` is not known"),
+            format!("choose one: {}", sections.list_flags()),
+        );
+    }
+    let chosen = wanted.map(|wanted| take_type(fleet, name, wanted, candidates));
+    chosen.transpose() // of an owner's host: no type
+}
+
+/// Returns the fleet with the settings of a type. If its files cannot be read, this fails with the
+/// reason.
+fn take_type(
+    fleet: &Fleet,
+    name: &HostName,
+    wanted: &str,
+    candidates: Vec<Candidate>,
+) -> Result<Fleet, Failure> {
+    let mut candidates = candidates.into_iter();
+    match candidates.find(|one| one.host_type.as_deref() == Some(wanted)) {
+        Some(candidate) => Ok(candidate.fleet),
+        None => with_type(fleet, wanted, name),
     }
 }
 

@@ -80,29 +80,10 @@ impl TokenFile {
             }
             Err(cause) => return Err(file_failure("open", &self.base, cause)),
         };
-        if real.is_dir() {
-            return refuse("it is a folder", "name a file in it");
+        match unfit_place(&real) {
+            Some((reason, hint)) => refuse(reason, hint),
+            None => Ok(()),
         }
-        if real.exists() && !real.is_file() {
-            return refuse(
-                "it is a device or a pipe, which a file would replace",
-                "`--token-out -` writes to stdout",
-            );
-        }
-        if real.starts_with(NIX_STORE) {
-            return refuse(
-                "everybody can read the Nix store",
-                "name a file outside of it",
-            );
-        }
-        let name = real.file_name().unwrap_or_default().to_string_lossy();
-        if git::is_tracked(parent_of(&real), &name) {
-            return refuse(
-                "git tracks that file",
-                "name a file that git does not track, or one outside of the repository",
-            );
-        }
-        Ok(())
     }
 
     /// Returns the path after every link; the file and the folders below the base may be missing.
@@ -144,4 +125,28 @@ impl TokenFile {
             .write(content, Access::Mode(0o600))?
             .replace(&file.name)
     }
+}
+
+/// Returns the reason why a token cannot be at a path, and the way out.
+fn unfit_place(path: &Path) -> Option<(&'static str, &'static str)> {
+    if path.is_dir() {
+        return Some(("it is a folder", "name a file in it"));
+    }
+    if path.exists() && !path.is_file() {
+        return Some((
+            "it is a device or a pipe, which a file would replace",
+            "`--token-out -` writes to stdout",
+        ));
+    }
+    if path.starts_with(NIX_STORE) {
+        return Some((
+            "everybody can read the Nix store",
+            "name a file outside of it",
+        ));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    git::is_tracked(parent_of(path), &name).then_some((
+        "git tracks that file",
+        "name a file that git does not track, or one outside of the repository",
+    ))
 }

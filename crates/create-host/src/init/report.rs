@@ -6,7 +6,7 @@ use zts_cli::{Failure, note};
 use crate::{
     cli::InitArguments,
     fleet::{Question, SETTINGS_FILE, describe_origins, document, value_of},
-    report::{ErrorReport, write_diff, write_json},
+    json::{ErrorReport, write_diff, write_json},
 };
 
 use super::{

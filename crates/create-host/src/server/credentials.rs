@@ -79,8 +79,21 @@ pub(crate) struct SecretIds {
 }
 
 impl SecretIds {
-    /// Lists the secret ids of a host's role.
-    pub(crate) fn list(server: &Server, name: &HostName) -> Result<Self, Failure> {
+    /// Lists the secret ids of a host's role, and refuses those of another environment.
+    pub(crate) fn of_host(
+        server: &Server,
+        name: &HostName,
+        has_role: bool,
+    ) -> Result<Self, Failure> {
+        if !has_role {
+            return Ok(Self::default());
+        }
+        let secret_ids = Self::list(server, name)?;
+        secret_ids.check_environment(server, name)?;
+        Ok(secret_ids)
+    }
+
+    fn list(server: &Server, name: &HostName) -> Result<Self, Failure> {
         let mut secret_ids = Self::default();
         for listed in list_secret_ids(server, name)? {
             if listed.has(ISSUER.0, ISSUER.1) && listed.has(HOST, name.as_str()) {
@@ -96,11 +109,7 @@ impl SecretIds {
     }
 
     /// Refuses the secret ids of another environment: its host uses the role.
-    pub(crate) fn check_environment(
-        &self,
-        server: &Server,
-        name: &HostName,
-    ) -> Result<(), Failure> {
+    fn check_environment(&self, server: &Server, name: &HostName) -> Result<(), Failure> {
         let own = server.environment.as_ref();
         let Some(other) = self.environments.iter().find(|other| Some(*other) != own) else {
             return Ok(());

@@ -235,12 +235,7 @@ fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failu
         )))
     };
     let Some(mount) = read_mounts(server)?.secret.remove(&format!("{path}/")) else {
-        let data = format!("{path}/data/{secret}");
-        let capabilities = sys::capabilities_self(&server.client, &[&data])?;
-        let sees_nothing = capabilities
-            .get(&data)
-            .is_none_or(|names| names.iter().all(|name| name == "deny"));
-        if sees_nothing {
+        if !has_capability(server, &format!("{path}/data/{secret}"))? {
             return Ok(Some(format!(
                 "the KV secrets engine at `{path}/` was not checked: the token has no capability there"
             )));
@@ -250,20 +245,22 @@ fn check_kv_mount(server: &Server, secret: &str) -> Result<Option<String>, Failu
             format!("mount it with `bao secrets enable{flag} -path={path} -version=2 kv`"),
         );
     };
-    let version = mount
-        .options
-        .as_ref()
-        .and_then(|options| options.get("version"))
-        .map(String::as_str);
-    match (mount.kind.as_str(), version) {
-        ("kv", Some("2")) => Ok(None),
-        ("kv", _) => fail(
+    match mount.kind.as_str() {
+        "kv" if mount.is_kv_version_1() => fail(
             format!("the secrets engine at `{path}/` is KV version 1, not 2"),
             format!("make it version 2 with `bao kv enable-versioning{flag} {path}`"),
         ),
-        (other, _) => fail(
+        "kv" => Ok(None),
+        other => fail(
             format!("the secrets engine at `{path}/` is `{other}`, not `kv`"),
             "mount a KV version 2 engine at another path".to_owned(),
         ),
     }
+}
+
+/// Returns whether the token has any capability on a path.
+fn has_capability(server: &Server, path: &str) -> Result<bool, Failure> {
+    let capabilities = sys::capabilities_self(&server.client, &[path])?;
+    let names = capabilities.get(path);
+    Ok(names.is_some_and(|names| names.iter().any(|name| name != "deny")))
 }

@@ -173,22 +173,26 @@ impl OpenTofu {
         if let Some(namespace) = &server.connection.namespace {
             command.env("VAULT_NAMESPACE", namespace);
         }
-        let domain = fleet.settings.network.domain.as_str();
-        let adopt = format!("[\"{}\"]", server.approle_mount);
-        // the fleet's settings; OpenTofu ignores a variable that the folder does not declare
-        let variables = [
-            ("approle_mount", server.approle_mount.as_str()),
-            ("kv_mount", &server.kv_mount),
-            ("domain", domain),
-            ("adopt_mounts", &adopt),
-        ];
-        for (name, value) in variables {
-            let name = format!("TF_VAR_{name}");
-            if env::var_os(&name).is_none() {
-                command.env(name, value);
-            }
-        }
+        set_variables(&mut command, server, fleet);
         command
+    }
+}
+
+/// Sets OpenTofu's variables for the fleet's settings, but those that the caller has set. OpenTofu
+/// ignores a variable that the folder does not declare.
+fn set_variables(command: &mut Command, server: &Server, fleet: &Fleet) {
+    let adopt = format!("[\"{}\"]", server.approle_mount);
+    let variables = [
+        ("approle_mount", server.approle_mount.as_str()),
+        ("kv_mount", &server.kv_mount),
+        ("domain", fleet.settings.network.domain.as_str()),
+        ("adopt_mounts", &adopt),
+    ];
+    for (name, value) in variables {
+        let name = format!("TF_VAR_{name}");
+        if env::var_os(&name).is_none() {
+            command.env(name, value);
+        }
     }
 }
 
