@@ -95,14 +95,14 @@ fn credentials_may_be_bound_to_the_address_of_the_host() {
 #[test]
 fn changes_by_hand_are_reverted() {
     zts_testkit::require_bao!();
-    let site = Site::new("by-hand");
+    let site = Site::new("reverted");
     site.create().succeed();
     site.server().write(
-        "auth/approle/role/by-hand",
+        "auth/approle/role/reverted",
         &json!({ "token_type": "service", "token_ttl": 60 }),
     );
     site.server().write(
-        "sys/policies/acl/host-by-hand",
+        "sys/policies/acl/host-reverted",
         &json!({ "policy": "path \"*\" {\n  capabilities = [\"read\"]\n}\n" }),
     );
     let output = site.create().succeed();
@@ -115,7 +115,7 @@ fn changes_by_hand_are_reverted() {
         (&role["token_type"], &role["token_ttl"]),
         (&json!("batch"), &json!(3600))
     );
-    assert!(site.policy().unwrap().contains("hosts/by-hand/*"));
+    assert!(site.policy().unwrap().contains("hosts/reverted/*"));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn mounts_can_be_set_in_fleet_toml() {
 #[test]
 fn the_address_in_fleet_toml_is_the_fallback() {
     zts_testkit::require_bao!();
-    let site = Site::new("address");
+    let site = Site::new("fallback");
     let toml = site.fleet.read("fleet.toml");
     site.fleet.write(
         "fleet.toml",

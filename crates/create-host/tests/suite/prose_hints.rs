@@ -350,9 +350,9 @@ fn places_for_the_token() {
 #[test]
 fn without_opentofu_or_a_token() {
     zts_testkit::require_bao!();
-    let site = Site::new("no-tofu");
+    let site = Site::new("without-tofu");
     let call = |apply: &str| {
-        let arguments = ["--hostname", "no-tofu", "--ip", IP, "--apply", apply];
+        let arguments = ["--hostname", "without-tofu", "--ip", IP, "--apply", apply];
         site.bare().args(arguments)
     };
     read_hint(call("tofu"), "use `--apply api`");

@@ -1,11 +1,13 @@
 //! A scratch fleet with an OpenBao, and runs of the program on it.
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, ThreadId},
 };
 
 use secrecy::SecretString;
@@ -31,6 +33,16 @@ pub(crate) fn create_namespace(server: &Server, name: &str) {
     server.write(&format!("{name}/sys/auth/approle/tune"), &unlocked);
 }
 
+/// Refuses a host on the shared server that another test has, too: both would change its role.
+#[track_caller]
+fn reserve_name(host: &str) {
+    static OWNERS: Mutex<BTreeMap<String, ThreadId>> = Mutex::new(BTreeMap::new());
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let test = thread::current().id();
+    let owner = *owners.entry(host.to_owned()).or_insert(test);
+    assert_eq!(owner, test, "another test has the host `{host}`, too");
+}
+
 /// A scratch fleet, a server, and the name of a host. Each test has its own name, because tests
 /// share a server.
 pub(crate) struct Site {
@@ -40,7 +52,9 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    #[track_caller]
     pub(crate) fn new(host: &str) -> Self {
+        reserve_name(host);
         Self::on(shared_server(), host)
     }
 
@@ -55,6 +69,7 @@ impl Site {
 
     /// Creates a site with the example fleet as it is: OpenTofu takes the tokens from variables.
     pub(crate) fn with_token_variables(host: &str) -> Self {
+        reserve_name(host);
         Self {
             server: Some(shared_server()),
             ..Self::without_server(host)

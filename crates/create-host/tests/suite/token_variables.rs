@@ -75,7 +75,7 @@ fn the_tokens_of_other_hosts_stay() {
 #[test]
 fn a_fleet_with_tokens_in_its_machine_map_keeps_them_there() {
     zts_testkit::require_bao!();
-    let site = Site::with_token_variables("in-the-map");
+    let site = Site::with_token_variables("tokens-in-map");
     let vms = site.fleet.read("terraform/vms.tf").replace(
         "ip = \"10.0.0.2/24\"",
         "ip                  = \"10.0.0.2/24\"\n      vault_wrapped_token = \"an-old-one\"",
