@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -11,15 +11,8 @@ use zts_cli::{Failure, utc};
 /// The reason why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("could not {doing} `{}`: {cause}", path.display())]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
     #[error(transparent)]
-    UnsafeFolder(zts_secure_fs::Error),
+    Path(#[from] zts_secure_fs::Error),
     #[error("the wrapping token is used up, and its credentials are refused: {cause}")]
     RefusedCredentials {
         #[source]
@@ -74,22 +67,9 @@ pub(crate) enum Error {
     OpenBao(#[from] zts_openbao::Error),
 }
 
-impl From<zts_secure_fs::Error> for Error {
-    fn from(error: zts_secure_fs::Error) -> Self {
-        match error {
-            zts_secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
-            refused @ zts_secure_fs::Error::Refused { .. } => Self::UnsafeFolder(refused),
-        }
-    }
-}
-
 impl Error {
     pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
-        Self::Io {
-            doing,
-            path: path.to_owned(),
-            cause: cause.into(),
-        }
+        zts_secure_fs::Error::io(doing, path, cause).into()
     }
 
     /// Returns whether another party may have used the token.
@@ -129,8 +109,8 @@ const REVOKE_CREDENTIALS: &str = "`create-host --force` now: it destroys the cre
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
-            Error::Io { .. } => Self::failed(&error),
-            Error::UnsafeFolder(_) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
+            Error::Path(zts_secure_fs::Error::Io { .. }) => Self::failed(&error),
+            Error::Path(zts_secure_fs::Error::Refused { .. }) => Self::failed(&error).hint("name another folder with `--approle-dir`, or give this one to root"),
             Error::BadToken { .. } => {
                 Self::usage(&error).hint("give it with `--token-file`, `--credential` or VAULT_WRAPPED_TOKEN")
             }

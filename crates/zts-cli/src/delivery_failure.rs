@@ -10,7 +10,7 @@ impl From<Error> for Failure {
             Error::UnknownAccount { .. } => Self::usage(&error).hint("create it, or name another with `--owner` and `--group`"),
             Error::NoCredentials { .. } => Self::failed(&error).hint("`vault-unwrap` puts them there on first boot; look at the log of vault-bootstrap.service"),
             Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
-            Error::Output { .. } => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
+            Error::Path(zts_secure_fs::Error::Refused { .. }) => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
             Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ \"{{\" }}`"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
@@ -22,7 +22,7 @@ impl From<Error> for Failure {
             Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
             Error::Declarations { .. } | Error::InvalidDeclaration { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
             Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
-            Error::OpenBao(cause) => explain(cause),
+            Error::OpenBao(cause) => explain_openbao_error(cause),
             _ => Self::failed(&error),
         }
     }
@@ -41,7 +41,7 @@ fn without_keys(mount: &str, path: &str, version: u64) -> String {
 }
 
 /// Returns the failure for OpenBao's error, with a hint for a host's operator.
-fn explain(error: &zts_openbao::Error) -> Failure {
+fn explain_openbao_error(error: &zts_openbao::Error) -> Failure {
     match hint_of(error) {
         Some(hint) => Failure::from(error).hint(hint),
         None => Failure::from(error),

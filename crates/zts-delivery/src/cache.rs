@@ -369,10 +369,8 @@ impl Cache {
         for entry in entries {
             let entry = entry.map_err(|cause| Error::io("look into", folder, cause))?;
             if !files.contains(&entry.path()) {
-                return Err(Error::Output {
-                    path: folder.to_owned(),
-                    reason: "holds files that vault-fetch did not write",
-                });
+                let reason = "holds files that vault-fetch did not write";
+                return Err(Error::refused(folder, reason));
             }
         }
         files

@@ -124,7 +124,7 @@ impl Declarations {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Declarations`] with the place in the file.
+    /// [`Error::Path`], and [`Error::Declarations`] with the place in the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         Self::parse(path, &Self::read_text(path)?)
     }

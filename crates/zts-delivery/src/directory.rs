@@ -123,10 +123,7 @@ fn write_file(path: &Path, content: &[u8], ownership: Ownership) -> Result<(), E
 /// between, services with older files are still recognised.
 pub(crate) fn exchange(state_dir: &StateDir, other: &Path) -> Result<bool, Error> {
     let target = state_dir.target();
-    let refuse = |reason| Error::Output {
-        path: target.to_owned(),
-        reason,
-    };
+    let refuse = |reason| Error::refused(target, reason);
     match renameat_with(CWD, other, CWD, target, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => renameat_with(CWD, other, CWD, target, RenameFlags::NOREPLACE)

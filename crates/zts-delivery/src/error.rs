@@ -55,17 +55,9 @@ pub enum Error {
         /// The problem.
         reason: &'static str,
     },
-    /// An error of the system.
-    #[error("could not {doing} `{}`: {cause}", path.display())]
-    Io {
-        /// The action that failed.
-        doing: &'static str,
-        /// The path that it failed on.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        cause: io::Error,
-    },
+    /// A path that cannot or must not be used.
+    #[error(transparent)]
+    Path(#[from] zts_secure_fs::Error),
     /// The proven version has neither its files nor a copy on this host.
     #[error(
         "version {version}, which would take its place, has no copy on this host that can be used"
@@ -73,14 +65,6 @@ pub enum Error {
     NoRollbackCopy {
         /// Its number.
         version: u64,
-    },
-    /// A place that files cannot or must not be written to.
-    #[error("`{}` {reason}", path.display())]
-    Output {
-        /// The place.
-        path: PathBuf,
-        /// The reason.
-        reason: &'static str,
     },
     /// A key that cannot be the name of a file.
     #[error("the key {key:?} of `{secret}` cannot be the name of a file: {reason}")]
@@ -223,15 +207,6 @@ pub enum Error {
     OpenBao(#[from] zts_openbao::Error),
 }
 
-impl From<zts_secure_fs::Error> for Error {
-    fn from(error: zts_secure_fs::Error) -> Self {
-        match error {
-            zts_secure_fs::Error::Io { doing, path, cause } => Self::Io { doing, path, cause },
-            zts_secure_fs::Error::Refused { path, reason } => Self::Output { path, reason },
-        }
-    }
-}
-
 /// Describes the required keys that a secret lacks.
 fn describe_lack(missing: &[String], empty: &[String]) -> String {
     let missing = (!missing.is_empty()).then(|| format!("has no key {}", list(missing)));
@@ -262,10 +237,15 @@ impl From<QueryError> for Error {
 
 impl Error {
     pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
-        Self::Io {
-            doing,
-            path: path.to_owned(),
-            cause: cause.into(),
-        }
+        zts_secure_fs::Error::io(doing, path, cause).into()
+    }
+
+    pub(crate) fn refused(path: &Path, reason: &'static str) -> Self {
+        zts_secure_fs::Error::refused(path, reason).into()
+    }
+
+    /// Returns whether a path must not be used.
+    pub fn is_refused_path(&self) -> bool {
+        matches!(self, Self::Path(zts_secure_fs::Error::Refused { .. }))
     }
 }

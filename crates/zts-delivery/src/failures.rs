@@ -97,7 +97,7 @@ impl Failures {
     /// Notes the result of a fetch. Writes nothing beside a directory that was refused, because
     /// that is not vault-fetch's.
     pub fn record(target: &Path, error: Option<&Error>) {
-        if matches!(error, Some(Error::Output { .. })) {
+        if error.is_some_and(Error::is_refused_path) {
             return;
         }
         Self::record_reason(target, error.map(FailureReason::classify));

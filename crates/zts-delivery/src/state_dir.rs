@@ -42,10 +42,7 @@ impl StateDir {
     /// # Errors
     /// A place that cannot or must not be written to, and the system's errors.
     pub fn open(target: &Path) -> Result<Self, Error> {
-        let refuse = |reason| Error::Output {
-            path: target.to_owned(),
-            reason,
-        };
+        let refuse = |reason| Error::refused(target, reason);
         let folder =
             state_dir_path(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
         let parent = create_shared_folder(parent_of(&folder))?;
@@ -172,10 +169,7 @@ fn holds_something(target: &Path) -> Result<bool, Error> {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(cause) => return Err(Error::io("look at", target, cause)),
         Ok(metadata) if !metadata.is_dir() => {
-            return Err(Error::Output {
-                path: target.to_owned(),
-                reason: "is not a directory",
-            });
+            return Err(Error::refused(target, "is not a directory"));
         }
         Ok(_) => {}
     }

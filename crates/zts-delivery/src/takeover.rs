@@ -117,10 +117,8 @@ fn read_all(files: &[PathBuf]) -> Result<(SecretMap, SystemTime), Error> {
     let mut written = SystemTime::now();
     for file in files {
         let content = private_file::read(file, LARGEST).map_err(|_| refused(file))?;
-        let text = str::from_utf8(&content.bytes).map_err(|_| Error::Output {
-            path: file.clone(),
-            reason: "holds no text, as a value of OpenBao does",
-        })?;
+        let text = str::from_utf8(&content.bytes)
+            .map_err(|_| Error::refused(file, "holds no text, as a value of OpenBao does"))?;
         let json = serde_json::to_vec(text).map(Zeroizing::new);
         let value = json.and_then(|json| serde_json::from_slice(&json));
         let value = value.map_err(|cause| Error::io("read", file, io::Error::from(cause)))?;
@@ -164,8 +162,6 @@ fn check_kind_and_owner(
 }
 
 fn refused(path: &Path) -> Error {
-    Error::Output {
-        path: path.to_owned(),
-        reason: "is not vault-fetch's, and no plain file of root's or the secret's owner",
-    }
+    let reason = "is not vault-fetch's, and no plain file of root's or the secret's owner";
+    Error::refused(path, reason)
 }

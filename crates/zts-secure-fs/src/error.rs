@@ -19,10 +19,10 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-    /// Another user could redirect root to another path.
+    /// The path must not be used, for example because another user could redirect root.
     #[error("`{}` {reason}", path.display())]
     Refused {
-        /// The folder or link that makes it possible.
+        /// The path, or the folder or link that makes it unsafe.
         path: PathBuf,
         /// The reason, as the rest of the message.
         reason: &'static str,
@@ -42,7 +42,8 @@ pub(crate) const WRITABLE_BY_OTHERS: &str = "may be changed by other users";
 pub(crate) const REMOVED_AGAIN: &str = "was removed by other processes each time it was locked";
 
 impl Error {
-    pub(crate) fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
+    /// Returns the error of a failed system call.
+    pub fn io(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Self {
         Self::Io {
             doing,
             path: path.to_owned(),
@@ -50,7 +51,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn refused(path: &Path, reason: &'static str) -> Self {
+    /// Returns the error for a path that must not be used.
+    pub fn refused(path: &Path, reason: &'static str) -> Self {
         Self::Refused {
             path: path.to_owned(),
             reason,
