@@ -122,13 +122,16 @@ impl Contents {
         digest_of(&self.shape(), ownership)
     }
 
+    /// Describes the parts that shape the files. Each other field is named, so that a new one is
+    /// not left out by accident.
     fn shape(&self) -> String {
         let Self {
             templates,
             environment_file,
             json_file,
             ownership,
-            ..
+            required_keys: _,
+            credential: _,
         } = self;
         format!("{templates:?} {environment_file:?} {json_file:?} {ownership:?}")
     }

@@ -6,9 +6,9 @@ use crate::{
     Cache, DeployedVersion, Failures, OutputState, Rejection, SecretIdentity, StateDir,
     deployed_version,
     error::Error,
-    fingerprint,
+    fingerprint, pending_rollout,
     private_file::{remove_any, remove_with_draft},
-    rejection, rollout,
+    rejection,
     state_dir::{NEW, PREVIOUS},
 };
 
@@ -36,7 +36,7 @@ impl StateDir {
         }
         [NEW, PREVIOUS]
             .into_iter()
-            .chain(rollout::FILES)
+            .chain(pending_rollout::FILES)
             .try_for_each(|name| remove_any(&self.folder().join(name)))
     }
 

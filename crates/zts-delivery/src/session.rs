@@ -271,12 +271,7 @@ impl Session<'_> {
                 if self.config.login == LoginMode::Auto && is_bare_denial(api_error) =>
             {
                 drop(permit); // no login took place
-                self.login_state = LoginState::LoginNeeded;
-                self.log_in()?;
-                let result = send(&self.client);
-                // a token that is bound to another address is denied in the same words
-                self.lacks_inline_authentication = !matches!(&result, Err(Error::Denied { .. }));
-                result
+                self.log_in_and_repeat(send)
             }
             // a standby with old data may accept credentials that the active node refuses, and that
             // one is queried next
@@ -294,6 +289,19 @@ impl Session<'_> {
                 result
             }
         }
+    }
+
+    /// Repeats a request with a token, after the server has ignored inline authentication.
+    fn log_in_and_repeat<T>(
+        &mut self,
+        send: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.login_state = LoginState::LoginNeeded;
+        self.log_in()?;
+        let result = send(&self.client);
+        // a token that is bound to another address is denied in the same words
+        self.lacks_inline_authentication = !matches!(&result, Err(Error::Denied { .. }));
+        result
     }
 
     fn log_in(&mut self) -> Result<(), Error> {
