@@ -21,52 +21,28 @@ use crate::{
 
 /// Performs the actions of a plan, rolls back versions with which services fail, and ends rollouts.
 pub(super) fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
-    let mut decision = new_decision(run, plan);
-    let mut watch = Watch::new(run.limits);
-    let mut followers = Followers::of(plan.actions.keys().cloned().collect())?;
+    let mut services = Services {
+        decision: new_decision(run, plan),
+        watch: Watch::new(run.limits),
+        followers: Followers::of(plan.actions.keys().cloned().collect())?,
+        reasons: Reasons::new(),
+    };
     for (service, action) in &plan.actions {
-        watch.request(service, *action, &plan.units[service])?;
+        services
+            .watch
+            .request(service, *action, &plan.units[service])?;
         if *action == Action::Reload {
             run.taken.insert(service.clone(), plan.at);
         }
     }
-    let mut reasons = Reasons::new();
-    loop {
-        let failed = watch.next_failures()?;
-        if failed.is_empty() {
-            if watch.watch_again(&followers.bring_up()?)? {
-                continue;
-            }
-            break;
-        }
-        let services: Names = failed.keys().cloned().collect();
-        followers.observe(&services)?;
-        reasons.extend(failed);
-        let secrets = decision.roll_back(&services);
-        for name in roll_back_secrets(run, &secrets, &reasons, &services) {
-            decision.cannot_roll_back(&name);
-        }
-        let users = decision.users(&secrets);
-        request_again(run, &users, &services, plan, &mut watch)?;
-        decision.acted_on(&users);
-    }
-    let reapplied = decision.reapply();
-    for name in &reapplied {
-        rollouts::reapply(&run.secrets[name.as_str()])?;
-    }
-    let users = decision.users(&reapplied);
-    request_again(run, &users, decision.failed_regardless(), plan, &mut watch)?;
-    loop {
-        let failed = watch.next_failures()?;
-        if failed.is_empty() {
-            break;
-        }
-        followers.observe(&failed.keys().cloned().collect())?;
-        reasons.extend(failed);
-    }
-    if !reapplied.is_empty() {
-        followers.bring_up_again()?;
-    }
+    services.roll_back_failing(run, plan)?;
+    services.reapply_unhelpful(run, plan)?;
+    let Services {
+        decision,
+        watch,
+        reasons,
+        ..
+    } = services;
     for (service, reason) in watch.unknown() {
         note(format_args!(
             "it is not known whether `{service}` comes up with the new files: {reason}"
@@ -76,6 +52,62 @@ pub(super) fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failu
     report::record_older_changes(run, plan);
     report::record_failed_regardless(run, plan, &decision, &reasons);
     Ok(())
+}
+
+/// The services of a plan while they come up or fail.
+struct Services {
+    decision: RollbackDecision,
+    watch: Watch,
+    followers: Followers,
+    reasons: Reasons,
+}
+
+impl Services {
+    /// Rolls back the versions with which services fail, until no more service fails.
+    fn roll_back_failing(&mut self, run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+        loop {
+            let failed = self.watch.next_failures()?;
+            if failed.is_empty() {
+                if self.watch.watch_again(&self.followers.bring_up()?)? {
+                    continue;
+                }
+                return Ok(());
+            }
+            let services: Names = failed.keys().cloned().collect();
+            self.followers.observe(&services)?;
+            self.reasons.extend(failed);
+            let secrets = self.decision.roll_back(&services);
+            for name in roll_back_secrets(run, &secrets, &self.reasons, &services) {
+                self.decision.cannot_roll_back(&name);
+            }
+            let users = self.decision.users(&secrets);
+            request_again(run, &users, &services, plan, &mut self.watch)?;
+            self.decision.acted_on(&users);
+        }
+    }
+
+    /// Reapplies the versions whose roll-back did not help, and waits for the services again.
+    fn reapply_unhelpful(&mut self, run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+        let reapplied = self.decision.reapply();
+        for name in &reapplied {
+            rollouts::reapply(&run.secrets[name.as_str()])?;
+        }
+        let users = self.decision.users(&reapplied);
+        let failed = self.decision.failed_regardless();
+        request_again(run, &users, failed, plan, &mut self.watch)?;
+        loop {
+            let failed = self.watch.next_failures()?;
+            if failed.is_empty() {
+                break;
+            }
+            self.followers.observe(&failed.keys().cloned().collect())?;
+            self.reasons.extend(failed);
+        }
+        if !reapplied.is_empty() {
+            self.followers.bring_up_again()?;
+        }
+        Ok(())
+    }
 }
 
 fn new_decision(run: &Run<'_>, plan: &Plan<'_>) -> RollbackDecision {

@@ -58,10 +58,7 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
         return outcomes.result_for(&arguments.name);
     }
     if arguments.again {
-        named.forget_rejection()?;
-        for name in &arguments.more {
-            declarations.secret(name)?.forget_rejection()?;
-        }
+        forget_rejections(arguments, declarations)?;
     }
     let began = uptime();
     let secret_of = |name, declared| Secret::new(name, declared, openbao, &settings);
@@ -85,6 +82,12 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
     let exported = metrics::write(declarations, &state, &arguments.metrics());
     outcomes.result_for(&arguments.name)?;
     recorded.and(exported)
+}
+
+/// Forgets the rejections of the named secrets, so that their versions are tried again.
+fn forget_rejections(arguments: &Rotate, declarations: &Declarations) -> Result<(), Failure> {
+    let mut names = [&arguments.name].into_iter().chain(&arguments.more);
+    names.try_for_each(|name| Ok(declarations.secret(name)?.forget_rejection()?))
 }
 
 /// Deploys new versions of the secrets of a run, and rolls back those with which services fail.

@@ -61,9 +61,7 @@ pub(super) fn query_secrets<'a>(
                 run.outcomes.fail(name, error.into());
             }
             UpdateStatus::Unavailable(error) => {
-                record_failure_of_all(run, &error, name);
-                let failure = Failure::from(error).suffix("nothing was changed");
-                run.outcomes.fail_all(run.scope.iter().copied(), failure);
+                fail_all(run, error, name);
                 return None;
             }
         }
@@ -122,6 +120,13 @@ pub(super) fn hold_back_updates(run: &mut Run<'_>, restarted: &Names, survey: &m
             )),
         );
     }
+}
+
+/// Ends a run in which OpenBao became unavailable at the secret `name`.
+fn fail_all(run: &mut Run<'_>, error: Error, name: &str) {
+    record_failure_of_all(run, &error, name);
+    let failure = Failure::from(error).suffix("nothing was changed");
+    run.outcomes.fail_all(run.scope.iter().copied(), failure);
 }
 
 /// Records for all secrets of this run, except `recorded`, why they cannot be fetched.

@@ -112,18 +112,21 @@ impl<'a> UpdateClient<'a> {
     }
 
     fn try_query(&mut self, secret: &Secret<'_>) -> Result<UpdateStatus, QueryError> {
+        let path = &secret.declared.secret_path;
         let recipe = match secret.recipe() {
             Ok(recipe) => recipe,
             Err(error) => {
                 // the files of a secret that is gone are removed all the same
-                if self.newest(&secret.declared.secret_path)?.is_none() {
-                    self.session.read(&secret.declared.secret_path, None)?;
+                if self.newest(path)?.is_none() {
+                    self.session.read(path, None)?;
                 }
                 return Ok(UpdateStatus::Failed(error));
             }
         };
-        let newest = self.newest(&secret.declared.secret_path)?;
-        match newest.map(|newest| compare(secret, &newest)) {
+        let newest = self.newest(path)?;
+        let before = OutputState::read(&secret.declared.output_directory);
+        let deployed = deployed_version(secret);
+        match newest.map(|newest| compare(secret, deployed.clone(), &newest)) {
             Some(Comparison::Rejected(rejection)) => return Ok(UpdateStatus::Rejected(rejection)),
             Some(Comparison::Same(_, version))
                 if has_copy(&recipe, &version) && secret.alteration(&recipe).is_none() =>
@@ -132,22 +135,31 @@ impl<'a> UpdateClient<'a> {
             }
             _ => {}
         }
-        let before = OutputState::read(&secret.declared.output_directory);
-        let deployed = DeployedVersion::read(&secret.declared.output_directory)
-            .filter(|deployed| deployed.secret == secret.identity);
-        let path = &secret.declared.secret_path;
         let given = self.session.read(path, deployed.as_ref())?;
-        let deployed = match compare(secret, &given.metadata) {
-            Comparison::Rejected(rejection) => return Ok(UpdateStatus::Rejected(rejection)),
+        Ok(self.compare_answer(secret, given, before, recipe))
+    }
+
+    /// Compares the version that OpenBao returned with the deployed one, which another run may have
+    /// replaced meanwhile.
+    fn compare_answer(
+        &self,
+        secret: &Secret<'_>,
+        given: kv::Secret,
+        before: OutputState,
+        recipe: Recipe,
+    ) -> UpdateStatus {
+        let deployed = match compare(secret, deployed_version(secret), &given.metadata) {
+            Comparison::Rejected(rejection) => return UpdateStatus::Rejected(rejection),
             Comparison::Same(deployed, _) => Some(deployed),
             Comparison::Differs => None,
         };
         let alteration = secret.alteration(&recipe);
         if deployed.is_some() && alteration.is_none() {
-            return Ok(UpdateStatus::Current(Some(given)));
+            return UpdateStatus::Current(Some(given));
         }
+        let path = &secret.declared.secret_path;
         let files = recipe.contents.render_answer(self.mount, path, &given);
-        Ok(match (deployed.zip(alteration), files) {
+        match (deployed.zip(alteration), files) {
             (Some(_), Err(error)) => UpdateStatus::Failed(error),
             (Some((deployed_version, alteration)), Ok(files)) => {
                 UpdateStatus::Altered(Box::new(AlteredSet {
@@ -164,7 +176,7 @@ impl<'a> UpdateClient<'a> {
                 files,
                 recipe,
             })),
-        })
+        }
     }
 
     /// Returns the newest version of the secret at `path` by the listing of its folder or by its
@@ -213,14 +225,23 @@ enum Comparison {
     Differs,
 }
 
-fn compare(secret: &Secret<'_>, newest: &VersionMetadata) -> Comparison {
+fn compare(
+    secret: &Secret<'_>,
+    deployed: Option<DeployedVersion>,
+    newest: &VersionMetadata,
+) -> Comparison {
     let rejection = secret.declared.rejection();
     if let Some(rejection) = rejection.filter(|rejection| rejection.is_of(newest)) {
         return Comparison::Rejected(rejection);
     }
-    let deployed = DeployedVersion::read(&secret.declared.output_directory);
     match deployed.filter(|deployed| deployed.is_of(&secret.identity, newest)) {
         Some(deployed) => Comparison::Same(deployed, newest.clone()),
         None => Comparison::Differs,
     }
+}
+
+/// Reads the deployed version of the secret.
+fn deployed_version(secret: &Secret<'_>) -> Option<DeployedVersion> {
+    let deployed = DeployedVersion::read(&secret.declared.output_directory);
+    deployed.filter(|deployed| deployed.secret == secret.identity)
 }

@@ -89,6 +89,12 @@ fn reason_missing(entry: &Entry) -> &'static str {
     }
 }
 
+fn services_with_older_files(entry: &Entry) -> Vec<&str> {
+    let services = entry.services.iter();
+    let services = services.filter(|service| service.has_older == Some(true));
+    services.map(|service| service.name.as_str()).collect()
+}
+
 fn sentences(entry: &Entry) -> Vec<String> {
     let name = &entry.name;
     let mut sentences = Vec::new();
@@ -120,11 +126,7 @@ fn sentences(entry: &Entry) -> Vec<String> {
             copy.version
         ));
     }
-    let before = entry
-        .services
-        .iter()
-        .filter(|service| service.has_older == Some(true));
-    let before: Vec<_> = before.map(|service| service.name.as_str()).collect();
+    let before = services_with_older_files(entry);
     if !before.is_empty() {
         sentences.push(format!(
             "`{name}`: not restarted or reloaded since it changed: {}",
