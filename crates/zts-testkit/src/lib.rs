@@ -55,7 +55,7 @@ pub use network::{
 };
 pub use object_store::{ObjectStore, find_versitygw};
 pub use openbao::{
-    AuditedRequest, CertificateKind, Cluster, HostCredentials, Server, ServerBuilder,
+    AuditedRequest, CertificateKind, Cluster, EnrolledHost, HostCredentials, Server, ServerBuilder,
     TokensAndLeases, shared_server,
 };
 pub use opentofu::OpenTofu;

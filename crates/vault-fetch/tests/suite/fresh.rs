@@ -119,9 +119,9 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
     let read = "GET /v1/secret/data/hosts/vault-requests/db";
     let login = "POST /v1/auth/approle/login";
     for expected in [&[read, login, read][..], &[login, read], &[login, read]] {
-        let before = host.asked_vault().len();
+        let before = host.requests_to_vault().len();
         host.fetch().cached().succeed();
-        assert_eq!(host.asked_vault()[before..], *expected);
+        assert_eq!(host.requests_to_vault()[before..], *expected);
     }
     // a note of a day ago counts no longer: the server may be another by now
     let note = host.runtime_dir().join("server");
@@ -130,9 +130,9 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
     let since = noted["login_since"]["secs_since_epoch"].as_u64().unwrap();
     noted["login_since"]["secs_since_epoch"] = (since - 90_000).into();
     fs::write(&note, noted.to_string()).unwrap();
-    let before = host.asked_vault().len();
+    let before = host.requests_to_vault().len();
     host.fetch().cached().succeed();
-    assert_eq!(host.asked_vault()[before..], [read, login, read]);
+    assert_eq!(host.requests_to_vault()[before..], [read, login, read]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    ops::Deref,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -13,20 +14,23 @@ use std::{
 use serde_json::Value;
 pub(crate) use zts_testkit::shared_server;
 use zts_testkit::{
-    Cluster, DnsServer, FailingCall, HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir,
-    Server,
+    Cluster, DnsServer, EnrolledHost, FailingCall, HostCredentials, Proxy, Run, RunOutput, Running,
+    ScratchDir, Server,
 };
 
-/// A host with its role on a server, and a folder in place of its disk.
+/// A host with one secret.
 pub(crate) struct Host {
-    pub(crate) server: Arc<Server>,
-    pub(crate) name: String,
-    pub(crate) credentials: HostCredentials,
-    folder: ScratchDir,
-    /// The proxy that the host uses in place of the server.
-    relay: Option<Proxy>,
+    enrolled: EnrolledHost,
     /// The values that no run may print.
     secrets: Mutex<Vec<String>>,
+}
+
+impl Deref for Host {
+    type Target = EnrolledHost;
+
+    fn deref(&self) -> &EnrolledHost {
+        &self.enrolled
+    }
 }
 
 impl Host {
@@ -37,36 +41,20 @@ impl Host {
 
     /// Creates a host on another server.
     pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
-        let server = server.into();
-        let credentials = server.add_host(name);
-        let folder = zts_testkit::scratch_dir();
-        fs::create_dir(folder.join("approle")).unwrap();
-        credentials.write_to(&folder.join("approle"));
-        let secrets = vec![credentials.role_id.clone(), credentials.secret_id.clone()];
+        let enrolled = EnrolledHost::new(server, name);
+        let HostCredentials {
+            role_id, secret_id, ..
+        } = enrolled.credentials.clone();
         Self {
-            server,
-            name: name.to_owned(),
-            credentials,
-            folder,
-            relay: None,
-            secrets: Mutex::new(secrets),
+            enrolled,
+            secrets: Mutex::new(vec![role_id, secret_id]),
         }
     }
 
     /// Returns the host, on a server that answers as HashiCorp Vault does.
     pub(crate) fn on_vault(mut self) -> Self {
-        self.relay = Some(Proxy::emulating_vault(&self.server.address()));
+        self.enrolled.use_vault();
         self
-    }
-
-    /// Returns the method and path of each request about secrets to the server that answers as
-    /// HashiCorp Vault does.
-    pub(crate) fn asked_vault(&self) -> Vec<String> {
-        let hits = self.relay.as_ref().unwrap().requests();
-        hits.iter()
-            .filter(|hit| hit.path != "/v1/sys/leader") // looked for where none was seen just now
-            .map(|hit| format!("{} {}", hit.method, hit.path))
-            .collect()
     }
 
     /// Returns the path of the secret.
@@ -92,11 +80,6 @@ impl Host {
             Value::Object(map) => map.values().for_each(|value| self.forbid(value)),
             _ => {}
         }
-    }
-
-    /// Returns a path on the disk of the host.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
     }
 
     /// Returns the output directory.
@@ -146,11 +129,8 @@ impl Host {
             .args(["--approle-dir".as_ref(), self.path("approle").as_os_str()])
             .args(["--runtime-dir".as_ref(), self.runtime_dir().as_os_str()])
             .arg(secret)
-            .server(&self.server);
-        let run = match &self.relay {
-            Some(relay) => run.env("BAO_ADDR", relay.address()),
-            None => run,
-        };
+            .server(&self.server)
+            .env("BAO_ADDR", self.address());
         Fetch {
             host: self,
             run,
@@ -177,10 +157,10 @@ impl Host {
     /// Returns every file of the host that contains `value`.
     pub(crate) fn files_with(&self, value: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        search(&self.folder, value.as_bytes(), &mut found);
+        search(self.folder(), value.as_bytes(), &mut found);
         found
             .iter()
-            .map(|path| path.strip_prefix(&*self.folder).unwrap().to_owned())
+            .map(|path| path.strip_prefix(self.folder()).unwrap().to_owned())
             .collect()
     }
 }

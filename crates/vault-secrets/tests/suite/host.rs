@@ -4,23 +4,26 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{
-    HostCredentials, Proxy, Run, RunOutput, Running, ScratchDir, Server, shared_server,
-};
+use zts_testkit::{EnrolledHost, HostCredentials, Run, RunOutput, Running, Server, shared_server};
 
-/// A host with its role on a server, and a folder in place of its disk.
+/// A host with declared secrets.
 pub(crate) struct Host {
-    pub(crate) server: Arc<Server>,
-    name: String,
-    folder: ScratchDir,
-    /// The proxy that the host uses in place of the server.
-    relay: Option<Proxy>,
+    enrolled: EnrolledHost,
     secrets: Mutex<BTreeMap<String, Value>>,
+}
+
+impl Deref for Host {
+    type Target = EnrolledHost;
+
+    fn deref(&self) -> &EnrolledHost {
+        &self.enrolled
+    }
 }
 
 impl Host {
@@ -30,38 +33,16 @@ impl Host {
     }
 
     pub(crate) fn on(server: impl Into<Arc<Server>>, name: &str) -> Self {
-        let server = server.into();
-        let folder = zts_testkit::scratch_dir();
-        fs::create_dir(folder.join("approle")).unwrap();
-        server.add_host(name).write_to(&folder.join("approle"));
         Self {
-            server,
-            name: name.to_owned(),
-            folder,
-            relay: None,
+            enrolled: EnrolledHost::new(server, name),
             secrets: Mutex::default(),
         }
     }
 
     /// Puts the host on a server that answers as HashiCorp Vault does.
     pub(crate) fn on_vault(mut self) -> Self {
-        self.relay = Some(Proxy::emulating_vault(&self.server.address()));
+        self.enrolled.use_vault();
         self
-    }
-
-    /// Returns the method and path of each request to the server that answers as HashiCorp Vault
-    /// does.
-    pub(crate) fn asked_vault(&self) -> Vec<String> {
-        let hits = self.relay.as_ref().unwrap().requests();
-        hits.iter()
-            .filter(|hit| hit.path != "/v1/sys/leader") // looked for where none was seen just now
-            .map(|hit| format!("{} {}", hit.method, hit.path))
-            .collect()
-    }
-
-    fn address(&self) -> String {
-        let own = || self.server.address();
-        self.relay.as_ref().map_or_else(own, Proxy::address)
     }
 
     /// Declares a secret that is rotated every hour. The fields of `otherwise` replace the
@@ -135,11 +116,6 @@ impl Host {
     /// Returns the path of a secret in OpenBao.
     pub(crate) fn secret(&self, name: &str) -> String {
         format!("hosts/{}/{name}", self.name)
-    }
-
-    /// Returns a path on the disk of the host.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
     }
 
     pub(crate) fn output(&self, name: &str) -> PathBuf {

@@ -157,7 +157,7 @@ fn vault_is_asked_for_the_metadata_of_each_secret() {
     }
     done(&host.rotate("a"));
     host.put("b", "two");
-    let before = host.asked_vault().len();
+    let before = host.requests_to_vault().len();
     done(&host.rotate("a"));
     assert_eq!(host.value("b"), "two");
     let path = |kind: &str, name: &str| format!("GET /v1/secret/{kind}/hosts/vault/{name}");
@@ -168,5 +168,5 @@ fn vault_is_asked_for_the_metadata_of_each_secret() {
         path("metadata", "b"),
         path("data", "b"),
     ];
-    assert_eq!(host.asked_vault()[before..], expected);
+    assert_eq!(host.requests_to_vault()[before..], expected);
 }

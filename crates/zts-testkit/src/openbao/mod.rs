@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod enrolled_host;
 mod hosts;
 mod key_shares;
 mod launch;
@@ -10,6 +11,7 @@ mod records;
 mod server;
 
 pub use cluster::Cluster;
+pub use enrolled_host::EnrolledHost;
 pub use hosts::HostCredentials;
 pub use launch::shared_server;
 pub use options::{CertificateKind, ServerBuilder};
