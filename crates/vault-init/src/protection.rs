@@ -38,6 +38,23 @@ pub(crate) enum Protection {
     },
 }
 
+/// Refuses a number of required key shares that OpenBao does not accept.
+fn check_threshold(threshold: u8, shares: u8) -> Result<(), Failure> {
+    if threshold > shares {
+        return Err(Failure::usage(format!(
+            "{threshold} key shares of {shares} cannot be required"
+        ))
+        .hint("`--threshold` is at most `--shares`"));
+    }
+    if threshold == 1 && shares > 1 {
+        return Err(Failure::usage(format!(
+            "each of {shares} key shares alone would unseal a node, which OpenBao refuses"
+        ))
+        .hint("give one share, or a `--threshold` of at least 2"));
+    }
+    Ok(())
+}
+
 impl Protection {
     /// Checks the arguments, and reads the recipients.
     ///
@@ -45,21 +62,8 @@ impl Protection {
     /// Another number of recipients than of shares, recipients that are not valid, a root token in
     /// clear beside encrypted shares.
     pub(crate) fn from_arguments(arguments: &Arguments) -> Result<Self, Failure> {
+        check_threshold(arguments.threshold, arguments.shares)?;
         let recipients = arguments.age_recipient.len() + arguments.pgp_key.len();
-        if arguments.threshold > arguments.shares {
-            return Err(Failure::usage(format!(
-                "{} key shares of {} cannot be required",
-                arguments.threshold, arguments.shares
-            ))
-            .hint("`--threshold` is at most `--shares`"));
-        }
-        if arguments.threshold == 1 && arguments.shares > 1 {
-            return Err(Failure::usage(format!(
-                "each of {} key shares alone would unseal a node, which OpenBao refuses",
-                arguments.shares
-            ))
-            .hint("give one share, or a `--threshold` of at least 2"));
-        }
         if recipients == 0 {
             return if arguments.root_token_recipient.is_some() {
                 Err(
@@ -151,29 +155,26 @@ impl Protection {
                 shares: recipients,
                 root_token,
             } => {
-                let mut files = Vec::new();
                 // shares beyond the requested number are encrypted, too, instead of lost
                 let recipients = recipients.iter().cycle();
-                for (index, (share, recipient)) in shares.iter().zip(recipients).enumerate() {
-                    files.push((share_name(index + 1, "age"), encrypt(recipient, share)?));
-                }
+                let files = shares.iter().zip(recipients).enumerate();
+                let files = files.map(|(index, (share, recipient))| {
+                    Ok((share_name(index + 1, "age"), encrypt(recipient, share)?))
+                });
                 let token = match root_token {
                     Some(recipient) => encrypt(recipient, &answer.root_token)?,
                     None => encode_line(&answer.root_token),
                 };
-                files.push((token_name("age", root_token.is_some()), token));
-                Ok(files)
+                let token = (token_name("age", root_token.is_some()), token);
+                files.chain([Ok(token)]).collect()
             }
             Self::Pgp { root_token, .. } => {
-                let shares = shares.iter().enumerate();
-                let mut files: Vec<_> = shares
-                    .map(|(index, share)| (share_name(index + 1, "pgp"), encode_line(share)))
-                    .collect();
-                files.push((
-                    token_name("pgp", root_token.is_some()),
-                    encode_line(&answer.root_token),
-                ));
-                Ok(files)
+                let files = shares.iter().enumerate();
+                let files =
+                    files.map(|(index, share)| (share_name(index + 1, "pgp"), encode_line(share)));
+                let token = encode_line(&answer.root_token);
+                let token = (token_name("pgp", root_token.is_some()), token);
+                Ok(files.chain([token]).collect())
             }
         }
     }

@@ -156,18 +156,10 @@ impl NodeWatcher {
         let (have, needed) = (self.shares.len(), status.threshold);
         match result {
             UnsealResult::Unsealed { set, wrong } => {
-                let took = started.elapsed().as_secs_f64();
-                let numbers = self.shares.format_numbers(set);
-                self.report(
-                    Level::Info,
-                    format!("unsealed in {took:.2} s with key shares {numbers}"),
-                );
-                if !wrong.is_empty() {
-                    let numbers = self.shares.format_numbers(wrong);
-                    self.report(Level::Warn, format!("these key shares do not belong to it: {numbers}"));
-                }
-                self.last_line = Some("it is unsealed".to_owned());
-                self.metrics.update_node(&self.name, |node| node.unsealed += 1.0);
+                let set = self.shares.format_numbers(set);
+                let is_wrong = !wrong.is_empty();
+                let wrong = is_wrong.then(|| self.shares.format_numbers(wrong));
+                self.report_unsealed(started, &set, wrong.as_deref());
                 return Ok(NodeState::Unsealed);
             }
             UnsealResult::Pending => self.report(
@@ -200,6 +192,23 @@ impl NodeWatcher {
             }
         }
         Ok(NodeState::Sealed)
+    }
+
+    fn report_unsealed(&mut self, started: Instant, shares: &str, wrong: Option<&str>) {
+        let took = started.elapsed().as_secs_f64();
+        self.report(
+            Level::Info,
+            format!("unsealed in {took:.2} s with key shares {shares}"),
+        );
+        if let Some(numbers) = wrong {
+            self.report(
+                Level::Warn,
+                format!("these key shares do not belong to it: {numbers}"),
+            );
+        }
+        self.last_line = Some("it is unsealed".to_owned());
+        self.metrics
+            .update_node(&self.name, |node| node.unsealed += 1.0);
     }
 
     fn handle_error(&mut self, error: &Error) -> NodeState {

@@ -42,28 +42,24 @@ pub(super) fn check_secrets(
         let path = &secret.secret_path;
         let answer = retry_rate_limited(|| kv::read(client, mount, path));
         match missing_rights.record("read", answer) {
-            Ok(Some(found)) => match found.values {
-                Ok(values) => {
-                    if secret.as_credential {
-                        let files = keys::file_names(secret, &values);
-                        credentials.push(CredentialSecret {
-                            name,
-                            secret,
-                            files,
-                        });
-                    }
-                    findings.extend(keys::check_keys(host, name, secret, values));
-                }
-                Err(held) => {
-                    findings.push(without_keys(
-                        host,
+            Ok(Some(kv::Secret {
+                values: Ok(values), ..
+            })) => {
+                if secret.as_credential {
+                    let files = keys::file_names(secret, &values);
+                    credentials.push(CredentialSecret {
                         name,
                         secret,
-                        found.metadata.version,
-                        held,
-                    ));
+                        files,
+                    });
                 }
-            },
+                findings.extend(keys::check_keys(host, name, secret, values));
+            }
+            Ok(Some(kv::Secret {
+                values: Err(held),
+                metadata,
+                ..
+            })) => findings.push(without_keys(host, name, secret, metadata.version, held)),
             Ok(None) => {}
             Err(Error::NotFound { api_error, .. }) if is_unmounted(&api_error) => {
                 return Ok(vec![no_mount(mount)]);

@@ -186,6 +186,18 @@ fn read_rules(
     Ok(special)
 }
 
+/// Checks that the token role gives tokens with the host's policies. Without the right to read it,
+/// that is recorded already.
+fn check_token_role(
+    host: &Host,
+    policies: &TokenPolicies,
+    openbao: &CapabilityClient<'_>,
+) -> Option<Finding> {
+    let token_role = openbao.token_role(host)?;
+    let others = policies.not_allowed_by(token_role);
+    (!others.is_empty()).then(|| findings::policies_not_allowed(host, token_role, &others))
+}
+
 /// Checks that the host may read its secrets' paths, and list their folders.
 fn check_paths(
     host: &Host,
@@ -194,14 +206,8 @@ fn check_paths(
     openbao: &mut CapabilityClient<'_>,
     missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
-    // without the right to read it, that is recorded already
-    if let Some(token_role) = openbao.token_role(host) {
-        let others = policies.not_allowed_by(token_role);
-        if !others.is_empty() {
-            return Ok(vec![findings::policies_not_allowed(
-                host, token_role, &others,
-            )]);
-        }
+    if let Some(finding) = check_token_role(host, policies, openbao) {
+        return Ok(vec![finding]);
     }
     let reads = paths_to_read(host);
     let lists = folders_to_list(host);
@@ -213,23 +219,14 @@ fn check_paths(
     let Some(capabilities) = missing_rights.record("update", answer)? else {
         return Ok(Vec::new());
     };
-    let may = |path: &str, right: &str| {
-        let mut held = capabilities.get(path).into_iter().flatten();
-        let allowed = held.any(|held| held == right);
-        // with the template filled in, such a rule may take precedence
-        let mut others = rules
-            .templates
-            .iter()
-            .filter(|rule| rule.pattern.matches(path) && rule.grants != allowed);
-        match others.next() {
-            Some(rule) => Err(rule),
-            None => Ok(allowed),
-        }
+    let allowed = Allowed {
+        capabilities,
+        rules,
     };
     let names: Vec<_> = policies.all().collect();
     let mut findings = Vec::new();
     for (path, secrets) in &reads {
-        let finding = match may(path, "read") {
+        let finding = match allowed.may(path, "read") {
             Ok(true) if !rules.need_test_read(path) => continue,
             Ok(true) => match token::try_read(client, policies, path) {
                 Err(Error::Denied { .. }) => findings::conditional(path, &names),
@@ -241,16 +238,51 @@ fn check_paths(
         };
         findings.extend(secrets.iter().map(|name| finding.clone().for_secret(name)));
     }
-    for (path, metadata) in &lists {
-        match may(path, "list") {
+    findings.extend(check_lists(&lists, &allowed));
+    Ok(findings)
+}
+
+/// Checks that the host may list the folders of its secrets.
+fn check_lists(lists: &BTreeMap<String, BTreeSet<String>>, allowed: &Allowed<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, metadata) in lists {
+        match allowed.may(path, "list") {
             Ok(true) => {}
             // a grant of single secrets: rotation reads the metadata of each
-            Ok(false) if metadata.iter().all(|path| may(path, "read") == Ok(true)) => {}
+            Ok(false)
+                if metadata
+                    .iter()
+                    .all(|path| allowed.may(path, "read") == Ok(true)) => {}
             Ok(false) => findings.push(findings::no_list(path)),
             Err(rule) => findings.push(findings::depends_on_template(path, "list", rule)),
         }
     }
-    Ok(findings)
+    findings
+}
+
+/// The capabilities of a host's token, and the rules that need more than a look at them.
+struct Allowed<'a> {
+    capabilities: BTreeMap<String, Vec<String>>,
+    rules: &'a SpecialRules,
+}
+
+impl Allowed<'_> {
+    /// Returns whether a path may be used in a way; the rule with a template that decides it, if
+    /// there is one.
+    fn may(&self, path: &str, right: &str) -> Result<bool, &Rule> {
+        let mut held = self.capabilities.get(path).into_iter().flatten();
+        let allowed = held.any(|held| held == right);
+        // with the template filled in, such a rule may take precedence
+        let mut others = self
+            .rules
+            .templates
+            .iter()
+            .filter(|rule| rule.pattern.matches(path) && rule.grants != allowed);
+        match others.next() {
+            Some(rule) => Err(rule),
+            None => Ok(allowed),
+        }
+    }
 }
 
 /// Returns the API paths that the host reads, with the names of their secrets.
