@@ -100,9 +100,14 @@ fn is_trivia(token: &SyntaxToken) -> bool {
 
 /// Returns the text of a token with another name in the places where it is the host's name: words
 /// of a string, parts of a path, attributes. A variable that the file defines stays. Of a name with
-/// a domain, the first label is replaced, too.
+/// a domain, the first label is replaced, too, and of a name with capitals its lower-case form in a
+/// path.
 pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String {
     let renamed = rename_whole(token, token.text(), from, to);
+    let lower = from.to_lowercase();
+    if lower != from && renamed == token.text() && token.kind() == SyntaxKind::TOKEN_PATH_REL {
+        return rename_segments(&renamed, &lower, to);
+    }
     let label = |name: &str| name.split('.').next().map(str::to_owned);
     match (label(from), label(to)) {
         (Some(short), Some(to)) if short != from && renamed == token.text() => {

@@ -1,8 +1,8 @@
 //! The calls of functions that make hosts, and the arguments with the hosts.
 
-use rnix::ast::{self, HasEntry};
+use rnix::ast::{self, HasEntry, InterpolPart};
 
-use super::expression::{call_parts, inner_expression, literal_string};
+use super::expression::{call_parts, function_body, inner_expression, literal_string};
 use super::name::attribute_name;
 
 /// The part of a call that has the hosts.
@@ -40,6 +40,9 @@ pub(super) fn hosts_argument(call: &ast::Apply, is_set: bool) -> HostsArgument {
 
 fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
     match (name, arguments) {
+        ("mapAttrs'" | "concatMapAttrs", [function, _]) if changes_names(function) => {
+            HostsArgument::None
+        }
         ("mapAttrs" | "mapAttrs'" | "concatMapAttrs" | "filterAttrs", [_, set]) => {
             HostsArgument::Set(set.clone())
         }
@@ -62,6 +65,11 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
     let name = function_name(&function).unwrap_or_default();
     match (name.as_str(), arguments.as_slice()) {
         ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
+        ("map" | "concatMap" | "mapAttrsToList", [function, _]) | ("forEach", [_, function])
+            if changes_names(function) =>
+        {
+            HostsArgument::None
+        }
         ("map" | "filter" | "concatMap", [_, list])
         | ("forEach", [list, _])
         | ("unique" | "flatten" | "concatLists", [list]) => HostsArgument::List(list.clone()),
@@ -69,6 +77,34 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
             HostsArgument::Set(set.clone())
         }
         _ => HostsArgument::None,
+    }
+}
+
+/// Returns whether a function gives hosts other names than those of the elements that it is applied
+/// to, such as `name = "rack-${node}"`.
+fn changes_names(function: &ast::Expr) -> bool {
+    let name = match function_body(function) {
+        ast::Expr::AttrSet(set) => set.attrpath_values().find_map(|entry| {
+            let mut attributes = entry.attrpath()?.attrs();
+            let is_name = attribute_name(&attributes.next()?)? == "name";
+            entry.value().filter(|_| is_name)
+        }),
+        ast::Expr::Apply(call) => {
+            let (function, arguments) = call_parts(&call);
+            let is_pair = function_name(&function).is_some_and(|name| name == "nameValuePair");
+            arguments.first().filter(|_| is_pair).cloned()
+        }
+        _ => None,
+    };
+    match name.map(|name| inner_expression(&name)) {
+        Some(ast::Expr::Str(string)) => {
+            let parts = string.normalized_parts();
+            let is_computed =
+                |part: &InterpolPart<String>| matches!(part, InterpolPart::Interpolation(_));
+            parts.len() > 1 && parts.iter().any(is_computed)
+        }
+        Some(ast::Expr::BinOp(_)) => true,
+        _ => false,
     }
 }
 

@@ -99,7 +99,13 @@ fn is_of_machine(text: &str) -> bool {
     let is_key = KEYS.iter().any(|key| text.starts_with(key));
     let is_digest = !text.contains(['/', ' ', '.']) && text.len() >= 32;
     let is_address = |word: &str| parse_ip(word).is_some() || is_mac(word);
-    is_key || is_digest || is_hardware(text) || words.any(is_address)
+    is_key || is_digest || is_hardware(text) || is_host_id(text) || words.any(is_address)
+}
+
+/// Returns whether a text has the form of `networking.hostId`.
+fn is_host_id(text: &str) -> bool {
+    let is_hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.len() == 8 && is_hexadecimal && text.contains(|letter: char| letter.is_ascii_digit())
 }
 
 pub(super) fn is_hardware(text: &str) -> bool {

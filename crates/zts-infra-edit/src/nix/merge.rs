@@ -186,6 +186,9 @@ impl<'a> Merge<'a> {
                 }
                 _ => true,
             };
+            if !merged && self.empties_module(key, member, holders.len() == peers.len()) {
+                return true;
+            }
             if !merged {
                 self.leave_out(&member.entry);
                 if is_common(key) {
@@ -195,6 +198,25 @@ impl<'a> Merge<'a> {
             }
             merged || is_typical || holders.len() < peers.len()
         })
+    }
+
+    /// Empties a module with the host's name that all hosts have, each its own: their other files
+    /// name it. Returns false for any other member.
+    fn empties_module(&mut self, key: &str, member: &Member<'_>, is_of_all: bool) -> bool {
+        let is_file = self.wanted.is_file && self.shared.is_some();
+        let is_module = |peer: &&Peer<'_>| {
+            let kind = peer.node.kind();
+            [SyntaxKind::NODE_LAMBDA, SyntaxKind::NODE_ATTR_SET].contains(&kind)
+        };
+        let value = member.value.as_ref().filter(is_module);
+        let Some(value) = value.filter(|_| is_file && is_of_all && key.contains(MARK)) else {
+            return false;
+        };
+        self.replacements.push(Replacement {
+            range: node_range(&value.node),
+            text: "{ }".to_owned(),
+        });
+        true
     }
 
     /// Keeps the elements that most lists have; false if none is left.
