@@ -71,6 +71,13 @@ pub(super) fn locate_machines(
         Ok(None) | Err(_) => return Ok(()), // reading it later fails with the reason
     };
     let mut maps = list_candidates(tree, &files);
+    if wanted.is_empty() {
+        let texts = facts.opentofu.iter();
+        let texts: Vec<String> = texts
+            .filter_map(|file| tree.read_text(file).ok().flatten())
+            .collect();
+        maps.retain(|(_, map, _)| !is_of_records(&texts, &map.place));
+    }
     let chosen: Vec<usize> = if wanted.is_empty() {
         choose_candidates(&maps, &known_hosts(tree, settings))
     } else {
@@ -133,6 +140,30 @@ fn find_reader(fleet: &Fleet, facts: &Facts, data: &str) -> Option<String> {
         paths.any(|path| path == data)
     };
     facts.opentofu.iter().find(reads).cloned()
+}
+
+/// Returns whether OpenTofu makes records of DNS of a map, and nothing else.
+fn is_of_records(texts: &[String], place: &MapPlace) -> bool {
+    let reference = match place.path.as_slice() {
+        [section, name] if section == "locals" => format!("local.{name}"),
+        [section, name, _] if section == "variable" => format!("var.{name}"),
+        _ => return false,
+    };
+    let is_letter = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+    let mentions = |text: &str| {
+        let mut rests = text.split(&reference).skip(1);
+        rests.any(|rest| !rest.starts_with(is_letter))
+    };
+    let blocks = texts.iter().flat_map(|text| text.split("\n}"));
+    let mut users = blocks.filter(|block| mentions(block)).peekable();
+    users.peek().is_some()
+        && users.all(|block| {
+            let head = block
+                .lines()
+                .find(|line| line.starts_with(char::is_alphabetic));
+            let kind = head.and_then(|head| head.strip_prefix("resource \"")?.split('"').next());
+            kind.is_some_and(|kind| kind.contains("record") || kind.contains("dns"))
+        })
 }
 
 /// Sets that there is no map, if OpenTofu makes no machines; asks if it may.
