@@ -9,10 +9,11 @@ use zts_infra_edit::generated::GeneratedHost;
 use crate::{
     change::FileChange,
     deliver::Delivery,
-    evaluation::{evaluate_host, is_new_file, list_places},
+    evaluation::{evaluate_host, host_folder, is_new_file, list_places},
     git,
     host::HostAddress,
     host_access::{Difference, role_differences, role_policies},
+    host_paths::choose_main,
     issue::{
         destroy_old_secret_ids, issue_and_deliver_token, note_namespace, report_no_token,
         report_pending_token, report_unchanged_token,
@@ -392,7 +393,8 @@ fn report_next_step(
             words.join(" ")
         ));
     }
-    let place = places[0];
+    let main = choose_main(paths.iter().map(String::as_str), name);
+    let place = main.map_or(places[0], |main| host_folder(main, name));
     if job.name.split_domain().is_some() {
         report.note(&format!(
             "next: set `vault.hostName = \"{name}\";` in `{place}`, because `networking.hostName` has no dots",

@@ -142,7 +142,8 @@ pub(crate) fn list_places<'a>(paths: &'a [String], name: &str) -> Vec<&'a str> {
     places
 }
 
-fn host_folder<'a>(path: &'a str, name: &str) -> &'a str {
+/// Returns the folder with the host's name that a path is in, else the path.
+pub(crate) fn host_folder<'a>(path: &'a str, name: &str) -> &'a str {
     match path.find(&format!("{name}/")) {
         Some(start) if start == 0 || path[..start].ends_with('/') => &path[..start + name.len()],
         _ => path,

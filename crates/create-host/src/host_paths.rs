@@ -10,6 +10,9 @@ use zts_infra_edit::{
 /// The mark in place of a host's name.
 pub(crate) const MARK: &str = "{}";
 
+/// The ends of a host's main file, in the order of preference.
+pub(crate) const MAIN_FILES: [&str; 3] = ["{}/default.nix", "{}/configuration.nix", "{}.nix"];
+
 /// The limit of files whose paths are compared.
 const MAX_FILES: usize = 20_000;
 
@@ -77,6 +80,19 @@ pub(crate) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.starts_with("./") || word.starts_with("../"))
 }
 
+/// Returns the main file of a host among its files: one with its name, else the first one.
+pub(crate) fn choose_main<'a>(
+    files: impl Iterator<Item = &'a str> + Clone,
+    host: &str,
+) -> Option<&'a str> {
+    let is_main = |file: &&str| {
+        let path = rename_path(file, host).unwrap_or_default();
+        MAIN_FILES.iter().any(|main| ends_with(&path, main))
+    };
+    let mut files = files;
+    files.clone().find(is_main).or_else(|| files.next())
+}
+
 pub(crate) fn ends_with(path: &str, file: &str) -> bool {
     path == file || path.ends_with(&format!("/{file}"))
 }
@@ -100,6 +116,18 @@ fn is_host_folder_name(part: &str) -> bool {
         "nixos",
     ];
     NAMES.contains(&part)
+}
+
+/// Returns the text of a file that is of the machine alone.
+pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    if file.contains("hardware") {
+        return Some("# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n");
+    }
+    if file.trim_start_matches('_').starts_with("dis") {
+        return Some("# The layout of the disks, as disko reads it.\n{ }\n");
+    }
+    is_of_users(path).then_some("{ }\n")
 }
 
 pub(crate) fn is_of_users(path: &str) -> bool {
@@ -129,6 +157,23 @@ mod tests {
         let path = rename_path("hosts/db/db.nix", "db");
         assert_eq!(path.as_deref(), Some("hosts/{}/{}.nix"));
         assert_eq!(rename_path("hosts/db2.nix", "db"), None);
+    }
+
+    #[test]
+    fn the_main_file_of_a_host_has_its_name_or_a_usual_one() {
+        for (files, main) in [
+            (
+                vec!["hosts/db/audit.nix", "hosts/db/default.nix"],
+                "hosts/db/default.nix",
+            ),
+            (
+                vec!["hosts/_parts/db/disko.nix", "hosts/db.nix"],
+                "hosts/db.nix",
+            ),
+            (vec!["hosts/db/a.nix", "hosts/db/b.nix"], "hosts/db/a.nix"),
+        ] {
+            assert_eq!(choose_main(files.into_iter(), "db"), Some(main));
+        }
     }
 
     #[test]

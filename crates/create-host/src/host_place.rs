@@ -7,14 +7,11 @@ use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placemen
 
 use crate::{
     host_paths::{
-        MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder, is_host_folder,
-        is_of_users, relative_paths, rename, rename_path,
+        MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
+        is_host_folder, is_of_users, relative_paths, rename, rename_path, skeleton,
     },
     overlay::NewFile,
 };
-
-/// The ends of a host's main file, in the order of preference.
-const MAIN_FILES: [&str; 3] = ["{}/default.nix", "{}/configuration.nix", "{}.nix"];
 
 /// Returns the files that a host gets in a fleet without a template: those that its entry in the
 /// flake names or that the flake reads, and those that the other hosts have with the same text.
@@ -74,6 +71,7 @@ pub(super) fn learn_files(
         .cloned()
         .chain(main.clone())
         .chain(parts)
+        .chain(places.machine_files(name))
         .collect();
     for path in wanted {
         if !learnt.iter().any(|(known, _)| *known == path) {
@@ -102,24 +100,13 @@ fn files_named_in(own: &[NewFile], name: &str) -> Vec<NewFile> {
     named.map(|path| (path.clone(), text(&path))).collect()
 }
 
-/// Returns the text of a file that is of the machine alone.
-fn skeleton(path: &str) -> Option<&'static str> {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    if file.contains("hardware") {
-        return Some("# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n");
-    }
-    if file.trim_start_matches('_').starts_with("dis") {
-        return Some("# The layout of the disks, as disko reads it.\n{ }\n");
-    }
-    is_of_users(path).then_some("{ }\n")
-}
-
 /// A folder in which each host has a file or a folder of its own.
 #[derive(Debug)]
 pub(crate) struct HostFolder {
     /// The path from the fleet's root.
     pub(crate) folder: String,
-    pub(crate) hosts: Vec<String>,
+    /// The hosts' files or folders in it.
+    pub(crate) entries: Vec<String>,
 }
 
 /// Returns the folder below the fleet's root in which most hosts have their main file.
@@ -128,10 +115,12 @@ pub(crate) fn locate_host_folder(files: &dyn FleetFiles, flake: &str) -> Option<
     let places = HostPlaces::read(files, &hosts, "");
     let pattern = places.main_pattern()?;
     let is_common = pattern.hosts.len() * 2 > places.hosts.len();
-    let (folder, _) = pattern.path.split_once(&format!("/{MARK}"))?;
+    let (folder, rest) = pattern.path.split_once(&format!("/{MARK}"))?;
+    let end = rest.split('/').next().unwrap_or_default();
+    let hosts = pattern.hosts.iter();
     (is_common && !is_of_users(folder)).then(|| HostFolder {
         folder: folder.to_owned(),
-        hosts: pattern.hosts.clone(),
+        entries: hosts.map(|host| format!("{host}{end}")).collect(),
     })
 }
 
@@ -232,6 +221,35 @@ impl<'a> HostPlaces<'a> {
         parts
             .map(|pattern| pattern.path.replace(MARK, name))
             .collect()
+    }
+
+    /// Returns the files of the machine alone, such as its hardware, that all hosts have, and that
+    /// none of their files names: the function that makes the hosts reads them.
+    fn machine_files(&self, name: &str) -> Vec<String> {
+        let wanted = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() == self.hosts.len() && self.hosts.len() > 1;
+            let is_of_machine = skeleton(&pattern.path).is_some() && !is_of_users(&pattern.path);
+            is_of_all && is_of_machine && is_host_folder(&pattern.path) && !self.is_named(pattern)
+        });
+        wanted
+            .map(|pattern| pattern.path.replace(MARK, name))
+            .collect()
+    }
+
+    /// Returns whether a file beside such a file, of one of its hosts, names it.
+    fn is_named(&self, pattern: &Pattern) -> bool {
+        pattern.hosts.iter().any(|host| {
+            let path = pattern.path.replace(MARK, host);
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let beside = self.files.list(folder);
+            let mut beside = beside.iter().filter(|file| nix::is_nix_file(file));
+            beside.any(|file| {
+                let file = format!("{folder}/{file}");
+                let text = self.files.read(&file).unwrap_or_default();
+                let mut paths = relative_paths(&text);
+                paths.any(|named| nix::resolve_path(&file, named).is_some_and(|it| it == path))
+            })
+        })
     }
 
     /// Returns the files with the same text for all hosts that have one, for the new host. The

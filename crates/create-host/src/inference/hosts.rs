@@ -24,12 +24,12 @@ pub(super) fn locate_hosts(fleet: &mut Fleet, facts: &Facts, inference: &mut Inf
         return;
     }
     let template = fleet.settings.paths.template.to_string();
-    let HostFolder { folder, hosts } = match locate_host_folder(&fleet.tree, &flake) {
+    let HostFolder { folder, entries } = match locate_host_folder(&fleet.tree, &flake) {
         Some(found) => found,
         None => match template.rsplit_once('/') {
             Some((above, _)) if !facts.templates.is_empty() && !has_template => HostFolder {
                 folder: above.to_owned(),
-                hosts: vec!["template".to_owned()],
+                entries: vec!["template".to_owned()],
             },
             _ => return,
         },
@@ -38,12 +38,12 @@ pub(super) fn locate_hosts(fleet: &mut Fleet, facts: &Facts, inference: &mut Inf
         return;
     };
     fleet.settings.paths.hosts = path;
-    let shown: Vec<String> = hosts
+    let shown: Vec<String> = entries
         .iter()
         .take(3)
-        .map(|host| format!("`{folder}/{host}`"))
+        .map(|entry| format!("`{folder}/{entry}`"))
         .collect();
-    let more = match hosts.len().saturating_sub(shown.len()) {
+    let more = match entries.len().saturating_sub(shown.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

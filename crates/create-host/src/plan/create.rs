@@ -8,7 +8,7 @@ use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 use super::{
     entry::MachineEntry,
     entry_failure::{EntryFailure, invalid_entry},
-    flake::{AddedEntry, Entry, add_entry, check_is_found},
+    flake::{AddedEntry, check_is_found},
     identity::{
         check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
         note_unused_address,
@@ -92,7 +92,12 @@ pub(crate) fn plan_creation(
     check_environment(name, &changes, settings)?;
     let mut notes = added.notes;
     notes.extend(assumed);
-    notes.extend(note_unused_address(request.address, &changes, settings));
+    notes.extend(note_unused_address(
+        name,
+        request.address,
+        &changes,
+        settings,
+    ));
     Ok(CreationPlan {
         address: host.address,
         access: host_access(name, host.address, settings),
@@ -225,22 +230,12 @@ fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, F
 
 /// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
 fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<AddedEntry, Failure> {
-    let entry = Entry {
-        name: host.name,
-        address: host.address,
-        values: &host.values,
-        is_known: host.is_known,
-        is_in_map: host.gets_entry || host.is_known,
-    };
-    match add_entry(&entry, host.sources, host.settings, changes) {
-        Ok(added) => Ok(added),
-        Err(EntryFailure::InUse(place)) => Err(in_use(host, &place)),
-        Err(
-            EntryFailure::Individual(failure, _)
-            | EntryFailure::Unsupported(failure)
-            | EntryFailure::Other(failure),
-        ) => Err(failure),
-    }
+    host.flake_entry(changes).map_err(|failure| match failure {
+        EntryFailure::InUse(place) => in_use(host, &place),
+        EntryFailure::Individual(failure, _)
+        | EntryFailure::Unsupported(failure)
+        | EntryFailure::Other(failure) => failure,
+    })
 }
 
 fn in_use(host: &NewHost<'_>, place: &str) -> Failure {

@@ -16,6 +16,7 @@ use crate::{
     failure::edit_failure,
     fleet::{Fleet, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName, parse_address},
+    host_paths::choose_main,
 };
 
 /// Checks that the host's folder is not that of a template, which `--remove` would then delete.
@@ -231,6 +232,7 @@ pub(super) fn is_in_flake(name: &HostName, sources: &Sources, settings: &Setting
 /// Returns a note if no change of the fleet has the address that the command line gave: a learnt
 /// file has only what the other hosts share.
 pub(super) fn note_unused_address(
+    name: &HostName,
     address: Option<HostAddress>,
     changes: &[FileChange],
     settings: &Settings,
@@ -246,7 +248,8 @@ pub(super) fn note_unused_address(
     }
     let is_new_file =
         |change: &&FileChange| change.before.is_none() && nix::is_nix_file(&change.path);
-    let file = &changes.iter().find(is_new_file)?.path;
+    let files = changes.iter().filter(is_new_file);
+    let file = choose_main(files.map(|change| change.path.as_str()), name.as_str())?;
     Some(format!(
         "next: complete `{file}`: it has only what the other hosts share, and the address `{address}` is in no file"
     ))

@@ -14,6 +14,10 @@ impl Missing {
         self.0.push((problem.into(), way.into()));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the failure that asks for everything that is missing.
     pub(crate) fn check(self, name: &HostName) -> Result<(), Failure> {
         match self.0.as_slice() {

@@ -2,9 +2,12 @@
 
 use super::{
     entry::{MachineEntry, machine_entry},
+    entry_failure::EntryFailure,
+    flake::{AddedEntry, Entry, add_entry},
     sources::Sources,
 };
 use crate::{
+    change::ChangeSet,
     fleet::Settings,
     host::{HostAddress, HostName},
     placeholders::Values,
@@ -48,5 +51,16 @@ impl NewHost<'_> {
             self.sources,
             self.settings,
         )
+    }
+    /// Adds the host to the flake. The entry of a host that the fleet has is left as it is.
+    pub(super) fn flake_entry(&self, changes: &mut ChangeSet) -> Result<AddedEntry, EntryFailure> {
+        let entry = Entry {
+            name: self.name,
+            address: self.address,
+            values: &self.values,
+            is_known: self.is_known,
+            is_in_map: self.gets_entry || self.is_known,
+        };
+        add_entry(&entry, self.sources, self.settings, changes)
     }
 }

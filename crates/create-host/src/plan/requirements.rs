@@ -4,13 +4,16 @@ use zts_cli::Failure;
 
 use super::{
     entry::{MachineEntry, ask_for_values},
+    entry_failure::EntryFailure,
     missing::Missing,
     own_values::UsedPlaceholders,
     request::{NewHost, Request},
     sources::{Sources, needs_flake_entry},
     template::host_files,
 };
-use crate::{deliver::WAYS, fleet::Settings, host::HostName, placeholders::Placeholders};
+use crate::{
+    change::ChangeSet, deliver::WAYS, fleet::Settings, host::HostName, placeholders::Placeholders,
+};
 
 /// Checks that the run has all that it needs.
 pub(super) fn check_nothing_is_missing(
@@ -25,6 +28,7 @@ pub(super) fn check_nothing_is_missing(
     let is_address_missing = ask_for_address(&mut missing, host, &files, request);
     let asked = ask_for_entry_values(&mut missing, host, is_address_missing);
     ask_for_placeholders(&mut missing, host, &files, &asked);
+    ask_for_flake_entry(&mut missing, host);
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
@@ -93,6 +97,18 @@ fn ask_for_entry_values(
         missing.add(problem, way);
     }
     values.into_iter().map(|value| value.name).collect()
+}
+
+/// Asks for the text of the entry in the flake, if that cannot be learnt and another thing is
+/// missing.
+fn ask_for_flake_entry(missing: &mut Missing, host: &NewHost<'_>) {
+    if missing.is_empty() {
+        return; // the failure of the edit says more
+    }
+    let planned = host.flake_entry(&mut ChangeSet::default());
+    if let Err(EntryFailure::Individual(failure, _)) = planned {
+        missing.add(failure.message(), failure.hint_text().unwrap_or_default());
+    }
 }
 
 /// Asks for the values of the placeholders in the texts that the host gets.
