@@ -7,8 +7,9 @@ use zts_cli::{ConnectionArgs, Failure};
 
 /// Add a NixOS host to the fleet: its files, its entries, and its identity in OpenBao
 ///
-/// Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's
-/// files, and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping
+/// Creates `hosts/<host>/` from the template (without one, like the files of the other hosts), adds
+/// the host to `flake.nix` and to Terraform's files, and creates its policy and AppRole role in
+/// OpenBao. Then issues a single-use wrapping
 /// token and writes it to OpenTofu's variables, from where cloud-init passes it to the machine. For
 /// a machine that OpenTofu does not make, `--token-out` or `--deliver` names another way.
 ///

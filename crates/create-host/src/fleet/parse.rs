@@ -105,6 +105,18 @@ fn invalid_setting(key: &str, problem: &str) -> Failure {
 }
 
 fn unknown_setting(key: &str, allowed: &Table) -> Failure {
+    let first = allowed.get(key.split('.').next().unwrap_or(key));
+    let has_values = |item: &Item| {
+        let table = item.as_table_like().into_iter();
+        let mut items = table.flat_map(|table| table.iter());
+        items.any(|(_, item)| item.as_table_like().is_none())
+    };
+    // types, environments, hosts and groups have names of the user's choice
+    if first.is_some_and(|item| !has_values(item)) {
+        return Failure::usage(format_args!("`{key}` is a setting that `--set` does not write")).hint(
+            "run `create-host init` without it, then add it to `fleet.toml`, whose comments show its place",
+        );
+    }
     let sections = allowed.iter().filter_map(|(section, item)| {
         let table = item.as_table_like()?;
         let keys = table

@@ -128,7 +128,8 @@ impl Renderer<'_> {
     /// Describes the values that each new machine is given.
     fn describe_machine(&self, text: &mut String) {
         if let Some(flags) = render_values(&self.survey.preview.values) {
-            text.extend(["# found: a new machine needs ", &flags, "\n"]);
+            let line = "# learnt from the other machines at each run; values that differ among them are given: ";
+            text.extend([line, &flags, "\n"]);
         }
     }
 }

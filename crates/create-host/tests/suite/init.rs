@@ -347,6 +347,7 @@ fn an_answer_is_checked_as_the_file_is() {
         "paths.hosts=../hosts",
         "text.flake_entry={host_name}",
         "hosts.web01.grants=x",
+        "default_host_type=vm",
     ] {
         let output = refuse(&fleet, init(&fleet, &["--set", answer]));
         assert_eq!(output.code(), Some(2), "{output}");
@@ -369,9 +370,12 @@ fn an_answer_is_checked_as_the_file_is() {
     error: `--set`: `text.flake_entry`: `{host_name}` is not a placeholder, did you mean `{hostname}`?
 
     hint: allowed are `{hostname}`, `{ip}`, `{address}`, `{prefix_length}`, `{gateway}`, `{domain}`, `{namespace}`, `{openbao_address}`, `{nameservers}`, `{system}`, `{environment}`
-    error: `--set`: `hosts.web01.grants` is not a setting
+    error: `--set`: `hosts.web01.grants` is a setting that `--set` does not write
 
-    hint: the settings are `openbao.address`, `openbao.namespace`, `openbao.kv_mount`, `openbao.approle_mount`, `openbao.wrap_ttl`, `openbao.bind_cidr`, `network.gateway`, `network.nameservers`, `network.domain`, `paths.flake`, `paths.hosts`, `paths.template`, `paths.vms`, `paths.vms_map`, `paths.vault_terraform`, `paths.generated`, `text.flake_entry`, `text.vm_entry`
+    hint: run `create-host init` without it, then add it to `fleet.toml`, whose comments show its place
+    error: `--set`: `default_host_type` is a setting that `--set` does not write
+
+    hint: run `create-host init` without it, then add it to `fleet.toml`, whose comments show its place
     ");
 }
 

@@ -20,10 +20,11 @@ fn help() {
     ----- stdout -----
     Add a NixOS host to the fleet: its files, its entries, and its identity in OpenBao
 
-    Creates `hosts/<host>/` from the template, adds the host to `flake.nix` and to Terraform's files,
-    and creates its policy and AppRole role in OpenBao. Then issues a single-use wrapping token and
-    writes it to OpenTofu's variables, from where cloud-init passes it to the machine. For a machine
-    that OpenTofu does not make, `--token-out` or `--deliver` names another way.
+    Creates `hosts/<host>/` from the template (without one, like the files of the other hosts), adds the
+    host to `flake.nix` and to Terraform's files, and creates its policy and AppRole role in OpenBao.
+    Then issues a single-use wrapping token and writes it to OpenTofu's variables, from where cloud-init
+    passes it to the machine. For a machine that OpenTofu does not make, `--token-out` or `--deliver`
+    names another way.
 
     All files are changed, or none. Running the same command again changes nothing, or continues where
     an earlier run failed. `--dry-run` shows the changes first; `--remove` reverts all of them. The
