@@ -59,8 +59,7 @@ pub enum Command {
     /// Fetch the secrets that are not in place as they are declared, over one connection
     ///
     /// Each secret is fetched as vault-fetch does it, and its failure is its own. Where OpenBao
-    /// does not answer in time, the cached copies are used. One second after its first answer, no
-    /// further secret is read. A secret that was not fetched is left to its own unit.
+    /// does not answer in time, the cached copies are used.
     FetchAll(FetchAll),
 
     /// Remove secrets that are no longer declared
@@ -112,6 +111,7 @@ pub struct FetchAll {
     /// Write a file for each fetched secret into this directory, until systemd has skipped its unit
     ///
     /// Notifies systemd when the units of the secrets may start, and then stays for a few seconds.
+    /// One second after OpenBao's first answer, no further secret is read, but left to its unit.
     #[arg(long, value_name = "DIR")]
     pub markers: Option<PathBuf>,
 

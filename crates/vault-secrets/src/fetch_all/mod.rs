@@ -72,8 +72,9 @@ pub(crate) fn run(arguments: &FetchAll, declarations: &Declarations) -> Result<(
     }
     let markers = match open_session(arguments, &declarations.openbao, settings, &jobs) {
         Ok(session) => {
-            let reader = Reader::new(session, arguments.cached_deadline);
-            fetch_jobs(reader, &jobs, arguments.markers.as_deref(), &mut results)
+            let folder = arguments.markers.as_deref();
+            let reader = Reader::new(session, arguments.cached_deadline, folder.is_some());
+            fetch_jobs(reader, &jobs, folder, &mut results)
         }
         Err(error) => {
             if !jobs.is_empty() {

@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     begun: Instant,
     /// The time for the first answer, and for each further one.
     limit: Duration,
+    /// Set where the secrets' own units wait. Else the reads go on while OpenBao answers.
+    do_units_wait: bool,
     first_answer: Option<Instant>,
     /// The failures of all servers, after which none is queried any more.
     unavailable: Option<Vec<Attempt>>,
@@ -30,11 +32,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Begins now.
-    pub(super) fn new(session: Session<'a>, limit: Duration) -> Self {
+    pub(super) fn new(session: Session<'a>, limit: Duration, do_units_wait: bool) -> Self {
         Self {
             session,
             begun: Instant::now(),
             limit,
+            do_units_wait,
             first_answer: None,
             unavailable: None,
         }
@@ -42,8 +45,11 @@ impl<'a> Reader<'a> {
 
     /// Returns when the reads end.
     fn ends_at(&self) -> Instant {
-        let after_answer = self.first_answer.map(|at| at + LONGEST_WAIT);
-        after_answer.unwrap_or(self.begun + self.limit)
+        match self.first_answer {
+            None => self.begun + self.limit,
+            Some(at) if self.do_units_wait => at + LONGEST_WAIT,
+            Some(_) => Instant::now() + self.limit,
+        }
     }
 
     /// Returns when the secrets' own units may start at the latest.

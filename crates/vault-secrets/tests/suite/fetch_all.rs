@@ -169,10 +169,13 @@ fn a_slow_server_is_left_to_the_units_after_a_second() {
     reboot(&host);
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Fault::Delay(Duration::from_millis(400)));
-    let output = from_copies(&host, &proxy.address(), "60s");
+    let run = fetch_all(&host).env("BAO_ADDR", proxy.address());
+    let output = with_markers(&host, run).run();
     assert_eq!(output.code(), Some(1), "{output}");
     assert_eq!(host.value("s0"), "s0");
     assert_eq!(host.value("s7"), "", "its own unit fetches it");
+    done(&from_copies(&host, &proxy.address(), "60s"));
+    assert_eq!(host.value("s7"), "s7", "no unit waits for this run");
 }
 
 #[test]
@@ -258,21 +261,25 @@ for unit; do
 done
 "#;
 
-#[test]
-fn markers_stand_until_systemd_has_skipped_the_units() {
-    zts_testkit::require_bao!();
-    let host = host_with("markers", 3);
-    host.declare("absent", &json!({}));
+/// Returns the run with a folder for markers and the stand-in for systemd.
+fn with_markers(host: &Host, run: Run) -> Run {
     for folder in ["bin", "markers"] {
         fs::create_dir(host.path(folder)).unwrap();
     }
     let stand_in = host.path("bin/systemctl");
     fs::write(&stand_in, SYSTEMCTL).unwrap();
     fs::set_permissions(&stand_in, Permissions::from_mode(0o755)).unwrap();
-    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
-    let run = fetch_all(&host)
-        .args(["--markers".as_ref(), host.path("markers").as_os_str()])
+    run.args(["--markers".as_ref(), host.path("markers").as_os_str()])
         .env("PATH", zts_testkit::path_with(host.path("bin")))
+}
+
+#[test]
+fn markers_stand_until_systemd_has_skipped_the_units() {
+    zts_testkit::require_bao!();
+    let host = host_with("markers", 3);
+    host.declare("absent", &json!({}));
+    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
+    let run = with_markers(&host, fetch_all(&host))
         .env("NOTIFY_SOCKET", host.path("notify"))
         .start();
     let mut message = [0; 64];
