@@ -66,6 +66,13 @@ def read_arguments() -> argparse.Namespace:
     grow.add_argument("--hosts", type=positive, nargs="+", default=[100, 300, 1000, 3000, 10000])
     grow.add_argument("--svg", type=Path, metavar="FILE", help="draw the figures")
     grow.set_defaults(command=growth)
+    even = commands.add_parser(
+        "break-even", help="inline, or a login first, by the number of secrets, on one node"
+    )
+    even.add_argument("--hosts", type=positive, default=200)
+    even.add_argument("--secrets", type=positive, nargs="+", default=[1, 2, 3, 5, 10, 50])
+    even.add_argument("--rounds", type=positive, default=3)
+    even.set_defaults(command=break_even)
     crowd = commands.add_parser("crowd", help="all hosts at once, with vault-fetch's timeouts")
     crowd.add_argument("--hosts", type=positive, default=1000)
     crowd.set_defaults(command=boot_at_once)
@@ -112,6 +119,27 @@ def growth(arguments: argparse.Namespace) -> None:
     print(boot_storm_report.growth(figures, stored))
     if arguments.svg:
         arguments.svg.write_text(boot_storm_plot.growth(figures))
+
+
+def break_even(arguments: argparse.Namespace) -> None:
+    """Measures inline authentication and a login first for hosts with more and more secrets."""
+    strategies = [LEAN, lean(BATCH_HOST)]
+    figures: dict[int, dict[str, list[StormFigures]]] = {}
+    program = build()
+    with (
+        scratch("/var/tmp") as disk,
+        boot_storm_cluster.cluster(disk, 1, program, {LEAN.role}) as cluster,
+    ):
+        cluster.secrets = max(arguments.secrets)
+        cluster.grow(arguments.hosts)
+        log_in_first(cluster, arguments.hosts)
+        for number in range(arguments.rounds):
+            for cluster.secrets in sorted(arguments.secrets):
+                storms = figures.setdefault(cluster.secrets, {})
+                for strategy in benchmark.rotated(strategies, number):
+                    storm = measure(cluster, strategy, arguments.hosts)
+                    storms.setdefault(strategy.name, []).append(storm)
+    print(boot_storm_report.break_even(figures))
 
 
 def boot_at_once(arguments: argparse.Namespace) -> None:

@@ -59,6 +59,7 @@ class Cluster:
         self.nodes = nodes
         self.active = nodes[0]
         self.hosts = 0
+        self.secrets = SECRETS  # of each host
         self._program = program
         self._seed = secrets.token_hex(8)
         mount = {"type": "kv", "options": {"version": "2"}}
@@ -120,7 +121,7 @@ class Cluster:
 
     def _job(self, task: str, first: int, count: int, at_once: int, timeouts: dict) -> dict:
         addresses = [node.address for node in self.nodes]
-        hosts = {"first": first, "count": count, "secrets": SECRETS, "seed": self._seed}
+        hosts = {"first": first, "count": count, "secrets": self.secrets, "seed": self._seed}
         site = {"addresses": addresses, "authority": str(self.active.authority)} | timeouts
         return {"task": task, "site": site, "hosts": hosts, "at_once": at_once}
 

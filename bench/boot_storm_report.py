@@ -73,6 +73,16 @@ def growth(figures: dict[str, list[StormFigures]], stored: dict[int, int]) -> st
     return f"{table(heads, lines)}\n\n{table(['hosts in storage', 'MB', 'KB/host'], sizes)}"
 
 
+def break_even(figures: dict[int, dict[str, list[StormFigures]]]) -> str:
+    """Formats the CPU time of a host for each number of secrets, one column for each strategy."""
+    heads = ["secrets", *(f"{name}, CPU ms/host" for name in next(iter(figures.values())))]
+    lines = [
+        [str(secrets), *(f"{_median(storms, _cpu) * 1e3:.2f}" for storms in strategies.values())]
+        for secrets, strategies in figures.items()
+    ]
+    return table(heads, lines)
+
+
 def crowd(figures: dict[str, StormFigures]) -> str:
     """Formats the storms of hosts that boot at once."""
     heads = ["", "hosts", "slowest s", "attempts failed", "hosts given up", "peak MB"]
