@@ -82,7 +82,7 @@ fn a_server_without_inline_authentication_gets_one_login() {
     }
     done(&fetch_all(&host).run());
     assert_eq!(host.value("c"), "c");
-    let asked = host.asked_vault();
+    let asked = host.requests_to_vault();
     let logins = asked.iter().filter(|request| request.contains("auth/"));
     assert_eq!(logins.count(), 1, "{asked:?}");
 }
