@@ -1,7 +1,7 @@
 //! The files of a host in a fleet without a template: where the other hosts have theirs, and with
 //! their text if that is the same but for the name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
@@ -32,11 +32,19 @@ pub(super) fn learn_files(
         like,
         system,
         module: &format!("{folder}/{name}"),
+        values: &BTreeMap::new(),
     };
     let mut own = nix::learn_own_files(files, flake, &host);
     if !own.is_empty() {
-        let missing = files_named_in(&own, name);
+        for (path, text) in own.iter_mut().skip(1) {
+            // what is mounted, and the modules of the kernel, are of one machine
+            if let Some(empty) = skeleton(path).filter(|_| text.contains("fileSystems")) {
+                empty.clone_into(text);
+            }
+        }
+        let missing = files_named_in(&own, name, system);
         own.extend(missing);
+        drop_files_that_lack_one(files, &mut own);
         return Err(own);
     }
     let added = nix::add_host(files, flake, &host);
@@ -83,21 +91,67 @@ pub(super) fn learn_files(
 }
 
 /// Returns the further files that the files of a host name, with the least text.
-fn files_named_in(own: &[NewFile], name: &str) -> Vec<NewFile> {
+fn files_named_in(own: &[NewFile], name: &str, system: Option<&str>) -> Vec<NewFile> {
     let is_own = |path: &String| own.iter().any(|(known, _)| known == path);
     let named = own.iter().flat_map(|(file, text)| {
         let paths = relative_paths(text).filter_map(|path| nix::resolve_path(file, path));
         paths.collect::<Vec<_>>()
     });
     let mut named: Vec<String> = named
-        .filter(|path| nix::is_nix_file(path) && rename_path(path, name).is_some())
+        .filter(|path| nix::is_nix_file(path) || is_report(path))
+        .filter(|path| rename_path(path, name).is_some())
         .filter(|path| !is_own(path))
         .collect();
     named.sort();
     named.dedup();
-    let text = |path: &String| skeleton(path).unwrap_or("{ }\n").to_owned();
+    let text = |path: &String| {
+        if is_report(path) {
+            empty_report(system)
+        } else {
+            skeleton(path).unwrap_or("{ }\n").to_owned()
+        }
+    };
     let named = named.into_iter();
     named.map(|path| (path.clone(), text(&path))).collect()
+}
+
+/// Removes the files, but not the first, that name a file which neither the fleet nor the host has.
+fn drop_files_that_lack_one(files: &dyn FleetFiles, own: &mut Vec<NewFile>) {
+    let paths: BTreeSet<String> = own.iter().map(|(path, _)| path.clone()).collect();
+    let main = own.first().map(|(path, _)| path.clone());
+    own.retain(|(path, text)| {
+        Some(path) == main.as_ref() || has_named_files(files, path, text, &paths)
+    });
+}
+
+/// Returns whether a file is the report of nixos-facter on a machine's hardware.
+fn is_report(path: &str) -> bool {
+    path.ends_with("/facter.json")
+}
+
+/// Returns a report of nixos-facter without any hardware.
+fn empty_report(system: Option<&str>) -> String {
+    let system = system.unwrap_or("x86_64-linux");
+    format!(
+        "{{\n  \"version\": 1,\n  \"system\": \"{system}\",\n  \"virtualisation\": \"none\",\n  \"hardware\": {{}}\n}}\n"
+    )
+}
+
+/// Returns whether each file that a text names by a relative path exists or is among `paths`.
+fn has_named_files(
+    files: &dyn FleetFiles,
+    path: &str,
+    text: &str,
+    paths: &BTreeSet<String>,
+) -> bool {
+    relative_paths(text).all(|relative| {
+        let Some(target) = nix::resolve_path(path, relative) else {
+            return true;
+        };
+        let inner = format!("{target}/default.nix");
+        let is_known = |path: &String| paths.contains(path) || files.read(path).is_some();
+        is_known(&target) || is_known(&inner) || !files.list(&target).is_empty()
+    })
 }
 
 /// A folder in which each host has a file or a folder of its own.
@@ -145,6 +199,7 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
         | Origin::Name
         | Origin::Learnt(_)
         | Origin::Typical { .. }
+        | Origin::Data(_)
         | Origin::First => {
             let place = Some(added.file.as_str()).filter(|file| !file.is_empty());
             named_files(&added.value, place.unwrap_or(flake), name)
@@ -304,14 +359,7 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns whether each file that a text names by a relative path exists or is among `paths`.
     fn has_imports(&self, path: &str, text: &str, paths: &BTreeSet<String>) -> bool {
-        relative_paths(text).all(|relative| {
-            let Some(target) = nix::resolve_path(path, relative) else {
-                return true;
-            };
-            let inner = format!("{target}/default.nix");
-            let is_known = |path: &String| paths.contains(path) || self.files.read(path).is_some();
-            is_known(&target) || is_known(&inner) || !self.files.list(&target).is_empty()
-        })
+        has_named_files(self.files, path, text, paths)
     }
 
     /// Returns the most common line of the hosts' main files that sets their platform.

@@ -42,6 +42,8 @@ pub enum Language {
     Hcl,
     /// JSON, as OpenTofu and `jsondecode` read it.
     Json,
+    /// TOML, as `builtins.fromTOML` reads it, parsed by `toml_edit`.
+    Toml,
     /// YAML, as `yamldecode` reads it, parsed by `saphyr-parser`.
     Yaml,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Language {
             Self::Nix => "Nix",
             Self::Hcl => "HCL",
             Self::Json => "JSON",
+            Self::Toml => "TOML",
             Self::Yaml => "YAML",
         })
     }
@@ -115,6 +118,17 @@ pub enum Error {
         /// Some values of hosts, with `{hostname}` for the name.
         candidates: Vec<String>,
     },
+    /// The entry needs values that nothing shows.
+    #[error(
+        "the entry of `{host}` needs values that differ among the other entries: {}",
+        list_names(values)
+    )]
+    Values {
+        /// The host.
+        host: String,
+        /// The values.
+        values: Vec<MissingValue>,
+    },
     /// The file should be generated as a whole, but has a part that was written by hand.
     #[error("{position}: {problem}")]
     NotGenerated {
@@ -125,6 +139,15 @@ pub enum Error {
         /// The instruction for the user.
         remedy: &'static str,
     },
+}
+
+/// An attribute that differs among the machines, without a value for the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingValue {
+    /// The attribute's name, with those of the objects around it.
+    pub name: String,
+    /// A value that it could have.
+    pub example: String,
 }
 
 /// A refused edit, with the file.
@@ -162,6 +185,14 @@ impl fmt::Display for ManualEdit {
     }
 }
 
+fn list_names(values: &[MissingValue]) -> String {
+    let names: Vec<String> = values
+        .iter()
+        .map(|value| format!("`{}`", value.name))
+        .collect();
+    names.join(", ")
+}
+
 fn describe_individual(set: &str, candidates: &[String]) -> String {
     if candidates.is_empty() {
         format!("`{set}` has no host whose entry shows the form of a new one")
@@ -194,7 +225,7 @@ impl Error {
                 Some("remove the entry first, or give it the expected value".to_owned())
             }
             Self::Missing { .. } => Some("add the host first".to_owned()),
-            Self::Invalid { .. } | Self::Individual { .. } => None,
+            Self::Invalid { .. } | Self::Individual { .. } | Self::Values { .. } => None,
             Self::NotGenerated { remedy, .. } => Some((*remedy).to_owned()),
         }
     }

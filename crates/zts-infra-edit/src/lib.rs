@@ -1,9 +1,9 @@
-//! Text edits of the Nix, HCL, JSON and YAML files of a fleet.
+//! Text edits of the Nix, HCL, JSON, TOML and YAML files of a fleet.
 //!
 //! Text goes in, text comes out; no file is read or written. A source is parsed (`rnix`,
-//! `hcl-edit`, `saphyr-parser`) only to locate its parts. The edit then splices the source itself,
-//! so all other bytes stay as they are: comments, order, indentation, line endings, a missing final
-//! newline. The result is parsed again before it is returned.
+//! `hcl-edit`, `saphyr-parser`, `toml_edit`) only to locate its parts. The edit then splices the
+//! source itself, so all other bytes stay as they are: comments, order, indentation, line endings,
+//! a missing final newline. The result is parsed again before it is returned.
 //!
 //! A shape that cannot be edited safely is [`Error::Unsupported`], with the lines to add by hand.
 //! Nothing is guessed.
@@ -22,6 +22,7 @@ mod hcl;
 mod layout;
 pub mod nix;
 mod text;
+mod toml;
 mod tree;
 pub mod vms;
 mod yaml;

@@ -120,6 +120,7 @@ fn learn(source: &str, _place: &MapPlace, host: &str, value: &str) -> Result<Str
         like: &like,
         system,
         module: &format!("hosts/{host}"),
+        values: &BTreeMap::new(),
     };
     let added = nix::add_host(&files, "flake.nix", &host).map_err(|error| error.error)?;
     if added.origin == Origin::Existing || files.0.contains_key("origin") {
@@ -173,6 +174,8 @@ fn vms_learn() {
             address,
             values: &values.collect(),
             elsewhere: &BTreeSet::new(),
+            like: &[],
+            joins_lists: place.notation == Notation::Toml,
         };
         match vms::learn_entry(source, place, &new)? {
             Learnt::Body(body, _) => vms::add_vm(source, place, host, &body),

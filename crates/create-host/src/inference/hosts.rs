@@ -2,6 +2,7 @@
 
 use crate::{
     fleet::{Choice, Fleet, Inference, Question},
+    host_paths::is_host_folder,
     host_place::{HostFolder, locate_host_folder},
 };
 
@@ -89,7 +90,10 @@ fn locate_template(fleet: &mut Fleet, facts: &Facts, has_default: bool, inferenc
 /// Returns the uppermost folders of the files, without the fleet's root.
 fn template_folders(files: &[String]) -> Vec<String> {
     let mut folders: Vec<String> = Vec::new();
+    // packages and scripts have such placeholders, too
+    let is_of_hosts = |folder: &str| is_host_folder(folder) || folder.contains("template");
     let parents = files.iter().filter_map(|file| file.rsplit_once('/'));
+    let parents = parents.filter(|(folder, _)| is_of_hosts(folder));
     for (folder, _) in parents {
         let is_below = |above: &String| format!("{folder}/").starts_with(&format!("{above}/"));
         if !folders.iter().any(is_below) {

@@ -295,7 +295,7 @@ fn unknown_map(wanted: &str, files: &[String], maps: &[Candidate]) -> Failure {
         let example = match data.map(|file| notation(file)) {
             Some(Notation::Json) => format!("\"{name}\": {{}}"),
             Some(Notation::Yaml) => format!("{name}: {{}}"),
-            Some(Notation::Hcl) | None => format!("locals {{ {name} = {{}} }}"),
+            Some(Notation::Hcl | Notation::Toml) | None => format!("locals {{ {name} = {{}} }}"),
         };
         return failure.hint(format!(
             "create it, such as with `{example}` on lines of its own"

@@ -6,7 +6,7 @@ use zts_cli::Failure;
 use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
-    entry::MachineEntry,
+    entry::{MachineEntry, ask_for_values},
     entry_failure::{EntryFailure, invalid_entry},
     flake::{AddedEntry, check_is_found},
     identity::{
@@ -232,6 +232,10 @@ fn add_host_files(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<bool, F
 fn edit_flake(host: &NewHost<'_>, changes: &mut ChangeSet) -> Result<AddedEntry, Failure> {
     host.flake_entry(changes).map_err(|failure| match failure {
         EntryFailure::InUse(place) => in_use(host, &place),
+        EntryFailure::Values(file, values) => {
+            let (problem, way) = ask_for_values(host.name, &file, &values, "hosts");
+            Failure::usage(problem).hint(way)
+        }
         EntryFailure::Individual(failure, _)
         | EntryFailure::Unsupported(failure)
         | EntryFailure::Other(failure) => failure,

@@ -1,9 +1,11 @@
 //! The text of a machine's new entry: that of the settings, else learnt from the other machines.
 
 use zts_cli::shell_word;
-use zts_infra_edit::vms::{self, Assumption, Learnt, MissingValue, NewMachine};
+use zts_infra_edit::vms::{self, Learnt, MissingValue, NewMachine};
 
-use super::{flake::quote, own_values::names_elsewhere, sources::Sources};
+use super::{
+    flake::quote, flake_notes::describe_assumption, own_values::names_elsewhere, sources::Sources,
+};
 use crate::{
     fleet::{SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
@@ -43,11 +45,14 @@ pub(super) fn machine_entry(
         address: address.as_deref(),
         values: &sources.values,
         elsewhere: &elsewhere,
+        like: &[],
+        joins_lists: false,
     };
     let learnt = vms::learn_entry(vms, &sources.vms_place, &new);
     match learnt {
         Ok(Learnt::Body(body, assumed)) => {
-            let notes = assumed.iter().map(|value| describe(value, name));
+            let notes = assumed.iter();
+            let notes = notes.map(|value| describe_assumption(value, name, "machines"));
             MachineEntry::Text(body, notes.collect())
         }
         Ok(Learnt::Missing(missing)) => MachineEntry::Missing(missing),
@@ -63,28 +68,24 @@ pub(super) fn machine_entry(
     }
 }
 
-/// Describes a value that the user may want to be another.
-fn describe(assumed: &Assumption, name: &HostName) -> String {
-    let Assumption {
-        name: attribute,
-        value,
-        is_next_number,
-    } = assumed;
-    let reason = if *is_next_number {
-        "the next number"
-    } else {
-        "that of most machines"
-    };
-    format!(
-        "`{attribute}` of `{name}` is {reason}, `{value}`: `--set {attribute}=VALUE` sets another one"
-    )
+/// Returns the question for the values of a machine that are missing, and the flags that give them.
+pub(super) fn ask_for_machine_values(
+    name: &HostName,
+    file: &str,
+    missing: &[MissingValue],
+) -> (String, String) {
+    let (problem, way) = ask_for_values(name, file, missing, "machines");
+    let entry = format!("set the whole entry with `vm_entry` under `[text]` in `{SETTINGS_FILE}`");
+    (problem, format!("{way}; or {entry}"))
 }
 
-/// Returns the question for the values that are missing, and the flags that give them.
+/// Returns the question for the values that are missing, and the flags that give them. `others` are
+/// those that the values differ among.
 pub(super) fn ask_for_values(
     name: &HostName,
     file: &str,
     missing: &[MissingValue],
+    others: &str,
 ) -> (String, String) {
     let names: Vec<String> = missing
         .iter()
@@ -96,14 +97,10 @@ pub(super) fn ask_for_values(
     };
     let flags: Vec<String> = missing.iter().map(flag).collect();
     let problem = format!(
-        "the entry of `{name}` in `{file}` needs values that differ among its machines: {}",
+        "the entry of `{name}` in `{file}` needs values that differ among its {others}: {}",
         names.join(", ")
     );
-    let way = format!(
-        "give them: `{}`; or set the whole entry with `vm_entry` under `[text]` in `{SETTINGS_FILE}`",
-        flags.join(" ")
-    );
-    (problem, way)
+    (problem, format!("give them: `{}`", flags.join(" ")))
 }
 
 /// Returns a number or a truth value as it is, and any other text quoted.

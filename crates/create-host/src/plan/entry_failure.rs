@@ -1,7 +1,7 @@
 //! The reasons not to add an entry to the flake, and the ways out.
 
 use zts_cli::Failure;
-use zts_infra_edit::{Error, FileError, nix};
+use zts_infra_edit::{Error, FileError, nix, vms::MissingValue};
 
 use crate::{failure::edit_failure, fleet::SETTINGS_FILE, host::HostName};
 
@@ -13,6 +13,8 @@ pub(super) enum EntryFailure {
     Individual(Failure, Vec<String>),
     /// The hosts are computed.
     Unsupported(Failure),
+    /// The entry in this file needs values.
+    Values(String, Vec<MissingValue>),
     Other(Failure),
 }
 
@@ -47,6 +49,7 @@ pub(super) fn explain_failure(failure: FileError) -> EntryFailure {
             EntryFailure::InUse(format!("`{file}`, {position}, has a host of this name"))
         }
         Error::Invalid { .. } => invalid_entry(&error, "flake_entry").into(),
+        Error::Values { values, .. } => EntryFailure::Values(file, values.clone()),
         Error::Unsupported { .. } => {
             EntryFailure::Unsupported(unsupported_flake(edit_failure(&file, &error)))
         }
@@ -83,7 +86,7 @@ pub(super) fn invalid_entry(error: &Error, key: &str) -> Failure {
 /// Adds the way without an edit: a flake that finds its hosts by itself.
 fn unsupported_flake(failure: Failure) -> Failure {
     let hint = failure.hint_text().unwrap_or_default();
-    if hint.contains("`--enroll`") {
+    if hint.contains("the same command again") {
         return failure;
     }
     let hint = format!(

@@ -9,6 +9,7 @@ use zts_infra_edit::{
 
 use super::{
     entry_failure::{EntryFailure, check_function, explain_failure},
+    flake_notes::describe_remains,
     identity::is_in_flake,
     sources::Sources,
 };
@@ -68,22 +69,27 @@ pub(super) fn add_entry(
     }
     let more = files_and_import(entry.name, sources, settings);
     if let Some(reason) = is_found_by_files(name, flake, sources, &more) {
-        add_elsewhere(entry, sources, settings, &more, changes);
-        return Ok(AddedEntry::without_entry(reason));
+        let notes = add_elsewhere(entry, sources, settings, &more, changes)?;
+        return Ok(AddedEntry {
+            notes,
+            ..AddedEntry::without_entry(reason)
+        });
     }
     let given = render_given(entry, settings);
+    let map = settings.paths.vms.as_str();
     let added = match place_entry(entry, given.as_deref(), sources, settings) {
-        Err(_) if entry.is_in_map && reads_machine_map(sources, settings) => {
-            let reason = format!(
-                "no entry in `{flake}`, which reads `{}`",
-                settings.paths.vms
-            );
+        added
+            if added.as_ref().map_or(true, |added| added.file == map)
+                && entry.is_in_map
+                && reads_machine_map(sources, settings) =>
+        {
+            let reason = format!("no entry in `{flake}`, which reads `{map}`");
             return Ok(AddedEntry::without_entry(reason));
         }
         added => added.map_err(explain_failure)?,
     };
     let origin = describe_origin(&added, entry.name, sources, settings, changes)?;
-    let notes = describe_remains(&added, name, flake);
+    let notes = describe_remains(&added, entry.name, flake);
     let is_learnt = matches!(added.origin, Origin::Learnt(_) | Origin::Typical { .. });
     let given = given.filter(|_| matches!(added.origin, Origin::Given));
     for edit in added.edits {
@@ -118,7 +124,7 @@ fn place_entry(
     let host = NewHost {
         value: given,
         module: &format!("{}/{}", settings.paths.hosts, entry.name),
-        ..own_host(entry.name, address.as_deref(), settings)
+        ..own_host(entry.name, address.as_deref(), sources, settings)
     };
     let files = WithFiles {
         below: &sources.tree,
@@ -143,6 +149,9 @@ fn describe_origin(
         Origin::Learnt(like) | Origin::Typical { like, .. } => {
             Some(format!("the entry in `{file}`, like that of `{like}`"))
         }
+        Origin::Data(_) => Some(format!(
+            "the entry in `{file}`, like those of the other hosts"
+        )),
         Origin::First => Some(format!("the entry in `{file}`, which is the first one")),
         Origin::Existing | Origin::Given | Origin::Name => None,
     })
@@ -169,7 +178,7 @@ fn files_and_import(name: &HostName, sources: &Sources, settings: &Settings) -> 
         below: &sources.tree,
         more: &sources.learnt,
     };
-    let host = own_host(name, None, settings);
+    let host = own_host(name, None, sources, settings);
     let import = nix::add_import(&files, flake, &host);
     more.extend(import.map(|edit| (edit.path, edit.text)));
     more
@@ -178,6 +187,7 @@ fn files_and_import(name: &HostName, sources: &Sources, settings: &Settings) -> 
 fn own_host<'a>(
     name: &'a HostName,
     address: Option<&'a str>,
+    sources: &'a Sources,
     settings: &'a Settings,
 ) -> NewHost<'a> {
     NewHost {
@@ -187,6 +197,7 @@ fn own_host<'a>(
         like: &settings.siblings,
         system: settings.system.as_ref().map(Checked::as_str),
         module: "",
+        values: &sources.values,
     }
 }
 
@@ -198,53 +209,31 @@ fn add_elsewhere(
     settings: &Settings,
     more: &[NewFile],
     changes: &mut ChangeSet,
-) {
+) -> Result<Vec<String>, EntryFailure> {
     let flake = settings.paths.flake.as_str();
     let files = WithFiles {
         below: &sources.tree,
         more,
     };
     let address = entry.address.map(|address| address.to_string());
-    let host = own_host(entry.name, address.as_deref(), settings);
-    // a flake that cannot be read has no other place that can be edited
-    let added = nix::add_host(&files, flake, &host);
-    let edits = added.map_or_else(|_| Vec::new(), |added| added.edits);
+    let host = own_host(entry.name, address.as_deref(), sources, settings);
+    let added = match nix::add_host(&files, flake, &host) {
+        Ok(added) => Some(added),
+        Err(error) if nix::list_hosts(&files, flake).is_ok() => return Err(explain_failure(error)),
+        // a flake that cannot be read has no other place that can be edited
+        Err(_) => None,
+    };
+    let notes = added
+        .as_ref()
+        .map(|added| describe_remains(added, entry.name, flake));
+    let edits = added.map(|added| added.edits).unwrap_or_default();
     let edits = edits.into_iter().map(|edit| (edit.path, edit.text));
     for (path, text) in more.iter().cloned().chain(edits) {
         if let Some(before) = sources.tree.read(&path) {
             changes.add_edit(&path, &before, text);
         }
     }
-}
-
-/// Describes what is left to check, and to do by hand.
-fn describe_remains(added: &Placement, name: &str, flake: &str) -> Vec<String> {
-    let by_hand = added.by_hand.iter().map(|output| {
-        format!(
-            "`{output}` in `{flake}` has other hosts: add `{name}` by hand if it is deployed in that way"
-        )
-    });
-    let mut notes: Vec<String> = by_hand.collect();
-    if let Origin::Typical { like, left_out } = &added.origin {
-        let left_out = describe_left_out(left_out);
-        notes.push(format!(
-            "the entry of `{name}` in `{}` is like that of `{like}`{left_out}: check it, because the entries differ",
-            added.file
-        ));
-    }
-    notes
-}
-
-/// Names the attributes that an entry lacks.
-fn describe_left_out(left_out: &[String]) -> String {
-    if left_out.is_empty() {
-        return String::new();
-    }
-    let names: Vec<String> = left_out.iter().map(|name| format!("`{name}`")).collect();
-    format!(
-        ", without {}, of which each host has its own",
-        names.join(", ")
-    )
+    Ok(notes.unwrap_or_default())
 }
 
 /// The projects that read all files of a folder, whatever their names.

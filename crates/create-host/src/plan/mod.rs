@@ -8,6 +8,7 @@ mod enroll;
 mod entry;
 mod entry_failure;
 mod flake;
+mod flake_notes;
 mod generated;
 mod grants;
 mod identity;

@@ -86,6 +86,11 @@ pub(crate) fn preview_new_host(fleet: &Fleet) -> Result<Preview, Failure> {
         Err(EntryFailure::Unsupported(failure)) => {
             preview.problem = Some(EntryProblem::Unsupported(without_name(&failure)));
         }
+        Err(EntryFailure::Values(file, values)) => {
+            let names = values.into_iter().map(|value| value.name);
+            preview.values.extend(names.filter(|name| name != "ip"));
+            preview.entry_origin = Some(format!("the entry in `{file}`"));
+        }
         Err(EntryFailure::Other(failure)) => return Err(without_name(&failure)),
         Err(EntryFailure::InUse(place)) => return Err(Failure::failed(place)),
     }

@@ -3,7 +3,7 @@
 use zts_cli::Failure;
 
 use super::{
-    entry::{MachineEntry, ask_for_values},
+    entry::{MachineEntry, ask_for_machine_values, ask_for_values},
     entry_failure::EntryFailure,
     missing::Missing,
     own_values::UsedPlaceholders,
@@ -27,6 +27,7 @@ pub(super) fn check_nothing_is_missing(
     ask_for_files(&mut missing, &files, sources, settings);
     let is_address_missing = ask_for_address(&mut missing, host, &files, request);
     let asked = ask_for_entry_values(&mut missing, host, is_address_missing);
+    ask_for_flake_values(&mut missing, host, is_address_missing, &asked);
     ask_for_placeholders(&mut missing, host, &files, &asked);
     ask_for_flake_entry(&mut missing, host);
     if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
@@ -93,7 +94,7 @@ fn ask_for_entry_values(
     values.retain(|value| !is_address_missing || value.name != "ip");
     let file = host.settings.paths.vms.as_str();
     if !values.is_empty() {
-        let (problem, way) = ask_for_values(host.name, file, &values);
+        let (problem, way) = ask_for_machine_values(host.name, file, &values);
         missing.add(problem, way);
     }
     values.into_iter().map(|value| value.name).collect()
@@ -108,6 +109,28 @@ fn ask_for_flake_entry(missing: &mut Missing, host: &NewHost<'_>) {
     let planned = host.flake_entry(&mut ChangeSet::default());
     if let Err(EntryFailure::Individual(failure, _)) = planned {
         missing.add(failure.message(), failure.hint_text().unwrap_or_default());
+    }
+}
+
+/// Asks for the values of the entry that the flake reads from a file of data.
+fn ask_for_flake_values(
+    missing: &mut Missing,
+    host: &NewHost<'_>,
+    is_address_missing: bool,
+    asked: &[String],
+) {
+    if host.is_known {
+        return;
+    }
+    let Err(EntryFailure::Values(file, mut values)) = host.flake_entry(&mut ChangeSet::default())
+    else {
+        return;
+    };
+    values.retain(|value| !is_address_missing || value.name != "ip");
+    values.retain(|value| !asked.contains(&value.name));
+    if !values.is_empty() {
+        let (problem, way) = ask_for_values(host.name, &file, &values, "hosts");
+        missing.add(problem, way);
     }
 }
 

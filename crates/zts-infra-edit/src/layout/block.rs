@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::text::{Piece, indent_unit, line_break, line_indent, split_trivia, starts_line};
+use crate::text::{
+    Piece, indent_unit, line_break, line_indent, line_start, split_trivia, starts_line,
+};
 
 /// The neighbour of a new entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,8 @@ impl Block<'_> {
     pub(super) fn first_line_of(&self, index: usize) -> Option<usize> {
         let start = self.entries[index].start;
         let gap = self.gap(index);
-        let pieces = split_trivia(self.source, gap);
+        let begins_line = line_start(self.source, gap.start) == gap.start;
+        let pieces = split_trivia(self.source, gap.clone());
         let mut first = None;
         let mut has_comment = true;
         for (piece, range) in pieces.iter().rev() {
@@ -134,6 +137,9 @@ impl Block<'_> {
                 Piece::Comment => true,
                 Piece::Blank | Piece::Comma => has_comment,
             };
+        }
+        if has_comment && begins_line {
+            first = Some(gap.start); // the first line of a file
         }
         first.filter(|_| starts_line(self.source, start))
     }

@@ -77,7 +77,11 @@ pub(super) fn render_node(
                     blank = blank.replace("\n\n", "\n");
                 }
             }
-            _ => {
+            kind => {
+                let closes = matches!(kind, SyntaxKind::TOKEN_R_BRACK | SyntaxKind::TOKEN_R_BRACE);
+                if closes && !replaced.is_empty() && text.ends_with(['[', '{']) {
+                    " ".clone_into(&mut blank); // nothing is left between them
+                }
                 text.push_str(&std::mem::take(&mut blank));
                 text.push_str(&rename_token(&token, names.0, names.1));
             }

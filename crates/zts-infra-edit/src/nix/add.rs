@@ -6,6 +6,7 @@ use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::abstraction::{Wanted, parse_ip, rename_segments};
+use super::data::{add_to_data, find_data_file};
 use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
@@ -13,59 +14,17 @@ use super::insertion::{HostInsertion, choose_insertion};
 use super::learn::{Sibling, learn_value};
 use super::locate::CONFIGURATIONS;
 use super::name::format_name;
+use super::new_host::{ANY_ADDRESS, Addition, FileEdit, NewHost};
 use super::new_value::NewValue;
 use super::open::{discover, open_output};
 use super::origin::Origin;
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
-use super::registry::find_data_file;
 use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
-use super::unsupported::{add_to_data, cannot_add, hosts_elsewhere};
+use super::unsupported::{add_to_data_by_hand, cannot_add, hosts_elsewhere};
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
-
-/// A host to add, and its value.
-#[derive(Clone, Copy, Debug)]
-pub struct NewHost<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// The text of the value; `None` to learn it from the other hosts.
-    pub value: Option<&'a str>,
-    /// The address with its prefix length, for the places where the other hosts have theirs.
-    pub address: Option<&'a str>,
-    /// The hosts to learn from, if any of them is there; all if it is empty.
-    pub like: &'a [String],
-    /// The system of Nix, in place of the one that the other hosts have.
-    pub system: Option<&'a str>,
-    /// The file or folder with the configuration of a flake's first host, from the fleet's root.
-    pub module: &'a str,
-}
-
-/// The address of a host whose files alone are asked for. An existing host may have any other.
-pub const ANY_ADDRESS: &str = "192.0.2.1/32";
-
-/// An edited file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileEdit {
-    /// The path from the fleet's root.
-    pub path: String,
-    /// The new text.
-    pub text: String,
-}
-
-/// The result of an addition to one output.
-#[derive(Clone, Debug)]
-pub(super) struct Addition {
-    /// The edit; `None` if the host exists.
-    pub(super) edit: Option<FileEdit>,
-    /// The file of the entry; empty if there is none.
-    pub(super) file: String,
-    /// The text of the value.
-    pub(super) value: String,
-    /// The origin of the value.
-    pub(super) origin: Origin,
-}
 
 /// Adds a host to the output at the path `output`.
 pub(super) fn add_to_output(
@@ -95,6 +54,9 @@ pub(super) fn add_to_output(
             origin: Origin::Discovered(discovery),
         });
     }
+    if let (true, None, Some(data)) = (found.sets.is_empty(), &given, found.data.first()) {
+        return add_to_data(files, data, host);
+    }
     if let Some(other) = file_that_makes_hosts(&sources, &file, &found).filter(|_| given.is_none())
     {
         return Err(at(&other, hosts_elsewhere(host.name, output)));
@@ -121,11 +83,11 @@ pub(super) fn add_to_output(
 }
 
 /// The output that a host is added to.
-struct Target<'a> {
-    sources: &'a Sources<'a>,
-    flake: &'a Rc<SourceFile>,
-    output: &'a [&'a str],
-    host: &'a NewHost<'a>,
+pub(super) struct Target<'a> {
+    pub(super) sources: &'a Sources<'a>,
+    pub(super) flake: &'a Rc<SourceFile>,
+    pub(super) output: &'a [&'a str],
+    pub(super) host: &'a NewHost<'a>,
 }
 
 impl Target<'_> {
@@ -205,7 +167,7 @@ impl Target<'_> {
                 let mut error = cannot_add(&place.text, found, self.output, name, &value.text);
                 let data = node.and_then(|node| find_data_file(self.sources, node));
                 if let (Some(data), Error::Unsupported { manual_edit, .. }) = (data, &mut error) {
-                    *manual_edit = add_to_data(&data);
+                    *manual_edit = add_to_data_by_hand(&data);
                 }
                 at(&place, error)
             })
@@ -226,7 +188,7 @@ impl Target<'_> {
     }
 
     /// Learns the value from the other hosts, or makes that of a first host.
-    fn choose_value(
+    pub(super) fn choose_value(
         &self,
         found: &FlakeHosts,
         place: &SourceFile,
@@ -340,7 +302,7 @@ fn file_of_one_host(
 }
 
 /// Returns the first address in the value of a host.
-fn find_address(host: &HostEntry) -> Option<String> {
+pub(super) fn find_address(host: &HostEntry) -> Option<String> {
     let mut strings = host
         .entry
         .descendants()
@@ -348,7 +310,7 @@ fn find_address(host: &HostEntry) -> Option<String> {
     strings.find(|text| parse_ip(text).is_some())
 }
 
-fn insert_value(
+pub(super) fn insert_value(
     source: &str,
     is_list: bool,
     name: &str,

@@ -1,8 +1,11 @@
 //! The files of a search, and its way so far.
 
 use rnix::SyntaxNode;
+use rnix::ast;
 
-use super::files::Sources;
+use super::files::{SourceFile, Sources, file_expression};
+use super::flake_hosts::FlakeHosts;
+use super::parse::untyped;
 
 /// The variables and files on the way to an expression, the last one first. A definition that leads
 /// to one of them again is recursive.
@@ -40,4 +43,44 @@ impl<'a> Context<'a> {
         self.trail
             .is_some_and(|trail| trail.contains(scope, variable))
     }
+}
+
+/// Calls `search` with the expression of an imported file.
+pub(super) fn in_file(
+    file: &ast::Expr,
+    path: &[&str],
+    context: Context<'_>,
+    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
+) -> Option<FlakeHosts> {
+    let here = untyped(file);
+    match context.sources.open_import(file)? {
+        Ok(opened) => Some(in_source(&opened, context, search)),
+        Err(error) => {
+            let reason = format!("`{here}` cannot be read: {error}");
+            Some(FlakeHosts::with_obstacle(&here, path, reason))
+        }
+    }
+}
+
+/// Calls `search` with the expression of a parsed file, unless the search came through it.
+pub(super) fn in_source(
+    file: &SourceFile,
+    context: Context<'_>,
+    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
+) -> FlakeHosts {
+    if context.has_passed(&file.root, "") {
+        return FlakeHosts::default();
+    }
+    let trail = Trail {
+        scope: &file.root,
+        variable: "",
+        outer: context.trail,
+    };
+    let context = Context {
+        trail: Some(&trail),
+        ..context
+    };
+    file_expression(file).map_or_else(FlakeHosts::default, |expression| {
+        search(&expression, context)
+    })
 }

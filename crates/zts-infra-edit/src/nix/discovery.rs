@@ -5,7 +5,7 @@ use rnix::ast::{self, HasEntry};
 
 use super::call::{function_name, is_system};
 use super::expression::{call_parts, inner_expression, literal_string};
-use super::files::{SourceFile, Sources, join_path};
+use super::files::{SourceFile, Sources, join_path, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::parse::{cast, untyped};
 use super::scope::entry_path;
@@ -271,13 +271,31 @@ fn is_folder_of_hosts(file: &str) -> bool {
 }
 
 /// Returns whether the name of a folder is one of folders with hosts.
-pub(super) fn is_name_of_hosts(name: &str) -> bool {
+fn is_name_of_hosts(name: &str) -> bool {
     const WORDS: [&str; 10] = [
         "host", "machine", "system", "nixos", "node", "server", "box", "device", "computer",
         "fleet",
     ];
     let name = name.to_lowercase();
     WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Returns whether at least half of the names are those of files or folders of the fleet, as hosts
+/// have them.
+pub(super) fn has_hosts(sources: &Sources<'_>, found: &FlakeHosts) -> bool {
+    let names = found.names();
+    let mut paths = Vec::new();
+    list_nix_files(sources.files, "", &mut paths);
+    let has_file = |name: &str| {
+        paths.iter().any(|path| {
+            let parts: Vec<&str> = path.split('/').collect();
+            let is_name = |part: &&str| part.strip_suffix(".nix").unwrap_or(part) == name;
+            let place = parts.iter().position(is_name);
+            place.is_some_and(|place| parts[..place].iter().any(|part| is_name_of_hosts(part)))
+        })
+    };
+    let known = names.iter().filter(|name| has_file(name)).count();
+    known > 0 && known * 2 >= names.len()
 }
 
 fn is_folder_of_others(file: &str) -> bool {

@@ -122,13 +122,18 @@ impl<'a> Sources<'a> {
 
     /// Parses the Nix files of the fleet that have a word.
     pub(super) fn files_with(&self, word: &str) -> Vec<Rc<SourceFile>> {
+        self.files_that(|text| text.contains(word))
+    }
+
+    /// Parses the Nix files of the fleet whose text is wanted.
+    pub(super) fn files_that(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Rc<SourceFile>> {
         let texts = self.texts.get_or_init(|| {
             let mut paths = Vec::new();
             list_nix_files(self.files, "", &mut paths);
             let read = |path: String| self.files.read(&path).map(|text| (path, text));
             paths.into_iter().filter_map(read).collect()
         });
-        let files = texts.iter().filter(|(_, text)| text.contains(word));
+        let files = texts.iter().filter(|(_, text)| is_wanted(text));
         let opened = files.filter_map(|(path, _)| self.open(path));
         opened.filter_map(Result::ok).collect()
     }

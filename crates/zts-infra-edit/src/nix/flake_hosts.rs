@@ -3,6 +3,7 @@
 use rnix::SyntaxNode;
 
 use super::parse::node_range;
+use crate::vms::MapPlace;
 
 /// A host in the source.
 #[derive(Debug, Clone)]
@@ -65,6 +66,17 @@ pub(super) struct FirstHostSet {
     pub(super) prefix: String,
 }
 
+/// The hosts in a map of a file of data.
+#[derive(Clone, Debug)]
+pub(super) struct DataHosts {
+    /// The path of the file from the fleet's root.
+    pub(super) file: String,
+    pub(super) place: MapPlace,
+    pub(super) names: Vec<String>,
+    /// The words that the flake selects the entries by.
+    pub(super) words: Vec<String>,
+}
+
 /// The hosts of a flake, and the parts of it that can or cannot take new ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FlakeHosts {
@@ -72,6 +84,8 @@ pub(super) struct FlakeHosts {
     pub(super) sets: Vec<HostSet>,
     pub(super) obstacles: Vec<Obstacle>,
     pub(super) first_host_set: Option<FirstHostSet>,
+    /// The hosts in files of data.
+    pub(super) data: Vec<DataHosts>,
 }
 
 impl FlakeHosts {
@@ -100,7 +114,20 @@ impl FlakeHosts {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sets.is_empty() && self.obstacles.is_empty()
+        self.sets.is_empty() && self.obstacles.is_empty() && self.data.is_empty()
+    }
+
+    /// Returns the names of all hosts, each once.
+    pub(super) fn names(&self) -> Vec<String> {
+        let in_sets = self.hosts.iter().map(|host| &host.name);
+        let in_data = self.data.iter().flat_map(|data| &data.names);
+        let mut names: Vec<String> = Vec::new();
+        for name in in_sets.chain(in_data) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     pub(super) fn append(&mut self, other: Self) {
@@ -117,6 +144,7 @@ impl FlakeHosts {
             }
         }
         self.obstacles.extend(other.obstacles);
+        self.data.extend(other.data);
     }
 
     /// Returns the result for an expression that cannot be read; `path` is the path of the hosts in

@@ -66,6 +66,10 @@ impl Shared {
                     {
                         true
                     }
+                    // a key, also one whose comment is the host's name
+                    SyntaxKind::TOKEN_STRING_CONTENT if is_key(&text) && self.count(&text) == 1 => {
+                        true
+                    }
                     _ if text.contains(MARK) || self.count(&text) > 1 => false,
                     SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_INTEGER => true,
                     SyntaxKind::TOKEN_STRING_CONTENT => is_of_machine(&text),
@@ -93,19 +97,31 @@ pub(super) fn is_image(name: &str) -> bool {
 
 /// Returns whether a text is an address, a key or an identifier of one machine.
 fn is_of_machine(text: &str) -> bool {
-    const KEYS: [&str; 5] = ["ssh-", "ecdsa-", "age1", "sk-ssh", "AAAA"];
     let mut words =
         text.split(|letter: char| !letter.is_ascii_hexdigit() && !".:".contains(letter));
-    let is_key = KEYS.iter().any(|key| text.starts_with(key));
     let is_digest = !text.contains(['/', ' ', '.']) && text.len() >= 32;
     let is_address = |word: &str| parse_ip(word).is_some() || is_mac(word);
-    is_key || is_digest || is_hardware(text) || is_host_id(text) || words.any(is_address)
+    is_key(text) || is_digest || is_host_id(text) || is_hardware(text) || words.any(is_address)
 }
 
-/// Returns whether a text has the form of `networking.hostId`.
-fn is_host_id(text: &str) -> bool {
+/// Returns whether a text is a host id of Linux, as ZFS needs it: eight hexadecimal digits.
+pub(super) fn is_host_id(text: &str) -> bool {
     let is_hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     text.len() == 8 && is_hexadecimal && text.contains(|letter: char| letter.is_ascii_digit())
+}
+
+/// Returns a host id for a name (FNV-1a). No two hosts may have the same.
+pub(super) fn new_host_id(name: &str) -> String {
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{hash:08x}")
+}
+
+/// Returns whether a text is the public key of a machine.
+fn is_key(text: &str) -> bool {
+    const BEGINNINGS: [&str; 5] = ["ssh-", "ecdsa-", "age1", "sk-ssh", "AAAA"];
+    BEGINNINGS.iter().any(|key| text.starts_with(key))
 }
 
 pub(super) fn is_hardware(text: &str) -> bool {

@@ -4,7 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::call::{HostsArgument, function_name, hosts_argument};
-use super::context::Context;
+use super::context::{Context, in_file};
 use super::expression::{
     call_parts, function_body, function_text, inner_expression, mentions_name, update_operands,
 };
@@ -14,7 +14,7 @@ use super::flake_parts::flake_parts_module;
 use super::module::{imported_modules, search_module};
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, has_entry, list_entries};
-use super::search::{in_file, search_entries, search_expression};
+use super::search::{search_entries, search_expression};
 
 /// The output with the hosts.
 pub(super) const CONFIGURATIONS: &str = "nixosConfigurations";

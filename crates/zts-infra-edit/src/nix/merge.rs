@@ -10,7 +10,7 @@ use super::abstraction::{
 };
 use super::call::is_system;
 use super::expression::literal_string;
-use super::individual::Shared;
+use super::individual::{Shared, is_host_id, new_host_id};
 use super::members::{Member, Peer, indent_of, members, operators};
 use super::parse::{cast, node_range};
 
@@ -300,12 +300,19 @@ impl<'a> Merge<'a> {
             }
             return true;
         }
-        let forms: Option<Vec<(String, bool)>> =
-            texts.iter().map(|text| split_address(text)).collect();
-        let Some((form, has_length)) = forms.and_then(|forms| {
-            let first = forms.first().cloned();
-            first.filter(|first| forms.iter().all(|form| form == first))
-        }) else {
+        if texts.iter().all(|text| is_host_id(text)) {
+            let text = format!("\"{}\"", new_host_id(self.wanted.name));
+            let range = node_range(&base.node);
+            self.replacements.push(Replacement { range, text });
+            return true;
+        }
+        let forms: Vec<(String, bool)> = texts
+            .iter()
+            .filter_map(|text| split_address(text))
+            .collect();
+        let count = |form: &(String, bool)| forms.iter().filter(|other| *other == form).count();
+        let common = forms.iter().find(|form| count(form) * 2 > texts.len());
+        let Some((form, has_length)) = common.cloned() else {
             return false;
         };
         let Some(own) = own_address(has_length, self.wanted.address) else {

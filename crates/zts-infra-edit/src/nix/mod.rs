@@ -17,6 +17,7 @@ mod abstraction;
 mod add;
 mod call;
 mod context;
+mod data;
 mod discovery;
 mod expression;
 mod files;
@@ -32,6 +33,7 @@ mod merge;
 mod module;
 mod name;
 mod nesting;
+mod new_host;
 mod new_value;
 mod open;
 mod origin;
@@ -40,6 +42,8 @@ mod own_files;
 mod parse;
 mod places;
 mod plain;
+mod register;
+mod registers;
 mod registry;
 mod remove;
 mod scope;
@@ -58,13 +62,14 @@ use parse::{cast, parse_source};
 use places::{displace_host, main_output, place_host};
 use unsupported::cannot_list;
 
-pub use add::{ANY_ADDRESS, FileEdit, NewHost};
 pub use discovery::Discovery;
 pub use files::{FleetFiles, is_nix_file, resolve_path};
 pub use literals::{Literal, list_literals};
+pub use new_host::{ANY_ADDRESS, FileEdit, NewHost};
 pub use origin::Origin;
 pub use own_files::{OwnFiles, learn_own_files};
 pub use places::{Placement, Removal, add_import};
+pub use registers::TypicalEntry;
 pub use system::replace_system;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
@@ -91,20 +96,15 @@ pub fn list_hosts(files: &dyn FleetFiles, flake: &str) -> Result<Vec<String>, Fi
     if let Some(discovery) = discover(&sources, &file, output, &found) {
         return Ok(discovery.hosts);
     }
-    if let (true, Some(obstacle)) = (found.sets.is_empty(), found.obstacles.first()) {
+    let is_read = !found.sets.is_empty() || !found.data.is_empty();
+    if let (false, Some(obstacle)) = (is_read, found.obstacles.first()) {
         let place = sources.file_of(&obstacle.node).unwrap_or(file);
         return Err(FileError {
             error: cannot_list(&place.text, output, obstacle),
             file: place.path.clone(),
         });
     }
-    let mut names: Vec<String> = Vec::new();
-    for host in found.hosts {
-        if !names.contains(&host.name) {
-            names.push(host.name);
-        }
-    }
-    Ok(names)
+    Ok(found.names())
 }
 
 /// Lists the hosts of a flake without other files. See [`list_hosts`].
@@ -181,6 +181,7 @@ pub fn add_configuration(source: &str, host: &str, value: &str) -> Result<String
         like: &[],
         system: None,
         module: "",
+        values: new_host::NO_VALUES,
     };
     let added = add_host(&SingleFile(source), SingleFile::PATH, &host);
     let edits = added.map_err(|error| error.error)?.edits;

@@ -4,7 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::call::{HostsArgument, function_name, hosts_argument};
-use super::context::Context;
+use super::context::{Context, in_file, in_source};
 use super::expression::{
     call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
 };
@@ -12,7 +12,7 @@ use super::files::{is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, list_entries};
-use super::search::{in_file, in_source, search_entries};
+use super::search::search_entries;
 
 /// The options of known modules whose names are those of the hosts in `nixosConfigurations`.
 const OPTIONS: [&[&str]; 6] = [

@@ -39,7 +39,7 @@ pub(super) fn open_output(
         return Ok((file, found));
     }
     let found = search_output(sources, &file, output);
-    if output != [CONFIGURATIONS] || !found.sets.is_empty() {
+    if output != [CONFIGURATIONS] || !found.sets.is_empty() || !found.data.is_empty() {
         return Ok((file, found));
     }
     let found = find_in_modules(sources, &file, output).unwrap_or(found);
@@ -55,7 +55,7 @@ pub(super) fn discover(
     output: &[&str],
     found: &FlakeHosts,
 ) -> Option<Discovery> {
-    if output != [CONFIGURATIONS] {
+    if output != [CONFIGURATIONS] || !found.data.is_empty() {
         return None;
     }
     find_discovery(sources, flake, found)

@@ -1,6 +1,7 @@
 //! The origin of a new host's value.
 
 use super::discovery::Discovery;
+use crate::vms::Assumption;
 
 /// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Origin {
         /// The attributes that are left out, because each host has its own.
         left_out: Vec<String>,
     },
+    /// The entry is in a file of data, with these values that are assumed.
+    Data(Vec<Assumption>),
     /// The flake had no host.
     First,
     /// The flake finds its hosts in a folder, and needs no entry.

@@ -1,10 +1,10 @@
 //! The files of a host in a flake whose hosts have modules of their own, one or more files each.
 
 use super::abstraction::{MARK, Wanted, rename_segments};
-use super::add::NewHost;
 use super::files::{FleetFiles, Sources, file_expression, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::learn::{Sibling, learn_value};
+use super::new_host::NewHost;
 use super::open::open_output;
 use super::parse::untyped;
 use super::places::main_output;
@@ -136,5 +136,11 @@ fn learn_file(
     let lesson = learn_value(&siblings, wanted).ok()?;
     let path = form.replace(MARK, host.name);
     let text = lesson.text.trim_start();
+    // a file that has no more than a key of each host
+    let text_of = |one: &Sibling| one.value.text().to_string();
+    let has_key = |one: &Sibling| text_of(one).contains("\"ssh-") && !text_of(one).contains("{ }");
+    if text.contains("{ }") && siblings.iter().all(has_key) {
+        return None;
+    }
     (path != form).then(|| (path, format!("{text}\n")))
 }

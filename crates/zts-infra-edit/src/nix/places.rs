@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::abstraction::rename_segments;
-use super::add::{Addition, FileEdit, NewHost, add_to_output};
+use super::add::add_to_output;
 use super::files::{FleetFiles, Overlay, Sources, resolve_path};
 use super::locate::CONFIGURATIONS;
+use super::new_host::{ANY_ADDRESS, Addition, FileEdit, NewHost};
 use super::open::{discover, open_output};
 use super::origin::Origin;
 use super::output::{COLMENA, HIVE, IMPORTS, OTHER_OUTPUTS};
+use super::registers::{
+    Completion, TypicalEntry, add_to_registers, list_used, remove_from_registers,
+};
 use super::remove::remove_from_output;
 use crate::error::FileError;
 
@@ -25,6 +29,11 @@ pub struct Placement {
     pub file: String,
     /// The other outputs that have an entry for most hosts but cannot be edited.
     pub by_hand: Vec<String>,
+    /// The sets with an entry for each host that got one like that of the most typical host.
+    pub typical: Vec<TypicalEntry>,
+    /// The sets with an entry for each host that got none, because nothing shows a need for one:
+    /// files and lines.
+    pub others: Vec<(String, usize)>,
 }
 
 /// The result of a removal from all places of a host.
@@ -57,6 +66,17 @@ pub(super) fn place_host(
     overlay
         .edits
         .extend(edit.map(|edit| (edit.path, edit.text)));
+    let mut others: Vec<String> = hosts.clone();
+    others.retain(|other| other != host.name);
+    let completes = host.address != Some(ANY_ADDRESS);
+    let complete = |overlay: &mut Overlay<'_>| {
+        if completes {
+            add_to_registers(overlay, flake, &others, host)
+        } else {
+            Ok(Completion::default())
+        }
+    };
+    let mut completion = complete(&mut overlay)?;
     let mut by_hand = Vec::new();
     for other in OTHER_OUTPUTS.into_iter().filter(|other| *other != output) {
         let there = hosts_of(&overlay, flake, other);
@@ -74,9 +94,21 @@ pub(super) fn place_host(
         let is_sure = |added: &Addition| !matches!(added.origin, Origin::Typical { .. });
         let added =
             added.filter(|added| is_sure(added) && names_present_files(added, host.name, &overlay));
-        match added.and_then(|added| added.edit) {
-            Some(edit) => drop(overlay.edits.insert(edit.path, edit.text)),
-            None => by_hand.push(other.join(".")),
+        let before = overlay.edits.clone();
+        let added = added.and_then(|added| added.edit);
+        let is_added = added.is_some();
+        overlay
+            .edits
+            .extend(added.map(|edit| (edit.path, edit.text)));
+        match complete(&mut overlay) {
+            Ok(more) if is_added => {
+                completion.typical.extend(more.typical);
+                completion.others = more.others;
+            }
+            _ => {
+                overlay.edits = before;
+                by_hand.push(other.join("."));
+            }
         }
     }
     Ok(Placement {
@@ -85,6 +117,8 @@ pub(super) fn place_host(
         origin,
         file,
         by_hand,
+        typical: completion.typical,
+        others: completion.others.into_iter().collect(),
     })
 }
 
@@ -121,6 +155,11 @@ pub(super) fn displace_host(
         below: files,
         edits: BTreeMap::new(),
     };
+    let mut others = main_output(files, flake)
+        .map(|output| hosts_of(files, flake, output))
+        .unwrap_or_default();
+    others.retain(|other| other != host);
+    let used = list_used(files, &others, host);
     let mut by_hand = Vec::new();
     for other in OTHER_OUTPUTS {
         let before = overlay.edits.clone();
@@ -131,6 +170,7 @@ pub(super) fn displace_host(
     }
     // the configurations may be computed from the others, and name the host until now
     remove_from_output(&mut overlay, flake, &[CONFIGURATIONS], host)?;
+    remove_from_registers(&mut overlay, flake, &others, host, used);
     Ok(Removal {
         edits: into_edits(overlay),
         by_hand,
@@ -150,8 +190,9 @@ pub(super) fn main_output(
 ) -> Result<&'static [&'static str], FileError> {
     let sources = Sources::new(files);
     let (file, found) = open_output(&sources, flake, &[CONFIGURATIONS])?;
-    let is_main =
-        !found.sets.is_empty() || discover(&sources, &file, &[CONFIGURATIONS], &found).is_some();
+    let is_main = !found.sets.is_empty()
+        || !found.data.is_empty()
+        || discover(&sources, &file, &[CONFIGURATIONS], &found).is_some();
     let colmena = [HIVE, COLMENA]
         .into_iter()
         .find(|output| !is_main && !hosts_of(files, flake, output).is_empty());
@@ -167,8 +208,7 @@ fn hosts_of(files: &dyn FleetFiles, flake: &str, output: &[&str]) -> Vec<String>
     if let Some(discovery) = discover(&sources, &file, output, &found) {
         return discovery.hosts;
     }
-    let mut names: Vec<String> = found.hosts.into_iter().map(|host| host.name).collect();
+    let mut names = found.names();
     names.sort();
-    names.dedup();
     names
 }

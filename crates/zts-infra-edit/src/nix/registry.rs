@@ -4,15 +4,14 @@
 use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::call::function_name;
 use super::context::Context;
-use super::discovery::is_name_of_hosts;
-use super::expression::{call_parts, function_body, inner_expression};
-use super::files::{SourceFile, Sources, file_expression, list_nix_files};
+use super::discovery::has_hosts;
+use super::expression::{function_body, inner_expression};
+use super::files::{SourceFile, Sources, file_expression};
 use super::flake_hosts::FlakeHosts;
 use super::name::attribute_name;
 use super::parse::{cast, untyped};
-use super::scope::{Binding, entry_path, list_entries, resolve_variable};
+use super::scope::{Binding, resolve_variable, value_of};
 use super::search::search_entries;
 
 /// The limit of variables on the way to an option.
@@ -58,24 +57,6 @@ pub(super) fn find_registry(sources: &Sources<'_>, found: &FlakeHosts) -> Option
     })
 }
 
-/// Returns whether at least half of the names are those of files or folders of the fleet, as hosts
-/// have them.
-fn has_hosts(sources: &Sources<'_>, found: &FlakeHosts) -> bool {
-    let mut paths = Vec::new();
-    list_nix_files(sources.files, "", &mut paths);
-    let has_file = |name: &str| {
-        paths.iter().any(|path| {
-            let parts: Vec<&str> = path.split('/').collect();
-            let is_name = |part: &&str| part.strip_suffix(".nix").unwrap_or(part) == name;
-            let place = parts.iter().position(is_name);
-            place.is_some_and(|place| parts[..place].iter().any(|part| is_name_of_hosts(part)))
-        })
-    };
-    let known = found.hosts.iter().filter(|host| has_file(&host.name));
-    let known = known.count();
-    known > 0 && known * 2 >= found.hosts.len()
-}
-
 /// Returns the path of an option: `hosts.nixos` of `config.hosts.nixos`, or of a variable with this
 /// value. The options of NixOS itself are none of the fleet's.
 fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
@@ -98,53 +79,6 @@ fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
     let path = path.split_off(start);
     let first = path.first()?;
     (!FOREIGN.contains(&first.as_str())).then_some(path)
-}
-
-/// Returns the file of data that an expression has its hosts from, such as `hosts.toml`.
-pub(super) fn find_data_file(sources: &Sources<'_>, node: &SyntaxNode) -> Option<String> {
-    let here = read_data(sources, node);
-    here.or_else(|| {
-        let mut variables = node
-            .descendants()
-            .filter_map(|node| cast::<ast::Ident>(&node));
-        variables.find_map(|variable| {
-            let name = variable.to_string();
-            match resolve_variable(&name, &untyped(&variable)) {
-                Binding::Entry(scope) => read_data(sources, &untyped(&value_of(&scope, &name)?)),
-                Binding::Argument | Binding::Unknown => None,
-            }
-        })
-    })
-}
-
-/// Returns the file that a call in an expression reads as data.
-fn read_data(sources: &Sources<'_>, node: &SyntaxNode) -> Option<String> {
-    const READERS: [&str; 4] = ["fromTOML", "fromJSON", "importTOML", "importJSON"];
-    let mut calls = node
-        .descendants()
-        .filter_map(|node| cast::<ast::Apply>(&node));
-    calls.find_map(|call| {
-        let function = function_name(&call_parts(&call).0)?;
-        let mut paths = untyped(&call)
-            .descendants()
-            .filter_map(|node| cast::<ast::PathRel>(&node));
-        let path = paths
-            .next()
-            .filter(|_| READERS.contains(&function.as_str()))?;
-        sources.literal_path(&ast::Expr::PathRel(path))
-    })
-}
-
-/// Returns the value of a variable in a `let` or `rec` set.
-fn value_of(scope: &SyntaxNode, name: &str) -> Option<ast::Expr> {
-    list_entries(scope).into_iter().find_map(|entry| {
-        let ast::Entry::AttrpathValue(entry) = entry else {
-            return None;
-        };
-        let path = entry_path(&entry);
-        let is_it = path.len() == 1 && path[0].0.as_deref() == Some(name);
-        entry.value().filter(|_| is_it)
-    })
 }
 
 /// Searches all modules of the fleet for the hosts in an option of the fleet.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rnix::{SyntaxKind, SyntaxNode};
 
+use super::data::remove_from_data;
 use super::files::{Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry};
 use super::insertion::{choose_insertion, layout_block};
@@ -26,16 +27,27 @@ pub(super) fn remove_from_output(
             let (file, found) = open_output(&sources, flake, output)?;
             let place = |node: &SyntaxNode| sources.file_of(node).unwrap_or_else(|| file.clone());
             let Some(entry) = found.find_host(host) else {
+                let data = found.data.clone();
+                if data
+                    .iter()
+                    .any(|data| data.names.iter().any(|name| name == host))
+                {
+                    drop(sources);
+                    return remove_from_data(files, &data, host);
+                }
                 return match cannot_remove(&found, output, host, place) {
                     Some(error) => Err(error),
                     None => Ok(()),
                 };
             };
             let place = place(&entry.entry);
+            let search = |sources: &Sources<'_>| {
+                let found = open_output(sources, flake, output).ok();
+                found.map(|(_, found)| found)
+            };
             let removal = Removal {
                 files,
-                flake,
-                output,
+                search: &search,
                 found: &found,
                 host: entry,
                 place: &place,
@@ -55,19 +67,19 @@ pub(super) fn remove_from_output(
 }
 
 /// The removal of one entry.
-struct Removal<'a> {
-    files: &'a Overlay<'a>,
-    flake: &'a str,
-    output: &'a [&'a str],
-    found: &'a FlakeHosts,
-    host: &'a HostEntry,
-    place: &'a SourceFile,
+pub(super) struct Removal<'a> {
+    pub(super) files: &'a Overlay<'a>,
+    /// Finds the entries again.
+    pub(super) search: &'a dyn Fn(&Sources<'_>) -> Option<FlakeHosts>,
+    pub(super) found: &'a FlakeHosts,
+    pub(super) host: &'a HostEntry,
+    pub(super) place: &'a SourceFile,
 }
 
 impl Removal<'_> {
     /// Tries the candidates for the removal. Returns the first that reverts the entry's addition
     /// exactly, else the first that leaves the others unchanged.
-    fn remove_entry(&self) -> Option<String> {
+    pub(super) fn remove_entry(&self) -> Option<String> {
         let source = &self.place.text;
         let mut fallback = None;
         for (range, replacement) in removal_candidates(source, self.host)? {
@@ -81,7 +93,7 @@ impl Removal<'_> {
                 edits,
             };
             let sources = Sources::new(&overlay);
-            let Ok((_, rest)) = open_output(&sources, self.flake, self.output) else {
+            let Some(rest) = (self.search)(&sources) else {
                 continue;
             };
             if !keeps_others(self.found, &rest, self.host) {
@@ -111,6 +123,7 @@ impl Removal<'_> {
         })
     }
 }
+
 fn removal_candidates(source: &str, host: &HostEntry) -> Option<Vec<(Range<usize>, String)>> {
     if host.entry.kind() == SyntaxKind::NODE_INHERIT && count_inherited_names(&host.entry) > 1 {
         return Some(vec![(

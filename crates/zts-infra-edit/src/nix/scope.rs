@@ -87,3 +87,15 @@ pub(super) fn entry_path(entry: &ast::AttrpathValue) -> Vec<(Option<String>, Syn
         .map(|attribute| (attribute_name(&attribute), untyped(&attribute)))
         .collect()
 }
+
+/// Returns the value of a variable in a `let` or `rec` set.
+pub(super) fn value_of(scope: &SyntaxNode, name: &str) -> Option<ast::Expr> {
+    list_entries(scope).into_iter().find_map(|entry| {
+        let ast::Entry::AttrpathValue(entry) = entry else {
+            return None;
+        };
+        let path = entry_path(&entry);
+        let is_it = path.len() == 1 && path[0].0.as_deref() == Some(name);
+        entry.value().filter(|_| is_it)
+    })
+}

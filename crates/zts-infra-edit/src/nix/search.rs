@@ -4,13 +4,16 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{MARK, rename_segments};
-use super::call::{HostsArgument, element_name, hosts_argument, is_system, list_argument};
-use super::context::{Context, Trail};
+use super::call::{
+    HostsArgument, element_name, function_name, hosts_argument, is_system, list_argument,
+};
+use super::context::{Context, Trail, in_file};
+use super::data::{read_hosts, select_hosts};
+use super::discovery::has_hosts;
 use super::expression::{
-    concatenated_lists, function_body, function_text, inner_expression, mentions_name,
+    call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
     update_operands,
 };
-use super::files::{SourceFile, file_expression};
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
 use super::name::attribute_name;
 use super::parse::untyped;
@@ -78,13 +81,35 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
         let reason = format!("it is computed by `{}`", function_text(call));
         FlakeHosts::with_obstacle(&untyped(call), path, reason)
     };
+    if let Some(data) = read_hosts(context.sources, call, path) {
+        return match data {
+            Ok(data) => FlakeHosts {
+                data: vec![data],
+                ..FlakeHosts::default()
+            },
+            Err(error) => FlakeHosts::with_obstacle(&untyped(call), path, error.to_string()),
+        };
+    }
+    let function = function_name(&call_parts(call).0).unwrap_or_default();
     let found = match hosts_argument(call, path.is_empty()) {
         HostsArgument::Import(file) => search_import(&file, path, context),
         HostsArgument::Union(left, right) => Some(search_union(&left, &right, path, context)),
         HostsArgument::Same(value) => Some(search_expression(&value, path, context)),
-        HostsArgument::Set(set) => Some(search_expression(&set, path, context).into_argument()),
+        HostsArgument::Set(set) => {
+            let mut found = search_expression(&set, path, context).into_argument();
+            if let ("filterAttrs", Some(predicate)) =
+                (function.as_str(), call_parts(call).1.first())
+            {
+                for data in &mut found.data {
+                    select_hosts(context.sources, data, &untyped(predicate));
+                }
+            }
+            Some(found)
+        }
         HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
-        HostsArgument::None => host_of_file(call, path, context),
+        HostsArgument::None => {
+            host_of_file(call, path, context).or_else(|| data_argument(call, path, context))
+        }
     };
     found.unwrap_or_else(computed)
 }
@@ -98,6 +123,18 @@ fn host_of_file(call: &ast::Apply, path: &[&str], context: Context<'_>) -> Optio
     is_own.then(|| FlakeHosts::of_one(name, &here, untyped(&string)))
 }
 
+/// Returns the hosts in the argument of a fleet's own function that is a file of data with hosts.
+fn data_argument(call: &ast::Apply, path: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
+    let arguments = call_parts(call).1.into_iter().filter(|_| path.is_empty());
+    let mut found = arguments.map(|argument| match argument {
+        ast::Expr::Ident(_) | ast::Expr::Select(_) | ast::Expr::Paren(_) => {
+            search_expression(&argument, path, context)
+        }
+        _ => FlakeHosts::default(),
+    });
+    found.find(|found| !found.data.is_empty() && has_hosts(context.sources, found))
+}
+
 /// Searches the file that `import` reads, or the result of its function; `None` for a file that
 /// cannot be located or read.
 fn search_import(file: &ast::Expr, path: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
@@ -109,46 +146,6 @@ fn search_import(file: &ast::Expr, path: &[&str], context: Context<'_>) -> Optio
         return Some(FlakeHosts::with_obstacle(&untyped(file), path, reason));
     }
     Some(found)
-}
-
-/// Calls `search` with the expression of an imported file.
-pub(super) fn in_file(
-    file: &ast::Expr,
-    path: &[&str],
-    context: Context<'_>,
-    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
-) -> Option<FlakeHosts> {
-    let here = untyped(file);
-    match context.sources.open_import(file)? {
-        Ok(opened) => Some(in_source(&opened, context, search)),
-        Err(error) => {
-            let reason = format!("`{here}` cannot be read: {error}");
-            Some(FlakeHosts::with_obstacle(&here, path, reason))
-        }
-    }
-}
-
-/// Calls `search` with the expression of a parsed file, unless the search came through it.
-pub(super) fn in_source(
-    file: &SourceFile,
-    context: Context<'_>,
-    search: impl FnOnce(&ast::Expr, Context<'_>) -> FlakeHosts,
-) -> FlakeHosts {
-    if context.has_passed(&file.root, "") {
-        return FlakeHosts::default();
-    }
-    let trail = Trail {
-        scope: &file.root,
-        variable: "",
-        outer: context.trail,
-    };
-    let context = Context {
-        trail: Some(&trail),
-        ..context
-    };
-    file_expression(file).map_or_else(FlakeHosts::default, |expression| {
-        search(&expression, context)
-    })
 }
 
 /// Finds the hosts in a list of names, or of sets and calls with a name.

@@ -64,7 +64,7 @@ pub(super) fn cannot_add(
 }
 
 /// Returns the instruction for hosts in a file of data, which is not edited.
-pub(super) fn add_to_data(file: &str) -> ManualEdit {
+pub(super) fn add_to_data_by_hand(file: &str) -> ManualEdit {
     ManualEdit::Other(format!(
         "add the host to `{file}` by hand, then run the same command again with `--enroll`"
     ))

@@ -1,11 +1,12 @@
 //! Adds a host to a map of machines.
 
 use super::locate::{NewItem, VmsObject, alignment};
-use super::new_entry::NewEntry;
+use super::new_entry::{NewEntry, toml_path};
 use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
 use crate::hcl;
-use crate::text::{indent_unit, is_blank};
+use crate::text::{indent_unit, is_blank, reindent};
+use crate::toml;
 use crate::tree::Item;
 use crate::yaml;
 
@@ -21,7 +22,7 @@ pub(super) fn add_vm(
         return Err(error);
     }
     let key = found.as_ref().ok().and_then(|vms| vms.as_ref()?.list_key);
-    let new_entry = NewEntry::parse(place.notation, host, body)?;
+    let new_entry = NewEntry::parse(place, host, body)?;
     let new_entry = match key {
         Some(key) if !new_entry.has(key) => {
             let assignment = place.notation.assignment();
@@ -32,7 +33,7 @@ pub(super) fn add_vm(
             let key = super::render::key(place.notation, key);
             let name = place.notation.quote(host);
             let body = [&key, assignment, &name, separator, new_entry.text()].concat();
-            NewEntry::parse(place.notation, host, &body)?
+            NewEntry::parse(place, host, &body)?
         }
         _ => new_entry,
     };
@@ -63,6 +64,9 @@ fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String
         Some(_) => String::new(),
         None => format_key(vms, host),
     };
+    if vms.has_headers() {
+        return insert_table(vms, host, &key, new_entry);
+    }
     let mut items = vms.items().iter();
     let is_compact = items.all(|item| !vms.source[item.range.clone()].contains('\n'));
     let new = |is_one_line| NewItem {
@@ -78,7 +82,9 @@ fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String
     let is_block = notation.is_block(vms.source, &vms.map.range);
     let assignment = match (notation, model) {
         _ if vms.list_key.is_some() => if is_block { "- " } else { "" }.to_owned(),
-        (Notation::Hcl, Some(model)) => format_assignment(vms.source, model, &key, is_one_line),
+        (Notation::Hcl | Notation::Toml, Some(model)) => {
+            format_assignment(vms.source, model, &key, is_one_line)
+        }
         _ => notation.assignment().to_owned(),
     };
     let value = one_line.unwrap_or_else(|| {
@@ -92,12 +98,41 @@ fn insert_entry(vms: &VmsObject<'_>, host: &str, new_entry: &NewEntry) -> String
     insertion.insert(vms.source, &join_key(&key, &assignment, &value))
 }
 
+/// Inserts a table of TOML, whose header is written like those of the others.
+fn insert_table(vms: &VmsObject<'_>, host: &str, key: &str, new_entry: &NewEntry) -> String {
+    let new = NewItem {
+        host,
+        key_width: key.chars().count(),
+        is_one_line: false,
+    };
+    let (insertion, model) = vms.insertion(&new);
+    let header = match model {
+        Some(model) => {
+            let end = vms.source[model.key.end..]
+                .find(']')
+                .map_or(model.key.end, |end| model.key.end + end + 1);
+            let before = &vms.source[model.range.start..model.key.start];
+            [before, key, &vms.source[model.key.end..end]].concat()
+        }
+        None => format!("[{}]", toml_path(vms.place, host)),
+    };
+    let lines = [header.as_str(), new_entry.text()].join("\n");
+    let text = reindent(
+        lines.trim_end(),
+        &insertion.indent,
+        &insertion.line_break,
+        &[],
+    );
+    insertion.insert(vms.source, &text)
+}
+
 /// Quotes the key if the others are quoted, or if it needs quotes.
 fn format_key(vms: &VmsObject<'_>, host: &str) -> String {
     let notation = vms.place.notation;
     let is_plain = match notation {
         Notation::Hcl => !vms.items().is_empty() && hcl::is_identifier(host),
         Notation::Json => false,
+        Notation::Toml => toml::quote_key(host) == host,
         Notation::Yaml => yaml::is_plain(host),
     };
     let mut keys = vms.items().iter().map(|item| &vms.source[item.key.clone()]);
@@ -148,7 +183,7 @@ fn missing_vms(place: &MapPlace, host: &str, new_entry: &NewEntry) -> Error {
     let notation = place.notation;
     let (problem, lines) = match (notation, place.path.as_slice()) {
         (Notation::Hcl, [block, name]) if block == "locals" => {
-            let entry = assign(notation, host, &new_entry.lines("    ", "  ", "\n"));
+            let entry = assign(place, host, &new_entry.lines("    ", "  ", "\n"));
             (
                 format!("there is no `{name}` in a `locals` block"),
                 format!("locals {{\n  {name} = {{\n    {entry}\n  }}\n}}"),
@@ -156,7 +191,7 @@ fn missing_vms(place: &MapPlace, host: &str, new_entry: &NewEntry) -> Error {
         }
         _ => (
             format!("there is no map {place}"),
-            assign(notation, host, &new_entry.lines("", "  ", "\n")),
+            assign(place, host, &new_entry.lines("", "  ", "\n")),
         ),
     };
     let place = match notation {
@@ -172,7 +207,11 @@ fn missing_vms(place: &MapPlace, host: &str, new_entry: &NewEntry) -> Error {
     }
 }
 
-fn assign(notation: Notation, host: &str, value: &str) -> String {
+fn assign(place: &MapPlace, host: &str, value: &str) -> String {
+    let notation = place.notation;
+    if notation == Notation::Toml {
+        return format!("[{}]\n{value}", toml_path(place, host));
+    }
     join_key(&notation.quote(host), notation.assignment(), value)
 }
 
@@ -195,7 +234,7 @@ fn add_lines(error: Error, place: &MapPlace, host: &str, new_entry: &NewEntry) -
             problem: format!("cannot add `{host}`: {problem}"),
             position,
             manual_edit: ManualEdit::Add {
-                lines: assign(place.notation, host, &new_entry.lines("", "  ", "\n")),
+                lines: assign(place, host, &new_entry.lines("", "  ", "\n")),
                 place: format!("to the object that {place} is made from"),
             },
         },

@@ -106,6 +106,13 @@ fn is_address(text: &str) -> bool {
     address.parse::<IpAddr>().is_ok() && length.parse::<u8>().is_ok_and(|length| length <= 128)
 }
 
+/// Returns whether a text is a hardware address.
+pub(super) fn is_mac(text: &str) -> bool {
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    let is_byte = |part: &&str| part.len() == 2 && u8::from_str_radix(part, 16).is_ok();
+    parts.len() == 6 && parts.iter().all(is_byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

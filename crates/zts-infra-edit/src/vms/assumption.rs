@@ -36,6 +36,40 @@ pub(super) fn most_common<'a>(same: &[&'a Item]) -> Option<&'a Item> {
     (count(most) * 2 > same.len()).then_some(most)
 }
 
+/// Returns the list of the elements that more than half of the lists have.
+pub(super) fn common_elements(source: &str, same: &[&Item]) -> Option<String> {
+    let lists: Option<Vec<&Vec<Node>>> = same
+        .iter()
+        .map(|item| match &item.value.kind {
+            Kind::List(values) => Some(values),
+            _ => None,
+        })
+        .collect();
+    let lists = lists?;
+    let count = |value: &Node| lists.iter().filter(|list| list.contains(value)).count();
+    let last = lists.last()?.iter();
+    let common = last.filter(|value| count(value) * 2 > same.len());
+    let texts: Vec<&str> = common.map(|value| &source[value.range.clone()]).collect();
+    Some(format!("[{}]", texts.join(", ")))
+}
+
+/// Keeps the machines that are to be learnt from, without those of macOS.
+pub(super) fn keep_like<'a>(
+    source: &str,
+    mut objects: Vec<&'a Item>,
+    like: &[String],
+) -> Vec<&'a Item> {
+    let is_like = |item: &&Item| item.name.as_ref().is_some_and(|name| like.contains(name));
+    if objects.iter().any(is_like) {
+        objects.retain(is_like);
+    }
+    let is_linux = |item: &&Item| !source[item.range.clone()].contains("64-darwin\"");
+    if objects.iter().any(is_linux) {
+        objects.retain(is_linux);
+    }
+    objects
+}
+
 /// Returns the number of a value.
 pub(super) fn number(node: &Node) -> Option<u64> {
     match &node.kind {

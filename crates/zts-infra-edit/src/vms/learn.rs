@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::address::{address_nodes, find_in_text, list_addresses};
-use super::assumption::{Assumption, most_common, next_in_count, number};
+use super::address::{address_nodes, find_in_text, is_mac, list_addresses};
+use super::assumption::{
+    Assumption, common_elements, keep_like, most_common, next_in_count, number,
+};
 use super::locate::VmsObject;
+use super::new_entry::toml_path;
 use super::place::{MapPlace, Notation};
 use super::render::{self, Attribute, Value};
 use super::token::WRAPPING_TOKEN;
-use crate::error::Error;
+use crate::error::{Error, MissingValue};
 use crate::hcl;
 use crate::text::{is_word, replace_name};
+use crate::toml;
 use crate::tree::{Item, Kind, Node};
 
 /// Names of attributes that no two machines share.
@@ -30,6 +34,9 @@ const UNIQUE: [&str; 13] = [
     "vlan_ip",
 ];
 
+/// The attribute with the version of NixOS that a host is installed with. A new one has the newest.
+const STATE_VERSION: &str = "stateVersion";
+
 /// The new machine.
 #[derive(Debug, Clone, Copy)]
 pub struct NewMachine<'a> {
@@ -41,6 +48,10 @@ pub struct NewMachine<'a> {
     pub values: &'a BTreeMap<String, String>,
     /// The values with another use, which become attributes only if other machines have them.
     pub elsewhere: &'a BTreeSet<String>,
+    /// The machines to learn from, if any of them is there; all if it is empty.
+    pub like: &'a [String],
+    /// True if a list gets the elements that most of the machines have, where the lists differ.
+    pub joins_lists: bool,
 }
 
 /// The result of [`learn_entry`].
@@ -52,15 +63,6 @@ pub enum Learnt {
     Body(String, Vec<Assumption>),
     /// The attributes without a value.
     Missing(Vec<MissingValue>),
-}
-
-/// An attribute that differs among the machines, without a value for the new one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingValue {
-    /// The attribute's name, with those of the objects around it.
-    pub name: String,
-    /// A value that it could have.
-    pub example: String,
 }
 
 /// Learns the entry of a new machine: the attributes that all others have. Equal ones are copied;
@@ -80,10 +82,12 @@ pub fn learn_entry(source: &str, place: &MapPlace, new: &NewMachine<'_>) -> Resu
     let others = others.filter(|item| item.name.as_deref().is_some_and(|name| name != new.host));
     let is_object = |item: &&Item| item.value.items().is_some_and(|items| !items.is_empty());
     let (objects, others): (Vec<&Item>, Vec<&Item>) = others.partition(is_object);
+    let objects = keep_like(text, objects, new.like);
     let model = objects.last().or(others.last()).copied();
     let learner = Learner {
         source: text,
         notation: place.notation,
+        table: toml_path(place, new.host),
         new,
         names: objects
             .iter()
@@ -148,6 +152,8 @@ fn missing_address() -> MissingValue {
 struct Learner<'a> {
     source: &'a str,
     notation: Notation,
+    /// The path of the new entry's table in TOML.
+    table: String,
     new: &'a NewMachine<'a>,
     /// The names of the machines that are learnt from.
     names: Vec<&'a str>,
@@ -172,7 +178,7 @@ impl<'a> Learner<'a> {
             }
         }
         if self.missing.is_empty() {
-            let body = render::body(self.notation, self.source, &attributes);
+            let body = render::body(self.notation, self.source, &self.table, &attributes);
             Learnt::Body(body, self.assumed)
         } else {
             Learnt::Missing(self.missing)
@@ -188,6 +194,10 @@ impl<'a> Learner<'a> {
                 continue;
             };
             let same: Vec<&Item> = maps.iter().filter_map(|map| map.value.get(name)).collect();
+            // tables with a header such as `[[hosts.web01.disks]]` are of one machine
+            if toml::has_header(self.source, item) && item.value.items().is_none() {
+                continue;
+            }
             self.path.push(name.to_owned());
             let is_common = same.len() == maps.len() || self.given().is_some();
             if let Some(value) = is_common.then(|| self.learn_value(&same)).flatten() {
@@ -215,7 +225,10 @@ impl<'a> Learner<'a> {
         }
         if same.iter().all(|item| item.value.items().is_some()) {
             let inside = self.learn_map(same);
-            let is_flow = !self.slice(model).contains('\n');
+            let is_flow = match self.notation {
+                Notation::Toml => toml::is_inline(self.source, &model.value.range),
+                _ => !self.slice(model).contains('\n'),
+            };
             return (!inside.is_empty()).then_some(Value::Map(inside, is_flow));
         }
         let is_own_address = self
@@ -252,7 +265,14 @@ impl<'a> Learner<'a> {
         let text = match number {
             Some(number) => self.literal(&number.to_string(), Some(model)),
             None if is_unique => return None,
-            None => self.slice(most_common(same)?),
+            None => match most_common(same) {
+                Some(most) => self.slice(most),
+                None if self.path.last().is_some_and(|name| name == STATE_VERSION) => {
+                    self.slice(same.iter().max_by_key(|item| item.value.text())?)
+                }
+                None if self.new.joins_lists => common_elements(self.source, same)?,
+                None => return None,
+            },
         };
         self.assumed.push(Assumption {
             name: self.path.join("."),
@@ -357,10 +377,4 @@ impl<'a> Learner<'a> {
         let quote = model.and_then(|item| self.source[item.value.range.clone()].chars().next());
         render::text(self.notation, text, quote)
     }
-}
-
-fn is_mac(text: &str) -> bool {
-    let parts: Vec<&str> = text.split([':', '-']).collect();
-    let is_byte = |part: &&str| part.len() == 2 && u8::from_str_radix(part, 16).is_ok();
-    parts.len() == 6 && parts.iter().all(is_byte)
 }

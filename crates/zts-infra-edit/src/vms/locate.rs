@@ -5,6 +5,7 @@ use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
 use crate::layout::{Block, Insertion, Separator, Slot, slot_in_order};
 use crate::text::{indent_unit, is_blank, line_break, line_indent, starts_line};
+use crate::toml;
 use crate::tree::{Item, Kind, Node};
 
 /// A map of machines.
@@ -54,11 +55,66 @@ impl<'a> VmsObject<'a> {
             map,
             list_key,
         };
+        vms.check_tables()?;
         vms.check_duplicates().map(|()| Some(vms))
     }
 
     pub(super) fn items(&self) -> &[Item] {
         self.map.items().unwrap_or_default()
+    }
+
+    /// Refuses tables of TOML that are not one after another, or have no header.
+    fn check_tables(&self) -> Result<(), Error> {
+        let items = self.items();
+        let is_toml = self.place.notation == Notation::Toml;
+        let is_array = self.list_key.is_some() && !toml::is_inline(self.source, &self.map.range);
+        if is_toml && is_array {
+            let problem = format!("{} is an array of tables", self.place);
+            return Err(unsupported_shape(
+                self.source,
+                self.map.range.start,
+                &problem,
+            ));
+        }
+        if !self.has_headers() {
+            return Ok(());
+        }
+        let has_header = |item: &Item| toml::has_header(self.source, item);
+        let is_apart = |item: &Item| {
+            let before = items.iter().map(|other| other.range.end);
+            let end = before.filter(|end| *end <= item.range.start).max();
+            let gap = end.map_or("", |end| &self.source[end..item.range.start]);
+            let is_trivia = |line: &str| line.is_empty() || line.starts_with('#');
+            !gap.lines().map(str::trim).all(is_trivia)
+        };
+        let is_inside = |item: &Item| {
+            let mut others = items.iter();
+            others.any(|other| {
+                other.range.start < item.range.start && item.range.start < other.range.end
+            })
+        };
+        let is_other = |item: &&Item| !has_header(item) || is_apart(item) || is_inside(item);
+        match items.iter().find(is_other) {
+            None => Ok(()),
+            Some(item) => {
+                let problem = format!("the tables of {} are in several places", self.place);
+                Err(unsupported_shape(self.source, item.range.start, &problem))
+            }
+        }
+    }
+
+    /// Returns whether the entries are tables of TOML with a header each.
+    pub(super) fn has_headers(&self) -> bool {
+        let is_table = |item: &Item| {
+            let range = &item.value.range;
+            item.value.items().is_some() && !toml::is_inline(self.source, range)
+        };
+        let is_block = self.place.notation.is_block(self.source, &self.map.range);
+        let mut items = self.items().iter();
+        self.place.notation == Notation::Toml
+            && is_block
+            && self.list_key.is_none()
+            && (self.items().is_empty() || items.any(is_table))
     }
 
     /// Refuses duplicate names. `web01` and `"web01"` are the same key to OpenTofu, but not to the
@@ -112,7 +168,7 @@ impl<'a> VmsObject<'a> {
             Slot::After(index) | Slot::Before(index) => self.items().get(index),
             Slot::Empty => None,
         };
-        let is_spaced = block.is_spaced(&all);
+        let is_spaced = block.is_spaced(&all) || (self.has_headers() && all.len() == 1);
         match model {
             // The others would have to be aligned anew: a blank line keeps them as they are.
             Some(model) if !is_spaced && self.breaks_alignment(model, new) => {

@@ -38,10 +38,11 @@ use crate::hcl;
 use locate::VmsObject;
 use vm::read_vm;
 
+pub use crate::error::MissingValue;
 pub use assumption::Assumption;
 pub use candidates::{MachineMap, choose_maps, list_maps};
 pub use decoded::list_decoded_files;
-pub use learn::{Learnt, MissingValue, NewMachine, learn_entry, next_number};
+pub use learn::{Learnt, NewMachine, learn_entry, next_number};
 pub use place::{MapPlace, Notation};
 pub use token::WRAPPING_TOKEN;
 pub use vm::Vm;
@@ -59,6 +60,14 @@ pub fn list_vms(source: &str, place: &MapPlace) -> Result<Vec<Vm>, Error> {
     let mut vms: Vec<Vm> = vms.items().iter().filter_map(read_vm).collect();
     put_own_addresses_first(&mut vms);
     Ok(vms)
+}
+
+/// Returns the text of an entry.
+pub(crate) fn entry_text(source: &str, place: &MapPlace, host: &str) -> Option<String> {
+    let (_, text) = hcl::split_byte_order_mark(source);
+    let vms = VmsObject::locate(text, place).ok()??;
+    let (_, item) = vms.find_host(host)?;
+    Some(text[item.range.clone()].to_owned())
 }
 
 /// Puts the first address that not all machines have before the others.

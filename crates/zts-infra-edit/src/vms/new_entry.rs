@@ -7,10 +7,11 @@ use hcl_edit::expr::Expression;
 use hcl_edit::visit::{Visit, visit_expr};
 
 use super::address::find_in_text;
-use super::place::Notation;
+use super::place::{MapPlace, Notation};
 use crate::error::{Error, Language};
 use crate::hcl;
 use crate::text::{Piece, reindent, split_trivia};
+use crate::toml;
 use crate::tree::{Item, Kind, Node};
 use crate::yaml;
 
@@ -29,7 +30,8 @@ const OPENING: &str = "{\n";
 
 impl NewEntry {
     /// Parses lines of attributes, indented relative to column 0.
-    pub(super) fn parse(notation: Notation, host: &str, body: &str) -> Result<Self, Error> {
+    pub(super) fn parse(place: &MapPlace, host: &str, body: &str) -> Result<Self, Error> {
+        let notation = place.notation;
         let invalid = |language: Language, message: String| Error::Invalid {
             value: format!("the VM entry of `{host}`"),
             language,
@@ -42,6 +44,7 @@ impl NewEntry {
         let own = match notation {
             Notation::Hcl => None,
             Notation::Json | Notation::Yaml => parse_data(notation, &text),
+            Notation::Toml => parse_table(place, host, &text),
         };
         let entry = if let Some(entry) = own {
             entry
@@ -50,6 +53,7 @@ impl NewEntry {
             let converted = match notation {
                 Notation::Hcl => Some(entry),
                 Notation::Json | Notation::Yaml => entry.convert(notation),
+                Notation::Toml => None,
             };
             converted.ok_or_else(|| {
                 let message = "it has a computed value, which this file cannot have";
@@ -108,6 +112,7 @@ impl NewEntry {
         let text = reindent(&self.text, &inner, line_break, &self.strings);
         match self.notation {
             Notation::Yaml => format!("{line_break}{inner}{text}"),
+            Notation::Toml => text,
             Notation::Hcl | Notation::Json => {
                 format!("{{{line_break}{inner}{text}{line_break}{indent}}}")
             }
@@ -170,7 +175,7 @@ impl NewEntry {
             .collect();
         let separator = match notation {
             Notation::Json => ",\n",
-            Notation::Hcl | Notation::Yaml => "\n",
+            Notation::Hcl | Notation::Toml | Notation::Yaml => "\n",
         };
         parse_data(notation, &lines?.join(separator))
     }
@@ -180,6 +185,11 @@ impl NewEntry {
 fn parse_address(notation: Notation, text: &str) -> Option<NewEntry> {
     let map = match notation {
         Notation::Hcl => hcl::read_expression(&hcl_edit::parser::parse_expr(text).ok()?)?,
+        Notation::Toml => {
+            let source = format!("x = {text}");
+            let map = toml::parse_file(&source).ok()?.get("x")?.value.clone();
+            moved(map, "x = ".len())
+        }
         Notation::Json | Notation::Yaml => yaml::parse_file(text).ok()?,
     };
     find_in_text(map.text()?)?;
@@ -208,16 +218,18 @@ fn parse_hcl(text: String) -> Result<NewEntry, String> {
     Ok(NewEntry {
         notation: Notation::Hcl,
         text,
-        map: moved(map),
+        map: moved(map, OPENING.len()),
         strings,
     })
 }
 
 /// Parses the lines in JSON or YAML; `None` if they are not a list of attributes in it.
 fn parse_data(notation: Notation, text: &str) -> Option<NewEntry> {
-    let map = match notation {
-        Notation::Yaml => yaml::parse_part(text).ok()?,
-        _ => moved(notation.parse(&format!("{OPENING}{text}\n}}")).ok()?),
+    let map = if notation == Notation::Yaml {
+        yaml::parse_part(text).ok()?
+    } else {
+        let map = notation.parse(&format!("{OPENING}{text}\n}}")).ok()?;
+        moved(map, OPENING.len())
     };
     let map = match map.kind {
         Kind::Null => Node {
@@ -235,12 +247,34 @@ fn parse_data(notation: Notation, text: &str) -> Option<NewEntry> {
     })
 }
 
-/// Moves the ranges of the items, so that they lack the opening brace.
-fn moved(mut map: Node) -> Node {
+/// Parses the lines of a table of TOML; `None` if they are none.
+fn parse_table(place: &MapPlace, host: &str, text: &str) -> Option<NewEntry> {
+    let header = format!("[{}]\n", toml_path(place, host));
+    let mut map = toml::parse_file(&format!("{header}{text}")).ok()?;
+    for name in place.path.iter().map(String::as_str).chain([host]) {
+        map = map.get(name)?.value.clone();
+    }
+    map.items()?;
+    Some(NewEntry {
+        notation: Notation::Toml,
+        text: text.to_owned(),
+        map: moved(map, header.len()),
+        strings: Vec::new(),
+    })
+}
+
+/// Returns the path of a host's table.
+pub(super) fn toml_path(place: &MapPlace, host: &str) -> String {
+    let names = place.path.iter().map(String::as_str).chain([host]);
+    names.map(toml::quote_key).collect::<Vec<_>>().join(".")
+}
+
+/// Moves the ranges of the items, so that they lack the text before the first one.
+fn moved(mut map: Node, length: usize) -> Node {
     if let Kind::Map(items) = &mut map.kind {
         for item in items {
             for range in [&mut item.key, &mut item.range, &mut item.value.range] {
-                *range = range.start - OPENING.len()..range.end - OPENING.len();
+                *range = range.start - length..range.end - length;
             }
         }
     }

@@ -6,6 +6,8 @@ use std::ops::Range;
 use crate::error::{Error, Language, Position};
 use crate::hcl;
 use crate::layout::{Block, Separator, Syntax};
+use crate::text::line_start;
+use crate::toml;
 use crate::tree::{Item, Node};
 use crate::yaml;
 
@@ -14,8 +16,10 @@ use crate::yaml;
 pub enum Notation {
     /// OpenTofu's own: `*.tf`, `*.tfvars`.
     Hcl,
-    /// `*.tf.json`, `*.tfvars.json`, and files that `jsondecode` reads.
+    /// `*.tf.json`, `*.tfvars.json`, and files that `jsondecode` or `builtins.fromJSON` reads.
     Json,
+    /// Files that `builtins.fromTOML` reads.
+    Toml,
     /// Files that `yamldecode` reads.
     Yaml,
 }
@@ -27,6 +31,7 @@ impl Notation {
         Some(match extension {
             "tf" | "tofu" | "tfvars" | "hcl" => Self::Hcl,
             "json" => Self::Json,
+            "toml" => Self::Toml,
             "yaml" | "yml" => Self::Yaml,
             _ => return None,
         })
@@ -35,6 +40,7 @@ impl Notation {
     pub(crate) fn parse(self, source: &str) -> Result<Node, Error> {
         match self {
             Self::Hcl => Ok(hcl::read_body(&hcl::parse_file(source)?)),
+            Self::Toml => toml::parse_file(source),
             Self::Yaml => yaml::parse_file(source),
             Self::Json => {
                 check_json(source)?;
@@ -47,14 +53,14 @@ impl Notation {
     pub(super) fn quote(self, text: &str) -> String {
         match self {
             Self::Hcl => hcl::quote_string(text),
-            Self::Json | Self::Yaml => serde_json::Value::from(text).to_string(),
+            Self::Json | Self::Toml | Self::Yaml => serde_json::Value::from(text).to_string(),
         }
     }
 
     /// Returns the text between a key and its value on the same line.
     pub(super) fn assignment(self) -> &'static str {
         match self {
-            Self::Hcl => " = ",
+            Self::Hcl | Self::Toml => " = ",
             Self::Json | Self::Yaml => ": ",
         }
     }
@@ -63,13 +69,18 @@ impl Notation {
         match self {
             Self::Hcl => Language::Hcl,
             Self::Json => Language::Json,
+            Self::Toml => Language::Toml,
             Self::Yaml => Language::Yaml,
         }
     }
 
     /// Returns whether the map at `range` is a block without braces.
     pub(super) fn is_block(self, source: &str, range: &Range<usize>) -> bool {
-        self == Self::Yaml && !yaml::is_flow(source, range)
+        match self {
+            Self::Yaml => !yaml::is_flow(source, range),
+            Self::Toml => !toml::is_inline(source, range),
+            Self::Hcl | Self::Json => false,
+        }
     }
 
     /// Returns the layout of a map.
@@ -82,14 +93,18 @@ impl Notation {
         let is_block = self.is_block(source, map);
         let inner = if is_block {
             let rest = &source[map.end..];
-            map.start..map.end + rest.find('\n').map_or(rest.len(), |end| end + 1)
+            let start = match self {
+                Self::Toml => start_of_comments(source, map.start),
+                _ => map.start,
+            };
+            start..map.end + rest.find('\n').map_or(rest.len(), |end| end + 1)
         } else {
             map.start + 1..map.end - 1
         };
         let separator = match self {
             Self::Hcl => Separator::CommaOrLineBreak,
-            Self::Yaml if is_block => Separator::LineBreak,
-            Self::Json | Self::Yaml => Separator::Comma,
+            Self::Toml | Self::Yaml if is_block => Separator::LineBreak,
+            Self::Json | Self::Toml | Self::Yaml => Separator::Comma,
         };
         Block {
             source,
@@ -102,6 +117,19 @@ impl Notation {
             },
         }
     }
+}
+
+/// Returns the start of the blank lines and comments above a line.
+fn start_of_comments(source: &str, mut start: usize) -> usize {
+    while let Some(above) = source[..start].strip_suffix('\n') {
+        let line = line_start(above, above.len());
+        let text = above[line..].trim();
+        if !text.is_empty() && !text.starts_with('#') {
+            break;
+        }
+        start = line;
+    }
+    start
 }
 
 /// Checks what YAML allows beyond JSON, such as a comma after the last item.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::locate::{NewItem, VmsObject, unsupported_shape};
-use super::place::MapPlace;
+use super::place::{MapPlace, Notation};
 use crate::error::Error;
 use crate::text::splice;
 
@@ -57,7 +57,9 @@ fn remove_entry(vms: &VmsObject<'_>, index: usize, host: &str) -> Option<String>
 /// Returns the ways to write a block of YAML without its only entry.
 fn empty_blocks(vms: &VmsObject<'_>, index: usize) -> Vec<(Range<usize>, String)> {
     let map = &vms.map.range;
-    if vms.items().len() > 1 || !vms.place.notation.is_block(vms.source, map) {
+    let notation = vms.place.notation;
+    let is_block = notation == Notation::Yaml && notation.is_block(vms.source, map);
+    if vms.items().len() > 1 || !is_block {
         return Vec::new();
     }
     let range = map.start..vms.items()[index].range.end;

@@ -3,6 +3,7 @@
 use super::place::Notation;
 use crate::hcl;
 use crate::text::{indent_unit, line_indent};
+use crate::toml;
 use crate::tree::Item;
 use crate::yaml;
 
@@ -27,6 +28,7 @@ pub(super) fn key(notation: Notation, name: &str) -> String {
     let is_plain = match notation {
         Notation::Hcl => hcl::is_identifier(name),
         Notation::Json => false,
+        Notation::Toml => return toml::quote_key(name),
         Notation::Yaml => yaml::is_plain(name),
     };
     if is_plain {
@@ -78,8 +80,17 @@ fn dedent(text: &str, indent: &str) -> String {
     })
 }
 
-/// Returns the lines of attributes, indented relative to column 0.
-pub(super) fn body(notation: Notation, source: &str, attributes: &[Attribute]) -> String {
+/// Returns the lines of attributes, indented relative to column 0. `path` is that of their object,
+/// for the headers of TOML.
+pub(super) fn body(
+    notation: Notation,
+    source: &str,
+    path: &str,
+    attributes: &[Attribute],
+) -> String {
+    if notation == Notation::Toml {
+        return tables(source, path, attributes);
+    }
     let unit = indent_unit(source);
     let pairs: Vec<(&str, String)> = attributes
         .iter()
@@ -92,14 +103,14 @@ pub(super) fn body(notation: Notation, source: &str, attributes: &[Attribute]) -
         .collect();
     let separator = match notation {
         Notation::Json => ",\n",
-        Notation::Hcl | Notation::Yaml => "\n",
+        Notation::Hcl | Notation::Toml | Notation::Yaml => "\n",
     };
     let lines = (0..pairs.len()).map(|index| {
         let (key, value) = &pairs[index];
         let assignment = match notation {
             Notation::Hcl => " ".repeat(column(&pairs, index) - width(key) + 1) + "= ",
             _ if value.starts_with('\n') => ":".to_owned(),
-            Notation::Json | Notation::Yaml => ": ".to_owned(),
+            _ => notation.assignment().to_owned(),
         };
         [key, assignment.as_str(), value].concat()
     });
@@ -118,12 +129,38 @@ fn value(notation: Notation, source: &str, unit: &str, value: &Value) -> String 
         });
         return format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "));
     }
-    let inside = body(notation, source, attributes);
+    let inside = body(notation, source, "", attributes);
     let inside = inside.replace('\n', &format!("\n{unit}"));
     match notation {
         Notation::Yaml => format!("\n{unit}{inside}"),
-        Notation::Hcl | Notation::Json => format!("{{\n{unit}{inside}\n}}"),
+        _ => format!("{{\n{unit}{inside}\n}}"),
     }
+}
+
+/// Returns the attributes of a table of TOML: those with a value of their own, then the tables in
+/// it, each with its header.
+fn tables(source: &str, path: &str, attributes: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    let mut inner = Vec::new();
+    for attribute in attributes {
+        let key = &attribute.key;
+        if let Value::Map(inside, false) = &attribute.value {
+            let path = format!("{path}.{key}");
+            let inside = tables(source, &path, inside);
+            let has_values = !inside.starts_with("\n[");
+            let header = if has_values {
+                format!("\n[{path}]\n")
+            } else {
+                String::new()
+            };
+            inner.push((header + &inside).trim_end().to_owned());
+        } else {
+            let value = value(Notation::Toml, source, "", &attribute.value);
+            lines.push(format!("{key} = {value}"));
+        }
+    }
+    lines.extend(inner);
+    lines.join("\n")
 }
 
 /// Returns the length of the longest key that `tofu fmt` aligns with this one: those of the lines

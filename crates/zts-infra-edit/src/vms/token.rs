@@ -88,7 +88,7 @@ fn append_attribute(
     let block = notation.layout(source, &entry.range, items);
     let name = match notation {
         Notation::Json => notation.quote(WRAPPING_TOKEN),
-        Notation::Hcl | Notation::Yaml => WRAPPING_TOKEN.to_owned(),
+        Notation::Hcl | Notation::Toml | Notation::Yaml => WRAPPING_TOKEN.to_owned(),
     };
     let value = notation.quote(token);
     let Some((last, index)) = items.last().zip(items.len().checked_sub(1)) else {
@@ -98,7 +98,7 @@ fn append_attribute(
     let mut insertion = block.insertion(Slot::After(index), false);
     let between = &source[last.key.end..last.range.end];
     let assignment = match notation {
-        Notation::Json | Notation::Yaml => notation.assignment().to_owned(),
+        Notation::Json | Notation::Toml | Notation::Yaml => notation.assignment().to_owned(),
         Notation::Hcl if between.starts_with(':') => ": ".to_owned(),
         Notation::Hcl if between.trim_start().starts_with(':') => " : ".to_owned(),
         Notation::Hcl => align_with(source, last, &mut insertion) + "= ",

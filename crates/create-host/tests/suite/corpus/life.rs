@@ -212,7 +212,9 @@ impl<'a> Life<'a> {
         let paths = shown_paths(diff, None);
         let is_code =
             |path: &&String| path.ends_with("-generated.tf") || has_extension(path, "nix");
-        let has_map = paths.iter().any(|path| !is_code(&path));
+        let mut files = self.case.files.iter();
+        let has_opentofu = files.any(|(path, _)| path.contains(".tf") || path.contains(".tofu"));
+        let has_map = has_opentofu && paths.iter().any(|path| !is_code(&path));
         self.case.option("--token-out").is_some() || has_map
     }
 
