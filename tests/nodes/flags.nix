@@ -61,6 +61,10 @@ let
           else
             "${secrets.${read}.path}/value";
         reload = name == "reloads";
+        # What is left in its pipe would start it again when a switch has stopped it.
+        before = lib.optionalString (name == "knocked") ''
+          read -r _
+        '';
       })
       special
     ];
