@@ -30,9 +30,9 @@ in
         # Ready when the secrets are there, or have had their time. Then it stays until systemd has skipped
         # their units.
         Type = "notify";
-        ExecStart = "${cfg.package}/bin/vault-secrets fetch-all --markers /run/vault-secrets";
-        # systemd removes it when the process ends, however it ends.
-        RuntimeDirectory = "vault-secrets";
+        ExecStart = "${cfg.package}/bin/vault-secrets fetch-all --markers /run/vault-fetched";
+        # systemd removes it when the process ends, however it ends, so nothing else may be in it.
+        RuntimeDirectory = "vault-fetched";
         RuntimeDirectoryMode = "0700";
         # A secret that was not fetched is left to its own unit, which fails and is retried.
         SuccessExitStatus = 1;

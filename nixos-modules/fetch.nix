@@ -77,7 +77,7 @@ let
         wantedBy = lib.optional (secret.services == [ ]) "multi-user.target";
         unitConfig = {
           # vault-secrets.service has just fetched it, at boot or for a switch.
-          ConditionPathExists = "!/run/vault-secrets/${name}";
+          ConditionPathExists = "!/run/vault-fetched/${name}";
           OnFailure = "vault-secret-retry@${name}.service";
           OnSuccess = lib.mkIf (secret.services != [ ]) "vault-secrets-prove.service";
           StartLimitIntervalSec = 0;

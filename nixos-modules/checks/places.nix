@@ -92,6 +92,14 @@ let
     ) links
   );
 
+  # systemd removes it when vault-secrets.service ends.
+  markers = "/run/${config.systemd.services.vault-secrets.serviceConfig.RuntimeDirectory}";
+  removed = perSecret (
+    name: secret:
+    refuse (markers == secret.outputDir || isInside markers secret.outputDir)
+      "${option name}.outputDir is `${secret.outputDir}`, in `${markers}`, which systemd removes when vault-secrets.service ends. Write a directory as `/run/secrets/${name}`."
+  );
+
   lasting = perSecret (
     name: secret:
     optional (!isInside "/run" secret.outputDir && !inStore secret.outputDir)
@@ -103,7 +111,7 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    assertions = written ++ high ++ same ++ nested ++ foreign;
+    assertions = written ++ high ++ same ++ nested ++ foreign ++ removed;
     warnings = lasting;
   };
 }

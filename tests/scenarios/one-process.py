@@ -62,7 +62,7 @@ with subtest("a refused secret holds up its own service alone, and is retried"):
     ten.wait_until_succeeds(f"[ {denied} -ge 2 ]", timeout=120)
 
 with subtest("a restart fetches anew"):
-    ten.fail("test -e /run/vault-secrets")
+    ten.fail("test -e /run/vault-fetched")
     put("hosts/ten/s3", value="third")
     ten.succeed("systemctl restart s3.service")
     assert value(ten, "s3") == "third"
@@ -86,8 +86,8 @@ with subtest("markers are root's, and end with the process"):
     ten.succeed(
         "rm -rf /run/secrets/s4 /run/secrets/.s4.vault-fetch",
         "systemctl start vault-secrets.service",
-        "test -e /run/vault-secrets/s4",
-        'test "$(stat --format=%a:%U /run/vault-secrets)" = 700:root',
+        "test -e /run/vault-fetched/s4",
+        'test "$(stat --format=%a:%U /run/vault-fetched)" = 700:root',
         "systemctl kill --signal=KILL vault-secrets.service",
     )
-    ten.wait_until_fails("test -e /run/vault-secrets", timeout=30)
+    ten.wait_until_fails("test -e /run/vault-fetched", timeout=30)

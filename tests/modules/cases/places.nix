@@ -60,6 +60,12 @@ in
       "vault.secrets.db.outputDir is `/run/secrets`, which is vault.secretsDirectory, the directory of all secrets: each secret needs its own directory in it."
     ];
   };
+  "the folder of a service" = {
+    config.vault.secrets.db = output "/run/vault-fetched/db";
+    failed = [
+      "vault.secrets.db.outputDir is `/run/vault-fetched/db`, in `/run/vault-fetched`, which systemd removes when vault-secrets.service ends. Write a directory as `/run/secrets/db`."
+    ];
+  };
 
   "two secrets in one folder" = {
     config.vault.secrets = {
