@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zts_infra_edit::{
-    nix::{FleetFiles, is_nix_file},
+    nix::{self, FleetFiles, is_nix_file},
     replace_name,
 };
 
@@ -50,18 +50,10 @@ pub(crate) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Replaces the name of a host in a path, where it is a part, with or without `.nix`; `None` if it
-/// is not there.
+/// Replaces the name of a host in a path, where it is a part or a word of one; `None` if it is not
+/// there.
 pub(crate) fn rename_path(path: &str, host: &str) -> Option<String> {
-    let parts: Vec<String> = path
-        .split('/')
-        .map(|part| match part.strip_prefix(host) {
-            Some("") => MARK.to_owned(),
-            Some(".nix") => format!("{MARK}.nix"),
-            _ => part.to_owned(),
-        })
-        .collect();
-    let renamed = parts.join("/");
+    let renamed = nix::rename_path(path, host, MARK);
     (renamed != path).then_some(renamed)
 }
 
@@ -127,7 +119,8 @@ pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
     if file.trim_start_matches('_').starts_with("dis") {
         return Some("# The layout of the disks, as disko reads it.\n{ }\n");
     }
-    is_of_users(path).then_some("{ }\n")
+    let is_of_home = file == "home.nix" || file.contains("home-manager");
+    (is_of_home || is_of_users(path)).then_some("{ }\n")
 }
 
 pub(crate) fn is_of_users(path: &str) -> bool {

@@ -15,11 +15,10 @@ use super::{
 };
 use crate::{
     change::ChangeSet,
-    failure::edit_failure,
     fleet::{Checked, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
     host_paths::relative_paths,
-    overlay::{NewFile, WithFiles, WithoutRemoved},
+    overlay::{NewFile, WithFiles},
     placeholders::{Placeholders, Values},
 };
 
@@ -184,7 +183,7 @@ fn files_and_import(name: &HostName, sources: &Sources, settings: &Settings) -> 
     more
 }
 
-fn own_host<'a>(
+pub(super) fn own_host<'a>(
     name: &'a HostName,
     address: Option<&'a str>,
     sources: &'a Sources,
@@ -322,30 +321,4 @@ pub(super) fn check_is_found(
 pub(super) fn quote(texts: &[String], separator: &str) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
     quoted.join(separator)
-}
-
-/// Removes the host from the flake.
-pub(super) fn remove_entry(
-    name: &HostName,
-    sources: &Sources,
-    settings: &Settings,
-    changes: &mut ChangeSet,
-) -> Result<(), Failure> {
-    if sources.flake.is_none() {
-        return Ok(());
-    }
-    let files = &sources.tree;
-    let rest = WithoutRemoved {
-        below: files,
-        changes,
-    };
-    let removed = match nix::remove_host(&rest, settings.paths.flake.as_str(), name.as_str()) {
-        Err(_) if reads_machine_map(sources, settings) => return Ok(()),
-        removed => removed.map_err(|failure| edit_failure(&failure.file, &failure.error))?,
-    };
-    for edit in removed.edits {
-        let before = files.read(&edit.path).unwrap_or_default();
-        changes.add_edit(&edit.path, &before, edit.text);
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ mod entry;
 mod entry_failure;
 mod flake;
 mod flake_notes;
+mod flake_removal;
 mod generated;
 mod grants;
 mod identity;

@@ -5,7 +5,7 @@ use zts_infra_edit::vms;
 
 use super::{
     entry::{MachineEntry, machine_entry},
-    flake::remove_entry,
+    flake_removal::{has_learnt_entry, remove_entry},
     generated::write_generated,
     identity::{check_folder, is_in_flake, is_listed},
     rendered::RenderedFiles,
@@ -83,7 +83,8 @@ fn check_files_are_ours(
     }
     let is_listed = is_listed(name, None, sources, settings)?;
     let are_files_ours = if sources.host_files.is_empty() {
-        !is_listed && !is_in_flake(name, sources, settings)
+        let is_in_flake = is_in_flake(name, sources, settings);
+        !is_listed && (!is_in_flake || has_learnt_entry(name, sources, settings))
     } else {
         rendered.count == sources.host_files.len()
     };

@@ -5,12 +5,16 @@ use std::ops::Range;
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
+use super::call::is_system;
 use super::name::format_name;
 use super::scope::{Binding, resolve_variable};
 use crate::text::{is_word, replace_name};
 
 /// The mark in the place of a host's name, which no source contains.
 pub(super) const MARK: &str = "\u{1}";
+
+/// Names of hosts that are words of any fleet.
+const GENERIC: [&str; 6] = ["nixos", "nix", "home", "host", "default", "main"];
 
 /// A part of a value with another text, or none.
 #[derive(Clone, Debug)]
@@ -123,9 +127,11 @@ pub(super) fn rename_token(token: &SyntaxToken, from: &str, to: &str) -> String 
 
 fn rename_whole(token: &SyntaxToken, text: &str, from: &str, to: &str) -> String {
     match token.kind() {
+        // a host may have the name of its system
+        SyntaxKind::TOKEN_STRING_CONTENT if is_system(text) => text.to_owned(),
         SyntaxKind::TOKEN_STRING_CONTENT => replace_name(text, from, to, is_word),
         SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_PATH_ABS | SyntaxKind::TOKEN_PATH_HOME => {
-            rename_segments(text, from, to)
+            rename_path(text, from, to)
         }
         SyntaxKind::TOKEN_IDENT if text == from && is_attribute(token) => {
             if to == MARK {
@@ -160,7 +166,6 @@ fn rename_part(text: &str, from: &str, to: &str) -> String {
 /// Returns whether an identifier may have the name of a host as a part: an attribute or a variable
 /// of a `with`, but none of an input, and no function.
 fn is_module_name(identifier: &SyntaxToken, host: &str) -> bool {
-    const GENERIC: [&str; 6] = ["nixos", "nix", "home", "host", "default", "main"];
     if GENERIC.contains(&host) || !(is_attribute(identifier) || is_of_with(identifier)) {
         return false;
     }
@@ -206,6 +211,29 @@ pub(super) fn rename_segments(path: &str, from: &str, to: &str) -> String {
         })
         .collect();
     parts.join("/")
+}
+
+/// Replaces `from` in a path, also where it is a word of a part: `web01-disks.nix`, `vps-web01/`.
+pub fn rename_path(path: &str, from: &str, to: &str) -> String {
+    let renamed = rename_segments(path, from, to);
+    if renamed != path || GENERIC.contains(&from) {
+        return renamed;
+    }
+    let parts = path.split('/').map(|part| rename_word(part, from, to));
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn rename_word(name: &str, from: &str, to: &str) -> String {
+    let is_letter = |letter: char| letter.is_alphanumeric();
+    let places = name.match_indices(from).map(|(start, _)| start);
+    let mut whole = places.filter(|start| {
+        let (before, after) = (&name[..*start], &name[start + from.len()..]);
+        !before.ends_with(is_letter) && !after.starts_with(is_letter)
+    });
+    match whole.next() {
+        Some(start) => format!("{}{to}{}", &name[..start], &name[start + from.len()..]),
+        None => name.to_owned(),
+    }
 }
 
 fn is_extension(text: &str) -> bool {

@@ -70,7 +70,7 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
         {
             HostsArgument::None
         }
-        ("map" | "filter" | "concatMap", [_, list])
+        ("map" | "filter" | "concatMap" | "remove" | "subtractLists", [_, list])
         | ("forEach", [list, _])
         | ("unique" | "flatten" | "concatLists", [list]) => HostsArgument::List(list.clone()),
         ("attrNames" | "attrValues" | "attrsToList", [set]) | ("mapAttrsToList", [_, set]) => {
@@ -82,7 +82,7 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
 
 /// Returns whether a function gives hosts other names than those of the elements that it is applied
 /// to, such as `name = "rack-${node}"`.
-fn changes_names(function: &ast::Expr) -> bool {
+pub(super) fn changes_names(function: &ast::Expr) -> bool {
     let name = match function_body(function) {
         ast::Expr::AttrSet(set) => set.attrpath_values().find_map(|entry| {
             let mut attributes = entry.attrpath()?.attrs();
@@ -145,6 +145,21 @@ fn argument_of_helper(argument: &ast::Expr) -> Option<HostsArgument> {
         },
         _ => None,
     }
+}
+
+/// Returns the name of the setting `hosts` or the like in the settings of a function, inherited or
+/// not.
+pub(super) fn setting_of_hosts(set: &ast::AttrSet) -> Option<String> {
+    set.entries().find_map(|entry| match entry {
+        ast::Entry::AttrpathValue(entry) => {
+            let name = attribute_name(&entry.attrpath()?.attrs().next()?)?;
+            is_name_of_hosts(&name).then_some(name)
+        }
+        ast::Entry::Inherit(inherit) => {
+            let mut names = inherit.attrs().filter_map(|name| attribute_name(&name));
+            names.find(|name| is_name_of_hosts(name))
+        }
+    })
 }
 
 /// Returns the value of `hosts` and the like in the settings of a function.

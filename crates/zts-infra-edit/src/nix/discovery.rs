@@ -1,14 +1,15 @@
 //! Flakes that find their hosts by reading a folder, so that a host needs no entry.
 
 use rnix::SyntaxNode;
-use rnix::ast::{self, HasEntry};
+use rnix::ast::{self, HasEntry, InterpolPart};
 
 use super::call::{function_name, is_system};
 use super::expression::{call_parts, inner_expression, literal_string};
 use super::files::{SourceFile, Sources, join_path, list_nix_files};
 use super::flake_hosts::FlakeHosts;
+use super::host_files::host_files;
 use super::parse::{cast, untyped};
-use super::scope::entry_path;
+use super::scope::{Binding, entry_path, resolve_variable, value_of};
 
 /// A folder whose files are the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub struct Discovery {
     /// The hosts that the folder has.
     pub hosts: Vec<String>,
 }
+
+/// The limit of variables and operators on the way to a path.
+const MAX_STEPS: usize = 8;
 
 /// A project that reads folders of fixed names.
 struct Convention {
@@ -205,7 +209,7 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
             .filter_map(|node| cast::<ast::Apply>(&node))
     };
     let discover = |call: &ast::Apply, path: &ast::Expr| {
-        let folder = folder_of_system(sources, &folder_prefix(sources, path)?);
+        let folder = folder_of_system(sources, &folder_prefix(sources, path, MAX_STEPS)?);
         let (file, hosts) = host_files(sources, &folder)?;
         let reader = untyped(&call_parts(call).0).to_string();
         Some(Discovery {
@@ -271,7 +275,7 @@ fn is_folder_of_hosts(file: &str) -> bool {
 }
 
 /// Returns whether the name of a folder is one of folders with hosts.
-fn is_name_of_hosts(name: &str) -> bool {
+pub(super) fn is_name_of_hosts(name: &str) -> bool {
     const WORDS: [&str; 10] = [
         "host", "machine", "system", "nixos", "node", "server", "box", "device", "computer",
         "fleet",
@@ -284,22 +288,39 @@ fn is_name_of_hosts(name: &str) -> bool {
 /// have them.
 pub(super) fn has_hosts(sources: &Sources<'_>, found: &FlakeHosts) -> bool {
     let names = found.names();
-    let mut paths = Vec::new();
-    list_nix_files(sources.files, "", &mut paths);
-    let has_file = |name: &str| {
-        paths.iter().any(|path| {
-            let parts: Vec<&str> = path.split('/').collect();
-            let is_name = |part: &&str| part.strip_suffix(".nix").unwrap_or(part) == name;
-            let place = parts.iter().position(is_name);
-            place.is_some_and(|place| parts[..place].iter().any(|part| is_name_of_hosts(part)))
-        })
-    };
-    let known = names.iter().filter(|name| has_file(name)).count();
-    known > 0 && known * 2 >= names.len()
+    // a new host has no file yet
+    let known = names_with_files(sources, names.iter().map(AsRef::as_ref)).len();
+    let all = names.len();
+    known > 0 && (known * 2 >= all || (known > 1 && known * 2 + 1 >= all))
 }
 
-fn is_folder_of_others(file: &str) -> bool {
-    const NAMES: [&str; 12] = [
+/// Returns those of the names that are of files or folders below a folder of hosts.
+pub(super) fn names_with_files<'n>(
+    sources: &Sources<'_>,
+    names: impl Iterator<Item = &'n str>,
+) -> Vec<&'n str> {
+    let mut paths = Vec::new();
+    list_nix_files(sources.files, "", &mut paths);
+    let has_file = |name: &&str| {
+        paths.iter().any(|path| {
+            let parts: Vec<&str> = path.split('/').collect();
+            let is_name = |part: &&str| part.strip_suffix(".nix").unwrap_or(part) == *name;
+            let place = parts.iter().position(is_name);
+            let above = place.map(|place| &parts[place.saturating_sub(2)..place]);
+            above.is_some_and(|above| above.iter().any(|part| is_name_of_hosts(part)))
+        })
+    };
+    names
+        .filter(|name| *name != "default" && has_file(name))
+        .collect()
+}
+
+/// Returns whether a path is in a folder of other things than hosts.
+pub(super) fn is_folder_of_others(file: &str) -> bool {
+    const NAMES: [&str; 15] = [
+        "common",
+        "profiles",
+        "shared",
         "lib",
         "libs",
         "modules",
@@ -318,7 +339,8 @@ fn is_folder_of_others(file: &str) -> bool {
 }
 
 /// Returns the folder of a path, up to its first computed part.
-fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr) -> Option<String> {
+fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr, steps: usize) -> Option<String> {
+    let steps = steps.checked_sub(1)?;
     let path = inner_expression(path);
     if let Some(folder) = sources.literal_path(&path) {
         return Some(folder);
@@ -330,9 +352,26 @@ fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr) -> Option<String> {
             let (literal, _) = text.split_once("${")?;
             super::files::resolve_path(&file.path, literal)
         }
-        ast::Expr::BinOp(sum) => folder_prefix(sources, &sum.lhs()?),
+        ast::Expr::BinOp(sum) => folder_prefix(sources, &sum.lhs()?, steps),
+        ast::Expr::Ident(variable) => {
+            let name = variable.to_string();
+            match resolve_variable(&name, &untyped(variable)) {
+                Binding::Entry(scope) => folder_prefix(sources, &value_of(&scope, &name)?, steps),
+                Binding::Argument | Binding::Unknown => None,
+            }
+        }
+        // `"${./hosts}"`
+        ast::Expr::Str(string) => {
+            let mut parts = string.normalized_parts().into_iter();
+            match (parts.next(), parts.next()) {
+                (Some(InterpolPart::Interpolation(path)), None) => {
+                    folder_prefix(sources, &path.expr()?, steps)
+                }
+                _ => None,
+            }
+        }
         // `toString ./hosts`
-        ast::Expr::Apply(call) => folder_prefix(sources, &call.argument()?),
+        ast::Expr::Apply(call) => folder_prefix(sources, &call.argument()?, steps),
         _ => None,
     }
 }
@@ -354,35 +393,4 @@ fn folder_of_system(sources: &Sources<'_>, folder: &str) -> String {
         .map(|system| join_path(folder, system))
         .max_by_key(|folder| sources.files.list(folder).len())
         .unwrap_or_else(|| folder.to_owned())
-}
-
-/// Returns the form of the hosts' main files in a folder, and the hosts; `None` without hosts.
-pub(super) fn host_files(sources: &Sources<'_>, folder: &str) -> Option<(String, Vec<String>)> {
-    let mut forms: Vec<(String, Vec<String>)> =
-        ["{}/default.nix", "{}/configuration.nix", "{}.nix"]
-            .iter()
-            .map(|form| (join_path(folder, form), Vec::new()))
-            .collect();
-    for name in sources.files.list(folder) {
-        let (host, index) = if let Some(host) = name.strip_suffix('/') {
-            let inner = sources.files.list(&join_path(folder, host));
-            let has = |file: &str| inner.iter().any(|name| name == file);
-            match (has("default.nix"), has("configuration.nix")) {
-                (true, _) => (host, 0),
-                (false, true) => (host, 1),
-                (false, false) => continue,
-            }
-        } else {
-            match name.strip_suffix(".nix") {
-                Some(host) if host != "default" => (host, 2),
-                _ => continue,
-            }
-        };
-        forms[index].1.push(host.to_owned());
-    }
-    let best = forms
-        .into_iter()
-        .rev()
-        .max_by_key(|(_, hosts)| hosts.len())?;
-    (!best.1.is_empty()).then_some(best)
 }

@@ -9,11 +9,14 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{
-    MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, rename_segments, render_node,
+    MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, rename_path,
+    rename_segments, render_node,
 };
+use super::discovery::is_folder_of_others;
 use super::expression::{function_text, literal_string};
+use super::files::is_nix_file;
 use super::individual::{Shared, is_hardware, is_image};
-use super::members::Peer;
+use super::members::{Peer, indent_of};
 use super::merge::Merge;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source};
@@ -174,7 +177,61 @@ fn learn_alone(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Lesson> {
         });
     }
     replacements.extend(own_files(sibling, wanted));
+    replacements.extend(add_module(sibling, wanted, &replacements));
+    replacements.extend(keep_shared_files(sibling));
     lesson(sibling, &replacements, wanted)
+}
+
+/// Returns the replacement that adds the host's own module to those of a host that has none with
+/// its name.
+fn add_module(
+    sibling: &Sibling,
+    wanted: Wanted<'_>,
+    others: &[Replacement],
+) -> Option<Replacement> {
+    let call = cast::<ast::Apply>(&sibling.value)?;
+    let tokens = abstract_tokens(&sibling.value, &sibling.name);
+    let names_itself = tokens.iter().any(|token| token.contains(MARK));
+    let is_own =
+        |one: &Replacement| one.text.contains(wanted.module) || one.text.contains(wanted.name);
+    let is_nixos = function_text(&call).ends_with("nixosSystem");
+    if !is_nixos || names_itself || wanted.module.is_empty() || others.iter().any(is_own) {
+        return None;
+    }
+    let entries = sibling.value.descendants();
+    let mut entries = entries.filter_map(|node| cast::<ast::AttrpathValue>(&node));
+    let modules = entries.find_map(|entry| match (entry.attrpath()?, entry.value()?) {
+        (path, ast::Expr::List(list)) if path.to_string() == "modules" => Some(list),
+        _ => None,
+    })?;
+    let first = super::parse::untyped(&modules.items().next()?);
+    let indent = indent_of(&first);
+    let inner = indent.strip_prefix(sibling.indent.as_str());
+    let between = if modules.to_string().contains('\n') {
+        format!("\n{}", inner.unwrap_or_default())
+    } else {
+        " ".to_owned()
+    };
+    Some(Replacement {
+        range: node_range(&first),
+        text: format!("{}{between}{first}", wanted.module),
+    })
+}
+
+/// Returns the replacements that keep the files with the only host's name as a word of theirs: no
+/// other host tells that they are its own.
+fn keep_shared_files(sibling: &Sibling) -> impl Iterator<Item = Replacement> {
+    let nodes = sibling.value.descendants();
+    let is_word = |node: &SyntaxNode| {
+        let path = node.to_string();
+        let is_whole = rename_segments(&path, &sibling.name, MARK) != path;
+        let has_word = rename_path(&path, &sibling.name, MARK) != path;
+        cast::<ast::PathRel>(node).is_some() && has_word && !is_whole
+    };
+    nodes.filter(is_word).map(|node| Replacement {
+        range: node_range(&node),
+        text: node.to_string(),
+    })
 }
 
 fn lesson(sibling: &Sibling, replacements: &[Replacement], wanted: Wanted<'_>) -> Option<Lesson> {
@@ -199,12 +256,6 @@ fn render(sibling: &Sibling, replacements: &[Replacement], name: &str) -> String
 /// Returns the replacement of an only host's configuration, in files without its name, by that of
 /// the new host. The host's other files are left out.
 fn own_files(sibling: &Sibling, wanted: Wanted<'_>) -> Vec<Replacement> {
-    const OWN: [&str; 4] = [
-        "configuration.nix",
-        "hardware-configuration.nix",
-        "hardware.nix",
-        "disko.nix",
-    ];
     let paths: Vec<SyntaxNode> = sibling
         .value
         .descendants()
@@ -217,10 +268,12 @@ fn own_files(sibling: &Sibling, wanted: Wanted<'_>) -> Vec<Replacement> {
     if paths.iter().any(has_name) {
         return Vec::new();
     }
-    let is_own = |node: &&SyntaxNode| {
-        let path = node.to_string();
-        OWN.contains(&path.rsplit('/').next().unwrap_or_default())
-    };
+    if let [only] = paths.as_slice()
+        && let Some(beside) = own_file_beside(only, wanted.name)
+    {
+        return vec![beside];
+    }
+    let is_own = |node: &&SyntaxNode| is_own_name(&node.to_string());
     let own = paths.iter().filter(is_own).enumerate();
     own.map(|(index, node)| Replacement {
         range: node_range(node),
@@ -231,6 +284,29 @@ fn own_files(sibling: &Sibling, wanted: Wanted<'_>) -> Vec<Replacement> {
         },
     })
     .collect()
+}
+
+/// Returns whether a file has the name of a machine's own settings.
+fn is_own_name(path: &str) -> bool {
+    const OWN: [&str; 4] = [
+        "configuration.nix",
+        "hardware-configuration.nix",
+        "hardware.nix",
+        "disko.nix",
+    ];
+    OWN.contains(&path.rsplit('/').next().unwrap_or_default())
+}
+
+/// Returns the replacement of an only host's only file, whatever its name, by one beside it. A
+/// folder of modules is of all hosts.
+fn own_file_beside(only: &SyntaxNode, name: &str) -> Option<Replacement> {
+    let path = only.to_string();
+    let (folder, file) = path.rsplit_once('/')?;
+    let is_own = is_nix_file(file) && !is_own_name(&path) && !is_folder_of_others(folder);
+    (is_own && file != "default.nix").then(|| Replacement {
+        range: node_range(only),
+        text: format!("{folder}/{name}.nix"),
+    })
 }
 
 /// Returns whether the attribute of a value is the address of a host.

@@ -3,7 +3,7 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::call::{HostsArgument, function_name, hosts_argument};
+use super::call::{HostsArgument, function_name, hosts_argument, setting_of_hosts};
 use super::context::{Context, in_file};
 use super::expression::{
     call_parts, function_body, function_text, inner_expression, mentions_name, update_operands,
@@ -13,7 +13,7 @@ use super::flake_hosts::{FirstHostSet, FlakeHosts};
 use super::flake_parts::flake_parts_module;
 use super::module::{imported_modules, search_module};
 use super::parse::{cast, untyped};
-use super::scope::{entry_path, has_entry, list_entries};
+use super::scope::{has_entry, value_of};
 use super::search::{search_entries, search_expression};
 
 /// The output with the hosts.
@@ -28,17 +28,7 @@ pub(super) fn locate_hosts(file: &SourceFile, output: &[&str], context: Context<
     else {
         return FlakeHosts::not_a_flake(root, "the file has no expression");
     };
-    let outputs = list_entries(&untyped(&flake))
-        .into_iter()
-        .find_map(|entry| match entry {
-            ast::Entry::AttrpathValue(entry) => {
-                let path = entry_path(&entry);
-                let is_outputs = path.len() == 1 && path[0].0.as_deref() == Some("outputs");
-                entry.value().filter(|_| is_outputs)
-            }
-            ast::Entry::Inherit(_) => None,
-        });
-    match outputs {
+    match value_of(&untyped(&flake), "outputs") {
         Some(outputs) => search_outputs(&outputs, output, context),
         None => search_module_file(&flake, output, context),
     }
@@ -116,8 +106,28 @@ fn search_call(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Opti
         HostsArgument::Same(value) => Some(search_outputs(&value, output, context)),
         HostsArgument::Set(_) | HostsArgument::List(_) | HostsArgument::None => {
             search_settings(call, output, context)
+                .or_else(|| search_files_of_call(call, output, context))
         }
     }
+}
+
+/// Searches the file with `outputs` that a function of another flake gets: `generate ./outputs.nix
+/// inputs`.
+fn search_files_of_call(
+    call: &ast::Apply,
+    output: &[&str],
+    context: Context<'_>,
+) -> Option<FlakeHosts> {
+    let search = |expression: &ast::Expr, context: Context<'_>| {
+        let flake = untyped(&inner_expression(expression));
+        let outputs = value_of(&flake, "outputs");
+        outputs.map_or_else(FlakeHosts::default, |outputs| {
+            search_outputs(&outputs, output, context)
+        })
+    };
+    let arguments = call_parts(call).1.into_iter();
+    let mut found = arguments.filter_map(|file| in_file(&file, output, context, search));
+    found.find(|found| !found.hosts.is_empty())
 }
 
 /// Returns the function in `eachDefaultSystem (system: …)` of flake-utils. Its hosts are in
@@ -132,21 +142,27 @@ fn outputs_of_system(call: &ast::Apply) -> Option<ast::Expr> {
         .filter(|_| FUNCTIONS.contains(&name.as_str()))
 }
 
-/// Searches `mkFlake { hosts = { … }; }` of flake-utils-plus and the like. Other outputs may be
-/// beside `hosts`.
+/// Searches `mkFlake { hosts = { … }; }` of flake-utils-plus, and the same setting of a fleet's own
+/// function. Other outputs may be beside `hosts`.
 fn search_settings(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
     let (function, arguments) = call_parts(call);
-    let name = function_name(&function)?;
-    let settings = inner_expression(arguments.last()?);
-    let set = untyped(&settings);
-    if !name.starts_with("mkFlake") || !matches!(settings, ast::Expr::AttrSet(_)) {
+    let is_known = function_name(&function)?.starts_with("mkFlake");
+    let ast::Expr::AttrSet(settings) = inner_expression(arguments.last()?) else {
         return None;
+    };
+    let set = untyped(&settings);
+    let mut found = FlakeHosts::default();
+    if is_known {
+        found = search_entries(&set, output, context);
     }
-    let mut found = search_entries(&set, output, context);
-    if output == [CONFIGURATIONS] && found.sets.is_empty() && has_entry(&set, "hosts") {
-        found.append(search_entries(&set, &["hosts"], context).into_argument());
+    let hosts = setting_of_hosts(&settings);
+    let hosts = hosts.filter(|_| output == [CONFIGURATIONS] && found.sets.is_empty());
+    if let Some(hosts) = hosts {
+        found.append(search_entries(&set, &[&hosts], context).into_argument());
     }
-    (!found.is_empty()).then_some(found)
+    (is_known || !found.hosts.is_empty())
+        .then_some(found)
+        .filter(|found| !found.is_empty())
 }
 
 /// Searches both sides of `//` between sets of outputs. The right one wins if it has hosts.

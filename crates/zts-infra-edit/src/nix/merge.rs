@@ -166,15 +166,18 @@ impl<'a> Merge<'a> {
         if !is_typical && keys.any(|key| is_common(key) && !own.contains_key(key)) {
             return false;
         }
+        let is_defined = own.keys().any(|key| key.contains(MARK) && is_common(key));
         own.iter().all(|(key, member)| {
             let holders = holders(key);
             let values: Option<Vec<Peer<'_>>> =
                 holders.iter().map(|holder| holder.value.clone()).collect();
             let merged = match (&member.value, values) {
                 // the part that defines the host may have another path for each system
-                (Some(value), _) if !is_common(key) && key.contains(MARK) => self
-                    .shared
-                    .is_some_and(|shared| !shared.is_individual(&value.node, value.name)),
+                (Some(value), _) if !is_common(key) && key.contains(MARK) => {
+                    let is_own = self.wanted.is_file && is_defined;
+                    let shared = self.shared.filter(|_| !is_own);
+                    shared.is_some_and(|shared| !shared.is_individual(&value.node, value.name))
+                }
                 _ if !is_common(key) => false,
                 (Some(value), Some(values)) => {
                     let before = self.replacements.len();
@@ -276,7 +279,16 @@ impl<'a> Merge<'a> {
                 })
             })
             .collect();
-        is_first && others.len() * 2 > peers.len() && self.merge_values(&element, &others)
+        let before = self.replacements.len();
+        let merged =
+            is_first && others.len() * 2 > peers.len() && self.merge_values(&element, &others);
+        // in a file, half of a setting is worse than none
+        let omits = |one: &Replacement| one.text.is_empty();
+        let is_half = self.wanted.is_file && self.replacements[before..].iter().any(omits);
+        if is_half && kind == SyntaxKind::NODE_ATTR_SET {
+            self.replacements.truncate(before);
+        }
+        merged && !(is_half && kind == SyntaxKind::NODE_ATTR_SET)
     }
 
     /// Merges systems, the most common one wins, and the hosts' own addresses.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use super::discovery::{Discovery, find_discovery};
 use super::files::{SourceFile, Sources};
 use super::flake_hosts::FlakeHosts;
+use super::guess::guess_folder;
 use super::locate::CONFIGURATIONS;
-use super::output::{IMPORTS, search_imports, search_output};
+use super::output::{COLMENA, HIVE, IMPORTS, search_imports, search_output};
 use super::registry::{find_in_modules, find_registry};
 use super::siblings::is_in_own_file;
 use crate::error::{Error, FileError};
@@ -55,9 +56,10 @@ pub(super) fn discover(
     output: &[&str],
     found: &FlakeHosts,
 ) -> Option<Discovery> {
-    if output != [CONFIGURATIONS] || !found.data.is_empty() {
+    if ![&[CONFIGURATIONS], COLMENA, HIVE].contains(&output) || !found.data.is_empty() {
         return None;
     }
     find_discovery(sources, flake, found)
         .filter(|discovery| found.sets.is_empty() || discovery.hosts.len() > found.hosts.len())
+        .or_else(|| guess_folder(sources, flake, found).filter(|_| output == [CONFIGURATIONS]))
 }

@@ -1,13 +1,16 @@
 //! The files of a host in a flake whose hosts have modules of their own, one or more files each.
 
 use super::abstraction::{MARK, Wanted, rename_segments};
-use super::files::{FleetFiles, Sources, file_expression, list_nix_files};
+use super::definers::{complete_modules, list_definers, modules_in_text};
+use super::files::{FleetFiles, SourceFile, Sources, file_expression, list_nix_files};
 use super::flake_hosts::FlakeHosts;
-use super::learn::{Sibling, learn_value};
+use super::learn::{Lesson, Sibling, learn_value};
 use super::new_host::NewHost;
 use super::open::open_output;
-use super::parse::untyped;
+use super::origin::Origin;
+use super::parse::{parse_source, untyped};
 use super::places::main_output;
+use super::registry::has_modules;
 use super::siblings::{is_in_own_file, keep_like};
 use super::system::with_system;
 
@@ -20,10 +23,15 @@ pub type OwnFiles = Vec<(String, String)>;
 pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) -> OwnFiles {
     let sources = Sources::new(files);
     let located = main_output(files, flake).and_then(|output| open_output(&sources, flake, output));
-    let Ok((_, found)) = located else {
+    let Ok((flake, found)) = located else {
         return OwnFiles::new();
     };
-    let owners = list_owners(&sources, &found, host.name);
+    let mut owners = list_owners(&sources, &found, host.name);
+    let has_modules = has_modules(&flake);
+    let are_definers = owners.is_empty() && has_modules;
+    if are_definers {
+        owners = list_definers(&sources, &found, host.name);
+    }
     let Some(form) = most_common_form(&owners) else {
         return OwnFiles::new();
     };
@@ -32,16 +40,46 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         .filter(|(_, other)| *other == form)
         .map(|(name, _)| name.as_str())
         .collect();
-    let mut learnt = Vec::new();
+    let mut learnt = OwnFiles::new();
     for form in forms_beside(files, &form, &names) {
-        let is_main = learnt.is_empty();
-        match learn_file(&sources, &form, &names, host) {
+        let lesson = learn_file(&sources, &form, &names, host);
+        let text = if are_definers && names.len() < 2 {
+            None // the settings of an only host are not those of all
+        } else if learnt.is_empty() || !has_modules {
+            lesson
+        } else {
+            let file = form.rsplit('/').next().unwrap_or_default();
+            let is_imported = learnt.iter().any(|(_, text)| text.contains(file));
+            lesson.filter(|lesson| is_imported || is_wanted_beside(lesson, &learnt, host.name))
+        };
+        let text = text.map(|lesson| lesson.text);
+        let file = if learnt.is_empty() && has_modules && (are_definers || text.is_some()) {
+            complete_file(&sources, &form, &names, host.name, text)
+        } else {
+            text.map(|text| (form.replace(MARK, host.name), text))
+        };
+        match file {
             Some(file) => learnt.push(file),
-            None if is_main => return OwnFiles::new(),
+            None if learnt.is_empty() => return learnt,
             None => {}
         }
     }
     learnt
+}
+
+/// Returns whether a module beside the main one is made: most hosts have it alike, or it defines
+/// what no other file does.
+fn is_wanted_beside(lesson: &Lesson, learnt: &OwnFiles, host: &str) -> bool {
+    let is_alike = matches!(lesson.origin, Origin::Learnt(_)) && !is_empty_set(&lesson.text);
+    let modules = |text: &str| -> Vec<String> {
+        let paths = modules_in_text(text, host).into_iter();
+        paths
+            .map(|path| path.trim_start_matches("config.").to_owned())
+            .collect()
+    };
+    let known: Vec<String> = learnt.iter().flat_map(|(_, text)| modules(text)).collect();
+    let own = modules(&lesson.text);
+    is_alike || own.iter().any(|path| !known.contains(path))
 }
 
 /// Returns the hosts with the form of the file that defines each; none if fewer than half of the
@@ -107,13 +145,37 @@ fn is_near(file: &str, folder: &str) -> bool {
     !inner.contains('/') || inner.starts_with('_')
 }
 
-/// Learns one file from those of the same form.
+/// Completes the main file of a host by the modules that those of the others define.
+fn complete_file(
+    sources: &Sources<'_>,
+    form: &str,
+    names: &[&str],
+    host: &str,
+    learnt: Option<String>,
+) -> Option<(String, String)> {
+    let open = |name: &str| sources.open(&form.replace(MARK, name))?.ok();
+    let opened: Vec<_> = names.iter().map(|name| (open(name), *name)).collect();
+    let others: Vec<(&SourceFile, &str)> = opened
+        .iter()
+        .filter_map(|(file, name)| Some((file.as_deref()?, *name)))
+        .collect();
+    let text = learnt.unwrap_or_else(|| "{ }\n".to_owned());
+    let text = complete_modules(&text, &others, host);
+    parse_source(&text).ok()?;
+    Some((form.replace(MARK, host), text))
+}
+
+fn is_empty_set(text: &str) -> bool {
+    text.split_whitespace().collect::<String>() == "{}"
+}
+
+/// Learns the text of one file from those of the same form.
 fn learn_file(
     sources: &Sources<'_>,
     form: &str,
     names: &[&str],
     host: &NewHost<'_>,
-) -> Option<(String, String)> {
+) -> Option<Lesson> {
     let siblings: Vec<Sibling> = names
         .iter()
         .filter_map(|name| {
@@ -134,13 +196,30 @@ fn learn_file(
     };
     let siblings = with_system(keep_like(siblings, host.like), host.system);
     let lesson = learn_value(&siblings, wanted).ok()?;
-    let path = form.replace(MARK, host.name);
-    let text = lesson.text.trim_start();
+    let text = format!("{}\n", lesson.text.trim_start());
     // a file that has no more than a key of each host
     let text_of = |one: &Sibling| one.value.text().to_string();
     let has_key = |one: &Sibling| text_of(one).contains("\"ssh-") && !text_of(one).contains("{ }");
     if text.contains("{ }") && siblings.iter().all(has_key) {
         return None;
     }
-    (path != form).then(|| (path, format!("{text}\n")))
+    (form.replace(MARK, host.name) != form).then_some(Lesson { text, ..lesson })
+}
+
+/// Learns the text of a file that is no module of NixOS, from those of the other hosts: `form` is
+/// its path with `{}` for the name.
+pub fn learn_data_file(
+    files: &dyn FleetFiles,
+    form: &str,
+    hosts: &[String],
+    host: &NewHost<'_>,
+) -> Option<String> {
+    let sources = Sources::new(files);
+    let form = form.replace("{}", MARK);
+    let mut names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    names.retain(|name| *name != host.name);
+    let of_one = |name: &&str| learn_file(&sources, &form, &[*name], host);
+    let lesson = learn_file(&sources, &form, &names, host);
+    let lesson = lesson.or_else(|| names.iter().find_map(of_one));
+    lesson.map(|lesson| lesson.text)
 }

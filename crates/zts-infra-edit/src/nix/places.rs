@@ -91,6 +91,9 @@ pub(super) fn place_host(
         let added = (shared * 2 >= hosts.len())
             .then(|| add_to_output(&overlay, flake, other, &learnt).ok())
             .flatten();
+        if matches!(&added, Some(added) if matches!(added.origin, Origin::Discovered(_))) {
+            continue;
+        }
         let is_sure = |added: &Addition| !matches!(added.origin, Origin::Typical { .. });
         let added =
             added.filter(|added| is_sure(added) && names_present_files(added, host.name, &overlay));

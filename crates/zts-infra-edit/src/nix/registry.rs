@@ -4,15 +4,16 @@
 use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
+use super::call::changes_names;
 use super::context::Context;
-use super::discovery::has_hosts;
-use super::expression::{function_body, inner_expression};
+use super::discovery::{has_hosts, names_with_files};
+use super::expression::{call_parts, function_body, inner_expression};
 use super::files::{SourceFile, Sources, file_expression};
-use super::flake_hosts::FlakeHosts;
+use super::flake_hosts::{FlakeHosts, Obstacle};
 use super::name::attribute_name;
 use super::parse::{cast, untyped};
-use super::scope::{Binding, resolve_variable, value_of};
-use super::search::search_entries;
+use super::scope::{Binding, list_entries, resolve_variable, value_of};
+use super::search::{search_entries, search_expression, search_list};
 
 /// The limit of variables on the way to an option.
 const MAX_STEPS: usize = 4;
@@ -25,14 +26,18 @@ pub(super) fn find_in_modules(
     flake: &SourceFile,
     output: &[&str],
 ) -> Option<FlakeHosts> {
-    const PROJECTS: [&str; 2] = ["flake-parts", "import-tree"];
-    let uses_modules = PROJECTS.iter().any(|project| flake.text.contains(project));
     let path = ["flake"]
         .iter()
         .chain(output)
         .map(|name| (*name).to_owned());
     let found = search_modules(sources, &path.collect::<Vec<_>>());
-    (uses_modules && !found.is_empty()).then_some(found)
+    (has_modules(flake) && !found.is_empty()).then_some(found)
+}
+
+/// Returns whether a flake is made of the modules of flake-parts.
+pub(super) fn has_modules(flake: &SourceFile) -> bool {
+    const PROJECTS: [&str; 2] = ["flake-parts", "import-tree"];
+    PROJECTS.iter().any(|project| flake.text.contains(project))
 }
 
 /// Finds the hosts that the obstacles of a search name.
@@ -40,21 +45,39 @@ pub(super) fn find_registry(sources: &Sources<'_>, found: &FlakeHosts) -> Option
     let mut obstacles = found.obstacles.iter();
     obstacles.find_map(|obstacle| {
         let node = &obstacle.node;
-        let mut options: Vec<Vec<String>> = node
-            .descendants()
-            .filter_map(|node| option_path(&node, MAX_STEPS))
-            .collect();
-        options.dedup();
-        options.truncate(MAX_OPTIONS);
+        let options = options_in(obstacle);
         let mut by_option = options.iter().map(|path| search_option(sources, path));
         let found = by_option.find(|found| has_hosts(sources, found));
-        found.or_else(|| {
-            let variable = cast::<ast::Ident>(node)?.to_string();
-            let file = sources.file_of(node)?;
-            let found = search_argument(sources, &variable, &file);
-            Some(found).filter(|found| has_hosts(sources, found))
-        })
+        let file = sources.file_of(node)?;
+        found
+            .or_else(|| {
+                let variable = cast::<ast::Ident>(node)?.to_string();
+                let found = search_argument(sources, &variable, &file);
+                Some(found).filter(|found| has_hosts(sources, found))
+            })
+            .or_else(|| search_bindings(sources, &file).filter(|_| !has_other_names(node)))
     })
+}
+
+/// Returns the paths of the options that a flake makes its hosts from, as its obstacles tell.
+pub(super) fn options_of(found: &FlakeHosts) -> Vec<Vec<String>> {
+    let obstacles = found.obstacles.iter();
+    obstacles.flat_map(options_in).collect()
+}
+
+fn options_in(obstacle: &Obstacle) -> Vec<Vec<String>> {
+    let mut options = Vec::new();
+    let prefix = obstacle.prefix.as_deref().unwrap_or_default();
+    if let Some(mut whole) = option_path(&obstacle.node, MAX_STEPS) {
+        let names = prefix.split_terminator('.').map(str::to_owned);
+        whole.extend(names);
+        options.push(whole);
+    }
+    let nodes = obstacle.node.descendants();
+    options.extend(nodes.filter_map(|node| option_path(&node, MAX_STEPS)));
+    options.dedup();
+    options.truncate(MAX_OPTIONS);
+    options
 }
 
 /// Returns the path of an option: `hosts.nixos` of `config.hosts.nixos`, or of a variable with this
@@ -73,10 +96,17 @@ fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
     let select = cast::<ast::Select>(node)?;
     let attributes = select.attrpath()?.attrs();
     let names: Option<Vec<String>> = attributes.map(|name| attribute_name(&name)).collect();
-    let mut path = vec![untyped(&select.expr()?).to_string()];
-    path.extend(names?);
-    let start = path.iter().position(|name| name == "config")? + 1;
-    let path = path.split_off(start);
+    let base = untyped(&select.expr()?);
+    let steps = steps.checked_sub(1)?;
+    let path = if let Some(mut path) = option_path(&base, steps) {
+        path.extend(names?);
+        path
+    } else {
+        let mut path = vec![base.to_string()];
+        path.extend(names?);
+        let start = path.iter().position(|name| name == "config")? + 1;
+        path.split_off(start)
+    };
     let first = path.first()?;
     (!FOREIGN.contains(&first.as_str())).then_some(path)
 }
@@ -96,6 +126,9 @@ fn search_modules(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
         return found;
     };
     for file in sources.files_with(last) {
+        if !file.text.contains(path[0].as_str()) {
+            continue;
+        }
         let Some(module) = file_expression(&file) else {
             continue;
         };
@@ -108,6 +141,42 @@ fn search_modules(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
         }
     }
     found
+}
+
+/// Returns whether an expression is a call of a function that gives the hosts other names.
+fn has_other_names(node: &SyntaxNode) -> bool {
+    let call = cast::<ast::Apply>(node);
+    call.is_some_and(|call| call_parts(&call).1.iter().any(changes_names))
+}
+
+/// Searches the variables of a file for the set or list with the most hosts: a function of the
+/// fleet's own makes the hosts from it, in whatever way.
+fn search_bindings(sources: &Sources<'_>, file: &SourceFile) -> Option<FlakeHosts> {
+    let context = Context::new(sources);
+    let scopes = file.root.descendants();
+    let scopes = scopes.filter(|node| node.kind() == SyntaxKind::NODE_LET_IN);
+    let values = scopes.flat_map(|scope| {
+        let entries = list_entries(&scope).into_iter();
+        entries.filter_map(|entry| match entry {
+            ast::Entry::AttrpathValue(entry) => entry.value(),
+            ast::Entry::Inherit(_) => None,
+        })
+    });
+    let found = values.map(|value| match inner_expression(&value) {
+        ast::Expr::List(_) => search_list(&value, context),
+        ast::Expr::AttrSet(_) | ast::Expr::Apply(_) => search_expression(&value, &[], context),
+        _ => FlakeHosts::default(),
+    });
+    let is_of_hosts = |found: &FlakeHosts| {
+        let names = found.hosts.iter().map(|host| host.name.as_str());
+        let known = names_with_files(sources, names).len();
+        known > 1 || known == found.hosts.len()
+    };
+    found
+        .filter(|found| found.obstacles.is_empty() && has_hosts(sources, found))
+        .filter(is_of_hosts)
+        .max_by_key(|found| found.hosts.len())
+        .map(FlakeHosts::into_argument)
 }
 
 /// Searches all files for the set or the `let` with the hosts that a file gets as the argument

@@ -3,6 +3,8 @@
 use rnix::SyntaxNode;
 use rnix::ast::{self, HasEntry};
 
+use super::call::is_system;
+use super::expression::{call_parts, function_body, inner_expression};
 use super::name::attribute_name;
 use super::parse::{cast, untyped};
 
@@ -69,6 +71,18 @@ fn binds_name(param: &ast::Param, variable: &str) -> bool {
     }
 }
 
+/// Returns the value of a variable in a `let` or `rec` set.
+pub(super) fn value_of(scope: &SyntaxNode, name: &str) -> Option<ast::Expr> {
+    list_entries(scope).into_iter().find_map(|entry| {
+        let ast::Entry::AttrpathValue(entry) = entry else {
+            return None;
+        };
+        let path = entry_path(&entry);
+        let is_it = path.len() == 1 && path[0].0.as_deref() == Some(name);
+        entry.value().filter(|_| is_it)
+    })
+}
+
 /// Returns the entries of a set or `let`, in the order of the file.
 pub(super) fn list_entries(container: &SyntaxNode) -> Vec<ast::Entry> {
     if let Some(set) = cast::<ast::AttrSet>(container) {
@@ -88,14 +102,31 @@ pub(super) fn entry_path(entry: &ast::AttrpathValue) -> Vec<(Option<String>, Syn
         .collect()
 }
 
-/// Returns the value of a variable in a `let` or `rec` set.
-pub(super) fn value_of(scope: &SyntaxNode, name: &str) -> Option<ast::Expr> {
-    list_entries(scope).into_iter().find_map(|entry| {
-        let ast::Entry::AttrpathValue(entry) = entry else {
-            return None;
-        };
-        let path = entry_path(&entry);
-        let is_it = path.len() == 1 && path[0].0.as_deref() == Some(name);
-        entry.value().filter(|_| is_it)
-    })
+/// Returns whether most names in a set are those of systems. A host may have the name of its own.
+pub(super) fn is_of_systems(container: &SyntaxNode) -> bool {
+    let entries = list_entries(container);
+    let is_named = |entry: &&ast::Entry| match entry {
+        ast::Entry::AttrpathValue(entry) => {
+            let path = entry_path(entry);
+            let first = path.first().and_then(|(name, _)| name.as_deref());
+            first.is_some_and(is_system)
+        }
+        ast::Entry::Inherit(_) => false,
+    };
+    entries.iter().filter(is_named).count() * 2 > entries.len()
+}
+
+/// Returns the set that a function of the same file returns, if a call is one of it.
+pub(super) fn set_of_function(call: &ast::Apply) -> Option<ast::Expr> {
+    let ast::Expr::Ident(variable) = call_parts(call).0 else {
+        return None;
+    };
+    let name = variable.to_string();
+    let Binding::Entry(scope) = resolve_variable(&name, &untyped(&variable)) else {
+        return None;
+    };
+    let function = inner_expression(&value_of(&scope, &name)?);
+    let body = function_body(&function);
+    let is_set = matches!(body, ast::Expr::AttrSet(_));
+    (is_set && matches!(function, ast::Expr::Lambda(_))).then_some(body)
 }

@@ -17,7 +17,9 @@ use super::expression::{
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
 use super::name::attribute_name;
 use super::parse::untyped;
-use super::scope::{Binding, entry_path, list_entries, resolve_variable};
+use super::scope::{
+    Binding, entry_path, is_of_systems, list_entries, resolve_variable, set_of_function, value_of,
+};
 
 /// Finds the hosts in the set at `path` of the value of `expression`.
 pub(super) fn search_expression(
@@ -81,6 +83,10 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
         let reason = format!("it is computed by `{}`", function_text(call));
         FlakeHosts::with_obstacle(&untyped(call), path, reason)
     };
+    let made = set_of_function(call).map(|set| search_expression(&set, path, context));
+    if let Some(made) = made.filter(|made| !made.hosts.is_empty()) {
+        return made;
+    }
     if let Some(data) = read_hosts(context.sources, call, path) {
         return match data {
             Ok(data) => FlakeHosts {
@@ -149,7 +155,7 @@ fn search_import(file: &ast::Expr, path: &[&str], context: Context<'_>) -> Optio
 }
 
 /// Finds the hosts in a list of names, or of sets and calls with a name.
-fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts {
+pub(super) fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts {
     let list = inner_expression(list);
     let here = untyped(&list);
     let computed = |reason: String| FlakeHosts::with_obstacle(&here, &[], reason);
@@ -192,17 +198,7 @@ fn search_list_variable(variable: &str, scope: &SyntaxNode, context: Context<'_>
         trail: Some(&trail),
         ..context
     };
-    let mut values = list_entries(scope)
-        .into_iter()
-        .filter_map(|entry| match entry {
-            ast::Entry::AttrpathValue(entry) => {
-                let path = entry_path(&entry);
-                let is_variable = path.len() == 1 && path[0].0.as_deref() == Some(variable);
-                entry.value().filter(|_| is_variable)
-            }
-            ast::Entry::Inherit(_) => None,
-        });
-    match values.next() {
+    match value_of(scope, variable) {
         Some(value) => search_list(&value, context),
         None => FlakeHosts::with_obstacle(scope, &[], format!("its names come from `{variable}`")),
     }
@@ -341,8 +337,12 @@ fn search_entry(
         found.add_set(container, SetKind::Dotted);
     }
     let (name, attribute) = attributes[common].clone();
-    let Some(name) = name else { return };
-    if path.is_empty() && is_system(&name) {
+    let Some(name) = name else {
+        let reason = "the name of a host is computed";
+        found.append(FlakeHosts::with_obstacle(&attribute, &[], reason));
+        return;
+    };
+    if path.is_empty() && is_system(&name) && is_of_systems(container) {
         let reason = "it has a set for each system";
         found.append(FlakeHosts::with_obstacle(&untyped(&value), &[], reason));
         found.sets.retain(|set| set.container != *container);

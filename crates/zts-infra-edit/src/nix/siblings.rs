@@ -4,6 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{MARK, rename_segments};
+use super::discovery::names_with_files;
 use super::files::Sources;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::learn::Sibling;
@@ -28,9 +29,24 @@ pub(super) fn find_siblings(
     let Some(set) = set else { return Vec::new() };
     let near = siblings(&|other| other.container == set.container);
     if !near.is_empty() {
-        return near;
+        return keep_with_files(sources, near, set);
     }
     siblings(&|other| other.is_argument == set.is_argument && other.kind != SetKind::List)
+}
+
+/// Keeps the hosts that have files, of those that a function makes from a set: of the others, it
+/// makes something else, or nothing.
+fn keep_with_files(sources: &Sources<'_>, siblings: Vec<Sibling>, set: &HostSet) -> Vec<Sibling> {
+    let names = siblings.iter().map(|one| one.name.as_str());
+    let known: Vec<String> = names_with_files(sources, names)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if known.is_empty() || !set.is_argument {
+        return siblings;
+    }
+    let has_file = |one: &Sibling| known.contains(&one.name);
+    siblings.into_iter().filter(has_file).collect()
 }
 
 /// Keeps the hosts that are to be learnt from, if any of them is there.

@@ -1,0 +1,315 @@
+//! The hosts of a fleet, and the files that have the name of one.
+
+use std::collections::BTreeSet;
+
+use zts_infra_edit::nix::{self, FleetFiles, NewHost};
+
+use crate::{
+    host_paths::{
+        MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
+        is_host_folder, is_of_users, relative_paths, rename, rename_path, skeleton,
+    },
+    overlay::NewFile,
+};
+
+/// Returns whether a file is a main file of the host `name`.
+pub(super) fn is_main_file(path: &str, name: &str) -> bool {
+    let mut mains = MAIN_FILES.iter();
+    mains.any(|main| ends_with(path, &main.replace(MARK, name)))
+}
+
+/// The hosts of a fleet, and the files whose paths have the name of one.
+pub(super) struct HostPlaces<'a> {
+    files: &'a dyn FleetFiles,
+    pub(super) hosts: Vec<String>,
+    patterns: Vec<Pattern>,
+    /// The system of the new host.
+    pub(super) system: Option<String>,
+    /// True if its entry does not name the system.
+    pub(super) sets_platform: bool,
+}
+
+/// A path with a mark in place of a host's name.
+pub(super) struct Pattern {
+    pub(super) path: String,
+    /// The hosts that have such a file.
+    pub(super) hosts: Vec<String>,
+}
+
+impl<'a> HostPlaces<'a> {
+    /// Reads the paths of the fleet. `name` is the new host, which is not compared.
+    pub(super) fn read(files: &'a dyn FleetFiles, hosts: &[String], name: &str) -> Self {
+        let mut paths = Vec::new();
+        collect_paths(files, "", &mut paths);
+        let mut hosts: Vec<String> = hosts.iter().filter(|host| *host != name).cloned().collect();
+        if hosts.is_empty() {
+            hosts = hosts_by_folder(&paths);
+            hosts.retain(|host| host != name);
+        }
+        let patterns = find_patterns(&paths, &hosts);
+        Self {
+            files,
+            hosts,
+            patterns,
+            system: None,
+            sets_platform: false,
+        }
+    }
+
+    /// Returns the path of the main file that most hosts have.
+    pub(super) fn main_file(&self, name: &str) -> Option<String> {
+        Some(self.main_pattern()?.path.replace(MARK, name))
+    }
+
+    pub(super) fn main_pattern(&self) -> Option<&Pattern> {
+        let rank = |pattern: &&Pattern| {
+            let main = MAIN_FILES
+                .iter()
+                .position(|file| ends_with(&pattern.path, file))?;
+            let folder = usize::from(is_host_folder(&pattern.path));
+            Some((pattern.hosts.len(), folder, MAIN_FILES.len() - main))
+        };
+        let mains = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() * 2 > self.hosts.len();
+            let is_in_place = is_below_host_folder(&pattern.path) || is_of_all;
+            rank(pattern).is_some() && is_in_place && !is_of_users(&pattern.path)
+        });
+        mains.max_by_key(rank)
+    }
+
+    /// Returns the files in a host's folder that all hosts have, where none of them is a main file.
+    pub(super) fn part_files(&self, name: &str) -> Vec<String> {
+        let in_folder = |path: &str| is_host_folder(path) && path.contains(&format!("/{MARK}/"));
+        let parts = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() == self.hosts.len();
+            is_of_all && in_folder(&pattern.path) && !is_of_users(&pattern.path)
+        });
+        parts
+            .map(|pattern| pattern.path.replace(MARK, name))
+            .collect()
+    }
+
+    /// Returns the further files in a host's folder that most hosts have and that the fleet reads
+    /// by a computed path, such as `./hosts/${name}/meta.nix`.
+    pub(super) fn companions(&self, name: &str) -> Vec<String> {
+        let is_own = |path: &str| {
+            self.hosts
+                .iter()
+                .any(|host| rename_path(path, host).is_some())
+        };
+        let mut paths = Vec::new();
+        collect_paths(self.files, "", &mut paths);
+        let texts: Vec<String> = paths
+            .iter()
+            .filter(|path| !is_own(path))
+            .filter_map(|path| self.files.read(path))
+            .collect();
+        let is_read = |inner: &str| {
+            let words = [format!("}}/{inner}"), format!("\"/{inner}\"")];
+            let mut texts = texts.iter();
+            texts.any(|text| words.iter().any(|word| text.contains(word)))
+        };
+        let companions = self.patterns.iter().filter(|pattern| {
+            let inner = pattern.path.split_once(&format!("{MARK}/"));
+            let is_common = pattern.hosts.len() * 2 > self.hosts.len();
+            is_common
+                && is_below_host_folder(&pattern.path)
+                && inner.is_some_and(|(_, inner)| !inner.contains(MARK) && is_read(inner))
+        });
+        companions
+            .map(|pattern| pattern.path.replace(MARK, name))
+            .collect()
+    }
+
+    /// Returns the text of a further file: learnt, if it is data, and the least for a module.
+    pub(super) fn companion_text(&self, path: &str, host: &NewHost<'_>) -> Option<String> {
+        if is_main_file(path, host.name) {
+            return None;
+        }
+        let data = || {
+            self.data_text(path, host)
+                .filter(|_| self.are_data(path, host.name))
+        };
+        let text = skeleton(path).map(str::to_owned).or_else(data);
+        Some(text.unwrap_or_else(|| "{ }\n".to_owned()))
+    }
+
+    /// Returns whether most hosts' files of this form are no modules.
+    pub(super) fn are_data(&self, path: &str, name: &str) -> bool {
+        let Some(form) = rename_path(path, name) else {
+            return false;
+        };
+        let texts = self
+            .hosts
+            .iter()
+            .filter_map(|other| self.files.read(&form.replace(MARK, other)));
+        let (modules, data): (Vec<String>, Vec<String>) =
+            texts.partition(|text| nix::is_module(text));
+        modules.len() < data.len()
+    }
+
+    /// Returns the text of a file that is no module, learnt from the other hosts.
+    pub(super) fn data_text(&self, path: &str, host: &NewHost<'_>) -> Option<String> {
+        let form = rename_path(path, host.name)?;
+        nix::learn_data_file(self.files, &form, &self.hosts, host)
+    }
+
+    /// Returns the files of the machine alone, such as its hardware, that all hosts have, and that
+    /// none of their files names: the function that makes the hosts reads them.
+    pub(super) fn machine_files(&self, name: &str) -> Vec<String> {
+        let wanted = self.patterns.iter().filter(|pattern| {
+            let is_of_all = pattern.hosts.len() == self.hosts.len() && self.hosts.len() > 1;
+            let is_of_machine = skeleton(&pattern.path).is_some() && !is_of_users(&pattern.path);
+            is_of_all && is_of_machine && is_host_folder(&pattern.path) && !self.is_named(pattern)
+        });
+        wanted
+            .map(|pattern| pattern.path.replace(MARK, name))
+            .collect()
+    }
+
+    /// Returns whether a file beside such a file, of one of its hosts, names it.
+    fn is_named(&self, pattern: &Pattern) -> bool {
+        pattern.hosts.iter().any(|host| {
+            let path = pattern.path.replace(MARK, host);
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let beside = self.files.list(folder);
+            let mut beside = beside.iter().filter(|file| nix::is_nix_file(file));
+            beside.any(|file| {
+                let file = format!("{folder}/{file}");
+                let text = self.files.read(&file).unwrap_or_default();
+                let mut paths = relative_paths(&text);
+                paths.any(|named| nix::resolve_path(&file, named).is_some_and(|it| it == path))
+            })
+        })
+    }
+
+    /// Returns the files with the same text for all hosts that have one, for the new host. The
+    /// files of users, which have the names of hosts, are none of the host.
+    pub(super) fn shared_files(&self, name: &str) -> Vec<NewFile> {
+        let wanted = self.patterns.iter().filter(|pattern| {
+            pattern.hosts.len() == self.hosts.len() && !is_of_users(&pattern.path)
+        });
+        let mut shared: Vec<NewFile> = wanted
+            .filter_map(|pattern| {
+                let text = self.shared_text(pattern, name)?;
+                Some((pattern.path.replace(MARK, name), text))
+            })
+            .collect();
+        loop {
+            let paths: BTreeSet<String> = shared.iter().map(|(path, _)| path.clone()).collect();
+            let before = shared.len();
+            shared.retain(|(path, text)| self.has_imports(path, text, &paths));
+            if shared.len() == before {
+                return shared;
+            }
+        }
+    }
+
+    /// Returns the text of a file, if at least two hosts have it and more than half of them have
+    /// the same.
+    fn shared_text(&self, pattern: &Pattern, name: &str) -> Option<String> {
+        let texts: Vec<(&str, String)> = pattern
+            .hosts
+            .iter()
+            .filter_map(|host| {
+                let text = self.files.read(&pattern.path.replace(MARK, host))?;
+                Some((host.as_str(), text))
+            })
+            .collect();
+        let forms: Vec<String> = texts
+            .iter()
+            .map(|(host, text)| rename(text, host, MARK))
+            .collect();
+        let is_common = |form: &&String| {
+            let count = forms.iter().filter(|other| other == form).count();
+            count > 1 && count * 2 > forms.len()
+        };
+        let (form, (host, text)) = forms.iter().zip(&texts).find(|(form, _)| is_common(form))?;
+        let is_about_host = form.contains(MARK) && !text.contains(MARK);
+        let renamed = rename(text, host, name);
+        let own = self.system.as_ref();
+        let own = own.and_then(|system| nix::replace_system(&renamed, system).ok());
+        let renamed = own.unwrap_or(renamed);
+        (is_about_host && nix::check_syntax(&renamed).is_ok()).then_some(renamed)
+    }
+
+    /// Returns whether each file that a text names by a relative path exists or is among `paths`.
+    fn has_imports(&self, path: &str, text: &str, paths: &BTreeSet<String>) -> bool {
+        relative_paths(text).all(|relative| {
+            let Some(target) = nix::resolve_path(path, relative) else {
+                return true;
+            };
+            let inner = format!("{target}/default.nix");
+            let is_known = |path: &String| paths.contains(path) || self.files.read(path).is_some();
+            is_known(&target) || is_known(&inner) || !self.files.list(&target).is_empty()
+        })
+    }
+
+    /// Returns the most common line of the hosts' main files that sets their platform.
+    fn platform_line(&self, main: &str, name: &str) -> Option<String> {
+        let pattern = rename_path(main, name)?;
+        let pattern = self.patterns.iter().find(|known| known.path == pattern)?;
+        let mut lines: Vec<String> = pattern
+            .hosts
+            .iter()
+            .filter_map(|host| self.files.read(&pattern.path.replace(MARK, host)))
+            .filter_map(|text| {
+                let start = text.find("nixpkgs.hostPlatform = \"")?;
+                let (line, _) = text[start..].split_once(';')?;
+                Some(format!("{line};"))
+            })
+            .collect();
+        lines.sort();
+        let count = |line: &String| lines.iter().filter(|other| *other == line).count();
+        let common = lines.iter().max_by_key(|line| count(line))?;
+        (count(common) * 2 > pattern.hosts.len()).then(|| common.clone())
+    }
+
+    /// Returns the text of a file: that of the other hosts, if it is the same, else the least.
+    pub(super) fn text_of(&self, path: &str, name: &str, learnt: &[NewFile]) -> String {
+        let paths = learnt.iter().map(|(path, _)| path.clone()).collect();
+        let pattern = rename_path(path, name);
+        let pattern = self
+            .patterns
+            .iter()
+            .find(|known| Some(&known.path) == pattern.as_ref());
+        let shared = pattern.and_then(|pattern| self.shared_text(pattern, name));
+        let shared = shared.filter(|text| self.has_imports(path, text, &paths));
+        shared.unwrap_or_else(|| self.first_text(path, name))
+    }
+
+    /// Returns the text of a file that nothing can be learnt for.
+    pub(super) fn first_text(&self, path: &str, name: &str) -> String {
+        if let Some(text) = skeleton(path) {
+            return text.to_owned();
+        }
+        let (host, domain) = name.split_once('.').unwrap_or((name, ""));
+        let domain = (host != name).then(|| format!("networking.domain = \"{domain}\";"));
+        let name_line = format!("networking.hostName = \"{host}\";");
+        let own = self.system.as_ref().filter(|_| self.sets_platform);
+        let own = own.map(|system| format!("nixpkgs.hostPlatform = \"{system}\";"));
+        let platform = own.or_else(|| self.platform_line(path, name));
+        let lines = [Some(name_line), domain, platform];
+        let mut text = "{\n".to_owned();
+        for line in lines.iter().flatten() {
+            text.extend(["  ", line, "\n"]);
+        }
+        text + "}\n"
+    }
+}
+
+fn find_patterns(paths: &[String], hosts: &[String]) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for host in hosts {
+        for path in paths.iter().filter_map(|path| rename_path(path, host)) {
+            match patterns.iter_mut().find(|pattern| pattern.path == path) {
+                Some(pattern) => pattern.hosts.push(host.clone()),
+                None => patterns.push(Pattern {
+                    path,
+                    hosts: vec![host.clone()],
+                }),
+            }
+        }
+    }
+    patterns
+}
