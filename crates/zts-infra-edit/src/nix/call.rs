@@ -4,6 +4,8 @@ use rnix::ast::{self, HasEntry, InterpolPart};
 
 use super::expression::{call_parts, function_body, inner_expression, literal_string};
 use super::name::attribute_name;
+use super::parse::untyped;
+use super::scope::{Binding, resolve_variable, value_of};
 
 /// The part of a call that has the hosts.
 pub(super) enum HostsArgument {
@@ -53,8 +55,9 @@ fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
         | ("fold" | "foldAttrs", [_, list]) => HostsArgument::List(list.clone()),
         ("readDir" | "mapAttrs" | "mapAttrs'" | "genAttrs", _) => HostsArgument::None,
         _ => {
-            let found = arguments.iter().rev().find_map(argument_of_helper);
-            found.unwrap_or(HostsArgument::None)
+            let names = names_beside_more(arguments).map(HostsArgument::List);
+            let own = || arguments.iter().rev().find_map(argument_of_helper);
+            names.or_else(own).unwrap_or(HostsArgument::None)
         }
     }
 }
@@ -118,12 +121,63 @@ pub(super) fn function_name(function: &ast::Expr) -> Option<String> {
     }
 }
 
+/// Returns the list of hosts' names that a function gets beside a set with more of some of them:
+/// `names` of `mkHosts names { web01 = [ … ]; }`.
+fn names_beside_more(arguments: &[ast::Expr]) -> Option<ast::Expr> {
+    let sets: Vec<ast::AttrSet> = arguments
+        .iter()
+        .filter_map(|argument| match resolve(argument) {
+            ast::Expr::AttrSet(set) => Some(set),
+            _ => None,
+        })
+        .collect();
+    let is_of = |names: &[String], set: &ast::AttrSet| {
+        let mut entries = set.entries();
+        entries.all(|entry| match entry {
+            ast::Entry::AttrpathValue(entry) => entry
+                .attrpath()
+                .and_then(|path| attribute_name(&path.attrs().next()?))
+                .is_some_and(|name| names.contains(&name)),
+            ast::Entry::Inherit(_) => false,
+        })
+    };
+    let mut arguments = arguments.iter();
+    let found = arguments.find(|argument| match resolve(argument) {
+        ast::Expr::List(list) if lists_hosts(&list) => {
+            let names = list.items().filter_map(|item| element_name(&item));
+            let names: Vec<String> = names.map(|(name, _)| name).collect();
+            sets.iter().any(|set| is_of(&names, set))
+        }
+        _ => false,
+    });
+    found.cloned()
+}
+
+/// Returns the value of a variable of the file, or the expression itself.
+fn resolve(expression: &ast::Expr) -> ast::Expr {
+    const MAX_STEPS: usize = 8;
+    let mut value = inner_expression(expression);
+    for _ in 0..MAX_STEPS {
+        let ast::Expr::Ident(variable) = &value else {
+            break;
+        };
+        let name = variable.to_string();
+        let next = match resolve_variable(&name, &untyped(variable)) {
+            Binding::Entry(scope) => value_of(&scope, &name),
+            Binding::Argument | Binding::Unknown => None,
+        };
+        let Some(next) = next else { break };
+        value = inner_expression(&next);
+    }
+    value
+}
+
 /// Returns the hosts in an argument of a fleet's own function, if the argument looks like hosts.
 fn argument_of_helper(argument: &ast::Expr) -> Option<HostsArgument> {
     let inner = inner_expression(argument);
     match &inner {
         ast::Expr::AttrSet(set) => match named_hosts(set) {
-            Some(hosts) => Some(match inner_expression(&hosts) {
+            Some(hosts) => Some(match resolve(&hosts) {
                 ast::Expr::List(_) => HostsArgument::List(hosts),
                 _ => HostsArgument::Set(hosts),
             }),
@@ -171,6 +225,9 @@ fn named_hosts(set: &ast::AttrSet) -> Option<ast::Expr> {
         let name = attribute_name(&first)?;
         let value = entry.value().filter(|_| rest.is_none())?;
         let has_hosts = match inner_expression(&value) {
+            ast::Expr::Ident(_) if LISTS.contains(&name.as_str()) => {
+                matches!(resolve(&value), ast::Expr::List(list) if lists_hosts(&list))
+            }
             ast::Expr::AttrSet(_) | ast::Expr::Apply(_) | ast::Expr::Ident(_) => {
                 is_name_of_hosts(&name)
             }
