@@ -75,16 +75,22 @@ pub(super) fn learn_files(
     }
 }
 
-/// Adds the files that the entry names, else the host's main file or parts, and those that the
+/// A file that a host needs.
+#[derive(Clone)]
+struct WantedFile {
+    path: String,
+    /// True if the fleet reads it beside the host's main file.
+    is_beside: bool,
+}
+
+/// Returns the files that the entry names, else the host's main file or parts, and those that the
 /// fleet reads beside them.
-fn complete_files(
+fn list_wanted(
     places: &HostPlaces<'_>,
-    host: &NewHost<'_>,
+    name: &str,
     named: Vec<String>,
     added: &Placement,
-    mut learnt: Vec<NewFile>,
-) -> Vec<NewFile> {
-    let name = host.name;
+) -> Vec<WantedFile> {
     let has_room = named.is_empty() && !names_all_modules(&added.value);
     let main = places.main_file(name).filter(|_| has_room);
     let parts = if has_room && main.is_none() {
@@ -93,26 +99,68 @@ fn complete_files(
         Vec::new()
     };
     let machine = places.machine_files(name);
-    let wanted = named.into_iter().chain(main).chain(parts).chain(machine);
-    let wanted: Vec<String> = wanted.collect();
-    let companions = places.companions(name);
-    let is_imported = added.value.starts_with("import ");
-    for path in wanted.iter().chain(&companions) {
-        if learnt.iter().any(|(known, _)| known == path) {
+    let own = named.into_iter().chain(main).chain(parts).chain(machine);
+    let own = own.map(|path| (path, false));
+    let beside = places.companions(name).into_iter().map(|path| (path, true));
+    own.chain(beside)
+        .map(|(path, is_beside)| WantedFile { path, is_beside })
+        .collect()
+}
+
+/// Adds the files that a host needs, with those that they name.
+fn complete_files(
+    places: &HostPlaces<'_>,
+    host: &NewHost<'_>,
+    named: Vec<String>,
+    added: &Placement,
+    mut learnt: Vec<NewFile>,
+) -> Vec<NewFile> {
+    let name = host.name;
+    let called = called_files(&added.value, &added.file);
+    let is_import = added.value.starts_with("import ");
+    let imported = named.first().filter(|_| is_import).cloned();
+    let mut wanted = list_wanted(places, name, named, added);
+    wanted.reverse();
+    while let Some(WantedFile { path, is_beside }) = wanted.pop() {
+        if learnt.iter().any(|(known, _)| *known == path) {
             continue;
         }
-        let is_wanted = wanted.contains(path);
-        let own = if is_wanted && (is_imported || places.are_data(path, name)) {
-            places.data_text(path, host)
-        } else if is_wanted {
-            None
+        let own = if is_beside {
+            places.companion_text(&path, host)
+        } else if imported.as_ref() == Some(&path) || places.are_data(&path, name) {
+            places.data_text(&path, host)
         } else {
-            places.companion_text(path, host)
+            None
         };
-        let text = own.unwrap_or_else(|| places.text_of(path, name, &learnt));
-        learnt.push((path.clone(), text));
+        let is_learnt = own.is_some() && !is_beside;
+        let text = own.unwrap_or_else(|| places.text_of(&path, name, &learnt));
+        let text = places.with_head(&path, name, text, called.contains(&path));
+        let more = named_files(&text, &path, name).into_iter();
+        let more = more.filter(|_| is_learnt).map(|path| WantedFile {
+            path,
+            is_beside: false,
+        });
+        wanted.extend(more);
+        learnt.push((path, text));
     }
     learnt
+}
+
+/// Returns the files below the fleet's root that `value`, an expression in the file `file`, calls
+/// as functions.
+fn called_files(value: &str, file: &str) -> Vec<String> {
+    let called = nix::called_files(value).into_iter();
+    let called = called.filter_map(|path| nix::resolve_path(file, &path));
+    called.map(main_file_of).collect()
+}
+
+/// Returns the file that `import` reads at a path: the file itself, or that of the folder.
+fn main_file_of(path: String) -> String {
+    if nix::is_nix_file(&path) {
+        path
+    } else {
+        format!("{path}/default.nix")
+    }
 }
 
 /// Returns whether an entry calls `nixosSystem` itself, so that it names all modules of the host.
@@ -275,12 +323,6 @@ fn named_files(value: &str, file: &str, name: &str) -> Vec<String> {
     named
         .filter_map(|path| nix::resolve_path(file, path))
         .filter(|path| rename_path(path, name).is_some() && is_module(path))
-        .map(|path| {
-            if nix::is_nix_file(&path) {
-                path
-            } else {
-                format!("{path}/default.nix")
-            }
-        })
+        .map(main_file_of)
         .collect()
 }

@@ -154,6 +154,38 @@ impl<'a> HostPlaces<'a> {
         nix::learn_data_file(self.files, &form, &self.hosts, host)
     }
 
+    /// Adds to the text of a file the arguments of the functions that most hosts' files of this
+    /// form are, unless a module needs none: whatever calls those files calls the new one, too.
+    pub(super) fn with_head(
+        &self,
+        path: &str,
+        name: &str,
+        text: String,
+        is_called: bool,
+    ) -> String {
+        let Some(form) = rename_path(path, name).filter(|_| nix::read_head(&text).is_none()) else {
+            return text;
+        };
+        let texts = self
+            .hosts
+            .iter()
+            .filter_map(|other| self.files.read(&form.replace(MARK, other)));
+        let heads: Vec<Option<nix::Head>> = texts.map(|text| nix::read_head(&text)).collect();
+        let is_needed = |head: &nix::Head| is_called || !head.is_of_module;
+        let needed: Vec<&nix::Head> = heads
+            .iter()
+            .flatten()
+            .filter(|one| is_needed(one))
+            .collect();
+        if needed.len() * 2 <= heads.len() {
+            return text;
+        }
+        let count = |head: &nix::Head| needed.iter().filter(|other| **other == head).count();
+        let common = needed.iter().rev().max_by_key(|head| count(head));
+        let with_head = |head: &&nix::Head| format!("{}\n{text}", head.text);
+        common.map(with_head).unwrap_or(text)
+    }
+
     /// Returns the files of the machine alone, such as its hardware, that all hosts have, and that
     /// none of their files names: the function that makes the hosts reads them.
     pub(super) fn machine_files(&self, name: &str) -> Vec<String> {

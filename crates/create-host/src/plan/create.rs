@@ -13,6 +13,7 @@ use super::{
         check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
         note_unused_address,
     },
+    incomplete::note_incomplete,
     own_values::own_values,
     request::{NewHost, Request},
     requirements::check_nothing_is_missing,
@@ -92,6 +93,7 @@ pub(crate) fn plan_creation(
     check_environment(name, &changes, settings)?;
     let mut notes = added.notes;
     notes.extend(assumed);
+    notes.extend(note_incomplete(name, sources, settings, &changes));
     notes.extend(note_unused_address(
         name,
         request.address,

@@ -13,6 +13,7 @@ mod flake_removal;
 mod generated;
 mod grants;
 mod identity;
+mod incomplete;
 mod missing;
 mod own_values;
 mod preview;

@@ -71,6 +71,28 @@ fn an_address_that_no_file_gets_is_named() {
 }
 
 #[test]
+fn values_that_each_other_host_has_in_a_file_are_named() {
+    let site = site_with_flake(
+        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.genAttrs [ \"db01\" \"ns1\" ] (\n      name: nixpkgs.lib.nixosSystem { specialArgs.facts = import (./hosts + \"/${name}/facts.nix\"); modules = [ ./hosts/${name} ]; }\n    );\n  };\n}\n",
+    );
+    for (host, index) in [("db01", 1), ("ns1", 2)] {
+        let module = format!("{{ networking.hostName = \"{host}\"; }}\n");
+        let facts = format!("{{ site = \"north\"; rack.unit = {index}; }}\n");
+        let folder = format!("hosts/{host}");
+        site.fleet.write(&format!("{folder}/default.nix"), &module);
+        site.fleet.write(&format!("{folder}/facts.nix"), &facts);
+    }
+    fs::remove_dir_all(site.fleet.path().join("hosts/template")).unwrap();
+    fs::remove_dir_all(site.fleet.path().join("terraform")).unwrap();
+    site.fleet.commit("Hosts with facts");
+    let created = site.create_files().succeed();
+    let note = "next: complete `hosts/web01/facts.nix`: each other host has `rack` there, with a value of its own\n";
+    assert!(created.stderr.contains(note), "{created}");
+    let facts = site.fleet.read("hosts/web01/facts.nix");
+    assert!(facts.contains("site = \"north\""), "{facts}");
+}
+
+#[test]
 fn hosts_in_another_file() {
     let site = site_with_flake(
         "{\n  outputs = inputs: {\n    nixosConfigurations = import ./hosts { inherit inputs; };\n  };\n}\n",

@@ -203,8 +203,8 @@ impl FlakeHosts {
     }
 
     /// Returns the set for a new host: the list of names with most hosts, or the last one with
-    /// hosts, or else the last one. With a given value, sets of configurations come before arguments
-    /// of functions.
+    /// hosts, or else the last one. With a given value, sets of configurations come before
+    /// arguments of functions.
     pub(super) fn choose_set(&self, has_value: bool) -> Option<&HostSet> {
         let count = |set: &HostSet| {
             let hosts = self.hosts.iter();

@@ -1,0 +1,76 @@
+//! Notes of the values that a new host's further files lack.
+
+use std::collections::BTreeSet;
+
+use zts_infra_edit::nix::{self, FleetFiles};
+
+use super::sources::Sources;
+use crate::{
+    change::FileChange,
+    fleet::Settings,
+    host::HostName,
+    host_paths::{MARK, rename_path, skeleton},
+};
+
+/// Returns a note for each new file of data that lacks what each other host has in its own one.
+pub(super) fn note_incomplete(
+    name: &HostName,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &[FileChange],
+) -> Vec<String> {
+    let flake = settings.paths.flake.as_str();
+    let mut hosts = nix::list_hosts(&sources.tree, flake).unwrap_or_default();
+    hosts.retain(|host| host != name.as_str());
+    let created = changes.iter().filter(|change| change.before.is_none());
+    let notes = created.filter_map(|change| {
+        let text = str::from_utf8(change.after.as_deref()?).ok()?;
+        let lacking = lacking_values(&change.path, text, name, sources, &hosts);
+        let lacking: Vec<String> = lacking.iter().map(|path| format!("`{path}`")).collect();
+        (!lacking.is_empty()).then(|| {
+            format!(
+                "next: complete `{}`: each other host has {} there, with a value of its own",
+                change.path,
+                lacking.join(", ")
+            )
+        })
+    });
+    notes.collect()
+}
+
+/// Returns the attributes that the files of all other hosts have, and the text lacks.
+fn lacking_values(
+    path: &str,
+    text: &str,
+    name: &HostName,
+    sources: &Sources,
+    hosts: &[String],
+) -> Vec<String> {
+    let is_learnt = sources.learnt.iter().any(|(learnt, _)| learnt == path);
+    let form = rename_path(path, name.as_str());
+    let form = form.filter(|form| is_learnt && nix::is_nix_file(form) && skeleton(form).is_none());
+    let Some(form) = form else {
+        return Vec::new();
+    };
+    let texts = hosts
+        .iter()
+        .filter_map(|host| sources.tree.read(&form.replace(MARK, host)));
+    let texts: Vec<String> = texts.collect();
+    if texts.len() < 2 || texts.iter().any(|text| nix::is_module(text)) {
+        return Vec::new();
+    }
+    let paths =
+        |text: &String| -> BTreeSet<String> { nix::attribute_paths(text).into_iter().collect() };
+    let common = texts.iter().map(paths);
+    let common = common.reduce(|one, other| one.intersection(&other).cloned().collect());
+    let own = nix::attribute_paths(text);
+    let mut lacking: Vec<String> = common.into_iter().flatten().collect();
+    lacking.retain(|path| !own.contains(path));
+    let inside = |path: &String, lacking: &[String]| {
+        let outer = |other: &String| path.starts_with(&format!("{other}."));
+        lacking.iter().any(outer)
+    };
+    let all = lacking.clone();
+    lacking.retain(|path| !inside(path, &all));
+    lacking
+}
