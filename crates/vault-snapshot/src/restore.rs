@@ -42,11 +42,7 @@ pub(crate) fn run(arguments: &Restore) -> Result<(), Failure> {
     let (name, places) = split_path(arguments.snapshot.as_deref(), &arguments.places);
     let backends = Backends::open(&places)?.verified_by(&arguments.verification)?;
     let selected = SelectedSnapshot::select(&backends, name.as_deref())?;
-    let description = selected.description()?;
-    selected.require_identity(
-        description.is_some_and(Description::is_encrypted),
-        &identities,
-    )?;
+    let description = selected.readable_description(&identities)?;
     let verified = selected.verify(&identities)?;
     let mut node = connect_active_node(&settings).map_err(|attempt| attempt.failure)?;
     match description {
@@ -142,24 +138,40 @@ fn upload(
             ))
             .hint("find out what replaces it, and start again");
         }
-        let hint = match &error {
-            zts_openbao::Error::Refused { api_error, .. } => {
-                let is_other_seal = api_error.messages.iter().any(|text| text.contains("snapshot-force"));
-                is_other_seal.then(|| "the snapshot has other key shares or another seal: give `--force`, and then unseal with those".to_owned())
-            }
-            zts_openbao::Error::Denied { .. } => {
-                let path = if arguments.force { snapshot::PATH_FORCE } else { snapshot::PATH };
-                Some(format!("the token's policies must allow `update` on `{path}`, with `--force` also `sudo`"))
-            }
-            zts_openbao::Error::Unavailable { attempts } if attempts.iter().any(is_interrupted) => {
-                let seconds = started.elapsed().as_secs();
-                Some(format!("the upload ended after {seconds} s, and OpenBao limits it to its listener's `http_read_timeout`, 30 s by default: raise that, or restore from a machine nearer to it"))
-            }
-            _ => None,
-        };
+        let hint = upload_hint(&error, arguments.force, started.elapsed());
         let failure = Failure::from(error).context("nothing is restored");
         hint.into_iter().fold(failure, Failure::hint)
     })
+}
+
+/// Returns the hint for an upload that failed after `took`.
+fn upload_hint(error: &zts_openbao::Error, force: bool, took: Duration) -> Option<String> {
+    match error {
+        zts_openbao::Error::Refused { api_error, .. } => {
+            let is_other_seal = api_error
+                .messages
+                .iter()
+                .any(|text| text.contains("snapshot-force"));
+            is_other_seal.then(|| "the snapshot has other key shares or another seal: give `--force`, and then unseal with those".to_owned())
+        }
+        zts_openbao::Error::Denied { .. } => {
+            let path = if force {
+                snapshot::PATH_FORCE
+            } else {
+                snapshot::PATH
+            };
+            Some(format!(
+                "the token's policies must allow `update` on `{path}`, with `--force` also `sudo`"
+            ))
+        }
+        zts_openbao::Error::Unavailable { attempts } if attempts.iter().any(is_interrupted) => {
+            let seconds = took.as_secs();
+            Some(format!(
+                "the upload ended after {seconds} s, and OpenBao limits it to its listener's `http_read_timeout`, 30 s by default: raise that, or restore from a machine nearer to it"
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// Returns whether a server ended an upload, by a message or by closing the connection.

@@ -217,6 +217,23 @@ impl<'a> SelectedSnapshot<'a> {
         })
     }
 
+    /// Returns its description, after checking that there is an identity if it says that the
+    /// snapshot is encrypted.
+    ///
+    /// # Errors
+    /// The description cannot be used, and those of [`SelectedSnapshot::require_identity`].
+    pub(crate) fn readable_description(
+        &self,
+        identities: &Identities,
+    ) -> Result<Option<&Description>, Failure> {
+        let description = self.description()?;
+        self.require_identity(
+            description.is_some_and(Description::is_encrypted),
+            identities,
+        )?;
+        Ok(description)
+    }
+
     /// Checks that there is an identity for an encrypted snapshot.
     ///
     /// # Errors

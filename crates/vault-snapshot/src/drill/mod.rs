@@ -58,11 +58,7 @@ fn drill(arguments: &Drill) -> Result<Option<Timestamp>, Failure> {
     let (name, places) = split_path(arguments.snapshot.as_deref(), &arguments.places);
     let backends = Backends::open(&places)?.verified_by(&arguments.verification)?;
     let selected = SelectedSnapshot::select(&backends, name.as_deref())?;
-    let description = selected.description()?;
-    selected.require_identity(
-        description.is_some_and(Description::is_encrypted),
-        &identities,
-    )?;
+    let description = selected.readable_description(&identities)?;
     let expected = description.filter(|_| !arguments.without_canary);
     let canary = expected.and_then(|description| description.canary.as_ref());
     let reader = canary
@@ -86,14 +82,19 @@ fn drill(arguments: &Drill) -> Result<Option<Timestamp>, Failure> {
     } else if let Some(description) = expected {
         return Err(no_canary(&name, description));
     } else {
-        data(format_args!("{name}: restored and unsealed"))?;
-        note(if description.is_some() {
-            "no secret was read from it"
-        } else {
-            "no secret was read from it: there is no description beside it that names one"
-        });
+        report_without_canary(&name, description)?;
     }
     Ok(description.map(|description| description.taken_at))
+}
+
+fn report_without_canary(name: &str, description: Option<&Description>) -> Result<(), Failure> {
+    data(format_args!("{name}: restored and unsealed"))?;
+    note(if description.is_some() {
+        "no secret was read from it"
+    } else {
+        "no secret was read from it: there is no description beside it that names one"
+    });
+    Ok(())
 }
 
 /// Returns the failure for a snapshot without a canary: it was restored, but nothing shows that it

@@ -47,8 +47,8 @@ fn save(arguments: &Save) -> Result<SavedSnapshot, Failure> {
     let (places, mut failures) = writable_backends(&arguments.places, create_private_folder)?;
     let backends = Backends::open(&places)?;
     let login = Login::read(&arguments.login, &arguments.connection, &settings)?;
-    let signing_key = arguments.signing_key.as_deref().map(SigningKey::read);
-    let signing_key = signing_key.transpose()?;
+    let signing_key = arguments.signing_key.as_deref();
+    let signing_key = signing_key.map(SigningKey::read).transpose()?;
     if failures.is_empty() {
         refuse_same_disk(arguments, &backends)?;
     }
@@ -70,20 +70,23 @@ fn save(arguments: &Save) -> Result<SavedSnapshot, Failure> {
     }
     let total = backends.all.len() + failures.len();
     failures.extend(put_everywhere(&backends.all, &draft, &description));
-    if failures.len() < total {
-        note(format_args!(
-            "saved {} of cluster {}: {} bytes, in {} of {total} places",
-            description.name(),
-            description.cluster_name,
-            description.size,
-            total - failures.len(),
-        ));
-    }
+    note_saved(&description, total - failures.len(), total);
     Ok(SavedSnapshot {
         description,
         failures,
         dated_ahead: count_dated_ahead(&backends),
     })
+}
+
+fn note_saved(description: &Description, saved: usize, total: usize) {
+    if saved > 0 {
+        note(format_args!(
+            "saved {} of cluster {}: {} bytes, in {saved} of {total} places",
+            description.name(),
+            description.cluster_name,
+            description.size,
+        ));
+    }
 }
 
 /// Refuses to save only on the disk with OpenBao's data, because its loss would take the cluster

@@ -88,26 +88,20 @@ impl BucketBackend {
         };
         let room = usize::try_from(part_size.min(size)).unwrap_or_default();
         let mut buffer = Vec::with_capacity(room + 1);
+        let failed = |error: Error| failure(&error);
         if size <= part_size {
             read_part(&mut buffer)?;
-            return self
-                .bucket
-                .put(key, &buffer)
-                .map_err(|error| failure(&error));
+            return self.bucket.put(key, &buffer).map_err(failed);
         }
-        let upload = self
-            .bucket
-            .create_upload(key)
-            .map_err(|error| failure(&error))?;
+        let upload = self.bucket.create_upload(key).map_err(failed)?;
         let mut put_parts = || {
             let mut tags = Vec::new();
             while read_part(&mut buffer)? > 0 {
                 let number = u32::try_from(tags.len() + 1).unwrap_or(u32::MAX);
                 let tag = self.bucket.put_part(&upload, number, &buffer);
-                tags.push(tag.map_err(|error| failure(&error))?);
+                tags.push(tag.map_err(failed)?);
             }
-            let completed = self.bucket.complete(&upload, &tags);
-            completed.map_err(|error| failure(&error))
+            self.bucket.complete(&upload, &tags).map_err(failed)
         };
         let uploaded = put_parts();
         // Parts of unfinished uploads cost money. Where removing them fails, a later run does it.

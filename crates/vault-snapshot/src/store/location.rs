@@ -77,19 +77,25 @@ impl Location {
             path_style: true,
         };
         for option in options.split('&').filter(|option| !option.is_empty()) {
-            match option.split_once('=') {
-                Some(("region", name)) => location.region = Some(name.to_owned()),
-                Some(("ca", file)) => location.ca = Some(file.into()),
-                Some(("credentials", file)) => location.credentials = Some(file.into()),
-                Some(("style", "path")) => location.path_style = true,
-                Some(("style", "virtual-host")) => location.path_style = false,
-                _ => {
-                    let name = option.split('=').next().unwrap_or_default();
-                    return Err(invalid(&format!("its option `{name}` is unknown")));
-                }
+            if !location.set_option(option) {
+                let name = option.split('=').next().unwrap_or_default();
+                return Err(invalid(&format!("its option `{name}` is unknown")));
             }
         }
         Ok(location)
+    }
+
+    /// Sets an option, and returns whether it is known.
+    fn set_option(&mut self, option: &str) -> bool {
+        match option.split_once('=') {
+            Some(("region", name)) => self.region = Some(name.to_owned()),
+            Some(("ca", file)) => self.ca = Some(file.into()),
+            Some(("credentials", file)) => self.credentials = Some(file.into()),
+            Some(("style", "path")) => self.path_style = true,
+            Some(("style", "virtual-host")) => self.path_style = false,
+            _ => return false,
+        }
+        true
     }
 
     /// Reads the credentials, and takes the rest from the environment.
