@@ -22,6 +22,7 @@ in
       unitConfig = {
         # In place of the units that it makes systemd skip.
         OnSuccess = lib.mkIf isUsed "vault-secrets-prove.service";
+        OnFailure = lib.mkIf isUsed "vault-secrets-prove.service"; # killed after it was ready
         StartLimitIntervalSec = 0;
       };
       path = [ config.systemd.package ];

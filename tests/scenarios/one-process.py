@@ -91,3 +91,10 @@ with subtest("markers are root's, and end with the process"):
         "systemctl kill --signal=KILL vault-secrets.service",
     )
     ten.wait_until_fails("test -e /run/vault-fetched", timeout=30)
+
+with subtest("what a killed process deployed is proven all the same"):
+    ten.wait_until_succeeds(
+        "journalctl --boot --unit=vault-secrets.service --output=cat"
+        " | grep --quiet 'Triggering OnFailure= dependencies'",
+        timeout=30,
+    )
