@@ -22,6 +22,11 @@ impl SecretValue {
         };
         Zeroizing::new(bytes)
     }
+
+    /// Returns the number of bytes of the JSON.
+    pub fn size(&self) -> usize {
+        self.0.get().len()
+    }
 }
 
 impl PartialEq for SecretValue {

@@ -3,7 +3,7 @@
 //!
 //! [`run`] and [`fetch_jobs`] call the steps in order. One thread reads from OpenBao ([`Reader`]),
 //! and a few write files and copies ([`writers`]). Where systemd started the process, the secrets'
-//! own units wait until it is ready. [`Markers`] make systemd skip the units of fetched secrets.
+//! own units wait until it is ready. [`markers`] make systemd skip the units of fetched secrets.
 
 mod markers;
 mod reader;
@@ -26,7 +26,6 @@ use zts_delivery::{
 use zts_openbao::Settings;
 
 use self::{
-    markers::Markers,
     reader::{LIMITS_OF_SESSION, Reader},
     writers::Query,
 };
@@ -58,6 +57,8 @@ type Results<'a> = BTreeMap<&'a str, FetchResult>;
 pub(crate) fn run(arguments: &FetchAll, declarations: &Declarations) -> Result<(), Failure> {
     status::check_rights(declarations)?;
     let settings = host::settings(&arguments.connection, &declarations.openbao)?;
+    let folder = arguments.markers.as_deref();
+    let has_units = folder.is_some();
     let missing = find_missing(declarations);
     let mut results = Results::new();
     let mut jobs = Vec::new();
@@ -65,26 +66,25 @@ pub(crate) fn run(arguments: &FetchAll, declarations: &Declarations) -> Result<(
         match create_job(name, declared, &declarations.openbao, &settings) {
             Ok(job) => jobs.push((name, job)),
             Err(error) => {
-                let result = writers::record(name, &declared.output_directory, Err(error));
+                let output = &declared.output_directory;
+                let result = writers::record(name, output, Err(error), has_units);
                 results.insert(name, result);
             }
         }
     }
-    let markers = match open_session(arguments, &declarations.openbao, settings, &jobs) {
+    match open_session(arguments, &declarations.openbao, settings, &jobs) {
         Ok(session) => {
-            let folder = arguments.markers.as_deref();
-            let reader = Reader::new(session, arguments.cached_deadline, folder.is_some());
-            fetch_jobs(reader, &jobs, folder, &mut results)
+            let reader = Reader::new(session, arguments.cached_deadline, has_units);
+            fetch_jobs(reader, &jobs, folder, &mut results);
         }
         Err(error) => {
             if !jobs.is_empty() {
                 warn(error);
             }
             results.extend(jobs.iter().map(|(name, _)| (*name, FetchResult::Left)));
-            markers::publish(None, &results, &BTreeSet::new())
+            markers::publish(None, &results, &BTreeSet::new());
         }
-    };
-    markers.wait_for_units();
+    }
     report(&results)
 }
 
@@ -131,13 +131,14 @@ fn open_session<'a>(
 }
 
 /// Reads the secrets one after the other, while other threads write them. Publishes the markers
-/// when all are written, or when the time for that is over.
+/// when all are written, or when the time for that is over. Threads that are not done yet go on
+/// while systemd skips the units, so that a slow disk keeps no marker.
 fn fetch_jobs<'a>(
     mut reader: Reader<'_>,
     jobs: &[(&'a str, FetchJob<'_>)],
     folder: Option<&Path>,
     results: &mut Results<'a>,
-) -> Markers {
+) {
     thread::scope(|scope| {
         let failed_units = folder.map(|_| scope.spawn(systemd::failed_fetches));
         let (queries, written) = writers::start(scope, jobs.len());
@@ -152,19 +153,19 @@ fn fetch_jobs<'a>(
                 output: job.output,
                 attempt,
                 answer,
+                has_unit: folder.is_some(),
             };
-            if queries.send(query).is_err() {
-                break; // no writer is left
+            if !writers::send_until(reader.units_wait_until(), &queries, query) {
+                results.insert(name, FetchResult::Left);
             }
         }
         drop(queries);
         collect_until(reader.ready_at(), &written, results);
         let failed_units = failed_units.and_then(|thread| thread.join().ok());
-        let markers = markers::publish(folder, results, &failed_units.unwrap_or_default());
+        markers::publish(folder, results, &failed_units.unwrap_or_default()).wait_for_units();
         results.extend(written);
         reader.report(results.values().any(|result| *result == FetchResult::Left));
-        markers
-    })
+    });
 }
 
 /// Collects results until all are there or the time is over.

@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         self.first_answer.unwrap_or(self.begun + self.limit) + LONGEST_WAIT
     }
 
+    /// Returns until when the secrets' own units wait, if they do.
+    pub(super) fn units_wait_until(&self) -> Option<Instant> {
+        self.do_units_wait.then(|| self.ready_at())
+    }
+
     /// Reads a secret. Once no server could be used, returns that error without a query. Returns
     /// `None` where OpenBao answers, but the time is over.
     pub(super) fn read(

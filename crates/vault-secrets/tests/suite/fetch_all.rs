@@ -2,13 +2,13 @@
 //! connection.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     os::unix::{fs::PermissionsExt, net::UnixDatagram},
     time::Duration,
 };
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Run, RunOutput, Server, SilentListener, closed_port};
+use zts_testkit::{Fault, Proxy, Run, RunOutput, Running, Server, SilentListener, closed_port};
 
 use crate::host::{Host, done, names};
 
@@ -263,14 +263,33 @@ done
 
 /// Returns the run with a folder for markers and the stand-in for systemd.
 fn with_markers(host: &Host, run: Run) -> Run {
-    for folder in ["bin", "markers"] {
-        fs::create_dir(host.path(folder)).unwrap();
-    }
-    let stand_in = host.path("bin/systemctl");
-    fs::write(&stand_in, SYSTEMCTL).unwrap();
-    fs::set_permissions(&stand_in, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(host.path("markers")).unwrap();
+    write_program(host, "systemctl", SYSTEMCTL);
     run.args(["--markers".as_ref(), host.path("markers").as_os_str()])
         .env("PATH", zts_testkit::path_with(host.path("bin")))
+}
+
+/// Writes a program that stands in for one of systemd's.
+fn write_program(host: &Host, name: &str, script: &str) {
+    fs::create_dir_all(host.path("bin")).unwrap();
+    let program = host.path("bin").join(name);
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Starts a run as systemd does, and waits until it is ready.
+fn start_until_ready(host: &Host) -> Running {
+    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let run = with_markers(host, fetch_all(host))
+        .env("NOTIFY_SOCKET", host.path("notify"))
+        .start();
+    let mut message = [0; 64];
+    let length = socket.recv(&mut message).unwrap();
+    assert_eq!(&message[..length], b"READY=1\n");
+    run
 }
 
 #[test]
@@ -278,13 +297,7 @@ fn markers_stand_until_systemd_has_skipped_the_units() {
     zts_testkit::require_bao!();
     let host = host_with("markers", 3);
     host.declare("absent", &json!({}));
-    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
-    let run = with_markers(&host, fetch_all(&host))
-        .env("NOTIFY_SOCKET", host.path("notify"))
-        .start();
-    let mut message = [0; 64];
-    let length = socket.recv(&mut message).unwrap();
-    assert_eq!(&message[..length], b"READY=1\n");
+    let run = start_until_ready(&host);
     assert_eq!(host.value("s2"), "s2");
     let output = run.finish();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -292,4 +305,73 @@ fn markers_stand_until_systemd_has_skipped_the_units() {
     let seen: Vec<_> = seen.lines().map(str::trim_end).collect();
     assert_eq!(seen[..3], ["", "s0 s2", "s2"]);
     assert_eq!(names(&host.path("markers")), Vec::<String>::new());
+    let metrics = host.run(["metrics"]).run().stdout;
+    let failures = "vault_secret_fetch_failures_total{secret=\"absent\"} 0";
+    assert!(metrics.contains(failures), "its unit notes it: {metrics}");
+}
+
+/// A `systemd-creds` that takes as long as a slow TPM, and fails.
+const SLOW_SYSTEMD_CREDS: &str = "#!/bin/sh\ncat > /dev/null\nsleep 3\nexit 1\n";
+
+/// Creates a host with twelve secrets, whose copies take nine seconds together.
+fn host_with_slow_seals(name: &str) -> Host {
+    let host = host_with(name, 12);
+    for number in 0..12 {
+        host.declare(&format!("s{number}"), &json!({ "seal_cache": "auto" }));
+    }
+    write_program(&host, "systemd-creds", SLOW_SYSTEMD_CREDS);
+    host
+}
+
+#[test]
+fn slow_seals_keep_neither_units_nor_markers_waiting() {
+    zts_testkit::require_bao!();
+    let host = host_with_slow_seals("slow-seals");
+    zts_testkit::build_programs();
+    let run = start_until_ready(&host);
+    assert_eq!(values(&host, 12)[11], "s11");
+    assert_eq!(host.copied("s0"), None);
+    zts_testkit::wait_for("no marker is left", || {
+        names(&host.path("markers")).is_empty().then_some(())
+    });
+    let copied = || (0..12).filter(|number| host.copied(&format!("s{number}")).is_some());
+    assert!(copied().count() < 12, "copies are still being stored");
+    host.put("s9", "newer"); // the copy that is stored last
+    done(&host.fetch("s9").run());
+    done(&run.finish());
+    assert_eq!(copied().count(), 12);
+    assert_eq!(host.copied("s9"), Some(2), "of the run that came later");
+}
+
+#[test]
+fn copies_of_a_killed_run_are_stored_by_the_next_one() {
+    zts_testkit::require_bao!();
+    let host = host_with_slow_seals("killed-before-copies");
+    start_until_ready(&host).kill();
+    assert_eq!(host.copied("s0"), None);
+    let output = fetch_all(&host).run();
+    done(&output);
+    let copied = (0..12).map(|number| host.copied(&format!("s{number}")));
+    assert_eq!(copied.flatten().count(), 12);
+}
+
+#[test]
+fn locked_directories_keep_no_unit_waiting() {
+    zts_testkit::require_bao!();
+    let host = host_with("locked", 12);
+    done(&fetch_all(&host).run());
+    let mut locked = Vec::new();
+    for number in 0..12 {
+        let name = format!("s{number}");
+        fs::remove_dir_all(host.output(&name)).unwrap();
+        let folder = File::open(host.state_dir(&name)).unwrap();
+        folder.lock().unwrap();
+        locked.push(folder);
+    }
+    let run = start_until_ready(&host);
+    drop(locked);
+    let output = run.finish();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(host.value("s0"), "s0");
+    assert_eq!(host.value("s9"), "", "its own unit fetches it");
 }

@@ -1,29 +1,89 @@
 //! Deploys a version's files, and stores a copy of OpenBao's answer.
 
-use zts_openbao::kv;
+use zts_openbao::{SecretValue, kv};
 
 use crate::{
     DeployedVersion, Error, Files, Proof, Rejection, StateDir, StoreResult, directory,
-    fetch::job::{Attempt, FetchJob, Outcome},
+    fetch::{
+        copies::find_rejection,
+        job::{Attempt, FetchJob, Outcome},
+    },
 };
 
-/// Deploys the version that OpenBao returned, and stores a copy of it.
-pub(crate) fn deploy_secret(attempt: &Attempt<'_>, secret: &kv::Secret) -> Result<Outcome, Error> {
+/// The copy of a deployed version, which is not stored yet.
+#[must_use = "a copy has to be stored"]
+pub struct UnstoredCopy<'a> {
+    job: &'a FetchJob<'a>,
+    secret: kv::Secret,
+    version: DeployedVersion,
+}
+
+impl UnstoredCopy<'_> {
+    /// Returns the number of bytes of the secret's values.
+    pub fn size(&self) -> usize {
+        let values = self.secret.values.iter().flat_map(|map| map.values());
+        values.map(SecretValue::size).sum()
+    }
+
+    /// Stores the copy, unless another run has deployed, removed or rejected a version meanwhile.
+    pub fn store(&self) {
+        let job = self.job;
+        if !StateDir::exists(job.output) {
+            return;
+        }
+        match StateDir::open(job.output) {
+            Ok(state_dir) if self.is_deployed(&state_dir) => self.store_in(&state_dir),
+            Ok(_) => {}
+            Err(error) => (job.warn)(format_args!(
+                "`{}` was written, but no copy could be kept: {error}",
+                job.path
+            )),
+        }
+    }
+
+    fn is_deployed(&self, state_dir: &StateDir) -> bool {
+        let deployed = state_dir.deployed_version();
+        self.job.output.is_dir()
+            && deployed.is_some_and(|deployed| deployed.is_same(&self.version))
+            && find_rejection(self.job, &self.secret.metadata).is_none()
+    }
+
+    fn store_in(&self, state_dir: &StateDir) {
+        let job = self.job;
+        let proof = if state_dir.is_unproven() {
+            Proof::Unproven
+        } else {
+            Proof::Proven
+        };
+        if store_copy(job, &self.secret, proof) && proof == Proof::Proven {
+            // an error only keeps the rejection of a version that is not deployed again
+            let _ = Rejection::remove_until(job.cache_folder(), job.output, self.version.version);
+        }
+    }
+}
+
+/// Deploys the version that OpenBao returned. Keeps the copy of it in `attempt`, if that is to be
+/// stored later, or stores it.
+pub(crate) fn deploy_secret(
+    attempt: &mut Attempt<'_>,
+    secret: kv::Secret,
+) -> Result<Outcome, Error> {
     let job = attempt.job;
     let contents = &job.recipe.contents;
-    let files = contents.render_answer(job.kv_mount, job.path, secret)?;
+    let files = contents.render_answer(job.kv_mount, job.path, &secret)?;
     let version = DeployedVersion::from_openbao(&job.identity, &secret.metadata);
     let Some(state_dir) = deploy_version(attempt, &version, &files)? else {
         return Ok(Outcome::Overtaken);
     };
-    let proof = if state_dir.is_unproven() {
-        Proof::Unproven
-    } else {
-        Proof::Proven
+    let copy = UnstoredCopy {
+        job,
+        secret,
+        version,
     };
-    if store_copy(job, secret, proof) && proof == Proof::Proven {
-        // an error only keeps the rejection of a version that is not deployed again
-        let _ = Rejection::remove_until(job.cache_folder(), job.output, version.version);
+    if attempt.stores_later {
+        attempt.unstored = Some(copy);
+    } else {
+        copy.store_in(&state_dir);
     }
     Ok(Outcome::Done)
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use crate::{
     Cache, CachedCopy, CopyAge, DeployedVersion, OutputState, Proof, Recipe, SecretIdentity,
-    fetch::copies::usable_copies,
+    fetch::{copies::usable_copies, deploy::UnstoredCopy},
 };
 
 /// The copies to roll back to, the first one that exists.
@@ -39,6 +39,9 @@ pub struct Attempt<'a> {
     pub(crate) proven: Option<DeployedVersion>,
     /// The version of the copy to roll back to where nothing is deployed.
     pub(crate) rollback_version: Option<DeployedVersion>,
+    /// Set where the copy of OpenBao's answer is stored later.
+    pub(crate) stores_later: bool,
+    pub(crate) unstored: Option<UnstoredCopy<'a>>,
 }
 
 /// The result of an attempt.
@@ -75,7 +78,19 @@ impl<'a> Attempt<'a> {
             copies,
             proven,
             rollback_version,
+            stores_later: false,
+            unstored: None,
         }
+    }
+
+    /// Deploys without storing the copy of OpenBao's answer: see [`Attempt::take_copy`].
+    pub fn store_later(&mut self) {
+        self.stores_later = true;
+    }
+
+    /// Returns the copy that is to be stored.
+    pub fn take_copy(&mut self) -> Option<UnstoredCopy<'a>> {
+        self.unstored.take()
     }
 
     /// Begins another query, without copies, because another run has deployed a version.

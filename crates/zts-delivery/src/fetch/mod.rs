@@ -6,7 +6,10 @@ mod deploy;
 mod job;
 mod rejected;
 
-pub use self::job::{Attempt, FetchJob, Outcome};
+pub use self::{
+    deploy::UnstoredCopy,
+    job::{Attempt, FetchJob, Outcome},
+};
 
 use std::mem;
 
@@ -93,7 +96,7 @@ impl Attempt<'_> {
     ) -> Result<Outcome, Error> {
         match answer {
             Ok(secret) => match find_rejection(self.job, &secret.metadata) {
-                None => deploy_secret(self, &secret),
+                None => deploy_secret(self, secret),
                 Some(rejection) => {
                     let copies = mem::take(&mut self.copies).into_iter();
                     let copies = copies.map(|(copy, _)| copy);
