@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
-use super::call::is_system;
 use super::name::format_name;
+use super::name::is_system;
 use super::scope::{Binding, resolve_variable};
 use crate::text::{is_word, replace_name};
 

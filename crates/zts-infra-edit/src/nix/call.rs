@@ -3,7 +3,7 @@
 use rnix::ast::{self, HasEntry, InterpolPart};
 
 use super::expression::{call_parts, function_body, inner_expression, literal_string};
-use super::name::attribute_name;
+use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{Binding, resolve_variable, value_of};
 
@@ -353,20 +353,4 @@ fn first_name(call: &ast::Apply) -> Option<ast::Str> {
         _ => None,
     });
     strings.find(is_name)
-}
-
-/// Returns whether a text is a system such as `x86_64-linux`.
-pub(super) fn is_system(text: &str) -> bool {
-    const MACHINES: [&str; 7] = [
-        "x86_64",
-        "aarch64",
-        "i686",
-        "armv6l",
-        "armv7l",
-        "riscv64",
-        "powerpc64le",
-    ];
-    text.split_once('-').is_some_and(|(machine, kernel)| {
-        MACHINES.contains(&machine) && matches!(kernel, "linux" | "darwin")
-    })
 }

@@ -3,11 +3,12 @@
 use rnix::SyntaxNode;
 use rnix::ast::{self, HasEntry, InterpolPart};
 
-use super::call::{function_name, is_system};
+use super::call::function_name;
 use super::expression::{call_parts, inner_expression, literal_string};
 use super::files::{SourceFile, Sources, join_path, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::host_files::host_files;
+use super::name::is_system;
 use super::parse::{cast, untyped};
 use super::scope::{Binding, entry_path, resolve_variable, value_of};
 

@@ -8,10 +8,10 @@ use rnix::{SyntaxKind, SyntaxNode};
 use super::abstraction::{
     MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, render_node,
 };
-use super::call::is_system;
 use super::expression::literal_string;
 use super::individual::{Shared, is_host_id, new_host_id};
 use super::members::{Member, Peer, indent_of, members, operators};
+use super::name::is_system;
 use super::parse::{cast, node_range};
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.

@@ -1,4 +1,4 @@
-//! The names of attributes: parsed from a source, and formatted for one.
+//! The names of attributes and of systems: parsed from a source, and formatted for one.
 
 use rnix::ast;
 
@@ -52,6 +52,22 @@ fn quote_name(name: &str) -> String {
     }
     text.push('"');
     text
+}
+
+/// Returns whether a text is a system such as `x86_64-linux`.
+pub(super) fn is_system(text: &str) -> bool {
+    const MACHINES: [&str; 7] = [
+        "x86_64",
+        "aarch64",
+        "i686",
+        "armv6l",
+        "armv7l",
+        "riscv64",
+        "powerpc64le",
+    ];
+    text.split_once('-').is_some_and(|(machine, kernel)| {
+        MACHINES.contains(&machine) && matches!(kernel, "linux" | "darwin")
+    })
 }
 
 #[cfg(test)]

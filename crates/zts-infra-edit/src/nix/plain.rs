@@ -2,9 +2,9 @@
 
 use rnix::ast::{self, HasEntry};
 
-use super::call::is_system;
 use super::expression::{inner_expression, literal_string};
 use super::files::{SourceFile, file_expression};
+use super::name::is_system;
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, has_entry};
 

@@ -3,9 +3,8 @@
 use rnix::SyntaxNode;
 use rnix::ast::{self, HasEntry};
 
-use super::call::is_system;
 use super::expression::{call_parts, function_body, inner_expression};
-use super::name::attribute_name;
+use super::name::{attribute_name, is_system};
 use super::parse::{cast, untyped};
 
 /// The definition of a variable.

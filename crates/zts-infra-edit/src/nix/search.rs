@@ -4,9 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{MARK, rename_segments};
-use super::call::{
-    HostsArgument, element_name, function_name, hosts_argument, is_system, list_argument,
-};
+use super::call::{HostsArgument, element_name, function_name, hosts_argument, list_argument};
 use super::context::{Context, Trail, in_file};
 use super::data::{read_hosts, select_hosts};
 use super::discovery::has_hosts;
@@ -15,7 +13,7 @@ use super::expression::{
     update_operands,
 };
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
-use super::name::attribute_name;
+use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{
     Binding, entry_path, is_of_systems, list_entries, resolve_variable, set_of_function, value_of,

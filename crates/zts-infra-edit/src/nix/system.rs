@@ -2,8 +2,8 @@
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
-use super::call::is_system;
 use super::learn::Sibling;
+use super::name::is_system;
 use super::parse::{node_range, parse_source, sole_expression};
 use crate::error::Error;
 
