@@ -132,7 +132,7 @@ fn the_help_lists_the_commands() {
       vault-secrets rotate db --again      # also a version of `db` that was rejected
 
     Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
-    it, for `status` and `fetch` where a declared secret is not in place; 2 wrong usage or
+    it, for `status`, `fetch` and `fetch-all` where a declared secret is not in place; 2 wrong usage or
     configuration.
     ");
 }
