@@ -17,7 +17,7 @@ use sd_notify::NotifyState;
 use zts_cli::warn;
 use zts_delivery::uptime;
 
-use super::{FetchResult, Results};
+use super::writers::{FetchResult, Results};
 use crate::{fetch::fetch_unit, systemd};
 
 /// The first and the longest pause between two queries of the units.

@@ -10,7 +10,7 @@ mod reader;
 mod writers;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError},
     thread,
@@ -27,7 +27,7 @@ use zts_openbao::Settings;
 
 use self::{
     reader::{LIMITS_OF_SESSION, Reader},
-    writers::Query,
+    writers::{FetchResult, Query, Results},
 };
 use crate::{
     cli::FetchAll,
@@ -35,20 +35,6 @@ use crate::{
     host::{self, Secret},
     status, systemd, text,
 };
-
-/// The result of a secret's fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FetchResult {
-    /// The secret is deployed.
-    Fetched,
-    /// It could not be fetched.
-    Failed,
-    /// There was no answer in time, and there is no copy; or another run was faster.
-    Left,
-}
-
-/// The results by the secrets' names.
-type Results<'a> = BTreeMap<&'a str, FetchResult>;
 
 /// Fetches the secrets, each once. A secret that was not fetched is left to its own unit.
 ///

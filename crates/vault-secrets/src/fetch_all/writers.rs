@@ -1,6 +1,7 @@
 //! The threads that write files and copies, so that a slow disk does not delay the next read.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,8 +18,6 @@ use zts_delivery::{
 };
 use zts_openbao::kv::Secret;
 
-use super::FetchResult;
-
 /// The most threads. Each waits for the disk, or for the program that seals a copy.
 const THREADS: usize = 4;
 
@@ -30,6 +29,20 @@ const LARGEST_DELAYED: usize = 2 << 20;
 
 /// The pause before a query is passed again to threads that were all busy.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// The result of a secret's fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FetchResult {
+    /// The secret is deployed.
+    Fetched,
+    /// It could not be fetched.
+    Failed,
+    /// There was no answer in time, and there is no copy; or another run was faster.
+    Left,
+}
+
+/// The results by the secrets' names.
+pub(super) type Results<'a> = BTreeMap<&'a str, FetchResult>;
 
 /// A query and its answer.
 pub(super) struct Query<'a, 'job> {

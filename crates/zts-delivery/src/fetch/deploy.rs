@@ -1,66 +1,14 @@
-//! Deploys a version's files, and stores a copy of OpenBao's answer.
+//! Deploys a version's files.
 
-use zts_openbao::{SecretValue, kv};
+use zts_openbao::kv;
 
 use crate::{
-    DeployedVersion, Error, Files, Proof, Rejection, StateDir, StoreResult, directory,
+    DeployedVersion, Error, Files, StateDir, directory,
     fetch::{
-        copies::find_rejection,
-        job::{Attempt, FetchJob, Outcome},
+        attempt::{Attempt, Outcome},
+        unstored_copy::UnstoredCopy,
     },
 };
-
-/// The copy of a deployed version, which is not stored yet.
-#[must_use = "a copy has to be stored"]
-pub struct UnstoredCopy<'a> {
-    job: &'a FetchJob<'a>,
-    secret: kv::Secret,
-    version: DeployedVersion,
-}
-
-impl UnstoredCopy<'_> {
-    /// Returns the number of bytes of the secret's values.
-    pub fn size(&self) -> usize {
-        let values = self.secret.values.iter().flat_map(|map| map.values());
-        values.map(SecretValue::size).sum()
-    }
-
-    /// Stores the copy, unless another run has deployed, removed or rejected a version meanwhile.
-    pub fn store(&self) {
-        let job = self.job;
-        if !StateDir::exists(job.output) {
-            return;
-        }
-        match StateDir::open(job.output) {
-            Ok(state_dir) if self.is_deployed(&state_dir) => self.store_in(&state_dir),
-            Ok(_) => {}
-            Err(error) => (job.warn)(format_args!(
-                "`{}` was written, but no copy could be kept: {error}",
-                job.path
-            )),
-        }
-    }
-
-    fn is_deployed(&self, state_dir: &StateDir) -> bool {
-        let deployed = state_dir.deployed_version();
-        self.job.output.is_dir()
-            && deployed.is_some_and(|deployed| deployed.is_same(&self.version))
-            && find_rejection(self.job, &self.secret.metadata).is_none()
-    }
-
-    fn store_in(&self, state_dir: &StateDir) {
-        let job = self.job;
-        let proof = if state_dir.is_unproven() {
-            Proof::Unproven
-        } else {
-            Proof::Proven
-        };
-        if store_copy(job, &self.secret, proof) && proof == Proof::Proven {
-            // an error only keeps the rejection of a version that is not deployed again
-            let _ = Rejection::remove_until(job.cache_folder(), job.output, self.version.version);
-        }
-    }
-}
 
 /// Deploys the version that OpenBao returned. Keeps the copy of it in `attempt`, if that is to be
 /// stored later, or stores it.
@@ -128,25 +76,4 @@ pub(crate) fn deploy_version(
         state_dir.begin_rollout(version, attempt.rollback_version.clone())?;
     }
     Ok(Some(state_dir))
-}
-
-/// Stores a copy if there is a cache. Returns whether that succeeded.
-fn store_copy(job: &FetchJob<'_>, secret: &kv::Secret, proof: Proof) -> bool {
-    let name = job.path;
-    let cache = job.recipe.cache.as_ref();
-    match cache.map(|cache| cache.store(secret, proof)) {
-        None | Some(Ok(StoreResult::AsConfigured)) => true,
-        Some(Ok(StoreResult::Unsealed(cause))) => {
-            (job.warn)(format_args!(
-                "`{name}` was written, and its copy is kept unsealed: {cause}"
-            ));
-            true
-        }
-        Some(Err(error)) => {
-            (job.warn)(format_args!(
-                "`{name}` was written, but no copy could be kept: {error}"
-            ));
-            false
-        }
-    }
 }

@@ -1,14 +1,8 @@
-//! The parts of a fetch, and its state before OpenBao is queried.
+//! The parts of a fetch.
 
 use std::{fmt, path::Path};
 
-use crate::{
-    Cache, CachedCopy, CopyAge, DeployedVersion, OutputState, Proof, Recipe, SecretIdentity,
-    fetch::{copies::usable_copies, deploy::UnstoredCopy},
-};
-
-/// The copies to roll back to, the first one that exists.
-const ROLLBACK_COPIES: [Proof; 3] = [Proof::Proven, Proof::Replaced, Proof::Unproven];
+use crate::{Cache, Recipe, SecretIdentity};
 
 /// A fetch of one secret.
 pub struct FetchJob<'a> {
@@ -28,87 +22,9 @@ pub struct FetchJob<'a> {
     pub warn: Box<dyn Fn(fmt::Arguments<'_>) + Sync + 'a>,
 }
 
-/// One query of a fetch.
-pub struct Attempt<'a> {
-    pub(crate) job: &'a FetchJob<'a>,
-    /// The content of the output directory before the query.
-    pub(crate) before: OutputState,
-    /// The copies that may stand in for OpenBao, the newest first.
-    pub(crate) copies: Vec<(CachedCopy, CopyAge)>,
-    /// The version of the proven copy.
-    pub(crate) proven: Option<DeployedVersion>,
-    /// The version of the copy to roll back to where nothing is deployed.
-    pub(crate) rollback_version: Option<DeployedVersion>,
-    /// Set where the copy of OpenBao's answer is stored later.
-    pub(crate) stores_later: bool,
-    pub(crate) unstored: Option<UnstoredCopy<'a>>,
-}
-
-/// The result of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the answer of an overtaken attempt was not deployed"]
-pub enum Outcome {
-    /// The secret is deployed.
-    Done,
-    /// Another run has changed the output directory meanwhile. Nothing was deployed.
-    Overtaken,
-}
-
 impl FetchJob<'_> {
     /// Returns the cache directory.
     pub(crate) fn cache_folder(&self) -> Option<&Path> {
         self.recipe.cache.as_ref().map(Cache::folder)
-    }
-}
-
-impl<'a> Attempt<'a> {
-    /// Reads the copies and the state of the output directory.
-    pub fn begin(job: &'a FetchJob<'a>) -> Self {
-        let copies = usable_copies(job);
-        let version_of = |proof| {
-            let mut copies = copies.iter().map(|(copy, _)| copy);
-            let copy = copies.find(|copy| copy.proof == proof);
-            copy.map(CachedCopy::to_deployed)
-        };
-        let proven = version_of(Proof::Proven);
-        let rollback_version = ROLLBACK_COPIES.into_iter().find_map(version_of);
-        Self {
-            job,
-            before: OutputState::read(job.output),
-            copies,
-            proven,
-            rollback_version,
-            stores_later: false,
-            unstored: None,
-        }
-    }
-
-    /// Deploys without storing the copy of OpenBao's answer: see [`Attempt::take_copy`].
-    pub fn store_later(&mut self) {
-        self.stores_later = true;
-    }
-
-    /// Returns the copy that is to be stored.
-    pub fn take_copy(&mut self) -> Option<UnstoredCopy<'a>> {
-        self.unstored.take()
-    }
-
-    /// Begins another query, without copies, because another run has deployed a version.
-    pub(crate) fn begin_again(&mut self) {
-        self.copies.clear();
-        self.before = OutputState::read(self.job.output);
-    }
-
-    /// Returns whether there is a copy that may stand in for OpenBao.
-    pub fn has_copy(&self) -> bool {
-        !self.copies.is_empty()
-    }
-
-    /// Returns the newest version that this host has: the deployed one, or that of a copy.
-    pub fn newest_seen(&self) -> Option<DeployedVersion> {
-        let deployed = DeployedVersion::read(self.job.output);
-        let deployed = deployed.filter(|version| version.secret == self.job.identity);
-        let copies = self.copies.iter().map(|(copy, _)| copy.to_deployed());
-        copies.chain(deployed).max_by_key(|version| version.version)
     }
 }

@@ -1,14 +1,17 @@
 //! A fetch from end to end: query OpenBao, then deploy its version, fall back to a copy, or remove
 //! the files of a secret that is gone.
 
+mod attempt;
 mod copies;
 mod deploy;
 mod job;
 mod rejected;
+mod unstored_copy;
 
 pub use self::{
-    deploy::UnstoredCopy,
-    job::{Attempt, FetchJob, Outcome},
+    attempt::{Attempt, Outcome},
+    job::FetchJob,
+    unstored_copy::UnstoredCopy,
 };
 
 use std::mem;

@@ -7,9 +7,10 @@ use zts_openbao::kv::Secret;
 use crate::{
     CachedCopy, DeployedVersion, Error, Rejection, StateDir,
     fetch::{
+        attempt::{Attempt, Outcome},
         copies::{files_of_copy, format_time},
         deploy::deploy_version,
-        job::{Attempt, FetchJob, Outcome},
+        job::FetchJob,
     },
 };
 

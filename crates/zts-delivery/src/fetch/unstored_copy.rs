@@ -1,0 +1,82 @@
+//! Copies of OpenBao's answers, which are stored after the files.
+
+use zts_openbao::{SecretValue, kv};
+
+use crate::{
+    DeployedVersion, Proof, Rejection, StateDir, StoreResult,
+    fetch::{copies::find_rejection, job::FetchJob},
+};
+
+/// The copy of a deployed version, which is not stored yet.
+#[must_use = "a copy has to be stored"]
+pub struct UnstoredCopy<'a> {
+    pub(crate) job: &'a FetchJob<'a>,
+    pub(crate) secret: kv::Secret,
+    pub(crate) version: DeployedVersion,
+}
+
+impl UnstoredCopy<'_> {
+    /// Returns the number of bytes of the secret's values.
+    pub fn size(&self) -> usize {
+        let values = self.secret.values.iter().flat_map(|map| map.values());
+        values.map(SecretValue::size).sum()
+    }
+
+    /// Stores the copy, unless another run has deployed, removed or rejected a version meanwhile.
+    pub fn store(&self) {
+        let job = self.job;
+        if !StateDir::exists(job.output) {
+            return;
+        }
+        match StateDir::open(job.output) {
+            Ok(state_dir) if self.is_deployed(&state_dir) => self.store_in(&state_dir),
+            Ok(_) => {}
+            Err(error) => (job.warn)(format_args!(
+                "`{}` was written, but no copy could be kept: {error}",
+                job.path
+            )),
+        }
+    }
+
+    fn is_deployed(&self, state_dir: &StateDir) -> bool {
+        let deployed = state_dir.deployed_version();
+        self.job.output.is_dir()
+            && deployed.is_some_and(|deployed| deployed.is_same(&self.version))
+            && find_rejection(self.job, &self.secret.metadata).is_none()
+    }
+
+    /// Stores the copy of the version that is deployed there.
+    pub(crate) fn store_in(&self, state_dir: &StateDir) {
+        let job = self.job;
+        let proof = if state_dir.is_unproven() {
+            Proof::Unproven
+        } else {
+            Proof::Proven
+        };
+        if store_copy(job, &self.secret, proof) && proof == Proof::Proven {
+            // an error only keeps the rejection of a version that is not deployed again
+            let _ = Rejection::remove_until(job.cache_folder(), job.output, self.version.version);
+        }
+    }
+}
+
+/// Stores a copy if there is a cache. Returns whether that succeeded.
+fn store_copy(job: &FetchJob<'_>, secret: &kv::Secret, proof: Proof) -> bool {
+    let name = job.path;
+    let cache = job.recipe.cache.as_ref();
+    match cache.map(|cache| cache.store(secret, proof)) {
+        None | Some(Ok(StoreResult::AsConfigured)) => true,
+        Some(Ok(StoreResult::Unsealed(cause))) => {
+            (job.warn)(format_args!(
+                "`{name}` was written, and its copy is kept unsealed: {cause}"
+            ));
+            true
+        }
+        Some(Err(error)) => {
+            (job.warn)(format_args!(
+                "`{name}` was written, but no copy could be kept: {error}"
+            ));
+            false
+        }
+    }
+}
