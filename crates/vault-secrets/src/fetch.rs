@@ -22,7 +22,7 @@ const FETCH_ALL: &str = "vault-secrets.service";
 pub(crate) fn run(declarations: &Declarations) -> Result<(), Failure> {
     status::check_rights(declarations)?;
     for _ in 0..ATTEMPTS {
-        let missing = names(find_missing(declarations));
+        let mut missing = names(find_missing(declarations));
         if missing.is_empty() {
             return Ok(());
         }
@@ -30,11 +30,9 @@ pub(crate) fn run(declarations: &Declarations) -> Result<(), Failure> {
         if missing.len() > 1 {
             // what that unit does not fetch, the secrets' own units do
             systemd::run("start", &[FETCH_ALL])?;
+            missing = names(find_missing(declarations));
         }
-        let units = names(find_missing(declarations))
-            .into_iter()
-            .map(fetch_unit);
-        let units: Vec<_> = units.collect();
+        let units: Vec<_> = missing.into_iter().map(fetch_unit).collect();
         let units: Vec<_> = units.iter().map(String::as_str).collect();
         if !units.is_empty() && systemd::run("start", &units)?.is_some() {
             break; // the units say why, and are retried

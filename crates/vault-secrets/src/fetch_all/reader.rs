@@ -7,8 +7,8 @@ use zts_delivery::{DeployedVersion, QueryError, RetryPolicy, Session};
 use zts_openbao::{Attempt, Error, kv::Secret};
 
 /// The longest time from OpenBao's first answer, or from the end of the time for it, until the
-/// secrets' own units are started. A slow
-/// server delays no service for longer than this because of another service's secret.
+/// secrets' own units are started. A slow server delays no service for longer than this because of
+/// another service's secret.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The limits before the first query, which sets its own.
