@@ -24,6 +24,7 @@ pkgs.mkShell {
       pkgs.shellcheck
       pkgs.typos
       pkgs.statix
+      pkgs.strace
       pkgs.util-linux
       pkgs.versitygw
     ]

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What the Rust tests run.
 RUST_PARTS = [
     "rust",
+    "test-programs",
     "bao",
     "tofu",
     "mdbook",
@@ -285,4 +286,4 @@ QUICK = [
     *RENDERED,
     Stage("rust", "tests Rust, the quick ones", lambda runner: rust.check(runner, quick=True)),
 ]
-QUICK_PARTS = ["rust", "bao", "ruff", "shellcheck", "typos"]
+QUICK_PARTS = ["rust", "test-programs", "bao", "ruff", "shellcheck", "typos"]

@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import unittest
+from itertools import chain
 from pathlib import Path
+
+import bare
+import stages
 
 SETUP = Path(__file__).parents[1] / "setup"
 
@@ -44,6 +49,27 @@ class Setup(unittest.TestCase):
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         self.assertEqual(run.stdout.split(":")[0].strip(), str(self.cache / "bin"))
         self.assertFalse(self.cache.exists())
+
+    def test_programs_of_rust_tests_that_are_missing_are_named_with_their_packages(self) -> None:
+        """A bare machine has Bash and a few programs, but none of those that tests start."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in "bash cut dirname flock id mkdir mktemp readlink rm sed sort tr".split():
+                Path(folder, name).symlink_to(shutil.which(name))
+            run = self.run_setup("test-programs", PATH=folder)
+        needed = "bsdutils curl gpg gpg-agent mount openssl strace util-linux"
+        said = f"skipped: setup of test-programs: `sudo apt-get install {needed}`, on Debian\n"
+        self.assertEqual((run.returncode, run.stderr), (0, said))
+
+    def test_each_program_of_a_build_of_nix_is_set_up(self) -> None:
+        """bare.py has the programs that Rust tests start."""
+        programs = set(chain.from_iterable(bare.PACKAGES.values()))
+        text = (SETUP.parent / "lib/machine.sh").read_text()
+        listed = text.split("test_package_of=(", 1)[1].split(")", 1)[0]
+        in_packages = {word[1:].split("]")[0] for word in listed.split() if word.startswith("[")}
+        by_part = {"git", "etcd", "kubectl", "kube-apiserver", "promtool", "tofu"}
+        self.assertEqual(programs - in_packages - by_part - set(stages.RUST_PARTS), set())
+        for parts in (stages.RUST_PARTS, stages.QUICK_PARTS):
+            self.assertIn("test-programs", parts)
 
     def test_a_cache_that_cannot_be_made_is_named(self) -> None:
         run = self.run_setup("shellcheck", XDG_CACHE_HOME="/dev/null")

@@ -23,6 +23,31 @@ install_packages() {
   apt_install "${packages[@]}"
 }
 
+# The Debian packages of the programs that Rust tests start, by program. A test skips itself where
+# one is missing.
+declare -A test_package_of=(
+  [curl]=curl [gpg]=gpg [gpg-agent]=gpg-agent [mount]=mount [openssl]=openssl [prlimit]=util-linux
+  [script]=bsdutils [setpriv]=util-linux [strace]=strace [unshare]=util-linux
+)
+
+missing_test_packages() {
+  local program missing=()
+  for program in "${!test_package_of[@]}"; do
+    command -v "$program" >/dev/null || missing+=("${test_package_of[$program]}")
+  done
+  [ ${#missing[@]} -eq 0 ] || printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' '
+}
+
+install_test_packages() {
+  local packages
+  read -ra packages <<<"$(missing_test_packages)"
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "skipped: setup of test-programs: \`sudo apt-get install ${packages[*]}\`, on Debian" >&2
+    return
+  fi
+  apt_install "${packages[@]}"
+}
+
 # apt_install PACKAGE…: as root by apt, otherwise says the command.
 apt_install() {
   local command="apt-get install --no-install-recommends -y $*"
