@@ -54,7 +54,7 @@ in
     ../docs
     ../kubernetes
     ../monitoring
-    ../tests/units/web01
+    ../tests/units/rendered.json
     fleet
   ];
 

@@ -1,4 +1,4 @@
-"""A rendered node: what Nix made of tests/nodes/<node>.nix, read from its folder."""
+"""A rendered node: what Nix made of tests/nodes/<node>.nix, or a fixture in a folder."""
 
 import hashlib
 import json
@@ -57,19 +57,10 @@ class Rendered:
         return {name.split("/")[0] for name in self.store}
 
 
-def find(name: str, folders: list[Path]) -> Path | None:
-    """The folder of a rendered node."""
-    return next((folder / name for folder in folders if (folder / name).is_dir()), None)
-
-
-def load(folder: Path) -> Rendered:
+def load(name: str, archive: Path, fixtures: Path) -> Rendered:
     """Reads a rendered node, and adds what a switch runs on every NixOS."""
-    units = {
-        str(path.relative_to(folder / "units")): path.read_text()
-        for path in sorted((folder / "units").rglob("*"))
-        if path.is_file()
-    }
-    manifest = json.loads((folder / "manifest.json").read_text())
+    node = json.loads(archive.read_text()).get(name) or read_fixture(fixtures / name)
+    units, manifest = node["units"], node["manifest"]
     parts = ["links", "users", "groups", "tmpfiles", "etc", "path", "store"]
     rules = hashlib.sha256("\n".join(manifest["tmpfiles"]).encode()).hexdigest()
     units["sysinit-reactivation.target"] = REACTIVATION
@@ -77,4 +68,10 @@ def load(folder: Path) -> Rendered:
     manifest["links"]["systemd-tmpfiles-resetup.service"] = {
         "requiredBy": ["sysinit-reactivation.target"]
     }
-    return Rendered(folder.name, units, **{part: manifest[part] for part in parts})
+    return Rendered(name, units, **{part: manifest[part] for part in parts})
+
+
+def read_fixture(folder: Path) -> dict:
+    """Reads a node that was written by hand, in the form of a rendered one."""
+    units = {path.name: path.read_text() for path in sorted(folder.glob("units/*"))}
+    return {"units": units, "manifest": json.loads((folder / "manifest.json").read_text())}

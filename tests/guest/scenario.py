@@ -89,13 +89,9 @@ def give_up(*_: object) -> None:
 def make_machines(job: dict, log: Log) -> list[Machine]:
     """The machines of the scenario, switched off."""
     network = Network(job["nodes"])
-    folders = [Path(folder) for folder in job["units"]]
 
     def load(node: str) -> rendered.Rendered:
-        folder = rendered.find(node, folders)
-        if folder is None:
-            raise LookupError(f"no units of `{node}` in {' or '.join(job['units'])}")
-        return rendered.load(folder)
+        return rendered.load(node, *map(Path, job["units"]))
 
     scratch, cgroup = Path(job["scratch"]), Path(job["cgroup"])
     return [

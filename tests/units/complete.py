@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rendering import Files
-
 STORE_PATH = re.compile(r"/nix/store/([-+._?=0-9a-zA-Z]+)")
 HASH = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-")
 DEPENDENCY = re.compile(
@@ -37,13 +35,11 @@ class Node:
         return any(name in self.units for name in names)
 
 
-def problems(files: Files) -> list[str]:
+def problems(rendered: dict) -> list[str]:
     """What is wrong with a rendered node."""
-    manifest = json.loads(files["manifest.json"])
-    if lacking := [name for name in SECTIONS if name not in manifest]:
-        return [f"manifest.json has no {lacking}"]
-    units = {name.removeprefix("units/"): text for name, text in files.items() if "units/" in name}
-    node = Node(units, manifest)
+    node = Node(**rendered)
+    if lacking := [name for name in SECTIONS if name not in node.manifest]:
+        return [f"the manifest has no {lacking}"]
     checks = [store_paths, contents, links, dependencies, accounts, declarations]
     return [problem for check in checks for problem in check(node)]
 
@@ -55,7 +51,7 @@ def store_paths(node: Node) -> Iterator[str]:
         if HASH.search(text):
             yield f"`{where}` has a hash of the store in it"
         for name in sorted({*STORE_PATH.findall(text)} - known):
-            yield f"`{where}` names `/nix/store/{name}`, which manifest.json does not have"
+            yield f"`{where}` names `/nix/store/{name}`, which the manifest does not have"
 
 
 def contents(node: Node) -> Iterator[str]:
@@ -72,7 +68,7 @@ def links(node: Node) -> Iterator[str]:
     """What starts a unit, and what it starts, is there."""
     for unit, kinds in node.manifest["links"].items():
         if not node.has(unit):
-            yield f"manifest.json links `{unit}`, which is not there"
+            yield f"the manifest links `{unit}`, which is not there"
         for kind, others in kinds.items():
             for other in others:
                 if kind != "aliases" and not other.endswith(".target") and not node.has(other):

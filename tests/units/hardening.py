@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from analyzer import Analyzer
-from rendering import HERE, committed_nodes, read
+from rendering import committed_nodes
 
 PAGE = Path("docs/hardening.md")
 LIMIT = 2.0
@@ -42,11 +42,10 @@ Scores = dict[str, float]
 Units = dict[str, str]
 
 
-def services(node: str, folder: Path = HERE) -> Units:
-    """This project's own services on a node, by name."""
+def services(node: str, units: Units) -> Units:
+    """This project's own services among a node's units, by name."""
     if node in NOT_OURS:
         return {}
-    units = read(folder / node / "units")
     return {
         name: text
         for name, text in units.items()
@@ -107,8 +106,8 @@ def code(text: str) -> str:
 def worst_of_kinds(analyzer: Analyzer) -> dict[str, tuple[float, str, str]]:
     """Of each kind the unit with the widest sandbox, of all nodes."""
     worst: dict[str, tuple[float, str, str]] = {}
-    for node in committed_nodes():
-        units = services(node)
+    for name, node in committed_nodes().items():
+        units = services(name, node["units"])
         for name, score in scores(analyzer, units).items() if units else ():
             kind = kind_of(name)
             if kind not in worst or score > worst[kind][0]:

@@ -1,26 +1,26 @@
-"""Rendered nodes: which there are, and their files."""
+"""Rendered nodes: which there are, the file that has them, and how two of them differ."""
 
 import difflib
 import json
-import shutil
-import tempfile
-from dataclasses import dataclass
+import re
+import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+RENDERED = HERE / "rendered.json"
 OPTIONS = Path("docs/options.md")
 
-# A folder's files: their paths in it, and their texts.
+# The nodes by name, each as node.nix gives it: the texts of its units, and its manifest.
+Nodes = dict[str, dict]
+# Texts by name.
 Files = dict[str, str]
 
+STORE_NAME = re.compile(r"^[0-9a-f]{8}-")
 
-@dataclass
-class Rendering:
-    """What Nix made of the nodes and of the modules' options."""
 
-    nodes: dict[str, Files]
-    options: str
+class MissingRenderingError(Exception):
+    """A revision has no rendered units that can be read."""
 
 
 def wanted_nodes(root: Path = ROOT) -> list[str]:
@@ -31,59 +31,53 @@ def wanted_nodes(root: Path = ROOT) -> list[str]:
     return sorted(name for name in found if name.split(".")[0] in machines)
 
 
-def from_nix(evaluated: dict) -> Rendering:
-    """The files of an evaluation of render.nix."""
-    return Rendering(
-        {name: files_of(node) for name, node in evaluated["nodes"].items()}, evaluated["options"]
-    )
+def committed_nodes(path: Path = RENDERED) -> Nodes:
+    """The nodes that were written down."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def nodes_of_revision(revision: str) -> Nodes:
+    """The nodes that a revision has."""
+    name = f"{revision}:{RENDERED.relative_to(ROOT)}"
+    shown = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, check=False)
+    if shown.returncode:
+        raise MissingRenderingError(shown.stderr.decode(errors="replace").strip())
+    return json.loads(shown.stdout)
+
+
+def text_of(nodes: Nodes) -> str:
+    """The file of these nodes: the same nodes give the same bytes."""
+    return json.dumps(nodes, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def files_of(node: dict) -> Files:
-    """A node's units, and its manifest as people can read it."""
-    manifest = json.dumps(node["manifest"], indent=2, sort_keys=True, ensure_ascii=False)
-    units = {f"units/{name}": text for name, text in node["units"].items()}
-    return {"manifest.json": manifest + "\n", **units}
+    """A node as texts that people can read. A text of the store has its name without the digest."""
+    manifest = dict(node["manifest"])
+    files = {f"units/{name}": text for name, text in node["units"].items()}
+    files |= {f"etc/{name}": text for name, text in manifest.pop("etc").items()}
+    for name, file in sorted(manifest.pop("store").items()):
+        key = f"store/{STORE_NAME.sub('', name)}"
+        files[key] = files.get(key, "") + file["text"].rstrip("\n") + "\n"
+    return files | {"manifest": json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)}
 
 
-def committed_nodes(folder: Path = HERE) -> list[str]:
-    """The nodes that were written down."""
-    return sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+def changes(old: Nodes, new: Nodes) -> list[str]:
+    """How two renderings differ: each change once, with the nodes that have it."""
+    gone, added = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
+    having: dict[str, list[str]] = {}
+    for name in sorted(old.keys() & new.keys()):
+        before, after = files_of(old[name]), files_of(new[name])
+        for file in sorted(before.keys() | after.keys()):
+            if change := difference(file, before.get(file, ""), after.get(file, "")):
+                having.setdefault("\n".join(change), []).append(name)
+    return [
+        *(f"{name}: is gone" for name in gone),
+        *(f"{name}: is new" for name in added),
+        *(f"{', '.join(names)}:\n{change}\n" for change, names in having.items()),
+    ]
 
 
-def read(folder: Path) -> Files:
-    """The files of a folder, none where it is not there."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_text() for path in paths}
-
-
-def write(folder: Path, files: Files) -> None:
-    """Replaces a folder by these files, all of which are written before it is."""
-    with tempfile.TemporaryDirectory(prefix=".render-", dir=folder.parent) as scratch:
-        new = Path(scratch, "new")
-        for name, text in files.items():
-            path = new / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        if folder.exists():
-            folder.rename(Path(scratch, "old"))
-        new.rename(folder)
-
-
-def remove(folder: Path) -> None:
-    """Removes a node that is gone."""
-    shutil.rmtree(folder)
-
-
-def differences(old: Files, new: Files) -> list[str]:
-    """How two folders differ, as diffs of their files."""
-    lines: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name, ""), new.get(name, "")
-        lines += difflib.unified_diff(
-            before.splitlines(),
-            after.splitlines(),
-            f"committed/{name}",
-            f"rendered/{name}",
-            lineterm="",
-        )
-    return lines
+def difference(name: str, old: str, new: str) -> list[str]:
+    """How two texts of one name differ, as a diff."""
+    sides = (old.splitlines(), new.splitlines(), f"old/{name}", f"new/{name}")
+    return list(difflib.unified_diff(*sides, lineterm=""))

@@ -224,10 +224,14 @@ fn a_redirect_in_a_circle_ends() {
 
 /// Returns the memory limit of the unit of a fetch, as the NixOS module renders it.
 fn memory_of_the_unit() -> u64 {
-    let unit = "../../tests/units/web01/units/vault-secret-db.service";
-    let unit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(unit);
-    let text = std::fs::read_to_string(unit).unwrap();
-    let line = text
+    let rendered = "../../tests/units/rendered.json";
+    let rendered = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(rendered);
+    let text = std::fs::read_to_string(rendered).unwrap();
+    let nodes: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let unit = &nodes["web01"]["units"]["vault-secret-db.service"];
+    let line = unit
+        .as_str()
+        .unwrap()
         .lines()
         .find_map(|line| line.strip_prefix("MemoryMax="));
     let gibibytes: u64 = line.unwrap().strip_suffix('G').unwrap().parse().unwrap();

@@ -1,7 +1,10 @@
 //! Commands that only a machine has an answer to: they are not run, but held against the units that
-//! the modules render (`tests/units`).
+//! the modules render (`tests/units/rendered.json`).
 
+use std::collections::BTreeMap;
 use std::fs;
+
+use serde_json::Value;
 
 /// Programs that are not run at all, and why.
 const NOT_RUN: [(&str, &str); 1] = [(
@@ -83,20 +86,15 @@ fn assert_place(place: &str) {
     assert!(known, "no unit speaks of `{place}`");
 }
 
-/// Name and text of each rendered unit.
+/// Returns name and text of each rendered unit, without what is added to other units.
 fn units() -> Vec<(String, String)> {
-    let machines = fs::read_dir(zts_book::root().join("tests/units")).expect("there are units");
-    let folders = machines
-        .flatten()
-        .filter_map(|machine| fs::read_dir(machine.path().join("units")).ok());
-    let files = folders.flat_map(Iterator::flatten);
-    // the folders hold drop-ins
-    let files = files.filter(|file| file.path().is_file());
-    let units = files.map(|file| {
-        let text = fs::read_to_string(file.path()).expect("a unit is text");
-        (file.file_name().to_string_lossy().into_owned(), text)
-    });
-    units.collect()
+    let rendered = zts_book::root().join("tests/units/rendered.json");
+    let text = fs::read_to_string(rendered).expect("there are units");
+    let nodes: BTreeMap<String, Value> = serde_json::from_str(&text).expect("units are JSON");
+    let units = nodes.values().filter_map(|node| node["units"].as_object());
+    let texts = units.flatten().filter(|(name, _)| !name.contains('/'));
+    let pairs = texts.map(|(name, text)| (name.clone(), text.as_str().unwrap_or("").to_owned()));
+    pairs.collect()
 }
 
 #[test]
