@@ -6,9 +6,6 @@ let
   unit = import ./unit.nix { inherit config lib; };
   secrets = lib.attrValues cfg.secrets;
   isUsed = lib.any (secret: secret.services != [ ]) secrets;
-  places =
-    secret:
-    [ (dirOf secret.outputDir) ] ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir);
 in
 {
   config = lib.mkIf (cfg.enable && cfg.secrets != { }) {
@@ -26,7 +23,7 @@ in
         StartLimitIntervalSec = 0;
       };
       path = [ config.systemd.package ];
-      writes = [ "/run/vault-fetch" ] ++ lib.concatMap places secrets;
+      writes = unit.foldersOf secrets;
       serviceConfig = {
         # Ready when the secrets are there, or have had their time. Then it stays until systemd has skipped
         # their units.

@@ -86,11 +86,7 @@ let
           RefuseManualStop = true;
         };
         path = [ config.systemd.package ];
-        writes = [
-          "/run/vault-fetch"
-          (dirOf secret.outputDir)
-        ]
-        ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir);
+        writes = unit.foldersOf [ secret ];
         serviceConfig = {
           # Not RemainAfterExit: so each start of a service that needs the secret fetches it anew,
           # and stopping or restarting one service does not take others along that share it.

@@ -28,11 +28,8 @@ let
     if cfg.rotation.startTimeout == null then "infinity" else "${toString (30 + seconds * 4 / 60)}min";
 
   # A run rotates all secrets with the same expression, and checks the other secrets of services that it
-  # restarts, so it writes to all places.
+  # restarts, so it writes to all folders.
   all = lib.attrValues cfg.secrets;
-  places =
-    secret:
-    [ (dirOf secret.outputDir) ] ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir);
 
   service =
     name: _:
@@ -44,11 +41,7 @@ let
         # A switch that changes how secrets are rotated must not cut a rotation in half.
         restartIfChanged = false;
         unitConfig.StartLimitIntervalSec = 0;
-        writes = [
-          "/run/vault"
-          "/run/vault-fetch"
-        ]
-        ++ lib.concatMap places all;
+        writes = [ "/run/vault" ] ++ unit.foldersOf all;
         serviceConfig = {
           ExecStart = "${cfg.package}/bin/vault-secrets rotate ${name}${cfg.rotation.startTimeoutFlag}";
           # To systemd, for the services.

@@ -35,6 +35,15 @@ in
 {
   inherit sandbox;
 
+  # What a fetch of these secrets writes to.
+  foldersOf =
+    secrets:
+    [ "/run/vault-fetch" ]
+    ++ lib.concatMap (
+      secret:
+      [ (dirOf secret.outputDir) ] ++ lib.optional (secret.cacheDir != null) (dirOf secret.cacheDir)
+    ) secrets;
+
   # Asks OpenBao: after the network, in the sandbox, with this host's way to OpenBao.
   asking =
     {
