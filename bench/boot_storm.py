@@ -7,7 +7,6 @@ from pathlib import Path
 
 import benchmark
 import boot_storm_cluster
-import boot_storm_plot
 import boot_storm_report
 import processes
 import programs
@@ -64,7 +63,6 @@ def read_arguments() -> argparse.Namespace:
     one.set_defaults(command=compare)
     grow = commands.add_parser("growth", help="the load as the fleet grows, on one node")
     grow.add_argument("--hosts", type=positive, nargs="+", default=[100, 300, 1000, 3000, 10000])
-    grow.add_argument("--svg", type=Path, metavar="FILE", help="draw the figures")
     grow.set_defaults(command=growth)
     even = commands.add_parser(
         "break-even", help="inline, or a login first, by the number of secrets, on one node"
@@ -117,8 +115,6 @@ def growth(arguments: argparse.Namespace) -> None:
                 if not largest or hosts <= largest:
                     figures[strategy.name].append(measure(cluster, strategy, hosts))
     print(boot_storm_report.growth(figures, stored))
-    if arguments.svg:
-        arguments.svg.write_text(boot_storm_plot.growth(figures))
 
 
 def break_even(arguments: argparse.Namespace) -> None:

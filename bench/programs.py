@@ -31,10 +31,10 @@ def require(name: str) -> str:
     return program
 
 
-def build(name: str, target: str = "", variables: dict[str, str] | None = None) -> Path:
-    """Builds a program as it is shipped, or for a target and with variables."""
-    _cargo(["--package", name, *(["--target", target] if target else [])], name, variables)
-    return _target_directory() / target / "release" / name
+def build(name: str) -> Path:
+    """Builds a program as it is shipped."""
+    _cargo(["--package", name], name)
+    return _target_directory() / "release" / name
 
 
 def build_example(package: str, name: str) -> Path:
@@ -43,24 +43,13 @@ def build_example(package: str, name: str) -> Path:
     return _target_directory() / "release/examples" / name
 
 
-def _cargo(arguments: list[str], name: str, variables: dict[str, str] | None = None) -> None:
+def _cargo(arguments: list[str], name: str) -> None:
     if not shutil.which("cargo"):
         raise MissingProgramError(f"`cargo`, which builds `{name}`, is not on PATH")
     command = ["cargo", "build", "--quiet", "--locked", "--release", *arguments]
-    subprocess.run(command, cwd=ROOT, check=True, env=os.environ | (variables or {}))
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def _target_directory() -> Path:
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
     return Path(json.loads(subprocess.check_output(command, cwd=ROOT))["target_directory"])
-
-
-def has_target(target: str) -> bool:
-    """Returns whether programs can be built for `target`."""
-    done = subprocess.run(
-        ["rustc", "--print", "target-libdir", "--target", target],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode == 0 and Path(done.stdout.strip()).is_dir()
