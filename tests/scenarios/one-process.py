@@ -82,9 +82,23 @@ with subtest("a silent server is waited for once"):
     assert ready - started < busy(3)
     openbao.unblock()
 
+with subtest("a restart just after the fetch fetches anew"):
+    forget_s4 = "rm -rf /run/secrets/s4 /run/secrets/.s4.vault-fetch"
+    fetch_all = "systemctl start vault-secrets.service"
+    was_up = [forget_s4, fetch_all]
+    comes_up_after = ["systemctl stop s4.service", *was_up, "systemctl start s4.service"]
+    for number, commands in enumerate([was_up, comes_up_after]):
+        comes_to_rest(ten, "vault-secrets.service")
+        ten.succeed(*commands)
+        put("hosts/ten/s4", value=f"restarted {number}")
+        ten.succeed("systemctl restart s4.service")
+        assert value(ten, "s4") == f"restarted {number}"
+
 with subtest("markers are root's, and end with the process"):
+    comes_to_rest(ten, "vault-secrets.service")
     ten.succeed(
-        "rm -rf /run/secrets/s4 /run/secrets/.s4.vault-fetch",
+        "systemctl stop s4.service",
+        forget_s4,
         "systemctl start vault-secrets.service",
         "test -e /run/vault-fetched/s4",
         'test "$(stat --format=%a:%U /run/vault-fetched)" = 700:root',

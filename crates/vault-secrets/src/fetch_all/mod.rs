@@ -10,7 +10,6 @@ mod reader;
 mod writers;
 
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError},
     thread,
@@ -26,6 +25,7 @@ use zts_delivery::{
 use zts_openbao::Settings;
 
 use self::{
+    markers::{Secrets, UnitsBefore},
     reader::{LIMITS_OF_SESSION, Reader},
     writers::{FetchResult, Query, Results},
 };
@@ -33,7 +33,7 @@ use crate::{
     cli::FetchAll,
     fetch::find_missing,
     host::{self, Secret},
-    status, systemd, text,
+    status, text,
 };
 
 /// Fetches the secrets, each once. A secret that was not fetched is left to its own unit.
@@ -61,14 +61,14 @@ pub(crate) fn run(arguments: &FetchAll, declarations: &Declarations) -> Result<(
     match open_session(arguments, &declarations.openbao, settings, &jobs) {
         Ok(session) => {
             let reader = Reader::new(session, arguments.cached_deadline, has_units);
-            fetch_jobs(reader, &jobs, folder, &mut results);
+            fetch_jobs(reader, &jobs, folder, &declarations.secrets, &mut results);
         }
         Err(error) => {
             if !jobs.is_empty() {
                 warn(error);
             }
             results.extend(jobs.iter().map(|(name, _)| (*name, FetchResult::Left)));
-            markers::publish(None, &results, &BTreeSet::new());
+            markers::notify_ready();
         }
     }
     report(&results)
@@ -123,10 +123,11 @@ fn fetch_jobs<'a>(
     mut reader: Reader<'_>,
     jobs: &[(&'a str, FetchJob<'_>)],
     folder: Option<&Path>,
+    secrets: &Secrets,
     results: &mut Results<'a>,
 ) {
     thread::scope(|scope| {
-        let failed_units = folder.map(|_| scope.spawn(systemd::failed_fetches));
+        let units = folder.map(|folder| (folder, scope.spawn(|| UnitsBefore::query(secrets))));
         let (queries, written) = writers::start(scope, jobs.len());
         for (name, job) in jobs {
             let attempt = Attempt::begin(job);
@@ -147,8 +148,12 @@ fn fetch_jobs<'a>(
         }
         drop(queries);
         collect_until(reader.ready_at(), &written, results);
-        let failed_units = failed_units.and_then(|thread| thread.join().ok());
-        markers::publish(folder, results, &failed_units.unwrap_or_default()).wait_for_units();
+        match units.map(|(folder, units)| (folder, units.join())) {
+            Some((folder, Ok(units))) => {
+                markers::publish(folder, results, secrets, units).wait_for_units(secrets);
+            }
+            Some((_, Err(_))) | None => markers::notify_ready(),
+        }
         results.extend(written);
         reader.report(results.values().any(|result| *result == FetchResult::Left));
     });

@@ -2,6 +2,7 @@
 
 mod job;
 mod journal;
+mod starts;
 mod unit;
 
 use std::{
@@ -18,6 +19,7 @@ use self::unit::PROPERTIES;
 pub(crate) use self::{
     job::JobEnd,
     journal::{Refused, had_stop_job, refused},
+    starts::Starts,
     unit::{Unit, Units},
 };
 use crate::text;
@@ -77,16 +79,27 @@ fn try_show(units: &BTreeSet<String>) -> Result<Units, ShowError> {
     Ok(units.iter().cloned().zip(blocks).collect())
 }
 
-/// Returns the units of secrets whose fetch has failed. Empty where systemd does not answer.
-pub(crate) fn failed_fetches() -> BTreeSet<String> {
-    let mut command = systemctl(["list-units", "--state=failed", "--plain", "--no-legend"]);
-    let output = command.arg("vault-secret-*.service").output();
+/// Returns the units of secrets and those of `services` that are active or have failed, with their
+/// states. Empty where systemd does not answer.
+pub(crate) fn list_fetches_and<'a>(
+    services: impl Iterator<Item = &'a String>,
+) -> Vec<(String, String)> {
+    let mut command = systemctl([
+        "list-units",
+        "--state=failed,active",
+        "--plain",
+        "--no-legend",
+    ]);
+    let output = command
+        .args(["--", "vault-secret-*.service"])
+        .args(services)
+        .output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let text = text.unwrap_or_default();
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    names.map(ToOwned::to_owned).collect()
+    let lines = text.lines().map(str::split_whitespace);
+    let units = lines.filter_map(|mut words| Some((words.next()?, words.nth(1)?)));
+    let units = units.map(|(name, state)| (name.to_owned(), state.to_owned()));
+    units.collect()
 }
 
 /// Returns the units at rest that are wanted by a unit that is active or being started.
