@@ -22,6 +22,7 @@ let
   notes = [
     "/run/vault"
     "/run/vault-fetch"
+    "${cfg.cacheDirectory}/.seal-key"
   ]
   ++ page;
   directories = [

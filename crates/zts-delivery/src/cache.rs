@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     private_file::{self, Unusable, lock_folder, lock_or_create_folder},
     rejection::{self, Rejection},
+    seal_keys,
 };
 
 /// The name of the proven version's copy.
@@ -263,7 +264,8 @@ impl Cache {
             self.write(&plain(), folder)?;
             return Ok(StoreResult::AsConfigured);
         }
-        match CachedCopy::sealed(&self.identity, version, values, proof) {
+        let key = seal_keys::current(&self.folder);
+        match key.and_then(|key| CachedCopy::sealed(&self.identity, version, values, proof, key)) {
             Ok(copy) => self
                 .write(&copy, folder)
                 .map(|()| StoreResult::AsConfigured),

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, kv::VersionMetadata};
 
-use crate::{DeployedVersion, SealError, SecretIdentity, Source, seal::SealedText};
+use crate::{
+    DeployedVersion, SealError, SecretIdentity, Source, seal::SealedText, seal_keys::SealKey,
+};
 
 /// The furthest a copy may be dated ahead of the clock and still count as confirmed just now:
 /// clocks are adjusted by seconds all the time.
@@ -82,6 +84,7 @@ impl CachedCopy {
         given: &VersionMetadata,
         values: &SecretMap,
         proof: Proof,
+        key: SealKey,
     ) -> Result<Self, SealError> {
         let mut copy = Self {
             secret: secret.clone(),
@@ -93,7 +96,7 @@ impl CachedCopy {
         };
         let values = serde_json::to_vec(values).map(Zeroizing::new);
         let values = values.map_err(|_| SealError::WrongKey)?;
-        copy.sealed = Some(SealedText::new(&values, &copy.associated_data())?);
+        copy.sealed = Some(SealedText::new(&values, &copy.associated_data(), key)?);
         Ok(copy)
     }
 
@@ -135,7 +138,8 @@ impl CachedCopy {
         self.is_of(given) && self.values.as_ref().is_none_or(|kept| kept == values)
     }
 
-    /// Returns the keys and values. Runs systemd-creds for a sealed copy.
+    /// Returns the keys and values. Runs systemd-creds for the first sealed copy of
+    /// those that share a key.
     ///
     /// # Errors
     /// A copy that was sealed on another machine, or whose key was lost.

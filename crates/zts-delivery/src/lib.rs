@@ -39,6 +39,7 @@ mod removal;
 mod rollout;
 mod runtime_dir;
 mod seal;
+mod seal_keys;
 mod session;
 mod state_dir;
 mod systemd_creds;

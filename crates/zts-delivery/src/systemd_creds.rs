@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write},
     os::fd::AsFd,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -30,7 +31,7 @@ const LIMIT_OF_DECRYPTION: Duration = Duration::from_secs(30);
 const LONGEST: u64 = 64 << 10;
 
 /// The reason why a text was not encrypted or decrypted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// The program is missing.
@@ -38,7 +39,7 @@ pub enum SealError {
     Missing,
     /// The program could not be run.
     #[error("`systemd-creds` could not be run: {0}")]
-    NotRun(#[from] io::Error),
+    NotRun(#[source] Arc<io::Error>),
     /// The program failed.
     #[error("`systemd-creds {verb}` failed: {output}")]
     Failed {
@@ -61,6 +62,9 @@ pub enum SealError {
     /// The decrypted key does not fit.
     #[error("its key does not open it")]
     WrongKey,
+    /// The key is encrypted with an empty key, as anybody can do.
+    #[error("its key was not encrypted on this machine")]
+    EmptyKey,
 }
 
 /// Encrypts with the TPM of the machine, with its key file, or with both. Is not bound to the state
@@ -80,6 +84,12 @@ pub(crate) fn decrypt(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     )
 }
 
+impl From<io::Error> for SealError {
+    fn from(cause: io::Error) -> Self {
+        Self::NotRun(Arc::new(cause))
+    }
+}
+
 fn run(
     verb: &'static str,
     arguments: &[&str],
@@ -91,7 +101,7 @@ fn run(
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|cause| match cause.kind() {
         io::ErrorKind::NotFound => SealError::Missing,
-        _ => SealError::NotRun(cause),
+        _ => cause.into(),
     })?;
     let ended = write_stdin(&mut child, input).and_then(|()| wait(&mut child, limit));
     if !matches!(ended, Ok(Some(_))) {

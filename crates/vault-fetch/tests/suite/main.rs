@@ -30,6 +30,7 @@ mod rejected;
 mod replies;
 mod sealed;
 mod sealed_failures;
+mod sealed_together;
 mod secrecy;
 mod templates;
 mod tls;
