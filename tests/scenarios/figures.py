@@ -80,7 +80,7 @@ with subtest("memory of one fetch, and of all"):
     # The kernel counts what the process needed most; it is asked as long as the process lives, and
     # another one is started where that was too short for a question.
     for what, command in [
-        ("one fetch", "vault-fetch hosts/many/s1 /run/figures/s1"),
+        ("one fetch", "exec vault-fetch hosts/many/s1 /run/figures/s1"),
         ("fetch-all of 50", f"({CLEAR}); exec vault-secrets fetch-all"),
     ]:
         kibibytes = many.succeed(
