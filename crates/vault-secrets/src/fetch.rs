@@ -76,8 +76,8 @@ pub(crate) fn find_missing(declarations: &Declarations) -> Vec<(&str, &DeclaredS
 /// Returns whether the deployed files are of the declared secret, and as they were written and
 /// declared.
 fn has_declared_files(name: &str, declared: &DeclaredSecret, openbao: &DeclaredOpenBao) -> bool {
-    let Some(deployed) = DeployedVersion::read(&declared.output_directory) else {
-        return false;
+    let Ok(Some(deployed)) = DeployedVersion::read(&declared.output_directory) else {
+        return false; // a fetch reports an error
     };
     let secret = Secret::deployed(name, declared);
     is_identity(&deployed.secret, declared, openbao)

@@ -22,13 +22,16 @@ impl<'a> Secret<'a> {
     /// is not known.
     pub(crate) fn deployed(name: &'a str, declared: &'a DeclaredSecret) -> Self {
         let output = &declared.output_directory;
-        let deployed_version =
-            DeployedVersion::read(output).map(|deployed_version| deployed_version.secret);
-        let unproven = || PendingRollout::read(output).map(|rollout| rollout.new.secret);
+        // an error of one note leaves the other, and all that is done with the secret reads them
+        // again
+        let deployed = DeployedVersion::read(output).ok().flatten();
+        let unproven = || PendingRollout::read(output).ok().flatten();
+        let identity = deployed.map(|deployed| deployed.secret);
+        let identity = identity.or_else(|| unproven().map(|rollout| rollout.new.secret));
         Self {
             name,
             declared,
-            identity: deployed_version.or_else(unproven).unwrap_or_default(),
+            identity: identity.unwrap_or_default(),
         }
     }
 

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use zts_cli::{Failure, data};
+use zts_cli::{Failure, data, warn};
 use zts_delivery::{
-    Cache, CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Failures,
+    Cache, CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
     PendingRollout, Rejection, Source,
 };
 use zts_exposition::{Family, Page, flag, number, seconds};
@@ -136,11 +136,12 @@ pub(crate) fn run(
     file: Option<&Path>,
 ) -> Result<(), Failure> {
     status::check_rights(declarations)?;
-    let page = page(declarations, &State::read(state));
+    let (page, unreadable) = page(declarations, &State::read(state));
     match file {
         Some(file) => zts_exposition::write(file, &page).map_err(|cause| unwritable(file, cause)),
         None => data(page.as_str().trim_end()),
-    }
+    }?;
+    status::fail_for_unreadable(&unreadable)
 }
 
 /// Writes the metrics to `file` after a rotation.
@@ -149,15 +150,23 @@ pub(crate) fn write(
     state: &State,
     file: &Path,
 ) -> Result<(), Failure> {
-    let page = page(declarations, state);
-    file::write(file, page.as_str().as_bytes(), 0o644)
+    let (page, unreadable) = page(declarations, state);
+    file::write(file, page.as_str().as_bytes(), 0o644)?;
+    status::fail_for_unreadable(&unreadable)
 }
 
-fn page(declarations: &Declarations, state: &State) -> Page {
-    let secrets = declarations.secrets.iter();
-    let all: Vec<_> = secrets
-        .map(|(name, secret)| SecretState::read(name, secret, state))
-        .collect();
+/// Returns the metrics, and the names of the secrets whose state could not be read.
+fn page<'a>(declarations: &'a Declarations, state: &State) -> (Page, Vec<&'a str>) {
+    let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+    for (name, secret) in &declarations.secrets {
+        match SecretState::read(name, secret, state) {
+            Ok(secret) => all.push(secret),
+            Err(error) => {
+                warn(format_args!("`{name}`: {error}"));
+                unreadable.push(name.as_str());
+            }
+        }
+    }
     let mut page = Page::default();
     page.single(&WRITTEN, seconds(SystemTime::now()));
     for (family, value_of) in &METRICS {
@@ -178,13 +187,13 @@ fn page(declarations: &Declarations, state: &State) -> Page {
             }
         }
     }
-    page
+    (page, unreadable)
 }
 
 impl<'a> SecretState<'a> {
-    fn read(name: &'a str, declared: &DeclaredSecret, state: &'a State) -> Self {
+    fn read(name: &'a str, declared: &DeclaredSecret, state: &'a State) -> Result<Self, Error> {
         let output = &declared.output_directory;
-        let deployed_version = DeployedVersion::read(output);
+        let deployed_version = DeployedVersion::read(output)?;
         let copy_age = declared.cache_directory.as_ref().and_then(|folder| {
             let identity = deployed_version
                 .as_ref()
@@ -194,14 +203,14 @@ impl<'a> SecretState<'a> {
                 _ => None,
             }
         });
-        Self {
+        Ok(Self {
             name,
             deployed_version,
             failures: Failures::read(output),
             copy_age,
-            rejection: declared.rejection(),
-            unproven: PendingRollout::unproven_version(output),
+            rejection: declared.rejection()?,
+            unproven: PendingRollout::unproven_version(output)?,
             rotation: state.secrets.get(name),
-        }
+        })
     }
 }

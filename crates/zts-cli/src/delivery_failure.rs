@@ -1,5 +1,8 @@
 //! Failures of a secret's delivery, with hints for a host's operator.
 
+use std::io;
+
+use rustix::io::Errno;
 use zts_delivery::{Error, is_bare_denial};
 
 use crate::{failure::Failure, printable::shell_word};
@@ -11,6 +14,7 @@ impl From<Error> for Failure {
             Error::NoCredentials { .. } => Self::failed(&error).hint("`vault-unwrap` puts them there on first boot; look at the log of vault-bootstrap.service"),
             Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
             Error::Path(zts_secure_fs::Error::Refused { .. }) => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
+            Error::Path(zts_secure_fs::Error::Io { cause, .. }) if is_disk_error(cause) => Self::failed(&error).hint("`journalctl -k` shows what is wrong with the disk; run it again when that is mended"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
             Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ \"{{\" }}`"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
@@ -26,6 +30,11 @@ impl From<Error> for Failure {
             _ => Self::failed(&error),
         }
     }
+}
+
+/// Returns whether the disk failed, and not this program.
+fn is_disk_error(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// Returns the hint for a version without keys: its likely cause, and the command that mends it.

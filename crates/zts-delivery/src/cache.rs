@@ -173,19 +173,25 @@ impl Cache {
     }
 
     pub(crate) fn inspect(&self, proof: Proof) -> CachedCopyState {
+        let found = self.try_inspect(proof);
+        found.unwrap_or_else(|error| CachedCopyState::Unusable(error.to_string()))
+    }
+
+    /// Inspects a copy. An error of the disk does not show that there is none.
+    pub(crate) fn try_inspect(&self, proof: Proof) -> Result<CachedCopyState, Error> {
         let path = self.file(proof);
         let unusable =
             |reason: &str| CachedCopyState::Unusable(format!("`{}` {reason}", path.display()));
         let content = match private_file::read(&path, LARGEST_COPY) {
             Ok(content) => content,
-            Err(Unusable::Absent) => return CachedCopyState::Absent,
-            Err(Unusable::Unreadable(cause)) => {
-                return unusable(&format!("cannot be read: {cause}"));
+            Err(Unusable::Absent) => return Ok(CachedCopyState::Absent),
+            Err(Unusable::Unreadable(cause)) => return Err(Error::io("read", &path, cause)),
+            Err(Unusable::NotAFile) => return Ok(unusable("is not a copy of a secret")),
+            Err(Unusable::WritableByOthers) => {
+                return Ok(unusable("may be changed by other users"));
             }
-            Err(Unusable::NotAFile) => return unusable("is not a copy of a secret"),
-            Err(Unusable::WritableByOthers) => return unusable("may be changed by other users"),
         };
-        match CachedCopy::parse(&content.bytes, proof) {
+        Ok(match CachedCopy::parse(&content.bytes, proof) {
             None => unusable("is damaged"),
             Some(copy) if copy.secret != self.identity => CachedCopyState::OfOtherSecret(format!(
                 "`{}` is of another secret: `{}`",
@@ -193,7 +199,7 @@ impl Cache {
                 copy.secret
             )),
             Some(copy) => CachedCopyState::Usable(copy, age_since(content.modified)),
-        }
+        })
     }
 
     /// Stores `secret` as the proven version or beside it. A copy of the same version is only
@@ -226,14 +232,6 @@ impl Cache {
             self.rename(Proof::Unproven, Proof::Replaced)?;
         }
         Ok(())
-    }
-
-    /// Returns whether there is one of these copies, usable or not.
-    pub(crate) fn has_any<const N: usize>(&self, proofs: [Proof; N]) -> bool {
-        proofs
-            .map(|proof| fs::symlink_metadata(self.file(proof)))
-            .iter()
-            .any(Result::is_ok)
     }
 
     pub(crate) fn rename(&self, from: Proof, to: Proof) -> io::Result<()> {
@@ -294,7 +292,7 @@ impl Cache {
     /// Removes a copy, unless it is of another secret: a switch can declare one while this process
     /// runs.
     pub(crate) fn remove_own(&self, proof: Proof) -> Result<(), Error> {
-        match self.inspect(proof) {
+        match self.try_inspect(proof)? {
             CachedCopyState::OfOtherSecret(_) => Ok(()),
             _ => self.remove_one(proof),
         }

@@ -251,7 +251,10 @@ impl DeclaredSecret {
     }
 
     /// Returns the note of the version that this host rejected, if there is one.
-    pub fn rejection(&self) -> Option<Rejection> {
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn rejection(&self) -> Result<Option<Rejection>, Error> {
         Rejection::load(self.cache_directory.as_deref(), &self.output_directory)
     }
 

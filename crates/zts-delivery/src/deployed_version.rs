@@ -95,12 +95,15 @@ impl DeployedVersion {
     }
 
     /// Returns the version in the output directory `target`, if it was noted. Takes no lock.
-    pub fn read(target: &Path) -> Option<Self> {
-        let folder = state_dir_path(target)?;
-        target.is_dir().then(|| Self::read_note(&folder)).flatten()
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn read(target: &Path) -> Result<Option<Self>, Error> {
+        let state = OutputState::read(target)?;
+        Ok(state.note.filter(|_| state.is_there))
     }
 
-    pub(crate) fn read_note(folder: &Path) -> Option<Self> {
+    pub(crate) fn read_note(folder: &Path) -> Result<Option<Self>, Error> {
         private_file::read_note(&folder.join(WRITTEN))
     }
 
@@ -123,12 +126,22 @@ pub struct OutputState {
 
 impl OutputState {
     /// Reads what the output directory `target` holds. Takes no lock.
-    pub fn read(target: &Path) -> Self {
-        let folder = state_dir_path(target);
-        Self {
-            note: folder.as_deref().and_then(DeployedVersion::read_note),
-            is_there: target.is_dir(),
-        }
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn read(target: &Path) -> Result<Self, Error> {
+        let note = match state_dir_path(target) {
+            Some(folder) => DeployedVersion::read_note(&folder)?,
+            None => None,
+        };
+        let is_there = private_file::directory_metadata(target)?.is_some();
+        Ok(Self { note, is_there })
+    }
+
+    /// Returns the version of `secret` in the directory.
+    pub fn version_of(&self, secret: &SecretIdentity) -> Option<&DeployedVersion> {
+        let note = self.note.as_ref().filter(|_| self.is_there);
+        note.filter(|version| version.secret == *secret)
     }
 
     /// Returns whether the directory held the same version in `other`. A version that was confirmed
@@ -185,9 +198,15 @@ impl LastChange {
     ///
     /// A service starts after its secrets were fetched in the same boot. So a change that seems to
     /// be after its start is one of this boot, or is in the future.
-    pub fn read(target: &Path) -> Option<Self> {
-        let change: Self = private_file::read_note(&state_dir_path(target)?.join(CHANGED))?;
-        (change.uptime <= uptime()).then_some(change)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn read(target: &Path) -> Result<Option<Self>, Error> {
+        let Some(folder) = state_dir_path(target) else {
+            return Ok(None);
+        };
+        let change: Option<Self> = private_file::read_note(&folder.join(CHANGED))?;
+        Ok(change.filter(|change| change.uptime <= uptime()))
     }
 
     pub(crate) fn write(self, folder: &Path) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeployedVersion, LastChange, StateDir, private_file};
+use crate::{DeployedVersion, LastChange, StateDir, error::Error, private_file};
 
 pub(super) const NOTE: &str = "rollout";
 pub(super) const NOTE_ROLLED_BACK: &str = "rollout.rolled-back";
@@ -62,23 +62,32 @@ pub struct PendingRollout {
 
 impl PendingRollout {
     /// Returns the rollout beside the output directory `target`. Takes no lock.
-    pub fn read(target: &Path) -> Option<Self> {
-        Self::read_in(&StateDir::path_for(target)?)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn read(target: &Path) -> Result<Option<Self>, Error> {
+        StateDir::path_for(target).map_or(Ok(None), |folder| Self::read_in(&folder))
     }
 
-    pub(super) fn read_in(folder: &Path) -> Option<Self> {
-        let rolled_back =
-            private_file::read_note(&folder.join(NOTE_ROLLED_BACK)).map(|rollout| Self {
+    pub(super) fn read_in(folder: &Path) -> Result<Option<Self>, Error> {
+        let rolled_back: Option<Self> = private_file::read_note(&folder.join(NOTE_ROLLED_BACK))?;
+        if let Some(rollout) = rolled_back {
+            return Ok(Some(Self {
                 stage: RolloutStage::RolledBack,
                 ..rollout
-            });
-        rolled_back.or_else(|| private_file::read_note(&folder.join(NOTE)))
+            }));
+        }
+        private_file::read_note(&folder.join(NOTE))
     }
 
     /// Returns the number of the unproven version in the output directory `target`. Takes no lock.
-    pub fn unproven_version(target: &Path) -> Option<u64> {
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn unproven_version(target: &Path) -> Result<Option<u64>, Error> {
         let rollout = Self::read(target)?;
-        (rollout.stage == RolloutStage::Unproven).then_some(rollout.new.version)
+        let unproven = rollout.filter(|rollout| rollout.stage == RolloutStage::Unproven);
+        Ok(unproven.map(|rollout| rollout.new.version))
     }
 
     /// Returns whether `version` was rolled back. Its rejection may not be written yet.

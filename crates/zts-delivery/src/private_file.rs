@@ -39,7 +39,7 @@ pub(crate) enum Unusable {
 impl From<io::Error> for Unusable {
     fn from(cause: io::Error) -> Self {
         match cause.kind() {
-            io::ErrorKind::NotFound => Self::Absent,
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Absent,
             _ => Self::Unreadable(cause),
         }
     }
@@ -156,8 +156,40 @@ pub(crate) fn remove_any(path: &Path) -> Result<(), Error> {
 }
 
 /// Reads a note in the state directory. `None` where there is none that can be parsed.
-pub(crate) fn read_note<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&read_bounded(path, LARGEST_TEXT).ok()?).ok()
+///
+/// # Errors
+/// The system's errors. An unreadable note may be of another version than the one to be written.
+pub(crate) fn read_note<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    match read_bounded(path, LARGEST_TEXT) {
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(cause) if cause.kind() == io::ErrorKind::FileTooLarge => Ok(None),
+        Err(cause) => if_there(Err(cause), "read", path),
+    }
+}
+
+/// Returns the metadata of a directory, a link's target included. `None` where there is none.
+pub(crate) fn directory_metadata(path: &Path) -> Result<Option<fs::Metadata>, Error> {
+    let found = if_there(fs::metadata(path).map(Some), "look at", path)?;
+    Ok(found.filter(fs::Metadata::is_dir))
+}
+
+/// Returns `None` in place of the error that nothing is at `path`.
+pub(crate) fn if_there<T>(
+    found: io::Result<Option<T>>,
+    doing: &'static str,
+    path: &Path,
+) -> Result<Option<T>, Error> {
+    match found {
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        found => found.map_err(|cause| Error::io(doing, path, cause)),
+    }
 }
 
 /// Writes a note in the state directory whole or not at all. It need not survive a power cut:

@@ -2,6 +2,8 @@
 //!
 //! A rename and a removal do that, because neither needs room on the disk.
 
+use std::{fs, io};
+
 use zts_secure_fs::{Folder, Lock};
 
 use crate::{
@@ -17,9 +19,13 @@ impl Cache {
         let Some((folder, _lock)) = self.lock_unproven()? else {
             return Ok(());
         };
-        let of_version = |proof: &Proof| self.is_copy_of(*proof, version);
-        let unproven = [Proof::Unproven, Proof::Replaced];
-        if let Some(proof) = unproven.into_iter().find(of_version) {
+        let mut of_version = None;
+        for proof in [Proof::Unproven, Proof::Replaced] {
+            if of_version.is_none() && self.is_copy_of(proof, version)? {
+                of_version = Some(proof);
+            }
+        }
+        if let Some(proof) = of_version {
             self.rename(proof, Proof::Proven)
                 .map_err(|cause| Error::io("rename", &self.file(proof), cause))?;
             self.remove_own(Proof::Replaced)?;
@@ -37,7 +43,7 @@ impl Cache {
         let Some(_locked) = self.lock_unproven()? else {
             return Ok(());
         };
-        if self.is_copy_of(Proof::Unproven, version) {
+        if self.is_copy_of(Proof::Unproven, version)? {
             self.remove_own(Proof::Unproven)?;
         }
         if self.has_any([Proof::Replaced]) && !self.has_any([Proof::Unproven, Proof::Proven]) {
@@ -55,8 +61,18 @@ impl Cache {
         lock_folder(self.folder())
     }
 
-    fn is_copy_of(&self, proof: Proof, version: &DeployedVersion) -> bool {
-        matches!(self.inspect(proof), CachedCopyState::Usable(copy, _) if copy.is_deployed(version))
+    /// Returns whether there is one of these copies, usable or not.
+    pub(crate) fn has_any<const N: usize>(&self, proofs: [Proof; N]) -> bool {
+        let absent = |proof| match fs::symlink_metadata(self.file(proof)) {
+            Ok(_) => false,
+            Err(cause) => cause.kind() == io::ErrorKind::NotFound,
+        };
+        !proofs.into_iter().all(absent)
+    }
+
+    fn is_copy_of(&self, proof: Proof, version: &DeployedVersion) -> Result<bool, Error> {
+        let copy = self.try_inspect(proof)?;
+        Ok(matches!(copy, CachedCopyState::Usable(copy, _) if copy.is_deployed(version)))
     }
 }
 

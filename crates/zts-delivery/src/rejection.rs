@@ -11,7 +11,7 @@ use zts_openbao::kv::VersionMetadata;
 
 use crate::{
     error::Error,
-    private_file::{self, state_dir_path},
+    private_file::{self, Unusable, state_dir_path},
 };
 
 /// The note's name.
@@ -38,19 +38,30 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Returns the note of the secret whose output directory is `output`, if there is one that can
-    /// be read.
-    pub fn load(cache: Option<&Path>, output: &Path) -> Option<Self> {
-        let mut notes = places(cache, output).filter_map(|folder| Self::read(&folder));
-        let first = notes.next()?;
+    /// Returns the note of the secret whose output directory is `output`, if there is one.
+    ///
+    /// # Errors
+    /// The system's errors. A note that other users may have written, or that is damaged, is none.
+    pub fn load(cache: Option<&Path>, output: &Path) -> Result<Option<Self>, Error> {
+        let notes: Result<Vec<_>, _> = places(cache, output)
+            .map(|folder| Self::read(&folder))
+            .collect();
         // a note beside the output directory may be newer: it could not be written beside the copy
-        Some(notes.next().filter(|it| it.at > first.at).unwrap_or(first))
+        let newest = |first: Self, next: Self| if next.at > first.at { next } else { first };
+        Ok(notes?.into_iter().flatten().reduce(newest))
     }
 
-    /// Returns the note in `folder`, if there is one that can be read.
-    pub fn read(folder: &Path) -> Option<Self> {
-        let found = private_file::read(&file(folder), LARGEST).ok()?;
-        serde_json::from_slice(&found.bytes).ok()
+    /// Returns the note in `folder`, if there is one.
+    ///
+    /// # Errors
+    /// As [`Rejection::load`].
+    pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = file(folder);
+        match private_file::read(&path, LARGEST) {
+            Ok(found) => Ok(serde_json::from_slice(&found.bytes).ok()),
+            Err(Unusable::Unreadable(cause)) => Err(Error::io("read", &path, cause)),
+            Err(Unusable::Absent | Unusable::NotAFile | Unusable::WritableByOthers) => Ok(None),
+        }
     }
 
     /// Returns whether this is the version that was rejected.
@@ -105,7 +116,7 @@ impl Rejection {
     /// # Errors
     /// The system's errors.
     pub fn remove_until(cache: Option<&Path>, output: &Path, version: u64) -> Result<(), Error> {
-        match Self::load(cache, output) {
+        match Self::load(cache, output)? {
             Some(note) if note.version <= version => Self::remove(cache, output),
             _ => Ok(()),
         }

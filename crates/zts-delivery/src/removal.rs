@@ -19,7 +19,7 @@ impl StateDir {
     /// A place that cannot or must not be written to, and the system's errors.
     pub fn remove_output(&self) -> Result<(), Error> {
         // a run with an older answer must notice the change
-        if let Some(deployed_version) = self.deployed_version() {
+        if let Some(deployed_version) = self.deployed_version()? {
             let at = SystemTime::now();
             self.record_version(&DeployedVersion {
                 at,
@@ -65,7 +65,7 @@ impl StateDir {
 /// A place that cannot or must not be written to, and a failed removal.
 pub fn remove_output(output: &Path) -> Result<bool, Error> {
     Failures::remove(output)?;
-    let exists = StateDir::exists(output);
+    let exists = StateDir::exists(output)?;
     if exists {
         StateDir::open(output)?.remove()?;
     }
@@ -108,14 +108,14 @@ fn remove_files(
     secret: &SecretIdentity,
     before: &OutputState,
 ) -> Result<Removal, Error> {
-    if !StateDir::exists(output) {
+    if !StateDir::exists(output)? {
         return Ok(Removal::Done);
     }
     let state_dir = StateDir::open(output)?;
-    if state_dir.is_of_other_secret(secret) {
+    if state_dir.is_of_other_secret(secret)? {
         return Ok(Removal::Done);
     }
-    if state_dir.was_written_since(before) {
+    if state_dir.was_written_since(before)? {
         return Ok(Removal::Overtaken); // the secret may exist again
     }
     state_dir.remove_output()?;

@@ -22,7 +22,7 @@ use crate::{
     DeployedVersion, Files, LastChange, Ownership, StateDir, directory,
     error::Error,
     pending_rollout::{FILES, NOTE, NOTE_ROLLED_BACK, PendingRollout, ROLLBACK, RolloutStage},
-    private_file::{self, remove_any},
+    private_file::{self, directory_metadata, if_there, remove_any},
     state_dir::NEW,
 };
 
@@ -32,29 +32,36 @@ impl StateDir {
     }
 
     /// Returns the rollout, at either stage.
-    pub fn pending_rollout(&self) -> Option<PendingRollout> {
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn pending_rollout(&self) -> Result<Option<PendingRollout>, Error> {
         PendingRollout::read_in(self.folder())
     }
 
     /// Returns whether the version in the output directory is unproven.
-    pub fn is_unproven(&self) -> bool {
-        self.ongoing().is_some()
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn is_unproven(&self) -> Result<bool, Error> {
+        Ok(self.ongoing()?.is_some())
     }
 
     /// Returns the rollout whose version is in the output directory.
-    fn ongoing(&self) -> Option<PendingRollout> {
-        let rollout = self
-            .pending_rollout()
-            .filter(|rollout| rollout.stage == RolloutStage::Unproven)?;
-        let inode = inode(self.target())?;
-        let deployed_version = self.deployed_version();
+    fn ongoing(&self) -> Result<Option<PendingRollout>, Error> {
+        let rollout = self.pending_rollout()?;
+        let rollout = rollout.filter(|rollout| rollout.stage == RolloutStage::Unproven);
+        let (Some(rollout), Some(inode)) = (rollout, inode(self.target())?) else {
+            return Ok(None);
+        };
+        let deployed_version = self.deployed_version()?;
         let is_deployed =
             |it: &DeployedVersion| deployed_version.as_ref().is_some_and(|now| now.is_same(it));
         if inode == rollout.inode || is_deployed(&rollout.new) {
-            return Some(PendingRollout { inode, ..rollout });
+            return Ok(Some(PendingRollout { inode, ..rollout }));
         }
-        let new = rollout.replaces.clone().filter(is_deployed)?;
-        Some(PendingRollout {
+        let new = rollout.replaces.clone().filter(is_deployed);
+        Ok(new.map(|new| PendingRollout {
             new,
             replaces: None,
             inode,
@@ -62,7 +69,7 @@ impl StateDir {
             failed_regardless: BTreeSet::new(),
             old: rollout.old.filter(|old| !is_deployed(old)),
             ..rollout
-        })
+        }))
     }
 
     /// Returns the directory where the next set is written. `rollback` is in use while it holds the
@@ -78,7 +85,7 @@ impl StateDir {
     /// # Errors
     /// A file that cannot be written, and a directory that cannot be exchanged.
     pub fn stage(&self, files: &Files, ownership: Ownership) -> Result<(), Error> {
-        let ongoing = self.ongoing();
+        let ongoing = self.ongoing()?;
         if ongoing.is_none() {
             self.end_rollout()?; // removes the files of a run that was killed before the exchange
         }
@@ -96,11 +103,10 @@ impl StateDir {
         new: &DeployedVersion,
         of_copy: Option<DeployedVersion>,
     ) -> Result<(), Error> {
-        let ongoing = self.ongoing();
+        let ongoing = self.ongoing()?;
         let staged = self.staged(ongoing.as_ref());
-        let deployed = self
-            .deployed_version()
-            .filter(|old| old.secret == new.secret && self.target().is_dir());
+        let deployed = DeployedVersion::read(self.target())?;
+        let deployed = deployed.filter(|old| old.secret == new.secret);
         let replaces = ongoing.as_ref().map(|rollout| rollout.new.clone());
         let (old, before, keeps_deployed) =
             if let Some(old) = ongoing.and_then(|rollout| rollout.old) {
@@ -108,7 +114,7 @@ impl StateDir {
                 (Some(old), None, false)
             } else {
                 let keeps_deployed = deployed.is_some();
-                let change = LastChange::read(self.target());
+                let change = LastChange::read(self.target())?;
                 (deployed.or(of_copy), change, keeps_deployed)
             };
         self.write_rollout(&PendingRollout {
@@ -120,7 +126,7 @@ impl StateDir {
             came_up: BTreeSet::new(),
             blamed: BTreeSet::new(),
             failed_regardless: BTreeSet::new(),
-            inode: inode(&staged).unwrap_or_default(),
+            inode: inode(&staged)?.unwrap_or_default(),
         })?;
         self.mark_change()?;
         if directory::exchange_and_record(self, &staged, Some(new))? && !keeps_deployed {
@@ -135,7 +141,7 @@ impl StateDir {
     /// # Errors
     /// A note that cannot be written.
     pub fn renumber(&self, new: &DeployedVersion) -> Result<(), Error> {
-        if let Some(rollout) = self.ongoing() {
+        if let Some(rollout) = self.ongoing()? {
             self.write_rollout(&PendingRollout {
                 new: new.clone(),
                 ..rollout
@@ -149,7 +155,7 @@ impl StateDir {
     /// # Errors
     /// A note that cannot be written.
     pub fn note_came_up(&self, services: &BTreeSet<String>) -> Result<(), Error> {
-        let Some(mut rollout) = self.ongoing() else {
+        let Some(mut rollout) = self.ongoing()? else {
             return Ok(());
         };
         if services.is_subset(&rollout.came_up) {
@@ -165,7 +171,7 @@ impl StateDir {
     /// # Errors
     /// A note that cannot be written.
     pub fn end_proven_rollout(&self, proven: Option<&DeployedVersion>) -> Result<(), Error> {
-        let rollout = self.ongoing();
+        let rollout = self.ongoing()?;
         let is_proven =
             |rollout: PendingRollout| proven.is_some_and(|proven| proven.is_same(&rollout.new));
         if rollout.is_some_and(is_proven) {
@@ -175,8 +181,11 @@ impl StateDir {
     }
 
     /// Returns whether the set to roll back to is on disk.
-    pub fn has_rollback(&self) -> bool {
-        self.rollback().is_dir()
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn has_rollback(&self) -> Result<bool, Error> {
+        Ok(directory_metadata(&self.rollback())?.is_some())
     }
 
     /// Returns whether that set is on disk for the output directory `target`. Takes no lock.
@@ -199,23 +208,24 @@ impl StateDir {
     /// A note that cannot be renamed, and a failed exchange. Later notes are written as far as
     /// possible.
     pub fn roll_back(&self, blamed: &BTreeSet<String>) -> Result<(), Error> {
-        let Some(rollout) = self
-            .pending_rollout()
-            .filter(|rollout| rollout.stage == RolloutStage::Unproven)
-        else {
+        let rollout = self.pending_rollout()?;
+        let unproven = rollout.filter(|rollout| rollout.stage == RolloutStage::Unproven);
+        let Some(rollout) = unproven else {
             return Ok(());
         };
-        if rollout.old.is_none() || !self.has_rollback() {
+        if rollout.old.is_none() || !self.has_rollback()? {
             return Ok(());
         }
+        // before the first change: an error leaves all as it is
+        let (deployed, inode) = (self.deployed_version()?, inode(self.target())?);
         let [note, rolled_back] = self.notes();
         fs::rename(&note, &rolled_back).map_err(|cause| Error::io("rename", &note, cause))?;
         let rollout = PendingRollout {
             // another run may have deployed a still newer version
-            new: self.deployed_version().unwrap_or(rollout.new),
+            new: deployed.unwrap_or(rollout.new),
             stage: RolloutStage::RolledBack,
             blamed: blamed.clone(),
-            inode: inode(self.target()).unwrap_or_default(),
+            inode: inode.unwrap_or_default(),
             ..rollout
         };
         let _ = self.write_rollout(&rollout); // the note's new name already marks the roll-back
@@ -245,7 +255,7 @@ impl StateDir {
     /// # Errors
     /// A file that cannot be written, and a directory that cannot be exchanged.
     pub fn reapply(&self) -> Result<(), Error> {
-        let Some(mut rollout) = self.pending_rollout() else {
+        let Some(mut rollout) = self.pending_rollout()? else {
             return Ok(());
         };
         let [note, rolled_back] = self.notes();
@@ -265,18 +275,18 @@ impl StateDir {
     /// # Errors
     /// A file that cannot be written, and a directory that cannot be exchanged.
     pub fn end_rollout(&self) -> Result<(), Error> {
-        let rollout = self.pending_rollout();
+        let rollout = self.pending_rollout()?;
         if let Some(rollout) = &rollout
             && rollout.stage == RolloutStage::RolledBack
             && let Some(before) = rollout.before
         {
             before.write(self.folder())?; // services that run with these files need no restart
         }
+        let of_rollback = inode(&self.rollback())?;
         let is_old = rollout.is_some_and(|rollout| {
-            rollout.stage == RolloutStage::Unproven
-                && inode(&self.rollback()) != Some(rollout.inode)
+            rollout.stage == RolloutStage::Unproven && of_rollback != Some(rollout.inode)
         });
-        if is_old && self.has_rollback() {
+        if is_old && of_rollback.is_some() {
             self.archive_previous(&self.rollback())?; // a service may still read it
         }
         FILES
@@ -290,27 +300,27 @@ impl StateDir {
     /// # Errors
     /// A file that cannot be written, and a directory that cannot be exchanged.
     pub fn resume_rollout(&self) -> Result<Option<PendingRollout>, Error> {
-        let Some(rollout) = self.pending_rollout() else {
+        let Some(rollout) = self.pending_rollout()? else {
             self.end_rollout()?; // removes a set that was only staged
             return Ok(None);
         };
         if rollout.stage == RolloutStage::Unproven {
-            let Some(rollout) = self.ongoing() else {
+            let Some(rollout) = self.ongoing()? else {
                 // it never began, or another version was deployed since
                 self.end_rollout()?;
                 return Ok(None);
             };
             self.write_rollout(&rollout)?;
             if self
-                .deployed_version()
+                .deployed_version()?
                 .is_none_or(|it| !it.is_same(&rollout.new))
             {
                 self.record_version(&rollout.new)?;
             }
             return Ok(Some(rollout));
         }
-        let in_place = inode(self.target()) == Some(rollout.inode);
-        let deployed_version = self.deployed_version();
+        let in_place = inode(self.target())? == Some(rollout.inode);
+        let deployed_version = self.deployed_version()?;
         let is_noted =
             |note: &DeployedVersion| deployed_version.as_ref().is_some_and(|it| it.is_same(note));
         if in_place {
@@ -348,9 +358,10 @@ fn write_anew(path: &Path, files: &Files, ownership: Ownership) -> Result<(), Er
     written
 }
 
-fn inode(path: &Path) -> Option<u64> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    metadata.is_dir().then(|| metadata.ino())
+fn inode(path: &Path) -> Result<Option<u64>, Error> {
+    let found = if_there(fs::symlink_metadata(path).map(Some), "look at", path)?;
+    let directory = found.filter(fs::Metadata::is_dir);
+    Ok(directory.map(|metadata| metadata.ino()))
 }
 
 #[cfg(test)]

@@ -60,7 +60,10 @@ impl Place {
     fn holds(&self, content: &str, version: u64) {
         let found = fs::read_to_string(self.0.join("db/password")).unwrap();
         assert_eq!(found, content);
-        assert_eq!(self.open().deployed_version().unwrap().version, version);
+        assert_eq!(
+            self.open().deployed_version().unwrap().unwrap().version,
+            version
+        );
     }
 
     #[track_caller]
@@ -98,7 +101,7 @@ impl Place {
 fn a_rollout_that_ends_well() {
     let place = Place::unproven();
     place.holds("two", 2);
-    assert!(place.open().is_unproven());
+    assert!(place.open().is_unproven().unwrap());
     place.open().end_rollout().unwrap();
     place.holds("two", 2);
     place.leaves_nothing();
@@ -106,17 +109,46 @@ fn a_rollout_that_ends_well() {
     assert_eq!(fs::read_to_string(previous).unwrap(), "one");
 }
 
+/// A directory in place of a note cannot be read, as on a broken disk.
+#[test]
+fn an_unreadable_note_ends_no_rollout_and_overtakes_nothing() {
+    let place = Place::unproven();
+    let before = OutputState::read(&place.0.join("db")).unwrap();
+    let folder = place.open().folder().to_owned();
+    for name in [NOTE, "written"] {
+        let (note_file, aside) = (folder.join(name), folder.join("aside"));
+        fs::rename(&note_file, &aside).unwrap();
+        fs::create_dir(&note_file).unwrap();
+        let state_dir = place.open();
+        let error = state_dir.resume_rollout().unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("/{name}`: Is a directory")),
+            "{error}"
+        );
+        assert!(state_dir.stage(&files("three"), ownership()).is_err());
+        assert!(state_dir.roll_back(&BTreeSet::new()).is_err());
+        fs::remove_dir(&note_file).unwrap();
+        fs::rename(&aside, &note_file).unwrap();
+        assert!(!state_dir.was_overtaken(&note(3), &before).unwrap());
+        assert!(state_dir.is_unproven().unwrap() && state_dir.has_rollback().unwrap());
+    }
+    place.holds("two", 2);
+    fs::remove_file(folder.join("written")).unwrap();
+    fs::create_dir(folder.join("written")).unwrap();
+    assert!(place.open().was_overtaken(&note(3), &before).is_err());
+}
+
 #[test]
 fn rolled_back_and_reapply() {
     let place = Place::unproven();
-    let before = OutputState::read(&place.0.join("db"));
+    let before = OutputState::read(&place.0.join("db")).unwrap();
     place.roll_back();
     place.holds("one", 1);
-    assert!(!place.open().is_unproven());
-    let rollout = place.open().pending_rollout().unwrap();
+    assert!(!place.open().is_unproven().unwrap());
+    let rollout = place.open().pending_rollout().unwrap().unwrap();
     assert!(rollout.has_rolled_back(2, "time 2") && !rollout.has_rolled_back(1, "time 1"));
     assert!(
-        place.open().was_overtaken(&note(2), &before),
+        place.open().was_overtaken(&note(2), &before).unwrap(),
         "a fetch that read it before does not bring it back"
     );
     place.open().reapply().unwrap();
@@ -134,7 +166,7 @@ fn a_first_version_has_no_way_back_but_a_copy() {
         let state_dir = place.open();
         state_dir.stage(&files("two"), ownership()).unwrap();
         state_dir.begin_rollout(&note(2), copied.clone()).unwrap();
-        assert!(state_dir.is_unproven() && !state_dir.has_rollback());
+        assert!(state_dir.is_unproven().unwrap() && !state_dir.has_rollback().unwrap());
         drop(state_dir);
         place.roll_back();
         place.holds("two", 2);
@@ -162,8 +194,8 @@ fn what_is_of_another_secret_is_no_way_back() {
     );
     place.open().begin_rollout(&other, Some(note(1))).unwrap();
     let state_dir = place.open();
-    assert!(state_dir.is_unproven() && !state_dir.has_rollback());
-    assert!(state_dir.pending_rollout().unwrap().old.is_none());
+    assert!(state_dir.is_unproven().unwrap() && !state_dir.has_rollback().unwrap());
+    assert!(state_dir.pending_rollout().unwrap().unwrap().old.is_none());
 }
 
 #[test]
@@ -171,10 +203,10 @@ fn a_newer_version_replaces_the_unproven_one_and_keeps_its_rollback_version() {
     let place = Place::unproven();
     let up = BTreeSet::from(["app.service".to_owned()]);
     place.open().note_came_up(&up).unwrap();
-    assert_eq!(place.open().pending_rollout().unwrap().came_up, up);
+    assert_eq!(place.open().pending_rollout().unwrap().unwrap().came_up, up);
     place.begin_third();
     place.holds("three", 3);
-    let rollout = place.open().pending_rollout().unwrap();
+    let rollout = place.open().pending_rollout().unwrap().unwrap();
     assert!(rollout.came_up.is_empty(), "it says nothing of version 3");
     assert_eq!(rollout.old.unwrap().version, 1);
     place.roll_back();
@@ -194,7 +226,7 @@ fn killed_before_a_newer_version_was_deployed_the_rollout_goes_on() {
     drop(state_dir);
     place.renote(2);
     place.holds("two", 2);
-    assert!(place.open().is_unproven());
+    assert!(place.open().is_unproven().unwrap());
     let rollout = place.open().resume_rollout().unwrap().unwrap();
     assert_eq!((rollout.new.version, rollout.old.unwrap().version), (2, 1));
     place.roll_back();
@@ -211,7 +243,14 @@ fn without_a_proven_version_the_one_before_is_the_way_back() {
     state_dir.begin_rollout(&note(2), None).unwrap();
     drop(state_dir);
     assert_eq!(
-        place.open().pending_rollout().unwrap().old.unwrap().version,
+        place
+            .open()
+            .pending_rollout()
+            .unwrap()
+            .unwrap()
+            .old
+            .unwrap()
+            .version,
         1
     );
     place.roll_back();
@@ -222,24 +261,24 @@ fn without_a_proven_version_the_one_before_is_the_way_back() {
 fn a_rolled_back_set_has_not_changed() {
     let place = Place::new();
     let target = place.0.join("db");
-    let before = LastChange::read(&target).unwrap();
+    let before = LastChange::read(&target).unwrap().unwrap();
     place.open().begin_rollout(&note(2), None).unwrap();
-    assert!(LastChange::read(&target).unwrap() > before);
+    assert!(LastChange::read(&target).unwrap().unwrap() > before);
     place.roll_back();
-    let rolled_back = LastChange::read(&target).unwrap();
+    let rolled_back = LastChange::read(&target).unwrap().unwrap();
     assert!(rolled_back > before, "until its services were told");
     place.open().end_rollout().unwrap();
-    assert_eq!(LastChange::read(&target).unwrap(), before);
+    assert_eq!(LastChange::read(&target).unwrap().unwrap(), before);
 }
 
 #[test]
 fn a_set_rolled_back_past_a_version_in_between_has_changed() {
     let place = Place::unproven();
     place.begin_third();
-    let before = LastChange::read(&place.0.join("db")).unwrap();
+    let before = LastChange::read(&place.0.join("db")).unwrap().unwrap();
     place.roll_back();
     place.open().end_rollout().unwrap();
-    assert!(LastChange::read(&place.0.join("db")).unwrap() > before);
+    assert!(LastChange::read(&place.0.join("db")).unwrap().unwrap() > before);
 }
 
 #[test]
@@ -247,7 +286,7 @@ fn what_came_up_with_neither_version_is_noted() {
     let place = Place::unproven();
     place.roll_back();
     place.open().reapply().unwrap();
-    let rollout = place.open().pending_rollout().unwrap();
+    let rollout = place.open().pending_rollout().unwrap().unwrap();
     assert_eq!(rollout.failed_regardless, ["app.service".to_owned()].into());
     assert!(rollout.blamed.is_empty() && rollout.stage == RolloutStage::Unproven);
 }
@@ -262,7 +301,7 @@ fn a_full_disk_does_not_keep_the_old_files_back() {
     place.roll_back();
     let found = fs::read_to_string(place.0.join("db/password")).unwrap();
     assert_eq!(found, "one");
-    let rollout = place.open().pending_rollout().unwrap();
+    let rollout = place.open().pending_rollout().unwrap().unwrap();
     assert!(rollout.has_rolled_back(2, "time 2"));
     for name in ["rollout.rolled-back.new", "written.new", "changed.new"] {
         fs::remove_dir(place.open().folder().join(name)).unwrap();
@@ -309,7 +348,10 @@ fn killed_during_a_roll_back_the_next_run_finishes_it() {
         let rollout = place.open().resume_rollout().unwrap().unwrap();
         assert_eq!(rollout.stage, RolloutStage::RolledBack);
         place.holds("one", 1);
-        assert_eq!(place.open().deployed_version().unwrap().instead_of, Some(2));
+        assert_eq!(
+            place.open().deployed_version().unwrap().unwrap().instead_of,
+            Some(2)
+        );
         place.open().reapply().unwrap();
         place.holds("two", 2);
     }
@@ -337,7 +379,10 @@ fn a_still_newer_version_can_be_rolled_back_in_its_place() {
     place.renote(3);
     place.roll_back();
     place.holds("one", 1);
-    assert_eq!(place.open().deployed_version().unwrap().instead_of, Some(3));
+    assert_eq!(
+        place.open().deployed_version().unwrap().unwrap().instead_of,
+        Some(3)
+    );
     place.open().reapply().unwrap();
     place.holds("three", 3);
 }

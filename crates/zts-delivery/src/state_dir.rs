@@ -23,7 +23,7 @@ use zts_secure_fs::{Lock, parent_of, remove_acls};
 use crate::{
     DeployedVersion, LastChange, OutputState, SecretIdentity,
     error::Error,
-    private_file::{create_shared_folder, remove_any, state_dir_path},
+    private_file::{create_shared_folder, if_there, remove_any, state_dir_path},
 };
 
 /// The state directory of an output directory, locked until this is dropped.
@@ -46,7 +46,7 @@ impl StateDir {
         let folder =
             state_dir_path(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
         let parent = create_shared_folder(parent_of(&folder))?;
-        if holds_something(target)? && !folder.exists() {
+        if holds_something(target)? && !exists(&folder)? {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
         let name = folder.file_name().unwrap_or_default();
@@ -59,8 +59,11 @@ impl StateDir {
     }
 
     /// Returns whether vault-fetch has written to `target`.
-    pub fn exists(target: &Path) -> bool {
-        state_dir_path(target).is_some_and(|folder| folder.exists())
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn exists(target: &Path) -> Result<bool, Error> {
+        state_dir_path(target).map_or(Ok(false), |folder| exists(&folder))
     }
 
     /// Returns the path of the state directory of `target`, which may be missing. `None` for `/`
@@ -115,32 +118,50 @@ impl StateDir {
 
     /// Returns whether writing `mine` would undo a change of another run since `before`: another
     /// version, the removal of a deleted secret, or the rollback of this version.
-    pub fn was_overtaken(&self, mine: &DeployedVersion, before: &OutputState) -> bool {
-        OutputState::read(&self.target).overtakes(mine, before)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn was_overtaken(
+        &self,
+        mine: &DeployedVersion,
+        before: &OutputState,
+    ) -> Result<bool, Error> {
+        Ok(OutputState::read(&self.target)?.overtakes(mine, before))
     }
 
     /// Returns whether another run has deployed files since `before`. A secret that was gone then
     /// may exist again.
-    pub fn was_written_since(&self, before: &OutputState) -> bool {
-        OutputState::read(&self.target).is_newer_than(before)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn was_written_since(&self, before: &OutputState) -> Result<bool, Error> {
+        Ok(OutputState::read(&self.target)?.is_newer_than(before))
     }
 
     /// Returns whether the files in the output directory are of another secret than `secret`.
-    pub fn is_of_other_secret(&self, secret: &SecretIdentity) -> bool {
-        self.deployed_version()
-            .is_some_and(|deployed_version| deployed_version.secret != *secret)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn is_of_other_secret(&self, secret: &SecretIdentity) -> Result<bool, Error> {
+        let deployed_version = self.deployed_version()?;
+        Ok(deployed_version.is_some_and(|deployed| deployed.secret != *secret))
     }
 
     /// Returns the number of the version of `secret` in the output directory, if there is one.
-    pub fn version_of(&self, secret: &SecretIdentity) -> Option<u64> {
-        let deployed_version = self
-            .deployed_version()
-            .filter(|deployed_version| deployed_version.secret == *secret)?;
-        self.target.is_dir().then_some(deployed_version.version)
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn version_of(&self, secret: &SecretIdentity) -> Result<Option<u64>, Error> {
+        let deployed_version = DeployedVersion::read(&self.target)?;
+        let of_secret = deployed_version.filter(|deployed| deployed.secret == *secret);
+        Ok(of_secret.map(|deployed| deployed.version))
     }
 
     /// Returns the noted version in the output directory.
-    pub fn deployed_version(&self) -> Option<DeployedVersion> {
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn deployed_version(&self) -> Result<Option<DeployedVersion>, Error> {
         DeployedVersion::read_note(&self.folder)
     }
 
@@ -163,6 +184,11 @@ pub(crate) const NEW: &str = "new";
 
 /// The name of the set that was replaced last.
 pub(crate) const PREVIOUS: &str = "previous";
+
+fn exists(folder: &Path) -> Result<bool, Error> {
+    let found = if_there(fs::metadata(folder).map(Some), "look at", folder)?;
+    Ok(found.is_some())
+}
 
 fn holds_something(target: &Path) -> Result<bool, Error> {
     match fs::symlink_metadata(target) {

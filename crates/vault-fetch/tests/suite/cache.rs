@@ -198,7 +198,7 @@ fn a_copy_that_is_a_link_is_not_followed() {
     let elsewhere = down.host.path("elsewhere.json");
     fs::copy(down.host.cached_copy(), &elsewhere).unwrap();
     replace_copy(&down, |path| symlink(&elsewhere, path).unwrap());
-    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` cannot be read: Too many levels of symbolic links (os error 40)");
+    insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: could not read `[temporary]/cache/db/secret.json`: Too many levels of symbolic links (os error 40)");
     down.assert_mended_by_a_good_fetch();
     assert!(elsewhere.is_file(), "what the link pointed to is not ours");
 }

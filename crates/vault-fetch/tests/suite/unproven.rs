@@ -39,7 +39,7 @@ fn fetch_without_openbao(host: &Host) -> RunOutput {
 /// Proves the version, as `vault-secrets` does after the services have come up.
 fn prove(host: &Host) {
     let state_dir = StateDir::open(&host.output()).unwrap();
-    let deployed_version = state_dir.deployed_version().unwrap();
+    let deployed_version = state_dir.deployed_version().unwrap().unwrap();
     let cache = Cache::new(host.cache(), deployed_version.secret.clone());
     cache.prove(&deployed_version).unwrap();
     state_dir.end_rollout().unwrap();
@@ -68,7 +68,7 @@ fn copy_in(host: &Host, name: &str) -> Option<u64> {
 
 /// Returns the unproven version, and the one to roll back to.
 fn rollout(host: &Host) -> Option<(u64, Option<u64>)> {
-    let rollout = PendingRollout::read(&host.output())?;
+    let rollout = PendingRollout::read(&host.output()).unwrap()?;
     Some((rollout.new.version, rollout.old.map(|old| old.version)))
 }
 
@@ -249,7 +249,7 @@ fn a_version_that_is_being_rolled_back_is_not_deployed_again() {
     assert_holds(&host, "version-one");
     fetch_without_openbao(&host);
     assert_holds(&host, "version-one");
-    let rollout = PendingRollout::read(&host.output()).unwrap();
+    let rollout = PendingRollout::read(&host.output()).unwrap().unwrap();
     assert_eq!(rollout.stage, RolloutStage::RolledBack);
 }
 

@@ -130,17 +130,12 @@ fn fetch_jobs<'a>(
         let units = folder.map(|folder| (folder, scope.spawn(|| UnitsBefore::query(secrets))));
         let (queries, written) = writers::start(scope, jobs.len());
         for (name, job) in jobs {
-            let attempt = Attempt::begin(job);
-            let Some(answer) = reader.read(job.path, attempt.newest_seen().as_ref()) else {
-                results.insert(name, FetchResult::Left);
-                continue;
-            };
-            let query = Query {
-                name,
-                output: job.output,
-                attempt,
-                answer,
-                has_unit: folder.is_some(),
+            let query = match query_secret(&mut reader, name, job, folder.is_some()) {
+                Ok(query) => query,
+                Err(result) => {
+                    results.insert(name, result);
+                    continue;
+                }
             };
             if !writers::send_until(reader.units_wait_until(), &queries, query) {
                 results.insert(name, FetchResult::Left);
@@ -157,6 +152,28 @@ fn fetch_jobs<'a>(
         results.extend(written);
         reader.report(results.values().any(|result| *result == FetchResult::Left));
     });
+}
+
+/// Reads a secret. Returns the result of one that there is nothing to write of.
+fn query_secret<'a, 'job>(
+    reader: &mut Reader<'_>,
+    name: &'a str,
+    job: &'job FetchJob<'job>,
+    has_unit: bool,
+) -> Result<Query<'a, 'job>, FetchResult> {
+    let begun = Attempt::begin(job).and_then(|attempt| Ok((attempt.newest_seen()?, attempt)));
+    let (seen, attempt) =
+        begun.map_err(|error| writers::record(name, job.output, Err(error), has_unit))?;
+    let answer = reader
+        .read(job.path, seen.as_ref())
+        .ok_or(FetchResult::Left)?;
+    Ok(Query {
+        name,
+        output: job.output,
+        attempt,
+        answer,
+        has_unit,
+    })
 }
 
 /// Collects results until all are there or the time is over.

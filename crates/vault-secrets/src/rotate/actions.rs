@@ -7,7 +7,7 @@ use std::{
 };
 
 use zts_cli::Failure;
-use zts_delivery::{LastChange, OnChange, PendingRollout, RolloutStage};
+use zts_delivery::{OnChange, PendingRollout, RolloutStage};
 
 use super::run::{Run, TakenTimes, Use};
 use crate::{
@@ -49,8 +49,8 @@ pub(super) fn plan(
     wanted: &Names,
 ) -> Actions {
     let changed = run.scope.iter().filter_map(|name| {
-        let output = &run.secrets[name].declared.output_directory;
-        Some((*name, LastChange::read(output)?.uptime))
+        let changed = run.last_change(name).ok().flatten()?; // a later run reads it again
+        Some((*name, changed))
     });
     let state = HostState {
         units,

@@ -15,7 +15,10 @@ use crate::{host::Secret, text};
 /// beside the proven one. A proven version ends the rejection of an earlier one.
 pub(super) fn keep(secret: &Secret<'_>, given: &kv::Secret) {
     let name = secret.name;
-    let rollout = PendingRollout::read(&secret.declared.output_directory);
+    let rollout = match PendingRollout::read(&secret.declared.output_directory) {
+        Ok(rollout) => rollout,
+        Err(error) => return warn_of_no_copy(name, &error),
+    };
     let is_unproven = rollout.is_some_and(|rollout| {
         rollout.stage == RolloutStage::Unproven
             && rollout.new.is_of(&secret.identity, &given.metadata)
@@ -36,15 +39,18 @@ pub(super) fn keep(secret: &Secret<'_>, given: &kv::Secret) {
             ));
         }
         Some(Err(error)) => {
-            warn(format_args!(
-                "no copy of `{name}` could be kept for the time when OpenBao is unavailable: {error}"
-            ));
-            return;
+            return warn_of_no_copy(name, &error);
         }
     }
     if proof == Proof::Proven {
         forget_rejection_until(secret, given.metadata.version);
     }
+}
+
+fn warn_of_no_copy(name: &str, error: &Error) {
+    warn(format_args!(
+        "no copy of `{name}` could be kept for the time when OpenBao is unavailable: {error}"
+    ));
 }
 
 /// Records OpenBao as the source of a deployed version that came from the cache and is OpenBao's
@@ -54,16 +60,14 @@ pub(super) fn confirm_source(secret: &Secret<'_>) {
     let is_cached = |deployed: &DeployedVersion| {
         deployed.source == Source::Cache && deployed.secret == secret.identity
     };
-    let Some(cached) = DeployedVersion::read(output).filter(is_cached) else {
-        return;
+    let Ok(Some(cached)) = DeployedVersion::read(output).map(|found| found.filter(is_cached))
+    else {
+        return; // only `status` shows it
     };
     let Ok(state_dir) = StateDir::open(output) else {
         return; // reported by the next write
     };
-    if state_dir
-        .deployed_version()
-        .is_some_and(|now| now == cached)
-    {
+    if matches!(state_dir.deployed_version(), Ok(Some(now)) if now == cached) {
         let _ = state_dir.record_version(&DeployedVersion {
             source: Source::OpenBao,
             ..cached

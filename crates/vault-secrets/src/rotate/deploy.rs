@@ -53,7 +53,7 @@ fn stage_update(secret: &Secret<'_>, update: &PendingUpdate) -> Result<Staged, E
     let ownership = update.recipe.ownership;
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     let version = version_of(secret, update);
-    if state_dir.was_overtaken(&version, &update.before) {
+    if state_dir.was_overtaken(&version, &update.before)? {
         return Ok(Staged::Done(DeployResult::Overtaken));
     }
     if directory::is_deployed(&state_dir, &update.files, ownership) {

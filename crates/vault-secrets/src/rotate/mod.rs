@@ -134,7 +134,7 @@ fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     apply::apply_plan(run, plan).inspect_err(|_| {
         for name in plan.rollouts.keys() {
             let output = &run.secrets[name].declared.output_directory;
-            if let Some(rollout) = PendingRollout::read(output) {
+            if let Ok(Some(rollout)) = PendingRollout::read(output) {
                 let state = match rollout.stage {
                     RolloutStage::Unproven => "is in place, unproven",
                     RolloutStage::RolledBack => "was rolled back",
@@ -227,8 +227,11 @@ fn watch_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
 /// Returns the secrets with a pending rollout, and its stage.
 fn pending(declarations: &Declarations) -> impl Iterator<Item = (&str, RolloutStage)> {
     declarations.secrets.iter().filter_map(|(name, secret)| {
-        let rollout = PendingRollout::read(&secret.output_directory)?;
-        Some((name.as_str(), rollout.stage))
+        let stage = match PendingRollout::read(&secret.output_directory) {
+            Ok(rollout) => rollout?.stage,
+            Err(_) => RolloutStage::Unproven, // resuming it reports the error
+        };
+        Some((name.as_str(), stage))
     })
 }
 

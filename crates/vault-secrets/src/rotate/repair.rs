@@ -33,18 +33,22 @@ pub(super) struct AlteredSet {
 impl AlteredSet {
     /// Returns the altered set of a secret, with files from the copy of the deployed version.
     /// Without such a copy the set stays as it is until the next version.
-    pub(super) fn from_copy(secret: &Secret<'_>) -> Option<Self> {
+    pub(super) fn from_copy(secret: &Secret<'_>) -> Result<Option<Self>, Error> {
+        let recipe = secret.recipe()?;
+        let Some(alteration) = secret.alteration(&recipe) else {
+            return Ok(None);
+        };
         let output = &secret.declared.output_directory;
-        let recipe = secret.recipe().ok()?;
-        let alteration = secret.alteration(&recipe)?;
-        let deployed_version = DeployedVersion::read(output)?;
+        let Some(deployed_version) = DeployedVersion::read(output)? else {
+            return Ok(None);
+        };
         if let Some(files) = files_from_copy(secret, &recipe, &deployed_version) {
-            return Some(Self {
+            return Ok(Some(Self {
                 deployed_version,
                 files,
                 ownership: recipe.ownership,
                 alteration,
-            });
+            }));
         }
         if let Alteration::Altered { .. } = alteration {
             warn(format_args!(
@@ -54,7 +58,7 @@ impl AlteredSet {
                 deployed_version.version
             ));
         }
-        None
+        Ok(None)
     }
 
     /// Deploys the right files, and returns whether others were deployed. Does nothing if another
@@ -62,7 +66,7 @@ impl AlteredSet {
     fn rewrite(&self, secret: &Secret<'_>) -> Result<bool, Error> {
         let state_dir = StateDir::open(&secret.declared.output_directory)?;
         let is_same = |now: DeployedVersion| now.is_same(&self.deployed_version);
-        if !state_dir.deployed_version().is_some_and(is_same) {
+        if !state_dir.deployed_version()?.is_some_and(is_same) {
             return Ok(false);
         }
         directory::deploy(&state_dir, &self.files, self.ownership, None)

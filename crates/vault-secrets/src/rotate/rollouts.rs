@@ -35,43 +35,49 @@ pub(super) fn resume<'a>(run: &mut Run<'a>) -> BTreeMap<&'a str, PendingRollout>
 
 fn resume_one(secret: &Secret<'_>) -> Result<Option<PendingRollout>, Error> {
     let output = &secret.declared.output_directory;
-    if !StateDir::exists(output) {
+    if !StateDir::exists(output)? {
         return Ok(None);
     }
-    let proven = PendingRollout::read(output).and_then(|_| secret.proven_version());
+    let proven = PendingRollout::read(output)?.and_then(|_| secret.proven_version());
     let state_dir = StateDir::open(output)?;
     state_dir.end_proven_rollout(proven.as_ref())?;
     let rollout = state_dir.resume_rollout()?;
     if let Some(rollout) = &rollout
         && rollout.stage == RolloutStage::RolledBack
     {
-        reject_rolled_back(secret, rollout);
+        reject_rolled_back(secret, rollout)?;
     }
     Ok(rollout)
 }
 
 /// Rejects a version that an earlier run rolled back and was killed before it rejected it.
-fn reject_rolled_back(secret: &Secret<'_>, rollout: &PendingRollout) {
+fn reject_rolled_back(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<(), Error> {
     let (version, created_time) = (rollout.new.version, &rollout.new.created_time);
-    let rejection = secret.declared.rejection();
+    let rejection = secret.declared.rejection()?;
     if rejection.is_some_and(|it| it.version == version && it.created_time == *created_time) {
-        return;
+        return Ok(());
     }
     let reason = format!("{} did not come up", text::list(&rollout.blamed));
     // an error loses nothing: the note of the rollout stays
     let _ = copies::reject_version(secret, version, created_time.clone(), &reason);
+    Ok(())
 }
 
-/// Adds the rollouts that began with the deployment of `secrets`, and drops those that ended.
+/// Adds the rollouts that began with the deployment of `secrets`, and drops those that ended. One
+/// that cannot be read is resumed by the next run.
 pub(super) fn add_deployed<'a>(
-    run: &Run<'a>,
+    run: &mut Run<'a>,
     secrets: impl Iterator<Item = &'a str>,
     rollouts: &mut BTreeMap<&'a str, PendingRollout>,
 ) {
     for name in secrets {
         match PendingRollout::read(&run.secrets[name].declared.output_directory) {
-            Some(rollout) => drop(rollouts.insert(name, rollout)),
-            None => drop(rollouts.remove(name)),
+            Ok(Some(rollout)) => drop(rollouts.insert(name, rollout)),
+            Ok(None) => drop(rollouts.remove(name)),
+            Err(error) => {
+                rollouts.remove(name);
+                run.outcomes.fail(name, error.into());
+            }
         }
     }
 }
@@ -87,7 +93,7 @@ pub(super) fn can_roll_back(secret: &Secret<'_>, rollout: &PendingRollout) -> bo
 /// the rejection cannot be written. Until it is, the note of the rollout names the version.
 pub(super) fn roll_back(secret: &Secret<'_>, blamed: &Names, reason: &str) -> Result<(), Error> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
-    let Some(rollout) = state_dir.pending_rollout() else {
+    let Some(rollout) = state_dir.pending_rollout()? else {
         return Ok(());
     };
     let Some(old) = &rollout.old else {
@@ -95,12 +101,12 @@ pub(super) fn roll_back(secret: &Secret<'_>, blamed: &Names, reason: &str) -> Re
     };
     // without OpenBao a fetch may have deployed the old version, or else a still newer one
     let deployed = state_dir
-        .deployed_version()
+        .deployed_version()?
         .unwrap_or_else(|| rollout.new.clone());
     if deployed.is_same(old) {
         return Ok(());
     }
-    if !state_dir.has_rollback() {
+    if !state_dir.has_rollback()? {
         write_rollback_set(secret, &state_dir, old)?;
     }
     state_dir.roll_back(blamed)?;
@@ -190,7 +196,13 @@ pub(super) fn end(
             continue;
         }
         let deployed = DeployedVersion::read(&secret.declared.output_directory);
-        let version = deployed.map_or(rollout.new.version, |deployed| deployed.version);
+        let version = match deployed {
+            Ok(deployed) => deployed.map_or(rollout.new.version, |deployed| deployed.version),
+            Err(error) => {
+                run.outcomes.fail(name, error.into());
+                continue;
+            }
+        };
         let reason = reason_unproven(run, name, &rollout, &units, watch.unknown());
         let done = format!("version {version} is in place, unproven: {reason}{acted}");
         run.outcomes.done(name, done);
@@ -260,7 +272,7 @@ fn reason_unproven(
 fn end_proven(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     let deployed = state_dir
-        .deployed_version()
+        .deployed_version()?
         .unwrap_or_else(|| rollout.new.clone());
     let version = deployed.version;
     if rollout
@@ -289,8 +301,8 @@ fn end_proven(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Fail
 fn end_rolled_back(secret: &Secret<'_>, blamed: &Names) -> Result<Failure, Error> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     // a fetch may have deployed a still newer version: its rollout and its copy stay
-    let has_newer = state_dir.is_unproven();
-    let rollout = state_dir.pending_rollout();
+    let has_newer = state_dir.is_unproven()?;
+    let rollout = state_dir.pending_rollout()?;
     let rejected = rollout.as_ref().map(|rollout| rollout.new.clone());
     let deployed = rollout.and_then(|rollout| {
         if has_newer {
@@ -300,7 +312,7 @@ fn end_rolled_back(secret: &Secret<'_>, blamed: &Names) -> Result<Failure, Error
         }
     });
     let deployed = deployed.map_or_else(|| "another".to_owned(), |it| it.version.to_string());
-    let rejection = secret.declared.rejection();
+    let rejection = secret.declared.rejection()?;
     if rejection.is_some() && !has_newer {
         state_dir.end_rollout()?; // without a rejection, the note of the rollout is the only record
     }

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use zts_delivery::{Declarations, DeclaredSecret, LastChange, OnChange};
+use zts_cli::warn;
+use zts_delivery::{Declarations, DeclaredSecret, Error, LastChange, OnChange};
 
 use super::outcome::Outcomes;
 use crate::{cli::WatchLimits, host::Secret, systemd::Unit, text::Names};
@@ -87,10 +88,20 @@ impl<'a> Run<'a> {
         self.taken.get(service).copied().unwrap_or_default()
     }
 
-    /// Returns whether a service started, or was reloaded, after the files of a secret changed.
+    /// Returns whether a service started, or was reloaded, after the files of a secret changed. An
+    /// error does not prove that.
     pub(super) fn has_taken_change(&self, one: &Use<'_>, unit: &Unit) -> bool {
-        let output = &self.secrets[one.secret].declared.output_directory;
-        let changed = LastChange::read(output).map_or(Duration::ZERO, |change| change.uptime);
-        unit.read_files_at().max(self.taken_by(one.service)) > changed
+        let changed = self.last_change(one.secret);
+        changed.is_ok_and(|changed| {
+            unit.read_files_at().max(self.taken_by(one.service)) > changed.unwrap_or_default()
+        })
+    }
+
+    /// Returns the last change of a secret's files, counted from the boot. An error is reported as
+    /// a warning.
+    pub(super) fn last_change(&self, secret: &str) -> Result<Option<Duration>, Error> {
+        let read = LastChange::read(&self.secrets[secret].declared.output_directory);
+        let read = read.inspect_err(|error| warn(format_args!("`{secret}`: {error}")))?;
+        Ok(read.map(|change| change.uptime))
     }
 }

@@ -47,11 +47,14 @@ pub(super) fn query_secrets<'a>(
             UpdateStatus::Altered(altered) => drop(survey.altered.insert(name, *altered)),
             UpdateStatus::New(update) => drop(survey.updates.insert(name, update)),
             UpdateStatus::Rejected(rejection) => {
-                if let Some(altered) = AlteredSet::from_copy(&secret) {
-                    survey.altered.insert(name, altered);
-                }
                 run.outcomes
                     .fail(name, copies::still_rejected(name, &rejection));
+                match AlteredSet::from_copy(&secret) {
+                    Ok(altered) => survey
+                        .altered
+                        .extend(altered.map(|altered| (name, altered))),
+                    Err(error) => warn(format_args!("`{name}`: {error}")),
+                }
             }
             UpdateStatus::Unusable(version, error) => {
                 reject_unusable(run, &secret, version, error);

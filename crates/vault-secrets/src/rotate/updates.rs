@@ -95,9 +95,12 @@ impl<'a> UpdateClient<'a> {
 
     /// Queries `secret`. Changes nothing but the time at which its copy was confirmed.
     pub(super) fn query(&mut self, secret: &Secret<'_>) -> UpdateStatus {
-        let before = OutputState::read(&secret.declared.output_directory);
-        let refused = match self.try_query(secret) {
-            Ok(status) => return status,
+        let before = match OutputState::read(&secret.declared.output_directory) {
+            Ok(before) => before,
+            Err(error) => return UpdateStatus::Failed(error),
+        };
+        let refused = match self.try_query(secret, &before) {
+            Ok(status) => return status.unwrap_or_else(UpdateStatus::Failed),
             Err(refused) => refused,
         };
         if !refused.concerns_one_secret() {
@@ -111,7 +114,12 @@ impl<'a> UpdateClient<'a> {
         }
     }
 
-    fn try_query(&mut self, secret: &Secret<'_>) -> Result<UpdateStatus, QueryError> {
+    /// Returns OpenBao's refusal, or the result with an error of this host in it.
+    fn try_query(
+        &mut self,
+        secret: &Secret<'_>,
+        before: &OutputState,
+    ) -> Result<Result<UpdateStatus, Error>, QueryError> {
         let path = &secret.declared.secret_path;
         let recipe = match secret.recipe() {
             Ok(recipe) => recipe,
@@ -120,23 +128,26 @@ impl<'a> UpdateClient<'a> {
                 if self.newest(path)?.is_none() {
                     self.session.read(path, None)?;
                 }
-                return Ok(UpdateStatus::Failed(error));
+                return Ok(Err(error));
             }
         };
         let newest = self.newest(path)?;
-        let before = OutputState::read(&secret.declared.output_directory);
-        let deployed = deployed_version(secret);
-        match newest.map(|newest| compare(secret, deployed.clone(), &newest)) {
-            Some(Comparison::Rejected(rejection)) => return Ok(UpdateStatus::Rejected(rejection)),
-            Some(Comparison::Same(_, version))
+        let deployed = before.version_of(&secret.identity).cloned();
+        let compared = newest.map(|newest| compare(secret, deployed.clone(), &newest));
+        match compared.transpose() {
+            Err(error) => return Ok(Err(error)),
+            Ok(Some(Comparison::Rejected(rejection))) => {
+                return Ok(Ok(UpdateStatus::Rejected(rejection)));
+            }
+            Ok(Some(Comparison::Same(_, version)))
                 if has_copy(&recipe, &version) && secret.alteration(&recipe).is_none() =>
             {
-                return Ok(UpdateStatus::Current(None));
+                return Ok(Ok(UpdateStatus::Current(None)));
             }
-            _ => {}
+            Ok(_) => {}
         }
         let given = self.session.read(path, deployed.as_ref())?;
-        Ok(self.compare_answer(secret, given, before, recipe))
+        Ok(self.compare_answer(secret, given, before.clone(), recipe))
     }
 
     /// Compares the version that OpenBao returned with the deployed one, which another run may have
@@ -147,19 +158,21 @@ impl<'a> UpdateClient<'a> {
         given: kv::Secret,
         before: OutputState,
         recipe: Recipe,
-    ) -> UpdateStatus {
-        let deployed = match compare(secret, deployed_version(secret), &given.metadata) {
-            Comparison::Rejected(rejection) => return UpdateStatus::Rejected(rejection),
+    ) -> Result<UpdateStatus, Error> {
+        let now = OutputState::read(&secret.declared.output_directory)?;
+        let deployed = now.version_of(&secret.identity).cloned();
+        let deployed = match compare(secret, deployed, &given.metadata)? {
+            Comparison::Rejected(rejection) => return Ok(UpdateStatus::Rejected(rejection)),
             Comparison::Same(deployed, _) => Some(deployed),
             Comparison::Differs => None,
         };
         let alteration = secret.alteration(&recipe);
         if deployed.is_some() && alteration.is_none() {
-            return UpdateStatus::Current(Some(given));
+            return Ok(UpdateStatus::Current(Some(given)));
         }
         let path = &secret.declared.secret_path;
         let files = recipe.contents.render_answer(self.mount, path, &given);
-        match (deployed.zip(alteration), files) {
+        Ok(match (deployed.zip(alteration), files) {
             (Some(_), Err(error)) => UpdateStatus::Failed(error),
             (Some((deployed_version, alteration)), Ok(files)) => {
                 UpdateStatus::Altered(Box::new(AlteredSet {
@@ -176,7 +189,7 @@ impl<'a> UpdateClient<'a> {
                 files,
                 recipe,
             })),
-        }
+        })
     }
 
     /// Returns the newest version of the secret at `path` by the listing of its folder or by its
@@ -229,19 +242,13 @@ fn compare(
     secret: &Secret<'_>,
     deployed: Option<DeployedVersion>,
     newest: &VersionMetadata,
-) -> Comparison {
-    let rejection = secret.declared.rejection();
+) -> Result<Comparison, Error> {
+    let rejection = secret.declared.rejection()?;
     if let Some(rejection) = rejection.filter(|rejection| rejection.is_of(newest)) {
-        return Comparison::Rejected(rejection);
+        return Ok(Comparison::Rejected(rejection));
     }
-    match deployed.filter(|deployed| deployed.is_of(&secret.identity, newest)) {
-        Some(deployed) => Comparison::Same(deployed, newest.clone()),
-        None => Comparison::Differs,
-    }
-}
-
-/// Reads the deployed version of the secret.
-fn deployed_version(secret: &Secret<'_>) -> Option<DeployedVersion> {
-    let deployed = DeployedVersion::read(&secret.declared.output_directory);
-    deployed.filter(|deployed| deployed.secret == secret.identity)
+    let deployed = deployed.filter(|deployed| deployed.is_of(&secret.identity, newest));
+    Ok(deployed.map_or(Comparison::Differs, |deployed| {
+        Comparison::Same(deployed, newest.clone())
+    }))
 }

@@ -7,8 +7,8 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use zts_delivery::{
-    Cache, CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, FailureReason, Failures,
-    LastChange, PendingRollout, Source, StateDir,
+    Cache, CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, Error, FailureReason,
+    Failures, LastChange, PendingRollout, Source, StateDir,
 };
 
 use crate::systemd::{Unit, Units};
@@ -71,21 +71,24 @@ pub(crate) struct Service {
 impl Entry {
     /// Reads the status of a secret. `taken` holds the last times at which services took files
     /// without a start.
+    ///
+    /// # Errors
+    /// The system's errors.
     pub(crate) fn read(
         name: &str,
         secret: &DeclaredSecret,
         units: &Units,
         taken: &BTreeMap<String, Duration>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let output = &secret.output_directory;
-        let deployed_version = DeployedVersion::read(output);
-        let change = LastChange::read(output);
+        let deployed_version = DeployedVersion::read(output)?;
+        let change = LastChange::read(output)?;
         let (copy, copy_unusable) = read_copy(secret, deployed_version.as_ref());
-        let rejection = secret.rejection();
+        let rejection = secret.rejection()?;
         let services = secret.services.iter();
-        Self {
+        Ok(Self {
             name: name.to_owned(),
-            in_place: output.is_dir() && StateDir::exists(output),
+            in_place: output.is_dir() && StateDir::exists(output)?,
             last_failure: Failures::read(output).last,
             version: deployed_version
                 .as_ref()
@@ -94,7 +97,7 @@ impl Entry {
                 .as_ref()
                 .map(|deployed_version| deployed_version.source),
             changed: change.map(|change| change.at),
-            unproven: PendingRollout::unproven_version(output),
+            unproven: PendingRollout::unproven_version(output)?,
             copy,
             copy_unusable,
             rejected: rejection.map(|rejection| Rejected {
@@ -108,7 +111,7 @@ impl Entry {
                     service_status(name, units.get(name), change, taken.unwrap_or_default())
                 })
                 .collect(),
-        }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ mod table;
 
 use std::{fs, io, path::Path};
 
-use zts_cli::{Failure, data};
+use zts_cli::{Failure, data, warn};
 use zts_delivery::{Declarations, StateDir};
 
 use self::entry::Entry;
@@ -21,18 +21,38 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
     let units = systemd::show(&services.collect()).unwrap_or_default();
     let taken = State::read(state).taken;
     let secrets = declarations.secrets.iter();
-    let entries: Vec<_> = secrets
-        .map(|(name, secret)| Entry::read(name, secret, &units, &taken))
-        .collect();
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+    for (name, secret) in secrets {
+        match Entry::read(name, secret, &units, &taken) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => {
+                warn(format_args!("`{name}`: {error}"));
+                unreadable.push(name.as_str());
+            }
+        }
+    }
     if json {
         let text = serde_json::to_string_pretty(&entries);
         data(text.map_err(|cause| Failure::failed(cause.to_string()))?)?;
-    } else if entries.is_empty() {
+    } else if declarations.secrets.is_empty() {
         data("no secrets are declared")?;
     } else {
         data(table::render(&entries))?;
     }
-    fail_for_missing(&entries)
+    fail_for_missing(&entries)?;
+    fail_for_unreadable(&unreadable)
+}
+
+/// Returns a failure if the state of a declared secret could not be read.
+pub(crate) fn fail_for_unreadable(names: &[&str]) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "the state of declared secrets could not be read: {}",
+        text::list(names)
+    ))
+    .hint("the warnings above name the files; `journalctl -k` shows errors of a disk"))
 }
 
 /// Returns a failure if a declared secret is not in place.

@@ -1,7 +1,7 @@
 //! One query of a fetch, and the state before OpenBao is queried.
 
 use crate::{
-    CachedCopy, CopyAge, DeployedVersion, OutputState, Proof,
+    CachedCopy, CopyAge, DeployedVersion, Error, OutputState, Proof,
     fetch::{copies::usable_copies, job::FetchJob, unstored_copy::UnstoredCopy},
 };
 
@@ -36,8 +36,12 @@ pub enum Outcome {
 
 impl<'a> Attempt<'a> {
     /// Reads the copies and the state of the output directory.
-    pub fn begin(job: &'a FetchJob<'a>) -> Self {
-        let copies = usable_copies(job);
+    ///
+    /// # Errors
+    /// The system's errors of the notes beside the output directory.
+    pub fn begin(job: &'a FetchJob<'a>) -> Result<Self, Error> {
+        let before = OutputState::read(job.output)?;
+        let copies = usable_copies(job)?;
         let version_of = |proof| {
             let mut copies = copies.iter().map(|(copy, _)| copy);
             let copy = copies.find(|copy| copy.proof == proof);
@@ -45,15 +49,15 @@ impl<'a> Attempt<'a> {
         };
         let proven = version_of(Proof::Proven);
         let rollback_version = ROLLBACK_COPIES.into_iter().find_map(version_of);
-        Self {
+        Ok(Self {
             job,
-            before: OutputState::read(job.output),
+            before,
             copies,
             proven,
             rollback_version,
             stores_later: false,
             unstored: None,
-        }
+        })
     }
 
     /// Deploys without storing the copy of OpenBao's answer: see [`Attempt::take_copy`].
@@ -67,9 +71,10 @@ impl<'a> Attempt<'a> {
     }
 
     /// Begins another query, without copies, because another run has deployed a version.
-    pub(crate) fn begin_again(&mut self) {
+    pub(crate) fn begin_again(&mut self) -> Result<(), Error> {
         self.copies.clear();
-        self.before = OutputState::read(self.job.output);
+        self.before = OutputState::read(self.job.output)?;
+        Ok(())
     }
 
     /// Returns whether there is a copy that may stand in for OpenBao.
@@ -78,10 +83,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Returns the newest version that this host has: the deployed one, or that of a copy.
-    pub fn newest_seen(&self) -> Option<DeployedVersion> {
-        let deployed = DeployedVersion::read(self.job.output);
+    ///
+    /// # Errors
+    /// The system's errors of the notes beside the output directory.
+    pub fn newest_seen(&self) -> Result<Option<DeployedVersion>, Error> {
+        let deployed = DeployedVersion::read(self.job.output)?;
         let deployed = deployed.filter(|version| version.secret == self.job.identity);
         let copies = self.copies.iter().map(|(copy, _)| copy.to_deployed());
-        copies.chain(deployed).max_by_key(|version| version.version)
+        Ok(copies.chain(deployed).max_by_key(|version| version.version))
     }
 }

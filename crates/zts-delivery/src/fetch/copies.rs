@@ -5,37 +5,35 @@ use std::time::{Duration, SystemTime};
 use zts_openbao::kv::VersionMetadata;
 
 use crate::{
-    Cache, CachedCopy, CachedCopyState, CopyAge, Files, PendingRollout, Proof, Rejection,
+    Cache, CachedCopy, CachedCopyState, CopyAge, Error, Files, PendingRollout, Proof, Rejection,
     fetch::job::FetchJob,
 };
 
 /// Returns the copies that may stand in for OpenBao, the newest first.
-pub(crate) fn usable_copies(job: &FetchJob<'_>) -> Vec<(CachedCopy, CopyAge)> {
+pub(crate) fn usable_copies(job: &FetchJob<'_>) -> Result<Vec<(CachedCopy, CopyAge)>, Error> {
     let Some(cache) = &job.recipe.cache else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    let mut copies = Vec::from_iter(find_unproven_copy(job, cache, Proof::Unproven));
+    let mut copies = Vec::from_iter(find_unproven_copy(job, cache, Proof::Unproven)?);
     match cache.read_copy(Proof::Proven) {
         CachedCopyState::Usable(copy, age) => copies.push((copy, age)),
-        CachedCopyState::Absent => copies.extend(find_unproven_copy(job, cache, Proof::Replaced)),
+        CachedCopyState::Absent => copies.extend(find_unproven_copy(job, cache, Proof::Replaced)?),
         CachedCopyState::TooOld(_) => {}
         CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
             warn_of_unusable_copy(job, &reason);
         }
     }
-    copies
+    Ok(copies)
 }
 
 fn find_unproven_copy(
     job: &FetchJob<'_>,
     cache: &Cache,
     proof: Proof,
-) -> Option<(CachedCopy, CopyAge)> {
+) -> Result<Option<(CachedCopy, CopyAge)>, Error> {
     match cache.read_copy(proof) {
-        CachedCopyState::Usable(copy, age) => {
-            Some((copy, age)).filter(|it| !is_rejected(job, &it.0))
-        }
-        _ => None,
+        CachedCopyState::Usable(copy, age) if !is_rejected(job, &copy)? => Ok(Some((copy, age))),
+        _ => Ok(None),
     }
 }
 
@@ -88,30 +86,36 @@ pub(crate) fn format_time(time: Duration) -> humantime::FormattedDuration {
 }
 
 /// Returns the rejection of a version that was rejected here, or is being rolled back.
-pub(crate) fn find_rejection(job: &FetchJob<'_>, version: &VersionMetadata) -> Option<Rejection> {
+pub(crate) fn find_rejection(
+    job: &FetchJob<'_>,
+    version: &VersionMetadata,
+) -> Result<Option<Rejection>, Error> {
     rejection_of(job, version.version, &version.created_time)
 }
 
 /// Returns whether a copy is of a version that was rejected here, or is being rolled back.
-fn is_rejected(job: &FetchJob<'_>, copy: &CachedCopy) -> bool {
-    rejection_of(job, copy.version, &copy.created_time).is_some()
+fn is_rejected(job: &FetchJob<'_>, copy: &CachedCopy) -> Result<bool, Error> {
+    Ok(rejection_of(job, copy.version, &copy.created_time)?.is_some())
 }
 
-fn rejection_of(job: &FetchJob<'_>, version: u64, created_time: &str) -> Option<Rejection> {
+fn rejection_of(
+    job: &FetchJob<'_>,
+    version: u64,
+    created_time: &str,
+) -> Result<Option<Rejection>, Error> {
     let output = job.output;
-    let noted = Rejection::load(job.cache_folder(), output);
+    let noted = Rejection::load(job.cache_folder(), output)?;
     let noted = noted.filter(|note| note.matches(version, created_time));
+    if noted.is_some() {
+        return Ok(noted);
+    }
     // the rejection of a version that is being rolled back may not be written yet
-    let is_rolled_back = || {
-        PendingRollout::read(output)
-            .is_some_and(|rollout| rollout.has_rolled_back(version, created_time))
-    };
-    noted.or_else(|| {
-        is_rolled_back().then(|| Rejection {
-            version,
-            created_time: Some(created_time.to_owned()),
-            reason: "its services did not come up".to_owned(),
-            at: SystemTime::now(),
-        })
-    })
+    let rollout = PendingRollout::read(output)?;
+    let rolled_back = rollout.filter(|rollout| rollout.has_rolled_back(version, created_time));
+    Ok(rolled_back.map(|_| Rejection {
+        version,
+        created_time: Some(created_time.to_owned()),
+        reason: "its services did not come up".to_owned(),
+        at: SystemTime::now(),
+    }))
 }

@@ -47,13 +47,13 @@ pub(crate) fn deploy_version(
     let job = attempt.job;
     let proven = attempt.proven.as_ref();
     let state_dir = StateDir::open(job.output)?;
-    if state_dir.was_overtaken(version, &attempt.before) {
+    if state_dir.was_overtaken(version, &attempt.before)? {
         return Ok(None);
     }
     state_dir.end_proven_rollout(proven)?;
     let is_proven = proven.is_some_and(|proven| proven.is_same(version));
     // a rollback is ended by the run that began it
-    let is_unproven = state_dir.is_unproven();
+    let is_unproven = state_dir.is_unproven()?;
     if directory::is_deployed(&state_dir, files, job.recipe.ownership) {
         state_dir.discard_new_set(); // of a killed run
         if is_proven && is_unproven {
@@ -64,7 +64,7 @@ pub(crate) fn deploy_version(
     }
     let was_altered = job.output.is_dir()
         && state_dir
-            .deployed_version()
+            .deployed_version()?
             .is_some_and(|deployed| deployed.is_same(version));
     if was_altered || is_proven || !job.has_services {
         directory::deploy(&state_dir, files, job.recipe.ownership, Some(version))?;

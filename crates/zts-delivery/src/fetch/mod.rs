@@ -38,10 +38,10 @@ pub fn fetch<'a>(
     job: &FetchJob<'_>,
     open_session: impl Fn(bool) -> Result<Session<'a>, QueryError>,
 ) -> Result<(), Error> {
-    let mut attempt = Attempt::begin(job);
+    let mut attempt = Attempt::begin(job)?;
     for number in 0..ATTEMPTS {
         match query_and_deploy(&mut attempt, &open_session) {
-            Ok(Outcome::Overtaken) => attempt.begin_again(),
+            Ok(Outcome::Overtaken) => attempt.begin_again()?,
             Ok(Outcome::Done) => return Ok(()),
             // the answer of the other run came after this run began
             Err(Error::NoCache { .. }) if number > 0 && job.output.is_dir() => return Ok(()),
@@ -56,7 +56,7 @@ fn query_and_deploy<'a>(
     attempt: &mut Attempt<'_>,
     open_session: impl Fn(bool) -> Result<Session<'a>, QueryError>,
 ) -> Result<Outcome, Error> {
-    let seen = attempt.newest_seen();
+    let seen = attempt.newest_seen()?;
     let mut session = open_session(attempt.has_copy())?;
     let mut answer = session.read(attempt.job.path, seen.as_ref());
     if let Err(QueryError::Unavailable(cause)) = &answer
@@ -98,7 +98,7 @@ impl Attempt<'_> {
         answer: Result<kv::Secret, QueryError>,
     ) -> Result<Outcome, Error> {
         match answer {
-            Ok(secret) => match find_rejection(self.job, &secret.metadata) {
+            Ok(secret) => match find_rejection(self.job, &secret.metadata)? {
                 None => deploy_secret(self, secret),
                 Some(rejection) => {
                     let copies = mem::take(&mut self.copies).into_iter();

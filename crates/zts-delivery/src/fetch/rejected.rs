@@ -68,10 +68,10 @@ pub(crate) fn deploy_another(
 /// Returns the number of the version in the output directory, if it is of this secret.
 fn deployed_version(job: &FetchJob<'_>) -> Result<Option<u64>, Error> {
     let output = job.output;
-    if !StateDir::exists(output) {
+    if !StateDir::exists(output)? {
         return Ok(None);
     }
-    Ok(StateDir::open(output)?.version_of(&job.identity))
+    StateDir::open(output)?.version_of(&job.identity)
 }
 
 fn warn_of_rejection(job: &FetchJob<'_>, rejection: &Rejection, action: fmt::Arguments<'_>) {

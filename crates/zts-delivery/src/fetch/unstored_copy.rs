@@ -3,7 +3,7 @@
 use zts_openbao::{SecretValue, kv};
 
 use crate::{
-    DeployedVersion, Proof, Rejection, StateDir, StoreResult,
+    DeployedVersion, Error, Proof, Rejection, StateDir, StoreResult,
     fetch::{copies::find_rejection, job::FetchJob},
 };
 
@@ -24,34 +24,39 @@ impl UnstoredCopy<'_> {
 
     /// Stores the copy, unless another run has deployed, removed or rejected a version meanwhile.
     pub fn store(&self) {
-        let job = self.job;
-        if !StateDir::exists(job.output) {
-            return;
-        }
-        match StateDir::open(job.output) {
-            Ok(state_dir) if self.is_deployed(&state_dir) => self.store_in(&state_dir),
-            Ok(_) => {}
-            Err(error) => (job.warn)(format_args!(
-                "`{}` was written, but no copy could be kept: {error}",
-                job.path
-            )),
+        match self.open_if_deployed() {
+            Ok(Some(state_dir)) => self.store_in(&state_dir),
+            Ok(None) => {}
+            Err(error) => self.warn_of_no_copy(&error),
         }
     }
 
-    fn is_deployed(&self, state_dir: &StateDir) -> bool {
-        let deployed = state_dir.deployed_version();
-        self.job.output.is_dir()
-            && deployed.is_some_and(|deployed| deployed.is_same(&self.version))
-            && find_rejection(self.job, &self.secret.metadata).is_none()
+    fn open_if_deployed(&self) -> Result<Option<StateDir>, Error> {
+        let output = self.job.output;
+        if !StateDir::exists(output)? {
+            return Ok(None);
+        }
+        let state_dir = StateDir::open(output)?;
+        let deployed = DeployedVersion::read(output)?;
+        let is_deployed = deployed.is_some_and(|deployed| deployed.is_same(&self.version))
+            && find_rejection(self.job, &self.secret.metadata)?.is_none();
+        Ok(is_deployed.then_some(state_dir))
+    }
+
+    fn warn_of_no_copy(&self, error: &Error) {
+        (self.job.warn)(format_args!(
+            "`{}` was written, but no copy could be kept: {error}",
+            self.job.path
+        ));
     }
 
     /// Stores the copy of the version that is deployed there.
     pub(crate) fn store_in(&self, state_dir: &StateDir) {
         let job = self.job;
-        let proof = if state_dir.is_unproven() {
-            Proof::Unproven
-        } else {
-            Proof::Proven
+        let proof = match state_dir.is_unproven() {
+            Ok(true) => Proof::Unproven,
+            Ok(false) => Proof::Proven,
+            Err(error) => return self.warn_of_no_copy(&error),
         };
         if store_copy(job, &self.secret, proof) && proof == Proof::Proven {
             // an error only keeps the rejection of a version that is not deployed again
