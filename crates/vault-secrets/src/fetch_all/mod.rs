@@ -18,11 +18,11 @@ use std::{
 
 use zts_cli::{Failure, warn};
 use zts_delivery::{
-    Declarations, DeclaredOpenBao, DeclaredSecret, Error, RuntimeDir, Session, SessionConfig,
-    credentials,
+    Declarations, DeclaredOpenBao, DeclaredSecret, Error, QueryError, RuntimeDir, Session,
+    SessionConfig, credentials,
     fetch::{Attempt, FetchJob},
 };
-use zts_openbao::Settings;
+use zts_openbao::{SecretValue, Settings, kv};
 
 use self::{
     markers::{Secrets, UnitsBefore},
@@ -116,6 +116,10 @@ fn open_session<'a>(
     Ok(config.open(LIMITS_OF_SESSION)?)
 }
 
+/// The most bytes of values that one process fetches beside the secrets' own units, which have a
+/// memory limit each. Files in `/run` count, too.
+const LARGEST_TOTAL: usize = 128 << 20;
+
 /// Reads the secrets one after the other, while other threads write them. Publishes the markers
 /// when all are written, or when the time for that is over. Threads that are not done yet go on
 /// while systemd skips the units, so that a slow disk keeps no marker.
@@ -129,8 +133,9 @@ fn fetch_jobs<'a>(
     thread::scope(|scope| {
         let units = folder.map(|folder| (folder, scope.spawn(|| UnitsBefore::query(secrets))));
         let (queries, written) = writers::start(scope, jobs.len());
+        let mut room = folder.map_or(usize::MAX, |_| LARGEST_TOTAL);
         for (name, job) in jobs {
-            let query = match query_secret(&mut reader, name, job, folder.is_some()) {
+            let query = match query_secret(&mut reader, name, job, folder.is_some(), &mut room) {
                 Ok(query) => query,
                 Err(result) => {
                     results.insert(name, result);
@@ -154,18 +159,23 @@ fn fetch_jobs<'a>(
     });
 }
 
-/// Reads a secret. Returns the result of one that there is nothing to write of.
+/// Reads a secret with at most `room` bytes, and takes these from it. Returns the result of one
+/// that there is nothing to write of.
 fn query_secret<'a, 'job>(
     reader: &mut Reader<'_>,
     name: &'a str,
     job: &'job FetchJob<'job>,
     has_unit: bool,
+    room: &mut usize,
 ) -> Result<Query<'a, 'job>, FetchResult> {
     let begun = Attempt::begin(job).and_then(|attempt| Ok((attempt.newest_seen()?, attempt)));
     let (seen, attempt) =
         begun.map_err(|error| writers::record(name, job.output, Err(error), has_unit))?;
     let answer = reader
         .read(job.path, seen.as_ref())
+        .ok_or(FetchResult::Left)?;
+    *room = room
+        .checked_sub(size_of(&answer))
         .ok_or(FetchResult::Left)?;
     Ok(Query {
         name,
@@ -174,6 +184,13 @@ fn query_secret<'a, 'job>(
         answer,
         has_unit,
     })
+}
+
+/// Returns the number of bytes of a secret's values.
+fn size_of(answer: &Result<kv::Secret, QueryError>) -> usize {
+    let values = answer.iter().flat_map(|secret| &secret.values);
+    let values = values.flat_map(|values| values.values());
+    values.map(SecretValue::size).sum()
 }
 
 /// Collects results until all are there or the time is over.

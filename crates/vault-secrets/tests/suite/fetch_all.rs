@@ -12,14 +12,14 @@ use zts_testkit::{Fault, Proxy, Run, RunOutput, Running, Server, SilentListener,
 
 use crate::host::{Host, done, names};
 
-fn fetch_all(host: &Host) -> Run {
+pub(crate) fn fetch_all(host: &Host) -> Run {
     host.run(["fetch-all"])
         .args(["--runtime-dir".as_ref(), host.path("notes").as_os_str()])
         .args(["--cached-deadline", "30s"])
 }
 
 /// Creates a host with the secrets `s0`, `s1` and so on.
-fn host_with(name: &str, secrets: usize) -> Host {
+pub(crate) fn host_with(name: &str, secrets: usize) -> Host {
     let host = Host::new(name);
     for number in 0..secrets {
         let secret = format!("s{number}");
@@ -262,7 +262,7 @@ done
 "#;
 
 /// Returns the run with a folder for markers and the stand-in for systemd.
-fn with_markers(host: &Host, run: Run) -> Run {
+pub(crate) fn with_markers(host: &Host, run: Run) -> Run {
     fs::create_dir(host.path("markers")).unwrap();
     write_program(host, "systemctl", SYSTEMCTL);
     run.args(["--markers".as_ref(), host.path("markers").as_os_str()])

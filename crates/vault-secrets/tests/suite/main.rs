@@ -16,6 +16,7 @@ mod clean;
 mod declarations;
 mod interrupted;
 mod killed;
+mod largest;
 mod links;
 mod prove;
 mod questions;
