@@ -90,20 +90,20 @@ impl Authorities {
     /// # Errors
     /// The file is missing or invalid, or other users can read it.
     pub(crate) fn read(path: &Path, create: Option<Duration>) -> Result<Self, Failure> {
+        let shown = path.display();
+        let unreadable = |cause: io::Error| {
+            Failure::usage(format!(
+                "the authority file `{shown}` could not be read: {cause}"
+            ))
+            .hint("`vault-certs authority` makes one; all nodes of a cluster need the same")
+        };
         if let Some(period) = create
-            && !path.exists()
+            && !path.try_exists().map_err(unreadable)?
         {
             write_new(path, &generate_line(period)?)?;
         }
-        let shown = path.display();
-        let text = read_text_bounded(path, LARGEST_TEXT)
-            .map(Zeroizing::new)
-            .map_err(|cause| {
-                Failure::usage(format!(
-                    "the authority file `{shown}` could not be read: {cause}"
-                ))
-                .hint("`vault-certs authority` makes one; all nodes of a cluster need the same")
-            })?;
+        let text = read_text_bounded(path, LARGEST_TEXT);
+        let text = text.map(Zeroizing::new).map_err(unreadable)?;
         refuse_readers(path)?;
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));

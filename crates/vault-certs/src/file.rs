@@ -69,6 +69,11 @@ fn name(path: &Path) -> &OsStr {
     path.file_name().unwrap_or_default()
 }
 
+/// Returns the failure for a file that cannot be read.
+pub(crate) fn unreadable(path: &Path, cause: &io::Error) -> Failure {
+    Failure::failed(format!("`{}` could not be read: {cause}", path.display()))
+}
+
 /// Returns the failure for a file that cannot be written.
 pub(crate) fn unwritable(path: &Path, cause: &io::Error) -> Failure {
     Failure::failed(format!(

@@ -2,7 +2,7 @@
 //! are due.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -188,7 +188,8 @@ impl NodeFiles {
         &self,
         reload: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if !self.reload_marker.exists() {
+        let is_marked = self.reload_marker.try_exists();
+        if !is_marked.map_err(|cause| file::unreadable(&self.reload_marker, &cause))? {
             return Ok(());
         }
         reload()?;
@@ -203,7 +204,7 @@ impl NodeFiles {
         request: &CertificateRequest,
         authorities: &TrustedAuthorities,
     ) -> Result<IssuedCertificate, Failure> {
-        let reason = match self.read_current() {
+        let reason = match self.read_current()? {
             Some(current) => {
                 match request.reason_to_renew(
                     &current.certificate,
@@ -220,14 +221,27 @@ impl NodeFiles {
         request.issue(&authorities.signer)
     }
 
-    fn read_current(&self) -> Option<IssuedCertificate> {
-        let chain = Bundle::parse(&read_bounded(&self.chain, LARGEST_TEXT).ok()?).ok()?;
-        Some(IssuedCertificate {
-            certificate: chain.certificates().first()?.clone(),
-            key: read_text_bounded(&self.key, LARGEST_TEXT)
-                .map(Zeroizing::new)
-                .ok()?,
-        })
+    /// Returns the certificate and the key, unless one is missing or damaged.
+    fn read_current(&self) -> Result<Option<IssuedCertificate>, Failure> {
+        let chain = read_if_usable(&self.chain, read_bounded)?;
+        let key = read_if_usable(&self.key, read_text_bounded)?.map(Zeroizing::new);
+        let chain = chain.and_then(|text| Bundle::parse(&text).ok());
+        let certificate = chain.and_then(|chain| chain.certificates().first().cloned());
+        let both = certificate.zip(key);
+        Ok(both.map(|(certificate, key)| IssuedCertificate { certificate, key }))
+    }
+}
+
+/// Reads a file. `None` where it is missing, too large, or not of text: it is replaced.
+fn read_if_usable<T>(
+    path: &Path,
+    read: fn(&Path, u64) -> io::Result<T>,
+) -> Result<Option<T>, Failure> {
+    use io::ErrorKind::{FileTooLarge, InvalidData, NotFound};
+    match read(path, LARGEST_TEXT) {
+        Ok(content) => Ok(Some(content)),
+        Err(cause) if matches!(cause.kind(), NotFound | FileTooLarge | InvalidData) => Ok(None),
+        Err(cause) => Err(file::unreadable(path, &cause)),
     }
 }
 

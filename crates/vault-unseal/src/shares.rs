@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -61,7 +61,7 @@ impl KeyShares {
             }
             all.add(file.shares()?, path, &mut number)?;
         }
-        for path in credential_files(credentials) {
+        for path in credential_files(credentials)? {
             let file = KeyFile::read(&path)?; // systemd restricts their readers
             all.add(file.shares()?, &path, &mut number)?;
         }
@@ -167,22 +167,27 @@ pub(crate) fn refuse_readers(file: &KeyFile) -> Result<(), Failure> {
 }
 
 /// Returns the systemd credentials with key shares, sorted by name.
-fn credential_files(folder: Option<&OsStr>) -> Vec<PathBuf> {
-    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
-    let mut files: Vec<_> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(CREDENTIAL_PREFIX)
-        })
-        .map(|entry| entry.path())
-        .collect();
-    files.sort();
-    files
+fn credential_files(folder: Option<&OsStr>) -> Result<Vec<PathBuf>, Failure> {
+    let Some(folder) = folder else {
+        return Ok(Vec::new());
+    };
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+    };
+    let entries = entries.map_err(|cause| {
+        let folder = Path::new(folder).display();
+        Failure::failed(format!(
+            "the credentials in `{folder}` could not be listed: {cause}"
+        ))
+    })?;
+    let is_share = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with(CREDENTIAL_PREFIX)
+    };
+    let mut files: Vec<_> = entries.iter().filter(|entry| is_share(entry)).collect();
+    files.sort_by_key(|entry| entry.path());
+    Ok(files.into_iter().map(fs::DirEntry::path).collect())
 }
 
 /// Decodes a share: hex, else base64, as OpenBao does.

@@ -49,21 +49,27 @@ impl Folder {
     /// another file (`<name>.part`) and replaces the draft with it.
     ///
     /// # Errors
-    /// The system's errors; the space stays reserved.
+    /// The system's errors of both attempts; the space stays reserved.
     pub fn overwrite_or_replace_draft(
         &self,
         name: impl AsRef<OsStr>,
         content: &[u8],
     ) -> io::Result<()> {
         let name = name.as_ref();
-        if self.overwrite_draft(name, content).is_ok() {
+        let Err(first) = self.overwrite_draft(name, content) else {
             return Ok(());
-        }
+        };
         let mut part = name.to_owned();
         part.push(".part");
-        self.draft(part)?
-            .write(content, Access::Mode(0o600))?
-            .replace(name)
+        let replaced = self
+            .draft(part)
+            .and_then(|part| part.write(content, Access::Mode(0o600))?.replace(name));
+        replaced.map_err(|second| {
+            io::Error::new(
+                second.kind(),
+                format!("{first}, and a new file in its place failed, too: {second}"),
+            )
+        })
     }
 
     /// Gives a file in this folder another name, in place of the file that has it. Does not wait
@@ -124,6 +130,25 @@ mod tests {
         folder.overwrite_draft("reserved", b"content").unwrap();
         folder.rename("reserved", "file").unwrap();
         assert_eq!(fs::read(disk.path().join("file")).unwrap(), b"content");
+    }
+
+    #[test]
+    fn both_errors_of_a_bad_disk_are_reported() {
+        let scratch = zts_testkit::scratch_dir();
+        let folder = Folder::open(&scratch, Guard::Strict).unwrap();
+        let overwrite = || folder.overwrite_or_replace_draft("keys", b"content");
+        folder.reserve_draft("keys", 4096).unwrap();
+        overwrite().unwrap();
+        assert_eq!(fs::read(scratch.join("keys")).unwrap(), b"content");
+        fs::remove_file(scratch.join("keys")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", scratch.join("keys")).unwrap();
+        fs::create_dir(scratch.join("keys.part")).unwrap();
+        let error = overwrite().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Too many levels of symbolic links (os error 40), and a new file in its place failed, too: \
+             Is a directory (os error 21)"
+        );
     }
 
     #[test]
