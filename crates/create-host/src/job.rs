@@ -32,11 +32,10 @@ pub(crate) fn survey_openbao<T>(
     if arguments.skip_vault {
         return Ok(None);
     }
-    let surveyed =
-        Backend::new(arguments.apply, &arguments.connection, job.fleet).and_then(|backend| {
-            let result = survey(&backend)?;
-            Ok((backend, result))
-        });
+    let surveyed = Backend::new(arguments, job.fleet).and_then(|backend| {
+        let result = survey(&backend)?;
+        Ok((backend, result))
+    });
     match surveyed {
         Ok((backend, result)) => {
             let address = backend.server.client.address().to_string();

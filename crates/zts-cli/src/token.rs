@@ -2,8 +2,8 @@
 //!
 //! A token that `bao login` saved is for the server that issued it, which is not recorded. It is
 //! therefore sent only to an address that a flag or variable sets. An address that only a file of a
-//! checkout names may be anybody's, so a person at a terminal must confirm it; without a terminal
-//! the run ends. A token in `BAO_TOKEN` was given to this command, and is sent to that address as
+//! checkout names may be anybody's, so a person at a terminal must confirm it; without a terminal,
+//! and where a program reads the result, the run ends. A token in `BAO_TOKEN` was given to this command, and is sent to that address as
 //! well. Neither is sent unencrypted.
 
 use std::{env, path::PathBuf};
@@ -28,11 +28,11 @@ pub fn operator_token(
     connection: &ConnectionArgs,
     settings: &Settings,
 ) -> Result<SecretString, Failure> {
-    operator_token_in_checkout(connection, settings, "a file")
+    operator_token_in_checkout(connection, settings, "a file", true)
 }
 
 /// As [`operator_token`]; `file` is the file of a checkout that names the address where neither
-/// flag nor variable does.
+/// flag nor variable does. Asks about that address only if `is_interactive`.
 ///
 /// # Errors
 /// As [`operator_token`].
@@ -40,6 +40,7 @@ pub fn operator_token_in_checkout(
     connection: &ConnectionArgs,
     settings: &Settings,
     file: &str,
+    is_interactive: bool,
 ) -> Result<SecretString, Failure> {
     let given = variable("TOKEN").map(Zeroizing::new);
     let is_saved = given.is_none();
@@ -57,7 +58,7 @@ pub fn operator_token_in_checkout(
     let is_named = connection.names_address();
     refuse_unencrypted(settings, is_saved, is_named, file)?;
     if is_saved && !is_named {
-        confirm(&settings.addresses, file)?;
+        confirm(&settings.addresses, file, is_interactive && can_ask())?;
     }
     Ok(token.into())
 }
@@ -96,8 +97,8 @@ fn refuse_unencrypted(
 }
 
 /// Asks the person at the terminal whether the saved token may be sent to an address that only a
-/// file names.
-fn confirm(addresses: &[Address], file: &str) -> Result<(), Failure> {
+/// file names. Any answer but `yes` is a no.
+fn confirm(addresses: &[Address], file: &str, can_ask: bool) -> Result<(), Failure> {
     let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     let shown = shown.join(",");
     let refused = || {
@@ -106,7 +107,7 @@ fn confirm(addresses: &[Address], file: &str) -> Result<(), Failure> {
         ))
         .hint(format!("if that is your OpenBao: `export BAO_ADDR={shown}`"))
     };
-    if !can_ask() {
+    if !can_ask {
         return Err(refused());
     }
     let answer = ask(format_args!(

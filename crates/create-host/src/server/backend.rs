@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use zts_cli::{ConnectionArgs, Failure};
+use zts_cli::Failure;
 
 use super::{connection::Server, tofu::OpenTofu};
-use crate::{cli::ApplyMethod, fleet::Fleet};
+use crate::{
+    cli::{ApplyMethod, HostArguments},
+    fleet::Fleet,
+};
 
 /// OpenBao, and the method to write policy and role to it.
 #[derive(Debug)]
@@ -16,13 +19,9 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// Determines the method and the server; does not connect.
-    pub(crate) fn new(
-        method: Option<ApplyMethod>,
-        connection: &ConnectionArgs,
-        fleet: &Fleet,
-    ) -> Result<Self, Failure> {
-        let apply = Apply::choose(method, fleet)?;
-        let server = Server::new(connection, fleet)?;
+    pub(crate) fn new(arguments: &HostArguments, fleet: &Fleet) -> Result<Self, Failure> {
+        let apply = Apply::choose(arguments.apply, fleet)?;
+        let server = Server::new(&arguments.connection, fleet, !arguments.json)?;
         Ok(Self { server, apply })
     }
 }

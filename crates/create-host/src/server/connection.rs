@@ -23,8 +23,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Determines the server and the token; does not connect.
-    pub(crate) fn new(arguments: &ConnectionArgs, fleet: &Fleet) -> Result<Self, Failure> {
+    /// Determines the server and the token; does not connect. Asks about an address that only the
+    /// fleet names if `is_interactive`.
+    pub(crate) fn new(
+        arguments: &ConnectionArgs,
+        fleet: &Fleet,
+        is_interactive: bool,
+    ) -> Result<Self, Failure> {
         let settings = &fleet.settings;
         let connection = arguments.settings_or(|name| match name {
             "ADDR" => Some(settings.openbao.address.to_string()),
@@ -32,7 +37,8 @@ impl Server {
             _ => None,
         })?;
         let file = fleet.address_file.as_deref().unwrap_or(SETTINGS_FILE);
-        let token = zts_cli::operator_token_in_checkout(arguments, &connection, file)?;
+        let token =
+            zts_cli::operator_token_in_checkout(arguments, &connection, file, is_interactive)?;
         let mut client = Client::new(connection.clone())?;
         client.authenticate(Authentication::Token(token.clone()));
         Ok(Self {

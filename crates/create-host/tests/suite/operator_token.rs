@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use zts_testkit::{Fault, Fleet, Proxy, Run, shared_server};
+use zts_testkit::{Fault, Fleet, Proxy, Run, RunOutput, shared_server};
 
 use crate::site::{IP, Site};
 
@@ -65,6 +65,53 @@ fn a_saved_token_is_not_sent_to_an_address_from_a_checkout() {
         .run();
     assert_eq!(remove.code(), Some(2), "{remove}");
     assert_eq!(proxy.connections(), 0, "nothing was sent at all");
+}
+
+/// Runs a dry run at a terminal, at which `typed` is typed. Returns its output, which `script` has
+/// on stdout, and whether anything was sent.
+fn at_terminal(more: &[&str], typed: &str) -> (RunOutput, bool) {
+    let server = shared_server();
+    let proxy = Proxy::to(&server.address());
+    let checkout = Checkout::naming(&proxy.address());
+    let program = env!("CARGO_BIN_EXE_create-host");
+    let more = more.join(" ");
+    let command = format!("{program} --hostname asked --ip {IP} --apply api --dry-run {more}");
+    let output = Run::new(zts_testkit::find_program("script").unwrap())
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(checkout.fleet.path())
+        .env("HOME", &*checkout.home)
+        .env("TERM", "dumb")
+        .stdin(typed)
+        .run();
+    (output, proxy.connections() > 0)
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_for_a_saved_token() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("script");
+    let question = "Type `yes` to send it the token that `bao login` saved:";
+    let (output, is_sent) = at_terminal(&[], "yes\n");
+    assert!(output.stdout.contains(question) && is_sent, "{output}");
+    assert!(!output.stdout.contains("was not checked"), "{output}");
+    for typed in ["\n", "y\n", "no\n", "\u{4}"] {
+        let (output, is_sent) = at_terminal(&[], typed);
+        assert!(output.stdout.contains(question) && !is_sent, "{output}");
+        assert!(output.stdout.contains("is not sent to"), "{output}");
+    }
+}
+
+/// A program that reads the result, or stderr, shows no question.
+#[test]
+fn a_program_is_not_asked_for_a_saved_token() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("script");
+    for more in ["--json", "2>&1 | cat", "</dev/null"] {
+        let (output, is_sent) = at_terminal(&[more], "yes\n");
+        assert!(!output.stdout.contains("Type `yes`"), "{more}: {output}");
+        assert!(output.stdout.contains("is not sent to"), "{more}: {output}");
+        assert!(!is_sent, "{more}");
+    }
 }
 
 #[test]
