@@ -3,8 +3,8 @@
 //! A token that `bao login` saved is for the server that issued it, which is not recorded. It is
 //! therefore sent only to an address that a flag or variable sets. An address that only a file of a
 //! checkout names may be anybody's, so a person at a terminal must confirm it; without a terminal,
-//! and where a program reads the result, the run ends. A token in `BAO_TOKEN` was given to this command, and is sent to that address as
-//! well. Neither is sent unencrypted.
+//! and where a program reads the result, the run ends. A token in `BAO_TOKEN` was given to this
+//! command, and is sent to that address as well. Neither is sent unencrypted.
 
 use std::{env, path::PathBuf};
 
