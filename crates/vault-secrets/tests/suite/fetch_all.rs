@@ -310,10 +310,10 @@ fn markers_stand_until_systemd_has_skipped_the_units() {
     assert!(metrics.contains(failures), "its unit notes it: {metrics}");
 }
 
-/// A `systemd-creds` that takes as long as a slow TPM, and fails.
-const SLOW_SYSTEMD_CREDS: &str = "#!/bin/sh\ncat > /dev/null\nsleep 3\nexit 1\n";
+/// A `systemd-creds` that takes longer than a slow TPM, and fails.
+const SLOW_SYSTEMD_CREDS: &str = "#!/bin/sh\ncat > /dev/null\nsleep 8\nexit 1\n";
 
-/// Creates a host with twelve secrets, whose copies take nine seconds together.
+/// Creates a host with twelve secrets, whose copies wait eight seconds for the key that they share.
 fn host_with_slow_seals(name: &str) -> Host {
     let host = host_with(name, 12);
     for number in 0..12 {
