@@ -50,6 +50,7 @@ write(f"{folder}/hostile.socket", "[Socket]", "ListenStream=127.0.0.1:8300", "Ac
 write(
     f"{folder}/hostile@.service",
     "[Service]",
+    "Environment=PATH=/run/current-system/sw/bin:/usr/bin:/bin",
     "ExecStart=/bin/sh /run/hostile",
     "StandardInput=socket",
     "StandardOutput=socket",
