@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use zts_delivery::StateDir;
 
-use crate::host::{Host, done};
+use crate::host::{Host, done, failed};
 
 fn host(name: &str) -> Host {
     let host = Host::new(name);
@@ -140,4 +140,43 @@ fn a_secret_that_is_not_there_says_why() {
     done(&host.run(["status"]).run());
     fs::remove_dir_all(host.output("db")).unwrap();
     assert_eq!(host.run(["status"]).run().code(), Some(1));
+}
+
+/// A directory in place of a note cannot be read, as on a broken disk.
+#[test]
+fn an_unreadable_note_is_reported_and_the_other_secrets_are_shown() {
+    zts_testkit::require_bao!();
+    let host = Host::new("unreadable");
+    for name in ["db", "tls"] {
+        host.declare(name, &json!({})).put(name, "hunter2");
+        done(&host.rotate(name));
+    }
+    let note = host.state_dir("db").join("written");
+    fs::remove_file(&note).unwrap();
+    fs::create_dir(&note).unwrap();
+    let output = host.run(["status"]).run();
+    assert!(output.stdout.contains("\ntls "), "{output}");
+    let said = format!("`db`: could not read `{}`: Is a directory", note.display());
+    assert!(output.stderr.contains(&said), "{output}");
+    failed(
+        &output,
+        "the state of declared secrets could not be read: `db`",
+    );
+    let output = host.run(["metrics"]).run();
+    let in_place = "vault_secret_in_place{secret=";
+    assert_eq!(output.stdout.matches(in_place).count(), 1, "{output}");
+    assert!(output.stdout.contains(&format!("{in_place}\"tls\"}} 1")));
+    failed(
+        &output,
+        "the state of declared secrets could not be read: `db`",
+    );
+    host.put("db", "hunter3").put("tls", "hunter3");
+    failed(
+        &host.rotate("db"),
+        "/.db.vault-fetch/written`: Is a directory",
+    );
+    assert_eq!(
+        [host.value("db"), host.value("tls")],
+        ["hunter2", "hunter3"]
+    );
 }
