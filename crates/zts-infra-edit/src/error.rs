@@ -157,6 +157,7 @@ pub struct FileError {
     /// The path of the file from the fleet's root.
     pub file: String,
     /// The reason.
+    #[source]
     pub error: Error,
 }
 
@@ -228,5 +229,22 @@ impl Error {
             Self::Invalid { .. } | Self::Individual { .. } | Self::Values { .. } => None,
             Self::NotGenerated { remedy, .. } => Some((*remedy).to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_file_error_is_its_source() {
+        let error = FileError {
+            file: "flake.nix".to_owned(),
+            error: Error::Missing {
+                entry: "`web01`".to_owned(),
+            },
+        };
+        let source = std::error::Error::source(&error);
+        assert_eq!(source.unwrap().to_string(), "`web01` is missing");
     }
 }

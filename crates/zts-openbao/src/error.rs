@@ -77,6 +77,7 @@ pub enum Error {
         /// The older version; `None` where there is nothing.
         version: Option<u64>,
         /// The failure of the query to the active node.
+        #[source]
         cause: Box<Error>,
     },
     /// The secret is in a KV engine without versions, which has no such paths.
@@ -290,6 +291,7 @@ pub enum NodeError {
         /// The other server.
         to: Address,
         /// Its failure.
+        #[source]
         cause: Box<NodeError>,
     },
     /// An answer that is not OpenBao's.

@@ -69,9 +69,19 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io { cause, .. } => cause,
-            refused @ Error::Refused { .. } => {
-                Self::new(io::ErrorKind::PermissionDenied, refused.to_string())
-            }
+            refused @ Error::Refused { .. } => Self::new(io::ErrorKind::PermissionDenied, refused),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_io_error_keeps_the_refusal() {
+        let error = io::Error::from(Error::refused(Path::new("/a"), OTHER_OWNER));
+        assert_eq!(error.to_string(), "`/a` belongs to another user");
+        assert!(error.get_ref().is_some_and(|cause| cause.is::<Error>()));
     }
 }

@@ -146,6 +146,39 @@ fn programs_for_a_mac_use_linux_in_one_module() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+#[test]
+fn the_cause_of_an_error_is_its_source() {
+    let packages = workspace();
+    let libraries = packages.iter().filter(|package| !package.has_program);
+    let files = libraries.flat_map(|package| source_files(&package.folder.join("src")));
+    let (mut causes, mut found) = (0, Vec::new());
+    for path in files {
+        let text = fs::read_to_string(&path).expect("a source file can be read");
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let pairs = lines.windows(2).zip(2..);
+        for (pair, number) in pairs.filter(|(pair, _)| is_cause(pair[1])) {
+            causes += 1;
+            if pair[0] != "#[source]" {
+                found.push(format!("{}:{number}: {}", path.display(), pair[1]));
+            }
+        }
+    }
+    assert!(causes >= 5, "the search finds {causes} causes");
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// Returns whether the line declares a field with the error that caused another one.
+fn is_cause(line: &str) -> bool {
+    let field = line.strip_prefix("pub ").unwrap_or(line);
+    let kind = field.strip_prefix("cause: ");
+    let kind = kind.filter(|kind| !kind.starts_with('&')); // an argument
+    kind.is_some_and(|kind| {
+        ["Error,", "Error>,", "Cause,"]
+            .iter()
+            .any(|end| kind.ends_with(end))
+    })
+}
+
 /// Every use that the rule forbids, in words.
 fn broken_uses(packages: &[Package]) -> Vec<String> {
     let mut broken = Vec::new();
@@ -192,12 +225,7 @@ fn is_program(name: &str, packages: &[Package]) -> bool {
 /// `file:line: what` for each banned word in the code (not the comments) below a folder.
 fn mentions(folder: &Path, banned: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a source folder can be listed") {
-        let path = entry.expect("an entry can be read").path();
-        if path.is_dir() {
-            found.extend(mentions(&path, banned));
-            continue;
-        }
+    for path in source_files(folder) {
         let text = fs::read_to_string(&path).expect("a source file can be read");
         for (index, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
@@ -207,6 +235,20 @@ fn mentions(folder: &Path, banned: &[&str]) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the files of a folder and of those in it.
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a source folder can be listed");
+    let paths = entries.map(|entry| entry.expect("an entry can be read").path());
+    let files = paths.flat_map(|path| {
+        if path.is_dir() {
+            source_files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    files.collect()
 }
 
 /// The crates of this workspace, as `cargo metadata` tells them.
