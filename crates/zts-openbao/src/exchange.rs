@@ -173,34 +173,16 @@ fn read_answer(
         200..300 => largest,
         _ => largest.min(LARGEST_SMALL),
     };
-    let announced = body.content_length();
-    let reader = body.into_with_config().limit(u64::MAX).reader();
-    let body = read_body(reader, announced, largest)
-        .map_err(|cause| classify_interruption(cause, limits))
-        .and_then(|body| {
-            body.ok_or_else(|| {
-                NodeError::BadReply(format!("it is larger than {} MiB", largest >> 20))
-            })
-        })
-        .map_err(|error| {
-            SendError::NoAnswer(NoAnswer {
-                error,
-                may_have_acted: true,
-            })
-        })?;
-    if let Some(error) = classify_status(status, &body) {
-        // sealed and limited servers refuse before they act, and so does a standby without a leader
-        let may_have_acted = !matches!(
-            error,
-            NodeError::Sealed
-                | NodeError::NotInitialized
-                | NodeError::RateLimited
-                | NodeError::Standby { .. }
-        );
-        return Err(SendError::NoAnswer(NoAnswer {
+    let no_answer = |error, may_have_acted| {
+        SendError::NoAnswer(NoAnswer {
             error,
             may_have_acted,
-        }));
+        })
+    };
+    let body = read_content(body, limits, largest).map_err(|error| no_answer(error, true))?;
+    if let Some(error) = classify_status(status, &body) {
+        let may_have_acted = !refuses_before_acting(&error);
+        return Err(no_answer(error, may_have_acted));
     }
     Ok(Answer {
         status,
@@ -210,6 +192,27 @@ fn read_answer(
         date: header(&head.headers, DATE.as_str()),
         body,
     })
+}
+
+/// Reads a body of at most `largest` bytes.
+fn read_content(body: Body, limits: Limits, largest: u64) -> Result<Zeroizing<Vec<u8>>, NodeError> {
+    let announced = body.content_length();
+    let reader = body.into_with_config().limit(u64::MAX).reader();
+    let content = read_body(reader, announced, largest)
+        .map_err(|cause| classify_interruption(cause, limits))?;
+    content.ok_or_else(|| NodeError::BadReply(format!("it is larger than {} MiB", largest >> 20)))
+}
+
+/// Returns whether a server refuses a request before it acts: a sealed one, one that limits
+/// requests, and a standby without a leader.
+fn refuses_before_acting(error: &NodeError) -> bool {
+    matches!(
+        error,
+        NodeError::Sealed
+            | NodeError::NotInitialized
+            | NodeError::RateLimited
+            | NodeError::Standby { .. }
+    )
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
