@@ -23,7 +23,7 @@ use ureq::{
     },
 };
 
-use crate::{Trust, TrustError, resolver::NameResolver};
+use crate::{Trust, TrustError, resolver::NameResolver, transport::plain_text};
 
 /// Returns the configuration that all agents share.
 ///
@@ -39,7 +39,8 @@ pub fn agent_config() -> ConfigBuilder<AgentScope> {
         .middleware(trace_exchange)
 }
 
-/// Sends a request, and reports the head of the answer. No header and no body is in the event.
+/// Sends a request, and reports the head of the answer, or the reason why there is none. No header
+/// and no body is in the event.
 fn trace_exchange(
     request: Request<SendBody<'_>>,
     next: MiddlewareNext<'_>,
@@ -51,12 +52,15 @@ fn trace_exchange(
     let started = Instant::now();
     let result = next.handle(request);
     let took = started.elapsed();
-    let (mut status, mut length) = (None, None);
-    if let Ok(response) = &result {
-        status = Some(response.status().as_u16());
-        length = response.body().content_length();
+    let (mut status, mut length, mut reason) = (None, None, None);
+    match &result {
+        Ok(response) => {
+            status = Some(response.status().as_u16());
+            length = response.body().content_length();
+        }
+        Err(error) => reason = Some(plain_text(error)),
     }
-    trace!(%method, %url, status, length, ?took, "HTTP exchange");
+    trace!(%method, %url, status, length, reason, ?took, "HTTP exchange");
     result
 }
 

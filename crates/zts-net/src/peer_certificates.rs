@@ -10,6 +10,7 @@ use rustls::{
     ClientConnection,
     pki_types::{CertificateDer, ServerName},
 };
+use tracing::{debug, info};
 
 use crate::{
     TlsError, TransportError,
@@ -27,6 +28,22 @@ use crate::{
 /// # Errors
 /// No connection, or a certificate that `roots` do not vouch for.
 pub fn fetch_peer_certificates(
+    host: &str,
+    port: u16,
+    roots: &[Vec<u8>],
+    timeout: Duration,
+) -> Result<Vec<Vec<u8>>, TransportError> {
+    let started = Instant::now();
+    let result = read_chain(host, port, roots, timeout);
+    let took = started.elapsed();
+    match &result {
+        Ok(_) => debug!(host, port, ?took, "server presented its certificates"),
+        Err(reason) => info!(host, port, %reason, ?took, "server presented no certificate"),
+    }
+    result
+}
+
+fn read_chain(
     host: &str,
     port: u16,
     roots: &[Vec<u8>],

@@ -35,13 +35,13 @@ pub(crate) fn report_result<T>(
     }
 }
 
-/// Reports the result of a health probe.
-pub(crate) fn report_probe(node: &Address, error: Option<&NodeError>) {
+/// Reports the result of a health probe, which took `took`.
+pub(crate) fn report_probe(node: &Address, took: Duration, error: Option<&NodeError>) {
     match error {
-        None => debug!(%node, "probed node is alive"),
+        None => debug!(%node, ?took, "probed node is alive"),
         Some(error) => {
             let reason = describe_node_error(error);
-            info!(%node, reason, "probed node cannot be used");
+            info!(%node, reason, ?took, "probed node cannot be used");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     sync::mpsc::{self, Receiver},
     thread,
+    time::Instant,
 };
 
 use ureq::Agent;
@@ -40,8 +41,9 @@ pub(crate) fn probe_concurrently(
         let started = thread::Builder::new()
             .name("health-probe".to_owned())
             .spawn(move || {
+                let began = Instant::now();
                 let error = probe(&agent, &address, limits);
-                report_probe(&address, error.as_ref());
+                report_probe(&address, began.elapsed(), error.as_ref());
                 // another server may have answered in the meantime
                 let _ = thread_sender.send(ProbeResult { index, error });
             });

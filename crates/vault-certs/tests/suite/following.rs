@@ -123,8 +123,16 @@ fn a_server_that_sends_byte_by_byte_does_not_block_the_next() {
     fleet.renew("client", now - PERIOD, &[]);
     let server = fleet.serve("node");
     let slow = trickle();
-    let output = fleet.fetch("client/ca.pem", &[&slow, &server.address()], &[]);
+    let output = fleet.fetch("client/ca.pem", &[&slow, &server.address()], &["-v"]);
     assert_output(&output, "changed");
+    for event in [
+        "INFO server presented no certificate",
+        "DEBUG server presented its",
+    ] {
+        let mut lines = output.stderr.lines();
+        let is_told = lines.any(|line| line.contains(event) && line.contains("took="));
+        assert!(is_told, "{event}: {output}");
+    }
     assert!(
         output.time < zts_testkit::scale_timeout(Duration::from_secs(8)),
         "{:?}",
