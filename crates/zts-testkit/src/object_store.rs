@@ -136,6 +136,11 @@ impl ObjectStore {
         self.location_through(&self.address())
     }
 
+    /// Returns the secret part of its key.
+    pub fn secret_key(&self) -> &'static str {
+        SECRET
+    }
+
     /// Returns the file with its key in the format of AWS's tools.
     pub fn credentials(&self) -> PathBuf {
         self.scratch.join("credentials")

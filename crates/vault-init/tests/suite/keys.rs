@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use age::x25519::Identity;
+use zts_testkit::find_leak;
 
 use crate::{ONE, Uninitialised};
 
@@ -10,13 +11,16 @@ use crate::{ONE, Uninitialised};
 fn keys_are_stored_in_a_file_that_only_root_can_read() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
-    let output = fresh.run(&[]).run();
+    let output = fresh.run(&[]).env("BAO_LOG_LEVEL", "trace").run();
     assert_eq!(output.code(), Some(0), "{output}");
+    assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
     let mode = |name: &str| fs::metadata(fresh.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("unseal.json"), mode("")), (0o600, 0o700));
     let keys = fresh.keys();
-    for share in keys["unseal_keys_b64"].as_array().unwrap() {
-        assert!(!output.to_string().contains(share.as_str().unwrap()));
+    let shares = ["unseal_keys_b64", "unseal_keys_hex"].map(|name| keys[name].as_array().unwrap());
+    for secret in shares.into_iter().flatten().chain([&keys["root_token"]]) {
+        let leak = find_leak(secret.as_str().unwrap(), &output.to_string());
+        assert_eq!(leak, None, "{output}");
     }
     assert_eq!(
         (&keys["unseal_shares"], &keys["unseal_threshold"]),

@@ -160,8 +160,9 @@ fn errors_that_repeat_the_request_show_no_token() {
         let proxy = Proxy::to(&server.address());
         proxy.on("sys/capabilities", fault);
         let run = plan(&server, &declared).env("BAO_ADDR", proxy.address());
-        let output = assert_status(run, 1);
+        let output = assert_status(run.env("BAO_LOG_LEVEL", "trace"), 1);
         assert!(output.stderr.contains("[redacted]"), "{output}");
+        assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
         assert!(!output.stderr.contains("\"b.AA"), "{output}");
         assert_eq!(
             find_leak(server.root_token(), &output.stderr),

@@ -8,7 +8,9 @@ use std::{
 };
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Run, RunOutput, Running, Server, SilentListener, closed_port};
+use zts_testkit::{
+    Fault, Proxy, Run, RunOutput, Running, Server, SilentListener, closed_port, find_leak,
+};
 
 use crate::host::{Host, done, names};
 
@@ -54,6 +56,25 @@ fn all_secrets_come_over_one_connection() {
     let reads = proxy.requests().into_iter();
     let reads = reads.filter(|request| request.path.contains("/data/"));
     assert_eq!(reads.count(), 12);
+}
+
+#[test]
+fn no_event_shows_a_value_or_a_credential() {
+    zts_testkit::require_bao!();
+    let host = Host::new("trace-all");
+    let value = "correct horse battery staple 7c1f";
+    host.declare("db", &json!({})).put("db", value);
+    let addresses = format!("{},{}", closed_port().address(), host.server.address());
+    let run = fetch_all(&host).args(["-vv"]).env("BAO_ADDR", addresses);
+    let output = run.run();
+    done(&output);
+    for words in ["INFO node cannot be used", "DEBUG node answered", "TRACE"] {
+        assert!(output.stderr.contains(words), "{words}: {output}");
+    }
+    let credentials = &host.credentials;
+    for secret in [value, &credentials.role_id, &credentials.secret_id] {
+        assert_eq!(find_leak(secret, &output.stderr), None, "{output}");
+    }
 }
 
 #[test]

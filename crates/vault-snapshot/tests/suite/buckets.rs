@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use zts_testkit::{Fault, ObjectStore, Proxy, Run};
+use zts_testkit::{Fault, ObjectStore, Proxy, Run, find_leak};
 
 use crate::site::{Site, copy_with_time, fill, names, vault_snapshot};
 
@@ -59,6 +59,20 @@ fn a_snapshot_is_stored_listed_verified_and_pruned() {
         names(&store.objects_dir()),
         [second.clone(), format!("{second}.json")]
     );
+}
+
+#[test]
+fn no_event_shows_the_token_or_the_key_of_the_store() {
+    require_store!();
+    let site = Site::new();
+    let store = ObjectStore::start();
+    let output = save_to(&site, &store.location()).args(["-vv"]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let upload = format!("TRACE HTTP exchange method=PUT url={}/", store.address());
+    assert!(output.stderr.contains(&upload), "{output}");
+    for secret in [site.server.root_token(), store.secret_key()] {
+        assert_eq!(find_leak(secret, &output.stderr), None, "{output}");
+    }
 }
 
 #[test]

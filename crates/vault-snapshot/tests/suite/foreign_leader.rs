@@ -160,8 +160,10 @@ fn an_error_that_repeats_the_request_prints_no_credentials() {
             let proxy = Proxy::to(&server.address());
             proxy.on(path, trouble.clone());
             for (run, secrets) in save_with_each_login(&server, &proxy.address(), &[], &folder) {
-                let output = run.args(["--canary", "secret/canary"]).run();
+                let run = run.args(["--canary", "secret/canary"]);
+                let output = run.env("BAO_LOG_LEVEL", "trace").run();
                 assert_ne!(output.code(), Some(2), "{output}");
+                assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
                 let printed = format!("{}{}", output.stdout, output.stderr);
                 for secret in secrets {
                     assert_eq!(

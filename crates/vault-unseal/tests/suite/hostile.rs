@@ -2,7 +2,7 @@
 
 use zts_testkit::{Fault, Proxy, Server, find_leak};
 
-use crate::{Machine, Shares};
+use crate::{Machine, Shares, configuration};
 
 #[test]
 fn an_error_that_repeats_the_request_does_not_show_a_share() {
@@ -13,8 +13,10 @@ fn an_error_that_repeats_the_request_does_not_show_a_share() {
     for status in [400, 403, 500] {
         let proxy = Proxy::to(&server.address());
         proxy.on("POST /v1/sys/unseal", Fault::Echo(status));
-        let output = Machine::new(&server).once(&[proxy.address()], &shares.three());
-        assert!(!output.stderr.is_empty(), "{output}");
+        let machine = Machine::new(&server);
+        machine.configure(&configuration(&[proxy.address()], &shares.three()));
+        let output = machine.run(&["--once"]).env("BAO_LOG_LEVEL", "trace").run();
+        assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
         for share in shares.base64.iter().chain(&shares.hex) {
             assert_eq!(find_leak(share, &output.stderr), None, "{output}");
         }
