@@ -17,6 +17,15 @@ const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A parsed template.
+///
+/// ```
+/// use zts_delivery::Template;
+///
+/// let template = Template::parse("app.conf", "url = https://{{ user | url }}@db")?;
+/// let values = serde_json::from_str(r#"{ "user": "a/b" }"#).expect("JSON");
+/// assert_eq!(template.render(&values).as_slice(), b"url = https://a%2Fb@db");
+/// # Ok::<(), zts_delivery::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,

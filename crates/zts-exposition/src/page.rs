@@ -49,6 +49,16 @@ impl Family {
 }
 
 /// A text in the format: families, each with its samples.
+///
+/// ```
+/// use zts_exposition::{Family, Page};
+///
+/// const SEALED: Family = Family::gauge("node_sealed", "1 if the node is sealed.");
+/// let mut page = Page::default();
+/// page.begin(&SEALED);
+/// page.sample(&SEALED, &[("node", "bao1")], 0.0);
+/// assert!(page.as_str().ends_with("node_sealed{node=\"bao1\"} 0\n"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page(String);
 
