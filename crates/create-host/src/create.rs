@@ -1,24 +1,23 @@
 //! The pipeline that creates a host.
 
+mod notes;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use zts_cli::{Failure, shell_word};
+use zts_cli::Failure;
 use zts_infra_edit::generated::GeneratedHost;
 
 use crate::{
-    change::FileChange,
     deliver::Delivery,
-    evaluation::{evaluate_host, host_folder, is_new_file, list_places},
-    git,
+    evaluation::evaluate_host,
     host::HostAddress,
     host_access::{Difference, role_differences, role_policies},
-    host_paths::choose_main,
     issue::{
         destroy_old_secret_ids, issue_and_deliver_token, note_namespace, report_no_token,
         report_pending_token, report_unchanged_token,
     },
-    job::{Job, remove_drafts, report_origins, survey_openbao, write_files},
+    job::{Job, remove_drafts, survey_openbao, write_files},
     more_policies::{MorePolicies, check_removal},
     plan::{
         CreationPlan, Request, Sources, find_doubtful_grants, name_in_use, plan_creation,
@@ -31,6 +30,8 @@ use crate::{
     },
     vms_file,
 };
+
+use notes::{report_next_step, report_plan, warn_of_gateway};
 
 /// Creates the host: recognise the fleet, plan, write, evaluate, apply, issue, deliver.
 pub(crate) fn create_host(
@@ -89,17 +90,6 @@ fn plan_openbao_files(
         report.warn(warning);
     }
     Ok(())
-}
-
-/// Reports the origins of the settings and of the entry, and the plan's notes.
-fn report_plan(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report: &mut Report) {
-    report_origins(job, plan.learnt.as_deref(), report);
-    for note in &plan.notes {
-        report.note(note);
-    }
-    if let Some(note) = sources.generated_note(&plan.changes, &job.fleet.settings) {
-        report.note(&note);
-    }
 }
 
 /// Issues and delivers the token, or reports why there is none.
@@ -353,57 +343,4 @@ fn verify_applied(job: &Job<'_>, backend: &Backend, access: &GeneratedHost) -> R
         "in `fleet.toml`, `generated` under `[paths]` must be a file of the folder `vault_terraform`, and the mounts \
          under `[openbao]` must be those of that folder",
     ))
-}
-
-/// Warns of a gateway that the host cannot reach, if its files or entries name the gateway.
-fn warn_of_gateway(job: &Job<'_>, plan: &CreationPlan, sources: &Sources, report: &mut Report) {
-    let settings = &job.fleet.settings;
-    let gateway = settings.network.gateway.address();
-    let (Some(address), Some(gateway)) = (plan.address, gateway) else {
-        return;
-    };
-    let is_written = !plan.changes.is_empty() && sources.mention_gateway(settings);
-    if is_written && !address.is_in_network_with(gateway) {
-        report.warn(format!(
-            "the gateway `{gateway}` is not in the network of `{address}`: check `gateway` under `[network]` in `fleet.toml`"
-        ));
-    }
-}
-
-/// Reports what is left to do: new files must be added to git, because a flake sees no others; a
-/// name with a domain is not NixOS's host name; without the module a host fetches nothing.
-fn report_next_step(
-    job: &Job<'_>,
-    changes: &[FileChange],
-    are_tracked: bool,
-    sources: &Sources,
-    report: &Report,
-) {
-    let name = job.name.as_str();
-    let new_files = changes.iter().filter(|change| is_new_file(job, change));
-    let paths: Vec<String> = new_files.map(|change| change.path.clone()).collect();
-    let places = list_places(&paths, name);
-    if places.is_empty() || job.arguments.dry_run {
-        return;
-    }
-    if !are_tracked && git::is_repository(job.fleet.tree.root()) {
-        let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
-        report.note(&format!(
-            "next: `git add {}`, because a flake sees only files that git tracks",
-            words.join(" ")
-        ));
-    }
-    let main = choose_main(paths.iter().map(String::as_str), name);
-    let place = main.map_or(places[0], |main| host_folder(main, name));
-    if job.name.split_domain().is_some() {
-        report.note(&format!(
-            "next: set `vault.hostName = \"{name}\";` in `{place}`, because `networking.hostName` has no dots",
-        ));
-    }
-    if sources.lack_module() {
-        report.note(&format!(
-            "next: in `{place}`, import the module `nixosModules.default` of the flake zero-touch-secrets and set \
-             `vault.enable = true;`: without it, `{name}` fetches no secrets"
-        ));
-    }
 }

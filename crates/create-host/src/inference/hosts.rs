@@ -24,35 +24,42 @@ pub(super) fn locate_hosts(fleet: &mut Fleet, facts: &Facts, inference: &mut Inf
     if fleet.settings.is_given("paths.hosts") {
         return;
     }
-    let template = fleet.settings.paths.template.to_string();
-    let HostFolder { folder, entries } = match locate_host_folder(&fleet.tree, &flake) {
-        Some(found) => found,
-        None => match template.rsplit_once('/') {
-            Some((above, _)) if !facts.templates.is_empty() && !has_template => HostFolder {
-                folder: above.to_owned(),
-                entries: vec!["template".to_owned()],
-            },
-            _ => return,
-        },
+    let found = locate_host_folder(&fleet.tree, &flake);
+    let has_new_template = !facts.templates.is_empty() && !has_template;
+    let beside = || {
+        has_new_template
+            .then(|| folder_of_template(fleet))
+            .flatten()
+    };
+    let Some(HostFolder { folder, entries }) = found.or_else(beside) else {
+        return;
     };
     let Ok(path) = folder.clone().try_into() else {
         return;
     };
     fleet.settings.paths.hosts = path;
-    let shown: Vec<String> = entries
-        .iter()
-        .take(3)
-        .map(|entry| format!("`{folder}/{entry}`"))
-        .collect();
-    let more = match entries.len().saturating_sub(shown.len()) {
+    let summary = format!("the hosts' folder `{folder}`");
+    inference.add("paths.hosts", list_some(&folder, &entries), summary);
+}
+
+/// Returns the folder around the template, which has no other host yet.
+fn folder_of_template(fleet: &Fleet) -> Option<HostFolder> {
+    let (above, _) = fleet.settings.paths.template.as_str().rsplit_once('/')?;
+    Some(HostFolder {
+        folder: above.to_owned(),
+        entries: vec!["template".to_owned()],
+    })
+}
+
+/// Lists three of the entries, and the number of the others.
+fn list_some(folder: &str, entries: &[String]) -> String {
+    let shown = entries.iter().take(3);
+    let shown: Vec<_> = shown.map(|entry| format!("`{folder}/{entry}`")).collect();
+    let more = match entries.len() - shown.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    inference.add(
-        "paths.hosts",
-        format!("{}{more}", shown.join(", ")),
-        format!("the hosts' folder `{folder}`"),
-    );
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Sets the only folder with files that have the placeholder of the host's name.

@@ -51,34 +51,17 @@ pub(super) fn locate_machines(
     inference: &mut Inference,
 ) -> Result<(), Failure> {
     let (tree, settings) = (&fleet.tree, &fleet.settings);
-    let file = settings.paths.vms.to_string();
-    if file.is_empty() {
-        return Ok(());
-    }
-    let openbao = format!("{}/", settings.paths.vault_terraform);
     let wanted = settings.paths.vms_map.to_string();
-    let files = match tree.read_text(&file) {
-        Ok(Some(text)) if wanted.is_empty() && has_default_map(&file, &text) => {
-            let origin = format!("`locals.vms` of `{file}`");
-            inference.add("paths.vms", origin, "");
-            return Ok(());
-        }
-        Ok(Some(_)) => vec![file],
-        Ok(None) if file == Paths::default().vms.as_str() => {
-            let files = facts.opentofu.iter().cloned();
-            files.filter(|file| !file.starts_with(&openbao)).collect()
-        }
-        Ok(None) | Err(_) => return Ok(()), // reading it later fails with the reason
+    let Some(files) = files_to_search(tree, settings, facts, inference) else {
+        return Ok(());
     };
     let mut maps = list_candidates(tree, &files);
-    if wanted.is_empty() {
+    let chosen: Vec<usize> = if wanted.is_empty() {
         let texts = facts.opentofu.iter();
         let texts: Vec<String> = texts
             .filter_map(|file| tree.read_text(file).ok().flatten())
             .collect();
         maps.retain(|(_, map, _)| !is_of_records(&texts, &map.place));
-    }
-    let chosen: Vec<usize> = if wanted.is_empty() {
         choose_candidates(&maps, &known_hosts(tree, settings))
     } else {
         let is_wanted = |index: &usize| maps[*index].1.place.is_named(&wanted);
@@ -94,6 +77,35 @@ pub(super) fn locate_machines(
         }
     }
     Ok(())
+}
+
+/// Returns the files that may have the map. Returns `None` where nothing is to be searched: the
+/// settings have no map, or the default one is in its file.
+fn files_to_search(
+    tree: &Tree,
+    settings: &Settings,
+    facts: &Facts,
+    inference: &mut Inference,
+) -> Option<Vec<String>> {
+    let file = settings.paths.vms.to_string();
+    if file.is_empty() {
+        return None;
+    }
+    let takes_default = settings.paths.vms_map.to_string().is_empty();
+    match tree.read_text(&file) {
+        Ok(Some(text)) if takes_default && has_default_map(&file, &text) => {
+            let origin = format!("`locals.vms` of `{file}`");
+            inference.add("paths.vms", origin, "");
+            None
+        }
+        Ok(Some(_)) => Some(vec![file]),
+        Ok(None) if file == Paths::default().vms.as_str() => {
+            let openbao = format!("{}/", settings.paths.vault_terraform);
+            let files = facts.opentofu.iter().cloned();
+            Some(files.filter(|file| !file.starts_with(&openbao)).collect())
+        }
+        Ok(None) | Err(_) => None, // reading it later fails with the reason
+    }
 }
 
 /// Sets the map.

@@ -3,7 +3,7 @@
 use zts_cli::Failure;
 use zts_infra_edit::{
     FileError,
-    nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement},
+    nix::{self, Discovery, FileEdit, FleetFiles, NewHost, Origin, Placement},
     vms::Notation,
 };
 
@@ -76,33 +76,41 @@ pub(super) fn add_entry(
     }
     let given = render_given(entry, settings);
     let map = settings.paths.vms.as_str();
-    let added = match place_entry(entry, given.as_deref(), sources, settings) {
-        added
-            if added.as_ref().map_or(true, |added| added.file == map)
-                && entry.is_in_map
-                && reads_machine_map(sources, settings) =>
-        {
-            let reason = format!("no entry in `{flake}`, which reads `{map}`");
-            return Ok(AddedEntry::without_entry(reason));
-        }
-        added => added.map_err(explain_failure)?,
-    };
+    let added = place_entry(entry, given.as_deref(), sources, settings);
+    let has_no_other = added.as_ref().map_or(true, |added| added.file == map);
+    if has_no_other && entry.is_in_map && reads_machine_map(sources, settings) {
+        let reason = format!("no entry in `{flake}`, which reads `{map}`");
+        return Ok(AddedEntry::without_entry(reason));
+    }
+    let added = added.map_err(explain_failure)?;
     let origin = describe_origin(&added, entry.name, sources, settings, changes)?;
     let notes = describe_remains(&added, entry.name, flake);
     let is_learnt = matches!(added.origin, Origin::Learnt(_) | Origin::Typical { .. });
     let given = given.filter(|_| matches!(added.origin, Origin::Given));
-    for edit in added.edits {
-        let before = sources.tree.read(&edit.path).unwrap_or_default();
-        if let Some(text) = &given {
-            check_function(text, &before, &edit.path, entry.name)?;
-        }
-        changes.add_edit(&edit.path, &before, edit.text);
-    }
+    add_edits(added.edits, given.as_deref(), entry, sources, changes)?;
     Ok(AddedEntry {
         origin,
         learnt: is_learnt.then_some(added.value),
         notes,
     })
+}
+
+/// Adds the edits to the changes. The text of the settings must fit into each of the files.
+fn add_edits(
+    edits: Vec<FileEdit>,
+    given: Option<&str>,
+    entry: &Entry<'_>,
+    sources: &Sources,
+    changes: &mut ChangeSet,
+) -> Result<(), EntryFailure> {
+    for edit in edits {
+        let before = sources.tree.read(&edit.path).unwrap_or_default();
+        if let Some(text) = given {
+            check_function(text, &before, &edit.path, entry.name)?;
+        }
+        changes.add_edit(&edit.path, &before, edit.text);
+    }
+    Ok(())
 }
 
 /// Renders the text of the settings for the host's entry, if there is one.
