@@ -94,6 +94,7 @@ NOT_IN_A_BUILD = {
     "no schemas of the External Secrets Operator on this machine": "they are no package",
     "no /run to mount over on this machine": "a build has none",
     "no core dumps on this machine": "a build has a limit of 0 for them",
+    "no right to mount a disk that can be filled": "a build may not mount",
     "this user may not lock as much memory as the unit": "a build has systemd's limit",
 }
 
@@ -118,16 +119,15 @@ def wrap(checkout: Path, command: list[str | Path]) -> list[str | Path]:
 
 
 def sort_skips(runner: Runner, outcome: Outcome) -> Outcome:
-    """Counts tests that only root can run as one skip, and fails for programs that got lost."""
+    """Counts what no build can run in one line for each kind, and fails for what got lost."""
     root_only = [line for line in outcome.skipped if ROOT_ONLY.search(line)]
-    lost = []
-    outcome.skipped = [line for line in outcome.skipped if line not in root_only]
-    for line in outcome.skipped:
-        _, _, reason = line.partition(": ")
-        program = re.fullmatch(r"no (\S+) on this machine", reason)
-        is_there = program and runner.has(program[1])
-        if reason not in NOT_IN_A_BUILD and (is_there or not program):
-            lost.append(line)
+    others = [line for line in outcome.skipped if line not in root_only]
+    in_no_build = [line for line in others if line.partition(": ")[2] in NOT_IN_A_BUILD]
+    outcome.skipped = [line for line in others if line not in in_no_build]
+    lost = [line for line in outcome.skipped if is_lost(runner, line)]
+    if in_no_build:
+        tests = f"{len(in_no_build)} tests of what no build of Nix has"
+        outcome.skipped.append(f"{runner.stage}: {tests}")
     if root_only:
         outcome.skipped.append(f"{runner.stage}: {len(root_only)} tests that only root can run")
     complaints = [f"`{line}`, although this machine has it" for line in lost]
@@ -136,6 +136,12 @@ def sort_skips(runner: Runner, outcome: Outcome) -> Outcome:
     outcome.failed += len(complaints)
     outcome.output = "\n".join([*complaints, outcome.output])
     return outcome
+
+
+def is_lost(runner: Runner, line: str) -> bool:
+    """Whether a test was skipped for a program that the machine has, or for an unknown reason."""
+    program = re.fullmatch(r"no (\S+) on this machine", line.partition(": ")[2])
+    return not program or runner.has(program[1])
 
 
 def main() -> int:

@@ -30,10 +30,22 @@ SLOW = [
     "vault-node suite",
     "documentation",
 ]
-# Tests depend on the machine where their file has one of these: programs, rights, places.
+# Tests depend on the machine where they have one of these: programs, rights, places.
 OF_THE_MACHINE = re.compile(
     r'\b(?:find_program|require_program|path_with|ReadOnlyDir|is_root|SSL_CERT)|"/bin/sh"|"/proc/'
 )
+# Programs of which `bare-quick` runs only those tests.
+IN_PART = {
+    *SLOW,
+    "create-host suite",
+    "vault-plan suite",
+    *(f"zts-infra-edit {name}" for name in ("large", "pairs", "properties")),
+}
+# The slowest programs and modules, left out there. The model differs by the machine only in full
+# disks, which a build cannot make, and the corpus only by the tofu that reads its results.
+NOT_CHOSEN = {"vault-secrets model", "create-host suite corpus"}
+TEST = re.compile(r"^\s*#\[test\]$", re.MULTILINE)
+IMPORT = re.compile(r"^\s*use [^;]+;$", re.MULTILINE)
 PROCESSORS = os.cpu_count() or 1
 BUILD = ["cargo", "test", "--workspace", "--locked", "--no-run"]
 PROGRAMS = ["cargo", "build", "--workspace", "--locked", "--bins", "--examples"]
@@ -84,7 +96,7 @@ def check(runner: Runner, quick: bool = False) -> Outcome:
 def check_bare(runner: Runner, chosen: bool = False) -> Outcome:
     """Runs the same programs as a build of Nix does.
 
-    With `chosen`, only those tests of slow programs run that depend on the machine.
+    With `chosen`, only those tests of `IN_PART` run that depend on the machine.
     """
     if missing := bare.missing(runner):
         return Outcome(skipped=[f"{runner.stage}: {missing}"])
@@ -101,16 +113,31 @@ def check_bare(runner: Runner, chosen: bool = False) -> Outcome:
 
 
 def of_the_machine(program: Program) -> Program | None:
-    """A slow program with only those of its modules that depend on the machine, if it has any."""
-    if program.name not in SLOW:
+    """A program, or only those of its tests that depend on the machine; none where it has none."""
+    if program.name not in IN_PART:
         return program
-    sources = program.folder / "tests" / program.name.split()[1]
-    modules = [
-        f"{source.stem}::"
-        for source in sorted(sources.glob("*.rs"))
-        if OF_THE_MACHINE.search(source.read_text())
+    if program.name in NOT_CHOSEN:
+        return None
+    folder = program.folder / "tests" / program.name.split()[1]
+    sources = [
+        source
+        for source in sorted(folder.glob("*.rs"))
+        if f"{program.name} {source.stem}" not in NOT_CHOSEN
     ]
-    return replace(program, command=[*program.command, *modules]) if modules else None
+    tests = [test for source in sources for test in tests_of_the_machine(source)]
+    return replace(program, command=[*program.command, *tests]) if tests else None
+
+
+def tests_of_the_machine(source: Path) -> list[str]:
+    """The tests of a module that depend on the machine: all of them if its helpers do."""
+    helpers, *tests = TEST.split(source.read_text())
+    helpers_depend = OF_THE_MACHINE.search(IMPORT.sub("", helpers))
+    return [
+        f"{source.stem}::{name[1]}"
+        for test in tests
+        if (helpers_depend or OF_THE_MACHINE.search(test))
+        and (name := re.search(r"fn (\w+)", test))
+    ]
 
 
 def failed_build(built: Finished) -> Outcome:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 import bare
@@ -80,16 +81,28 @@ class Programs(unittest.TestCase):
 class OfTheMachine(unittest.TestCase):
     """Which tests a build of Nix may end otherwise."""
 
-    def test_slow_programs_run_the_modules_that_depend_on_the_machine(self) -> None:
+    def test_slow_programs_run_the_tests_that_depend_on_the_machine(self) -> None:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         sources = folder / "tests/suite"
         sources.mkdir(parents=True)
         program = rust.Program("vault-node suite", "", ["suite-1"], folder)
-        (sources / "answers.rs").write_text("fn a() {}")
+        (sources / "answers.rs").write_text("#[test]\nfn a() {}\n")
         self.assertIsNone(rust.of_the_machine(program))
-        (sources / "disk.rs").write_text("ReadOnlyDir::new(|_| {})")
-        self.assertEqual(rust.of_the_machine(program).command, ["suite-1", "disk::"])
-        quick = rust.Program("vault-plan suite", "", ["suite-2"], folder)
+        (sources / "disk.rs").write_text(
+            "use zts_testkit::{\n    ReadOnlyDir,\n};\n"
+            "#[test]\nfn full() {}\n\n#[test]\nfn closed() { ReadOnlyDir::new(|_| {}) }\n"
+        )
+        self.assertEqual(rust.of_the_machine(program).command, ["suite-1", "disk::closed"])
+        (sources / "users.rs").write_text(
+            "fn user() -> bool { is_root() }\n#[test]\nfn one() { user() }\n#[test]\nfn two() {}\n"
+        )
+        names = ["disk::closed", "users::one", "users::two"]
+        self.assertEqual(rust.of_the_machine(program).command, ["suite-1", *names])
+        self.assertIsNone(rust.of_the_machine(replace(program, name="vault-secrets model")))
+        (sources / "corpus.rs").write_text("#[test]\nfn fleets() { find_program() }\n")
+        fleets = replace(program, name="create-host suite")
+        self.assertEqual(rust.of_the_machine(fleets).command, ["suite-1", *names])
+        quick = rust.Program("zts-net tls", "", ["tls-2"], folder)
         self.assertEqual(rust.of_the_machine(quick), quick)
 
 
@@ -109,13 +122,17 @@ class Bare(unittest.TestCase):
             "a::c: no nix on this machine",
             "a::d: no tofu-of-nobody on this machine",
             "a::e: mounting needs root",
+            "sequence 5: no right to mount a disk that can be filled",
             "a::f: the moon is full",
         ]
         outcome = bare.sort_skips(self.runner(), Outcome(passed=1, skipped=skipped))
         self.assertEqual(outcome.failed, 2)
         self.assertIn("a::b", outcome.output)
         self.assertIn("a::f", outcome.output)
-        self.assertEqual(outcome.skipped[-1], "bare: 1 tests that only root can run")
+        self.assertEqual(
+            outcome.skipped[-2:],
+            ["bare: 2 tests of what no build of Nix has", "bare: 1 tests that only root can run"],
+        )
 
     def test_a_command_has_the_shell_and_no_other_program_by_path(self) -> None:
         if reason := bare.missing(self.runner()):
