@@ -138,8 +138,8 @@ impl CachedCopy {
         self.is_of(given) && self.values.as_ref().is_none_or(|kept| kept == values)
     }
 
-    /// Returns the keys and values. Runs systemd-creds for the first sealed copy of
-    /// those that share a key.
+    /// Returns the keys and values. Of the sealed copies that share a key, the first one that a
+    /// process opens makes it run systemd-creds.
     ///
     /// # Errors
     /// A copy that was sealed on another machine, or whose key was lost.

@@ -21,10 +21,10 @@ const NAME: &str = "--name=vault-fetch-cache";
 
 /// The time limit of encryption, for which a service waits. A TPM needs about a second, and serves
 /// one process after the other.
-const LIMIT_OF_ENCRYPTION: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT_OF_ENCRYPTION: Duration = Duration::from_secs(10);
 
-/// The time limit of decryption. Without the copy, the fetch fails.
-const LIMIT_OF_DECRYPTION: Duration = Duration::from_secs(30);
+/// The time limit of decryption of a copy's key. Without the copy, the fetch fails.
+pub(crate) const LIMIT_OF_DECRYPTION: Duration = Duration::from_secs(30);
 
 /// The most bytes of output. More than an encrypted key with the additions of a TPM, and the size
 /// of a pipe.
@@ -75,13 +75,8 @@ pub(crate) fn encrypt(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
 }
 
 /// Decrypts a text that this machine encrypted.
-pub(crate) fn decrypt(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    run(
-        "decrypt",
-        &["decrypt", NAME, "-", "-"],
-        text,
-        LIMIT_OF_DECRYPTION,
-    )
+pub(crate) fn decrypt(text: &[u8], limit: Duration) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    run("decrypt", &["decrypt", NAME, "-", "-"], text, limit)
 }
 
 impl From<io::Error> for SealError {

@@ -6,13 +6,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    digest::{SHA256, digest},
+};
 use serde_json::{Value, json};
-use zts_testkit::Run;
+use zts_testkit::{Fault, Proxy, Run};
 
 use crate::{
     host::{mode, set_mode},
     sealed::{PASSWORD, SYSTEMD_CREDS, Sealing, require_systemd_creds},
 };
+
+const KNOWN_KEY: [u8; 32] = [7; 32];
+const NONCE: [u8; 12] = [0; 12];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -54,7 +62,7 @@ impl Host {
     /// Encrypts a known key with one of these kinds of keys of another machine.
     fn encrypt_known_key(&self, kinds: &[&str]) -> String {
         let input = self.sealing.host.path("known-key");
-        fs::write(&input, [7; 32]).unwrap();
+        fs::write(&input, KNOWN_KEY).unwrap();
         let encrypt = |kind: &&str| {
             let run = Run::new(SYSTEMD_CREDS.as_deref().unwrap())
                 .args(["encrypt", "--name=vault-fetch-cache"])
@@ -68,6 +76,26 @@ impl Host {
             (output.code() == Some(0)).then(|| output.stdout.split_whitespace().collect())
         };
         kinds.iter().find_map(encrypt).unwrap()
+    }
+
+    /// Replaces the values of the copy by others, which are sealed with the known key.
+    fn forge_copy(&self, encrypted_key: &str) {
+        let mut copy = self.sealing.copy()["copy"].clone();
+        let fields = ["secret", "version", "created_time"].map(|field| match &copy[field] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        let mut text = serde_json::to_vec(&json!({ "password": "forged" })).unwrap();
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &KNOWN_KEY).unwrap());
+        let nonce = Nonce::assume_unique_for_key(NONCE);
+        key.seal_in_place_append_tag(nonce, Aad::from(fields.join("\n")), &mut text)
+            .unwrap();
+        let text = BASE64_STANDARD.encode(text);
+        copy["sealed"] = json!({ "key": encrypted_key, "nonce": NONCE, "text": text });
+        let copy = copy.to_string();
+        let sha256 = BASE64_STANDARD.encode(digest(&SHA256, copy.as_bytes()));
+        let text = format!(r#"{{"sha256":"{sha256}","copy":{copy}}}"#);
+        fs::write(self.sealing.host.cached_copy(), text).unwrap();
     }
 }
 
@@ -127,6 +155,46 @@ fn a_key_that_only_this_machine_knows_replaces_another() {
     let key = fs::read_to_string(host.key_file()).unwrap();
     assert_ne!(host.seal_new_version(), key);
     assert_eq!(mode(&host.key_file()), "0600");
+}
+
+/// systemd decodes base64 with spaces between, and before version 256 decrypts with an empty key.
+#[test]
+fn a_copy_with_a_key_that_anybody_can_encrypt_is_never_used() {
+    require_systemd_creds!();
+    let mut host = Host::new("shared-forged");
+    host.seal_new_version();
+    let key = host.encrypt_known_key(&["null", "tpm2-absent"]);
+    let (start, end) = key.split_at(8);
+    let keys = [
+        key.clone(),
+        format!(" {key}"),
+        format!("{key}\n"),
+        format!("{start}\n{end}"),
+    ];
+    for key in keys {
+        host.forge_copy(&key);
+        fs::remove_dir_all(host.sealing.host.output()).unwrap();
+        let proxy = Proxy::to(&host.sealing.host.server.address());
+        proxy.first(1, Fault::Close);
+        let output = host.sealing.fetch("always").through(&proxy).run();
+        assert_eq!(output.code(), Some(0), "{output}");
+        assert_eq!(host.sealing.host.files()["password"], PASSWORD, "{key:?}");
+    }
+}
+
+/// A service waits for the copy. A TPM that hangs would not encrypt a new key sooner.
+#[test]
+fn a_key_that_is_not_decrypted_in_time_is_waited_for_once() {
+    require_systemd_creds!();
+    let mut host = Host::new("shared-hangs");
+    host.seal_new_version();
+    host.sealing.host.put(&json!({ "password": PASSWORD }));
+    let folder = host.sealing.other_program("exec sleep 1000");
+    let output = host.sealing.fetch_with("auto", &folder).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    let message = "`systemd-creds decrypt` did not end within 10 s";
+    assert!(output.stderr.contains(message), "{output}");
+    host.sealing.assert_plain();
 }
 
 /// The machine may have got a TPM.
