@@ -355,31 +355,6 @@ impl Cache {
             .map_err(|cause| Error::io("date", &path, cause))
     }
 
-    /// Removes the folder if it holds only copies and their notes; returns whether there was one.
-    ///
-    /// # Errors
-    /// A folder with something else in it, or that others may change, and the system's errors.
-    pub fn remove_folder(folder: &Path) -> Result<bool, Error> {
-        let Some(_locked) = lock_folder(folder)? else {
-            return Ok(false);
-        };
-        let files = Self::file_paths(folder);
-        let entries =
-            fs::read_dir(folder).map_err(|cause| Error::io("look into", folder, cause))?;
-        for entry in entries {
-            let entry = entry.map_err(|cause| Error::io("look into", folder, cause))?;
-            if !files.contains(&entry.path()) {
-                let reason = "holds files that vault-fetch did not write";
-                return Err(Error::refused(folder, reason));
-            }
-        }
-        files
-            .iter()
-            .try_for_each(|path| private_file::remove_any(path))?;
-        fs::remove_dir(folder).map_err(|cause| Error::io("remove", folder, cause))?;
-        Ok(true)
-    }
-
     /// Removes the copies and the rejection of a secret that is gone from the server. A copy of
     /// another secret stays.
     ///

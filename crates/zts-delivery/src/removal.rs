@@ -7,8 +7,8 @@ use crate::{
     deployed_version,
     error::Error,
     fingerprint, pending_rollout,
-    private_file::{remove_any, remove_with_draft},
-    rejection,
+    private_file::{lock_folder, remove_any, remove_with_draft},
+    rejection, seal_keys,
     state_dir::{NEW, PREVIOUS},
 };
 
@@ -55,6 +55,33 @@ impl StateDir {
             .map(|name| self.folder().join(name))
             .try_for_each(|path| remove_with_draft(&path))?;
         fs::remove_dir(self.folder()).map_err(|cause| Error::io("remove", self.folder(), cause))
+    }
+}
+
+impl Cache {
+    /// Removes the folder if it holds only copies and their notes; returns whether there was one.
+    /// Removes the key for new copies beside it, too: other copies have their own keys with them.
+    ///
+    /// # Errors
+    /// A folder with something else in it, or that others may change, and the system's errors.
+    pub fn remove_folder(folder: &Path) -> Result<bool, Error> {
+        seal_keys::remove(folder);
+        let Some(_locked) = lock_folder(folder)? else {
+            return Ok(false);
+        };
+        let files = Self::file_paths(folder);
+        let entries =
+            fs::read_dir(folder).map_err(|cause| Error::io("look into", folder, cause))?;
+        for entry in entries {
+            let entry = entry.map_err(|cause| Error::io("look into", folder, cause))?;
+            if !files.contains(&entry.path()) {
+                let reason = "holds files that vault-fetch did not write";
+                return Err(Error::refused(folder, reason));
+            }
+        }
+        files.iter().try_for_each(|path| remove_any(path))?;
+        fs::remove_dir(folder).map_err(|cause| Error::io("remove", folder, cause))?;
+        Ok(true)
     }
 }
 

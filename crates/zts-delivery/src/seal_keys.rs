@@ -18,7 +18,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
-use zts_secure_fs::parent_of;
+use zts_secure_fs::{Folder, Guard, parent_of};
 
 use crate::{
     private_file::{Content, OptionalNote},
@@ -90,6 +90,14 @@ pub(crate) fn current(cache_folder: &Path) -> Result<SealKey, SealError> {
     let file = parent_of(cache_folder).join(FILE);
     let key = find_or_insert(|keys| &mut keys.current, file.clone());
     key.get_or_init(|| load_or_create(file)).clone()
+}
+
+/// Removes the file beside a cache folder, and the drafts of it that killed runs left. A run that
+/// writes one now only has to make its key known anew.
+pub(crate) fn remove(cache_folder: &Path) {
+    if let Ok(folder) = Folder::open(parent_of(cache_folder), Guard::Strict) {
+        folder.sweep_drafts(FILE);
+    }
 }
 
 fn find_or_insert<K: Ord>(map: fn(&mut Keys) -> &mut BTreeMap<K, SharedKey>, key: K) -> SharedKey {

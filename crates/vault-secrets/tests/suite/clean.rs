@@ -55,6 +55,19 @@ fn all_secrets_are_removed_before_the_module_leaves() {
     done(&host.clean_all());
 }
 
+/// The files of a killed run, too.
+#[test]
+fn a_cache_that_is_removed_leaves_no_key_beside_it() {
+    zts_testkit::require_bao!();
+    let host = host("removed-key");
+    for file in [".seal-key", ".seal-key.1234", "another"] {
+        fs::write(host.path("cache").join(file), "").unwrap();
+    }
+    host.forget("tls");
+    done(&host.clean());
+    assert_eq!(names(&host.path("cache")), ["another", "db"]);
+}
+
 #[test]
 fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
     zts_testkit::require_bao!();
