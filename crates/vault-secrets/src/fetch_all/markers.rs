@@ -6,7 +6,7 @@
 //! service of the secret: the next start of a service fetches anew.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     thread,
@@ -14,7 +14,7 @@ use std::{
 };
 
 use sd_notify::NotifyState;
-use zts_cli::warn;
+use zts_cli::{Failure, warn};
 use zts_delivery::{DeclaredSecret, uptime};
 
 use super::writers::{FetchResult, Results};
@@ -35,12 +35,13 @@ const LONGEST_STAY: Duration = Duration::from_secs(10);
 /// The declared secrets by their names.
 pub(super) type Secrets = BTreeMap<String, DeclaredSecret>;
 
-/// The units of secrets and their services before the fetch, and those that have started since.
+/// The states of the secrets' units and of their services before the fetch, and the services that
+/// have started since.
 pub(super) struct UnitsBefore {
     /// Missing on a machine without systemd.
     starts: Option<Starts>,
-    failed: BTreeSet<String>,
-    active: BTreeSet<String>,
+    /// The states of units that are not at rest.
+    states: BTreeMap<String, String>,
 }
 
 /// The markers of secrets whose units systemd has not skipped yet.
@@ -55,30 +56,24 @@ pub(super) struct Markers {
 
 impl UnitsBefore {
     /// Queries systemd, and begins to note starts.
-    pub(super) fn query(secrets: &Secrets) -> Self {
+    ///
+    /// # Errors
+    /// systemd does not answer, as while it is executed anew.
+    pub(super) fn query(secrets: &Secrets) -> Result<Self, Failure> {
         let starts = Starts::watch().ok();
         let services = secrets.values().flat_map(|secret| &secret.services);
-        let mut failed = BTreeSet::new();
-        let mut active = BTreeSet::new();
-        for (unit, state) in systemd::list_fetches_and(services) {
-            match state.as_str() {
-                "failed" => failed.insert(unit),
-                _ => active.insert(unit),
-            };
-        }
-        Self {
-            starts,
-            failed,
-            active,
-        }
+        let fetches = fetch_unit("*");
+        let units = [fetches.as_str()].into_iter();
+        let states = systemd::list_states(units.chain(services.map(String::as_str)))?;
+        Ok(Self { starts, states })
     }
 
     /// Returns whether systemd may skip the unit of a secret. It would leave a failed one failed. A
-    /// service that runs has had its fetch, and its next start needs another.
+    /// service that is not at rest has had its fetch, and its next start needs another.
     fn may_skip(&self, name: &str, secret: &DeclaredSecret) -> bool {
-        let mut services = secret.services.iter();
-        !self.failed.contains(&fetch_unit(name))
-            && !services.any(|service| self.active.contains(service))
+        let has_failed = |unit: &str| self.states.get(unit).is_some_and(|it| it == "failed");
+        let is_at_rest = |unit: &String| !self.states.contains_key(unit) || has_failed(unit);
+        !has_failed(&fetch_unit(name)) && secret.services.iter().all(is_at_rest)
     }
 }
 

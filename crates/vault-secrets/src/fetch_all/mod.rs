@@ -148,9 +148,14 @@ fn fetch_jobs<'a>(
         }
         drop(queries);
         collect_until(reader.ready_at(), &written, results);
+        // without markers, systemd runs the unit of each secret
         match units.map(|(folder, units)| (folder, units.join())) {
-            Some((folder, Ok(units))) => {
+            Some((folder, Ok(Ok(units)))) => {
                 markers::publish(folder, results, secrets, units).wait_for_units(secrets);
+            }
+            Some((_, Ok(Err(failure)))) => {
+                warn(failure.message());
+                markers::notify_ready();
             }
             Some((_, Err(_))) | None => markers::notify_ready(),
         }

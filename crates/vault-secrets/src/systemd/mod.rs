@@ -6,7 +6,7 @@ mod starts;
 mod unit;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     process::{Child, Command, Stdio},
     thread,
@@ -79,27 +79,32 @@ fn try_show(units: &BTreeSet<String>) -> Result<Units, ShowError> {
     Ok(units.iter().cloned().zip(blocks).collect())
 }
 
-/// Returns the units of secrets and those of `services` that are active or have failed, with their
-/// states. Empty where systemd does not answer.
-pub(crate) fn list_fetches_and<'a>(
-    services: impl Iterator<Item = &'a String>,
-) -> Vec<(String, String)> {
-    let mut command = systemctl([
-        "list-units",
-        "--state=failed,active",
-        "--plain",
-        "--no-legend",
-    ]);
+/// Returns the states of those of `units` that are not at rest: `active`, `failed`, `reloading` and
+/// the like. A unit may be a pattern, in which `\` stands for itself. Loads no unit.
+///
+/// # Errors
+/// systemd does not answer.
+pub(crate) fn list_states<'a>(
+    units: impl Iterator<Item = &'a str>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut command = systemctl(["list-units", "--plain", "--no-legend", "--"]);
     let output = command
-        .args(["--", "vault-secret-*.service"])
-        .args(services)
-        .output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let text = text.unwrap_or_default();
+        .args(units.map(|name| name.replace('\\', r"\\"))) // in names as `\x2d`
+        .output()
+        .map_err(|cause| not_run(&cause))?;
+    if !output.status.success() {
+        let message = text::one_line(&String::from_utf8_lossy(&output.stderr));
+        return Err(Failure::failed(format!(
+            "`systemctl list-units` failed: {message}"
+        )));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().map(str::split_whitespace);
-    let units = lines.filter_map(|mut words| Some((words.next()?, words.nth(1)?)));
-    let units = units.map(|(name, state)| (name.to_owned(), state.to_owned()));
-    units.collect()
+    let states = lines.filter_map(|mut words| Some((words.next()?, words.nth(1)?)));
+    // one with a job is listed, too
+    let states = states.filter(|(_, state)| *state != "inactive");
+    let states = states.map(|(name, state)| (name.to_owned(), state.to_owned()));
+    Ok(states.collect())
 }
 
 /// Returns the units at rest that are wanted by a unit that is active or being started.

@@ -1,16 +1,10 @@
 //! `vault-secrets fetch-all` fetches the secrets that are not in place, in one process and over one
 //! connection.
 
-use std::{
-    fs::{self, File, Permissions},
-    os::unix::{fs::PermissionsExt, net::UnixDatagram},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use serde_json::json;
-use zts_testkit::{
-    Fault, Proxy, Run, RunOutput, Running, Server, SilentListener, closed_port, find_leak,
-};
+use zts_testkit::{Fault, Proxy, Run, RunOutput, Server, SilentListener, closed_port, find_leak};
 
 use crate::host::{Host, done, names};
 
@@ -31,12 +25,12 @@ pub(crate) fn host_with(name: &str, secrets: usize) -> Host {
 }
 
 /// Removes what a reboot removes.
-fn reboot(host: &Host) {
+pub(crate) fn reboot(host: &Host) {
     fs::remove_dir_all(host.path("secrets")).unwrap();
     fs::remove_dir_all(host.path("notes")).unwrap();
 }
 
-fn values(host: &Host, secrets: usize) -> Vec<String> {
+pub(crate) fn values(host: &Host, secrets: usize) -> Vec<String> {
     let values = (0..secrets).map(|number| host.value(&format!("s{number}")));
     values.collect()
 }
@@ -138,7 +132,7 @@ fn the_failure_of_a_secret_is_its_own() {
     }
 }
 
-fn from_copies(host: &Host, address: &str, deadline: &str) -> RunOutput {
+pub(crate) fn from_copies(host: &Host, address: &str, deadline: &str) -> RunOutput {
     let run = host.run(["fetch-all", "--cached-deadline", deadline]);
     run.args(["--runtime-dir".as_ref(), host.path("notes").as_os_str()])
         .env("BAO_ADDR", address)
@@ -180,23 +174,6 @@ fn a_dead_server_is_not_waited_for() {
     assert_eq!(values(&host, 8)[7], "s7");
     let most = zts_testkit::scale_timeout(Duration::from_secs(3));
     assert!(output.time < most, "{:?}", output.time);
-}
-
-#[test]
-fn a_slow_server_is_left_to_the_units_after_a_second() {
-    zts_testkit::require_bao!();
-    let host = host_with("slow", 8);
-    done(&fetch_all(&host).run());
-    reboot(&host);
-    let proxy = Proxy::to(&host.server.address());
-    proxy.always(Fault::Delay(Duration::from_millis(400)));
-    let run = fetch_all(&host).env("BAO_ADDR", proxy.address());
-    let output = with_markers(&host, run).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert_eq!(host.value("s0"), "s0");
-    assert_eq!(host.value("s7"), "", "its own unit fetches it");
-    done(&from_copies(&host, &proxy.address(), "60s"));
-    assert_eq!(host.value("s7"), "s7", "no unit waits for this run");
 }
 
 #[test]
@@ -254,145 +231,4 @@ fn a_secret_that_a_switch_removes_meanwhile_is_removed() {
     host.forget("s1");
     done(&run.finish());
     assert_eq!(names(&host.path("secrets")), [".s0.vault-fetch", "s0"]);
-}
-
-/// A `systemctl` that notes the markers at each call, and has skipped the unit of `s0` at the
-/// second one. The unit of `s1` has failed.
-const SYSTEMCTL: &str = r#"#!/bin/sh
-cd "${0%/*}"
-ls ../markers | tr '\n' ' ' >> seen
-echo >> seen
-if [ "$1" = list-units ]; then
-    echo "vault-secret-s1.service loaded failed failed Secret s1 from OpenBao"
-    exit
-fi
-read -r uptime _ < /proc/uptime
-while [ "$1" != -- ]; do shift; done
-shift
-separator=
-for unit; do
-    printf "$separator"
-    separator='\n'
-    echo "Id=$unit"
-    case $unit in
-        vault-secret-s0.service) echo ActiveState=inactive ConditionResult=no | tr ' ' '\n'
-            echo "ConditionTimestampMonotonic=$((${uptime%.*} + 1))000000" ;;
-        *) echo ActiveState=inactive ;;
-    esac
-done
-"#;
-
-/// Returns the run with a folder for markers and the stand-in for systemd.
-pub(crate) fn with_markers(host: &Host, run: Run) -> Run {
-    fs::create_dir(host.path("markers")).unwrap();
-    write_program(host, "systemctl", SYSTEMCTL);
-    run.args(["--markers".as_ref(), host.path("markers").as_os_str()])
-        .env("PATH", zts_testkit::path_with(host.path("bin")))
-}
-
-/// Writes a program that stands in for one of systemd's.
-fn write_program(host: &Host, name: &str, script: &str) {
-    fs::create_dir_all(host.path("bin")).unwrap();
-    let program = host.path("bin").join(name);
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Starts a run as systemd does, and waits until it is ready.
-fn start_until_ready(host: &Host) -> Running {
-    let socket = UnixDatagram::bind(host.path("notify")).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    let run = with_markers(host, fetch_all(host))
-        .env("NOTIFY_SOCKET", host.path("notify"))
-        .start();
-    let mut message = [0; 64];
-    let length = socket.recv(&mut message).unwrap();
-    assert_eq!(&message[..length], b"READY=1\n");
-    run
-}
-
-#[test]
-fn markers_stand_until_systemd_has_skipped_the_units() {
-    zts_testkit::require_bao!();
-    let host = host_with("markers", 3);
-    host.declare("absent", &json!({}));
-    let run = start_until_ready(&host);
-    assert_eq!(host.value("s2"), "s2");
-    let output = run.finish();
-    assert_eq!(output.code(), Some(1), "{output}");
-    let seen = fs::read_to_string(host.path("bin/seen")).unwrap();
-    let seen: Vec<_> = seen.lines().map(str::trim_end).collect();
-    assert_eq!(seen[..3], ["", "s0 s2", "s2"]);
-    assert_eq!(names(&host.path("markers")), Vec::<String>::new());
-    let metrics = host.run(["metrics"]).run().stdout;
-    let failures = "vault_secret_fetch_failures_total{secret=\"absent\"} 0";
-    assert!(metrics.contains(failures), "its unit notes it: {metrics}");
-}
-
-/// A `systemd-creds` that takes longer than a slow TPM, and fails.
-const SLOW_SYSTEMD_CREDS: &str = "#!/bin/sh\ncat > /dev/null\nsleep 8\nexit 1\n";
-
-/// Creates a host with twelve secrets, whose copies wait eight seconds for the key that they share.
-fn host_with_slow_seals(name: &str) -> Host {
-    let host = host_with(name, 12);
-    for number in 0..12 {
-        host.declare(&format!("s{number}"), &json!({ "seal_cache": "auto" }));
-    }
-    write_program(&host, "systemd-creds", SLOW_SYSTEMD_CREDS);
-    host
-}
-
-#[test]
-fn slow_seals_keep_neither_units_nor_markers_waiting() {
-    zts_testkit::require_bao!();
-    let host = host_with_slow_seals("slow-seals");
-    zts_testkit::build_programs();
-    let run = start_until_ready(&host);
-    assert_eq!(values(&host, 12)[11], "s11");
-    assert_eq!(host.copied("s0"), None);
-    zts_testkit::wait_for("no marker is left", || {
-        names(&host.path("markers")).is_empty().then_some(())
-    });
-    let copied = || (0..12).filter(|number| host.copied(&format!("s{number}")).is_some());
-    assert!(copied().count() < 12, "copies are still being stored");
-    host.put("s9", "newer"); // the copy that is stored last
-    done(&host.fetch("s9").run());
-    done(&run.finish());
-    assert_eq!(copied().count(), 12);
-    assert_eq!(host.copied("s9"), Some(2), "of the run that came later");
-}
-
-#[test]
-fn copies_of_a_killed_run_are_stored_by_the_next_one() {
-    zts_testkit::require_bao!();
-    let host = host_with_slow_seals("killed-before-copies");
-    start_until_ready(&host).kill();
-    assert_eq!(host.copied("s0"), None);
-    let output = fetch_all(&host).run();
-    done(&output);
-    let copied = (0..12).map(|number| host.copied(&format!("s{number}")));
-    assert_eq!(copied.flatten().count(), 12);
-}
-
-#[test]
-fn locked_directories_keep_no_unit_waiting() {
-    zts_testkit::require_bao!();
-    let host = host_with("locked", 12);
-    done(&fetch_all(&host).run());
-    let mut locked = Vec::new();
-    for number in 0..12 {
-        let name = format!("s{number}");
-        fs::remove_dir_all(host.output(&name)).unwrap();
-        let folder = File::open(host.state_dir(&name)).unwrap();
-        folder.lock().unwrap();
-        locked.push(folder);
-    }
-    let run = start_until_ready(&host);
-    drop(locked);
-    let output = run.finish();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert_eq!(host.value("s0"), "s0");
-    assert_eq!(host.value("s9"), "", "its own unit fetches it");
 }

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use zts_testkit::{Fault, Proxy};
 
-use crate::fetch_all::{fetch_all, host_with, with_markers};
+use crate::{
+    fetch_all::{fetch_all, host_with},
+    markers::with_markers,
+};
 
 /// Returns the memory limit of `vault-secrets.service`, as the NixOS module renders it.
 fn memory_of_the_unit() -> u64 {

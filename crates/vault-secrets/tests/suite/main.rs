@@ -18,6 +18,7 @@ mod interrupted;
 mod killed;
 mod largest;
 mod links;
+mod markers;
 mod prove;
 mod questions;
 mod refused;
