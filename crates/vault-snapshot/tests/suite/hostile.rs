@@ -11,19 +11,22 @@ use std::{
 use age::secrecy::ExposeSecret;
 use serde_json::json;
 use tar::{EntryType, Header};
-use zts_testkit::{Run, RunOutput, find_program, scratch_dir};
+use zts_testkit::{Run, RunOutput, find_program, scale_timeout, scratch_dir};
 
 use crate::site::vault_snapshot;
 
 /// The limit of a run's memory in KiB.
 const MEMORY: u64 = 64 << 10;
-/// The limit of a run's time.
+/// The limit of a run's time on an idle machine.
 const TIME: Duration = Duration::from_secs(15);
 pub(crate) const NAME: &str = "openbao-main-2026-11-24T19-50-00Z.snap";
 
 /// Runs it, and checks its time and memory.
 pub(crate) fn run_bounded(run: Run) -> RunOutput {
-    let (output, peak) = run.timeout(TIME).start().finish_with_peak_memory();
+    let (output, peak) = run
+        .timeout(scale_timeout(TIME))
+        .start()
+        .finish_with_peak_memory();
     assert!(peak < MEMORY, "{peak} KiB: {}", beginning(&output.stderr));
     let length = output.stderr.len();
     assert!(
