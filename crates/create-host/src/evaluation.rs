@@ -51,8 +51,17 @@ pub(crate) fn evaluate_host(
     if !is_tracked {
         return Ok(false);
     }
-    let outcome = run_nix(job, &installable)
-        .map_err(|cause| Failure::failed(format_args!("could not run `nix`: {cause}")))?;
+    let run = |host: &str| {
+        run_nix(job, host, &installable)
+            .map_err(|cause| Failure::failed(format_args!("could not run `nix`: {cause}")))
+    };
+    let outcome = run(job.name.as_str())?;
+    if let Outcome::Failed(lines) = &outcome
+        && let Some(other) = sources.first_other_host(job.name, &job.fleet.settings)
+        && matches!(run(&other)?, Outcome::Failed(_))
+    {
+        return Err(report_own_failure(job.name, &other, lines, report));
+    }
     report_outcome(job, outcome, report)?;
     Ok(true)
 }
@@ -194,15 +203,31 @@ fn report_absence(name: &HostName, names: &[String], report: &mut Report) -> Fai
 
 /// Returns the failure of an evaluation, with the lines of Nix.
 fn report_failure(name: &HostName, lines: &[String], report: &mut Report) -> Failure {
+    let problem = format!("`nixosConfigurations.{name}` does not evaluate");
+    show_failure(&problem, lines, report).hint(WAY)
+}
+
+/// Returns the failure of a fleet that does not evaluate for another reason than the new host.
+fn report_own_failure(
+    name: &HostName,
+    other: &str,
+    lines: &[String],
+    report: &mut Report,
+) -> Failure {
+    let problem = format!(
+        "the fleet does not evaluate: neither does `nixosConfigurations.{other}`, which was there before `{name}`"
+    );
+    show_failure(&problem, lines, report).hint(WAY)
+}
+
+fn show_failure(problem: &str, lines: &[String], report: &mut Report) -> Failure {
     report.set_evaluation(EvaluationState::Failed);
-    let failure = Failure::failed(format_args!(
-        "`nixosConfigurations.{name}` does not evaluate"
-    ));
+    let failure = Failure::failed(problem);
     let failure = report.stop(failure);
     let lines: Vec<String> = lines.iter().map(|line| format!("    {line}")).collect();
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
     let shown = format!("{}\n\n{}", failure.message(), lines.join("\n"));
-    Failure::failed(shown).hint(WAY)
+    Failure::failed(shown)
 }
 
 /// Warns of an evaluation that was not possible, which says nothing of the host.

@@ -96,8 +96,8 @@ fn encode_path(path: &str) -> String {
 }
 
 /// Evaluates the host. Says so if it takes long.
-pub(super) fn run_nix(job: &Job<'_>, installable: &str) -> io::Result<Outcome> {
-    let function = FUNCTION.replace("NAME", &nix_string(job.name.as_str()));
+pub(super) fn run_nix(job: &Job<'_>, host: &str, installable: &str) -> io::Result<Outcome> {
+    let function = FUNCTION.replace("NAME", &nix_string(host));
     let mut command = nix_eval(&function, installable);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = job.signals.run_child(&mut command, |child| {
@@ -110,8 +110,7 @@ pub(super) fn run_nix(job: &Job<'_>, installable: &str) -> io::Result<Outcome> {
         });
         if ended.recv_timeout(SIGN_OF_LIFE) == Err(RecvTimeoutError::Timeout) {
             note(format_args!(
-                "evaluating `{}` with Nix: this can take minutes; Ctrl-C ends it, and nothing was done in OpenBao yet",
-                job.name
+                "evaluating `{host}` with Nix: this can take minutes; Ctrl-C ends it, and nothing was done in OpenBao yet"
             ));
         }
         let mut text = Vec::new();

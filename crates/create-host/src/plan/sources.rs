@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zts_cli::Failure;
 use zts_infra_edit::{
     generated::{self, GeneratedHost},
-    is_word,
+    is_word, nix,
     vms::MapPlace,
 };
 
@@ -138,6 +138,12 @@ impl Sources {
         folders
             .map(|folder| folder.map_or("", |(folder, _)| folder))
             .collect()
+    }
+
+    /// Returns the first other host of the flake.
+    pub(crate) fn first_other_host(&self, name: &HostName, settings: &Settings) -> Option<String> {
+        let hosts = nix::list_hosts(&self.tree, settings.paths.flake.as_str()).ok()?;
+        hosts.into_iter().find(|host| host != name.as_str())
     }
 
     /// Returns the paths of the host's files.

@@ -51,7 +51,11 @@ impl Nix {
     fn new(host_name: &str) -> Self {
         let nix = Self(scratch_dir());
         nix.write_script(
-            "printf '%s\\n' \"$@\" > \"$here/arguments\"
+            "case \"$*\" in
+               *\"$(cat \"$here/only\" 2>/dev/null)\"*) ;;
+               *) echo '{\"hostName\":\"another\"}'; exit 0 ;;
+             esac
+             printf '%s\\n' \"$@\" > \"$here/arguments\"
              printf '%s' \"$BAO_TOKEN$VAULT_TOKEN\" > \"$here/environment\"
              git ls-files hosts > \"$here/tracked\"
              cat terraform/vms.tf > \"$here/vms\"
@@ -75,6 +79,12 @@ impl Nix {
         fs::write(self.0.join("stdout"), stdout).unwrap();
         fs::write(self.0.join("stderr"), stderr).unwrap();
         fs::write(self.0.join("status"), status.to_string()).unwrap();
+    }
+
+    /// Gives this answer for one host only.
+    fn answer_for(&self, host: &str, stdout: &str, stderr: &str, status: i32) {
+        fs::write(self.0.join("only"), host).unwrap();
+        self.answer(stdout, stderr, status);
     }
 
     /// Returns a record of the last run, and removes it; `None` without a run.
@@ -152,7 +162,7 @@ fn a_host_that_does_not_evaluate_gets_no_credentials() {
     zts_testkit::require_bao!();
     let site = Site::new("not-evaluated");
     let nix = Nix::new("not-evaluated");
-    nix.answer("", UNDEFINED, 1);
+    nix.answer_for("not-evaluated", "", UNDEFINED, 1);
     let output = nix.on_path(site.create()).run();
     insta::assert_snapshot!(output, @r"
     exit status: 1
@@ -188,6 +198,17 @@ fn a_host_that_does_not_evaluate_gets_no_credentials() {
         "{again}"
     );
     site.assert_complete();
+}
+
+#[test]
+fn a_fleet_that_does_not_evaluate_is_told_from_its_host() {
+    let site = Site::without_server("web01");
+    let nix = Nix::new("web01");
+    nix.answer("", UNDEFINED, 1);
+    let output = nix.on_path(site.create_files()).run();
+    let error = "error: the fleet does not evaluate: neither does `nixosConfigurations.db01`, which was there before \
+                 `web01`; done before that: the files are written\n";
+    assert!(output.stderr.contains(error), "{output}");
 }
 
 #[test]
