@@ -130,6 +130,15 @@ pub(crate) fn list_untracked(root: &Path, paths: &[String]) -> Vec<String> {
     list_paths(root, &["ls-files", "--others", "--exclude-standard"], paths)
 }
 
+/// Returns those of `paths` that git ignores.
+pub(crate) fn list_ignored(root: &Path, paths: &[String]) -> Vec<String> {
+    let mut arguments = vec!["check-ignore", "--"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let listed = run_git(root, &arguments).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    listed.lines().map(str::to_owned).collect()
+}
+
 /// Returns those of `paths` that git is to track, without their contents: the result of
 /// [`add_intents`].
 pub(crate) fn list_intents(root: &Path, paths: &[String]) -> Vec<String> {

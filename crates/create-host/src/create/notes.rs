@@ -54,7 +54,7 @@ pub(super) fn report_next_step(
     changes: &[FileChange],
     are_tracked: bool,
     sources: &Sources,
-    report: &Report,
+    report: &mut Report,
 ) {
     let name = job.name.as_str();
     let new_files = changes.iter().filter(|change| is_new_file(job, change));
@@ -63,7 +63,11 @@ pub(super) fn report_next_step(
     if places.is_empty() || job.arguments.dry_run {
         return;
     }
-    if !are_tracked && git::is_repository(job.fleet.tree.root()) {
+    let root = job.fleet.tree.root();
+    let ignored = git::list_ignored(root, &paths);
+    if let Some(path) = ignored.first().filter(|_| !are_tracked) {
+        report.warn(format!("git ignores `{path}`: the flake does not see it"));
+    } else if !are_tracked && git::is_repository(root) {
         let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
         report.note(&format!(
             "next: `git add {}`, because a flake sees only files that git tracks",

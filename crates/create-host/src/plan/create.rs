@@ -6,6 +6,7 @@ use zts_cli::Failure;
 use zts_infra_edit::{Error, generated::GeneratedHost, vms};
 
 use super::{
+    beside::note_beside,
     entry::{MachineEntry, ask_for_values},
     entry_failure::{EntryFailure, invalid_entry},
     flake::{AddedEntry, check_is_found},
@@ -13,7 +14,7 @@ use super::{
         check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
         note_unused_address,
     },
-    incomplete::note_incomplete,
+    incomplete::{list_others, note_incomplete},
     own_values::own_values,
     request::{NewHost, Request},
     requirements::check_nothing_is_missing,
@@ -93,7 +94,9 @@ pub(crate) fn plan_creation(
     check_environment(name, &changes, settings)?;
     let mut notes = added.notes;
     notes.extend(assumed);
-    notes.extend(note_incomplete(name, sources, settings, &changes));
+    let others = list_others(name, sources, settings, &changes);
+    notes.extend(note_incomplete(name, &others, sources, &changes));
+    notes.extend(note_beside(name, &others, sources, &changes));
     notes.extend(note_unused_address(
         name,
         request.address,

@@ -12,20 +12,33 @@ use crate::{
     host_paths::{MARK, rename_path, skeleton},
 };
 
-/// Returns a note for each new file of data that lacks what each other host has in its own one.
-pub(super) fn note_incomplete(
+/// Returns the other hosts of the flake, for notes of what a new one lacks.
+pub(super) fn list_others(
     name: &HostName,
     sources: &Sources,
     settings: &Settings,
     changes: &[FileChange],
 ) -> Vec<String> {
+    if changes.iter().all(|change| change.before.is_some()) {
+        return Vec::new();
+    }
     let flake = settings.paths.flake.as_str();
     let mut hosts = nix::list_hosts(&sources.tree, flake).unwrap_or_default();
     hosts.retain(|host| host != name.as_str());
+    hosts
+}
+
+/// Returns a note for each new file of data that lacks what each other host has in its own one.
+pub(super) fn note_incomplete(
+    name: &HostName,
+    hosts: &[String],
+    sources: &Sources,
+    changes: &[FileChange],
+) -> Vec<String> {
     let created = changes.iter().filter(|change| change.before.is_none());
     let notes = created.filter_map(|change| {
         let text = str::from_utf8(change.after.as_deref()?).ok()?;
-        let lacking = lacking_values(&change.path, text, name, sources, &hosts);
+        let lacking = lacking_values(&change.path, text, name, sources, hosts);
         let lacking: Vec<String> = lacking.iter().map(|path| format!("`{path}`")).collect();
         (!lacking.is_empty()).then(|| {
             format!(

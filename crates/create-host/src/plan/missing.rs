@@ -25,7 +25,12 @@ impl Missing {
             [(problem, way)] => Err(Failure::usage(problem).hint(way)),
             all => {
                 let problems: Vec<&str> = all.iter().map(|(problem, _)| problem.as_str()).collect();
-                let ways: Vec<String> = all.iter().map(|(_, way)| format!("\n- {way}")).collect();
+                let ways: Vec<String> = all
+                    .iter()
+                    .map(|(_, way)| {
+                        format!("\n- {}", way.strip_prefix("give them: ").unwrap_or(way))
+                    })
+                    .collect();
                 Err(Failure::usage(format_args!(
                     "`{name}` lacks {} things: {}",
                     all.len(),

@@ -3,6 +3,7 @@
 //! The contents of files go in, and their new contents come out. Everything is checked before
 //! anything is written.
 
+mod beside;
 mod create;
 mod enroll;
 mod entry;
