@@ -110,14 +110,24 @@ fn is_host_folder_name(part: &str) -> bool {
     NAMES.contains(&part)
 }
 
-/// Returns the text of a file that is of the machine alone.
-pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
+/// Returns the text of a file with the hardware or the disks of a machine.
+pub(crate) fn machine_skeleton(path: &str) -> Option<&'static str> {
     let file = path.rsplit('/').next().unwrap_or(path);
     if file.contains("hardware") {
         return Some("# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n");
     }
     if file.trim_start_matches('_').starts_with("dis") {
         return Some("# The layout of the disks, as disko reads it.\n{ }\n");
+    }
+    None
+}
+
+/// Returns the text of a file that is of the machine or of its users alone.
+pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let machine = machine_skeleton(path);
+    if machine.is_some() {
+        return machine;
     }
     let is_of_home = file == "home.nix" || file.contains("home-manager");
     (is_of_home || is_of_users(path)).then_some("{ }\n")

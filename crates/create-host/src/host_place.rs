@@ -1,6 +1,7 @@
 //! The files of a host in a fleet without a template: where the other hosts have theirs, and with
 //! their text if that is the same but for the name.
 
+mod main_text;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
 use crate::{
-    host_paths::{MARK, is_of_users, relative_paths, rename_path, skeleton},
+    host_paths::{MARK, is_of_users, machine_skeleton, relative_paths, rename_path, skeleton},
     overlay::{NewFile, WithFiles},
 };
 use places::{HostPlaces, is_main_file};
@@ -65,7 +66,7 @@ pub(super) fn learn_files(
     };
     places.sets_platform = system.is_some_and(|system| !in_entry(&system));
     places.system = system.map(str::to_owned);
-    let shared = places.shared_files(name);
+    let shared = with_machine_files(places.shared_files(name), name);
     match added.ok().filter(|_| !reads_all) {
         Some(added) => {
             let named = entry_files(files, flake, name, &added);
@@ -73,6 +74,20 @@ pub(super) fn learn_files(
         }
         None => Err(shared),
     }
+}
+
+/// Adds the files with the hardware and the disks of the machine that the files name.
+fn with_machine_files(mut files: Vec<NewFile>, name: &str) -> Vec<NewFile> {
+    let named = files
+        .iter()
+        .flat_map(|(path, text)| named_files(text, path, name));
+    for path in named.collect::<BTreeSet<String>>() {
+        let is_known = files.iter().any(|(known, _)| *known == path);
+        if let Some(text) = machine_skeleton(&path).filter(|_| !is_known) {
+            files.push((path, text.to_owned()));
+        }
+    }
+    files
 }
 
 /// A file that a host needs.
@@ -132,11 +147,16 @@ fn complete_files(
         } else {
             None
         };
-        let is_learnt = own.is_some() && !is_beside;
-        let text = own.unwrap_or_else(|| places.text_of(&path, name, &learnt));
+        let text = own.unwrap_or_else(|| {
+            if places.are_data(&path, name) {
+                "{ }\n".to_owned()
+            } else {
+                places.text_of(&path, name, &learnt)
+            }
+        });
         let text = places.with_head(&path, name, text, called.contains(&path));
         let more = named_files(&text, &path, name).into_iter();
-        let more = more.filter(|_| is_learnt).map(|path| WantedFile {
+        let more = more.filter(|_| !is_beside).map(|path| WantedFile {
             path,
             is_beside: false,
         });

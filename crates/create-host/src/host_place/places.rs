@@ -7,7 +7,8 @@ use zts_infra_edit::nix::{self, FleetFiles, NewHost};
 use crate::{
     host_paths::{
         MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
-        is_host_folder, is_of_users, relative_paths, rename, rename_path, skeleton,
+        is_host_folder, is_of_users, machine_skeleton, relative_paths, rename, rename_path,
+        skeleton,
     },
     overlay::NewFile,
 };
@@ -20,9 +21,9 @@ pub(super) fn is_main_file(path: &str, name: &str) -> bool {
 
 /// The hosts of a fleet, and the files whose paths have the name of one.
 pub(super) struct HostPlaces<'a> {
-    files: &'a dyn FleetFiles,
+    pub(super) files: &'a dyn FleetFiles,
     pub(super) hosts: Vec<String>,
-    patterns: Vec<Pattern>,
+    pub(super) patterns: Vec<Pattern>,
     /// The system of the new host.
     pub(super) system: Option<String>,
     /// True if its entry does not name the system.
@@ -46,7 +47,11 @@ impl<'a> HostPlaces<'a> {
             hosts = hosts_by_folder(&paths);
             hosts.retain(|host| host != name);
         }
-        let patterns = find_patterns(&paths, &hosts);
+        let mut patterns = find_patterns(&paths, &hosts);
+        if patterns.is_empty() {
+            hosts = nix::short_names(&hosts);
+            patterns = find_patterns(&paths, &hosts);
+        }
         Self {
             files,
             hosts,
@@ -106,8 +111,13 @@ impl<'a> HostPlaces<'a> {
             .collect();
         let is_read = |inner: &str| {
             let words = [format!("}}/{inner}"), format!("\"/{inner}\"")];
+            let folder = inner.strip_suffix("/default.nix");
+            let folder = folder.map(|folder| format!("}}/{folder}"));
             let mut texts = texts.iter();
-            texts.any(|text| words.iter().any(|word| text.contains(word)))
+            texts.any(|text| {
+                words.iter().any(|word| text.contains(word))
+                    || folder.as_ref().is_some_and(|folder| has_path(text, folder))
+            })
         };
         let companions = self.patterns.iter().filter(|pattern| {
             let inner = pattern.path.split_once(&format!("{MARK}/"));
@@ -273,28 +283,12 @@ impl<'a> HostPlaces<'a> {
             };
             let inner = format!("{target}/default.nix");
             let is_known = |path: &String| paths.contains(path) || self.files.read(path).is_some();
-            is_known(&target) || is_known(&inner) || !self.files.list(&target).is_empty()
+            // a file of the machine is made
+            is_machine_file(path, &target)
+                || is_known(&target)
+                || is_known(&inner)
+                || !self.files.list(&target).is_empty()
         })
-    }
-
-    /// Returns the most common line of the hosts' main files that sets their platform.
-    fn platform_line(&self, main: &str, name: &str) -> Option<String> {
-        let pattern = rename_path(main, name)?;
-        let pattern = self.patterns.iter().find(|known| known.path == pattern)?;
-        let mut lines: Vec<String> = pattern
-            .hosts
-            .iter()
-            .filter_map(|host| self.files.read(&pattern.path.replace(MARK, host)))
-            .filter_map(|text| {
-                let start = text.find("nixpkgs.hostPlatform = \"")?;
-                let (line, _) = text[start..].split_once(';')?;
-                Some(format!("{line};"))
-            })
-            .collect();
-        lines.sort();
-        let count = |line: &String| lines.iter().filter(|other| *other == line).count();
-        let common = lines.iter().max_by_key(|line| count(line))?;
-        (count(common) * 2 > pattern.hosts.len()).then(|| common.clone())
     }
 
     /// Returns the text of a file: that of the other hosts, if it is the same, else the least.
@@ -309,25 +303,20 @@ impl<'a> HostPlaces<'a> {
         let shared = shared.filter(|text| self.has_imports(path, text, &paths));
         shared.unwrap_or_else(|| self.first_text(path, name))
     }
+}
 
-    /// Returns the text of a file that nothing can be learnt for.
-    pub(super) fn first_text(&self, path: &str, name: &str) -> String {
-        if let Some(text) = skeleton(path) {
-            return text.to_owned();
-        }
-        let (host, domain) = name.split_once('.').unwrap_or((name, ""));
-        let domain = (host != name).then(|| format!("networking.domain = \"{domain}\";"));
-        let name_line = format!("networking.hostName = \"{host}\";");
-        let own = self.system.as_ref().filter(|_| self.sets_platform);
-        let own = own.map(|system| format!("nixpkgs.hostPlatform = \"{system}\";"));
-        let platform = own.or_else(|| self.platform_line(path, name));
-        let lines = [Some(name_line), domain, platform];
-        let mut text = "{\n".to_owned();
-        for line in lines.iter().flatten() {
-            text.extend(["  ", line, "\n"]);
-        }
-        text + "}\n"
-    }
+/// Returns whether a file beside another one has the hardware or the disks of the machine.
+fn is_machine_file(path: &str, target: &str) -> bool {
+    let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let is_beside = folder(path) == folder(target);
+    is_beside && nix::is_nix_file(target) && machine_skeleton(target).is_some()
+}
+
+/// Returns whether a text has a path, and not one of a longer name.
+fn has_path(text: &str, path: &str) -> bool {
+    let continues = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
+    let mut places = text.match_indices(path);
+    places.any(|(start, _)| !text[start + path.len()..].starts_with(continues))
 }
 
 fn find_patterns(paths: &[String], hosts: &[String]) -> Vec<Pattern> {

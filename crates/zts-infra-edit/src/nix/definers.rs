@@ -8,6 +8,7 @@ use super::discovery::is_name_of_hosts;
 use super::expression::{function_body, inner_expression};
 use super::files::{SourceFile, Sources, list_nix_files};
 use super::flake_hosts::FlakeHosts;
+use super::individual::is_image;
 use super::parse::{cast, node_range, parse_source, untyped};
 use super::registry::options_of;
 use super::scope::{entry_path, list_entries};
@@ -35,6 +36,10 @@ pub(super) fn list_definers(
 ) -> Vec<(String, String)> {
     let mut known: Vec<&str> = found.hosts.iter().map(|host| host.name.as_str()).collect();
     known.retain(|host| *host != name);
+    if !known.is_empty() && known.iter().all(|host| is_image(host)) {
+        return Vec::new();
+    }
+    known.retain(|host| !is_image(host));
     known.sort_unstable();
     known.dedup();
     let named = read_definers(sources, &known, name);

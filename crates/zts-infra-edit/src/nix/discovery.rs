@@ -133,7 +133,9 @@ fn follow_convention(sources: &Sources<'_>, convention: &Convention) -> Option<D
     let root = convention
         .root
         .iter()
-        .find_map(|path| settings(sources, path).find_map(|value| folder_of(sources, &value)));
+        .find_map(|path| settings(sources, path).find_map(|value| folder_of(sources, &value)))
+        // other settings have the same name, such as the folder of a service
+        .filter(|root| !sources.files.list(root).is_empty());
     let folder = match (root, convention.folder) {
         (Some(root), "") => root,
         (None, "") => return None,
@@ -191,11 +193,8 @@ fn folder_of(sources: &Sources<'_>, value: &ast::Expr) -> Option<String> {
     match value {
         ast::Expr::Str(string) => {
             let text = literal_string(string)?;
-            Some(
-                text.trim_start_matches("./")
-                    .trim_end_matches('/')
-                    .to_owned(),
-            )
+            let folder = text.trim_start_matches("./").trim_end_matches('/');
+            (!folder.starts_with('/')).then(|| folder.to_owned())
         }
         path => sources.literal_path(path),
     }

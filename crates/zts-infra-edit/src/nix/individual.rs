@@ -119,7 +119,7 @@ pub(super) fn new_host_id(name: &str) -> String {
 }
 
 /// Returns whether a text is the public key of a machine.
-fn is_key(text: &str) -> bool {
+pub(super) fn is_key(text: &str) -> bool {
     const BEGINNINGS: [&str; 5] = ["ssh-", "ecdsa-", "age1", "sk-ssh", "AAAA"];
     BEGINNINGS.iter().any(|key| text.starts_with(key))
 }

@@ -15,11 +15,12 @@ use super::abstraction::{
 use super::discovery::is_folder_of_others;
 use super::expression::{function_text, literal_string};
 use super::files::is_nix_file;
-use super::individual::{Shared, is_hardware, is_image};
+use super::individual::{Shared, is_hardware, is_image, is_key};
 use super::members::{Peer, indent_of};
 use super::merge::Merge;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source};
+use super::short_names::common_prefix;
 
 /// A host with its value.
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Le
         .cloned()
         .collect();
     let siblings = if linux.is_empty() { siblings } else { &linux };
+    let short = shorten(siblings, wanted);
+    let (siblings, wanted) = match &short {
+        Some((short, wanted)) => (short.as_slice(), *wanted),
+        None => (siblings, wanted),
+    };
     let forms: Vec<Vec<String>> = siblings
         .iter()
         .map(|sibling| abstract_tokens(&sibling.value, &sibling.name))
@@ -74,6 +80,29 @@ pub(super) fn learn_value(siblings: &[Sibling], wanted: Wanted<'_>) -> Result<Le
         }
         texts
     })
+}
+
+/// Returns the hosts by the names in their values, where most of these have only the ends of the
+/// hosts' names: `prod-web = mkHost "web"`. The beginning is also taken from the name of the new
+/// host.
+fn shorten<'w>(siblings: &[Sibling], wanted: Wanted<'w>) -> Option<(Vec<Sibling>, Wanted<'w>)> {
+    let names: Vec<&str> = siblings.iter().map(|one| one.name.as_str()).collect();
+    let prefix = common_prefix(&names);
+    let has = |one: &Sibling, name: &str| {
+        let tokens = abstract_tokens(&one.value, name);
+        tokens.iter().any(|token| token.contains(MARK))
+    };
+    let is_short = |one: &&Sibling| has(one, &one.name[prefix.len()..]) && !has(one, &one.name);
+    let count = siblings.iter().filter(is_short).count();
+    if prefix.is_empty() || count * 2 <= siblings.len() {
+        return None;
+    }
+    let short = siblings.iter().map(|one| Sibling {
+        name: one.name[prefix.len()..].to_owned(),
+        ..one.clone()
+    });
+    let name = wanted.name.strip_prefix(prefix).unwrap_or(wanted.name);
+    Some((short.collect(), Wanted { name, ..wanted }))
 }
 
 /// Returns whether a value does not name a system of macOS.
@@ -164,11 +193,15 @@ fn learn_alone(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Lesson> {
         .filter_map(|node| cast::<ast::Str>(&node))
     {
         let text = literal_string(&string).unwrap_or_default();
+        let node = super::parse::untyped(&string);
+        if wanted.is_file && is_key(&text) {
+            replacements.extend(leave_out_entry(&node));
+            continue;
+        }
         let is_individual = parse_ip(&text).is_some() || is_hardware(&text);
         if !is_individual {
             continue;
         }
-        let node = super::parse::untyped(&string);
         parse_ip(&text).filter(|_| is_address_of_host(&node))?;
         let own = own_address(text.contains('/'), wanted.address)?;
         replacements.push(Replacement {
@@ -180,6 +213,16 @@ fn learn_alone(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Lesson> {
     replacements.extend(add_module(sibling, wanted, &replacements));
     replacements.extend(keep_shared_files(sibling));
     lesson(sibling, &replacements, wanted)
+}
+
+/// Returns the replacement that leaves out an attribute by its value: the key of one machine.
+fn leave_out_entry(value: &SyntaxNode) -> Option<Replacement> {
+    let entry = value.parent()?;
+    cast::<ast::AttrpathValue>(&entry)?;
+    Some(Replacement {
+        range: node_range(&entry),
+        text: String::new(),
+    })
 }
 
 /// Returns the replacement that adds the host's own module to those of a host that has none with

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rnix::ast;
+use rnix::ast::{self, HasEntry};
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::abstraction::{
@@ -12,7 +12,7 @@ use super::expression::literal_string;
 use super::individual::{Shared, is_host_id, new_host_id};
 use super::members::{Member, Peer, indent_of, members, operators};
 use super::name::is_system;
-use super::parse::{cast, node_range};
+use super::parse::{cast, node_range, untyped};
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.
 pub(super) struct Merge<'a> {
@@ -181,7 +181,9 @@ impl<'a> Merge<'a> {
                 _ if !is_common(key) => false,
                 (Some(value), Some(values)) => {
                     let before = self.replacements.len();
-                    let merged = self.merge_values(value, &values);
+                    let merged = self.merge_values(value, &values)
+                        // an empty set in a file says nothing
+                        && !(self.wanted.is_file && self.is_emptied(&value.node));
                     if !merged {
                         self.replacements.truncate(before);
                     }
@@ -201,6 +203,20 @@ impl<'a> Merge<'a> {
             }
             merged || is_typical || holders.len() < peers.len()
         })
+    }
+
+    /// Returns whether nothing is left of a set.
+    fn is_emptied(&self, node: &SyntaxNode) -> bool {
+        let Some(set) = cast::<ast::AttrSet>(node) else {
+            return false;
+        };
+        let is_left_out = |entry: &ast::Entry| {
+            let range = node_range(&untyped(entry));
+            let mut replacements = self.replacements.iter();
+            replacements.any(|one| one.range == range && one.text.is_empty())
+        };
+        let entries: Vec<ast::Entry> = set.entries().collect();
+        !entries.is_empty() && entries.iter().all(is_left_out)
     }
 
     /// Empties a module with the host's name that all hosts have, each its own: their other files

@@ -1,16 +1,23 @@
 //! The files of a host in a flake whose hosts have modules of their own, one or more files each.
 
+use rnix::ast;
+
 use super::abstraction::{MARK, Wanted, rename_segments};
 use super::definers::{complete_modules, list_definers, modules_in_text};
-use super::files::{FleetFiles, SourceFile, Sources, file_expression, list_nix_files};
+use super::expression::function_body;
+use super::files::{
+    FleetFiles, SourceFile, Sources, file_expression, is_nix_file, list_nix_files, resolve_path,
+};
 use super::flake_hosts::FlakeHosts;
+use super::individual::is_image;
 use super::learn::{Lesson, Sibling, learn_value};
 use super::new_host::NewHost;
 use super::open::open_output;
 use super::origin::Origin;
-use super::parse::{parse_source, untyped};
+use super::parse::{cast, node_range, parse_source, untyped};
 use super::places::main_output;
 use super::registry::has_modules;
+use super::scope::entry_path;
 use super::siblings::{is_in_own_file, keep_like};
 use super::system::with_system;
 
@@ -41,10 +48,18 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         .map(|(name, _)| name.as_str())
         .collect();
     let mut learnt = OwnFiles::new();
-    for form in forms_beside(files, &form, &names) {
+    let is_alone = names.len() < 2;
+    // the settings of an only host are not those of all
+    let count = if is_alone { 1 } else { usize::MAX };
+    for form in forms_beside(files, &form, &names).into_iter().take(count) {
         let lesson = learn_file(&sources, &form, &names, host);
-        let text = if are_definers && names.len() < 2 {
-            None // the settings of an only host are not those of all
+        let text = if are_definers && is_alone {
+            None
+        } else if is_alone {
+            lesson.map(|lesson| Lesson {
+                text: empty_modules(&lesson.text, host.name),
+                ..lesson
+            })
         } else if learnt.is_empty() || !has_modules {
             lesson
         } else {
@@ -67,6 +82,45 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
     learnt
 }
 
+/// Empties the modules with the name of a host, in a text that was learnt from an only one. What
+/// makes the host stays.
+fn empty_modules(text: &str, host: &str) -> String {
+    let Ok(root) = parse_source(text) else {
+        return text.to_owned();
+    };
+    let entries = root
+        .descendants()
+        .filter_map(|node| cast::<ast::AttrpathValue>(&node));
+    let mut places: Vec<(std::ops::Range<usize>, bool)> = Vec::new();
+    for entry in entries {
+        let path = entry_path(&entry);
+        let has = |words: &[&str]| {
+            let mut names = path.iter().filter_map(|(name, _)| name.as_deref());
+            names.any(|name| words.iter().any(|word| name.to_lowercase().contains(word)))
+        };
+        let is_module = matches!(
+            entry.value(),
+            Some(ast::Expr::Lambda(_) | ast::Expr::AttrSet(_))
+        );
+        let Some(value) = entry.value().filter(|_| is_module && has(&[host])) else {
+            continue;
+        };
+        let range = node_range(&untyped(&function_body(&value)));
+        let is_inside = places.iter().any(|(outer, _)| outer.contains(&range.start));
+        if !is_inside && !has(&["nixosconfigurations", "hosts", "systems"]) {
+            let has_name = untyped(&value).to_string().contains("hostName");
+            places.push((range, has_name));
+        }
+    }
+    let mut emptied = text.to_owned();
+    for (range, has_name) in places.into_iter().rev() {
+        let name = format!("{{ networking.hostName = \"{host}\"; }}");
+        let module = if has_name { name.as_str() } else { "{ }" };
+        emptied.replace_range(range, module);
+    }
+    emptied
+}
+
 /// Returns whether a module beside the main one is made: most hosts have it alike, or it defines
 /// what no other file does.
 fn is_wanted_beside(lesson: &Lesson, learnt: &OwnFiles, host: &str) -> bool {
@@ -87,7 +141,8 @@ fn is_wanted_beside(lesson: &Lesson, learnt: &OwnFiles, host: &str) -> bool {
 fn list_owners(sources: &Sources<'_>, found: &FlakeHosts, name: &str) -> Vec<(String, String)> {
     let mut hosts: Vec<&str> = Vec::new();
     let mut owners: Vec<(String, String)> = Vec::new();
-    for host in found.hosts.iter().filter(|host| host.name != name) {
+    let others = found.hosts.iter().filter(|host| host.name != name);
+    for host in others.filter(|host| !is_image(&host.name)) {
         if !hosts.contains(&host.name.as_str()) {
             hosts.push(&host.name);
         }
@@ -197,6 +252,7 @@ fn learn_file(
     let siblings = with_system(keep_like(siblings, host.like), host.system);
     let lesson = learn_value(&siblings, wanted).ok()?;
     let text = format!("{}\n", lesson.text.trim_start());
+    let text = without_missing_files(&text, &form.replace(MARK, host.name), sources.files);
     // a file that has no more than a key of each host
     let text_of = |one: &Sibling| one.value.text().to_string();
     let has_key = |one: &Sibling| text_of(one).contains("\"ssh-") && !text_of(one).contains("{ }");
@@ -204,6 +260,39 @@ fn learn_file(
         return None;
     }
     (form.replace(MARK, host.name) != form).then_some(Lesson { text, ..lesson })
+}
+
+/// Returns the text of a file without what names files that the fleet lacks, such as encrypted
+/// secrets of the host. Modules and reports on the hardware are made.
+fn without_missing_files(text: &str, path: &str, files: &dyn FleetFiles) -> String {
+    let Ok(root) = parse_source(text) else {
+        return text.to_owned();
+    };
+    let is_missing = |node: &rnix::SyntaxNode| {
+        let named = node.to_string();
+        let is_file = cast::<ast::PathRel>(node).is_some() && !named.contains("${");
+        let last = named.rsplit('/').next().unwrap_or_default();
+        let is_made = is_nix_file(last) || last == "facter.json" || !last.contains('.');
+        let target = resolve_path(path, &named).filter(|_| is_file && !is_made);
+        target.is_some_and(|target| files.read(&target).is_none())
+    };
+    let missing = root.descendants().filter(is_missing);
+    let mut places: Vec<std::ops::Range<usize>> = missing
+        .filter_map(|node| {
+            let parent = node.parent()?;
+            if cast::<ast::AttrpathValue>(&parent).is_some() {
+                return Some(node_range(&parent));
+            }
+            cast::<ast::List>(&parent).map(|_| node_range(&node))
+        })
+        .collect();
+    places.reverse();
+    let mut kept = text.to_owned();
+    for place in places {
+        let start = kept[..place.start].trim_end().len();
+        kept.replace_range(start..place.end, "");
+    }
+    kept
 }
 
 /// Learns the text of a file that is no module of NixOS, from those of the other hosts: `form` is
