@@ -141,7 +141,8 @@ fn help() {
 
     create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
     saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in
-    fleet.toml, create-host asks on a terminal, and otherwise stops. NO_COLOR turns colours off.
+    fleet.toml, create-host asks on a terminal, and otherwise, or with --json, stops. NO_COLOR turns
+    colours off.
 
     Exit status: 0 done; 1 failed or incomplete; 2 wrong usage or configuration.
     ----- stderr -----
