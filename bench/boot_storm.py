@@ -31,6 +31,7 @@ def spread(strategy: Strategy) -> Strategy:
     return replace(strategy, name=f"{strategy.name}, all nodes", spread=True)
 
 
+WATCH = Strategy("watch", "list-per-host", role="lean")
 LEAN = lean(INLINE_HOST)
 ON_ONE = [PLAIN, BATCH, INLINE, lean(INLINE), LEAN, lean(BATCH_HOST)]
 ON_THREE = [
@@ -71,6 +72,13 @@ def read_arguments() -> argparse.Namespace:
     even.add_argument("--secrets", type=positive, nargs="+", default=[1, 2, 3, 5, 10, 50])
     even.add_argument("--rounds", type=positive, default=3)
     even.set_defaults(command=break_even)
+    watch = commands.add_parser(
+        "watch", help="a query of all versions, by the number of queries over one connection"
+    )
+    watch.add_argument("--hosts", type=positive, default=200)
+    watch.add_argument("--queries", type=positive, nargs="+", default=[1, 51])
+    watch.add_argument("--rounds", type=positive, default=3)
+    watch.set_defaults(command=watch_versions)
     crowd = commands.add_parser("crowd", help="all hosts at once, with vault-fetch's timeouts")
     crowd.add_argument("--hosts", type=positive, default=1000)
     crowd.set_defaults(command=boot_at_once)
@@ -119,23 +127,37 @@ def growth(arguments: argparse.Namespace) -> None:
 
 def break_even(arguments: argparse.Namespace) -> None:
     """Measures inline authentication and a login first for hosts with more and more secrets."""
-    strategies = [LEAN, lean(BATCH_HOST)]
+    counts = sorted(arguments.secrets)
+    figures = by_number(arguments, [LEAN, lean(BATCH_HOST)], counts, max(counts))
+    print(boot_storm_report.by_number("secrets", figures))
+
+
+def watch_versions(arguments: argparse.Namespace) -> None:
+    """Measures hosts that ask for the versions of all their secrets again and again."""
+    figures = by_number(arguments, [WATCH], sorted(arguments.queries), SECRETS)
+    print(boot_storm_report.by_number("queries", figures))
+
+
+def by_number(
+    arguments: argparse.Namespace, strategies: list[Strategy], counts: list[int], secrets: int
+) -> dict[int, dict[str, list[StormFigures]]]:
+    """Measures each strategy with each number of requests, on one node with so many secrets."""
     figures: dict[int, dict[str, list[StormFigures]]] = {}
     program = build()
     with (
         scratch("/var/tmp") as disk,
         boot_storm_cluster.cluster(disk, 1, program, {LEAN.role}) as cluster,
     ):
-        cluster.secrets = max(arguments.secrets)
+        cluster.secrets = secrets
         cluster.grow(arguments.hosts)
         log_in_first(cluster, arguments.hosts)
         for number in range(arguments.rounds):
-            for cluster.secrets in sorted(arguments.secrets):
+            for cluster.secrets in counts:
                 storms = figures.setdefault(cluster.secrets, {})
                 for strategy in benchmark.rotated(strategies, number):
                     storm = measure(cluster, strategy, arguments.hosts)
                     storms.setdefault(strategy.name, []).append(storm)
-    print(boot_storm_report.break_even(figures))
+    return figures
 
 
 def boot_at_once(arguments: argparse.Namespace) -> None:

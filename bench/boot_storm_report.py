@@ -73,12 +73,12 @@ def growth(figures: dict[str, list[StormFigures]], stored: dict[int, int]) -> st
     return f"{table(heads, lines)}\n\n{table(['hosts in storage', 'MB', 'KB/host'], sizes)}"
 
 
-def break_even(figures: dict[int, dict[str, list[StormFigures]]]) -> str:
-    """Formats the CPU time of a host for each number of secrets, one column for each strategy."""
-    heads = ["secrets", *(f"{name}, CPU ms/host" for name in next(iter(figures.values())))]
+def by_number(what: str, figures: dict[int, dict[str, list[StormFigures]]]) -> str:
+    """Formats the CPU time of a host for each number of `what`, one column for each strategy."""
+    heads = [what, *(f"{name}, CPU ms/host" for name in next(iter(figures.values())))]
     lines = [
-        [str(secrets), *(f"{_median(storms, _cpu) * 1e3:.2f}" for storms in strategies.values())]
-        for secrets, strategies in figures.items()
+        [str(number), *(f"{_median(storms, _cpu) * 1e3:.2f}" for storms in strategies.values())]
+        for number, strategies in figures.items()
     ]
     return table(heads, lines)
 

@@ -91,6 +91,9 @@ pub(crate) enum Way {
     InlinePerSecret,
     /// One process for each host: connect, read all with inline authentication.
     InlinePerHost,
+    /// One process for each host: connect, list the folder once for each secret, with inline
+    /// authentication.
+    ListPerHost,
 }
 
 impl Hosts {

@@ -74,7 +74,7 @@ fn boot_host(job: &Storm, number: usize) -> HostResult {
 fn fetch_secrets(job: &Storm, number: usize, failed: &mut usize) -> Result<(), Error> {
     let shared = match job.way {
         Way::LoginPerSecret | Way::InlinePerSecret => None,
-        Way::LoginPerHost | Way::InlinePerHost => {
+        Way::LoginPerHost | Way::InlinePerHost | Way::ListPerHost => {
             let mut client = job.client(number)?;
             job.retry(failed, || job.authenticate(&client, number))
                 .map(|authentication| client.authenticate(authentication))?;
@@ -84,7 +84,10 @@ fn fetch_secrets(job: &Storm, number: usize, failed: &mut usize) -> Result<(), E
     for secret in 0..job.hosts.secrets {
         job.retry(failed, || {
             if let Some(client) = &shared {
-                return read_secret(client, number, secret);
+                return match job.way {
+                    Way::ListPerHost => list_versions(client, number),
+                    _ => read_secret(client, number, secret),
+                };
             }
             let mut client = job.client(number)?;
             client.authenticate(job.authenticate(&client, number)?);
@@ -106,10 +109,12 @@ impl Storm {
             Way::LoginPerSecret | Way::LoginPerHost => {
                 approle::login(client, fleet::AUTH_MOUNT, &credentials).map(Authentication::Token)
             }
-            Way::InlinePerSecret | Way::InlinePerHost => Ok(Authentication::Inline {
-                mount: fleet::AUTH_MOUNT.to_owned(),
-                credentials,
-            }),
+            Way::InlinePerSecret | Way::InlinePerHost | Way::ListPerHost => {
+                Ok(Authentication::Inline {
+                    mount: fleet::AUTH_MOUNT.to_owned(),
+                    credentials,
+                })
+            }
         }
     }
 
@@ -126,6 +131,17 @@ impl Storm {
         };
         retry_until(deadline, PAUSES, is_transient, attempt)
     }
+}
+
+/// Lists the versions of a host's secrets, as `vault-secrets watch` does.
+fn list_versions(client: &Client, number: usize) -> Result<(), Error> {
+    let folder = format!("hosts/{}", fleet::host_name(number));
+    let versions = kv::list_detailed(client, fleet::MOUNT, &folder)?;
+    assert!(
+        !versions.is_empty(),
+        "the server lists no secret of `{folder}`"
+    );
+    Ok(())
 }
 
 /// Reads a secret, and checks that it is the expected one.
