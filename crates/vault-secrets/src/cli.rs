@@ -62,6 +62,12 @@ pub enum Command {
     /// does not answer in time, the cached copies are used.
     FetchAll(FetchAll),
 
+    /// Watch OpenBao for new versions, and start the rotation of the secrets that have one
+    ///
+    /// Queries the versions of all secrets that are rotated, at each interval and over one
+    /// connection, until it is ended. The pauses grow while OpenBao is slow or unavailable.
+    Watch(Watch),
+
     /// Remove secrets that are no longer declared
     ///
     /// Also takes over plain files of root or of the secret's owner in declared places, one for
@@ -118,6 +124,23 @@ pub struct FetchAll {
     /// The time after which the cached copies of all secrets are used
     #[arg(long, value_name = "TIME", default_value = "800ms", value_parser = zts_cli::duration)]
     pub cached_deadline: Duration,
+
+    /// The directory with notes about OpenBao that all fetches of this host share
+    /// [default: /run/vault-fetch for root, else hidden files beside the output directory]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+
+    /// The connection to OpenBao
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Arguments of `watch`.
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// The time between two queries, which differs by up to a tenth
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = zts_cli::duration)]
+    pub interval: Duration,
 
     /// The directory with notes about OpenBao that all fetches of this host share
     /// [default: /run/vault-fetch for root, else hidden files beside the output directory]

@@ -18,8 +18,9 @@ mod rotate;
 mod status;
 mod systemd;
 mod text;
+mod watch;
 
-pub use cli::{Arguments, Command, FetchAll, Prove, Rotate};
+pub use cli::{Arguments, Command, FetchAll, Prove, Rotate, Watch};
 
 use std::path::Path;
 
@@ -44,6 +45,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::FetchAll(arguments) => with_declarations(file, |declarations| {
             fetch_all::run(&arguments, declarations)
         }),
+        Command::Watch(arguments) => {
+            let never = watch::run(&arguments, &Declarations::read(file)?)?;
+            match never {}
+        }
         Command::Clean { state, all: false } => clean::run(&state, &Declarations::read(file)?),
         Command::Clean { state, all: true } => clean::remove_all(&state),
         Command::Metrics { output, state_dir } => {

@@ -44,7 +44,7 @@ fn deserialize_values<'de, D: Deserializer<'de>>(
 }
 
 /// The metadata of one version.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct VersionMetadata {
     /// The version's number, from 1.
     pub version: u64,

@@ -27,12 +27,12 @@ use zts_delivery::{
 };
 use zts_openbao::Settings;
 
+pub(crate) use self::updates::{UpdateClient, is_current};
 use self::{
     actions::Plan,
     outcome::Outcomes,
     run::Run,
     state::{Group, State},
-    updates::UpdateClient,
 };
 use crate::{
     Prove, Rotate,

@@ -53,7 +53,7 @@ pub(super) enum UpdateStatus {
 }
 
 /// A session that lists each folder once.
-pub(super) struct UpdateClient<'a> {
+pub(crate) struct UpdateClient<'a> {
     session: Session<'a>,
     /// The KV mount.
     mount: &'a str,
@@ -63,7 +63,7 @@ pub(super) struct UpdateClient<'a> {
 
 impl<'a> UpdateClient<'a> {
     /// Opens a session. `runtime_dir` holds the notes of earlier sessions.
-    pub(super) fn connect(
+    pub(crate) fn connect(
         openbao: &'a DeclaredOpenBao,
         settings: &Settings,
         runtime_dir: Option<RuntimeDir>,
@@ -192,6 +192,27 @@ impl<'a> UpdateClient<'a> {
         })
     }
 
+    /// Returns the newest version of each secret by its name, `None` of one without any. Leaves out
+    /// those whose query failed for a reason of their own.
+    ///
+    /// # Errors
+    /// OpenBao is unavailable, or has refused the host's login.
+    pub(crate) fn newest_versions<'s>(
+        &mut self,
+        secrets: &[Secret<'s>],
+    ) -> Result<BTreeMap<&'s str, Option<VersionMetadata>>, Error> {
+        self.listings.clear();
+        let mut newest = BTreeMap::new();
+        for secret in secrets {
+            match self.newest(&secret.declared.secret_path) {
+                Ok(version) => drop(newest.insert(secret.name, version)),
+                Err(refused) if refused.concerns_one_secret() => {}
+                Err(refused) => return Err(refused.into_cause().into()),
+            }
+        }
+        Ok(newest)
+    }
+
     /// Returns the newest version of the secret at `path` by the listing of its folder or by its
     /// metadata.
     fn newest(&mut self, path: &str) -> Result<Option<VersionMetadata>, QueryError> {
@@ -251,4 +272,25 @@ fn compare(
     Ok(deployed.map_or(Comparison::Differs, |deployed| {
         Comparison::Same(deployed, newest.clone())
     }))
+}
+
+/// Returns whether nothing is to be done for the newest version of a secret: it is deployed or was
+/// rejected, or there is none and no file. A standby that lags may have an older one.
+///
+/// # Errors
+/// The notes of the host cannot be read.
+pub(crate) fn is_current(
+    secret: &Secret<'_>,
+    newest: Option<&VersionMetadata>,
+) -> Result<bool, Error> {
+    let state = OutputState::read(&secret.declared.output_directory)?;
+    let deployed = state.version_of(&secret.identity);
+    let Some(newest) = newest else {
+        return Ok(deployed.is_none());
+    };
+    if deployed.is_some_and(|deployed| deployed.is_newer_than(newest)) {
+        return Ok(true);
+    }
+    let compared = compare(secret, deployed.cloned(), newest)?;
+    Ok(!matches!(compared, Comparison::Differs))
 }

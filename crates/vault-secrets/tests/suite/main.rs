@@ -25,3 +25,4 @@ mod refused;
 mod rotation;
 mod status;
 mod together;
+mod watch;
