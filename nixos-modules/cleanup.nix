@@ -22,7 +22,6 @@ let
   notes = [
     "/run/vault"
     "/run/vault-fetch"
-    "${cfg.cacheDirectory}/.seal-key"
   ]
   ++ page;
   directories = [
@@ -76,7 +75,10 @@ in
       before =
         map (service: "${service}.service") services
         ++ map (name: "vault-secret-rotate-${name}.service") cfg.rotation.secrets
-        ++ [ "vault-secrets-prove.service" ];
+        ++ [
+          "vault-secrets-prove.service"
+          "vault-secrets-watch.service"
+        ];
       # Only a configuration without this unit stops it: no change of the unit, no shutdown and no rescue
       # mode. So its name must never change.
       restartIfChanged = false;

@@ -24,5 +24,6 @@
     ./setup.nix
     ./switch.nix
     ./textfile.nix
+    ./watch.nix
   ];
 }

@@ -22,6 +22,7 @@ KINDS = [
     ("vault-secrets-fetch.service", re.compile(r"vault-secrets-fetch\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
     ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),
+    ("vault-secrets-watch.service", re.compile(r"vault-secrets-watch\.service")),
     ("vault-secrets-prove.service", re.compile(r"vault-secrets-prove\.service")),
     ("vault-secrets-metrics.service", re.compile(r"vault-secrets-metrics\.service")),
     ("vault-cleanup.service", re.compile(r"vault-cleanup\.service")),

@@ -16,6 +16,15 @@ in
       "vault.secrets.db.onChange is `reload`, and `app` cannot be reloaded (it has no ExecReload). Set it to `restart`."
     ];
   };
+  "a watch without a secret that is rotated" = {
+    config = {
+      vault.watch.enable = true;
+      vault.secrets.db = secret { };
+    };
+    failed = [
+      "vault.watch.enable is set, but no secret is rotated. Set vault.secrets.<name>.restartTrigger of one that no service of vault.criticalServices uses."
+    ];
+  };
   "a service that can" = {
     config = {
       vault.secrets.db = secret {
