@@ -80,7 +80,7 @@ fn try_show(units: &BTreeSet<String>) -> Result<Units, ShowError> {
 }
 
 /// Returns the states of those of `units` that are not at rest: `active`, `failed`, `reloading` and
-/// the like. A unit may be a pattern, in which `\` stands for itself. Loads no unit.
+/// the like. A unit may be a pattern. Loads no unit.
 ///
 /// # Errors
 /// systemd does not answer.
@@ -89,7 +89,7 @@ pub(crate) fn list_states<'a>(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut command = systemctl(["list-units", "--plain", "--no-legend", "--"]);
     let output = command
-        .args(units.map(|name| name.replace('\\', r"\\"))) // in names as `\x2d`
+        .args(units)
         .output()
         .map_err(|cause| not_run(&cause))?;
     if !output.status.success() {

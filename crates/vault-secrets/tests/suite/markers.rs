@@ -26,6 +26,8 @@ shift
 if [ "$verb" = list-units ]; then
     while read -r line; do
         for pattern; do
+            # systemd matches with FNM_NOESCAPE
+            pattern=$(printf %s "$pattern" | sed 's/\\/\\\\/g')
             case ${line%% *} in
                 $pattern) printf '%s\n' "$line" ;;
             esac
