@@ -14,6 +14,7 @@ fn run(arguments: &[&str]) -> zts_testkit::RunOutput {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the help is shown whole")]
 fn help() {
     insta::assert_snapshot!(run(&["--help"]), @r"
     exit status: 0
