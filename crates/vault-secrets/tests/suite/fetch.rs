@@ -1,10 +1,7 @@
 //! `vault-secrets fetch` starts the units of secrets that are not as declared, and no others. A
 //! stand-in for systemd notes what is started, and starts nothing.
 
-use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
-};
+use std::fs;
 
 use serde_json::{Value, json};
 use zts_testkit::RunOutput;
@@ -20,9 +17,7 @@ exit "$(cat status)"
 /// Runs the command, and returns the units that it started each time.
 fn fetch(host: &Host, status: u8) -> (RunOutput, Vec<String>) {
     let bin = host.path("bin");
-    fs::create_dir_all(&bin).unwrap();
-    fs::write(bin.join("systemctl"), SYSTEMCTL).unwrap();
-    fs::set_permissions(bin.join("systemctl"), Permissions::from_mode(0o755)).unwrap();
+    host.write_program("systemctl", SYSTEMCTL);
     fs::write(bin.join("status"), status.to_string()).unwrap();
     let _ = fs::remove_file(bin.join("started"));
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -3,8 +3,9 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs,
+    fs::{self, Permissions},
     ops::Deref,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -177,6 +178,14 @@ impl Host {
             .arg(self.path("notes"))
             .args(["--cached-deadline", "30s"])
             .env("BAO_ADDR", self.address())
+    }
+
+    /// Writes a program that stands in for one of systemd's, into the folder `bin`.
+    pub(crate) fn write_program(&self, name: &str, script: &str) {
+        fs::create_dir_all(self.path("bin")).unwrap();
+        let program = self.path("bin").join(name);
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     }
 
     pub(crate) fn rotation(&self, name: &str) -> Run {

@@ -1,8 +1,8 @@
 //! Markers of fetched secrets, which make systemd skip the secrets' own units.
 
 use std::{
-    fs::{self, File, Permissions},
-    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    fs::{self, File},
+    os::unix::net::UnixDatagram,
     time::Duration,
 };
 
@@ -62,18 +62,10 @@ waits.service loaded inactive dead start Waits
 /// Returns the run with a folder for markers and the stand-in for systemd.
 pub(crate) fn with_markers(host: &Host, run: Run) -> Run {
     fs::create_dir(host.path("markers")).unwrap();
-    write_program(host, "systemctl", SYSTEMCTL);
+    host.write_program("systemctl", SYSTEMCTL);
     fs::write(host.path("bin/units"), UNITS).unwrap();
     run.args(["--markers".as_ref(), host.path("markers").as_os_str()])
         .env("PATH", zts_testkit::path_with(host.path("bin")))
-}
-
-/// Writes a program that stands in for one of systemd's.
-fn write_program(host: &Host, name: &str, script: &str) {
-    fs::create_dir_all(host.path("bin")).unwrap();
-    let program = host.path("bin").join(name);
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Starts a run as systemd does, and waits until it is ready.
@@ -137,7 +129,7 @@ fn without_an_answer_of_systemd_there_is_no_marker() {
     let host = host_with("no-answer", 2);
     let run = with_markers(&host, fetch_all(&host));
     let script = "#!/bin/sh\nls \"${0%/*}\"/../markers >> \"${0%/*}\"/seen\nexit 1\n";
-    write_program(&host, "systemctl", script);
+    host.write_program("systemctl", script);
     done(&run.run());
     assert_eq!(values(&host, 2), ["s0", "s1"]);
     assert_eq!(fs::read_to_string(host.path("bin/seen")).unwrap(), "");
@@ -169,7 +161,7 @@ fn host_with_slow_seals(name: &str) -> Host {
     for number in 0..12 {
         host.declare(&format!("s{number}"), &json!({ "seal_cache": "auto" }));
     }
-    write_program(&host, "systemd-creds", SLOW_SYSTEMD_CREDS);
+    host.write_program("systemd-creds", SLOW_SYSTEMD_CREDS);
     host
 }
 

@@ -1,12 +1,7 @@
 //! `vault-secrets watch` starts the rotation of secrets that changed in OpenBao. A `systemctl`
 //! stands in that notes the units and rotates nothing, unless a test does.
 
-use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
-    thread,
-    time::Duration,
-};
+use std::{fs, thread, time::Duration};
 
 use serde_json::json;
 use zts_testkit::{Proxy, Run, Server};
@@ -22,10 +17,7 @@ fn host_with(host: Host, names: &[&str]) -> Host {
     for name in names {
         host.declare(name, &json!({})).put(name, "first");
     }
-    fs::create_dir_all(host.path("bin")).unwrap();
-    let program = host.path("bin/systemctl");
-    fs::write(&program, SYSTEMCTL).unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    host.write_program("systemctl", SYSTEMCTL);
     for name in names {
         done(&host.fetch(name).run());
     }
