@@ -149,14 +149,13 @@ impl<'a> Watcher<'a> {
         };
         let mut newest = client.newest_versions(&self.secrets)?;
         self.client = Some(client);
-        let is_changed = |secret: &&Secret<'_>| {
+        for secret in &self.secrets {
             let version = newest.get(secret.name);
             // a rotation says why notes cannot be read
-            version.is_some_and(|it| !is_current(secret, it.as_ref()).unwrap_or(false))
-        };
-        let changed: Vec<_> = self.secrets.iter().filter(is_changed).collect();
-        let names: Vec<_> = changed.into_iter().map(|secret| secret.name).collect();
-        newest.retain(|name, _| names.contains(name));
+            if version.is_some_and(|it| is_current(secret, it.as_ref()).unwrap_or(false)) {
+                newest.remove(secret.name);
+            }
+        }
         Ok(newest)
     }
 
