@@ -6,8 +6,9 @@ use rnix::{SyntaxKind, SyntaxNode};
 use super::abstraction::{abstract_tokens, render_node};
 use super::expression::{concatenated_lists, function_body};
 use super::head::read_head;
+use super::module::values_of_imports;
 use super::parse::{cast, parse_source, untyped};
-use super::scope::{Binding, entry_path, list_entries, resolve_variable};
+use super::scope::{Binding, resolve_variable};
 
 /// An element of `imports`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +58,9 @@ fn list_imports(text: &str, name: &str, host: &str) -> Vec<Element> {
         return Vec::new();
     };
     let has_arguments = read_head(text).is_some_and(|head| head.is_of_module);
-    let entries = list_entries(&untyped(&function_body(&expression))).into_iter();
     let mut items = Vec::new();
-    for entry in entries {
-        let ast::Entry::AttrpathValue(entry) = entry else {
-            continue;
-        };
-        let path = entry_path(&entry);
-        let is_imports = path.len() == 1 && path[0].0.as_deref() == Some("imports");
-        if let Some(value) = entry.value().filter(|_| is_imports) {
-            collect_items(&value, &mut items);
-        }
+    for value in values_of_imports(&untyped(&function_body(&expression))) {
+        collect_items(&value, &mut items);
     }
     let read = |item: &SyntaxNode| read_import(item, name, host);
     let elements = items.iter().filter_map(read);

@@ -75,17 +75,24 @@ impl ImportedModule {
 /// Returns the modules in the `imports` of a module.
 pub(super) fn imported_modules(module: &SyntaxNode) -> Vec<ImportedModule> {
     let mut modules = Vec::new();
+    for value in values_of_imports(module) {
+        collect_modules(&value, &mut modules);
+    }
+    modules
+}
+
+/// Returns the values of `imports` in a module.
+pub(super) fn values_of_imports(module: &SyntaxNode) -> Vec<ast::Expr> {
+    let mut values = Vec::new();
     for entry in list_entries(module) {
         let ast::Entry::AttrpathValue(entry) = entry else {
             continue;
         };
         let path = entry_path(&entry);
         let is_imports = path.len() == 1 && path[0].0.as_deref() == Some("imports");
-        if let Some(value) = entry.value().filter(|_| is_imports) {
-            collect_modules(&value, &mut modules);
-        }
+        values.extend(entry.value().filter(|_| is_imports));
     }
-    modules
+    values
 }
 
 fn collect_modules(list: &ast::Expr, modules: &mut Vec<ImportedModule>) {
