@@ -10,7 +10,6 @@ use std::{
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{Mode, OFlags, fchmod, fstat, openat},
-    io::Errno,
     process::geteuid,
 };
 
@@ -18,7 +17,7 @@ use crate::{
     access::to_mode,
     error::{Error, OTHER_OWNER, WRITABLE_BY_OTHERS},
     platform::path_of,
-    walk::{DIRECTORY, Guard, NewModes, create_directory, stat_entry, walk},
+    walk::{DIRECTORY, Guard, NewModes, create_directory, walk},
 };
 
 /// An open folder. It stays the same folder when its path leads elsewhere later.
@@ -63,13 +62,13 @@ impl Folder {
 
     fn walk_to(path: &Path, guard: Guard, new_modes: Option<NewModes>) -> Result<Self, Error> {
         let end = walk(path, guard, new_modes)?;
-        let Some(name) = end.rest.first() else {
-            return Ok(Self {
-                directory: end.directory,
-                path: path.to_owned(),
-            });
-        };
-        Err(not_a_directory(&end.directory, name, path))
+        if !end.rest.is_empty() {
+            return Err(Error::io("open", path, end.found));
+        }
+        Ok(Self {
+            directory: end.directory,
+            path: path.to_owned(),
+        })
     }
 
     /// Opens a folder in this one that only this user may change. Creates it with the mode 0700
@@ -194,10 +193,7 @@ impl ResolvedFile {
                 },
                 name,
             }),
-            Err(rest) => Err(match rest.first() {
-                None => Error::io("open", path, Errno::ISDIR),
-                Some(name) => not_a_directory(&end.directory, name, path),
-            }),
+            Err(_) => Err(Error::io("open", path, end.found)),
         }
     }
 
@@ -205,15 +201,6 @@ impl ResolvedFile {
     pub fn path(&self) -> PathBuf {
         self.folder.within(&self.name)
     }
-}
-
-/// Returns the error for a path on which `name` in `directory` is missing or not a directory.
-fn not_a_directory(directory: &OwnedFd, name: &OsStr, path: &Path) -> Error {
-    let cause = match stat_entry(directory, name) {
-        Ok(_) => Errno::NOTDIR,
-        Err(cause) => cause,
-    };
-    Error::io("open", path, cause)
 }
 
 /// Returns the folder that `path` is in; `.` for a name alone.

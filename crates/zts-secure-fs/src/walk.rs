@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, open, openat, statat},
+    fs::{FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, open, openat},
     io::Errno,
     process::geteuid,
 };
@@ -48,6 +48,8 @@ pub(crate) struct End {
     /// The components from the first that is missing or not a directory; none if the path is a
     /// directory.
     pub(crate) rest: Vec<OsString>,
+    /// What the walk found there. A second look could find what another process put there meanwhile.
+    pub(crate) found: Errno,
 }
 
 /// The kernel's limit for links on a path.
@@ -101,7 +103,7 @@ impl Walk {
                 Ok(entry) => entry,
                 Err(Errno::NOENT) => match new_modes {
                     Some(modes) => self.create(&name, modes)?,
-                    None => return Ok(self.end(name)),
+                    None => return Ok(self.end(name, Errno::NOENT)),
                 },
                 Err(cause) => return Err(Error::io("open", &path, cause)),
             };
@@ -109,20 +111,22 @@ impl Walk {
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Symlink => self.follow(&name, &entry, &stat)?,
                 FileType::Directory => self.enter(entry, &name)?,
-                _ => return Ok(self.end(name)),
+                _ => return Ok(self.end(name, Errno::NOTDIR)),
             }
         }
         Ok(End {
             directory: self.directory,
             rest: Vec::new(),
+            found: Errno::ISDIR,
         })
     }
 
-    fn end(self, name: OsString) -> End {
+    fn end(self, name: OsString, found: Errno) -> End {
         let rest = std::iter::once(name).chain(self.rest.into_iter().rev());
         End {
             directory: self.directory,
             rest: rest.collect(),
+            found,
         }
     }
 
@@ -223,9 +227,4 @@ fn components(path: &Path) -> impl DoubleEndedIterator<Item = &OsStr> {
         Component::ParentDir => Some(OsStr::new("..")),
         Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
     })
-}
-
-/// Returns the metadata of an entry, without following a link.
-pub(crate) fn stat_entry(directory: &OwnedFd, name: &OsStr) -> rustix::io::Result<Stat> {
-    statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }

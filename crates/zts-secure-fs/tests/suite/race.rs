@@ -70,3 +70,25 @@ fn root_is_never_redirected_to_another_folder() {
     eprintln!("{made} of {RUNS} made, {refused} refused");
     assert!(refused > 0, "the other user was active");
 }
+
+/// Checks that the answer is what the walk found, not what was there at a second look.
+#[test]
+fn a_folder_that_appears_meanwhile_is_missing_or_open() {
+    let place = zts_testkit::scratch_dir();
+    let name = place.join("approle");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) {
+                fs::create_dir(&name).unwrap();
+                fs::remove_dir(&name).unwrap();
+            }
+        });
+        let opened = || Folder::open(&name, Guard::Strict).err();
+        let errors: Vec<_> = (0..20_000).filter_map(|_| opened()).collect();
+        ended.store(true, Ordering::SeqCst);
+        for error in errors {
+            assert!(error.is_absent(), "{error}");
+        }
+    });
+}
