@@ -52,8 +52,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Restore(restore) => restore::run(&restore),
         Command::Drill(drill) => drill::run(&drill),
         Command::CheckConfig { file } => config::check(&file),
-        Command::DieWithParent { program, arguments } => {
-            Err(platform::die_with_parent(&program, &arguments))
-        }
+        Command::DieWithParent {
+            parent,
+            program,
+            arguments,
+        } => Err(platform::die_with_parent(parent, &program, &arguments)),
     }
 }

@@ -57,9 +57,10 @@ pub(crate) enum Command {
         file: PathBuf,
     },
 
-    /// Run a program that is killed when its parent ends
+    /// Run a program that is killed when its parent, the process with this id, ends
     #[command(hide = true, name = DIE_WITH_PARENT)]
     DieWithParent {
+        parent: i32,
         program: PathBuf,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,

@@ -21,7 +21,7 @@ use rustix::{
         socket_with,
     },
     process::{
-        DumpableBehavior, Signal, dumpable_behavior, getegid, geteuid, getppid,
+        DumpableBehavior, Pid, Signal, dumpable_behavior, getegid, geteuid, getppid,
         set_dumpable_behavior, set_parent_process_death_signal,
     },
 };
@@ -167,18 +167,20 @@ fn raise_loopback() -> io::Result<()> {
 pub(crate) fn command_that_dies_with_parent(program: &Path) -> Command {
     // the running program, also where its file has been renamed
     let mut command = Command::new("/proc/self/exe");
-    command.arg(DIE_WITH_PARENT).arg(program);
+    let parent = std::process::id().to_string();
+    command.arg(DIE_WITH_PARENT).arg(parent).arg(program);
     command
 }
 
 /// Replaces this process by `program`, which the kernel kills when the parent ends. Returns only on
 /// failure.
-pub(crate) fn die_with_parent(program: &Path, arguments: &[OsString]) -> Failure {
-    let parent = getppid();
+///
+/// The parent gives its id: one that ended before this process could ask has another in its place.
+pub(crate) fn die_with_parent(parent: i32, program: &Path, arguments: &[OsString]) -> Failure {
     if let Err(cause) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return Failure::failed(format!("the parent-death signal could not be set: {cause}"));
     }
-    if getppid() != parent {
+    if getppid().map(Pid::as_raw_pid) != Some(parent) {
         return Failure::failed("the parent process has ended");
     }
     let cause = Command::new(program).args(arguments).exec();

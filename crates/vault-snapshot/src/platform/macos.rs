@@ -26,7 +26,7 @@ pub(crate) fn command_that_dies_with_parent(program: &Path) -> Command {
 }
 
 /// Replaces this process by `program`. Returns only on failure.
-pub(crate) fn die_with_parent(program: &Path, arguments: &[OsString]) -> Failure {
+pub(crate) fn die_with_parent(_: i32, program: &Path, arguments: &[OsString]) -> Failure {
     let cause = Command::new(program).args(arguments).exec();
     Failure::failed(format!(
         "`{}` could not be started: {cause}",

@@ -41,6 +41,20 @@ fn a_drill_that_is_killed_leaves_no_server() {
     drill.assert_no_leftovers();
 }
 
+/// The drill can be killed before its child has asked for the signal.
+#[test]
+fn a_server_whose_drill_has_ended_does_not_start() {
+    let output = Run::new(env!("CARGO_BIN_EXE_vault-snapshot"))
+        .args(["__die-with-parent", "1", "echo", "started"])
+        .run();
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(output.stdout, "", "{output}");
+    assert!(
+        output.stderr.contains("parent process has ended"),
+        "{output}"
+    );
+}
+
 fn children(id: u32) -> Vec<u32> {
     let path = format!("/proc/{id}/task/{id}/children");
     let text = fs::read_to_string(path).unwrap_or_default();
