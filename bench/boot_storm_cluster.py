@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openbao
 from openbao import Server
-from processes import MeasurementError, die_with_parent
+from processes import MeasurementError, dying_with_parent
 
 SECRETS = 5
 TIMEOUT = 600  # seconds
@@ -133,7 +133,7 @@ class Cluster:
             text=True,
             check=False,
             timeout=TIMEOUT,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with_parent(),
         )
         if done.returncode != 0:
             raise MeasurementError(f"the load generator failed:\n{done.stderr.strip()}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import processes
-from processes import MeasurementError, die_with_parent
+from processes import MeasurementError, dying_with_parent
 from programs import require
 from relay import Relay
 
@@ -100,7 +100,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=dying_with_parent(),
             )
         context = ssl.create_default_context(cafile=str(self.authority))
         self._opener = urllib.request.build_opener(

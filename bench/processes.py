@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,16 @@ class MeasurementError(Exception):
     """A program that failed or wrote something wrong: a figure of it would be worthless."""
 
 
-def die_with_parent() -> None:
-    """Makes the kernel kill the child when this process ends; for `preexec_fn`."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def dying_with_parent() -> Callable[[], None]:
+    """For `preexec_fn`: makes the kernel kill the child when this process ends."""
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before the signal was set
+            os._exit(1)
+
+    return die_with_parent
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def service(command: list[str], environment: dict[str, str], log: Path) -> Itera
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with_parent(),
         )
     try:
         started = Service(process.pid, Path(command[0]).name, log)

@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -149,9 +150,12 @@ def main() -> int:
     checkout, *command = sys.argv[1:]
     is_root = os.geteuid() == 0
     enter_namespaces(is_root)
+    parent = os.pidfd_open(os.getpid())
     child = os.fork()
     if child == 0:
         call(LIBC.prctl, PR_SET_PDEATHSIG, signal.SIGKILL)
+        if select.select([parent], [], [], 0)[0]:  # it ended before the signal was set
+            os._exit(1)
         os._exit(first_process(Path(checkout), command, is_root))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

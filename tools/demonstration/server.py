@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 from narrator import Unexpected
@@ -42,7 +43,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=None if outlives_demo else die_with_parent,
+                preexec_fn=None if outlives_demo else partial(die_with_parent, os.getpid()),
             )
         self._wait()
 
@@ -77,6 +78,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
     """However the demo ends, the server ends with it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the signal was set
+        os._exit(1)
