@@ -28,6 +28,7 @@ let
     max_cache_age = secret.maxCacheAge;
     inherit (secret) owner group mode;
     required_keys = required secret;
+    inherit (secret) encoding;
     templates = lib.mapAttrs (_: template: template.content) secret.templates;
     template_ownership = ownership secret;
     environment_file = secret.environmentFile;

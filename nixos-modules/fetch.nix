@@ -50,6 +50,9 @@ let
     ++ flag "environment-file" secret.environmentFile
     ++ flag "json-file" secret.jsonFile
     ++ lib.concatMap (flag "require") (required secret)
+    ++ lib.concatLists (
+      lib.mapAttrsToList (key: encoding: flag "encoding" "${key}=${encoding}") secret.encoding
+    )
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)
     ++ ofTemplates "owner" secret
     ++ ofTemplates "group" secret

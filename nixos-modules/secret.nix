@@ -44,6 +44,7 @@ let
         - `{{ key | json }}`: the value as a JSON string, with its quotes
         - `{{ key | url }}`: the value, percent-encoded
         - `{{ key | base64 }}`: the value in Base64
+        - `{{ key | base64decode }}`: the bytes of which the value is the Base64
         - `{{ "{{" }}`: two braces
 
         The text is in the Nix store, where everybody can read it; the values are not. If a key is
@@ -197,7 +198,22 @@ in
       description = ''
         Keys that a version must have. A rotation rejects a version in which one of them is missing or
         empty, and the deployed version stays. A fetch of such a version fails, and the services of this
-        secret do not start. Keys in templates and `links` are always required.
+        secret do not start. Keys in templates, `encoding` and
+        `links` are always required.
+      '';
+    };
+
+    encoding = mkOption {
+      type = types.attrsOf (types.enum [ "base64" ]);
+      default = { };
+      example = {
+        "keystore.p12" = "base64";
+      };
+      description = ''
+        Keys whose values are encoded in OpenBao, and the encoding. The file of such a key has the decoded
+        bytes, for files that are no text: a secret in OpenBao is JSON, which has no bytes. Line breaks in
+        the value are ignored. The environment file and the JSON file have the value as it is in OpenBao. The
+        key is required, as in `requiredKeys`; a version in which it is not Base64 is not taken.
       '';
     };
 

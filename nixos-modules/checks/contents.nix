@@ -18,6 +18,7 @@ let
     lib.attrNames secret.templates
     ++ optional (secret.environmentFile != null) secret.environmentFile
     ++ optional (secret.jsonFile != null) secret.jsonFile
+    ++ lib.attrNames secret.encoding
     ++ required secret;
 
   # As vault-fetch takes it in `--template NAME=FILE`.
@@ -97,6 +98,7 @@ in
         refuse (noCredentials != [ ])
           "${option name}.asCredential is set, and systemd takes no credential named ${quoted noCredentials}: printable ASCII without `:`, no dot at the beginning, 255 bytes with the secret's name and `_` before it."
       ++ refuse (lib.elem "" secret.requiredKeys) "${option name}.requiredKeys has an empty key."
+      ++ refuse (secret.encoding ? "") "${option name}.encoding has an empty key."
     )
   );
 }

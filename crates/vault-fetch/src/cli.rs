@@ -57,6 +57,13 @@ pub struct Arguments {
     #[arg(long, value_name = "KEY")]
     pub require: Vec<String>,
 
+    /// Decode the value of this key, such as `keystore.p12=base64`; may be repeated
+    ///
+    /// Its file then has the decoded bytes. The environment and JSON files have the value as it is
+    /// in OpenBao. The key is required.
+    #[arg(long, value_name = "KEY=ENCODING", value_parser = base64_key)]
+    pub encoding: Vec<String>,
+
     /// Also write FILE to OUTPUT_DIR/NAME with the keys that it names filled in; may be repeated
     #[arg(long, value_name = "NAME=FILE", value_parser = template)]
     pub template: Vec<(String, PathBuf)>,
@@ -193,6 +200,14 @@ fn template(text: &str) -> Result<(String, PathBuf), &'static str> {
     }
 }
 
+/// Parses `KEY=base64`, and returns the key, which can have a `=` itself.
+fn base64_key(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once('=') {
+        Some((key, "base64")) if !key.is_empty() => Ok(key.to_owned()),
+        _ => Err("an encoding is given as `KEY=base64`, and there is no other"),
+    }
+}
+
 /// Parses a template's name and one of its settings.
 fn template_setting(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
@@ -223,7 +238,8 @@ Placeholders in templates:
   {{ key }}           the value of a required key: a string as it is, other JSON as JSON
   {{ key | json }}    as JSON: a string with its quotes
   {{ key | url }}     percent-encoded, for any part of a URL
-  {{ key | base64 }}  in base64
+  {{ key | base64 }}  in Base64
+  {{ key | base64decode }}  the bytes of which the value is the Base64
   {{ \"{{\" }}          the text between the quotes
 
 Examples:

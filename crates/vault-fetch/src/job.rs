@@ -83,6 +83,7 @@ pub(crate) fn read_contents(arguments: &Arguments) -> Result<Contents, Failure> 
     }
     let contents = Contents {
         required_keys: arguments.require.clone(),
+        base64_keys: arguments.encoding.iter().cloned().collect(),
         templates,
         environment_file: arguments.environment_file.clone(),
         json_file: arguments.json_file.clone(),

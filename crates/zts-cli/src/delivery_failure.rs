@@ -16,11 +16,12 @@ impl From<Error> for Failure {
             Error::Path(zts_secure_fs::Error::Refused { .. }) => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
             Error::Path(zts_secure_fs::Error::Io { cause, .. }) if is_disk_error(cause) => Self::failed(&error).hint("`journalctl -k` shows what is wrong with the disk; run it again when that is mended"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
-            Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ \"{{\" }}`"),
+            Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`, `{{ key | base64decode }}`; text with braces is `{{ \"{{\" }}`"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
             Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require` and by the templates"),
             Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
             Error::NameTaken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
+            Error::NotBase64 { secret, key, .. } => Self::failed(&error).hint(encode(secret, key)),
             Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
             Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
             Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
@@ -35,6 +36,15 @@ impl From<Error> for Failure {
 /// Returns whether the disk failed, and not this program.
 fn is_disk_error(cause: &io::Error) -> bool {
     cause.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
+/// Returns the hint for a value that is not in Base64, with the command that stores a file so.
+fn encode(secret: &str, key: &str) -> String {
+    format!(
+        "the declaration says that it is in Base64; `base64 FILE | bao kv patch -mount=MOUNT {} {}=-` stores a file so",
+        shell_word(secret),
+        shell_word(key)
+    )
 }
 
 /// Returns the hint for a version without keys: its likely cause, and the command that mends it.

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue, kv};
 
 use crate::{
-    Files, Ownership, Template, environment_file, error::Error, files::digest_of, names,
-    template::json_of,
+    Files, Ownership, Template, encoding::decode_base64, environment_file, error::Error,
+    files::digest_of, names, template::json_of,
 };
 
 /// The declared contents of an output directory, in addition to one file for each key.
@@ -15,6 +15,8 @@ use crate::{
 pub struct Contents {
     /// The keys that must exist and have a value.
     pub required_keys: Vec<String>,
+    /// The keys whose values are Base64, and whose files have the decoded bytes. Each is required.
+    pub base64_keys: BTreeSet<String>,
     /// The templates by their file names.
     pub templates: BTreeMap<String, Template>,
     /// The name of the environment file.
@@ -31,9 +33,11 @@ pub struct Contents {
 const MAX_CREDENTIALS_SIZE: usize = 1 << 20;
 
 impl Contents {
-    /// Returns the keys that must exist: the required ones and those in templates.
+    /// Returns the keys that must exist: the required ones, those in Base64 and those in
+    /// templates.
     pub fn keys(&self) -> BTreeSet<&str> {
-        let required = self.required_keys.iter().map(String::as_str);
+        let required = self.required_keys.iter().chain(&self.base64_keys);
+        let required = required.map(String::as_str);
         let named = self.templates.values().flat_map(Template::keys);
         required.chain(named).collect()
     }
@@ -67,22 +71,28 @@ impl Contents {
     ///
     /// # Errors
     /// [`Error::Name`], [`Error::Key`], [`Error::Incomplete`], [`Error::NameTaken`],
-    /// [`Error::Variable`], [`Error::Credential`] and [`Error::CredentialsTooLarge`].
+    /// [`Error::NotBase64`], [`Error::Variable`], [`Error::Credential`] and
+    /// [`Error::CredentialsTooLarge`].
     pub fn files(&self, secret: &str, values: &SecretMap) -> Result<Files, Error> {
         self.check()?;
         check_keys(secret, values)?;
         self.check_credentials(secret, values)?;
         self.check_complete(secret, values)?;
         self.check_names_differ(secret, values)?;
-        let of_keys = values
-            .iter()
-            .map(|(key, value)| (key.clone(), value.to_bytes()));
-        let mut files = Files::from(of_keys.collect::<BTreeMap<_, _>>());
+        let of_keys = values.iter().map(|(key, value)| {
+            let content = if self.base64_keys.contains(key) {
+                decode_base64(secret, key, value)?
+            } else {
+                value.to_bytes()
+            };
+            Ok((key.clone(), content))
+        });
+        let mut files = Files::from(of_keys.collect::<Result<BTreeMap<_, _>, Error>>()?);
         if let Some(name) = &self.environment_file {
             files.insert(name.clone(), environment_file::render(secret, values)?);
         }
         for (name, template) in &self.templates {
-            files.insert(name.clone(), template.render(values));
+            files.insert(name.clone(), template.render(secret, values)?);
         }
         if let Some(name) = &self.json_file {
             files.insert(name.clone(), json_of_all(values));
@@ -126,6 +136,7 @@ impl Contents {
     /// not left out by accident.
     fn shape(&self) -> String {
         let Self {
+            base64_keys,
             templates,
             environment_file,
             json_file,
@@ -133,7 +144,7 @@ impl Contents {
             required_keys: _,
             credential: _,
         } = self;
-        format!("{templates:?} {environment_file:?} {json_file:?} {ownership:?}")
+        format!("{base64_keys:?} {templates:?} {environment_file:?} {json_file:?} {ownership:?}")
     }
 
     fn not_a_credential(&self, name: &str) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! The declarations of a host: the file `/etc/vault/secrets.json`, which the NixOS module writes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     path::{Path, PathBuf},
     str::FromStr,
@@ -15,6 +15,9 @@ use crate::{Contents, Error, FileMode, LoginMode, Ownership, Rejection, SealPoli
 
 /// The file that the NixOS module writes.
 pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
+
+/// The encoding of values that are files, in declarations.
+const BASE64: &str = "base64";
 
 /// The declarations of a host.
 #[derive(Clone, Debug, Deserialize)]
@@ -72,6 +75,9 @@ pub struct DeclaredSecret {
     pub mode: String,
     /// The keys that must exist and have a value.
     pub required_keys: Vec<String>,
+    /// The encodings of the keys whose files have the decoded value.
+    #[serde(default)]
+    pub encoding: BTreeMap<String, String>,
     /// The templates by their file names.
     pub templates: BTreeMap<String, String>,
     /// The ownership of templates that have another one than the secret.
@@ -182,7 +188,7 @@ impl DeclaredSecret {
     /// the ownership of single files, which can be looked up on the host only.
     ///
     /// # Errors
-    /// [`Error::Template`] and [`Error::Name`].
+    /// [`Error::InvalidDeclaration`], [`Error::Template`] and [`Error::Name`].
     pub fn contents(&self, name: &str) -> Result<Contents, Error> {
         let templates = self.templates.iter().map(|(file, text)| {
             let template = Template::parse(&format!("{file}` of `{name}"), text)?;
@@ -190,6 +196,7 @@ impl DeclaredSecret {
         });
         let contents = Contents {
             required_keys: self.required_keys.clone(),
+            base64_keys: self.base64_keys(name)?,
             templates: templates.collect::<Result<_, Error>>()?,
             environment_file: self.environment_file.clone(),
             json_file: self.json_file.clone(),
@@ -198,6 +205,17 @@ impl DeclaredSecret {
         };
         contents.check()?;
         Ok(contents)
+    }
+
+    /// Returns the keys whose values are Base64.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDeclaration`] for another encoding.
+    pub fn base64_keys(&self, name: &str) -> Result<BTreeSet<String>, Error> {
+        match self.encoding.values().find(|encoding| *encoding != BASE64) {
+            Some(other) => Err(invalid(name, "encoding", other, &"only `base64` is known")),
+            None => Ok(self.encoding.keys().cloned().collect()),
+        }
     }
 
     /// Returns the secret's name in `LoadCredential=`, where it has one; `name` is its name on the

@@ -128,6 +128,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A value that is declared to be Base64, and is not.
+    #[error("the key {key:?} of `{secret}` is not Base64: {reason}")]
+    NotBase64 {
+        /// The secret's path.
+        secret: String,
+        /// The key.
+        key: String,
+        /// The reason, without the value.
+        reason: &'static str,
+    },
     /// A key that cannot be a variable in an environment file.
     #[error("the key {key:?} of `{secret}` cannot be in an environment file: {reason}")]
     Variable {

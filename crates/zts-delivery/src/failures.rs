@@ -45,6 +45,7 @@ impl FailureReason {
             | Error::Incomplete { .. }
             | Error::NoKeys { .. }
             | Error::NameTaken { .. }
+            | Error::NotBase64 { .. }
             | Error::Variable { .. }
             | Error::Credential { .. }
             | Error::CredentialsTooLarge { .. } => Self::Contents,

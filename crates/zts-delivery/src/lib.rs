@@ -18,6 +18,7 @@ pub mod credentials;
 mod declarations;
 mod deployed_version;
 pub mod directory;
+mod encoding;
 mod environment_file;
 mod error;
 mod failures;

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue};
 
-use crate::error::Error;
+use crate::{encoding::decode_base64, error::Error};
 
 /// All characters but those that RFC 3986 calls unreserved, which need no encoding in a URL.
 const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -23,7 +23,7 @@ const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// let template = Template::parse("app.conf", "url = https://{{ user | url }}@db")?;
 /// let values = serde_json::from_str(r#"{ "user": "a/b" }"#).expect("JSON");
-/// assert_eq!(template.render(&values).as_slice(), b"url = https://a%2Fb@db");
+/// assert_eq!(template.render("hosts/web01/app", &values)?.as_slice(), b"url = https://a%2Fb@db");
 /// # Ok::<(), zts_delivery::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ enum Filter {
     /// Percent-encoded, for any part of a URL.
     Url,
     Base64,
+    /// The bytes of which the value is the Base64.
+    Base64Decode,
 }
 
 impl Template {
@@ -83,17 +85,28 @@ impl Template {
         })
     }
 
-    /// Returns the file for these values. A missing key is empty: the caller checks that all of
-    /// [`Template::keys`] exist.
-    pub fn render(&self, values: &SecretMap) -> Zeroizing<Vec<u8>> {
+    /// Returns the keys whose values are decoded from Base64, with repetitions.
+    pub fn base64_keys(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Key(key, Filter::Base64Decode) => Some(key.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Returns the file for these values of the secret with the path `secret`. A missing key is
+    /// empty: the caller checks that all of [`Template::keys`] exist.
+    ///
+    /// # Errors
+    /// [`Error::NotBase64`] for the first value that cannot be decoded.
+    pub fn render(&self, secret: &str, values: &SecretMap) -> Result<Zeroizing<Vec<u8>>, Error> {
         let written = self.pieces.iter().map(|piece| match piece {
-            Piece::Text(text) => Zeroizing::new(text.clone().into_bytes()),
-            Piece::Key(key, filter) => values
-                .get(key)
-                .map(|value| filter.write(value))
-                .unwrap_or_default(),
+            Piece::Text(text) => Ok(Zeroizing::new(text.clone().into_bytes())),
+            Piece::Key(key, filter) => match values.get(key) {
+                Some(value) => filter.write(secret, key, value),
+                None => Ok(Zeroizing::default()),
+            },
         });
-        join(&written.collect::<Vec<_>>())
+        Ok(join(&written.collect::<Result<Vec<_>, Error>>()?))
     }
 }
 
@@ -160,18 +173,24 @@ impl Filter {
             "json" => Self::Json,
             "url" => Self::Url,
             "base64" => Self::Base64,
+            "base64decode" => Self::Base64Decode,
             "" => return Err("`|` is followed by no filter".to_owned()),
             _ => {
                 return Err(format!(
-                    "`{name}` is not a filter; there are `json`, `url` and `base64`, one for a placeholder"
+                    "`{name}` is not a filter; there are `json`, `url`, `base64` and `base64decode`, one for a placeholder"
                 ));
             }
         })
     }
 
-    fn write(self, value: &SecretValue) -> Zeroizing<Vec<u8>> {
+    fn write(
+        self,
+        secret: &str,
+        key: &str,
+        value: &SecretValue,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let plain = value.to_bytes();
-        match self {
+        Ok(match self {
             Self::Plain => plain,
             Self::Json => encode_json(value),
             Self::Url => Zeroizing::new(
@@ -180,7 +199,8 @@ impl Filter {
                     .into_bytes(),
             ),
             Self::Base64 => Zeroizing::new(BASE64_STANDARD.encode(&*plain).into_bytes()),
-        }
+            Self::Base64Decode => decode_base64(secret, key, value)?,
+        })
     }
 }
 
@@ -210,7 +230,8 @@ mod tests {
 
     fn rendered(text: &str, json: &str) -> String {
         let template = Template::parse("t", text).unwrap();
-        String::from_utf8(template.render(&values(json)).to_vec()).unwrap()
+        let file = template.render("s", &values(json)).unwrap();
+        String::from_utf8(file.to_vec()).unwrap()
     }
 
     fn refused(text: &str) -> String {
@@ -289,9 +310,9 @@ line 1 of the template `app.conf`: `{{` without `}}` on the same line
 line 1 of the template `app.conf`: the placeholder names no key
 line 1 of the template `app.conf`: the placeholder names no key
 line 1 of the template `app.conf`: the placeholder names no key
-line 3 of the template `app.conf`: `upper` is not a filter; there are `json`, `url` and `base64`, one for a placeholder
+line 3 of the template `app.conf`: `upper` is not a filter; there are `json`, `url`, `base64` and `base64decode`, one for a placeholder
 line 1 of the template `app.conf`: `|` is followed by no filter
-line 1 of the template `app.conf`: `json | base64` is not a filter; there are `json`, `url` and `base64`, one for a placeholder
+line 1 of the template `app.conf`: `json | base64` is not a filter; there are `json`, `url`, `base64` and `base64decode`, one for a placeholder
 line 1 of the template `app.conf`: `{ key` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
 line 1 of the template `app.conf`: `a {{ b` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
 line 1 of the template `app.conf`: the literal text is no JSON string, such as `{{ \"{{\" }}`
@@ -343,8 +364,10 @@ line 1 of the template `app.conf`: the literal text is no JSON string, such as `
             prop_assert!(url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
             let decoded = percent_encoding::percent_decode_str(&url).decode_utf8().unwrap();
             prop_assert_eq!(decoded.as_ref(), value.as_str());
-            let bytes = BASE64_STANDARD.decode(rendered("{{ k | base64 }}", &secret)).unwrap();
-            prop_assert_eq!(bytes, value.as_bytes());
+            let base64 = rendered("{{ k | base64 }}", &secret);
+            prop_assert_eq!(BASE64_STANDARD.decode(&base64).unwrap(), value.as_bytes());
+            let encoded = format!(r#"{{"k":"{base64}"}}"#);
+            prop_assert_eq!(&rendered("{{ k | base64decode }}", &encoded), &value);
         }
 
         /// Any template is parsed or refused.

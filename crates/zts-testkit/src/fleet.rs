@@ -69,10 +69,10 @@ impl Fleet {
     }
 
     /// Replaces or adds a file.
-    pub fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
         let path = self.folder.join(file);
         let parent = path.parent().expect("a file is in a folder");
-        let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
+        let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, content));
         written.unwrap_or_else(|error| panic!("writing `{}`: {error}", path.display()));
     }
 

@@ -40,6 +40,28 @@ in
     ];
     type = "null or name of a file";
   };
+  "a key in Base64" = {
+    config.vault.secrets.db.encoding."keystore.p12" = "base64";
+    holds = config: {
+      "that vault-fetch is told of it" =
+        lib.hasInfix "--encoding=keystore.p12=base64" config.systemd.services.vault-secret-db.serviceConfig.ExecStart;
+      "that vault-secrets is" =
+        config.vault.declarations.secrets.db.encoding == { "keystore.p12" = "base64"; };
+    };
+  };
+  "a key in an encoding that is none" = {
+    config.vault.secrets.db.encoding."keystore.p12" = "hex";
+    refused = [
+      "secrets"
+      "db"
+      "encoding"
+    ];
+    type = "attribute set of value \"base64\" (singular enum)";
+  };
+  "an encoded key without a name" = {
+    config.vault.secrets.db.encoding."" = "base64";
+    failed = [ "vault.secrets.db.encoding has an empty key." ];
+  };
   "a JSON file" = {
     config.vault.secrets.db.jsonFile = "all.json";
     holds = config: {

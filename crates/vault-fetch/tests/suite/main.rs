@@ -13,6 +13,7 @@ mod cache;
 mod cluster;
 mod credentials;
 mod disk;
+mod encoding;
 mod environment;
 mod environment_file;
 mod fresh;

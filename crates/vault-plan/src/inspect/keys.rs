@@ -15,7 +15,8 @@ const REQUIRED: &str = "required";
 
 /// Returns the keys that the host needs, except those of invalid templates.
 pub(super) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
-    let required = secret.required_keys.iter().cloned();
+    let required = secret.required_keys.iter();
+    let required = required.chain(secret.encoding.keys()).cloned();
     let templates = secret.templates.iter();
     let named = templates.flat_map(|(name, text)| template_keys(name, text));
     required.chain(named).collect()
@@ -52,12 +53,15 @@ pub(super) fn check_keys(
     while let Err(error) = contents.files(&secret.secret_path, &values) {
         match error {
             Error::Incomplete { missing, empty, .. } => {
-                let missing = missing.iter().filter(|key| !unusable.contains(*key));
-                findings.extend(missing.map(|key| subject.missing_key(key)));
+                let told = missing.iter().filter(|key| !unusable.contains(*key));
+                findings.extend(told.map(|key| subject.missing_key(key)));
                 findings.extend(empty.iter().map(|key| subject.empty_key(key)));
                 contents.required_keys.clear();
+                let unmet: BTreeSet<_> = missing.iter().chain(&empty).collect();
+                contents.base64_keys.retain(|key| !unmet.contains(key));
             }
             Error::Key { ref key, .. }
+            | Error::NotBase64 { ref key, .. }
             | Error::Variable { ref key, .. }
             | Error::Credential { ref key, .. } => {
                 findings.push(subject.refused(Some(key), &error));
@@ -88,12 +92,25 @@ fn unrendered_contents(name: &str, secret: &DeclaredSecret) -> Contents {
     });
     Contents {
         required_keys: needed_keys(secret).into_iter().collect(),
+        base64_keys: base64_keys(name, secret),
         templates: unrendered.collect(),
         environment_file: secret.environment_file.clone(),
         json_file: secret.json_file.clone(),
         credential: secret.credential(name),
         ..Contents::default()
     }
+}
+
+/// Returns the keys that the host decodes, for their own files or in templates. An unknown
+/// encoding is left out.
+fn base64_keys(name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
+    let mut decoded = secret.base64_keys(name).unwrap_or_default();
+    for (name, text) in &secret.templates {
+        let template = Template::parse(name, text).ok();
+        let keys = template.iter().flat_map(Template::base64_keys);
+        decoded.extend(keys.map(ToOwned::to_owned));
+    }
+    decoded
 }
 
 struct Subject<'a> {
@@ -152,7 +169,13 @@ impl Subject<'_> {
     }
 
     fn needed_by(&self, key: &str) -> Vec<String> {
-        let is_required = self.secret.required_keys.iter().any(|other| other == key);
+        let DeclaredSecret {
+            required_keys,
+            encoding,
+            ..
+        } = self.secret;
+        let is_required =
+            encoding.contains_key(key) || required_keys.iter().any(|other| other == key);
         let required = is_required.then(|| REQUIRED.to_owned());
         let templates = self.secret.templates.iter();
         let naming = templates.filter(|(name, text)| template_keys(name, text).contains(key));

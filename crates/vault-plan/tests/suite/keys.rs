@@ -88,6 +88,35 @@ fn keys_that_the_host_would_refuse_are_found() {
 }
 
 #[test]
+fn values_in_another_encoding_are_found() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("encodings");
+    server.put_secret(
+        "hosts/encodings/app",
+        &json!({ "good.p12": "AP8K", "bad.p12": "hunter-2", "inner": "hunter-3" }),
+    );
+    let changes = json!({
+        "encoding": { "good.p12": "base64", "bad.p12": "base64", "gone.p12": "base64" },
+        "templates": { "conf": "{{ inner | base64decode }}" },
+    });
+    let declared = declarations(
+        "encodings",
+        &[("app", secret("hosts/encodings/app", &changes))],
+    );
+    let output = assert_status(plan(&server, &declared), 1);
+    for finding in [
+        "`hosts/encodings/app` has no key `gone.p12` (it is required)",
+        "the key \"bad.p12\" of `hosts/encodings/app` is not Base64",
+        "the key \"inner\" of `hosts/encodings/app` is not Base64",
+    ] {
+        assert!(output.stdout.contains(finding), "{output}");
+    }
+    assert!(output.stdout.contains("1 secret: 3 keys"), "{output}");
+    assert!(!output.stdout.contains("hunter"), "{output}");
+}
+
+#[test]
 fn json_has_needed_by() {
     zts_testkit::require_bao!();
     let server = shared_server();

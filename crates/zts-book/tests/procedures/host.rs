@@ -20,8 +20,17 @@ use crate::{
 
 pub(crate) const BOOTSTRAP: &str = "vault-bootstrap.service";
 pub(crate) const FETCH: &str = "vault-secret-db.service";
-/// The unit of a secret that is not the host's own.
-const FETCH_SHARED: &str = "vault-secret-wifi.service";
+/// The units that fetch a secret, each with the secret's name, its path, and a flag.
+const FETCHES: [(&str, &str, &str, Option<&str>); 3] = [
+    (FETCH, "db", "hosts/web01/db", None),
+    ("vault-secret-wifi.service", "wifi", "shared/wifi", None),
+    (
+        "vault-secret-app.service",
+        "app",
+        "hosts/web01/app",
+        Some("--encoding=keystore.p12=base64"),
+    ),
+];
 const CERTIFICATES: &str = "openbao-certs.service";
 
 /// The host's folders.
@@ -231,26 +240,22 @@ impl Host {
                 ])
                 .args(["--deadline", "2s"])
         };
-        match unit {
-            BOOTSTRAP => run("vault-unwrap").args([
+        if unit == BOOTSTRAP {
+            return run("vault-unwrap").args([
                 "--environment-file".as_ref(),
                 self.place("/etc/environment").as_os_str(),
-            ]),
-            FETCH | FETCH_SHARED => {
-                let (name, path) = match unit {
-                    FETCH => ("db", "hosts/web01/db"),
-                    _ => ("wifi", "shared/wifi"),
-                };
-                let copy = self.place(&format!("/var/lib/vault/cache/{name}"));
-                let notes = self.place("/run/vault-fetch");
-                run("vault-fetch")
-                    .args(["--cache-dir".as_ref(), copy.as_os_str()])
-                    .args(["--runtime-dir".as_ref(), notes.as_os_str()])
-                    .arg(path)
-                    .arg(self.place(&format!("/run/secrets/{name}")))
-            }
-            other => panic!("`{other}` is no unit of this host"),
+            ]);
         }
+        let fetch = FETCHES.iter().find(|(fetch, ..)| *fetch == unit);
+        let (_, name, path, flag) = fetch.expect("the host has this unit");
+        let copy = self.place(&format!("/var/lib/vault/cache/{name}"));
+        let notes = self.place("/run/vault-fetch");
+        run("vault-fetch")
+            .args(["--cache-dir".as_ref(), copy.as_os_str()])
+            .args(["--runtime-dir".as_ref(), notes.as_os_str()])
+            .args(flag)
+            .arg(path)
+            .arg(self.place(&format!("/run/secrets/{name}")))
     }
 
     /// Does what the page says, to its end.

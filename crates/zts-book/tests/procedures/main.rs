@@ -117,7 +117,7 @@ fn shared_secrets() {
     host.enrol();
     let fleet = host.fleet.read("fleet.toml");
     host.fleet
-        .write("fleet.toml", &format!("{fleet}\n{settings}"));
+        .write("fleet.toml", format!("{fleet}\n{settings}"));
     host.server
         .put_secret("shared/wifi", &json!({ "psk": "of before" }));
     let denied = host.plan("shared/wifi");
@@ -132,6 +132,27 @@ fn shared_secrets() {
     let unused = "unused: the policy `host-web01` grants `secret/data/teams/media/*`";
     assert_eq!(granted.stdout.matches("unused: ").count(), 1, "{granted}");
     assert!(granted.stdout.contains(unused), "{granted}");
+}
+
+#[test]
+fn files() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("base64");
+    let mut host = host::Host::new();
+    host.enrol();
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1000).collect();
+    host.fleet.write("keystore.p12", &bytes);
+    host.fleet.write("kubeconfig", "apiVersion: v1\n");
+    host.follow("how-to/files.md");
+    let app = host.place("/run/secrets/app");
+    assert_eq!(
+        fs::read(app.join("keystore.p12")).expect("it is there"),
+        bytes
+    );
+    assert_eq!(
+        fs::read_to_string(app.join("kubeconfig")).expect("it is there"),
+        "apiVersion: v1\n"
+    );
 }
 
 #[test]

@@ -45,11 +45,11 @@ fn run(program: &str, arguments: &[&str]) -> RunOutput {
         "name": "main", "this_node": "bao1", "nodes": { "bao1": address },
         "ca_certificate": null, "unit": "openbao-of-no-machine.service",
     });
-    fleet.write("nodes.json", &nodes.to_string());
+    fleet.write("nodes.json", nodes.to_string());
     let unseal = json!({
         "log_level": "info", "probe_interval": 1, "nodes": [address], "unseal_keys": ["00".repeat(32)],
     });
-    fleet.write("unseal.json", &unseal.to_string());
+    fleet.write("unseal.json", unseal.to_string());
     let owner_only = fs::Permissions::from_mode(0o600); // it holds a share
     fs::set_permissions(fleet.path().join("unseal.json"), owner_only).expect("its mode is set");
     let declared = json!({
@@ -60,7 +60,7 @@ fn run(program: &str, arguments: &[&str]) -> RunOutput {
         },
         "secrets": {},
     });
-    fleet.write("declared.json", &declared.to_string());
+    fleet.write("declared.json", declared.to_string());
     Run::new(programs::build_programs().join(program))
         .args(arguments)
         .current_dir(fleet.path())
