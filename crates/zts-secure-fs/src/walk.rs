@@ -48,7 +48,8 @@ pub(crate) struct End {
     /// The components from the first that is missing or not a directory; none if the path is a
     /// directory.
     pub(crate) rest: Vec<OsString>,
-    /// What the walk found there. A second look could find what another process put there meanwhile.
+    /// The finding there, as an error. A second look could find what another process has put there
+    /// meanwhile.
     pub(crate) found: Errno,
 }
 

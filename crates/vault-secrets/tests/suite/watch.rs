@@ -127,11 +127,11 @@ fn a_token_that_has_ended_is_replaced() {
     zts_testkit::require_bao!();
     let host = Host::on(Server::builder().audit().start(), "watched-vault").on_vault();
     let host = host_with(host, &["a"]);
-    let role = json!({ "token_ttl": "1s", "token_max_ttl": "1s" });
+    let role = json!({ "token_ttl": "4s", "token_max_ttl": "4s" });
     let path = format!("auth/approle/role/{}", host.name);
     host.server.write(&path, &role);
     let run = watch(&host).start();
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(7));
     assert_eq!(started(&host), Vec::<String>::new());
     host.put("a", "second");
     wait_for_starts(&host, 1);
