@@ -250,11 +250,8 @@ impl Cache {
             _ => None,
         };
         let to_be_sealed = self.seal != SealPolicy::Never;
-        if same
-            .as_ref()
-            .is_some_and(|copy| copy.is_sealed() == to_be_sealed)
-            && self.confirm(proof)
-        {
+        let is_as_configured = |copy: &CachedCopy| copy.is_sealed() == to_be_sealed;
+        if same.as_ref().is_some_and(is_as_configured) && self.confirm(proof) {
             return Ok(StoreResult::AsConfigured);
         }
         let plain = || CachedCopy::plain(&self.identity, version, values, proof);

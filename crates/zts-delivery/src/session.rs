@@ -104,6 +104,19 @@ enum Recipient {
     ActiveNode,
 }
 
+impl Recipient {
+    fn send<T>(
+        self,
+        client: &Client,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self {
+            Self::AnyNode => request(client),
+            Self::ActiveNode => request(&client.active()),
+        }
+    }
+}
+
 /// The authentication of the next query.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LoginState {
@@ -248,30 +261,36 @@ impl Session<'_> {
         self.lacks_inline_authentication = false;
     }
 
+    /// Sends a request with the token, or with inline authentication where there is none.
     fn query_once<T>(
         &mut self,
         recipient: Recipient,
         request: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let send = |client: &Client| match recipient {
-            Recipient::AnyNode => request(client),
-            Recipient::ActiveNode => request(&client.active()),
-        };
         if self.login_state == LoginState::LoginNeeded {
             self.log_in()?;
         }
         if self.login_state == LoginState::LoggedIn {
-            return send(&self.client);
+            return recipient.send(&self.client, request);
         }
+        self.query_inline(recipient, request)
+    }
+
+    /// Sends a request that logs in itself. Logs in by a request of its own where the server
+    /// ignores inline authentication.
+    fn query_inline<T>(
+        &mut self,
+        recipient: Recipient,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let permit = self.acquire_login_permit()?;
-        let result = send(&self.client);
-        match result {
+        match recipient.send(&self.client, &request) {
             Err(Error::Denied { ref api_error, .. })
                 // a server before 2.4 ignores the headers of inline authentication
                 if self.config.login == LoginMode::Auto && is_bare_denial(api_error) =>
             {
                 drop(permit); // no login took place
-                self.log_in_and_repeat(send)
+                self.log_in_and_repeat(|client| recipient.send(client, &request))
             }
             // a standby with old data may accept credentials that the active node refuses, and that
             // one is queried next

@@ -216,23 +216,16 @@ impl Client {
             if !matches!(result, Err(SendError::NoAnswer(_))) {
                 self.preferred.store(index, Ordering::Relaxed); // an API error is an answer, too
             }
-            let NoAnswer {
-                error,
-                may_have_acted,
-            } = match result {
+            let no_answer = match result {
                 Ok(reply) => return Ok(reply),
                 Err(SendError::Final(error)) => return Err(error),
                 Err(SendError::NoAnswer(no_answer)) => no_answer,
             };
-            let is_timeout = matches!(
-                error.root(),
-                NodeError::Transport(TransportError::Timeout(_))
-            );
-            if may_have_acted && is_timeout && failover.count_left() > 1 {
+            if may_be_slow(&no_answer) && failover.count_left() > 1 {
                 failover.record_slow(index, limits.answer);
             }
-            failover.record_failure(index, request.without_messages(error));
-            if may_have_acted && !request.repeatable {
+            failover.record_failure(index, request.without_messages(no_answer.error));
+            if no_answer.may_have_acted && !request.repeatable {
                 break;
             }
         }
@@ -302,6 +295,15 @@ impl Client {
         }
         error
     }
+}
+
+/// Returns whether a server got the request and only ran out of time, so that more could help.
+fn may_be_slow(no_answer: &NoAnswer) -> bool {
+    no_answer.may_have_acted
+        && matches!(
+            no_answer.error.root(),
+            NodeError::Transport(TransportError::Timeout(_))
+        )
 }
 
 /// Builds an agent without open connections.

@@ -1,6 +1,6 @@
 //! Deploys another version than a rejected one, if there is one.
 
-use std::{fmt, time::SystemTime};
+use std::time::SystemTime;
 
 use zts_openbao::kv::Secret;
 
@@ -25,43 +25,31 @@ pub(crate) fn deploy_another(
 ) -> Result<Outcome, Error> {
     let job = attempt.job;
     let deployed = deployed_version(job)?.filter(|version| *version != rejection.version);
-    let copies =
-        copies.filter(|copy| !copy.is_of(&rejected.metadata) && Some(copy.version) >= deployed);
-    for copy in copies {
-        let version = copy.to_deployed();
-        let Some(files) = files_of_copy(job, copy) else {
-            continue;
-        };
-        if deploy_version(attempt, &version, &files)?.is_none() {
-            return Ok(Outcome::Overtaken);
+    let mut copies = copies
+        .filter(|copy| !copy.is_of(&rejected.metadata) && Some(copy.version) >= deployed)
+        .filter_map(|copy| Some((copy.to_deployed(), files_of_copy(job, copy)?)));
+    let (version, files, action) = match (copies.next(), deployed) {
+        (Some((version, files)), _) => {
+            let action = format!("version {} comes from the cache", version.version);
+            (version, files, action)
         }
-        let version = version.version;
-        warn_of_rejection(
-            job,
-            rejection,
-            format_args!("version {version} comes from the cache"),
-        );
-        return Ok(Outcome::Done);
-    }
-    if let Some(version) = deployed {
-        warn_of_rejection(
-            job,
-            rejection,
-            format_args!("version {version} stays in place"),
-        );
-        return Ok(Outcome::Done);
-    }
-    let contents = &job.recipe.contents;
-    let files = contents.render_answer(job.kv_mount, job.path, rejected)?;
-    let version = DeployedVersion::from_openbao(&job.identity, &rejected.metadata);
+        (None, Some(version)) => {
+            let action = format!("version {version} stays in place");
+            warn_of_rejection(job, rejection, &action);
+            return Ok(Outcome::Done);
+        }
+        (None, None) => {
+            let contents = &job.recipe.contents;
+            let files = contents.render_answer(job.kv_mount, job.path, rejected)?;
+            let version = DeployedVersion::from_openbao(&job.identity, &rejected.metadata);
+            let action = "it is written all the same, because there is no other";
+            (version, files, action.to_owned())
+        }
+    };
     if deploy_version(attempt, &version, &files)?.is_none() {
         return Ok(Outcome::Overtaken);
     }
-    warn_of_rejection(
-        job,
-        rejection,
-        format_args!("it is written all the same, because there is no other"),
-    );
+    warn_of_rejection(job, rejection, &action);
     Ok(Outcome::Done)
 }
 
@@ -74,7 +62,7 @@ fn deployed_version(job: &FetchJob<'_>) -> Result<Option<u64>, Error> {
     StateDir::open(output)?.version_of(&job.identity)
 }
 
-fn warn_of_rejection(job: &FetchJob<'_>, rejection: &Rejection, action: fmt::Arguments<'_>) {
+fn warn_of_rejection(job: &FetchJob<'_>, rejection: &Rejection, action: &str) {
     let Rejection {
         version, reason, ..
     } = rejection;
