@@ -76,10 +76,21 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
     }
     let outcomes = run.outcomes;
     state.record_run(&group.key, began, &outcomes);
+    publish_results(arguments, declarations, &mut state, &outcomes)
+}
+
+/// Reports the results of a run, and writes the shared state and the metrics. Returns the result
+/// for NAME.
+fn publish_results(
+    arguments: &Rotate,
+    declarations: &Declarations,
+    state: &mut State,
+    outcomes: &Outcomes,
+) -> Result<(), Failure> {
     outcomes.report_others(&arguments.name);
     state.forget_undeclared(declarations);
     let recorded = state.write(&arguments.state_dir);
-    let exported = metrics::write(declarations, &state, &arguments.metrics());
+    let exported = metrics::write(declarations, state, &arguments.metrics());
     outcomes.result_for(&arguments.name)?;
     recorded.and(exported)
 }

@@ -184,30 +184,30 @@ pub(super) fn end(
             continue;
         }
         let rollout = record_came_up(run, &secret, rollout, watch.came_up(), &units);
-        let acted = report::acted_services(run, plan, name);
-        if is_proven(run, name, &rollout, &units) {
-            match end_proven(&secret, &rollout) {
-                Ok(version) => {
-                    let done = format!("version {version} is in place{acted}");
-                    run.outcomes.done(name, done);
-                }
-                Err(failure) => run.outcomes.fail(name, failure),
-            }
-            continue;
-        }
-        let deployed = DeployedVersion::read(&secret.declared.output_directory);
-        let version = match deployed {
-            Ok(deployed) => deployed.map_or(rollout.new.version, |deployed| deployed.version),
-            Err(error) => {
-                run.outcomes.fail(name, error.into());
-                continue;
-            }
+        let in_place = if is_proven(run, name, &rollout, &units) {
+            let proven = end_proven(&secret, &rollout);
+            proven.map(|version| format!("version {version} is in place"))
+        } else {
+            let reason = reason_unproven(run, name, &rollout, &units, watch.unknown());
+            let version = deployed_version(&secret, &rollout);
+            version.map(|version| format!("version {version} is in place, unproven: {reason}"))
         };
-        let reason = reason_unproven(run, name, &rollout, &units, watch.unknown());
-        let done = format!("version {version} is in place, unproven: {reason}{acted}");
-        run.outcomes.done(name, done);
+        match in_place {
+            Ok(in_place) => {
+                let acted = report::acted_services(run, plan, name);
+                run.outcomes.done(name, format!("{in_place}{acted}"));
+            }
+            Err(failure) => run.outcomes.fail(name, failure),
+        }
     }
     Ok(())
+}
+
+/// Returns the number of the version in the output directory; that of the rollout where there is
+/// none.
+fn deployed_version(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
+    let deployed = DeployedVersion::read(&secret.declared.output_directory)?;
+    Ok(deployed.map_or(rollout.new.version, |deployed| deployed.version))
 }
 
 /// Records the services that came up with the version, and returns the updated rollout.

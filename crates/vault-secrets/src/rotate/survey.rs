@@ -49,12 +49,8 @@ pub(super) fn query_secrets<'a>(
             UpdateStatus::Rejected(rejection) => {
                 run.outcomes
                     .fail(name, copies::still_rejected(name, &rejection));
-                match AlteredSet::from_copy(&secret) {
-                    Ok(altered) => survey
-                        .altered
-                        .extend(altered.map(|altered| (name, altered))),
-                    Err(error) => warn(format_args!("`{name}`: {error}")),
-                }
+                let altered = find_altered(&secret).map(|altered| (name, altered));
+                survey.altered.extend(altered);
             }
             UpdateStatus::Unusable(version, error) => {
                 reject_unusable(run, &secret, version, error);
@@ -70,6 +66,15 @@ pub(super) fn query_secrets<'a>(
         }
     }
     Some(survey)
+}
+
+/// Returns the files of a secret with a rejected version if they are not as they were written. An
+/// error is only a warning.
+fn find_altered(secret: &Secret<'_>) -> Option<AlteredSet> {
+    AlteredSet::from_copy(secret).unwrap_or_else(|error| {
+        warn(format_args!("`{}`: {error}", secret.name));
+        None
+    })
 }
 
 /// Queries the other secrets of services to be restarted. A restart fetches those, too: new

@@ -197,59 +197,95 @@ impl Unit {
 
     /// Parses the output of `systemctl show` for one unit.
     pub(crate) fn parse(block: &str) -> Self {
-        let lines = block.lines().filter_map(|line| line.split_once('='));
-        let values: BTreeMap<_, _> = lines.collect();
-        let text = |name: &str| values.get(name).copied().unwrap_or_default();
-        let number = |name: &str| text(name).parse::<u64>().unwrap_or_default();
-        let time = |name: &str| Duration::from_micros(number(&format!("{name}TimestampMonotonic")));
-        let names = |properties: &[&str]| {
-            let names = properties
-                .iter()
-                .flat_map(|name| text(name).split_whitespace());
-            names.map(ToOwned::to_owned).collect()
-        };
-        let dumped_or_killed = matches!(number("ExecMainCode"), 2 | 3);
+        let properties = Properties::parse(block);
         Self {
-            id: text("Id").to_owned(),
-            is_loaded: text("LoadState") == "loaded",
-            active: text("ActiveState").to_owned(),
-            sub: text("SubState").to_owned(),
-            kind: text("Type").to_owned(),
-            result: text("Result").to_owned(),
-            reload_result: text("ReloadResult").to_owned(),
-            restarts: number("NRestarts"),
-            restart: text("Restart").to_owned(),
-            has_job: number("Job") != 0,
-            started: time("InactiveExit"),
-            main_started: time("ExecMainStart"),
-            came_up: time("ActiveEnter"),
-            went_down: time("ActiveExit"),
-            stopped: time("InactiveEnter"),
-            changed: time("StateChange"),
-            main_exited: time("ExecMainExit"),
-            killed_by: dumped_or_killed.then(|| number("ExecMainStatus")),
-            exit_status: (number("ExecMainCode") == 1).then(|| number("ExecMainStatus")),
+            id: properties.text("Id").to_owned(),
+            is_loaded: properties.text("LoadState") == "loaded",
+            active: properties.text("ActiveState").to_owned(),
+            sub: properties.text("SubState").to_owned(),
+            kind: properties.text("Type").to_owned(),
+            result: properties.text("Result").to_owned(),
+            reload_result: properties.text("ReloadResult").to_owned(),
+            restarts: properties.number("NRestarts"),
+            restart: properties.text("Restart").to_owned(),
+            has_job: properties.number("Job") != 0,
+            started: properties.time("InactiveExit"),
+            main_started: properties.time("ExecMainStart"),
+            came_up: properties.time("ActiveEnter"),
+            went_down: properties.time("ActiveExit"),
+            stopped: properties.time("InactiveEnter"),
+            changed: properties.time("StateChange"),
+            main_exited: properties.time("ExecMainExit"),
+            killed_by: properties.status_of_main(&[CLD_KILLED, CLD_DUMPED]),
+            exit_status: properties.status_of_main(&[CLD_EXITED]),
             had_stop_job: false,
-            skipped: if text("ConditionResult") == "no" {
-                time("Condition")
-            } else {
-                Duration::ZERO
-            },
-            remains: text("RemainAfterExit") == "yes",
-            start_timeout: timespan(text("TimeoutStartUSec")),
-            stop_timeout: timespan(text("TimeoutStopUSec")),
-            needs_reload: text("NeedDaemonReload") == "yes",
-            files: names(&["FragmentPath", "DropInPaths"]),
-            wanted_by: names(&["WantedBy", "RequiredBy", "BoundBy", "UpheldBy"]),
-            followers: names(&[
-                "RequiredBy",
-                "BoundBy",
-                "RequisiteOf",
-                "ConsistsOf",
-                "PropagatesStopTo",
-            ]),
-            requires: names(&["Requires", "BindsTo", "Requisite"]),
-            triggered_by: names(&["TriggeredBy"]),
+            skipped: properties.skipped_at(),
+            remains: properties.text("RemainAfterExit") == "yes",
+            start_timeout: timespan(properties.text("TimeoutStartUSec")),
+            stop_timeout: timespan(properties.text("TimeoutStopUSec")),
+            needs_reload: properties.text("NeedDaemonReload") == "yes",
+            files: properties.names(&["FragmentPath", "DropInPaths"]),
+            wanted_by: properties.names(&["WantedBy", "RequiredBy", "BoundBy", "UpheldBy"]),
+            followers: properties.names(&FOLLOWERS),
+            requires: properties.names(&["Requires", "BindsTo", "Requisite"]),
+            triggered_by: properties.names(&["TriggeredBy"]),
+        }
+    }
+}
+
+/// The properties of a unit that name its followers.
+const FOLLOWERS: [&str; 5] = [
+    "RequiredBy",
+    "BoundBy",
+    "RequisiteOf",
+    "ConsistsOf",
+    "PropagatesStopTo",
+];
+
+/// The ends of a process, as in waitid(2).
+const CLD_EXITED: u64 = 1;
+const CLD_KILLED: u64 = 2;
+const CLD_DUMPED: u64 = 3;
+
+/// The properties of one unit, as `systemctl show` writes them.
+struct Properties<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Properties<'a> {
+    fn parse(block: &'a str) -> Self {
+        let lines = block.lines();
+        Self(lines.filter_map(|line| line.split_once('=')).collect())
+    }
+
+    fn text(&self, name: &str) -> &'a str {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn time(&self, name: &str) -> Duration {
+        Duration::from_micros(self.number(&format!("{name}TimestampMonotonic")))
+    }
+
+    fn names(&self, properties: &[&str]) -> Vec<String> {
+        let texts = properties.iter().map(|name| self.text(name));
+        let names = texts.flat_map(str::split_whitespace);
+        names.map(ToOwned::to_owned).collect()
+    }
+
+    /// Returns the exit status or signal of the main process if it ended in one of these ways.
+    fn status_of_main(&self, ends: &[u64]) -> Option<u64> {
+        let has_ended = ends.contains(&self.number("ExecMainCode"));
+        has_ended.then(|| self.number("ExecMainStatus"))
+    }
+
+    /// Returns when a condition kept the unit from its start; zero if none did.
+    fn skipped_at(&self) -> Duration {
+        if self.text("ConditionResult") == "no" {
+            self.time("Condition")
+        } else {
+            Duration::ZERO
         }
     }
 }
