@@ -13,8 +13,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -46,7 +45,7 @@ impl StateDir {
         let folder =
             state_dir_path(target).ok_or_else(|| refuse("cannot be replaced as a whole"))?;
         let parent = create_shared_folder(parent_of(&folder))?;
-        if holds_something(target)? && !exists(&folder)? {
+        if is_foreign(target, &folder)? {
             return Err(refuse("holds files that vault-fetch did not write"));
         }
         let name = folder.file_name().unwrap_or_default();
@@ -190,16 +189,49 @@ fn exists(folder: &Path) -> Result<bool, Error> {
     Ok(found.is_some())
 }
 
-fn holds_something(target: &Path) -> Result<bool, Error> {
-    match fs::symlink_metadata(target) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(cause) => return Err(Error::io("look at", target, cause)),
-        Ok(metadata) if !metadata.is_dir() => {
-            return Err(Error::refused(target, "is not a directory"));
-        }
-        Ok(_) => {}
+/// Returns whether `target` holds files, and there is no state directory `folder`. That one is
+/// created before the files and removed after them, so it is missing while they are there.
+fn is_foreign(target: &Path, folder: &Path) -> Result<bool, Error> {
+    let held = inode_with_files(target)?;
+    Ok(held.is_some() && !exists(folder)? && inode_with_files(target)? == held)
+}
+
+/// Returns the inode of a directory that is not empty. `None` where there is none.
+fn inode_with_files(target: &Path) -> Result<Option<u64>, Error> {
+    let found = if_there(fs::symlink_metadata(target).map(Some), "look at", target)?;
+    let Some(metadata) = found else {
+        return Ok(None);
+    };
+    if !metadata.is_dir() {
+        return Err(Error::refused(target, "is not a directory"));
     }
-    let mut entries =
-        fs::read_dir(target).map_err(|cause| Error::io("look into", target, cause))?;
-    Ok(entries.next().is_some())
+    let entries = if_there(fs::read_dir(target).map(Some), "look into", target)?;
+    let has_files = entries.is_some_and(|mut entries| entries.next().is_some());
+    Ok(has_files.then(|| metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn files_that_another_run_removes_meanwhile_are_not_foreign() {
+        let folder = zts_testkit::scratch_dir();
+        let target = folder.join("db");
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for _ in 0..300 {
+                    let state_dir = StateDir::open(&target).unwrap();
+                    fs::create_dir(&target).unwrap();
+                    fs::write(target.join("password"), "hunter2").unwrap();
+                    state_dir.remove().unwrap();
+                }
+            });
+            while !other.is_finished() {
+                drop(StateDir::open(&target).unwrap());
+            }
+        });
+    }
 }
