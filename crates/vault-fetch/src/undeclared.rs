@@ -21,7 +21,9 @@ impl FetchPlaces {
     pub(crate) fn begin(arguments: &Arguments) -> Self {
         Self {
             declarations: arguments.declarations.clone(),
-            before: Declarations::read_text(&arguments.declarations).ok(),
+            before: Declarations::read_text(&arguments.declarations)
+                .ok()
+                .flatten(),
             output: arguments.output.clone(),
             cache: arguments.cache_dir.clone(),
         }
@@ -60,13 +62,12 @@ impl FetchPlaces {
     fn replaced_declarations(&self) -> Option<(Declarations, Declarations)> {
         let before = self.before.as_ref()?;
         let parse = |text: &[u8]| Declarations::parse(&self.declarations, text).ok();
-        if Declarations::are_gone(&self.declarations) {
+        let Some(now) = Declarations::read_text(&self.declarations).ok()? else {
             let before = parse(before)?;
             let mut now = before.clone();
             now.secrets.clear();
             return Some((before, now));
-        }
-        let now = Declarations::read_text(&self.declarations).ok()?;
+        };
         if *before == now {
             return None;
         }

@@ -64,12 +64,13 @@ fn not_removed() -> Failure {
 /// Removes the secrets of `before` that `file` no longer declares. A switch may have removed them
 /// before a rotation with the earlier declarations wrote them.
 pub(crate) fn remove_undeclared(before: &Declarations, file: &Path) {
-    let now = match Declarations::read(file) {
-        Ok(now) => Places::declared(&now),
-        Err(_) if Declarations::are_gone(file) => Places::default(),
-        Err(_) => return,
-    };
-    Places::declared(before).remove_except(&now);
+    let now = Declarations::read_text(file).and_then(|text| match text {
+        Some(text) => Ok(Places::declared(&Declarations::parse(file, &text)?)),
+        None => Ok(Places::default()),
+    });
+    if let Ok(now) = now {
+        Places::declared(before).remove_except(&now);
+    }
 }
 
 /// Makes the links of all secrets. Other files at their paths stay, and are an error.

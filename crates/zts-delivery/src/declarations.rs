@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
+    io,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -132,21 +133,21 @@ impl Declarations {
     /// # Errors
     /// [`Error::Path`], and [`Error::Declarations`] with the place in the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::parse(path, &Self::read_text(path)?)
+        let text = read_bounded(path, LARGEST_TEXT);
+        Self::parse(path, &text.map_err(|cause| Error::io("read", path, cause))?)
     }
 
-    /// Returns whether there is no file at `path`, as after a switch to a configuration without the
-    /// module.
-    pub fn are_gone(path: &Path) -> bool {
-        path.try_exists().is_ok_and(|exists| !exists)
-    }
-
-    /// Reads the text of a declarations file, without a look at what it says.
+    /// Reads the text of a declarations file, without a look at what it says. `None` if there is no
+    /// file at `path`, as after a switch to a configuration without the module.
     ///
     /// # Errors
     /// A file that cannot be read or exceeds the limit.
-    pub fn read_text(path: &Path) -> Result<Vec<u8>, Error> {
-        read_bounded(path, LARGEST_TEXT).map_err(|cause| Error::io("read", path, cause))
+    pub fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        match read_bounded(path, LARGEST_TEXT) {
+            Ok(text) => Ok(Some(text)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(Error::io("read", path, cause)),
+        }
     }
 
     /// Parses the text of the declarations file `path`.
