@@ -123,11 +123,14 @@ impl Link {
     }
 }
 
+/// Looks at a path once: another process may replace the entry meanwhile.
 fn entry_at(path: &Path) -> io::Result<PathEntry> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Ok(PathEntry::LinkTo(fs::read_link(path)?)),
-        Ok(_) => Ok(PathEntry::Other),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(PathEntry::Absent),
-        Err(cause) => Err(cause),
+    match fs::read_link(path) {
+        Ok(target) => Ok(PathEntry::LinkTo(target)),
+        Err(cause) => match cause.kind() {
+            io::ErrorKind::InvalidInput => Ok(PathEntry::Other), // it is no link
+            io::ErrorKind::NotFound => Ok(PathEntry::Absent),
+            _ => Err(cause),
+        },
     }
 }
