@@ -1,6 +1,6 @@
 //! The authority file with the secret that a cluster's CAs are derived from, and the CAs.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs::File, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use p256::ecdsa::{DerSignature, SigningKey, signature::Signer};
@@ -14,7 +14,7 @@ use ring::{
 };
 use zeroize::Zeroizing;
 use zts_cli::{Failure, data};
-use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
+use zts_secure_fs::{LARGEST_TEXT, decode_text, read_file_bounded};
 
 use crate::{file, period::Period};
 
@@ -102,9 +102,10 @@ impl Authorities {
         {
             write_new(path, &generate_line(period)?)?;
         }
-        let text = read_text_bounded(path, LARGEST_TEXT);
+        let file = File::open(path).map_err(unreadable)?;
+        refuse_readers(path, file.metadata().map_err(unreadable)?.mode())?;
+        let text = read_file_bounded(file, LARGEST_TEXT).and_then(decode_text);
         let text = text.map(Zeroizing::new).map_err(unreadable)?;
-        refuse_readers(path)?;
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let secrets: Vec<_> = lines
@@ -160,9 +161,7 @@ fn parse_secret(line: &str) -> Option<Secret> {
     (bytes.len() == SECRET_LENGTH).then_some(Secret { period, bytes })
 }
 
-fn refuse_readers(path: &Path) -> Result<(), Failure> {
-    let metadata = fs::metadata(path).map_err(|cause| file::unwritable(path, &cause))?;
-    let mode = metadata.permissions().mode();
+fn refuse_readers(path: &Path, mode: u32) -> Result<(), Failure> {
     if mode.trailing_zeros() >= 6 {
         return Ok(()); // no bits for the group and others
     }
@@ -300,5 +299,43 @@ impl rcgen::SigningKey for Key {
             .try_sign(message)
             .map_err(|_| rcgen::Error::RemoteKeyError)?;
         Ok(signature.as_bytes().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+        thread,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_mode_is_that_of_the_file_that_is_read() {
+        let folder = zts_testkit::scratch_dir();
+        let create = |name: &str, days: u64, mode: u32| {
+            let path = folder.join(name);
+            create_file(Some(&path), Duration::from_hours(days * 24)).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let files = [create("private", 1, 0o600), create("readable", 2, 0o644)];
+        let path = folder.join("authority");
+        fs::hard_link(&files[0], &path).unwrap();
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for file in files.iter().cycle().skip(1).take(1000) {
+                    fs::hard_link(file, folder.join("next")).unwrap();
+                    fs::rename(folder.join("next"), &path).unwrap();
+                }
+            });
+            while !other.is_finished() {
+                if let Ok(read) = Authorities::read(&path, None) {
+                    assert_eq!(read.period(), Duration::from_hours(24));
+                }
+            }
+        });
     }
 }

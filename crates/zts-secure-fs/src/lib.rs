@@ -29,6 +29,9 @@ pub use draft::{Draft, remove_file_if_exists};
 pub use error::Error;
 pub use folder::{Folder, ResolvedFile, parent_of};
 pub use lock::{Lock, LockKind};
-pub use read::{LARGEST_TEXT, TooLarge, read_bounded, read_text_bounded};
+pub use read::{
+    LARGEST_TEXT, TooLarge, decode_text, open_at_once, read_bounded, read_file_bounded,
+    read_text_bounded,
+};
 pub use reserve::retry_until_success;
 pub use walk::{Guard, check_path};

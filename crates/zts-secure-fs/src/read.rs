@@ -4,8 +4,11 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+
+use rustix::fs::OFlags;
 
 /// A limit above the size of any file that people write and of the programs' own files: settings,
 /// flakes, keys, certificates.
@@ -43,7 +46,24 @@ impl fmt::Display for Size {
 /// # Errors
 /// The system's errors, and [`TooLarge`].
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    read_file_bounded(File::open(path)?, limit)
+}
+
+/// Opens a file to read it and its metadata, which are then of the same file even if another
+/// process replaces it. Does not wait for the writer of a named pipe.
+///
+/// # Errors
+/// The system's errors.
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+/// Reads an open file as [`read_bounded`] does.
+///
+/// # Errors
+/// As [`read_bounded`].
+pub fn read_file_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, TooLarge { limit });
     let size = file.metadata()?.len();
     if size > limit {
@@ -63,7 +83,15 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read_bounded`], and text that is not UTF-8 ([`io::ErrorKind::InvalidData`]).
 pub fn read_text_bounded(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(read_bounded(path, limit)?)
+    decode_text(read_bounded(path, limit)?)
+}
+
+/// Returns the text of a file.
+///
+/// # Errors
+/// Text that is not UTF-8 ([`io::ErrorKind::InvalidData`]).
+pub fn decode_text(content: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(content)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
