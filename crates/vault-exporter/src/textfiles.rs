@@ -5,12 +5,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::Read,
+    fs,
     path::{Path, PathBuf},
 };
 
 use zts_exposition::{Page, flag, seconds};
+use zts_secure_fs::{open_at_once, read_file_bounded};
 
 use crate::families::{TEXTFILE_ERROR, TEXTFILE_MODIFIED};
 
@@ -64,14 +64,10 @@ fn list_files(directory: &Path) -> impl Iterator<Item = PathBuf> {
 /// Reads a file and the time of its last change. A damaged one is left out whole: a missing half
 /// would go unnoticed.
 fn read_file(path: &Path) -> Option<(Families, f64)> {
-    let metadata = fs::metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_SIZE {
-        return None;
-    }
-    let mut text = String::new();
-    let file = File::open(path).ok()?;
-    file.take(MAX_SIZE + 1).read_to_string(&mut text).ok()?;
-    let families = Families::parse(&text).filter(|_| text.len() as u64 <= MAX_SIZE)?;
+    let file = open_at_once(path).ok()?;
+    let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+    let text = String::from_utf8(read_file_bounded(file, MAX_SIZE).ok()?).ok()?;
+    let families = Families::parse(&text)?;
     let is_own = |name: &String| OWN_PREFIXES.iter().any(|own| name.starts_with(own));
     if families.0.keys().any(is_own) {
         return None;
