@@ -3,13 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::OFlags, io::Errno};
+use rustix::io::Errno;
 use zts_cli::Failure;
-use zts_secure_fs::{Access, Guard, remove_file_if_exists};
+use zts_secure_fs::{Access, Guard, open_at_once, remove_file_if_exists};
 
 use super::{
     backend::{Backend, ListedSnapshot, Listing, is_foreign},
@@ -130,13 +129,9 @@ impl Backend for FolderBackend {
 
     fn read_description(&self, name: &str) -> Result<Option<Description>, Failure> {
         let path = self.path.join(format!("{name}{DESCRIPTION_SUFFIX}"));
-        // Without O_NONBLOCK, opening a named pipe would wait for its writer.
-        let file = File::options()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(path);
+        let read = open_at_once(&path).and_then(Description::read);
         // One that cannot be read counts as missing.
-        Ok(file.and_then(Description::read).ok().flatten())
+        Ok(read.ok().flatten())
     }
 
     fn open_snapshot(&self, name: &str) -> Result<Box<dyn Read + Send>, Failure> {
@@ -154,7 +149,9 @@ impl Backend for FolderBackend {
         self.put_file(&description_name, &description.to_json())
             .map_err(|cause| failed(&cause))?;
         self.put_archive(draft, &name).map_err(|cause| {
-            if is_missing(&self.path.join(&name)) {
+            // a file that was there before is not the one that the description is about
+            let is_another = cause.kind() == io::ErrorKind::AlreadyExists;
+            if is_another || is_missing(&self.path.join(&name)) {
                 let _ = fs::remove_file(self.path.join(&description_name)); // else the next run does it
             }
             failed(&cause)
@@ -195,4 +192,42 @@ fn is_missing(path: &Path) -> bool {
 /// Returns whether the file has just been removed, or is a dangling link.
 fn is_absent(cause: &io::Error) -> bool {
     cause.kind() == io::ErrorKind::NotFound || Errno::from_io_error(cause) == Some(Errno::LOOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{archive::RaftPosition, digest::Digest, store::work::create_draft_file};
+
+    #[test]
+    fn an_existing_file_gets_no_description_of_another_snapshot() {
+        let folder = zts_testkit::scratch_dir();
+        let description = json!({
+            "format": 1, "cluster_name": "c", "cluster_id": "i", "openbao_version": "2.7.2",
+            "taken_at": "2026-01-01T00:00:00Z", "raft_index": 1, "raft_term": 1, "size": 0,
+            "sha256": "", "archive_size": 0, "archive_sha256": "",
+        });
+        let description: Description = serde_json::from_value(description).unwrap();
+        let digest = Digest {
+            size: 0,
+            sha256: String::new(),
+        };
+        let draft = Draft::new(
+            create_draft_file(&folder).unwrap(),
+            RaftPosition { index: 1, term: 1 },
+            digest.clone(),
+            digest,
+        );
+        let existing = folder.join(description.name());
+        fs::write(&existing, "other").unwrap();
+        let backend = FolderBackend::new(&folder);
+        let failure = backend.put_snapshot(&draft.unwrap(), &description);
+        let message = failure.unwrap_err().message().to_owned();
+        assert!(message.contains("File exists"), "{message}");
+        assert_eq!(fs::read_to_string(existing).unwrap(), "other");
+        let left: Vec<_> = fs::read_dir(&*folder).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
 }
