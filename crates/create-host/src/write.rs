@@ -12,7 +12,7 @@ use std::{
 
 use zts_cli::Failure;
 use zts_infra_edit::nix;
-use zts_secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded};
+use zts_secure_fs::{Folder, Guard, LARGEST_TEXT, read_bounded, remove_file_if_exists};
 
 use crate::{
     change::FileChange,
@@ -105,8 +105,8 @@ fn remove_drafts_in(tree: &Tree, folder: &Path, deep: bool) -> Result<(), Failur
         if is_folder && deep {
             remove_drafts_in(tree, &path, deep)?;
         } else if !is_folder && is_draft(&path) {
-            fs::remove_file(&path).map_err(|cause| file_failure("remove", &path, cause))?;
-            has_drafts = true;
+            has_drafts |= remove_file_if_exists(&path)
+                .map_err(|cause| file_failure("remove", &path, cause))?;
         }
     }
     if has_drafts {
@@ -192,9 +192,12 @@ impl NewFolders {
             .take_while(|folder| !folder.exists())
             .collect();
         for folder in missing.into_iter().rev() {
-            create_folder(folder)
-                .map_err(|cause| file_failure("create the folder", folder, cause))?;
-            self.0.push(folder.to_owned());
+            match create_folder(folder) {
+                Ok(()) => self.0.push(folder.to_owned()),
+                // another process was faster: the folder is not of this run
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(file_failure("create the folder", folder, cause)),
+            }
         }
         Ok(())
     }
@@ -267,6 +270,26 @@ mod tests {
             let text = fs::read_to_string(folder.path().join("flake.nix"));
             assert_eq!(text.unwrap(), "saved");
         }
+    }
+
+    #[test]
+    fn a_folder_that_another_process_creates_meanwhile_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(2);
+        let create_all = || {
+            for number in 0..200 {
+                let path = folder.path().join(format!("{number}/hosts/web01"));
+                start.wait();
+                let mut created = NewFolders::default();
+                created.create(&path).unwrap();
+                assert!(path.is_dir());
+            }
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(create_all);
+            create_all();
+            other.join().unwrap();
+        });
     }
 
     #[test]

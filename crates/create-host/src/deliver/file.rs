@@ -129,10 +129,11 @@ impl TokenFile {
 
 /// Returns the reason why a token cannot be at a path, and the way out.
 fn unfit_place(path: &Path) -> Option<(&'static str, &'static str)> {
-    if path.is_dir() {
+    let existing = fs::metadata(path).ok();
+    if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
         return Some(("it is a folder", "name a file in it"));
     }
-    if path.exists() && !path.is_file() {
+    if existing.is_some_and(|existing| !existing.is_file()) {
         return Some((
             "it is a device or a pipe, which a file would replace",
             "`--token-out -` writes to stdout",

@@ -7,7 +7,7 @@ use std::{
 
 use zts_cli::Failure;
 use zts_infra_edit::nix::FleetFiles;
-use zts_secure_fs::{LARGEST_TEXT, TooLarge, read_bounded};
+use zts_secure_fs::{LARGEST_TEXT, TooLarge, open_at_once, read_file_bounded};
 
 use crate::failure::file_failure;
 
@@ -71,17 +71,21 @@ impl Tree {
     /// Reads a file; `None` if it does not exist.
     pub(crate) fn read_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let real = self.resolve(path)?;
-        let size = match fs::metadata(&real) {
-            Ok(metadata) if metadata.is_file() => metadata.len(),
-            Ok(_) => return Err(Failure::failed(format_args!("`{path}` is not a file"))),
+        let fail = |cause| file_failure("read", &self.root.join(path), cause);
+        let file = match open_at_once(&real) {
+            Ok(file) => file,
             Err(cause) if is_absent(&cause) => return Ok(None),
-            Err(_) => 0, // reading fails with the same error
+            Err(cause) => return Err(fail(cause)),
         };
-        read_bounded(&real, LARGEST_TEXT)
+        let metadata = file.metadata().map_err(fail)?;
+        if !metadata.is_file() {
+            return Err(Failure::failed(format_args!("`{path}` is not a file")));
+        }
+        read_file_bounded(file, LARGEST_TEXT)
             .map(Some)
             .map_err(|cause| match cause.get_ref() {
-                Some(inner) if inner.is::<TooLarge>() => too_large(path, size),
-                _ => file_failure("read", &self.root.join(path), cause),
+                Some(inner) if inner.is::<TooLarge>() => too_large(path, metadata.len()),
+                _ => fail(cause),
             })
     }
 
@@ -259,4 +263,29 @@ fn symbolic_link(path: &str) -> Failure {
     Failure::failed(format_args!("`{path}` is a symbolic link")).hint(
         "create-host follows none in the folders of hosts: replace it by the file itself, or remove it",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_removed_meanwhile_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::new(folder.path()).unwrap();
+        let path = folder.path().join("flake.nix");
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for _ in 0..1000 {
+                    fs::write(&path, "{ }").unwrap();
+                    fs::remove_file(&path).unwrap();
+                }
+            });
+            while !other.is_finished() {
+                tree.read_text("flake.nix").unwrap();
+            }
+        });
+    }
 }
