@@ -11,6 +11,7 @@ mod tree;
 use std::{
     env,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -116,7 +117,7 @@ pub(crate) fn check_settings_absent(tree: &Tree) -> Result<(), Failure> {
 }
 
 fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {
-    if is_fleet(folder) {
+    if is_fleet(folder)? {
         return Ok(folder.to_owned());
     }
     let failure = Failure::usage(format_args!(
@@ -129,20 +130,22 @@ fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {
 fn nearest_folder() -> Result<PathBuf, Failure> {
     let current =
         env::current_dir().map_err(|cause| file_failure("find", Path::new("."), cause))?;
-    let nearest = current.ancestors().find(|folder| is_fleet(folder));
-    nearest.map(Path::to_owned).ok_or_else(|| {
-        Failure::usage(format_args!(
-            "there is no fleet in `{}` or above: no `{SETTINGS_FILE}` and no `flake.nix`",
-            current.display()
-        ))
-        .hint(match repository_fleet(&current) {
-            Some(below) => {
-                let below = below.strip_prefix(&current).unwrap_or(&below);
-                format!("give the folder of the fleet: `--repo {}`", below.display())
-            }
-            None => "change to the folder of the fleet, or give it with `--repo`".to_owned(),
-        })
-    })
+    for folder in current.ancestors() {
+        if is_fleet(folder)? {
+            return Ok(folder.to_owned());
+        }
+    }
+    Err(Failure::usage(format_args!(
+        "there is no fleet in `{}` or above: no `{SETTINGS_FILE}` and no `flake.nix`",
+        current.display()
+    ))
+    .hint(match repository_fleet(&current) {
+        Some(below) => {
+            let below = below.strip_prefix(&current).unwrap_or(&below);
+            format!("give the folder of the fleet: `--repo {}`", below.display())
+        }
+        None => "change to the folder of the fleet, or give it with `--repo`".to_owned(),
+    }))
 }
 
 /// The depth to which a fleet is searched for, to name it in a message.
@@ -164,13 +167,22 @@ fn fleet_below(folder: &Path, depth: usize) -> Option<PathBuf> {
         .map(|entry| entry.path())
         .collect();
     folders.sort();
-    let near = folders.iter().find(|folder| is_fleet(folder)).cloned();
+    let is_near = |folder: &&PathBuf| is_fleet(folder).unwrap_or_default();
+    let near = folders.iter().find(is_near).cloned();
     let deeper = |folder: &PathBuf| fleet_below(folder, depth - 1);
     near.or_else(|| folders.iter().filter(|_| depth > 1).find_map(deeper))
 }
 
-fn is_fleet(folder: &Path) -> bool {
-    [SETTINGS_FILE, "flake.nix"]
-        .iter()
-        .any(|name| folder.join(name).exists())
+/// Returns whether a folder has one of the files of a fleet.
+fn is_fleet(folder: &Path) -> Result<bool, Failure> {
+    for name in [SETTINGS_FILE, "flake.nix"] {
+        let path = folder.join(name);
+        match path.try_exists() {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {}
+            Err(cause) => return Err(file_failure("find", &path, cause)),
+        }
+    }
+    Ok(false)
 }

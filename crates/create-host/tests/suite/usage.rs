@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 use zts_testkit::Run;
 
@@ -269,6 +269,25 @@ fn no_fleet() {
 
     hint: give the folder of the fleet with `--repo`
     ");
+}
+
+#[test]
+fn a_fleet_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let folder = zts_testkit::scratch_dir();
+    symlink("fleet.toml", folder.join("fleet.toml")).unwrap();
+    let call = || {
+        let run = Run::new(env!("CARGO_BIN_EXE_create-host")).current_dir("/");
+        run.args(["--hostname", "web01", "--ip", "10.0.0.11/24"])
+    };
+    for run in [
+        call().arg("--repo").arg(&*folder),
+        call().current_dir(&*folder),
+    ] {
+        let output = run.run();
+        assert_eq!(output.code(), Some(1), "{output}");
+        let reason = "Too many levels of symbolic links";
+        assert!(output.stderr.contains(reason), "{output}");
+    }
 }
 
 #[test]
