@@ -2,21 +2,12 @@
 
 use crate::site::Site;
 
-#[track_caller]
-fn refused(site: &Site) -> zts_testkit::RunOutput {
-    let before = site.fleet.snapshot();
-    let output = site.create_files().run();
-    assert_ne!(output.code(), Some(0), "{output}");
-    assert_eq!(site.fleet.snapshot(), before);
-    output
-}
-
 #[test]
 fn a_set_that_a_function_computes_shows_the_lines_to_add() {
     let site = Site::without_server("web01");
     let computed = "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = nixpkgs.lib.makeHosts nixpkgs;\n  };\n}\n";
     site.fleet.write("flake.nix", computed);
-    insta::assert_snapshot!(refused(&site), @r#"
+    insta::assert_snapshot!(site.create_files().refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -47,7 +38,7 @@ fn an_undefined_function_is_refused() {
     let site = Site::without_server("web01");
     let other = "{\n  outputs = { nixpkgs, ... }: {\n    # no mkHost here\n    nixosConfigurations.ns1 = nixpkgs.lib.nixosSystem { modules = [ ./ns1.nix ]; };\n  };\n}\n";
     site.fleet.write("flake.nix", other);
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -68,7 +59,7 @@ fn invalid_files_are_refused_with_their_line() {
     let site = Site::without_server("web01");
     let flake = site.fleet.read("flake.nix");
     site.fleet.write("flake.nix", "{\n  outputs = ;\n}\n");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -79,7 +70,7 @@ fn invalid_files_are_refused_with_their_line() {
     site.fleet.write("flake.nix", &flake);
     site.fleet
         .write("terraform/vms.tf", "locals {\n  vms = {\n");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -88,7 +79,7 @@ fn invalid_files_are_refused_with_their_line() {
     hint: repair the file first; nothing was changed
     ");
     site.fleet.write("terraform/vms.tf", "# none\n");
-    insta::assert_snapshot!(refused(&site), @r#"
+    insta::assert_snapshot!(site.create_files().refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -108,7 +99,7 @@ fn invalid_files_are_refused_with_their_line() {
         "terraform/vms.tf",
         "locals {\n  vms = merge(var.a, var.b)\n}\n",
     );
-    insta::assert_snapshot!(refused(&site), @r#"
+    insta::assert_snapshot!(site.create_files().refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -159,7 +150,7 @@ fn invalid_entries_are_refused() {
         "fleet.toml",
         "[text]\nflake_entry = 'mkHost \"{hostname}'\n",
     );
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -169,7 +160,7 @@ fn invalid_entries_are_refused() {
     ");
     site.fleet
         .write("fleet.toml", "[text]\nvm_entry = 'ip: \"{ip}'\n");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----

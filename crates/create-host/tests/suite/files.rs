@@ -164,22 +164,12 @@ fn a_template_may_have_more_files_and_folders() {
     assert!(!site.path("hosts/web01").exists());
 }
 
-/// Runs the program, which must fail and leave the fleet unchanged.
-#[track_caller]
-fn refused(site: &Site) -> zts_testkit::RunOutput {
-    let before = site.fleet.snapshot();
-    let output = site.create_files().run();
-    assert_ne!(output.code(), Some(0), "{output}");
-    assert_eq!(site.fleet.snapshot(), before);
-    output
-}
-
 #[test]
 fn an_invalid_template_is_refused_with_its_line() {
     let site = Site::without_server("web01");
     site.fleet
         .write("hosts/template/configuration.nix", "{\n  a = ;\n}\n");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -191,7 +181,7 @@ fn an_invalid_template_is_refused_with_its_line() {
         "hosts/template/configuration.nix",
         "{\n  a = \"@hostName@\";\n}\n",
     );
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -204,7 +194,7 @@ fn an_invalid_template_is_refused_with_its_line() {
         b"{\n  a = \"\xff\";\n}\n",
     )
     .unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -218,7 +208,7 @@ fn an_invalid_template_is_refused_with_its_line() {
 fn a_missing_flake_is_named() {
     let site = Site::without_server("web01");
     fs::remove_file(site.path("flake.nix")).unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -244,7 +234,7 @@ fn a_folder_in_place_of_a_file_is_refused_and_vice_versa() {
     let site = Site::without_server("web01");
     fs::remove_file(site.path("terraform/vms.tf")).unwrap();
     fs::create_dir(site.path("terraform/vms.tf")).unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -252,7 +242,7 @@ fn a_folder_in_place_of_a_file_is_refused_and_vice_versa() {
     ");
     let site = Site::without_server("web01");
     site.fleet.write("hosts/web01", "a file");
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -273,7 +263,7 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
     let outside = zts_testkit::scratch_dir();
     fs::rename(site.path("terraform"), outside.join("terraform")).unwrap();
     symlink(outside.join("terraform"), site.path("terraform")).unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -289,7 +279,7 @@ fn symbolic_links_are_followed_inside_the_fleet_only() {
 
     let site = Site::without_server("web01");
     symlink(&*outside, site.path("hosts/web01")).unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -608,7 +598,7 @@ fn a_file_that_is_too_large_is_refused() {
         old
     };
     let flake = make_large("flake.nix").unwrap();
-    insta::assert_snapshot!(refused(&site), @r"
+    insta::assert_snapshot!(site.create_files().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----

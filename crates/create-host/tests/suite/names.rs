@@ -1,23 +1,10 @@
 //! Names and addresses that are in use.
 
-use zts_testkit::RunOutput;
+use crate::site::{Call, Site};
 
-use crate::site::Site;
-
-fn files_of(site: &Site, host: &str, ip: &str) -> RunOutput {
-    site.bare()
-        .args(["--hostname", host, "--ip", ip, "--skip-vault"])
-        .run()
-}
-
-/// Runs the program, which must fail and leave the fleet unchanged.
-#[track_caller]
-fn refused(site: &Site, host: &str, ip: &str) -> RunOutput {
-    let before = site.fleet.snapshot();
-    let output = files_of(site, host, ip);
-    assert_ne!(output.code(), Some(0), "{output}");
-    assert_eq!(site.fleet.snapshot(), before);
-    output
+fn files_of<'a>(site: &'a Site, host: &str, ip: &str) -> Call<'a> {
+    let call = site.bare();
+    call.args(["--hostname", host, "--ip", ip, "--skip-vault"])
 }
 
 fn site() -> Site {
@@ -26,7 +13,7 @@ fn site() -> Site {
 
 #[test]
 fn an_address_of_another_host() {
-    insta::assert_snapshot!(refused(&site(), "web01", "10.0.0.3/24"), @r"
+    insta::assert_snapshot!(files_of(&site(), "web01", "10.0.0.3/24").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -34,7 +21,7 @@ fn an_address_of_another_host() {
 
     hint: give another one with `--ip`
     ");
-    insta::assert_snapshot!(refused(&site(), "web01", "10.0.0.1/24"), @r"
+    insta::assert_snapshot!(files_of(&site(), "web01", "10.0.0.1/24").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -47,13 +34,13 @@ fn an_address_of_another_host() {
 #[test]
 fn an_address_in_another_notation_is_recognised() {
     let site = site();
-    assert_eq!(files_of(&site, "six", "fd00::6/64").code(), Some(0));
+    assert_eq!(files_of(&site, "six", "fd00::6/64").run().code(), Some(0));
     let vms = site
         .fleet
         .read("terraform/vms.tf")
         .replace("fd00::6/64", "FD00:0:0::0006/64");
     site.fleet.write("terraform/vms.tf", &vms);
-    insta::assert_snapshot!(refused(&site, "web01", "fd00::6/64"), @r"
+    insta::assert_snapshot!(files_of(&site, "web01", "fd00::6/64").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -63,6 +50,7 @@ fn an_address_in_another_notation_is_recognised() {
     ");
     assert!(
         files_of(&site, "six", "fd00::6/64")
+            .run()
             .stderr
             .contains("nothing to change")
     );
@@ -70,7 +58,7 @@ fn an_address_in_another_notation_is_recognised() {
 
 #[test]
 fn the_name_of_a_host_with_another_address() {
-    insta::assert_snapshot!(refused(&site(), "db01", "10.0.0.33/24"), @r"
+    insta::assert_snapshot!(files_of(&site(), "db01", "10.0.0.33/24").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -78,7 +66,7 @@ fn the_name_of_a_host_with_another_address() {
 
     hint: give `--ip 10.0.0.3/24` for that host, choose another name, or remove it first with `--remove`
     ");
-    insta::assert_snapshot!(refused(&site(), "db01", "10.0.0.3/16"), @r"
+    insta::assert_snapshot!(files_of(&site(), "db01", "10.0.0.3/16").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -96,7 +84,7 @@ fn a_name_that_only_the_flake_has() {
         "ns1 = mkHost \"ns1\";\n        web01 = import ./web { };",
     );
     site.fleet.write("flake.nix", &flake);
-    insta::assert_snapshot!(refused(&site, "web01", "10.0.0.11/24"), @r#"
+    insta::assert_snapshot!(files_of(&site, "web01", "10.0.0.11/24").refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -113,7 +101,7 @@ fn a_name_that_only_a_folder_has() {
         "hosts/web01/configuration.nix",
         "{ services.nginx.enable = true; }\n",
     );
-    insta::assert_snapshot!(refused(&site, "web01", "10.0.0.11/24"), @r#"
+    insta::assert_snapshot!(files_of(&site, "web01", "10.0.0.11/24").refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -135,7 +123,7 @@ fn an_entry_in_vms_tf_identifies_the_host() {
         "    \"web01\" = {\n      ip = \"10.0.0.11/24\"\n    }\n\n    \"ns1\"",
     );
     site.fleet.write("terraform/vms.tf", &vms);
-    let output = files_of(&site, "web01", "10.0.0.11/24");
+    let output = files_of(&site, "web01", "10.0.0.11/24").run();
     insta::assert_snapshot!(output, @r"
     exit status: 0
     ----- stdout -----
@@ -156,7 +144,10 @@ fn an_entry_in_vms_tf_identifies_the_host() {
 #[test]
 fn changes_by_the_owner_stay() {
     let site = site();
-    assert_eq!(files_of(&site, "web01", "10.0.0.11/24").code(), Some(0));
+    assert_eq!(
+        files_of(&site, "web01", "10.0.0.11/24").run().code(),
+        Some(0)
+    );
     site.fleet.write(
         "hosts/web01/configuration.nix",
         "{ services.nginx.enable = true; }\n",
@@ -172,7 +163,7 @@ fn changes_by_the_owner_stay() {
     );
     site.fleet.write("terraform/vms.tf", &vms);
     let before = site.fleet.snapshot();
-    let output = files_of(&site, "web01", "10.0.0.11/24");
+    let output = files_of(&site, "web01", "10.0.0.11/24").run();
     assert!(
         output.code() == Some(0) && output.stderr.contains("nothing to change"),
         "{output}"
@@ -214,7 +205,7 @@ fn a_name_may_have_its_domain() {
 
 #[test]
 fn the_folder_of_the_template_is_not_a_host() {
-    insta::assert_snapshot!(refused(&site(), "template", "10.0.0.11/24"), @r"
+    insta::assert_snapshot!(files_of(&site(), "template", "10.0.0.11/24").refuse(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -239,7 +230,7 @@ fn the_folder_of_the_template_is_not_a_host() {
 
 #[test]
 fn a_gateway_out_of_reach_is_a_warning() {
-    insta::assert_snapshot!(files_of(&site(), "web01", "10.9.0.11/24").stderr, @r"
+    insta::assert_snapshot!(files_of(&site(), "web01", "10.9.0.11/24").run().stderr, @r"
     warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: check `gateway` under `[network]` in `fleet.toml`
     edited `flake.nix`
     created `hosts/web01/configuration.nix`
@@ -258,6 +249,6 @@ fn a_gateway_that_no_file_gets_is_no_warning() {
     assert!(text.contains("@gateway@"), "{text}");
     site.fleet
         .write(file, &text.replace("@gateway@", "10.9.0.1"));
-    let output = files_of(&site, "web01", "10.9.0.11/24");
+    let output = files_of(&site, "web01", "10.9.0.11/24").run();
     assert!(!output.stderr.contains("warning"), "{output}");
 }

@@ -253,23 +253,7 @@ fn without_opentofu_the_api_is_used() {
 fn the_listed_capabilities_suffice() {
     zts_testkit::require_bao!();
     let site = Site::new("least");
-    let role = "auth/approle/role/least";
-    let rules = [
-        (
-            "sys/policies/acl/host-least",
-            "\"read\", \"update\", \"delete\"",
-        ),
-        (role, "\"read\", \"create\", \"update\", \"delete\""),
-        (&format!("{role}/role-id"), "\"read\""),
-        (&format!("{role}/secret-id"), "\"update\""),
-        (&format!("{role}/secret-id/"), "\"list\""),
-        (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
-        (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
-        ("sys/wrapping/wrap", "\"update\""),
-    ];
-    let rules = rules
-        .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
-    let token = token_with(&site, "maker", &rules.concat());
+    let token = token_with(&site, "maker", &listed_rules("least"));
     let output = site.create().token(&token).succeed();
     assert!(
         output.stderr.contains("was not checked"),
@@ -279,6 +263,28 @@ fn the_listed_capabilities_suffice() {
     site.assert_complete();
     site.remove().token(&token).succeed();
     assert_eq!(site.role(), None);
+}
+
+/// Returns the rules that the documentation lists for a host's credentials.
+pub(crate) fn listed_rules(host: &str) -> String {
+    let policy = format!("sys/policies/acl/host-{host}");
+    let role = format!("auth/approle/role/{host}");
+    let rules = [
+        (policy.as_str(), "\"read\", \"update\", \"delete\""),
+        (&role, "\"read\", \"create\", \"update\", \"delete\""),
+        (&format!("{role}/role-id"), "\"read\""),
+        (&format!("{role}/secret-id"), "\"update\""),
+        (&format!("{role}/secret-id/"), "\"list\""),
+        (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
+        (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
+        ("sys/wrapping/wrap", "\"update\""),
+    ];
+    rules.map(|(path, rights)| rule(path, rights)).concat()
+}
+
+/// Returns a rule of a policy.
+pub(crate) fn rule(path: &str, rights: &str) -> String {
+    format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n")
 }
 
 /// Creates a token with the policy `default` and one with these rules.

@@ -1,21 +1,9 @@
 //! The checks before the first change: each refusal leaves fleet and server unchanged.
 
 use serde_json::json;
-use zts_testkit::{RunOutput, Server};
+use zts_testkit::Server;
 
-use crate::{
-    openbao::token_with,
-    site::{Call, Site},
-};
-
-#[track_caller]
-fn refused(site: &Site, call: Call<'_>) -> RunOutput {
-    let before = site.fleet.snapshot();
-    let output = call.run();
-    assert_ne!(output.code(), Some(0), "{output}");
-    assert_eq!(site.fleet.snapshot(), before);
-    output
-}
+use crate::{openbao::token_with, site::Site};
 
 #[test]
 fn an_unreachable_server() {
@@ -25,7 +13,7 @@ fn an_unreachable_server() {
         .create()
         .env("BAO_ADDR", nobody.address())
         .env("BAO_TOKEN", "any");
-    insta::assert_snapshot!(refused(&site, call), @r"
+    insta::assert_snapshot!(call.refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -42,7 +30,7 @@ fn a_sealed_server() {
     server.enable_approle();
     let site = Site::on(server, "web01");
     site.server().write("sys/seal", &json!({}));
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -56,7 +44,7 @@ fn a_sealed_server() {
 fn an_invalid_token() {
     zts_testkit::require_bao!();
     let site = Site::new("bad-token");
-    insta::assert_snapshot!(refused(&site, site.create().token("s.thisIsNoTokenOfThisServer")), @r"
+    insta::assert_snapshot!(site.create().token("s.thisIsNoTokenOfThisServer").refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -75,7 +63,7 @@ fn a_token_without_capabilities() {
         "none",
         "path \"nothing\" {\n  capabilities = [\"read\"]\n}\n",
     );
-    insta::assert_snapshot!(refused(&site, site.create().token(&none)), @r#"
+    insta::assert_snapshot!(site.create().token(&none).refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -96,7 +84,7 @@ fn a_token_without_capabilities() {
     ]
     .map(|path| format!("path \"{path}\" {{\n  capabilities = [\"read\"]\n}}\n"));
     let reader = token_with(&site, "reader", &rules.concat());
-    insta::assert_snapshot!(refused(&site, site.create().token(&reader)), @r#"
+    insta::assert_snapshot!(site.create().token(&reader).refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -126,7 +114,7 @@ fn a_token_without_capabilities() {
       capabilities = ["update"]
     }
     "#);
-    insta::assert_snapshot!(refused(&site, site.remove().token(&reader)), @r#"
+    insta::assert_snapshot!(site.remove().token(&reader).refuse(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -157,7 +145,7 @@ fn a_token_without_capabilities() {
 fn no_approle() {
     zts_testkit::require_bao!();
     let site = Site::on(Server::dev(), "web01");
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -167,7 +155,7 @@ fn no_approle() {
     ");
     site.server()
         .write("sys/auth/approle", &json!({ "type": "userpass" }));
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -184,7 +172,7 @@ fn no_kv() {
     server.enable_approle();
     let site = Site::on(server, "web01");
     site.server().delete("sys/mounts/secret");
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -196,7 +184,7 @@ fn no_kv() {
         "sys/mounts/secret",
         &json!({ "type": "kv", "options": { "version": "1" } }),
     );
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -207,7 +195,7 @@ fn no_kv() {
     site.server().delete("sys/mounts/secret");
     site.server()
         .write("sys/mounts/secret", &json!({ "type": "transit" }));
-    insta::assert_snapshot!(refused(&site, site.create()), @r"
+    insta::assert_snapshot!(site.create().refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -224,7 +212,7 @@ fn a_response_from_another_server() {
     let site = Site::new("portal");
     let proxy = zts_testkit::Proxy::to(&site.server().address());
     proxy.always(zts_testkit::Fault::Html);
-    insta::assert_snapshot!(refused(&site, site.create().through(&proxy)), @r"
+    insta::assert_snapshot!(site.create().through(&proxy).refuse(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----

@@ -288,6 +288,17 @@ impl Call<'_> {
         output
     }
 
+    /// Runs the program, which must fail and leave the fleet unchanged.
+    #[track_caller]
+    pub(crate) fn refuse(self) -> RunOutput {
+        let fleet = &self.site.fleet;
+        let before = fleet.snapshot();
+        let output = self.run();
+        assert_ne!(output.code(), Some(0), "{output}");
+        assert_eq!(fleet.snapshot(), before);
+        output
+    }
+
     pub(crate) fn start(self) -> Running {
         self.run.start()
     }

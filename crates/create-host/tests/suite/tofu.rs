@@ -403,28 +403,12 @@ fn a_terminal_shows_the_progress() {
 #[test]
 fn the_listed_capabilities_suffice() {
     let (tofu, site) = initialised!("tofu-least");
-    let role = "auth/approle/role/tofu-least";
-    let rules = [
-        (
-            "sys/policies/acl/host-tofu-least",
-            "\"read\", \"update\", \"delete\"",
-        ),
-        (role, "\"read\", \"create\", \"update\", \"delete\""),
-        (&format!("{role}/role-id"), "\"read\""),
-        (&format!("{role}/secret-id"), "\"update\""),
-        (&format!("{role}/secret-id/"), "\"list\""),
-        (&format!("{role}/secret-id-accessor/lookup"), "\"update\""),
-        (&format!("{role}/secret-id-accessor/destroy"), "\"update\""),
-        ("sys/wrapping/wrap", "\"update\""),
-        // the provider reads the mount of the roles
-        ("sys/mounts/auth/approle", "\"read\""),
-        ("sys/mounts/auth/approle/tune", "\"read\""),
-    ];
-    let rules = rules
-        .map(|(path, rights)| format!("path \"{path}\" {{\n  capabilities = [{rights}]\n}}\n"));
-    let for_api = rules[..rules.len() - 2].concat();
-    let for_api = crate::openbao::token_with(&site, "api-maker", &for_api);
-    let refused = tofu.create(&site).token(&for_api).run();
+    let for_api = crate::openbao::listed_rules("tofu-least");
+    // the provider reads the mount of the roles
+    let of_mount = ["sys/mounts/auth/approle", "sys/mounts/auth/approle/tune"]
+        .map(|path| crate::openbao::rule(path, "\"read\""));
+    let token = crate::openbao::token_with(&site, "api-maker", &for_api);
+    let refused = tofu.create(&site).token(&token).run();
     assert_eq!(refused.code(), Some(1), "{refused}");
     assert!(
         refused
@@ -432,7 +416,7 @@ fn the_listed_capabilities_suffice() {
             .contains("`sys/mounts/auth/approle/tune`; nothing was changed"),
         "{refused}"
     );
-    let token = crate::openbao::token_with(&site, "tofu-maker", &rules.concat());
+    let token = crate::openbao::token_with(&site, "tofu-maker", &(for_api + &of_mount.concat()));
     tofu.create(&site).token(&token).succeed();
     site.assert_complete();
     tofu.call(&site, &["--remove"]).token(&token).succeed();
