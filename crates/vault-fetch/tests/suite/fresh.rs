@@ -201,22 +201,8 @@ fn other_mounts_can_be_named() {
     let role = json!({ "token_policies": ["other-mounts"], "token_type": "batch" });
     server.write("auth/team/hosts/role/other-mounts", &role);
     let role = "auth/team/hosts/role/other-mounts";
-    let role_id = server.read(&format!("{role}/role-id")).unwrap();
-    let secret_id = server
-        .write(&format!("{role}/secret-id"), &json!({}))
-        .unwrap();
-    for (name, value) in [
-        ("role-id", &role_id["role_id"]),
-        ("secret-id", &secret_id["secret_id"]),
-    ] {
-        fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
-    }
-    zts_testkit::wait_for("the new mount is ready", || {
-        let body = json!({ "data": { "password": "hunter2" } });
-        let request = zts_openbao::Request::new(zts_openbao::Method::Post, "team/kv/data/db");
-        let request = request.json(&body).unwrap();
-        server.client().send::<serde_json::Value>(&request).ok()
-    });
+    use_role(&host, role);
+    write_to_new_mount(server, "team/kv/data/db");
     for how in ["inline", "login"] {
         let fetch = host.fetch_of("db").args(["--kv-mount", "team/kv"]);
         let fetch = fetch.args(["--approle-mount", "team/hosts"]);
@@ -224,6 +210,29 @@ fn other_mounts_can_be_named() {
         assert_eq!(host.files(), files([("password", "hunter2")]));
         fs::remove_dir_all(host.output()).unwrap();
     }
+}
+
+/// Gives the host the credentials of another role.
+fn use_role(host: &Host, role: &str) {
+    let role_id = host.server.read(&format!("{role}/role-id")).unwrap();
+    let secret_id = format!("{role}/secret-id");
+    let secret_id = host.server.write(&secret_id, &json!({})).unwrap();
+    for (name, value) in [
+        ("role-id", &role_id["role_id"]),
+        ("secret-id", &secret_id["secret_id"]),
+    ] {
+        fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
+    }
+}
+
+/// Writes a secret as soon as its mount is ready.
+fn write_to_new_mount(server: &Server, path: &str) {
+    zts_testkit::wait_for("the new mount is ready", || {
+        let body = json!({ "data": { "password": "hunter2" } });
+        let request = zts_openbao::Request::new(zts_openbao::Method::Post, path);
+        let request = request.json(&body).unwrap();
+        server.client().send::<serde_json::Value>(&request).ok()
+    });
 }
 
 #[test]
@@ -242,22 +251,8 @@ fn a_secret_of_another_namespace_is_reached() {
         role,
         &json!({ "token_policies": ["host"], "token_type": "batch" }),
     );
-    let role_id = server.read(&format!("{role}/role-id")).unwrap();
-    let secret_id = server
-        .write(&format!("{role}/secret-id"), &json!({}))
-        .unwrap();
-    for (name, value) in [
-        ("role-id", &role_id["role_id"]),
-        ("secret-id", &secret_id["secret_id"]),
-    ] {
-        fs::write(host.path("approle").join(name), value.as_str().unwrap()).unwrap();
-    }
-    zts_testkit::wait_for("the new mount is ready", || {
-        let body = json!({ "data": { "password": "hunter2" } });
-        let request = zts_openbao::Request::new(zts_openbao::Method::Post, "team/secret/data/db");
-        let request = request.json(&body).unwrap();
-        server.client().send::<serde_json::Value>(&request).ok()
-    });
+    use_role(&host, role);
+    write_to_new_mount(server, "team/secret/data/db");
     host.fetch_of("db").env("BAO_NAMESPACE", "team").succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     fs::remove_dir_all(host.output()).unwrap();

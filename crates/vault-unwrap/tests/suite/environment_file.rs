@@ -9,7 +9,7 @@ use std::{
 use secrecy::ExposeSecret;
 use serde_json::json;
 use zts_openbao::{AppRoleCredentials, Authentication, Client, Settings, approle, wrapping};
-use zts_testkit::{Fault, Proxy, ReadOnlyDir, Server};
+use zts_testkit::{Fault, Proxy, ReadOnlyDir, Running, Server};
 
 use crate::host::NewHost;
 
@@ -200,20 +200,24 @@ fn a_file_that_cannot_be_changed_is_a_warning() {
     host.assert_has_its_credentials();
 }
 
+/// Starts a run that uses the token in the environment file when this returns.
+fn start_slow_unwrap(host: &NewHost) -> (Running, Proxy) {
+    let proxy = Proxy::to(&host.server.address());
+    proxy.on("unwrap", Fault::Delay(Duration::from_millis(200)));
+    let running = host.without_token().through(&proxy).start();
+    zts_testkit::wait_for("the token is being used", || {
+        let mut requests = proxy.requests().into_iter();
+        requests.find(|hit| hit.path.ends_with("unwrap"))
+    });
+    (running, proxy)
+}
+
 #[test]
 fn a_line_that_is_added_meanwhile_is_not_lost() {
     zts_testkit::require_bao!();
     let host = NewHost::new("meanwhile");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
-    let proxy = Proxy::to(&host.server.address());
-    proxy.on("unwrap", Fault::Delay(Duration::from_millis(200)));
-    let running = host.without_token().through(&proxy).start();
-    zts_testkit::wait_for("the token is being used", || {
-        proxy
-            .requests()
-            .into_iter()
-            .find(|hit| hit.path.ends_with("unwrap"))
-    });
+    let (running, _proxy) = start_slow_unwrap(&host);
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\nADDED=meanwhile\n");
     assert_eq!(running.finish().code(), Some(0));
     assert_eq!(
@@ -227,15 +231,7 @@ fn another_token_that_is_added_meanwhile_stays_for_the_next_start() {
     zts_testkit::require_bao!();
     let host = NewHost::new("next-token");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
-    let proxy = Proxy::to(&host.server.address());
-    proxy.on("unwrap", Fault::Delay(Duration::from_millis(200)));
-    let running = host.without_token().through(&proxy).start();
-    zts_testkit::wait_for("the token is being used", || {
-        proxy
-            .requests()
-            .into_iter()
-            .find(|hit| hit.path.ends_with("unwrap"))
-    });
+    let (running, _proxy) = start_slow_unwrap(&host);
     host.write_environment("VAULT_WRAPPED_TOKEN=a-new-one\n");
     assert_eq!(running.finish().code(), Some(0));
     let text = fs::read_to_string(host.environment()).unwrap();
