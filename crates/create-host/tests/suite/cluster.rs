@@ -42,7 +42,7 @@ impl Hosted {
             Address::FleetToml(list) => {
                 let text = site.fleet.read("fleet.toml");
                 let named = "https://openbao.example.internal:8200";
-                site.fleet.write("fleet.toml", &text.replace(named, list));
+                site.fleet.write("fleet.toml", text.replace(named, list));
                 call
             }
         }

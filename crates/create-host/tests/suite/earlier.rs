@@ -60,7 +60,7 @@ fn the_hint_about_other_parts_can_be_followed() {
     zts_testkit::require_bao!();
     let site = Site::new("earlier02");
     let other = "resource \"vault_policy\" \"mine\" {\n  name   = \"mine\"\n  policy = \"\"\n}\n";
-    site.fleet.write(FILE, &format!("{EARLIER}\n{other}"));
+    site.fleet.write(FILE, format!("{EARLIER}\n{other}"));
     insta::assert_snapshot!(site.create().run(), @r"
     exit status: 1
     ----- stdout -----

@@ -436,7 +436,7 @@ fn the_namespace_comes_from_the_flag_the_variable_or_the_settings() {
     let settings = site.fleet.read("fleet.toml");
     let own = settings.replace("[openbao]\n", "[openbao]\nnamespace = \"order-settings\"\n");
     site.fleet
-        .write("fleet.toml", &own.replace("namespace = \"\"\n", ""));
+        .write("fleet.toml", own.replace("namespace = \"\"\n", ""));
     let flag = ["--namespace", namespaces[0]];
     let variable = ("BAO_NAMESPACE", namespaces[1]);
     let call = || site.create().args(["--token-out", "-"]);

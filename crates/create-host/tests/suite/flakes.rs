@@ -151,7 +151,7 @@ fn hosts_with_nothing_in_common() {
     let flake = site.fleet.read("flake.nix");
     site.fleet.write(
         "flake.nix",
-        &flake.replace("{ nixpkgs, ... }:", "{ mkHost, ... }:"),
+        flake.replace("{ nixpkgs, ... }:", "{ mkHost, ... }:"),
     );
     site.fleet.commit("The text of an entry");
     insta::assert_snapshot!(create_and_remove(&site), @r#"
@@ -213,7 +213,7 @@ fn what_is_left_to_do_in_a_flake_without_the_module() {
     ");
     site.fleet.write(
         "flake.nix",
-        &flake.replace(
+        flake.replace(
             "outputs",
             "inputs.zero-touch-secrets.url = \"path:..\";\n  outputs",
         ),

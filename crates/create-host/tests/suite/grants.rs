@@ -13,7 +13,7 @@ const GENERATED: &str = "terraform/vault/hosts-generated.tf";
 fn add_settings(site: &Site, text: &str) {
     let settings = site.fleet.read("fleet.toml");
     site.fleet
-        .write("fleet.toml", &format!("{settings}\n{text}"));
+        .write("fleet.toml", format!("{settings}\n{text}"));
 }
 
 /// Creates a site whose host has a grant of a secret, and one of a folder by its group.

@@ -110,7 +110,7 @@ fn a_missing_and_an_unknown_type_are_answered_with_the_list() {
     assert_eq!(site.fleet.snapshot(), before);
     let settings = site.fleet.read("fleet.toml");
     let with_default = |name| format!("default_host_type = \"{name}\"\n{settings}");
-    site.fleet.write("fleet.toml", &with_default("vps"));
+    site.fleet.write("fleet.toml", with_default("vps"));
     insta::assert_snapshot!(site.create_files().run(), @r"
     exit status: 2
     ----- stdout -----
@@ -119,7 +119,7 @@ fn a_missing_and_an_unknown_type_are_answered_with_the_list() {
 
     hint: set it to one of these: `physical`, `vm`
     ");
-    site.fleet.write("fleet.toml", &with_default("vm"));
+    site.fleet.write("fleet.toml", with_default("vm"));
     site.create_files().succeed();
     assert!(site.fleet.read("terraform/vms.tf").contains("web01"));
 }

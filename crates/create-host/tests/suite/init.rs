@@ -486,7 +486,7 @@ fn no_fleet_and_broken_files_are_named() {
             .contains("`flake.nix`, line 1, column 13: not valid Nix"),
         "{broken}"
     );
-    fleet.write("flake.nix", &format!("# {}\n{FLAKE}", "x".repeat(20 << 20)));
+    fleet.write("flake.nix", format!("# {}\n{FLAKE}", "x".repeat(20 << 20)));
     let large = refuse(&fleet, init(&fleet, &[]));
     assert!(large.stderr.contains("`flake.nix` is too large"), "{large}");
     // the folder of a monorepo

@@ -165,7 +165,7 @@ fn a_token_is_written_to_a_file_of_data() {
     let toml = site.fleet.read("fleet.toml");
     site.fleet.write(
         "fleet.toml",
-        &toml.replace("terraform/vms.tf", "terraform/vms.yaml"),
+        toml.replace("terraform/vms.tf", "terraform/vms.yaml"),
     );
     let before = site.fleet.read("terraform/vms.yaml");
     site.create().succeed();

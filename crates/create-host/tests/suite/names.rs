@@ -248,7 +248,7 @@ fn a_gateway_that_no_file_gets_is_no_warning() {
     let text = site.fleet.read(file);
     assert!(text.contains("@gateway@"), "{text}");
     site.fleet
-        .write(file, &text.replace("@gateway@", "10.9.0.1"));
+        .write(file, text.replace("@gateway@", "10.9.0.1"));
     let output = files_of(&site, "web01", "10.9.0.11/24").run();
     assert!(!output.stderr.contains("warning"), "{output}");
 }

@@ -187,7 +187,7 @@ fn mounts_can_be_set_in_fleet_toml() {
     let toml = toml.replace("kv_mount = \"secret\"", "kv_mount = \"teams/kv\"");
     site.fleet.write(
         "fleet.toml",
-        &toml.replace(
+        toml.replace(
             "approle_mount = \"approle\"",
             "approle_mount = \"teams/hosts\"",
         ),
@@ -214,7 +214,7 @@ fn the_address_in_fleet_toml_is_the_fallback() {
     let toml = site.fleet.read("fleet.toml");
     site.fleet.write(
         "fleet.toml",
-        &toml.replace(
+        toml.replace(
             "https://openbao.example.internal:8200",
             &site.server().address(),
         ),

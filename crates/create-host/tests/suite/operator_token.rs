@@ -22,7 +22,7 @@ impl Checkout {
             .expect("the fleet names an address");
         fleet.write(
             "fleet.toml",
-            &toml.replace(own, &format!("address = \"{address}\"")),
+            toml.replace(own, &format!("address = \"{address}\"")),
         );
         let home = zts_testkit::scratch_dir();
         fs::write(home.join(".vault-token"), shared_server().root_token()).unwrap();

@@ -37,7 +37,7 @@ fn lines_of(hint: &str) -> &str {
 fn replace(site: &Site, file: &str, from: &str, to: &str) {
     let text = site.fleet.read(file);
     assert!(text.contains(from), "{text}");
-    site.fleet.write(file, &text.replacen(from, to, 1));
+    site.fleet.write(file, text.replacen(from, to, 1));
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn settings_with_a_mistake() {
             name => format!("{name} = {}", old.replace('x', "https://x:8200")),
         };
         site.fleet
-            .write("fleet.toml", &format!("{section}\n{mended}\n"));
+            .write("fleet.toml", format!("{section}\n{mended}\n"));
         dry().succeed();
     }
 }

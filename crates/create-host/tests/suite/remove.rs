@@ -135,7 +135,7 @@ fn an_entry_that_its_owner_changed_is_removed_with_force_only() {
     let site = Site::without_server("web01");
     let edit = |from: &str, to: &str| {
         let vms = site.fleet.read("terraform/vms.tf");
-        site.fleet.write("terraform/vms.tf", &vms.replace(from, to));
+        site.fleet.write("terraform/vms.tf", vms.replace(from, to));
     };
     edit("      ip ", "      node   = \"pve1\"\n      ip ");
     site.create_files().succeed();

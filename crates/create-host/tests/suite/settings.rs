@@ -9,7 +9,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     let site = Site::without_server("web01");
     let good = site.fleet.read("fleet.toml");
     site.fleet
-        .write("fleet.toml", &good.replace("kv_mount =", "kv-mount ="));
+        .write("fleet.toml", good.replace("kv_mount =", "kv-mount ="));
     insta::assert_snapshot!(site.create_files().run(), @r"
     exit status: 2
     ----- stdout -----
@@ -19,7 +19,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     hint: did you mean `kv_mount`? allowed here are `address`, `namespace`, `kv_mount`, `approle_mount`, `wrap_ttl`, `bind_cidr`
     ");
     site.fleet
-        .write("fleet.toml", &good.replace("\"24h\"", "\"a day\""));
+        .write("fleet.toml", good.replace("\"24h\"", "\"a day\""));
     insta::assert_snapshot!(site.create_files().run(), @r"
     exit status: 2
     ----- stdout -----
@@ -30,7 +30,7 @@ fn an_invalid_key_or_value_is_refused_with_its_line() {
     ");
     site.fleet.write(
         "fleet.toml",
-        &good.replace("{hostname}\"'", "{host_name}\"'"),
+        good.replace("{hostname}\"'", "{host_name}\"'"),
     );
     insta::assert_snapshot!(site.create_files().run(), @r"
     exit status: 2

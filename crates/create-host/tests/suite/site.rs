@@ -84,7 +84,7 @@ impl Site {
             .split_inclusive("\n}\n")
             .filter(|block| !block.contains("vault_wrapped_tokens"))
             .collect();
-        self.fleet.write("terraform/variables.tf", &others.concat());
+        self.fleet.write("terraform/variables.tf", others.concat());
         if self.path(".git").exists() {
             self.fleet.commit("tokens in the machine map");
         }

@@ -126,7 +126,7 @@ fn opentofu_and_the_api_write_the_same_policy_and_role() {
         )
     };
     for site in [&site, &by_api] {
-        site.fleet.write("fleet.toml", &grants(&site.host));
+        site.fleet.write("fleet.toml", grants(&site.host));
     }
     tofu.create(&site).succeed();
     by_api.create().succeed();
@@ -259,7 +259,7 @@ fn the_output_of_a_failed_opentofu_is_shown() {
     let approle = site.fleet.read("terraform/vault/approle.tf");
     site.fleet.write(
         "terraform/vault/approle.tf",
-        &approle.replace("type = \"approle\"", "type = var.no_such_variable"),
+        approle.replace("type = \"approle\"", "type = var.no_such_variable"),
     );
     let output = tofu.create(&site).run();
     assert_eq!(output.code(), Some(1), "{output}");
@@ -285,7 +285,7 @@ fn a_deviation_from_the_plan_is_detected() {
     let other = "generated = \"terraform/vault/hosts-generated.tf\"";
     site.fleet.write(
         "fleet.toml",
-        &toml.replace(other, "generated = \"terraform/elsewhere.tf\""),
+        toml.replace(other, "generated = \"terraform/elsewhere.tf\""),
     );
     let output = tofu.create(&site).run();
     assert_eq!(output.code(), Some(1), "{output}");
