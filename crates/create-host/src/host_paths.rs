@@ -41,7 +41,7 @@ pub(crate) fn hosts_by_folder(paths: &[String]) -> Vec<String> {
         .iter()
         .filter_map(|path| {
             let parts: Vec<&str> = path.split('/').collect();
-            let index = parts.iter().position(|part| is_host_folder_name(part))?;
+            let index = (0..parts.len()).find(|index| is_host_folder_at(&parts, *index))?;
             let name = parts.get(index + 1)?;
             let name = name.strip_suffix(".nix").unwrap_or(name);
             (name != "default").then(|| name.to_owned())
@@ -66,23 +66,14 @@ pub(crate) fn rename(text: &str, from: &str, to: &str) -> String {
     })
 }
 
-/// Returns the relative paths in an expression, without those with an interpolation.
-pub(crate) fn relative_paths(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|letter: char| letter.is_whitespace() || "()[]{};\"".contains(letter));
-    words.filter(|word| word.starts_with("./") || word.starts_with("../"))
-}
-
 /// Returns the main file of a host among its files: one with its name, else the first one.
-pub(crate) fn choose_main<'a>(
-    files: impl Iterator<Item = &'a str> + Clone,
-    host: &str,
-) -> Option<&'a str> {
-    let is_main = |file: &&str| {
+pub(crate) fn choose_main<'a>(files: impl Iterator<Item = &'a str>, host: &str) -> Option<&'a str> {
+    let rank = |file: &&str| {
         let path = rename_path(file, host).unwrap_or_default();
-        MAIN_FILES.iter().any(|main| ends_with(&path, main))
+        let main = MAIN_FILES.iter().position(|main| ends_with(&path, main));
+        (skeleton(file).is_some(), main.unwrap_or(MAIN_FILES.len()))
     };
-    let mut files = files;
-    files.clone().find(is_main).or_else(|| files.next())
+    files.min_by_key(rank)
 }
 
 pub(crate) fn ends_with(path: &str, file: &str) -> bool {
@@ -90,22 +81,41 @@ pub(crate) fn ends_with(path: &str, file: &str) -> bool {
 }
 
 pub(crate) fn is_host_folder(path: &str) -> bool {
-    path.split('/').any(is_host_folder_name)
+    let parts: Vec<&str> = path.split('/').collect();
+    (0..parts.len()).any(|index| is_host_folder_at(&parts, index))
+}
+
+/// Returns whether a part of a path is a folder of hosts: `modules/nixos` is none.
+fn is_host_folder_at(parts: &[&str], index: usize) -> bool {
+    let before = index.checked_sub(1).map(|before| parts[before]);
+    let is_of_modules = parts[index] == "nixos" && before == Some("modules");
+    is_host_folder_name(parts[index]) && !is_of_modules
 }
 
 /// Returns whether a host's name stands in a folder of hosts, with or without one for each group
 /// between them.
 pub(super) fn is_below_host_folder(path: &str) -> bool {
     let folder = path.split(MARK).next().unwrap_or_default();
-    let parts = folder.trim_end_matches('/').rsplit('/').take(2);
-    let mut parts = parts.filter(|part| *part != "common" && *part != "shared");
-    parts.any(is_host_folder_name)
+    let parts: Vec<&str> = folder.trim_end_matches('/').split('/').collect();
+    let last_two = parts.len().saturating_sub(2)..parts.len();
+    let is_shared = |index: &usize| ["common", "shared"].contains(&parts[*index]);
+    let mut own = last_two.filter(|index| !is_shared(index));
+    own.any(|index| is_host_folder_at(&parts, index))
 }
 
 fn is_host_folder_name(part: &str) -> bool {
-    const NAMES: [&str; 10] = [
-        "hosts", "host", "machines", "machine", "nodes", "systems", "servers", "boxes", "devices",
+    const NAMES: [&str; 11] = [
+        "hosts",
+        "host",
+        "machines",
+        "machine",
+        "nodes",
+        "systems",
+        "servers",
+        "boxes",
+        "devices",
         "nixos",
+        "nixosConfigurations",
     ];
     NAMES.contains(&part)
 }
@@ -134,9 +144,21 @@ pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
 }
 
 pub(crate) fn is_of_users(path: &str) -> bool {
-    let is_folder =
-        |part: &str| ["home", "homes", "users", "home-manager", "secrets"].contains(&part);
-    path.split('/').any(is_folder)
+    const FOLDERS: [&str; 7] = [
+        "home",
+        "homes",
+        "users",
+        "user",
+        "home-manager",
+        "homeManager",
+        "hjem",
+    ];
+    is_of_secrets(path) || path.split('/').any(|part| FOLDERS.contains(&part))
+}
+
+/// Returns whether a file is in a folder of secrets.
+pub(crate) fn is_of_secrets(path: &str) -> bool {
+    path.split('/').any(|part| part == "secrets")
 }
 
 #[cfg(test)]

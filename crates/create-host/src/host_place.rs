@@ -1,6 +1,7 @@
 //! The files of a host in a fleet without a template: where the other hosts have theirs, and with
 //! their text if that is the same but for the name.
 
+mod computed;
 mod main_text;
 mod places;
 
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
 use crate::{
-    host_paths::{MARK, is_of_users, machine_skeleton, relative_paths, rename_path, skeleton},
+    host_paths::{MARK, is_of_users, machine_skeleton, rename_path, skeleton},
     overlay::{NewFile, WithFiles},
 };
 use places::{HostPlaces, is_main_file};
@@ -219,7 +220,7 @@ fn files_of_entry(
 fn files_named_in(own: &[NewFile], name: &str, system: Option<&str>) -> Vec<NewFile> {
     let is_own = |path: &String| own.iter().any(|(known, _)| known == path);
     let named = own.iter().flat_map(|(file, text)| {
-        let paths = relative_paths(text).filter_map(|path| nix::resolve_path(file, path));
+        let paths = nix::named_paths(text, file).into_iter();
         let reports = paths.filter(|path| is_report(path) && rename_path(path, name).is_some());
         let reports: Vec<String> = reports.collect();
         [named_files(text, file, name), reports].concat()
@@ -268,10 +269,7 @@ fn has_named_files(
     text: &str,
     paths: &BTreeSet<String>,
 ) -> bool {
-    relative_paths(text).all(|relative| {
-        let Some(target) = nix::resolve_path(path, relative) else {
-            return true;
-        };
+    nix::named_paths(text, path).into_iter().all(|target| {
         let inner = format!("{target}/default.nix");
         let is_known = |path: &String| paths.contains(path) || files.read(path).is_some();
         is_known(&target) || is_known(&inner) || !files.list(&target).is_empty()
@@ -334,14 +332,13 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
 /// Returns the files below the fleet's root that `value`, an expression in the file `file`, names
 /// together with the host.
 fn named_files(value: &str, file: &str, name: &str) -> Vec<String> {
-    let named = relative_paths(value);
+    let named = nix::named_paths(value, file).into_iter();
     // a file of another kind, such as an encrypted secret, is not made
     let is_module = |path: &String| {
         let last = path.rsplit('/').next().unwrap_or_default();
         nix::is_nix_file(path) || !last.trim_start_matches(name).contains('.')
     };
     named
-        .filter_map(|path| nix::resolve_path(file, path))
         .filter(|path| rename_path(path, name).is_some() && is_module(path))
         .map(main_file_of)
         .collect()

@@ -3,13 +3,15 @@
 use zts_infra_edit::nix::{self, CommonImport};
 
 use super::places::HostPlaces;
-use crate::host_paths::{MARK, collect_paths, machine_skeleton, rename_path, skeleton};
+use crate::host_paths::{
+    MARK, collect_paths, is_of_secrets, machine_skeleton, rename_path, skeleton,
+};
 
 impl HostPlaces<'_> {
     /// Returns the text of a file that nothing can be learnt for.
     pub(in super::super) fn first_text(&self, path: &str, name: &str) -> String {
-        if let Some(text) = skeleton(path) {
-            return text.to_owned();
+        if let Some(text) = self.machine_or_user_text(path, name) {
+            return text;
         }
         let imports = self.common_imports(path, name);
         let (host, domain) = name.split_once('.').unwrap_or((name, ""));
@@ -34,6 +36,38 @@ impl HostPlaces<'_> {
             text.extend(["  ", line, "\n"]);
         }
         text + "}\n"
+    }
+
+    /// Returns the text of a file with the machine's hardware, or with the settings of a user.
+    pub(in super::super) fn machine_or_user_text(&self, path: &str, name: &str) -> Option<String> {
+        let text = skeleton(path)?;
+        let is_of_home = machine_skeleton(path).is_none() && !is_of_secrets(path);
+        let version = self.home_version(path, name).filter(|_| is_of_home);
+        Some(match version {
+            Some(version) => {
+                let imports = self.common_imports(path, name);
+                let imports = render_head(&imports) + "{\n" + &render_imports(&imports);
+                format!("{imports}  home.stateVersion = {version};\n}}\n")
+            }
+            None => text.to_owned(),
+        })
+    }
+
+    /// Returns the newest `home.stateVersion`, in quotes, if most hosts' files of this form have
+    /// one: Home Manager needs it.
+    fn home_version(&self, path: &str, name: &str) -> Option<String> {
+        const KEY: &str = "stateVersion = ";
+        let form = rename_path(path, name)?;
+        let pattern = self.patterns.iter().find(|known| known.path == form)?;
+        let versions = pattern.hosts.iter().filter_map(|host| {
+            let text = self.files.read(&form.replace(MARK, host))?;
+            let (value, _) = text.split_once(KEY)?.1.split_once(';')?;
+            let is_literal = value.starts_with('"') && value.ends_with('"');
+            is_literal.then(|| value.to_owned())
+        });
+        let versions: Vec<String> = versions.collect();
+        let is_common = versions.len() * 2 > pattern.hosts.len();
+        versions.into_iter().max().filter(|_| is_common)
     }
 
     /// Returns whether the fleet composes the names of its hosts: `hostName = "rack-${name}"`. A

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use zts_infra_edit::nix::{self, FleetFiles, NewHost};
 
+use super::computed::{ComputedPath, computed_paths};
 use crate::{
     host_paths::{
         MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
-        is_host_folder, is_of_users, machine_skeleton, relative_paths, rename, rename_path,
+        is_host_folder, is_of_secrets, is_of_users, machine_skeleton, rename, rename_path,
         skeleton,
     },
     overlay::NewFile,
@@ -85,9 +86,11 @@ impl<'a> HostPlaces<'a> {
     /// Returns the files in a host's folder that all hosts have, where none of them is a main file.
     pub(super) fn part_files(&self, name: &str) -> Vec<String> {
         let in_folder = |path: &str| is_host_folder(path) && path.contains(&format!("/{MARK}/"));
+        let read = self.read_by_computed_path();
         let parts = self.patterns.iter().filter(|pattern| {
             let is_of_all = pattern.hosts.len() == self.hosts.len();
-            is_of_all && in_folder(&pattern.path) && !is_of_users(&pattern.path)
+            let is_part = (is_of_all && in_folder(&pattern.path)) || read.contains(&pattern.path);
+            is_part && !is_of_users(&pattern.path)
         });
         parts
             .map(|pattern| pattern.path.replace(MARK, name))
@@ -97,24 +100,18 @@ impl<'a> HostPlaces<'a> {
     /// Returns the further files in a host's folder that most hosts have and that the fleet reads
     /// by a computed path, such as `./hosts/${name}/meta.nix`.
     pub(super) fn companions(&self, name: &str) -> Vec<String> {
-        let is_own = |path: &str| {
-            self.hosts
-                .iter()
-                .any(|host| rename_path(path, host).is_some())
-        };
-        let mut paths = Vec::new();
-        collect_paths(self.files, "", &mut paths);
-        let texts: Vec<String> = paths
-            .iter()
-            .filter(|path| !is_own(path))
-            .filter_map(|path| self.files.read(path))
-            .collect();
+        let texts = self.texts_of_others();
+        let read = self.read_by_computed_path();
         let is_read = |inner: &str| {
-            let words = [format!("}}/{inner}"), format!("\"/{inner}\"")];
+            let words = [
+                format!("}}/{inner}"),
+                format!("\"/{inner}\""),
+                format!("\"{inner}\""),
+            ];
             let folder = inner.strip_suffix("/default.nix");
             let folder = folder.map(|folder| format!("}}/{folder}"));
             let mut texts = texts.iter();
-            texts.any(|text| {
+            texts.any(|(_, text)| {
                 words.iter().any(|word| text.contains(word))
                     || folder.as_ref().is_some_and(|folder| has_path(text, folder))
             })
@@ -122,13 +119,46 @@ impl<'a> HostPlaces<'a> {
         let companions = self.patterns.iter().filter(|pattern| {
             let inner = pattern.path.split_once(&format!("{MARK}/"));
             let is_common = pattern.hosts.len() * 2 > self.hosts.len();
-            is_common
+            let is_read_in_folder = is_common
                 && is_below_host_folder(&pattern.path)
-                && inner.is_some_and(|(_, inner)| !inner.contains(MARK) && is_read(inner))
+                && inner.is_some_and(|(_, inner)| !inner.contains(MARK) && is_read(inner));
+            is_read_in_folder || read.contains(&pattern.path)
         });
         companions
             .map(|pattern| pattern.path.replace(MARK, name))
             .collect()
+    }
+
+    /// Returns the files that are none of a host, and their texts.
+    fn texts_of_others(&self) -> Vec<(String, String)> {
+        let is_own = |path: &String| {
+            self.hosts
+                .iter()
+                .any(|host| rename_path(path, host).is_some())
+        };
+        let mut paths = Vec::new();
+        collect_paths(self.files, "", &mut paths);
+        paths.retain(|path| !is_own(path));
+        let texts = paths.into_iter();
+        texts
+            .filter_map(|path| self.files.read(&path).map(|text| (path, text)))
+            .collect()
+    }
+
+    /// Returns the forms of the files that most hosts have, and that the fleet reads by a computed
+    /// path, such as `./users/${user}/${hostname}.nix`.
+    fn read_by_computed_path(&self) -> Vec<String> {
+        let texts = self.texts_of_others();
+        let computed = texts
+            .iter()
+            .flat_map(|(path, text)| computed_paths(text, path));
+        let computed: Vec<ComputedPath> = computed.collect();
+        let is_common = |pattern: &&Pattern| {
+            pattern.hosts.len() > 1 && pattern.hosts.len() * 2 > self.hosts.len()
+        };
+        let patterns = self.patterns.iter().filter(is_common);
+        let read = patterns.filter(|pattern| computed.iter().any(|one| one.can_be(&pattern.path)));
+        read.map(|pattern| pattern.path.clone()).collect()
     }
 
     /// Returns the text of a further file: learnt, if it is data, and the least for a module.
@@ -140,7 +170,7 @@ impl<'a> HostPlaces<'a> {
             self.data_text(path, host)
                 .filter(|_| self.are_data(path, host.name))
         };
-        let text = skeleton(path).map(str::to_owned).or_else(data);
+        let text = self.machine_or_user_text(path, host.name).or_else(data);
         Some(text.unwrap_or_else(|| "{ }\n".to_owned()))
     }
 
@@ -160,7 +190,8 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns the text of a file that is no module, learnt from the other hosts.
     pub(super) fn data_text(&self, path: &str, host: &NewHost<'_>) -> Option<String> {
-        let form = rename_path(path, host.name)?;
+        // a secret of another host is none of this one
+        let form = rename_path(path, host.name).filter(|form| !is_of_secrets(form))?;
         nix::learn_data_file(self.files, &form, &self.hosts, host)
     }
 
@@ -219,8 +250,7 @@ impl<'a> HostPlaces<'a> {
             beside.any(|file| {
                 let file = format!("{folder}/{file}");
                 let text = self.files.read(&file).unwrap_or_default();
-                let mut paths = relative_paths(&text);
-                paths.any(|named| nix::resolve_path(&file, named).is_some_and(|it| it == path))
+                nix::named_paths(&text, &file).contains(&path)
             })
         })
     }
@@ -277,10 +307,7 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns whether each file that a text names by a relative path exists or is among `paths`.
     fn has_imports(&self, path: &str, text: &str, paths: &BTreeSet<String>) -> bool {
-        relative_paths(text).all(|relative| {
-            let Some(target) = nix::resolve_path(path, relative) else {
-                return true;
-            };
+        nix::named_paths(text, path).into_iter().all(|target| {
             let inner = format!("{target}/default.nix");
             let is_known = |path: &String| paths.contains(path) || self.files.read(path).is_some();
             // a file of the machine is made

@@ -17,7 +17,6 @@ use crate::{
     change::ChangeSet,
     fleet::{Checked, SETTINGS_FILE, Settings},
     host::{HostAddress, HostName},
-    host_paths::relative_paths,
     overlay::{NewFile, WithFiles},
     placeholders::{Placeholders, Values},
 };
@@ -168,10 +167,8 @@ fn describe_origin(
 pub(crate) fn reads_machine_map(sources: &Sources, settings: &Settings) -> bool {
     let (flake, map) = (settings.paths.flake.as_str(), settings.paths.vms.as_str());
     let text = sources.flake.as_deref().unwrap_or_default();
-    let is_map = |path: &str| nix::resolve_path(flake, path).as_deref() == Some(map);
-    text.contains("fromJSON")
-        && sources.vms_place.notation == Notation::Json
-        && relative_paths(text).any(is_map)
+    let names_map = || nix::named_paths(text, flake).iter().any(|path| path == map);
+    text.contains("fromJSON") && sources.vms_place.notation == Notation::Json && names_map()
 }
 
 /// Returns the host's own files, and the edited file that imports them, if one does.

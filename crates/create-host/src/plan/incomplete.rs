@@ -9,7 +9,7 @@ use crate::{
     change::FileChange,
     fleet::Settings,
     host::HostName,
-    host_paths::{MARK, rename_path, skeleton},
+    host_paths::{MARK, is_of_secrets, rename_path, skeleton},
 };
 
 /// Returns the other hosts of the flake, for notes of what a new one lacks.
@@ -61,7 +61,8 @@ fn lacking_values(
 ) -> Vec<String> {
     let is_learnt = sources.learnt.iter().any(|(learnt, _)| learnt == path);
     let form = rename_path(path, name.as_str());
-    let form = form.filter(|form| is_learnt && nix::is_nix_file(form) && skeleton(form).is_none());
+    let is_data = |form: &String| skeleton(form).is_none() || is_of_secrets(form);
+    let form = form.filter(|form| is_learnt && nix::is_nix_file(form) && is_data(form));
     let Some(form) = form else {
         return Vec::new();
     };

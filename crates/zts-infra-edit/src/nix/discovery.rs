@@ -350,7 +350,7 @@ fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr, steps: usize) -> Optio
             let file = sources.file_of(&untyped(path))?;
             let text = path.to_string();
             let (literal, _) = text.split_once("${")?;
-            super::files::resolve_path(&file.path, literal)
+            super::paths::resolve_path(&file.path, literal)
         }
         ast::Expr::BinOp(sum) => folder_prefix(sources, &sum.lhs()?, steps),
         ast::Expr::Ident(variable) => {

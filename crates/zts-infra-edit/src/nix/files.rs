@@ -8,6 +8,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::parse::{cast, parse_source};
+use super::paths::{named_paths, resolve_path};
 use crate::error::Error;
 
 /// A reader of the files of a fleet. Paths are relative to its root, with `/` between the parts.
@@ -146,29 +147,23 @@ impl<'a> Sources<'a> {
         self.open(&path).or_else(|| self.open(&inner))
     }
 
-    /// Returns a literal relative path of the source, from the fleet's root.
+    /// Returns a literal path of the source, from the fleet's root: a relative one, or one behind
+    /// the flake itself.
     pub(super) fn literal_path(&self, path: &ast::Expr) -> Option<String> {
         let node = super::parse::untyped(path);
-        if !matches!(path, ast::Expr::PathRel(_)) || node.children().next().is_some() {
-            return None;
-        }
         let file = self.file_of(&node)?;
-        resolve_path(&file.path, &node.to_string())
-    }
-}
-
-/// Returns `relative`, a path in the file `file`, from the fleet's root; `None` outside of it.
-pub fn resolve_path(file: &str, relative: &str) -> Option<String> {
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
+        let text = node.to_string();
+        match path {
+            ast::Expr::PathRel(_) if node.children().next().is_none() => {
+                resolve_path(&file.path, &text)
+            }
+            ast::Expr::Str(_) | ast::Expr::BinOp(_) | ast::Expr::Paren(_) => {
+                let mut paths = named_paths(&text, &file.path);
+                paths.pop().filter(|_| paths.is_empty())
+            }
+            _ => None,
         }
     }
-    Some(parts.join("/"))
 }
 
 /// Collects the paths of the Nix files below a folder.

@@ -5,9 +5,7 @@ use rnix::ast;
 use super::abstraction::{MARK, Wanted, rename_segments};
 use super::definers::{complete_modules, list_definers, modules_in_text};
 use super::expression::function_body;
-use super::files::{
-    FleetFiles, SourceFile, Sources, file_expression, is_nix_file, list_nix_files, resolve_path,
-};
+use super::files::{FleetFiles, SourceFile, Sources, file_expression, is_nix_file, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
 use super::learn::{Lesson, Sibling, learn_value};
@@ -15,6 +13,7 @@ use super::new_host::NewHost;
 use super::open::open_output;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source, untyped};
+use super::paths::resolve_path;
 use super::places::main_output;
 use super::registry::has_modules;
 use super::scope::entry_path;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::abstraction::rename_segments;
 use super::add::add_to_output;
-use super::files::{FleetFiles, Overlay, Sources, resolve_path};
+use super::files::{FleetFiles, Overlay, Sources};
 use super::locate::CONFIGURATIONS;
 use super::new_host::{ANY_ADDRESS, Addition, FileEdit, NewHost};
 use super::open::{discover, open_output};
 use super::origin::Origin;
 use super::output::{COLMENA, HIVE, IMPORTS, OTHER_OUTPUTS};
+use super::paths::named_paths;
 use super::registers::{
     Completion, TypicalEntry, add_to_registers, list_used, remove_from_registers,
 };
@@ -138,14 +139,8 @@ fn names_present_files(added: &Addition, host: &str, files: &dyn FleetFiles) -> 
         return true;
     };
     let is_present = |path: &str| files.read(path).is_some() || !files.list(path).is_empty();
-    let mut words = added
-        .value
-        .split(|letter: char| letter.is_whitespace() || "()[]{};\"".contains(letter))
-        .filter(|word| word.starts_with("./") || word.starts_with("../"));
-    words.all(|word| {
-        let path = resolve_path(&edit.path, word).unwrap_or_default();
-        is_present(&path) || !is_present(&rename_segments(&path, host, like))
-    })
+    let mut paths = named_paths(&added.value, &edit.path).into_iter();
+    paths.all(|path| is_present(&path) || !is_present(&rename_segments(&path, host, like)))
 }
 
 /// Removes a host from all places.
