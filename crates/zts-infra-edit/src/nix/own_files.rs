@@ -62,9 +62,14 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         } else if learnt.is_empty() || !has_modules {
             lesson
         } else {
-            let file = form.rsplit('/').next().unwrap_or_default();
-            let is_imported = learnt.iter().any(|(_, text)| text.contains(file));
-            lesson.filter(|lesson| is_imported || is_wanted_beside(lesson, &learnt, host.name))
+            learnt.extend(learn_beside(
+                &sources,
+                &form,
+                &names,
+                host,
+                (lesson, &learnt),
+            ));
+            continue;
         };
         let text = text.map(|lesson| lesson.text);
         let file = if learnt.is_empty() && has_modules && (are_definers || text.is_some()) {
@@ -118,6 +123,57 @@ fn empty_modules(text: &str, host: &str) -> String {
         emptied.replace_range(range, module);
     }
     emptied
+}
+
+/// Returns a file beside the main one, if the host needs it. `learnt` are the lesson, and the files
+/// that the host has.
+fn learn_beside(
+    sources: &Sources<'_>,
+    form: &str,
+    names: &[&str],
+    host: &NewHost<'_>,
+    (lesson, learnt): (Option<Lesson>, &OwnFiles),
+) -> Option<(String, String)> {
+    let file = form.rsplit('/').next().unwrap_or_default();
+    let is_imported = learnt.iter().any(|(_, text)| text.contains(file));
+    let is_alike = lesson
+        .as_ref()
+        .is_some_and(|lesson| matches!(lesson.origin, Origin::Learnt(_)));
+    if !is_imported && !is_alike {
+        // the settings are of other hosts, but its other files name the module
+        let least = complete_file(sources, form, names, host.name, None);
+        let least = least.filter(|(_, text)| is_named(text, learnt, host.name));
+        if let Some((path, text)) = least {
+            let mut others = names.iter();
+            let sets_name = others.any(|name| {
+                let text = sources.files.read(&form.replace(MARK, name));
+                text.is_some_and(|text| text.contains("hostName"))
+            });
+            let name = format!("{{\n    networking.hostName = \"{}\";\n  }}", host.name);
+            let text = if sets_name {
+                text
+            } else {
+                text.replace(&name, "{ }")
+            };
+            return Some((path, text));
+        }
+    }
+    let lesson = lesson?;
+    let is_wanted = is_imported || is_wanted_beside(&lesson, learnt, host.name);
+    is_wanted.then(|| (form.replace(MARK, host.name), lesson.text))
+}
+
+/// Returns whether a file that the host has names a module that the text defines.
+fn is_named(text: &str, learnt: &OwnFiles, host: &str) -> bool {
+    let is_letter = |letter: char| letter.is_alphanumeric() || "_-'".contains(letter);
+    modules_in_text(text, host).iter().any(|path| {
+        let last = path.rsplit('.').next().unwrap_or(path);
+        let module = last.replace(MARK, host);
+        let mut words = learnt
+            .iter()
+            .flat_map(|(_, text)| text.split(|letter: char| !is_letter(letter)));
+        module != host && words.any(|word| word == module)
+    })
 }
 
 /// Returns whether a module beside the main one is made: most hosts have it alike, or it defines
