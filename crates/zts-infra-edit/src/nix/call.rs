@@ -17,6 +17,8 @@ pub(super) enum HostsArgument {
     Import(ast::Expr),
     /// Both sides of `recursiveUpdate`.
     Union(ast::Expr, ast::Expr),
+    /// A list of sets that become one, each around the set of hosts.
+    Merged(ast::List),
     /// The value of another expression, unchanged.
     Same(ast::Expr),
     /// None that can be recognised.
@@ -30,12 +32,22 @@ pub(super) fn hosts_argument(call: &ast::Apply, is_set: bool) -> HostsArgument {
     let name = function_name(&function).unwrap_or_default();
     match (name.as_str(), arguments.as_slice()) {
         ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
-        ("recursiveUpdate", [left, right]) => HostsArgument::Union(left.clone(), right.clone()),
+        (name, [left, right]) if is_union(name) => {
+            HostsArgument::Union(left.clone(), right.clone())
+        }
+        ("recursiveUpdateUntil", [_, left, right]) => {
+            HostsArgument::Union(left.clone(), right.clone())
+        }
         ("optionalAttrs" | "mkIf" | "mkOverride", [_, value])
         | ("mkDefault" | "mkForce" | "mkBefore" | "mkAfter", [value]) => {
             HostsArgument::Same(value.clone())
         }
         (_, arguments) if is_set => set_argument(&name, arguments),
+        ("mkMerge", [ast::Expr::List(list)])
+        | ("foldl" | "foldl'" | "foldr" | "fold", [_, _, ast::Expr::List(list)]) => {
+            HostsArgument::Merged(list.clone())
+        }
+        (name, [ast::Expr::List(list)]) if is_merge(name) => HostsArgument::Merged(list.clone()),
         _ => HostsArgument::None,
     }
 }
@@ -51,8 +63,9 @@ fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
         ("removeAttrs" | "pipe", [set, _]) => HostsArgument::Set(set.clone()),
         ("genAttrs", [list, _])
         | ("listToAttrs" | "mergeAttrsList" | "mkMerge", [list])
-        | ("foldl" | "foldl'" | "foldr", [_, _, list])
-        | ("fold" | "foldAttrs", [_, list]) => HostsArgument::List(list.clone()),
+        | ("foldl" | "foldl'" | "foldr" | "fold", [_, _, list])
+        | ("zipAttrsWith", [_, list]) => HostsArgument::List(list.clone()),
+        (name, [list @ ast::Expr::List(_)]) if is_merge(name) => HostsArgument::List(list.clone()),
         ("readDir" | "mapAttrs" | "mapAttrs'" | "genAttrs", _) => HostsArgument::None,
         _ => {
             let names = names_beside_more(arguments).map(HostsArgument::List);
@@ -60,6 +73,17 @@ fn set_argument(name: &str, arguments: &[ast::Expr]) -> HostsArgument {
             names.or_else(own).unwrap_or(HostsArgument::None)
         }
     }
+}
+
+/// Returns whether a function of this name, such as `mergeAttrs`, makes one set of two.
+fn is_union(name: &str) -> bool {
+    name == "recursiveUpdate" || name == "deepMerge" || is_merge(name)
+}
+
+/// Returns whether a function, such as a fleet's own `mergeHosts`, makes one set of several.
+fn is_merge(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name != "mkmerge" && (name.starts_with("merge") || name.ends_with("merge"))
 }
 
 /// Returns the part of a call that has the list of hosts.

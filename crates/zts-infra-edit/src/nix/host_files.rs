@@ -1,6 +1,13 @@
 //! The main files of the hosts in a folder.
 
+use rnix::ast;
+
+use super::abstraction::{MARK, rename_segments};
+use super::call::element_name;
+use super::context::Context;
 use super::files::{Sources, is_nix_file, join_path};
+use super::flake_hosts::FlakeHosts;
+use super::parse::untyped;
 
 /// Returns the form of the hosts' main files in a folder, and the hosts; `None` without hosts.
 pub(super) fn host_files(sources: &Sources<'_>, folder: &str) -> Option<(String, Vec<String>)> {
@@ -52,4 +59,17 @@ fn only_files(sources: &Sources<'_>, folder: &str) -> Option<(String, Vec<String
     };
     let have_it = hosts.iter().all(|host| in_folder(host).contains(file));
     (have_it && hosts.len() > 1).then(|| (join_path(folder, &format!("{{}}/{file}")), hosts))
+}
+
+/// Returns the host of a call with its name, such as `mkNixos "web01"`, in a file with this name.
+pub(super) fn host_of_file(
+    call: &ast::Apply,
+    path: &[&str],
+    context: Context<'_>,
+) -> Option<FlakeHosts> {
+    let here = untyped(call);
+    let (name, string) = element_name(&ast::Expr::Apply(call.clone()))?;
+    let file = context.sources.file_of(&here)?;
+    let is_own = path.is_empty() && rename_segments(&file.path, &name, MARK) != file.path;
+    is_own.then(|| FlakeHosts::of_one(name, &here, untyped(&string)))
 }

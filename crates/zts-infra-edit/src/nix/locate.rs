@@ -14,7 +14,7 @@ use super::flake_parts::flake_parts_module;
 use super::module::{imported_modules, search_module};
 use super::parse::{cast, untyped};
 use super::scope::{has_entry, value_of};
-use super::search::{search_entries, search_expression};
+use super::search::{search_entries, search_expression, search_sets};
 
 /// The output with the hosts.
 pub(super) const CONFIGURATIONS: &str = "nixosConfigurations";
@@ -103,6 +103,7 @@ fn search_call(call: &ast::Apply, output: &[&str], context: Context<'_>) -> Opti
             search_outputs(expression, output, context)
         }),
         HostsArgument::Union(left, right) => Some(search_union(&left, &right, output, context)),
+        HostsArgument::Merged(list) => Some(search_sets(&list, output, context)),
         HostsArgument::Same(value) => Some(search_outputs(&value, output, context)),
         HostsArgument::Set(_) | HostsArgument::List(_) | HostsArgument::None => {
             search_settings(call, output, context)

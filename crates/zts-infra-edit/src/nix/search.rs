@@ -3,7 +3,6 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::abstraction::{MARK, rename_segments};
 use super::call::{HostsArgument, element_name, function_name, hosts_argument, list_argument};
 use super::context::{Context, Trail, in_file};
 use super::data::{read_hosts, select_hosts};
@@ -13,6 +12,7 @@ use super::expression::{
     update_operands,
 };
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
+use super::host_files::host_of_file;
 use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{
@@ -111,20 +111,12 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
             Some(found)
         }
         HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
+        HostsArgument::Merged(list) => Some(search_sets(&list, path, context)),
         HostsArgument::None => {
             host_of_file(call, path, context).or_else(|| data_argument(call, path, context))
         }
     };
     found.unwrap_or_else(computed)
-}
-
-/// Returns the host of a call with its name, such as `mkNixos "web01"`, in a file with this name.
-fn host_of_file(call: &ast::Apply, path: &[&str], context: Context<'_>) -> Option<FlakeHosts> {
-    let here = untyped(call);
-    let (name, string) = element_name(&ast::Expr::Apply(call.clone()))?;
-    let file = context.sources.file_of(&here)?;
-    let is_own = path.is_empty() && rename_segments(&file.path, &name, MARK) != file.path;
-    is_own.then(|| FlakeHosts::of_one(name, &here, untyped(&string)))
 }
 
 /// Returns the hosts in the argument of a fleet's own function that is a file of data with hosts.
@@ -150,6 +142,18 @@ fn search_import(file: &ast::Expr, path: &[&str], context: Context<'_>) -> Optio
         return Some(FlakeHosts::with_obstacle(&untyped(file), path, reason));
     }
     Some(found)
+}
+
+/// Searches the sets of a list that become one.
+pub(super) fn search_sets(list: &ast::List, path: &[&str], context: Context<'_>) -> FlakeHosts {
+    let mut found = FlakeHosts::default();
+    for set in list.items() {
+        found.append(search_expression(&set, path, context));
+    }
+    found
+        .obstacles
+        .truncate(usize::from(found.hosts.is_empty()));
+    found
 }
 
 /// Finds the hosts in a list of names, or of sets and calls with a name.
@@ -207,13 +211,7 @@ fn search_elements(list: &ast::List, here: &SyntaxNode, context: Context<'_>) ->
     let mut found = FlakeHosts::default();
     let is_of_sets = list.items().all(|element| element_name(&element).is_none());
     if is_of_sets && list.items().next().is_some() {
-        for element in list.items() {
-            found.append(search_expression(&element, &[], context));
-        }
-        found
-            .obstacles
-            .truncate(usize::from(found.hosts.is_empty()));
-        return found;
+        return search_sets(list, &[], context);
     }
     found.add_set(here, SetKind::List);
     for element in list.items() {
