@@ -21,6 +21,7 @@ pub mod generated;
 mod hcl;
 mod layout;
 pub mod nix;
+mod notice;
 mod text;
 mod toml;
 mod tree;

@@ -24,6 +24,7 @@ use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
 use super::unsupported::{add_to_data_by_hand, cannot_add, hosts_elsewhere};
 use crate::error::{Error, FileError, ManualEdit, Position};
+use crate::notice::check_notice;
 use crate::text::reindent;
 
 /// Adds a host to the output at the path `output`.
@@ -153,6 +154,11 @@ impl Target<'_> {
         value: &NewValue,
     ) -> Result<FileEdit, FileError> {
         let name = self.host.name;
+        let is_edited = set.is_some() || found.obstacles.is_empty();
+        if is_edited {
+            let entry = format!("{} = {};", format_name(name, false), value.text);
+            check_notice(&place.text, &entry).map_err(|error| at(place, error))?;
+        }
         let edit = choose_insertion(&place.text, found, set, name).map(|insertion| {
             let is_list = set.is_some_and(|set| set.kind == SetKind::List);
             FileEdit {

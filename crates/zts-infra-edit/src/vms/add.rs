@@ -5,6 +5,7 @@ use super::new_entry::{NewEntry, toml_path};
 use super::place::{MapPlace, Notation};
 use crate::error::{Error, ManualEdit, Position};
 use crate::hcl;
+use crate::notice::check_notice;
 use crate::text::{indent_unit, is_blank, reindent};
 use crate::toml;
 use crate::tree::Item;
@@ -52,6 +53,12 @@ pub(super) fn add_vm(
             })
         };
     }
+    let entry = if place.notation == Notation::Toml {
+        format!("[{}]\n{}", toml_path(place, host), new_entry.text())
+    } else {
+        assign(place, host, &new_entry.lines("", "  ", "\n"))
+    };
+    check_notice(source, &entry)?;
     let result = insert_entry(&vms, host, &new_entry);
     verify_result(&result, place, host, &new_entry)?;
     Ok(result)
