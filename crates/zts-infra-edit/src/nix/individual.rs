@@ -96,7 +96,7 @@ pub(super) fn is_image(name: &str) -> bool {
 }
 
 /// Returns whether a text is an address, a key or an identifier of one machine.
-fn is_of_machine(text: &str) -> bool {
+pub(super) fn is_of_machine(text: &str) -> bool {
     let mut words =
         text.split(|letter: char| !letter.is_ascii_hexdigit() && !".:".contains(letter));
     let is_digest = !text.contains(['/', ' ', '.']) && text.len() >= 32;

@@ -117,10 +117,17 @@ fn learn_parts(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
     let peers = as_peers(compared);
     compared.iter().zip(&peers).find_map(|(sibling, base)| {
         let mut merge = Merge::new(wanted, None, &sibling.indent);
-        merge
-            .merge_values(base, &peers)
-            .then(|| lesson(sibling, &merge.replacements, wanted))
-            .flatten()
+        if !merge.merge_values(base, &peers) {
+            return None;
+        }
+        let mut found = lesson(sibling, &merge.replacements, wanted)?;
+        if merge.is_assumed {
+            found.origin = Origin::Typical {
+                like: sibling.name.clone(),
+                left_out: Vec::new(),
+            };
+        }
+        Some(found)
     })
 }
 

@@ -12,6 +12,7 @@ use super::expression::literal_string;
 use super::individual::{Shared, is_host_id, new_host_id};
 use super::members::{Member, Peer, indent_of, members, operators};
 use super::name::is_system;
+use super::network::{is_of_other_network, next_address, parse_addresses};
 use super::parse::{cast, node_range, untyped};
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.
@@ -26,6 +27,8 @@ pub(super) struct Merge<'a> {
     pub(super) left_out: Vec<String>,
     /// True if one of these is an attribute that all hosts have.
     pub(super) lacks_part: bool,
+    /// True if an address in another network is the next one there.
+    pub(super) is_assumed: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -37,6 +40,7 @@ impl<'a> Merge<'a> {
             replacements: Vec::new(),
             left_out: Vec::new(),
             lacks_part: false,
+            is_assumed: false,
         }
     }
 
@@ -334,6 +338,10 @@ impl<'a> Merge<'a> {
             self.replacements.push(Replacement { range, text });
             return true;
         }
+        let addresses = parse_addresses(&texts);
+        if is_of_other_network(&base.node, &addresses, self.wanted.address) {
+            return self.take_next_address(base, &texts);
+        }
         let forms: Vec<(String, bool)> = texts
             .iter()
             .filter_map(|text| split_address(text))
@@ -350,6 +358,19 @@ impl<'a> Merge<'a> {
         self.replacements.push(Replacement {
             range: node_range(&base.node),
             text,
+        });
+        true
+    }
+
+    /// Replaces an address in a network of its own by the next one there.
+    fn take_next_address(&mut self, base: &Peer<'_>, texts: &[String]) -> bool {
+        let Some(next) = next_address(texts) else {
+            return false;
+        };
+        self.is_assumed = true;
+        self.replacements.push(Replacement {
+            range: node_range(&base.node),
+            text: format!("\"{next}\""),
         });
         true
     }

@@ -38,6 +38,7 @@ mod merge;
 mod module;
 mod name;
 mod nesting;
+mod network;
 mod new_host;
 mod new_value;
 mod open;

@@ -3,19 +3,26 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::abstraction::render_node;
+use rnix::SyntaxNode;
+use rnix::ast;
+
+use super::abstraction::{Replacement, own_address, parse_ip, render_node};
 use super::add::{Target, find_address, insert_value};
+use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::FlakeHosts;
-use super::individual::is_image;
+use super::individual::{is_image, is_of_machine};
 use super::insertion::choose_insertion;
+use super::name::format_name;
+use super::network::is_of_other_network;
 use super::new_host::{ANY_ADDRESS, NewHost};
 use super::new_value::NewValue;
 use super::origin::Origin;
-use super::parse::node_range;
+use super::parse::{cast, node_range};
 use super::register::{Register, Use, find_registers, list_in_file};
 use super::remove::Removal;
 use crate::error::{Error, FileError, ManualEdit, MissingValue, Position};
+use crate::notice::check_notice;
 use crate::text::line_indent;
 
 /// An entry that is like that of the most typical host.
@@ -93,6 +100,7 @@ fn learn_entry(
         };
         target.choose_value(&register.found, &register.file)
     };
+    let address = host.address;
     learn(host).map_err(|_| {
         let with_address = NewHost {
             address: Some(ANY_ADDRESS),
@@ -108,13 +116,13 @@ fn learn_entry(
             let error = Error::Values { host, values };
             return FileError { file, error };
         }
-        let error = needs_entry(register, &host);
+        let error = needs_entry(register, &host, address);
         FileError { file, error }
     })
 }
 
 /// Returns the error for a register whose entries have too little in common.
-fn needs_entry(register: &Register, host: &str) -> Error {
+fn needs_entry(register: &Register, host: &str, address: Option<&str>) -> Error {
     let text = &register.file.text;
     let model = register
         .found
@@ -124,7 +132,8 @@ fn needs_entry(register: &Register, host: &str) -> Error {
         .find(|one| !is_image(&one.name));
     let example = model.map_or_else(String::new, |model| {
         let indent = line_indent(text, node_range(&model.entry).start);
-        render_node(&model.entry, &[], (&model.name, host), indent)
+        let values = example_values(&model.entry, address);
+        render_node(&model.entry, &values, (&model.name, host), indent)
     });
     let set = register.found.sets.first();
     let start = set.map_or(0, |set| node_range(&set.container).start);
@@ -141,6 +150,27 @@ fn needs_entry(register: &Register, host: &str) -> Error {
     }
 }
 
+/// Returns the replacements of the values of one machine: its address by that of the host, and
+/// others, such as keys, by a word.
+fn example_values(entry: &SyntaxNode, address: Option<&str>) -> Vec<Replacement> {
+    let strings = entry.descendants().filter(|node| {
+        let string = cast::<ast::Str>(node);
+        let text = string.and_then(|string| literal_string(&string));
+        text.is_some_and(|text| is_of_machine(&text))
+    });
+    let replace = |node: SyntaxNode| {
+        let text = literal_string(&cast::<ast::Str>(&node)?)?;
+        let addresses: Vec<_> = parse_ip(&text).into_iter().collect();
+        let is_own = !addresses.is_empty() && !is_of_other_network(&node, &addresses, address);
+        let own = own_address(text.contains('/'), address).filter(|_| is_own);
+        Some(Replacement {
+            range: node_range(&node),
+            text: format!("\"{}\"", own.as_deref().unwrap_or("VALUE")),
+        })
+    };
+    strings.filter_map(replace).collect()
+}
+
 /// Inserts the entry, and checks the result.
 fn insert(
     sources: &Sources<'_>,
@@ -150,6 +180,11 @@ fn insert(
     value: &NewValue,
 ) -> Result<(String, String), FileError> {
     let (file, found) = (&register.file, &register.found);
+    let entry = format!("{} = {};", format_name(host.name, false), value.text);
+    check_notice(&file.text, &entry).map_err(|error| FileError {
+        file: file.path.clone(),
+        error,
+    })?;
     let insertion = choose_insertion(&file.text, found, found.sets.first(), host.name);
     let text = insertion.map(|place| insert_value(&file.text, false, host.name, value, &place));
     let is_valid = |text: &String| {
@@ -168,7 +203,7 @@ fn insert(
         Some(text) => Ok((file.path.clone(), text)),
         None => Err(FileError {
             file: file.path.clone(),
-            error: needs_entry(register, host.name),
+            error: needs_entry(register, host.name, host.address),
         }),
     }
 }

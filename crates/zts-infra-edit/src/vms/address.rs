@@ -20,7 +20,7 @@ const NAMES: [&str; 10] = [
 ];
 
 /// Words in the name of an attribute that has another address than the machine's.
-const OTHERS: [&str; 16] = [
+const OTHERS: [&str; 24] = [
     "gateway",
     "gw",
     "gw4",
@@ -37,6 +37,14 @@ const OTHERS: [&str; 16] = [
     "ntp",
     "server",
     "servers",
+    "wg",
+    "wireguard",
+    "vpn",
+    "tailscale",
+    "tailnet",
+    "zerotier",
+    "nebula",
+    "netbird",
 ];
 
 /// Returns the addresses of a machine as written, each with its length if it has one. That of an
