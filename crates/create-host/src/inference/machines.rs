@@ -40,6 +40,18 @@ const MACHINES: [&str; 21] = [
     "xenorchestra_vm",
 ];
 
+/// Words in the name of a map of DNS.
+const RECORDS: [&str; 8] = [
+    "dns",
+    "record",
+    "records",
+    "cname",
+    "cnames",
+    "zone",
+    "zones",
+    "subdomains",
+];
+
 /// Sets the file and the place of the map of machines.
 ///
 /// The map is the one that `vms_map` names, else `locals.vms` of the file `vms`, else the only one
@@ -156,6 +168,11 @@ fn find_reader(fleet: &Fleet, facts: &Facts, data: &str) -> Option<String> {
 
 /// Returns whether OpenTofu makes records of DNS of a map, and nothing else.
 fn is_of_records(texts: &[String], place: &MapPlace) -> bool {
+    let name = place.path.last().map(|name| name.to_lowercase());
+    let mut words = name.iter().flat_map(|name| name.split(['_', '-']));
+    if words.any(|word| RECORDS.contains(&word)) {
+        return true;
+    }
     let reference = match place.path.as_slice() {
         [section, name] if section == "locals" => format!("local.{name}"),
         [section, name, _] if section == "variable" => format!("var.{name}"),
@@ -173,7 +190,11 @@ fn is_of_records(texts: &[String], place: &MapPlace) -> bool {
             let head = block
                 .lines()
                 .find(|line| line.starts_with(char::is_alphabetic));
-            let kind = head.and_then(|head| head.strip_prefix("resource \"")?.split('"').next());
+            let kind = head.and_then(|head| {
+                let block = head.strip_prefix("resource \"");
+                let block = block.or_else(|| head.strip_prefix("module \""));
+                block?.split('"').next()
+            });
             kind.is_some_and(|kind| kind.contains("record") || kind.contains("dns"))
         })
 }
@@ -226,6 +247,11 @@ fn ask_for_map(maps: &[&Candidate]) -> Question {
                     ("paths.vms_map", map.place.path.join(".")),
                 ],
             })
+            .chain([Choice::of_value(
+                "paths.vms",
+                "",
+                "none of them: OpenTofu makes no machine of this fleet",
+            )])
             .collect(),
         example: "terraform/vms.tf",
     }
@@ -321,11 +347,13 @@ pub(crate) fn describe_ambiguity(question: &Question) -> Option<Failure> {
     let [(_, file), (_, map)] = question.choices.first()?.settings.as_slice() else {
         return None;
     };
-    let places = question.choices.iter();
+    let is_map = |choice: &&Choice| choice.settings.len() > 1;
+    let places = question.choices.iter().filter(is_map);
     let places: Vec<&str> = places.map(|choice| choice.description.as_str()).collect();
     let failure = Failure::usage(format_args!("{}: {}", question.problem, places.join(", ")));
     Some(failure.hint(format!(
-        "name it in `{SETTINGS_FILE}`; for the first one:\n\n[paths]\nvms = \"{file}\"\nvms_map = \"{map}\""
+        "name it in `{SETTINGS_FILE}`; for the first one:\n\n[paths]\nvms = \"{file}\"\nvms_map = \"{map}\"\n\n\
+         if none of them has the machines:\n\n[paths]\nvms = \"\""
     )))
 }
 

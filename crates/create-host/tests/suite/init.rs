@@ -296,6 +296,7 @@ fn several_maps_are_named() {
     hint: answer with these flags, or on a terminal:
     - `--set paths.vms=infra/main.tf --set paths.vms_map=locals.east`: `locals.east` (`infra/main.tf`, line 2)
     - `--set paths.vms=infra/main.tf --set paths.vms_map=locals.west`: `locals.west` (`infra/main.tf`, line 5)
+    - `--set paths.vms=`: none of them: OpenTofu makes no machine of this fleet
     ");
     let west = [
         "--set",

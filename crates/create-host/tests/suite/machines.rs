@@ -126,8 +126,16 @@ fn a_setting_names_the_map() {
     [paths]
     vms = "terraform/main.tf"
     vms_map = "locals.a"
+
+    if none of them has the machines:
+
+    [paths]
+    vms = ""
     "#);
     assert_eq!(site.fleet.snapshot(), before);
+    site.fleet.write("fleet.toml", "[paths]\nvms = \"\"\n");
+    let none = site.create_files().args(["--dry-run"]).run();
+    assert_eq!(none.code(), Some(0), "{none}");
     site.fleet.write(
         "fleet.toml",
         "[paths]\nvms = \"terraform/main.tf\"\nvms_map = \"locals.a\"\n",
