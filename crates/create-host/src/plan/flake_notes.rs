@@ -2,7 +2,7 @@
 
 use zts_infra_edit::{
     nix::{Origin, Placement, TypicalEntry},
-    vms::Assumption,
+    vms::{Assumption, Reason},
 };
 
 use crate::host::HostName;
@@ -71,12 +71,16 @@ pub(super) fn describe_assumption(assumed: &Assumption, name: &HostName, others:
     let Assumption {
         name: attribute,
         value,
-        is_next_number,
+        reason,
     } = assumed;
-    let reason = if *is_next_number {
-        "the next number".to_owned()
-    } else {
-        format!("that of most {others}")
+    let reason = match reason {
+        Reason::NextNumber => "the next number".to_owned(),
+        Reason::Most => format!("that of most {others}"),
+        Reason::Absent => format!("one that says there is none, as for one of the {others}"),
+    };
+    let value = match value.as_str() {
+        "" => "\"\"",
+        value => value,
     };
     format!(
         "`{attribute}` of `{name}` is {reason}, `{value}`: `--set {attribute}=VALUE` sets another one"

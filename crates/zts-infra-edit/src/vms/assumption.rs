@@ -9,8 +9,27 @@ pub struct Assumption {
     pub name: String,
     /// The assumed value.
     pub value: String,
-    /// True for the number after the largest one; false for the value that most machines have.
-    pub is_next_number: bool,
+    /// The reason for it.
+    pub reason: Reason,
+}
+
+/// The reason to assume a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It is the number after the largest one.
+    NextNumber,
+    /// Most machines have it.
+    Most,
+    /// It says that there is none, as that of another machine does.
+    Absent,
+}
+
+/// Returns the value of a machine that has none: `null`, or an empty text.
+pub(super) fn absent<'a>(same: &[&'a Item]) -> Option<&'a Item> {
+    let is_absent = |item: &&&Item| {
+        matches!(item.value.kind, Kind::Null) || item.value.text().is_some_and(str::is_empty)
+    };
+    same.iter().find(is_absent).copied()
 }
 
 /// Returns the number after the largest, if the values count the machines: numbers that differ, in

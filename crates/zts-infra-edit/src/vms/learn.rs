@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{address_nodes, find_in_text, is_mac, list_addresses};
 use super::assumption::{
-    Assumption, common_elements, keep_like, most_common, next_in_count, number,
+    Assumption, Reason, absent, common_elements, keep_like, most_common, next_in_count, number,
 };
 use super::locate::VmsObject;
 use super::new_entry::toml_path;
@@ -262,22 +262,29 @@ impl<'a> Learner<'a> {
         let model = *same.last()?;
         let is_unique = self.is_unique(model);
         let number = next_in_count(same, is_unique);
-        let text = match number {
-            Some(number) => self.literal(&number.to_string(), Some(model)),
-            None if is_unique => return None,
-            None => match most_common(same) {
-                Some(most) => self.slice(most),
-                None if self.path.last().is_some_and(|name| name == STATE_VERSION) => {
-                    self.slice(same.iter().max_by_key(|item| item.value.text())?)
-                }
-                None if self.new.joins_lists => common_elements(self.source, same)?,
-                None => return None,
-            },
+        let is_version = self.path.last().is_some_and(|name| name == STATE_VERSION);
+        let most = most_common(same).filter(|_| !is_unique);
+        let (text, reason) = match (number, most, absent(same)) {
+            (Some(number), ..) => {
+                let text = self.literal(&number.to_string(), Some(model));
+                (text, Reason::NextNumber)
+            }
+            (None, Some(most), _) => (self.slice(most), Reason::Most),
+            (None, None, Some(absent)) => (self.slice(absent), Reason::Absent),
+            (None, None, None) if is_unique => return None,
+            (None, None, None) if is_version => {
+                let newest = same.iter().max_by_key(|item| item.value.text())?;
+                (self.slice(newest), Reason::Most)
+            }
+            (None, None, None) if self.new.joins_lists => {
+                (common_elements(self.source, same)?, Reason::Most)
+            }
+            (None, None, None) => return None,
         };
         self.assumed.push(Assumption {
             name: self.path.join("."),
             value: text.trim_matches('"').to_owned(),
-            is_next_number: number.is_some(),
+            reason,
         });
         Some(text)
     }

@@ -39,7 +39,7 @@ use locate::VmsObject;
 use vm::read_vm;
 
 pub use crate::error::MissingValue;
-pub use assumption::Assumption;
+pub use assumption::{Assumption, Reason};
 pub use candidates::{MachineMap, choose_maps, list_maps};
 pub use decoded::list_decoded_files;
 pub use learn::{Learnt, NewMachine, learn_entry, next_number};
