@@ -168,9 +168,22 @@ fn fleet_below(folder: &Path, depth: usize) -> Option<PathBuf> {
         .collect();
     folders.sort();
     let is_near = |folder: &&PathBuf| is_fleet(folder).unwrap_or_default();
-    let near = folders.iter().find(is_near).cloned();
+    let fleets = || folders.iter().filter(is_near);
+    let near = fleets().find(|folder| has_hosts(folder)).cloned();
     let deeper = |folder: &PathBuf| fleet_below(folder, depth - 1);
-    near.or_else(|| folders.iter().filter(|_| depth > 1).find_map(deeper))
+    let found = near.or_else(|| folders.iter().filter(|_| depth > 1).find_map(deeper));
+    found.or_else(|| fleets().next().cloned())
+}
+
+/// Returns whether a fleet has hosts: other flakes have packages, or are templates.
+fn has_hosts(folder: &Path) -> bool {
+    let flake = fs::read_to_string(folder.join("flake.nix")).unwrap_or_default();
+    folder.join(SETTINGS_FILE).exists()
+        || flake.contains("nixosConfigurations =")
+        || flake.contains("nixosSystem")
+        || ["hosts", "machines", "nodes", "systems"]
+            .iter()
+            .any(|name| folder.join(name).is_dir())
 }
 
 /// Returns whether a folder has one of the files of a fleet.
