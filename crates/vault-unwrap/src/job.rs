@@ -157,7 +157,13 @@ impl TokenTrade<'_> {
                 );
                 self.trade(folder, tried).map(|()| true)
             }
-            Err(_) => Ok(false),
+            Err(error) => {
+                warn(format_args!(
+                    "the wrapping token of this host stays for the next start, because its credentials cannot be \
+                     checked: {error}"
+                ));
+                Ok(false)
+            }
         }
     }
 

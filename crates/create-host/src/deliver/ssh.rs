@@ -14,13 +14,19 @@ const NO_CONNECTION: i32 = 255;
 /// Checks that the host can take a token: it has `vault-bootstrap.service`.
 const CHECK: &str = "systemctl cat vault-bootstrap.service >/dev/null";
 
+/// The status of [`DELIVER`] if the host has the token and did not trade it: OpenBao could not be
+/// asked, or refused it.
+const NOT_TRADED: i32 = 3;
+
 /// Writes stdin to a file on the host's tmpfs, and starts the trade. A token is newer than what an
-/// earlier start of the unit traded, so the unit is restarted.
+/// earlier start of the unit traded, so the unit is restarted. The unit succeeds where the host
+/// goes on with credentials that it has; only a token that was traded is removed.
 const DELIVER: &str = r#"sh -c '
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 as_root mkdir -p -m 0700 /run/vault-bootstrap &&
 as_root sh -c "umask 077; cat > /run/vault-bootstrap/token.new && mv /run/vault-bootstrap/token.new /run/vault-bootstrap/token" &&
-as_root systemctl restart vault-bootstrap.service
+as_root systemctl restart vault-bootstrap.service &&
+if as_root test -e /run/vault-bootstrap/token; then exit 3; fi
 '"#;
 
 /// Refuses a destination that ssh would read as an option.
@@ -56,6 +62,12 @@ pub(super) fn deliver(destination: &str, token: &SecretString) -> Result<(), Fai
     match status.code() {
         Some(0) => Ok(()),
         Some(NO_CONNECTION) => Err(no_connection(destination)),
+        Some(NOT_TRADED) => Err(Failure::failed(format_args!(
+            "`{destination}` has the wrapping token and did not trade it"
+        ))
+        .hint(format!(
+            "`ssh {destination} journalctl -u vault-bootstrap -n 20` says why"
+        ))),
         _ => Err(Failure::failed(format_args!(
             "`{destination}` did not take the wrapping token ({status})"
         ))

@@ -96,7 +96,14 @@ fn credentials_and_token_stay_while_openbao_is_unavailable() {
     let host = set_up("down");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let refused = zts_testkit::closed_port();
-    host.without_token().address(refused.address()).succeed();
+    let output = host.without_token().address(refused.address()).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("warning: the wrapping token of this host stays for the next start"),
+        "{output}"
+    );
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
     let text = fs::read_to_string(host.environment()).unwrap();
