@@ -129,8 +129,8 @@ pub struct HostArguments {
     )]
     pub deliver: Option<Vec<String>>,
 
-    /// Issue a new wrapping token and destroy the host's old credentials; with --remove, also
-    /// delete files that git cannot restore
+    /// Issue a new wrapping token and destroy the credentials that create-host issued before; with
+    /// --remove, also delete files that git cannot restore
     #[arg(long)]
     pub force: bool,
 

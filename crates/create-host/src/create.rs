@@ -33,7 +33,8 @@ use crate::{
 
 use notes::{report_next_step, report_plan, warn_of_gateway};
 
-/// Creates the host: recognise the fleet, plan, write, evaluate, apply, issue, deliver.
+/// Creates the host: recognise the fleet, plan, survey OpenBao, write, evaluate, apply, issue and
+/// deliver the token, destroy the old credentials.
 pub(crate) fn create_host(
     job: &Job<'_>,
     address: Option<HostAddress>,
@@ -92,7 +93,8 @@ fn plan_openbao_files(
     Ok(())
 }
 
-/// Issues and delivers the token, or reports why there is none.
+/// Issues and delivers the token and, with `--force`, destroys the old credentials; or reports why
+/// there is no token.
 fn issue_token(
     job: &Job<'_>,
     (backend, existing): (&Backend, &ExistingHost),
@@ -109,7 +111,7 @@ fn issue_token(
             let origin = existing.secret_ids.origin.or(plan.origin);
             issue_and_deliver_token(job, backend, origin, delivery, report)?;
             note_namespace(job, backend, delivery, sources, report);
-            destroy_old_secret_ids(job, backend, &existing.secret_ids, report)?;
+            destroy_old_secret_ids(job, backend, delivery, &existing.secret_ids, report)?;
         }
     }
     Ok(())

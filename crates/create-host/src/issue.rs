@@ -7,6 +7,7 @@ use zts_infra_edit::generated::ROLE;
 
 use crate::{
     deliver::{Delivery, WAYS},
+    failure::append_hint,
     git,
     job::Job,
     plan::{CreationPlan, Sources},
@@ -104,6 +105,7 @@ fn warn_of_readers(job: &Job<'_>, delivery: &Delivery, report: &mut Report) {
 pub(crate) fn destroy_old_secret_ids(
     job: &Job<'_>,
     backend: &Backend,
+    delivery: &Delivery,
     old: &SecretIds,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -112,7 +114,11 @@ pub(crate) fn destroy_old_secret_ids(
             old.ours.len()
         } else {
             old.destroy(&backend.server, job.name).map_err(|failure| {
-                report.interrupt("the old credentials are still valid", failure)
+                let failure = failure.context("the old credentials are still valid");
+                append_hint(
+                    report.stop(failure),
+                    "run the same command again: it issues another token in place of this one, and destroys them",
+                )
             })?
         };
         report.add_destroyed(destroyed);
@@ -121,6 +127,13 @@ pub(crate) fn destroy_old_secret_ids(
             report.note(&format!(
                 "they allow no more logins; a token from an earlier login may be valid for {minutes} more minutes"
             ));
+            if delivery.is_by_opentofu() {
+                report.note(&format!(
+                    "next: apply OpenTofu's plan and start `{name}` anew, so that cloud-init hands it the token: until \
+                     then it can fetch nothing",
+                    name = job.name
+                ));
+            }
         }
     }
     note_remaining(job, old, report);

@@ -12,7 +12,7 @@ impl From<Error> for Failure {
         match &error {
             Error::UnknownAccount { .. } => Self::usage(&error).hint("create it, or name another with `--owner` and `--group`"),
             Error::NoCredentials { .. } => Self::failed(&error).hint("`vault-unwrap` puts them there on first boot; look at the log of vault-bootstrap.service"),
-            Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force` and run `vault-unwrap`"),
+            Error::BadCredentials { .. } => Self::failed(&error).hint("make new ones with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`"),
             Error::Path(zts_secure_fs::Error::Refused { .. }) => Self::usage(&error).hint("name a directory that only vault-fetch writes to, such as `/run/secrets/db`"),
             Error::Path(zts_secure_fs::Error::Io { cause, .. }) if is_disk_error(cause) => Self::failed(&error).hint("`journalctl -k` shows what is wrong with the disk; run it again when that is mended"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
@@ -76,7 +76,8 @@ fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
         }
         From::LoginRefused { .. } => {
             "this host's role or secret id is gone, or bound to another address; \
-             make new credentials with `create-host --force` and run `vault-unwrap`"
+             make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart \
+             vault-bootstrap`"
         }
         From::Denied { api_error, .. } if is_bare_denial(api_error) => {
             "the role's `token_bound_cidrs` may leave this host's address out, or its `token_num_uses` be used up \

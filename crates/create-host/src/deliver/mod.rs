@@ -92,6 +92,11 @@ impl Delivery {
         Ok(Self::MachineMap)
     }
 
+    /// Returns whether the token reaches the machine by OpenTofu and cloud-init.
+    pub(crate) fn is_by_opentofu(&self) -> bool {
+        matches!(self, Self::MachineMap | Self::Variables)
+    }
+
     /// Returns a note about what is left until the token reaches its machine.
     pub(crate) fn next_step(&self, fleet: &Fleet) -> Result<Option<String>, Failure> {
         let is_unused = matches!(self, Self::Variables) && !token_variables::is_declared(fleet)?;

@@ -133,6 +133,7 @@ fn force_issues_anew_and_destroys_the_old_credentials() {
     warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force` can take the credentials (`force` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     destroyed 1 old secret id of `force`
     they allow no more logins; a token from an earlier login may be valid for 60 more minutes
+    next: apply OpenTofu's plan and start `force` anew, so that cloud-init hands it the token: until then it can fetch nothing
     ");
     assert_ne!(site.token().unwrap(), old_token);
     assert!(matches!(
@@ -171,6 +172,7 @@ fn force_leaves_secret_ids_that_others_issued() {
     warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `force-others` can take the credentials (`force-others` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     destroyed 1 old secret id of `force-others`
     they allow no more logins; a token from an earlier login may be valid for 60 more minutes
+    next: apply OpenTofu's plan and start `force-others` anew, so that cloud-init hands it the token: until then it can fetch nothing
     1 secret id of `force-others`, not issued by create-host, is still valid
     ");
     let accessors = site.accessors();
@@ -259,6 +261,7 @@ fn a_file_with_a_token_is_private_unless_git_tracks_it() {
     issued a wrapping token for `modes`, in `terraform/vms.tf`: valid for one use within 24h
     destroyed 1 old secret id of `modes`
     they allow no more logins; a token from an earlier login may be valid for 60 more minutes
+    next: apply OpenTofu's plan and start `modes` anew, so that cloud-init hands it the token: until then it can fetch nothing
     ");
     assert_eq!(mode(&vms), "0600");
 }

@@ -284,7 +284,7 @@ fn the_old_credentials() {
     warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `fail-destroy` can take the credentials (`fail-destroy` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
     error: the old credentials are still valid: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao, the new wrapping token is in `terraform/vms.tf`
 
-    hint: run the same command again: it continues from there
+    hint: run the same command again: it issues another token in place of this one, and destroys them
     ");
     assert!(site.login(&old).is_err());
     assert_eq!(site.accessors().len(), 1);

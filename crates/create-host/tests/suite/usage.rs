@@ -74,8 +74,8 @@ fn help() {
               Incus (`-` for stdout); the host gets no entry in `terraform/vms.tf`
 
           --force
-              Issue a new wrapping token and destroy the host's old credentials; with --remove, also
-              delete files that git cannot restore
+              Issue a new wrapping token and destroy the credentials that create-host issued before;
+              with --remove, also delete files that git cannot restore
 
           --dry-run
               Show the changes as a diff on stdout, and change nothing

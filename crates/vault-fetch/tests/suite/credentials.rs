@@ -73,7 +73,7 @@ fn credentials_that_are_empty_or_garbage() {
     ----- stderr -----
     error: `hosts/bad-credentials/db` was not written: `[temporary]/approle/secret-id` is not an AppRole credential: it is longer than any
 
-    hint: make new ones with `create-host --force` and run `vault-unwrap`
+    hint: make new ones with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
     ");
 }
 

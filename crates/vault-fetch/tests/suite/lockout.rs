@@ -148,7 +148,7 @@ fn refused_credentials_never_lock_the_role() {
     ----- stderr -----
     error: `hosts/refused/db` was not written: OpenBao refused the login at `auth/approle/login`: invalid role or secret ID (2 times, the last 0 min ago; the same credentials are not tried again for 16 min, because five refused logins lock the role)
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
     ");
     for _ in 0..10 {
         assert_eq!(host.fetch().cached().run().code(), Some(1));

@@ -40,7 +40,7 @@ fn a_role_that_is_gone() {
     ----- stderr -----
     error: `hosts/role-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/role-gone/db`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
     ");
     assert_kept(&host);
     let login = host.fetch().cached().args(["--authentication", "login"]);
@@ -50,7 +50,7 @@ fn a_role_that_is_gone() {
     ----- stderr -----
     error: `hosts/role-gone/db` was not written: OpenBao refused the login at `auth/approle/login`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
     ");
     assert_kept(&host);
 }
@@ -68,7 +68,7 @@ fn a_secret_id_that_was_destroyed() {
     ----- stderr -----
     error: `hosts/secret-id-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/secret-id-gone/db`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force` and run `vault-unwrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
     ");
     assert_kept(&host);
 }
