@@ -19,6 +19,7 @@ let
     secret:
     removeAttrs secret (
       lib.optional (secret.jsonFile == null) "jsonFile"
+      ++ lib.optional (secret.encoding == { }) "encoding"
       ++ [
         "asCredential"
         "cacheDir"
