@@ -88,7 +88,7 @@ const METRICS: [Metric; 11] = [
     (
         Family::gauge(
             "vault_secret_copy_confirmed_timestamp_seconds",
-            "Time when OpenBao last confirmed the usable copy.",
+            "Time when OpenBao last confirmed the copy on this host.",
         ),
         |secret| Some(seconds(SystemTime::now().checked_sub(secret.copy_age?)?)),
     ),
@@ -102,7 +102,7 @@ const METRICS: [Metric; 11] = [
     (
         Family::gauge(
             "vault_secret_rotation_failed",
-            "1 if the last rotation of the secret failed.",
+            "1 if the last rotation of the secret, or proof of its version, failed.",
         ),
         |secret| Some(flag(secret.rotation?.failed)),
     ),
@@ -199,7 +199,7 @@ impl<'a> SecretState<'a> {
                 .as_ref()
                 .map(|deployed_version| deployed_version.secret.clone());
             match Cache::new(folder.clone(), identity.unwrap_or_default()).read() {
-                CachedCopyState::Usable(_, age) | CachedCopyState::TooOld(age) => age,
+                CachedCopyState::Usable(_, age) => age,
                 _ => None,
             }
         });

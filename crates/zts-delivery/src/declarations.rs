@@ -55,7 +55,8 @@ pub struct DeclaredOpenBao {
 
 /// One secret of a host.
 ///
-/// A new field needs `#[serde(default)]`: `vault-plan` may read declarations of an older module.
+/// A new field needs `#[serde(default)]`, unless it is an `Option`: `vault-plan` may read
+/// declarations of an older module. It ignores those of a newer one that it does not know.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DeclaredSecret {
     /// The path in the KV mount.

@@ -22,9 +22,10 @@ pub enum LoginMode {
 /// An error of a query.
 #[derive(Debug)]
 pub enum QueryError {
-    /// No server could be used, or no active node could confirm that there is nothing.
+    /// No server could be used, or no active node could confirm that there is nothing, or only an
+    /// older version than the host's.
     Unavailable(Error),
-    /// The secret was deleted.
+    /// There is no such secret, or its newest version was deleted or destroyed.
     Gone(Error),
     /// Any other error. The secret may exist.
     Other(Error),
@@ -57,7 +58,8 @@ impl QueryError {
 pub struct RetryPolicy {
     /// The time for all attempts, with the pauses between them.
     pub deadline: Duration,
-    /// Set where there is a copy to fall back to. Then only a server that is busy is tried again.
+    /// Set where the caller can do without an answer, because there is a copy. Then only a server
+    /// that is busy is tried again.
     pub has_copy: bool,
 }
 

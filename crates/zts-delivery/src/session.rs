@@ -140,7 +140,8 @@ impl Session<'_> {
     }
 
     /// Returns a secret's newest version. `seen` is the newest version that the host has had: an
-    /// older one is believed only of the active node, because a standby may lag behind.
+    /// older one, and the absence of the secret, are believed only of the active node, because a
+    /// standby may lag behind.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -184,7 +185,8 @@ impl Session<'_> {
             .is_ok_and(|mount| mount.is_kv_version_1())
     }
 
-    /// Returns the versions of a secret. An empty result is no proof that the secret is gone.
+    /// Returns the versions of a secret, by any node's answer: an absence is no proof that the
+    /// secret is gone.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -193,8 +195,8 @@ impl Session<'_> {
         self.query(|client| kv::metadata(client, mount, secret))
     }
 
-    /// Returns the secrets in a folder with the versions of each. An empty result is no proof that
-    /// they are gone.
+    /// Returns the secrets in a folder with the versions of each, by any node's answer: an absence
+    /// is no proof that they are gone.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -227,7 +229,7 @@ impl Session<'_> {
         result.map_err(classify_error)
     }
 
-    /// Repeats a request on the active node after another node's answer that may be old.
+    /// Repeats a request on the active node after an answer that may be a standby's and old.
     /// `explain` turns the error of an active node that cannot be used into one that says so.
     fn query_active_node<T>(
         &mut self,
@@ -239,8 +241,8 @@ impl Session<'_> {
         result.map_err(|error| classify_error(explain(error)))
     }
 
-    /// Notes the server that answered, if it is another one than before or was found to need a
-    /// login.
+    /// Notes the server that a request for any node went to last, if it is another one than before
+    /// or was found to need a login.
     fn note_server(&mut self) {
         let answered = self.client.address();
         if self.noted == *answered && !self.lacks_inline_authentication {

@@ -138,7 +138,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the cluster could not be used at all, so that a cached copy may be used.
+    /// Returns whether the cluster could not be used at all, so that a cached copy may be used. An
+    /// answer that no active node confirmed is not meant: [`Error::Unconfirmed`].
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }

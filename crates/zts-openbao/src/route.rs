@@ -12,7 +12,7 @@ use crate::{Address, NodeError, exchange::INDEX_HEADER};
 /// The longest address of an active node that a message repeats, in bytes.
 const LONGEST_ADDRESS: usize = 256;
 
-/// The route to the active node, determined before the first request.
+/// The active node as a goal of requests: the route to it, determined before the first one.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveNode {
     pub(crate) route: OnceLock<Route>,
@@ -25,7 +25,7 @@ pub(crate) enum Route {
     Index(String),
     /// Standbys answer reads themselves: each request needs the active node's own address.
     Search,
-    /// Standbys forward everything.
+    /// Any node will do: standbys forward everything, or there are none.
     Any,
 }
 

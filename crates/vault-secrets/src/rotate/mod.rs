@@ -113,12 +113,13 @@ fn rotate_secrets<'a>(
     let mut rollouts = rollouts::resume(run);
     let surveyed = survey::query_secrets(run, &mut client);
     if surveyed.is_none() && rollouts.is_empty() {
-        return Ok(()); // OpenBao is unavailable: nothing changes
+        return Ok(()); // OpenBao is unavailable, or refuses the credentials: nothing changes
     }
     client.warn_without_leader();
     let mut survey = surveyed.unwrap_or_default();
     let units = systemd::show(&run.services())?;
     repair::rewrite_altered(run, &survey.altered, &units);
+    // planned twice: first as if every new version were deployed, to find what must wait or join
     let updated = survey.updates.keys().copied().collect();
     let wanted = actions::wanted_failed_services(run, &units, &updated)?;
     let restarted = actions::restarted(&actions::plan(run, &units, &updated, &wanted));

@@ -1,4 +1,5 @@
-//! Queries OpenBao for new versions, before anything is changed.
+//! Queries OpenBao for new versions, before any is deployed. Secrets that are gone are removed, and
+//! versions that cannot be written are rejected, as they are found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,7 @@ pub(super) fn query_secrets<'a>(
 ) -> Option<Survey<'a>> {
     let mut survey = Survey::default();
     for name in run.scope.clone() {
-        run.outcomes.of(name);
+        run.outcomes.of(name); // adds an outcome, so that the secret is in the report
         let secret = run.secrets[name].clone();
         match query_and_remove(client, &secret) {
             UpdateStatus::Current(given) => {

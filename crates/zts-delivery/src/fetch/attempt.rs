@@ -13,7 +13,8 @@ pub struct Attempt<'a> {
     pub(crate) job: &'a FetchJob<'a>,
     /// The content of the output directory before the query.
     pub(crate) before: OutputState,
-    /// The copies that may stand in for OpenBao, the newest first.
+    /// The copies that may stand in for OpenBao, the newest first. Emptied by the first fall-back,
+    /// so that a second one does not try them again.
     pub(crate) copies: Vec<(CachedCopy, CopyAge)>,
     /// The version of the proven copy.
     pub(crate) proven: Option<DeployedVersion>,
@@ -28,7 +29,7 @@ pub struct Attempt<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the answer of an overtaken attempt was not deployed"]
 pub enum Outcome {
-    /// The secret is deployed.
+    /// The secret is deployed; of one that is gone, the files and copies are removed.
     Done,
     /// Another run has changed the output directory meanwhile. Nothing was deployed.
     Overtaken,

@@ -88,7 +88,8 @@ fn warn_of_missing_leader(job: &FetchJob<'_>, missing_leader: &MissingLeader, ve
 }
 
 impl Attempt<'_> {
-    /// Deploys OpenBao's answer, or a copy where OpenBao cannot be used.
+    /// Deploys OpenBao's answer, or a copy where OpenBao cannot be used. Removes the files and
+    /// copies of a secret that is gone.
     ///
     /// # Errors
     /// The secret was not written. [`Error::NoCache`] where OpenBao cannot be used and no copy may
