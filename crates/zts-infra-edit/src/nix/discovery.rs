@@ -5,7 +5,7 @@ use rnix::ast::{self, HasEntry, InterpolPart};
 
 use super::call::function_name;
 use super::expression::{call_parts, inner_expression, literal_string};
-use super::files::{SourceFile, Sources, join_path, list_nix_files};
+use super::files::{SourceFile, Sources, join_path};
 use super::flake_hosts::FlakeHosts;
 use super::host_files::host_files;
 use super::name::is_system;
@@ -299,10 +299,8 @@ pub(super) fn names_with_files<'n>(
     sources: &Sources<'_>,
     names: impl Iterator<Item = &'n str>,
 ) -> Vec<&'n str> {
-    let mut paths = Vec::new();
-    list_nix_files(sources.files, "", &mut paths);
     let has_file = |name: &&str| {
-        paths.iter().any(|path| {
+        sources.paths().iter().any(|path| {
             let parts: Vec<&str> = path.split('/').collect();
             let is_name = |part: &&str| part.strip_suffix(".nix").unwrap_or(part) == *name;
             let place = parts.iter().position(is_name);

@@ -70,6 +70,8 @@ const MAX_FILES: usize = 500;
 pub(super) struct Sources<'a> {
     pub(super) files: &'a dyn FleetFiles,
     parsed: RefCell<Vec<Rc<SourceFile>>>,
+    /// The paths of all Nix files, once they are listed.
+    paths: OnceCell<Vec<String>>,
     /// All Nix files with their texts, once they are searched for a word.
     texts: OnceCell<Vec<(String, String)>>,
 }
@@ -79,6 +81,7 @@ impl<'a> Sources<'a> {
         Self {
             files,
             parsed: RefCell::default(),
+            paths: OnceCell::new(),
             texts: OnceCell::new(),
         }
     }
@@ -121,6 +124,15 @@ impl<'a> Sources<'a> {
         self.parsed.borrow().clone()
     }
 
+    /// Returns the paths of all Nix files of the fleet.
+    pub(super) fn paths(&self) -> &[String] {
+        self.paths.get_or_init(|| {
+            let mut paths = Vec::new();
+            list_nix_files(self.files, "", &mut paths);
+            paths
+        })
+    }
+
     /// Parses the Nix files of the fleet that have a word.
     pub(super) fn files_with(&self, word: &str) -> Vec<Rc<SourceFile>> {
         self.files_that(|text| text.contains(word))
@@ -129,10 +141,8 @@ impl<'a> Sources<'a> {
     /// Parses the Nix files of the fleet whose text is wanted.
     pub(super) fn files_that(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Rc<SourceFile>> {
         let texts = self.texts.get_or_init(|| {
-            let mut paths = Vec::new();
-            list_nix_files(self.files, "", &mut paths);
-            let read = |path: String| self.files.read(&path).map(|text| (path, text));
-            paths.into_iter().filter_map(read).collect()
+            let read = |path: &String| Some((path.clone(), self.files.read(path)?));
+            self.paths().iter().filter_map(read).collect()
         });
         let files = texts.iter().filter(|(_, text)| is_wanted(text));
         let opened = files.filter_map(|(path, _)| self.open(path));

@@ -1,5 +1,7 @@
 //! Parses a source into a checked syntax tree.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use rnix::ast::{self, AstNode};
@@ -8,8 +10,33 @@ use rnix::{ParseError, SyntaxKind, SyntaxNode};
 use super::nesting::find_deep_nesting;
 use crate::error::{Error, Language, Position};
 
-/// Parses a source that is one expression, and returns its root.
+thread_local! {
+    /// The valid sources that were parsed, because each search of a fleet opens the same files.
+    static PARSED: RefCell<HashMap<String, rnix::Parse<rnix::Root>>> = RefCell::default();
+}
+
+/// The limit of the texts that are kept.
+const MAX_PARSED: usize = 2000;
+
+/// Parses a source that is one expression, and returns its root. Each call returns a tree of its
+/// own, also for the same text.
 pub(super) fn parse_source(source: &str) -> Result<SyntaxNode, Error> {
+    let known = PARSED.with_borrow(|parsed| parsed.get(source).map(rnix::Parse::syntax));
+    if let Some(root) = known {
+        return Ok(root);
+    }
+    let parsed = parse_checked(source)?;
+    let root = parsed.syntax();
+    PARSED.with_borrow_mut(|all| {
+        if all.len() >= MAX_PARSED {
+            all.clear();
+        }
+        all.insert(source.to_owned(), parsed);
+    });
+    Ok(root)
+}
+
+fn parse_checked(source: &str) -> Result<rnix::Parse<rnix::Root>, Error> {
     let at = |offset: usize, message: String| Error::Parse {
         language: Language::Nix,
         position: Position::at(source, offset),
@@ -26,10 +53,9 @@ pub(super) fn parse_source(source: &str) -> Result<SyntaxNode, Error> {
         let (offset, message) = describe_error(error, source);
         return Err(at(offset, message));
     }
-    let root = parsed.syntax();
-    match find_unclosed(&root) {
+    match find_unclosed(&parsed.syntax()) {
         Some(offset) => Err(at(offset, "a `(` is not closed by `)`".to_owned())),
-        None => Ok(root),
+        None => Ok(parsed),
     }
 }
 
