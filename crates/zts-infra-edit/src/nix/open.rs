@@ -8,7 +8,7 @@ use super::flake_hosts::FlakeHosts;
 use super::guess::guess_folder;
 use super::locate::CONFIGURATIONS;
 use super::output::{COLMENA, HIVE, IMPORTS, search_imports, search_output};
-use super::registry::{find_in_modules, find_registry};
+use super::registry::{find_in_modules, find_larger_registry, find_registry};
 use super::siblings::is_in_own_file;
 use crate::error::{Error, FileError};
 
@@ -40,8 +40,12 @@ pub(super) fn open_output(
         return Ok((file, found));
     }
     let found = search_output(sources, &file, output);
-    if output != [CONFIGURATIONS] || !found.sets.is_empty() || !found.data.is_empty() {
+    if output != [CONFIGURATIONS] || !found.data.is_empty() {
         return Ok((file, found));
+    }
+    if !found.sets.is_empty() {
+        let larger = find_larger_registry(sources, &file, &found);
+        return Ok((file, larger.unwrap_or(found)));
     }
     let found = find_in_modules(sources, &file, output).unwrap_or(found);
     let named = find_registry(sources, &found).filter(|_| found.hosts.is_empty());

@@ -10,6 +10,7 @@ use super::discovery::{has_hosts, names_with_files};
 use super::expression::{call_parts, function_body, inner_expression};
 use super::files::{SourceFile, Sources, file_expression};
 use super::flake_hosts::{FlakeHosts, Obstacle};
+use super::locate::CONFIGURATIONS;
 use super::name::attribute_name;
 use super::parse::{cast, untyped};
 use super::scope::{Binding, list_entries, resolve_variable, value_of};
@@ -32,6 +33,22 @@ pub(super) fn find_in_modules(
         .map(|name| (*name).to_owned());
     let found = search_modules(sources, &path.collect::<Vec<_>>());
     (has_modules(flake) && !found.is_empty()).then_some(found)
+}
+
+/// Finds the hosts in an option of a flake of flake-parts that has a few others, such as an image,
+/// in `nixosConfigurations` itself. The few are listed, but are no model for new ones.
+pub(super) fn find_larger_registry(
+    sources: &Sources<'_>,
+    flake: &SourceFile,
+    found: &FlakeHosts,
+) -> Option<FlakeHosts> {
+    let all = find_in_modules(sources, flake, &[CONFIGURATIONS])?;
+    let options = options_of(&all).into_iter();
+    let mut larger = options
+        .map(|path| search_option(sources, &path))
+        .find(|one| one.names().len() > found.names().len() && has_hosts(sources, one))?;
+    larger.hosts.extend(found.hosts.iter().cloned());
+    Some(larger)
 }
 
 /// Returns whether a flake is made of the modules of flake-parts.
