@@ -85,11 +85,13 @@ fn first_file(sources: &Sources<'_>, node: &SyntaxNode) -> Option<String> {
     calls.find_map(|call| Some(file_of_call(sources, &call)?.0))
 }
 
-/// Returns the file that a call reads as data.
+/// Returns the file that a call reads as data, if it names one.
 pub(super) fn file_of_call(sources: &Sources<'_>, call: &ast::Apply) -> Option<(String, Notation)> {
     let notation = match function_name(&call_parts(call).0)?.as_str() {
         "fromTOML" | "importTOML" => Notation::Toml,
         "fromJSON" | "importJSON" => Notation::Json,
+        // Nix reads no YAML itself: each fleet has a function of its own
+        name if name.to_lowercase().contains("yaml") => Notation::Yaml,
         _ => return None,
     };
     let mut paths = untyped(call)

@@ -36,6 +36,8 @@ pub(super) fn search_expression(
         ast::Expr::Select(select) => search_selection(select, path, context),
         ast::Expr::Apply(call) => search_call(call, path, context),
         ast::Expr::IfElse(choice) => search_choice(choice, path, context),
+        // another thing of this name, such as the name of an output
+        ast::Expr::Str(_) | ast::Expr::Literal(_) => FlakeHosts::default(),
         _ => FlakeHosts::with_obstacle(&here, path, "it is computed, not written as a set"),
     }
 }
@@ -186,6 +188,7 @@ pub(super) fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts 
                 function_text(call)
             )),
         },
+        ast::Expr::Select(_) => search_expression(&list, &[], context),
         _ => computed("its names are computed".to_owned()),
     }
 }

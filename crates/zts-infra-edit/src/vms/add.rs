@@ -114,6 +114,15 @@ fn insert_table(vms: &VmsObject<'_>, host: &str, key: &str, new_entry: &NewEntry
     };
     let (insertion, model) = vms.insertion(&new);
     let header = match model {
+        Some(_) if vms.list_key.is_some() => {
+            let names: Vec<String> = vms
+                .place
+                .path
+                .iter()
+                .map(|name| toml::quote_key(name))
+                .collect();
+            format!("[[{}]]", names.join("."))
+        }
         Some(model) => {
             let end = vms.source[model.key.end..]
                 .find(']')

@@ -66,20 +66,13 @@ impl<'a> VmsObject<'a> {
     /// Refuses tables of TOML that are not one after another, or have no header.
     fn check_tables(&self) -> Result<(), Error> {
         let items = self.items();
-        let is_toml = self.place.notation == Notation::Toml;
-        let is_array = self.list_key.is_some() && !toml::is_inline(self.source, &self.map.range);
-        if is_toml && is_array {
-            let problem = format!("{} is an array of tables", self.place);
-            return Err(unsupported_shape(
-                self.source,
-                self.map.range.start,
-                &problem,
-            ));
-        }
         if !self.has_headers() {
             return Ok(());
         }
-        let has_header = |item: &Item| toml::has_header(self.source, item);
+        let has_header = |item: &Item| match self.list_key {
+            Some(_) => self.source[item.range.start..].starts_with("[["),
+            None => toml::has_header(self.source, item),
+        };
         let is_apart = |item: &Item| {
             let before = items.iter().map(|other| other.range.end);
             let end = before.filter(|end| *end <= item.range.start).max();
@@ -113,7 +106,6 @@ impl<'a> VmsObject<'a> {
         let mut items = self.items().iter();
         self.place.notation == Notation::Toml
             && is_block
-            && self.list_key.is_none()
             && (self.items().is_empty() || items.any(is_table))
     }
 
