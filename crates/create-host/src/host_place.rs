@@ -71,7 +71,9 @@ pub(super) fn learn_files(
     match added.ok().filter(|_| !reads_all) {
         Some(added) => {
             let named = entry_files(files, flake, name, &added);
-            Ok(complete_files(&places, &host, named, &added, shared))
+            let mut own = complete_files(&places, &host, named, &added, shared);
+            own.extend(places.plain_companions(name));
+            Ok(own)
         }
         None => Err(shared),
     }

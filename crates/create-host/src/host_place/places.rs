@@ -1,6 +1,6 @@
 //! The hosts of a fleet, and the files that have the name of one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zts_infra_edit::nix::{self, FleetFiles, NewHost};
 
@@ -102,20 +102,7 @@ impl<'a> HostPlaces<'a> {
     pub(super) fn companions(&self, name: &str) -> Vec<String> {
         let texts = self.texts_of_others();
         let read = self.read_by_computed_path();
-        let is_read = |inner: &str| {
-            let words = [
-                format!("}}/{inner}"),
-                format!("\"/{inner}\""),
-                format!("\"{inner}\""),
-            ];
-            let folder = inner.strip_suffix("/default.nix");
-            let folder = folder.map(|folder| format!("}}/{folder}"));
-            let mut texts = texts.iter();
-            texts.any(|(_, text)| {
-                words.iter().any(|word| text.contains(word))
-                    || folder.as_ref().is_some_and(|folder| has_path(text, folder))
-            })
-        };
+        let is_read = |inner: &str| is_read_beside(&texts, inner);
         let companions = self.patterns.iter().filter(|pattern| {
             let inner = pattern.path.split_once(&format!("{MARK}/"));
             let is_common = pattern.hosts.len() * 2 > self.hosts.len();
@@ -159,6 +146,44 @@ impl<'a> HostPlaces<'a> {
         let patterns = self.patterns.iter().filter(is_common);
         let read = patterns.filter(|pattern| computed.iter().any(|one| one.can_be(&pattern.path)));
         read.map(|pattern| pattern.path.clone()).collect()
+    }
+
+    /// Returns the files of other kinds than Nix in a host's folder that most hosts have and that
+    /// the fleet reads by a computed path, such as `./hosts/${name}/system`. They have a line or
+    /// two, with the text that most hosts have.
+    pub(super) fn plain_companions(&self, name: &str) -> Vec<NewFile> {
+        const LONGEST: usize = 100;
+        let main = self.main_pattern();
+        let folder = main.and_then(|main| Some(main.path.rsplit_once('/')?.0));
+        let Some(folder) = folder.filter(|folder| folder.ends_with(MARK)) else {
+            return Vec::new();
+        };
+        let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for host in &self.hosts {
+            let folder = folder.replace(MARK, host);
+            let mut names = self.files.list(&folder);
+            names.retain(|name| !name.ends_with('/') && !nix::is_nix_file(name));
+            for file in names {
+                let text = self.files.read(&format!("{folder}/{file}"));
+                let text = text.filter(|text| text.len() <= LONGEST);
+                kinds.entry(file).or_default().extend(text);
+            }
+        }
+        kinds.retain(|_, texts| texts.len() * 2 > self.hosts.len());
+        if kinds.is_empty() {
+            return Vec::new();
+        }
+        let fleet = self.texts_of_others();
+        let read = kinds
+            .into_iter()
+            .filter(|(file, _)| is_read_beside(&fleet, file));
+        read.filter_map(|(file, texts)| {
+            let count = |text: &String| texts.iter().filter(|other| *other == text).count();
+            let common = texts.iter().rev().max_by_key(|text| count(text))?;
+            let path = format!("{}/{file}", folder.replace(MARK, name));
+            (count(common) > 1).then(|| (path, common.clone()))
+        })
+        .collect()
     }
 
     /// Returns the text of a further file: learnt, if it is data, and the least for a module.
@@ -330,6 +355,22 @@ impl<'a> HostPlaces<'a> {
         let shared = shared.filter(|text| self.has_imports(path, text, &paths));
         shared.unwrap_or_else(|| self.first_text(path, name))
     }
+}
+
+/// Returns whether one of the texts, with their paths, reads the file `inner` of a host's folder by a computed path.
+fn is_read_beside(texts: &[(String, String)], inner: &str) -> bool {
+    let words = [
+        format!("}}/{inner}"),
+        format!("\"/{inner}\""),
+        format!("\"{inner}\""),
+    ];
+    let folder = inner.strip_suffix("/default.nix");
+    let folder = folder.map(|folder| format!("}}/{folder}"));
+    let mut texts = texts.iter();
+    texts.any(|(_, text)| {
+        words.iter().any(|word| text.contains(word))
+            || folder.as_ref().is_some_and(|folder| has_path(text, folder))
+    })
 }
 
 /// Returns whether a file beside another one has the hardware or the disks of the machine.
