@@ -86,7 +86,8 @@ pub(super) fn invalid_entry(error: &Error, key: &str) -> Failure {
 /// Adds the way without an edit: a flake that finds its hosts by itself.
 fn unsupported_flake(failure: Failure) -> Failure {
     let hint = failure.hint_text().unwrap_or_default();
-    if hint.contains("the same command again") {
+    let has_next_step = ["the same command again", "--enroll"];
+    if has_next_step.iter().any(|step| hint.contains(step)) {
         return failure;
     }
     let hint = format!(

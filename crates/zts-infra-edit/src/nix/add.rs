@@ -10,6 +10,7 @@ use super::data::{add_to_data, find_data_file};
 use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
+use super::guess::find_folder_to_copy;
 use super::insertion::{HostInsertion, choose_insertion};
 use super::learn::{Sibling, learn_value};
 use super::locate::CONFIGURATIONS;
@@ -22,7 +23,7 @@ use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
 use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
-use super::unsupported::{add_to_data_by_hand, cannot_add, hosts_elsewhere};
+use super::unsupported::{add_to_data_by_hand, cannot_add, copy_folder_by_hand, hosts_elsewhere};
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::notice::check_notice;
 use crate::text::reindent;
@@ -171,12 +172,23 @@ impl Target<'_> {
                 let node = found.obstacles.first().map(|obstacle| &obstacle.node);
                 let place = node.map_or_else(|| Rc::clone(self.flake), |node| self.file_of(node));
                 let mut error = cannot_add(&place.text, found, self.output, name, &value.text);
-                let data = node.and_then(|node| find_data_file(self.sources, node));
-                if let (Some(data), Error::Unsupported { manual_edit, .. }) = (data, &mut error) {
-                    *manual_edit = add_to_data_by_hand(&data);
+                let by_hand = node.and_then(|node| self.find_edit_by_hand(found, node));
+                if let (Some(edit), Error::Unsupported { manual_edit, .. }) = (by_hand, &mut error)
+                {
+                    *manual_edit = edit;
                 }
                 at(&place, error)
             })
+    }
+
+    /// Returns the instruction for hosts that an expression has from a file of data or a folder.
+    fn find_edit_by_hand(&self, found: &FlakeHosts, node: &SyntaxNode) -> Option<ManualEdit> {
+        if let Some(data) = find_data_file(self.sources, node) {
+            return Some(add_to_data_by_hand(&data));
+        }
+        let is_main = self.output == [CONFIGURATIONS] && found.hosts.is_empty();
+        let (folder, like) = find_folder_to_copy(self.sources).filter(|_| is_main)?;
+        Some(copy_folder_by_hand(&folder, &like, self.host.name))
     }
 
     /// Returns whether the result parses, and the host has its value.

@@ -2,15 +2,17 @@
 //! hosts of.
 
 use rnix::ast::{self, HasEntry};
-use rnix::{SyntaxKind, SyntaxNode};
+use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::data::find_data_file;
 use super::discovery::{Discovery, is_folder_of_others};
 use super::expression::literal_string;
-use super::files::{SourceFile, Sources, join_path, list_nix_files};
+use super::files::{SourceFile, Sources, is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
 use super::host_files::host_files;
+use super::locate::CONFIGURATIONS;
 use super::parse::cast;
+use super::registry::has_modules;
 use super::scope::entry_path;
 
 /// The limit of folders above a folder of hosts.
@@ -55,10 +57,59 @@ pub(super) fn guess_folder(
     })
 }
 
+/// Returns the folder with the most folders of hosts and one of those, of a fleet that reads
+/// folders.
+pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<(String, String)> {
+    if sources.files_with("readDir").is_empty() {
+        return None;
+    }
+    let mut folders = Vec::new();
+    collect_folders(sources, "", false, MAX_DEPTH, &mut folders);
+    let is_named = |folder: &String| folder.rsplit('/').next().is_some_and(is_folder_of_hosts);
+    folders.retain(is_named);
+    let hosts_in = |folder: &String| {
+        let mut hosts = sources.files.list(folder);
+        hosts.retain(|name| name.ends_with('/') && !name.starts_with(['.', '_']));
+        hosts.retain(|name| {
+            let files = sources
+                .files
+                .list(&join_path(folder, name.trim_end_matches('/')));
+            files.iter().any(|file| is_nix_file(file))
+        });
+        hosts
+    };
+    let with_hosts = folders
+        .into_iter()
+        .map(|folder| (hosts_in(&folder), folder));
+    let with_several = with_hosts.filter(|(hosts, _)| hosts.len() > 1);
+    let (hosts, folder) = with_several.max_by_key(|(hosts, _)| hosts.len())?;
+    let first = hosts.first()?.trim_end_matches('/').to_owned();
+    Some((folder, first))
+}
+
 fn makes_hosts(sources: &Sources<'_>, flake: &SourceFile, found: &FlakeHosts) -> bool {
     let mut files = sources.files_with("nixosSystem").into_iter();
     let elsewhere = files.any(|file| file.path != flake.path);
-    elsewhere || (!found.obstacles.is_empty() && flake.text.contains("nixosSystem"))
+    elsewhere
+        || (!found.obstacles.is_empty() && flake.text.contains("nixosSystem"))
+        || (found.obstacles.is_empty() && uses_hosts_of_modules(sources, flake))
+}
+
+/// Returns whether a file uses `nixosConfigurations`, which a module of another flake must then
+/// make, because no text of this one does.
+pub(super) fn uses_hosts_of_modules(sources: &Sources<'_>, flake: &SourceFile) -> bool {
+    let is_name = |token: SyntaxToken| {
+        token.kind() == SyntaxKind::TOKEN_IDENT && token.text() == CONFIGURATIONS
+    };
+    let uses = |file: &SourceFile| {
+        let mut tokens = file.root.descendants_with_tokens();
+        tokens.any(|element| element.into_token().is_some_and(is_name))
+    };
+    has_modules(flake)
+        && sources
+            .files_with(CONFIGURATIONS)
+            .iter()
+            .any(|file| uses(file))
 }
 
 fn is_folder_of_hosts(name: &str) -> bool {
@@ -101,10 +152,11 @@ fn collect_folders(
 /// Returns whether a file outside of the folder has a set or a list with the names of more than
 /// half of the hosts, or the paths of several.
 fn are_named(sources: &Sources<'_>, folder: &str, hosts: &[String]) -> bool {
-    let mut paths = Vec::new();
-    list_nix_files(sources.files, "", &mut paths);
     let inside = format!("{folder}/");
-    let outside = paths.iter().filter(|path| !path.starts_with(&inside));
+    let outside = sources
+        .paths()
+        .iter()
+        .filter(|path| !path.starts_with(&inside));
     let mut files = outside.filter_map(|path| sources.open(path)?.ok());
     let last = folder.rsplit('/').next().unwrap_or(folder);
     files.any(|file| {

@@ -70,6 +70,15 @@ pub(super) fn add_to_data_by_hand(file: &str) -> ManualEdit {
     ))
 }
 
+/// Returns the instruction for hosts that are read from a folder in a way that the text does not
+/// show.
+pub(super) fn copy_folder_by_hand(folder: &str, like: &str, host: &str) -> ManualEdit {
+    ManualEdit::Other(format!(
+        "the hosts seem to be the folders in `{folder}`: make `{folder}/{host}` by hand like \
+         `{folder}/{like}`, then run `create-host --hostname {host} --enroll`"
+    ))
+}
+
 /// Returns the error for a file that makes hosts in a way that the flake does not show.
 pub(super) fn hosts_elsewhere(host: &str, output: &[&str]) -> Error {
     let output = output.join(".");
