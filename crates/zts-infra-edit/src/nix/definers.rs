@@ -6,7 +6,7 @@ use rnix::ast;
 use super::abstraction::{MARK, abstract_tokens, rename_path};
 use super::discovery::is_name_of_hosts;
 use super::expression::{function_body, inner_expression};
-use super::files::{SourceFile, Sources, list_nix_files};
+use super::files::{SourceFile, Sources};
 use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
 use super::parse::{cast, node_range, parse_source, untyped};
@@ -60,17 +60,25 @@ pub(super) fn list_definers(
         .collect()
 }
 
-/// Keeps the hosts with the module that most of them have, one of NixOS if there is any.
+/// Keeps the hosts with the module that most of them have: one of a set of hosts, else one of
+/// NixOS, if there is any.
 fn keep_most_common<'a>(definers: &[&'a Definer]) -> Vec<&'a Definer> {
     let has = |one: &Definer, path: &str| one.modules.iter().any(|other| plain(other) == path);
     let paths = definers.iter().flat_map(|one| &one.modules);
     let best = paths.map(|path| plain(path)).max_by_key(|path| {
         let count = definers.iter().filter(|one| has(one, path)).count();
-        (is_module_of_nixos(path), count)
+        (is_in_registry(path), is_module_of_nixos(path), count)
     });
     let kept = definers.iter().copied();
     kept.filter(|one| best.is_some_and(|best| has(one, best)))
         .collect()
+}
+
+/// Returns whether a path is that of a host in a set of hosts, such as `den.hosts.x86_64-linux.{}`,
+/// so that the host is there because of it.
+fn is_in_registry(path: &str) -> bool {
+    let above = path.strip_suffix(MARK);
+    above.is_some_and(|above| above.split('.').any(|name| name == "hosts"))
 }
 
 /// Returns the path of a module without the name of the set of all settings.
@@ -105,12 +113,10 @@ fn keep_options<'a>(definers: Vec<&'a Definer>, options: &[Vec<String>]) -> Vec<
 
 /// Returns the files that are named after a host.
 fn read_definers(sources: &Sources<'_>, known: &[&str], name: &str) -> Vec<Definer> {
-    let mut paths = Vec::new();
-    list_nix_files(sources.files, "", &mut paths);
     let mut definers = Vec::new();
-    for path in paths {
-        for (host, form) in names_in_path(&path, known) {
-            let Some(Ok(file)) = sources.open(&path).filter(|_| host != name) else {
+    for path in sources.paths() {
+        for (host, form) in names_in_path(path, known) {
+            let Some(Ok(file)) = sources.open(path).filter(|_| host != name) else {
                 continue;
             };
             let modules = module_paths(&file.root, &host);
