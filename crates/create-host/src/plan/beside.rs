@@ -41,7 +41,42 @@ pub(super) fn note_beside(
         .into_iter()
         .collect();
     notes.extend(lists.take(MAX_SHOWN));
+    notes.extend(note_data(name, hosts, &files, sources, changes));
     notes
+}
+
+/// Returns a note of the files of data that name each other host, such as an inventory in YAML or
+/// the jobs of a CI, and that are not edited.
+fn note_data(
+    name: &HostName,
+    hosts: &[String],
+    files: &[String],
+    sources: &Sources,
+    changes: &[FileChange],
+) -> Option<String> {
+    const ENDS: [&str; 4] = [".yaml", ".yml", ".toml", ".json"];
+    const LARGEST: usize = 100_000;
+    let is_data = |path: &&String| {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        ENDS.iter().any(|end| file.ends_with(end)) && !KEY_LISTS.contains(&file)
+    };
+    let is_own = |path: &str| hosts.iter().any(|host| rename_path(path, host).is_some());
+    let is_edited = |path: &str| changes.iter().any(|change| change.path == path);
+    let names_all = |path: &&String| {
+        let text = sources.tree.read(path).unwrap_or_default();
+        let has = |host: &str| text.lines().any(|line| rename(line, host, MARK) != line);
+        text.len() <= LARGEST && hosts.iter().all(|host| has(host)) && !has(name.as_str())
+    };
+    let others = files.iter().filter(is_data);
+    let others = others.filter(|path| !is_own(path) && !is_edited(path));
+    let naming = others.filter(names_all).take(MAX_SHOWN);
+    let naming: Vec<String> = naming.map(|path| format!("`{path}`")).collect();
+    (!naming.is_empty()).then(|| {
+        format!(
+            "next: add `{name}` where it is needed in the files of data that name each other host: {}",
+            naming.join(", ")
+        )
+    })
 }
 
 /// Returns a note of the files that the other hosts have under their names.
