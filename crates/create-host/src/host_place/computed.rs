@@ -115,3 +115,26 @@ fn is_part(form: &str, part: &str) -> bool {
     let after = after.trim_start_matches(|letter| letter != '.' && letter != '-' && letter != '_');
     part.len() > before.len() + after.len() && part.starts_with(before) && part.ends_with(after)
 }
+
+/// Returns whether one of the texts, with their paths, reads the file `inner` of a host's folder by a computed path.
+pub(super) fn is_read_beside(texts: &[(String, String)], inner: &str) -> bool {
+    let words = [
+        format!("}}/{inner}"),
+        format!("\"/{inner}\""),
+        format!("\"{inner}\""),
+    ];
+    let folder = inner.strip_suffix("/default.nix");
+    let folder = folder.map(|folder| format!("}}/{folder}"));
+    let mut texts = texts.iter();
+    texts.any(|(_, text)| {
+        words.iter().any(|word| text.contains(word))
+            || folder.as_ref().is_some_and(|folder| has_path(text, folder))
+    })
+}
+
+/// Returns whether a text has a path, and not one of a longer name.
+fn has_path(text: &str, path: &str) -> bool {
+    let continues = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
+    let mut places = text.match_indices(path);
+    places.any(|(start, _)| !text[start + path.len()..].starts_with(continues))
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zts_infra_edit::nix::{self, FleetFiles, NewHost};
 
-use super::computed::{ComputedPath, computed_paths};
+use super::computed::{ComputedPath, computed_paths, is_read_beside};
 use crate::{
     host_paths::{
         MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
@@ -357,34 +357,11 @@ impl<'a> HostPlaces<'a> {
     }
 }
 
-/// Returns whether one of the texts, with their paths, reads the file `inner` of a host's folder by a computed path.
-fn is_read_beside(texts: &[(String, String)], inner: &str) -> bool {
-    let words = [
-        format!("}}/{inner}"),
-        format!("\"/{inner}\""),
-        format!("\"{inner}\""),
-    ];
-    let folder = inner.strip_suffix("/default.nix");
-    let folder = folder.map(|folder| format!("}}/{folder}"));
-    let mut texts = texts.iter();
-    texts.any(|(_, text)| {
-        words.iter().any(|word| text.contains(word))
-            || folder.as_ref().is_some_and(|folder| has_path(text, folder))
-    })
-}
-
 /// Returns whether a file beside another one has the hardware or the disks of the machine.
 fn is_machine_file(path: &str, target: &str) -> bool {
     let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     let is_beside = folder(path) == folder(target);
     is_beside && nix::is_nix_file(target) && machine_skeleton(target).is_some()
-}
-
-/// Returns whether a text has a path, and not one of a longer name.
-fn has_path(text: &str, path: &str) -> bool {
-    let continues = |letter: char| letter.is_alphanumeric() || "-_./".contains(letter);
-    let mut places = text.match_indices(path);
-    places.any(|(start, _)| !text[start + path.len()..].starts_with(continues))
 }
 
 fn find_patterns(paths: &[String], hosts: &[String]) -> Vec<Pattern> {
