@@ -1,6 +1,7 @@
 //! Values without the name of their host.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
@@ -54,33 +55,21 @@ pub(super) fn render_node(
 ) -> String {
     let mut text = String::new();
     let mut blank = String::new();
-    let mut replaced: Vec<&Replacement> = Vec::new();
+    let mut replaced = BTreeSet::new();
     for token in tokens(value) {
         let start = usize::from(token.text_range().start());
         let within = replacements.iter().find(|one| one.range.contains(&start));
         if let Some(replacement) = within {
-            if !replaced
-                .iter()
-                .any(|known| known.range == replacement.range)
-            {
-                if !replacement.text.is_empty() {
-                    text.push_str(&std::mem::take(&mut blank));
-                    text.push_str(&replacement.text);
-                }
-                replaced.push(replacement);
+            let is_new = replaced.insert((replacement.range.start, replacement.range.end));
+            if is_new && !replacement.text.is_empty() {
+                text.push_str(&std::mem::take(&mut blank));
+                text.push_str(&replacement.text);
             }
             continue;
         }
         match token.kind() {
             SyntaxKind::TOKEN_COMMENT => {}
-            SyntaxKind::TOKEN_WHITESPACE => {
-                let unix = token.text().replace("\r\n", "\n");
-                blank = unix.replace(&format!("\n{indent}"), "\n");
-                // what stood behind an opening bracket may be left out
-                if text.ends_with(['{', '[']) {
-                    blank = blank.replace("\n\n", "\n");
-                }
-            }
+            SyntaxKind::TOKEN_WHITESPACE => blank = render_blank(&token, &text, indent),
             kind => {
                 let closes = matches!(kind, SyntaxKind::TOKEN_R_BRACK | SyntaxKind::TOKEN_R_BRACE);
                 if closes && !replaced.is_empty() && text.ends_with(['[', '{']) {
@@ -92,6 +81,17 @@ pub(super) fn render_node(
         }
     }
     text
+}
+
+/// Renders white space after `text`.
+fn render_blank(token: &SyntaxToken, text: &str, indent: &str) -> String {
+    let unix = token.text().replace("\r\n", "\n");
+    let blank = unix.replace(&format!("\n{indent}"), "\n");
+    // what stood behind an opening bracket may be left out
+    if text.ends_with(['{', '[']) {
+        return blank.replace("\n\n", "\n");
+    }
+    blank
 }
 
 fn tokens(node: &SyntaxNode) -> impl Iterator<Item = SyntaxToken> + use<> {

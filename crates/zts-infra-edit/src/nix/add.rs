@@ -63,25 +63,7 @@ pub(super) fn add_to_output(
     {
         return Err(at(&other, hosts_elsewhere(host.name, output)));
     }
-    let set = found.choose_set(given.is_some());
-    let place = set.map_or_else(|| file.clone(), |set| target.file_of(&set.container));
-    if let Some(error) = set.and_then(|set| file_of_one_host(&found, set, &place, host.name)) {
-        return Err(at(&place, error));
-    }
-    let (value, origin) = match given {
-        Some(_) if set.is_some_and(|set| has_only_names(&found, set)) => {
-            name_in_list(&place, host)?
-        }
-        Some(value) => (value, Origin::Given),
-        None => target.choose_value(&found, &place)?,
-    };
-    let edit = target.insert(&found, set, &place, &value)?;
-    Ok(Addition {
-        file: edit.path.clone(),
-        edit: Some(edit),
-        value: value.text,
-        origin,
-    })
+    target.add_to_set(&found, given)
 }
 
 /// The output that a host is added to.
@@ -98,6 +80,34 @@ impl Target<'_> {
         file.unwrap_or_else(|| Rc::clone(self.flake))
     }
 
+    /// Adds the host to the set with the other hosts. Learns its value if none is given.
+    fn add_to_set(
+        &self,
+        found: &FlakeHosts,
+        given: Option<NewValue>,
+    ) -> Result<Addition, FileError> {
+        let set = found.choose_set(given.is_some());
+        let place = set.map_or_else(|| self.flake.clone(), |set| self.file_of(&set.container));
+        let name = self.host.name;
+        if let Some(error) = set.and_then(|set| file_of_one_host(found, set, &place, name)) {
+            return Err(at(&place, error));
+        }
+        let (value, origin) = match given {
+            Some(_) if set.is_some_and(|set| has_only_names(found, set)) => {
+                name_in_list(&place, self.host)?
+            }
+            Some(value) => (value, Origin::Given),
+            None => self.choose_value(found, &place)?,
+        };
+        let edit = self.insert(found, set, &place, &value)?;
+        Ok(Addition {
+            file: edit.path.clone(),
+            edit: Some(edit),
+            value: value.text,
+            origin,
+        })
+    }
+
     /// Accepts an existing host whose value is the given one, or the one that would be learnt.
     fn check_existing(
         &self,
@@ -106,23 +116,7 @@ impl Target<'_> {
         given: Option<NewValue>,
     ) -> Result<Addition, FileError> {
         let place = self.file_of(&existing.entry);
-        let learnt = || {
-            let mut others = found.clone();
-            others.hosts.retain(|other| other.name != self.host.name);
-            let address = find_address(existing);
-            let is_any = self.host.address == Some(ANY_ADDRESS);
-            let host = NewHost {
-                address: address.as_deref().filter(|_| is_any).or(self.host.address),
-                ..*self.host
-            };
-            let target = Target {
-                host: &host,
-                ..*self
-            };
-            let value = target.choose_value(&others, &place);
-            value.ok().map(|(value, _)| value)
-        };
-        let expected = given.or_else(learnt);
+        let expected = given.or_else(|| self.learn_anew(found, existing, &place));
         let is_name = matches!(
             existing.entry.kind(),
             SyntaxKind::NODE_STRING | SyntaxKind::NODE_PATH_REL
@@ -144,6 +138,29 @@ impl Target<'_> {
             position: Position::at(&place.text, node_range(&existing.attribute).start),
         };
         Err(at(&place, error))
+    }
+
+    /// Learns the value of an existing host from the others, as if it did not exist.
+    fn learn_anew(
+        &self,
+        found: &FlakeHosts,
+        existing: &HostEntry,
+        place: &SourceFile,
+    ) -> Option<NewValue> {
+        let mut others = found.clone();
+        others.hosts.retain(|other| other.name != self.host.name);
+        let address = find_address(existing);
+        let is_any = self.host.address == Some(ANY_ADDRESS);
+        let host = NewHost {
+            address: address.as_deref().filter(|_| is_any).or(self.host.address),
+            ..*self.host
+        };
+        let target = Target {
+            host: &host,
+            ..*self
+        };
+        let value = target.choose_value(&others, place);
+        value.ok().map(|(value, _)| value)
     }
 
     /// Inserts the host in the file `place`, and checks the result.
@@ -219,13 +236,12 @@ impl Target<'_> {
         let siblings = keep_like(find_siblings(self.sources, found, set), host.like);
         let siblings = unify_tails(siblings);
         let siblings = with_system(siblings, host.system);
+        let parse = |text: &str| NewValue::parse(host.name, text).map_err(|error| at(place, error));
         if let Some(text) = self.first_value(found, set, &siblings, place) {
             let own = host
                 .system
                 .and_then(|system| replace_system(&text, system).ok());
-            let text = own.unwrap_or(text);
-            let value = NewValue::parse(host.name, &text).map_err(|error| at(place, error))?;
-            return Ok((value, Origin::First));
+            return Ok((parse(&own.unwrap_or(text))?, Origin::First));
         }
         let wanted = Wanted {
             name: host.name,
@@ -242,8 +258,7 @@ impl Target<'_> {
             };
             at(place, error)
         })?;
-        let mut value =
-            NewValue::parse(host.name, &lesson.text).map_err(|error| at(place, error))?;
+        let mut value = parse(&lesson.text)?;
         let tail = siblings.first().map(|one| one.tail.clone());
         value.tail = tail.unwrap_or_default();
         Ok((value, lesson.origin))

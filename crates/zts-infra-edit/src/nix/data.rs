@@ -107,10 +107,6 @@ pub(super) fn add_to_data(
     data: &DataHosts,
     host: &NewHost<'_>,
 ) -> Result<Addition, FileError> {
-    let at = |error| FileError {
-        file: data.file.clone(),
-        error,
-    };
     if data.names.iter().any(|name| name == host.name) {
         return Ok(Addition {
             edit: None,
@@ -120,6 +116,40 @@ pub(super) fn add_to_data(
         });
     }
     let text = files.read(&data.file).unwrap_or_default();
+    let is_any = host.address == Some(ANY_ADDRESS);
+    let (body, assumed) = match learn_entry(&text, data, host)? {
+        Learnt::Body(body, assumed) => (body, assumed),
+        Learnt::Missing(values) if !is_any => {
+            let host = host.name.to_owned();
+            return Err(at(data, Error::Values { host, values }));
+        }
+        Learnt::Missing(_) | Learnt::NoModel => (String::new(), Vec::new()),
+    };
+    let text =
+        vms::add_vm(&text, &data.place, host.name, &body).map_err(|error| at(data, error))?;
+    if !is_any && !has_words(&text, data, host.name) {
+        return Err(at(data, not_selected(host.name, data)));
+    }
+    Ok(Addition {
+        edit: Some(FileEdit {
+            path: data.file.clone(),
+            text,
+        }),
+        file: data.file.clone(),
+        value: String::new(),
+        origin: Origin::Data(assumed),
+    })
+}
+
+fn at(data: &DataHosts, error: Error) -> FileError {
+    FileError {
+        file: data.file.clone(),
+        error,
+    }
+}
+
+/// Learns the entry of a host from those of the others in the text of the file.
+fn learn_entry(text: &str, data: &DataHosts, host: &NewHost<'_>) -> Result<Learnt, FileError> {
     let like = match host.like {
         [] if !data.words.is_empty() => data.names.as_slice(),
         like => like,
@@ -133,33 +163,11 @@ pub(super) fn add_to_data(
         like,
         joins_lists: true,
     };
-    let is_any = host.address == Some(ANY_ADDRESS);
-    let learnt = vms::learn_entry(&text, &data.place, &new).map_err(|mut error| {
+    vms::learn_entry(text, &data.place, &new).map_err(|mut error| {
         if let Error::Unsupported { manual_edit, .. } = &mut error {
             *manual_edit = add_to_data_by_hand(&data.file);
         }
-        at(error)
-    });
-    let (body, assumed) = match learnt? {
-        Learnt::Body(body, assumed) => (body, assumed),
-        Learnt::Missing(values) if !is_any => {
-            let host = host.name.to_owned();
-            return Err(at(Error::Values { host, values }));
-        }
-        Learnt::Missing(_) | Learnt::NoModel => (String::new(), Vec::new()),
-    };
-    let text = vms::add_vm(&text, &data.place, host.name, &body).map_err(at)?;
-    if !is_any && !has_words(&text, data, host.name) {
-        return Err(at(not_selected(host.name, data)));
-    }
-    Ok(Addition {
-        edit: Some(FileEdit {
-            path: data.file.clone(),
-            text,
-        }),
-        file: data.file.clone(),
-        value: String::new(),
-        origin: Origin::Data(assumed),
+        at(data, error)
     })
 }
 
@@ -184,10 +192,7 @@ pub(super) fn remove_from_data(
 ) -> Result<(), FileError> {
     for data in data {
         let text = files.read(&data.file).unwrap_or_default();
-        let rest = vms::remove_vm(&text, &data.place, host).map_err(|error| FileError {
-            file: data.file.clone(),
-            error,
-        })?;
+        let rest = vms::remove_vm(&text, &data.place, host).map_err(|error| at(data, error))?;
         if rest != text {
             files.edits.insert(data.file.clone(), rest);
         }

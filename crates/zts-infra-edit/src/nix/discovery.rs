@@ -204,10 +204,6 @@ fn folder_of(sources: &Sources<'_>, value: &ast::Expr) -> Option<String> {
 /// folder as its argument.
 fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
     let file = sources.file_of(node)?;
-    let calls = |node: &SyntaxNode| {
-        node.descendants()
-            .filter_map(|node| cast::<ast::Apply>(&node))
-    };
     let discover = |call: &ast::Apply, path: &ast::Expr| {
         let folder = folder_of_system(sources, &folder_prefix(sources, path, MAX_STEPS)?);
         let (file, hosts) = host_files(sources, &folder)?;
@@ -218,12 +214,14 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
             hosts,
         })
     };
+    let discover_argument = |path: ast::PathRel| {
+        let mut around = untyped(&path).ancestors();
+        let call = around.find_map(|node| cast::<ast::Apply>(&node))?;
+        discover(&call, &ast::Expr::PathRel(path))
+    };
     // the argument of `pipe`
     if let Some(path) = cast::<ast::PathRel>(node) {
-        let call = node
-            .ancestors()
-            .find_map(|node| cast::<ast::Apply>(&node))?;
-        return discover(&call, &ast::Expr::PathRel(path));
+        return discover_argument(path);
     }
     let read = |call: ast::Apply| discover(&call, &reading_argument(&call)?);
     let is_of_hosts = |discovery: &Discovery| is_folder_of_hosts(&discovery.file);
@@ -231,23 +229,22 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
         let paths = node
             .descendants()
             .filter_map(|node| cast::<ast::PathRel>(&node));
-        let mut found = paths.filter_map(|path| {
-            let call = untyped(&path)
-                .ancestors()
-                .find_map(|node| cast::<ast::Apply>(&node))?;
-            discover(&call, &ast::Expr::PathRel(path))
-        });
-        found.find(is_of_hosts)
+        paths.filter_map(discover_argument).find(is_of_hosts)
     };
-    let reads: Vec<Discovery> = calls(node).filter_map(read).collect();
+    let reads: Vec<Discovery> = calls_in(node).filter_map(read).collect();
     let best = reads.iter().find(|one| is_of_hosts(one)).cloned();
     best.or_else(named_here)
-        .or_else(|| calls(&file.root).filter_map(read).find(is_of_hosts))
+        .or_else(|| calls_in(&file.root).filter_map(read).find(is_of_hosts))
         .or_else(|| {
             reads
                 .into_iter()
                 .find(|one| !is_folder_of_others(&one.file))
         })
+}
+
+fn calls_in(node: &SyntaxNode) -> impl Iterator<Item = ast::Apply> + use<> {
+    node.descendants()
+        .filter_map(|node| cast::<ast::Apply>(&node))
 }
 
 /// Returns the folder that a call reads, if its function reads folders.

@@ -73,12 +73,6 @@ fn insertion_in_set(
         .last()
         .map_or(Slot::Empty, |&last| Slot::After(last));
     let slot = slot_in_order(&named, host).unwrap_or(last);
-    let is_string = |host: &HostEntry| {
-        matches!(
-            host.attribute.kind(),
-            SyntaxKind::NODE_STRING | SyntaxKind::NODE_DYNAMIC
-        )
-    };
     Some(HostInsertion {
         insertion: block.insertion(slot, block.is_spaced(&indexes)),
         prefix: if set.is_dotted() {
@@ -86,8 +80,16 @@ fn insertion_in_set(
         } else {
             String::new()
         },
-        quoted: !existing.is_empty() && existing.iter().all(|(host, _)| is_string(host)),
+        quoted: !existing.is_empty() && existing.iter().all(|(host, _)| is_quoted(host)),
     })
+}
+
+/// Returns whether the name of a host is a string.
+fn is_quoted(host: &HostEntry) -> bool {
+    matches!(
+        host.attribute.kind(),
+        SyntaxKind::NODE_STRING | SyntaxKind::NODE_DYNAMIC
+    )
 }
 
 fn is_dotted(host: &HostEntry) -> bool {

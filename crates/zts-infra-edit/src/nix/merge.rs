@@ -173,27 +173,14 @@ impl<'a> Merge<'a> {
         let is_defined = own.keys().any(|key| key.contains(MARK) && is_common(key));
         own.iter().all(|(key, member)| {
             let holders = holders(key);
-            let values: Option<Vec<Peer<'_>>> =
-                holders.iter().map(|holder| holder.value.clone()).collect();
-            let merged = match (&member.value, values) {
+            let merged = if is_common(key) {
+                self.merge_members(member, &holders)
+            } else {
                 // the part that defines the host may have another path for each system
-                (Some(value), _) if !is_common(key) && key.contains(MARK) => {
-                    let is_own = self.wanted.is_file && is_defined;
-                    let shared = self.shared.filter(|_| !is_own);
-                    shared.is_some_and(|shared| !shared.is_individual(&value.node, value.name))
-                }
-                _ if !is_common(key) => false,
-                (Some(value), Some(values)) => {
-                    let before = self.replacements.len();
-                    let merged = self.merge_values(value, &values)
-                        // an empty set in a file says nothing
-                        && !(self.wanted.is_file && self.is_emptied(&value.node));
-                    if !merged {
-                        self.replacements.truncate(before);
-                    }
-                    merged
-                }
-                _ => true,
+                let value = member.value.as_ref().filter(|_| key.contains(MARK));
+                let shared = self.shared.filter(|_| !(self.wanted.is_file && is_defined));
+                let value = value.zip(shared);
+                value.is_some_and(|(value, shared)| !shared.is_individual(&value.node, value.name))
             };
             if !merged && self.empties_module(key, member, holders.len() == peers.len()) {
                 return true;
@@ -207,6 +194,23 @@ impl<'a> Merge<'a> {
             }
             merged || is_typical || holders.len() < peers.len()
         })
+    }
+
+    /// Merges the values of a member that most sets have. Members without values are equal.
+    fn merge_members(&mut self, member: &Member<'_>, holders: &[&Member<'_>]) -> bool {
+        let values: Option<Vec<Peer<'_>>> =
+            holders.iter().map(|holder| holder.value.clone()).collect();
+        let Some((value, values)) = member.value.as_ref().zip(values) else {
+            return true;
+        };
+        let before = self.replacements.len();
+        let merged = self.merge_values(value, &values)
+            // an empty set in a file says nothing
+            && !(self.wanted.is_file && self.is_emptied(&value.node));
+        if !merged {
+            self.replacements.truncate(before);
+        }
+        merged
     }
 
     /// Returns whether nothing is left of a set.
@@ -342,6 +346,11 @@ impl<'a> Merge<'a> {
         if is_of_other_network(&base.node, &addresses, self.wanted.address) {
             return self.take_next_address(base, &texts);
         }
+        self.merge_addresses(base, &texts)
+    }
+
+    /// Replaces the address in a text by the host's own, if most texts are the same but for it.
+    fn merge_addresses(&mut self, base: &Peer<'_>, texts: &[String]) -> bool {
         let forms: Vec<(String, bool)> = texts
             .iter()
             .filter_map(|text| split_address(text))

@@ -9,6 +9,26 @@ const MAX_DEPTH: usize = 128;
 /// The limit for words in a row, which nest to the left: the arguments of a function, or a sum.
 const MAX_RUN: usize = 1000;
 
+/// Operators and words before an expression that nests to the right.
+const NESTING_TO_THE_RIGHT: [SyntaxKind; 8] = [
+    SyntaxKind::TOKEN_COLON,
+    SyntaxKind::TOKEN_IF,
+    SyntaxKind::TOKEN_INVERT,
+    SyntaxKind::TOKEN_SUB,
+    SyntaxKind::TOKEN_CONCAT,
+    SyntaxKind::TOKEN_UPDATE,
+    SyntaxKind::TOKEN_IMPLICATION,
+    SyntaxKind::TOKEN_PIPE_LEFT,
+];
+/// Tokens that are no expressions of their own.
+const NOT_NESTING: [SyntaxKind; 5] = [
+    SyntaxKind::TOKEN_WHITESPACE,
+    SyntaxKind::TOKEN_COMMENT,
+    SyntaxKind::TOKEN_STRING_START,
+    SyntaxKind::TOKEN_STRING_CONTENT,
+    SyntaxKind::TOKEN_STRING_END,
+];
+
 /// An open bracket or `let`, and the nesting inside of it.
 #[derive(Default)]
 struct Level {
@@ -43,15 +63,13 @@ pub(super) fn find_deep_nesting(source: &str) -> Option<usize> {
 fn track_token(levels: &mut Vec<Level>, kind: SyntaxKind) {
     use SyntaxKind as S;
     match kind {
-        S::TOKEN_L_PAREN | S::TOKEN_L_BRACE | S::TOKEN_INTERPOL_START => {
-            levels.push(Level::default());
-        }
-        S::TOKEN_L_BRACK => levels.push(Level {
-            is_list: true,
-            ..Level::default()
-        }),
-        S::TOKEN_LET => levels.push(Level {
-            is_let: true,
+        S::TOKEN_L_PAREN
+        | S::TOKEN_L_BRACE
+        | S::TOKEN_L_BRACK
+        | S::TOKEN_INTERPOL_START
+        | S::TOKEN_LET => levels.push(Level {
+            is_list: kind == S::TOKEN_L_BRACK,
+            is_let: kind == S::TOKEN_LET,
             ..Level::default()
         }),
         S::TOKEN_R_PAREN | S::TOKEN_R_BRACE | S::TOKEN_R_BRACK | S::TOKEN_INTERPOL_END => {
@@ -72,19 +90,10 @@ fn track_token(levels: &mut Vec<Level>, kind: SyntaxKind) {
             level.right += 1;
             level.unfinished += 1;
         }),
-        S::TOKEN_COLON
-        | S::TOKEN_IF
-        | S::TOKEN_INVERT
-        | S::TOKEN_SUB
-        | S::TOKEN_CONCAT
-        | S::TOKEN_UPDATE
-        | S::TOKEN_IMPLICATION
-        | S::TOKEN_PIPE_LEFT => change_top(levels, |level| level.right += 1),
-        S::TOKEN_WHITESPACE
-        | S::TOKEN_COMMENT
-        | S::TOKEN_STRING_START
-        | S::TOKEN_STRING_CONTENT
-        | S::TOKEN_STRING_END => {}
+        kind if NESTING_TO_THE_RIGHT.contains(&kind) => {
+            change_top(levels, |level| level.right += 1);
+        }
+        kind if NOT_NESTING.contains(&kind) => {}
         _ => change_top(levels, |level| level.left += usize::from(!level.is_list)),
     }
 }

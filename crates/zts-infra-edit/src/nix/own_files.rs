@@ -46,42 +46,44 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         .filter(|(_, other)| *other == form)
         .map(|(name, _)| name.as_str())
         .collect();
-    let mut learnt = OwnFiles::new();
-    let is_alone = names.len() < 2;
-    // the settings of an only host are not those of all
-    let count = if is_alone { 1 } else { usize::MAX };
-    for form in forms_beside(files, &form, &names).into_iter().take(count) {
-        let lesson = learn_file(&sources, &form, &names, host);
-        let text = if are_definers && is_alone {
-            None
-        } else if is_alone {
-            lesson.map(|lesson| Lesson {
-                text: empty_modules(&lesson.text, host.name),
-                ..lesson
-            })
-        } else if learnt.is_empty() || !has_modules {
-            lesson
+    let lesson = learn_file(&sources, &form, &names, host);
+    let text = lesson.map(|lesson| lesson.text);
+    let text = match names.as_slice() {
+        [_] if are_definers => None,
+        // the settings of an only host are not those of all
+        [_] => text.map(|text| empty_modules(&text, host.name)),
+        _ => text,
+    };
+    let main = if has_modules && (are_definers || text.is_some()) {
+        complete_file(&sources, &form, &names, host.name, text)
+    } else {
+        text.map(|text| (form.replace(MARK, host.name), text))
+    };
+    match main {
+        None => OwnFiles::new(),
+        Some(main) if names.len() == 1 => vec![main],
+        Some(main) => with_files_beside(&sources, &form, &names, host, main, has_modules),
+    }
+}
+
+/// Returns the main file of a host, of this form, and the files that more than half of the hosts
+/// have beside theirs. A module is one of them only if the others of the host name it.
+fn with_files_beside(
+    sources: &Sources<'_>,
+    form: &str,
+    names: &[&str],
+    host: &NewHost<'_>,
+    main: (String, String),
+    are_modules: bool,
+) -> OwnFiles {
+    let mut learnt = vec![main];
+    for form in forms_beside(sources.files, form, names) {
+        let lesson = learn_file(sources, &form, names, host);
+        learnt.extend(if are_modules {
+            learn_beside(sources, &form, names, host, (lesson, &learnt))
         } else {
-            learnt.extend(learn_beside(
-                &sources,
-                &form,
-                &names,
-                host,
-                (lesson, &learnt),
-            ));
-            continue;
-        };
-        let text = text.map(|lesson| lesson.text);
-        let file = if learnt.is_empty() && has_modules && (are_definers || text.is_some()) {
-            complete_file(&sources, &form, &names, host.name, text)
-        } else {
-            text.map(|text| (form.replace(MARK, host.name), text))
-        };
-        match file {
-            Some(file) => learnt.push(file),
-            None if learnt.is_empty() => return learnt,
-            None => {}
-        }
+            lesson.map(|lesson| (form.replace(MARK, host.name), lesson.text))
+        });
     }
     learnt
 }
@@ -220,15 +222,14 @@ fn most_common_form(owners: &[(String, String)]) -> Option<String> {
     forms.max_by_key(|form| count(form)).cloned()
 }
 
-/// Returns the form of the main file, and those of the files that more than half of the hosts have
-/// in their folder.
+/// Returns the forms of the files that more than half of the hosts have in the folder of their main
+/// file.
 fn forms_beside(files: &dyn FleetFiles, main: &str, names: &[&str]) -> Vec<String> {
-    let mut forms = vec![main.to_owned()];
     let Some((folder, _)) = main.rsplit_once('/').filter(|(folder, _)| {
         let last = folder.rsplit('/').next();
         last == Some(MARK)
     }) else {
-        return forms;
+        return Vec::new();
     };
     let mut seen: Vec<String> = Vec::new();
     for name in names {
@@ -244,8 +245,7 @@ fn forms_beside(files: &dyn FleetFiles, main: &str, names: &[&str]) -> Vec<Strin
         .collect();
     common.sort();
     common.dedup();
-    forms.extend(common);
-    forms
+    common
 }
 
 /// Returns whether a file is directly in a folder, or in one that is imported by its path.

@@ -52,78 +52,104 @@ pub(super) fn place_host(
     flake: &str,
     host: &NewHost<'_>,
 ) -> Result<Placement, FileError> {
+    let output = main_output(files, flake)?;
+    let hosts = hosts_of(files, flake, output);
+    let added = add_to_output(files, flake, output, host)?;
     let mut overlay = Overlay {
         below: files,
         edits: BTreeMap::new(),
     };
-    let output = main_output(files, flake)?;
-    let hosts = hosts_of(files, flake, output);
-    let Addition {
-        edit,
-        file,
-        value,
-        origin,
-    } = add_to_output(files, flake, output, host)?;
-    overlay
-        .edits
-        .extend(edit.map(|edit| (edit.path, edit.text)));
-    let mut others: Vec<String> = hosts.clone();
-    others.retain(|other| other != host.name);
-    let completes = host.address != Some(ANY_ADDRESS);
-    let complete = |overlay: &mut Overlay<'_>| {
-        if completes {
-            add_to_registers(overlay, flake, &others, host)
-        } else {
-            Ok(Completion::default())
-        }
-    };
-    let mut completion = complete(&mut overlay)?;
+    let mut completion = apply_edit(&mut overlay, added.edit, flake, &hosts, host)?;
     let mut by_hand = Vec::new();
     for other in OTHER_OUTPUTS.into_iter().filter(|other| *other != output) {
-        let there = hosts_of(&overlay, flake, other);
-        let shared = there.iter().filter(|name| hosts.contains(name)).count();
-        if shared == 0 || there.iter().any(|name| name == host.name) {
-            continue;
-        }
-        let learnt = NewHost {
-            value: None,
-            ..*host
-        };
-        let added = (shared * 2 >= hosts.len())
-            .then(|| add_to_output(&overlay, flake, other, &learnt).ok())
-            .flatten();
-        if matches!(&added, Some(added) if matches!(added.origin, Origin::Discovered(_))) {
-            continue;
-        }
-        let is_sure = |added: &Addition| !matches!(added.origin, Origin::Typical { .. });
-        let added =
-            added.filter(|added| is_sure(added) && names_present_files(added, host.name, &overlay));
-        let before = overlay.edits.clone();
-        let added = added.and_then(|added| added.edit);
-        let is_added = added.is_some();
-        overlay
-            .edits
-            .extend(added.map(|edit| (edit.path, edit.text)));
-        match complete(&mut overlay) {
-            Ok(more) if is_added => {
+        match add_to_other_output(&mut overlay, flake, other, &hosts, host) {
+            OtherEntry::Unneeded => {}
+            OtherEntry::Added(more) => {
                 completion.typical.extend(more.typical);
                 completion.others = more.others;
             }
-            _ => {
-                overlay.edits = before;
-                by_hand.push(other.join("."));
-            }
+            OtherEntry::ByHand => by_hand.push(other.join(".")),
         }
     }
     Ok(Placement {
         edits: into_edits(overlay),
-        value,
-        origin,
-        file,
+        value: added.value,
+        origin: added.origin,
+        file: added.file,
         by_hand,
         typical: completion.typical,
         others: completion.others.into_iter().collect(),
     })
+}
+
+/// Applies the edit of an output, and adds the host to the registers that its entry then needs. A
+/// host whose files alone are asked for is in no register.
+fn apply_edit(
+    overlay: &mut Overlay<'_>,
+    edit: Option<FileEdit>,
+    flake: &str,
+    hosts: &[String],
+    host: &NewHost<'_>,
+) -> Result<Completion, FileError> {
+    overlay
+        .edits
+        .extend(edit.map(|edit| (edit.path, edit.text)));
+    if host.address == Some(ANY_ADDRESS) {
+        return Ok(Completion::default());
+    }
+    let others = hosts.iter().filter(|other| *other != host.name);
+    add_to_registers(overlay, flake, &others.cloned().collect::<Vec<_>>(), host)
+}
+
+/// The entry of a host in another output than that of its configuration.
+enum OtherEntry {
+    /// The output has one of the host, or none of the others, or finds its hosts itself.
+    Unneeded,
+    Added(Completion),
+    ByHand,
+}
+
+/// Adds a host to another output than that of its configuration, if that has the other `hosts` and
+/// shows the host's entry.
+fn add_to_other_output(
+    overlay: &mut Overlay<'_>,
+    flake: &str,
+    output: &[&str],
+    hosts: &[String],
+    host: &NewHost<'_>,
+) -> OtherEntry {
+    let there = hosts_of(overlay, flake, output);
+    let shared = there.iter().filter(|name| hosts.contains(name)).count();
+    if shared == 0 || there.iter().any(|name| name == host.name) {
+        return OtherEntry::Unneeded;
+    }
+    if shared * 2 < hosts.len() {
+        return OtherEntry::ByHand;
+    }
+    let learnt = NewHost {
+        value: None,
+        ..*host
+    };
+    let edit = match add_to_output(overlay, flake, output, &learnt) {
+        Ok(added) if matches!(added.origin, Origin::Discovered(_)) => return OtherEntry::Unneeded,
+        Ok(added) if is_sure(&added, host.name, overlay) => added.edit,
+        _ => None,
+    };
+    if edit.is_none() {
+        return OtherEntry::ByHand;
+    }
+    let before = overlay.edits.clone();
+    if let Ok(completion) = apply_edit(overlay, edit, flake, hosts, host) {
+        return OtherEntry::Added(completion);
+    }
+    overlay.edits = before;
+    OtherEntry::ByHand
+}
+
+/// Returns whether an entry is the one that the host needs: most other hosts have such an entry,
+/// and the host has the files that it names.
+fn is_sure(added: &Addition, host: &str, files: &dyn FleetFiles) -> bool {
+    !matches!(added.origin, Origin::Typical { .. }) && names_present_files(added, host, files)
 }
 
 /// Adds the file of a host to the list `imports` that has those of most hosts; `None` without such

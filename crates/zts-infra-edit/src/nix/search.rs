@@ -96,22 +96,11 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
             Err(error) => FlakeHosts::with_obstacle(&untyped(call), path, error.to_string()),
         };
     }
-    let function = function_name(&call_parts(call).0).unwrap_or_default();
     let found = match hosts_argument(call, path.is_empty()) {
         HostsArgument::Import(file) => search_import(&file, path, context),
         HostsArgument::Union(left, right) => Some(search_union(&left, &right, path, context)),
         HostsArgument::Same(value) => Some(search_expression(&value, path, context)),
-        HostsArgument::Set(set) => {
-            let mut found = search_expression(&set, path, context).into_argument();
-            if let ("filterAttrs", Some(predicate)) =
-                (function.as_str(), call_parts(call).1.first())
-            {
-                for data in &mut found.data {
-                    select_hosts(context.sources, data, &untyped(predicate));
-                }
-            }
-            Some(found)
-        }
+        HostsArgument::Set(set) => Some(search_set_argument(call, &set, path, context)),
         HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
         HostsArgument::Merged(list) => Some(search_sets(&list, path, context)),
         HostsArgument::None => {
@@ -119,6 +108,24 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
         }
     };
     found.unwrap_or_else(computed)
+}
+
+/// Searches the set that is an argument of a call, and selects its hosts as `filterAttrs` does.
+fn search_set_argument(
+    call: &ast::Apply,
+    set: &ast::Expr,
+    path: &[&str],
+    context: Context<'_>,
+) -> FlakeHosts {
+    let mut found = search_expression(set, path, context).into_argument();
+    let (function, arguments) = call_parts(call);
+    let is_filter = function_name(&function).is_some_and(|name| name == "filterAttrs");
+    if let Some(predicate) = arguments.first().filter(|_| is_filter) {
+        for data in &mut found.data {
+            select_hosts(context.sources, data, &untyped(predicate));
+        }
+    }
+    found
 }
 
 /// Returns the hosts in the argument of a fleet's own function that is a file of data with hosts.
@@ -321,16 +328,13 @@ fn search_entry(
 ) {
     let attributes = entry_path(entry);
     let common = attributes.len().min(path.len());
-    let same = attributes
-        .iter()
-        .zip(path)
-        .all(|((name, _), wanted)| name.as_deref() == Some(*wanted));
-    let Some(value) = entry.value().filter(|_| same) else {
+    let mut pairs = attributes.iter().zip(path);
+    let is_same = pairs.all(|((name, _), wanted)| name.as_deref() == Some(*wanted));
+    let Some(value) = entry.value().filter(|_| is_same) else {
         return;
     };
     if attributes.len() <= path.len() {
-        found.append(search_expression(&value, &path[common..], context));
-        return;
+        return found.append(search_expression(&value, &path[common..], context));
     }
     if !path.is_empty() {
         found.add_set(container, SetKind::Dotted);
@@ -338,12 +342,12 @@ fn search_entry(
     let (name, attribute) = attributes[common].clone();
     let Some(name) = name else {
         let reason = "the name of a host is computed";
-        found.append(FlakeHosts::with_obstacle(&attribute, &[], reason));
-        return;
+        return found.append(FlakeHosts::with_obstacle(&attribute, &[], reason));
     };
+    let value = untyped(&value);
     if path.is_empty() && is_system(&name) && is_of_systems(container) {
         let reason = "it has a set for each system";
-        found.append(FlakeHosts::with_obstacle(&untyped(&value), &[], reason));
+        found.append(FlakeHosts::with_obstacle(&value, &[], reason));
         found.sets.retain(|set| set.container != *container);
         return;
     }
@@ -351,7 +355,7 @@ fn search_entry(
         name,
         entry: untyped(entry),
         attribute,
-        value: (attributes.len() == common + 1).then(|| untyped(&value)),
+        value: Some(value).filter(|_| attributes.len() == common + 1),
         container: container.clone(),
     });
 }

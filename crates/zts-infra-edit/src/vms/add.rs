@@ -23,21 +23,7 @@ pub(super) fn add_vm(
         return Err(error);
     }
     let key = found.as_ref().ok().and_then(|vms| vms.as_ref()?.list_key);
-    let new_entry = NewEntry::parse(place, host, body)?;
-    let new_entry = match key {
-        Some(key) if !new_entry.has(key) => {
-            let assignment = place.notation.assignment();
-            let separator = match place.notation {
-                Notation::Json if !new_entry.is_empty() => ",\n",
-                _ => "\n",
-            };
-            let key = super::render::key(place.notation, key);
-            let name = place.notation.quote(host);
-            let body = [&key, assignment, &name, separator, new_entry.text()].concat();
-            NewEntry::parse(place, host, &body)?
-        }
-        _ => new_entry,
-    };
+    let new_entry = parse_entry(place, host, body, key)?;
     let vms = match found {
         Ok(Some(vms)) => vms,
         Ok(None) => return Err(missing_vms(place, host, &new_entry)),
@@ -62,6 +48,28 @@ pub(super) fn add_vm(
     let result = insert_entry(&vms, host, &new_entry);
     verify_result(&result, place, host, &new_entry)?;
     Ok(result)
+}
+
+/// Parses the text of a new entry. In a list, the name is added under `key`.
+fn parse_entry(
+    place: &MapPlace,
+    host: &str,
+    body: &str,
+    key: Option<&str>,
+) -> Result<NewEntry, Error> {
+    let new_entry = NewEntry::parse(place, host, body)?;
+    let Some(key) = key.filter(|key| !new_entry.has(key)) else {
+        return Ok(new_entry);
+    };
+    let assignment = place.notation.assignment();
+    let separator = match place.notation {
+        Notation::Json if !new_entry.is_empty() => ",\n",
+        _ => "\n",
+    };
+    let key = super::render::key(place.notation, key);
+    let name = place.notation.quote(host);
+    let body = [&key, assignment, &name, separator, new_entry.text()].concat();
+    NewEntry::parse(place, host, &body)
 }
 
 /// Inserts the new entry, formatted like the existing ones.
