@@ -36,46 +36,59 @@ pub(super) fn learn_files(
         module: &format!("{folder}/{name}"),
         values: &BTreeMap::new(),
     };
-    let mut own = nix::learn_own_files(files, flake, &host);
+    let own = nix::learn_own_files(files, flake, &host);
     if !own.is_empty() {
-        for (path, text) in own.iter_mut().skip(1) {
-            // what is mounted, and the modules of the kernel, are of one machine
-            if let Some(empty) = skeleton(path).filter(|_| text.contains("fileSystems")) {
-                empty.clone_into(text);
-            }
-        }
-        let missing = files_named_in(&own, name, system);
-        own.extend(missing);
-        drop_files_that_lack_one(files, &mut own);
-        own.extend(files_of_entry(files, flake, &host, &own));
-        return Err(own);
+        return Err(complete_own_files(files, flake, &host, own));
     }
     let added = nix::add_host(files, flake, &host);
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
-    let hosts = nix::list_hosts(files, flake).unwrap_or_default();
-    let is_like = |host: &String| like.contains(host);
-    let hosts = match hosts {
-        _ if reads_all => Vec::new(),
-        hosts if hosts.iter().any(is_like) => hosts.into_iter().filter(is_like).collect(),
-        hosts => hosts,
+    let hosts = if reads_all {
+        Vec::new()
+    } else {
+        hosts_to_learn_from(files, flake, like)
     };
     let mut places = HostPlaces::read(files, &hosts, name);
-    let in_entry = |system: &&str| {
-        added
-            .as_ref()
-            .is_ok_and(|added| added.value.contains(*system))
-    };
-    places.sets_platform = system.is_some_and(|system| !in_entry(&system));
+    let entry = added.as_ref().map_or("", |added| added.value.as_str());
+    places.sets_platform = system.is_some_and(|system| !entry.contains(system));
     places.system = system.map(str::to_owned);
     let shared = with_machine_files(places.shared_files(name), name);
-    match added.ok().filter(|_| !reads_all) {
-        Some(added) => {
-            let named = entry_files(files, flake, name, &added);
-            let mut own = complete_files(&places, &host, named, &added, shared);
-            own.extend(places.plain_companions(name));
-            Ok(own)
+    let Some(added) = added.ok().filter(|_| !reads_all) else {
+        return Err(shared);
+    };
+    let named = entry_files(files, flake, name, &added);
+    let mut own = complete_files(&places, &host, named, &added, shared);
+    own.extend(places.plain_companions(name));
+    Ok(own)
+}
+
+/// Adds the files that a host's own files name. `own` are copies of the files of another host.
+fn complete_own_files(
+    files: &dyn FleetFiles,
+    flake: &str,
+    host: &NewHost<'_>,
+    mut own: Vec<NewFile>,
+) -> Vec<NewFile> {
+    for (path, text) in own.iter_mut().skip(1) {
+        // what is mounted, and the modules of the kernel, are of one machine
+        if let Some(empty) = skeleton(path).filter(|_| text.contains("fileSystems")) {
+            empty.clone_into(text);
         }
-        None => Err(shared),
+    }
+    let missing = files_named_in(&own, host.name, host.system);
+    own.extend(missing);
+    drop_files_that_lack_one(files, &mut own);
+    own.extend(files_of_entry(files, flake, host, &own));
+    own
+}
+
+/// Returns the hosts of the flake that are among `like`; all if none is.
+fn hosts_to_learn_from(files: &dyn FleetFiles, flake: &str, like: &[String]) -> Vec<String> {
+    let hosts = nix::list_hosts(files, flake).unwrap_or_default();
+    let is_like = |host: &String| like.contains(host);
+    if hosts.iter().any(is_like) {
+        hosts.into_iter().filter(is_like).collect()
+    } else {
+        hosts
     }
 }
 
@@ -135,35 +148,32 @@ fn complete_files(
 ) -> Vec<NewFile> {
     let name = host.name;
     let called = called_files(&added.value, &added.file);
-    let is_import = added.value.starts_with("import ");
-    let imported = named.first().filter(|_| is_import).cloned();
+    let imported = named.first().cloned();
+    let imported = imported.filter(|_| added.value.starts_with("import "));
     let mut wanted = list_wanted(places, name, named, added);
     wanted.reverse();
     while let Some(WantedFile { path, is_beside }) = wanted.pop() {
         if learnt.iter().any(|(known, _)| *known == path) {
             continue;
         }
+        let are_data = places.are_data(&path, name);
         let own = if is_beside {
             places.companion_text(&path, host)
-        } else if imported.as_ref() == Some(&path) || places.are_data(&path, name) {
+        } else if imported.as_ref() == Some(&path) || are_data {
             places.data_text(&path, host)
         } else {
             None
         };
-        let text = own.unwrap_or_else(|| {
-            if places.are_data(&path, name) {
-                "{ }\n".to_owned()
-            } else {
-                places.text_of(&path, name, &learnt)
-            }
-        });
+        let text = match own {
+            Some(text) => text,
+            None if are_data => "{ }\n".to_owned(),
+            None => places.text_of(&path, name, &learnt),
+        };
         let text = places.with_head(&path, name, text, called.contains(&path));
-        let more = named_files(&text, &path, name).into_iter();
-        let more = more.filter(|_| !is_beside).map(|path| WantedFile {
-            path,
-            is_beside: false,
-        });
-        wanted.extend(more);
+        if !is_beside {
+            let more = named_files(&text, &path, name).into_iter();
+            wanted.extend(more.map(|path| WantedFile { path, is_beside }));
+        }
         learnt.push((path, text));
     }
     learnt

@@ -92,17 +92,7 @@ pub(crate) fn plan_creation(
     check_is_found(name, sources, settings, &changes)?;
     let changes = changes.into_changes();
     check_environment(name, &changes, settings)?;
-    let mut notes = added.notes;
-    notes.extend(assumed);
-    let others = list_others(name, sources, settings, &changes);
-    notes.extend(note_incomplete(name, &others, sources, &changes));
-    notes.extend(note_beside(name, &others, sources, &changes));
-    notes.extend(note_unused_address(
-        name,
-        request.address,
-        &changes,
-        settings,
-    ));
+    let surroundings = note_surroundings(request, sources, settings, &changes);
     Ok(CreationPlan {
         address: host.address,
         access: host_access(name, host.address, settings),
@@ -114,8 +104,24 @@ pub(crate) fn plan_creation(
         is_listed: is_listed || host.gets_entry,
         origin: is_created.then_some(FileOrigin::Created),
         learnt: added.origin,
-        notes,
+        notes: [added.notes, assumed, surroundings].concat(),
     })
+}
+
+/// Returns notes of what the other hosts have besides, and of an address that no file has.
+fn note_surroundings(
+    request: Request<'_>,
+    sources: &Sources,
+    settings: &Settings,
+    changes: &[FileChange],
+) -> Vec<String> {
+    let (name, address) = (request.name, request.address);
+    let others = list_others(name, sources, settings, changes);
+    let mut notes = Vec::new();
+    notes.extend(note_incomplete(name, &others, sources, changes));
+    notes.extend(note_beside(name, &others, sources, changes));
+    notes.extend(note_unused_address(name, address, changes, settings));
+    notes
 }
 
 /// Describes the host with the values of its placeholders.

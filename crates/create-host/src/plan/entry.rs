@@ -1,5 +1,7 @@
 //! The text of a machine's new entry: that of the settings, else learnt from the other machines.
 
+use std::collections::BTreeSet;
+
 use zts_cli::shell_word;
 use zts_infra_edit::vms::{self, Learnt, MissingValue, NewMachine};
 
@@ -58,14 +60,19 @@ pub(super) fn machine_entry(
         Ok(Learnt::Missing(missing)) => MachineEntry::Missing(missing),
         // the edit fails with the reason, and with these lines
         Ok(Learnt::NoModel) | Err(_) => {
-            let given = sources.values.iter();
-            let given = given.filter(|(name, _)| !elsewhere.contains(*name));
-            let given = given.map(|(name, value)| format!("\n{name} = {}", as_value(value)));
             let first = if address.is_some() { FIRST_ENTRY } else { "" };
-            let text = render(first) + &given.collect::<String>();
+            let text = render(first) + &given_lines(sources, &elsewhere);
             MachineEntry::Text(text, Vec::new())
         }
     }
+}
+
+/// Returns the lines with the given values that are of the machine.
+fn given_lines(sources: &Sources, elsewhere: &BTreeSet<String>) -> String {
+    let given = sources.values.iter();
+    let given = given.filter(|(name, _)| !elsewhere.contains(*name));
+    let lines = given.map(|(name, value)| format!("\n{name} = {}", as_value(value)));
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Returns the question for the values of a machine that are missing, and the flags that give them.

@@ -41,6 +41,32 @@ pub(crate) struct Preview {
     pub(crate) values: Vec<String>,
 }
 
+impl Preview {
+    /// Notes the entry in the flake, or the reason why it gets none.
+    fn note_entry(&mut self, added: Result<AddedEntry, EntryFailure>) -> Result<(), Failure> {
+        match added {
+            Ok(added) => {
+                self.entry_origin = added.origin.map(|text| text.replace(NAME, "NAME"));
+                self.entry = added.learnt.map(|text| with_placeholders(&text));
+            }
+            Err(EntryFailure::Individual(failure, candidates)) => {
+                self.problem = Some(EntryProblem::Individual(without_name(&failure), candidates));
+            }
+            Err(EntryFailure::Unsupported(failure)) => {
+                self.problem = Some(EntryProblem::Unsupported(without_name(&failure)));
+            }
+            Err(EntryFailure::Values(file, values)) => {
+                let names = values.into_iter().map(|value| value.name);
+                self.values.extend(names.filter(|name| name != "ip"));
+                self.entry_origin = Some(format!("the entry in `{file}`"));
+            }
+            Err(EntryFailure::Other(failure)) => return Err(without_name(&failure)),
+            Err(EntryFailure::InUse(place)) => return Err(Failure::failed(place)),
+        }
+        Ok(())
+    }
+}
+
 /// A reason why the flake gets no entry.
 #[derive(Debug)]
 pub(crate) enum EntryProblem {
@@ -75,25 +101,7 @@ pub(crate) fn preview_new_host(fleet: &Fleet) -> Result<Preview, Failure> {
             preview.needs_address = true;
         }),
     };
-    match added {
-        Ok(added) => {
-            preview.entry_origin = added.origin.map(|text| text.replace(NAME, "NAME"));
-            preview.entry = added.learnt.map(|text| with_placeholders(&text));
-        }
-        Err(EntryFailure::Individual(failure, candidates)) => {
-            preview.problem = Some(EntryProblem::Individual(without_name(&failure), candidates));
-        }
-        Err(EntryFailure::Unsupported(failure)) => {
-            preview.problem = Some(EntryProblem::Unsupported(without_name(&failure)));
-        }
-        Err(EntryFailure::Values(file, values)) => {
-            let names = values.into_iter().map(|value| value.name);
-            preview.values.extend(names.filter(|name| name != "ip"));
-            preview.entry_origin = Some(format!("the entry in `{file}`"));
-        }
-        Err(EntryFailure::Other(failure)) => return Err(without_name(&failure)),
-        Err(EntryFailure::InUse(place)) => return Err(Failure::failed(place)),
-    }
+    preview.note_entry(added)?;
     try_machine(fleet, &name, &sources, &mut preview)?;
     Ok(preview)
 }

@@ -102,12 +102,7 @@ impl Sources {
         };
         let template = tree.read_folder(paths.template.as_str())?;
         let learnt = match &flake {
-            Some(_) if template.is_empty() => {
-                let (flake, hosts) = (paths.flake.as_str(), paths.hosts.as_str());
-                let system = fleet.settings.system.as_ref().map(Checked::as_str);
-                let like = &fleet.settings.siblings;
-                learn_files(tree, flake, name.as_str(), hosts, system, like)
-            }
+            Some(_) if template.is_empty() => learn_from_others(fleet, name),
             _ => Err(Vec::new()),
         };
         let needs_no_files = learnt.as_ref().is_ok_and(Vec::is_empty);
@@ -241,6 +236,22 @@ impl Sources {
         generated::parse_hosts(text)
             .map_err(|error| edit_failure(settings.paths.generated.as_str(), &error))
     }
+}
+
+/// Learns the files of a host from those of the others. The error has the files that are certain
+/// although the flake shows no entry.
+fn learn_from_others(fleet: &Fleet, name: &HostName) -> Result<Vec<NewFile>, Vec<NewFile>> {
+    let settings = &fleet.settings;
+    let (flake, hosts) = (&settings.paths.flake, &settings.paths.hosts);
+    let system = settings.system.as_ref().map(Checked::as_str);
+    learn_files(
+        &fleet.tree,
+        flake.as_str(),
+        name.as_str(),
+        hosts.as_str(),
+        system,
+        &settings.siblings,
+    )
 }
 
 /// Moves the files of a host whose entry is given to the folder of its environment, if those that
