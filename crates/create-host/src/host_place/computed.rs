@@ -116,7 +116,8 @@ fn is_part(form: &str, part: &str) -> bool {
     part.len() > before.len() + after.len() && part.starts_with(before) && part.ends_with(after)
 }
 
-/// Returns whether one of the texts, with their paths, reads the file `inner` of a host's folder by a computed path.
+/// Returns whether one of the texts, with their paths, reads the file `inner` of a host's folder by
+/// a computed path.
 pub(super) fn is_read_beside(texts: &[(String, String)], inner: &str) -> bool {
     let words = [
         format!("}}/{inner}"),
