@@ -20,13 +20,14 @@ const NOT_TRADED: i32 = 3;
 
 /// Writes stdin to a file on the host's tmpfs, and starts the trade. A token is newer than what an
 /// earlier start of the unit traded, so the unit is restarted. The unit succeeds where the host
-/// goes on with credentials that it has; only a token that was traded is removed.
+/// goes on with credentials that it has; only a token that was traded is removed. One that was not
+/// is taken back, because its secret id is destroyed then.
 const DELIVER: &str = r#"sh -c '
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 as_root mkdir -p -m 0700 /run/vault-bootstrap &&
 as_root sh -c "umask 077; cat > /run/vault-bootstrap/token.new && mv /run/vault-bootstrap/token.new /run/vault-bootstrap/token" &&
 as_root systemctl restart vault-bootstrap.service &&
-if as_root test -e /run/vault-bootstrap/token; then exit 3; fi
+{ as_root sh -c "test ! -e /run/vault-bootstrap/token" || { as_root rm -f /run/vault-bootstrap/token; exit 3; }; }
 '"#;
 
 /// Refuses a destination that ssh would read as an option.
@@ -63,7 +64,7 @@ pub(super) fn deliver(destination: &str, token: &SecretString) -> Result<(), Fai
         Some(0) => Ok(()),
         Some(NO_CONNECTION) => Err(no_connection(destination)),
         Some(NOT_TRADED) => Err(Failure::failed(format_args!(
-            "`{destination}` has the wrapping token and did not trade it"
+            "`{destination}` did not trade the wrapping token, and goes on with what it has"
         ))
         .hint(format!(
             "`ssh {destination} journalctl -u vault-bootstrap -n 20` says why"
