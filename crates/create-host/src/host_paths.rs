@@ -161,6 +161,25 @@ pub(crate) fn is_of_secrets(path: &str) -> bool {
     path.split('/').any(|part| part == "secrets")
 }
 
+/// Returns whether a part of a path, such as the name of a file, says that secrets are in it.
+pub(crate) fn names_secrets(path: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "secret",
+        "secrets",
+        "private",
+        "password",
+        "passwords",
+        "passwd",
+        "credential",
+        "credentials",
+        "token",
+        "tokens",
+    ];
+    let lower = path.to_lowercase();
+    let mut words = lower.split(|letter: char| !letter.is_alphanumeric());
+    words.any(|word| WORDS.contains(&word))
+}
+
 #[cfg(test)]
 mod tests {
     use zts_infra_edit::nix::resolve_path;

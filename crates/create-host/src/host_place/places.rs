@@ -8,7 +8,7 @@ use super::computed::{ComputedPath, computed_paths, is_read_beside};
 use crate::{
     host_paths::{
         MAIN_FILES, MARK, collect_paths, ends_with, hosts_by_folder, is_below_host_folder,
-        is_host_folder, is_of_secrets, is_of_users, machine_skeleton, rename, rename_path,
+        is_host_folder, is_of_users, machine_skeleton, names_secrets, rename, rename_path,
         skeleton,
     },
     overlay::NewFile,
@@ -162,7 +162,9 @@ impl<'a> HostPlaces<'a> {
         for host in &self.hosts {
             let folder = folder.replace(MARK, host);
             let mut names = self.files.list(&folder);
-            names.retain(|name| !name.ends_with('/') && !nix::is_nix_file(name));
+            names.retain(|name| {
+                !name.ends_with('/') && !nix::is_nix_file(name) && !names_secrets(name)
+            });
             for file in names {
                 let text = self.files.read(&format!("{folder}/{file}"));
                 let text = text.filter(|text| text.len() <= LONGEST);
@@ -181,7 +183,8 @@ impl<'a> HostPlaces<'a> {
             let count = |text: &String| texts.iter().filter(|other| *other == text).count();
             let common = texts.iter().rev().max_by_key(|text| count(text))?;
             let path = format!("{}/{file}", folder.replace(MARK, name));
-            (count(common) > 1).then(|| (path, common.clone()))
+            let is_common = count(common) > 1 && count(common) * 2 > texts.len();
+            is_common.then(|| (path, common.clone()))
         })
         .collect()
     }
@@ -216,7 +219,7 @@ impl<'a> HostPlaces<'a> {
     /// Returns the text of a file that is no module, learnt from the other hosts.
     pub(super) fn data_text(&self, path: &str, host: &NewHost<'_>) -> Option<String> {
         // a secret of another host is none of this one
-        let form = rename_path(path, host.name).filter(|form| !is_of_secrets(form))?;
+        let form = rename_path(path, host.name).filter(|form| !names_secrets(form))?;
         nix::learn_data_file(self.files, &form, &self.hosts, host)
     }
 
