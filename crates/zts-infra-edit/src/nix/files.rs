@@ -8,7 +8,7 @@ use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::parse::{cast, parse_source};
-use super::paths::{named_paths, resolve_path};
+use super::paths::{paths_of_flake, resolve_path};
 use crate::error::Error;
 
 /// A reader of the files of a fleet. Paths are relative to its root, with `/` between the parts.
@@ -168,7 +168,7 @@ impl<'a> Sources<'a> {
                 resolve_path(&file.path, &text)
             }
             ast::Expr::Str(_) | ast::Expr::BinOp(_) | ast::Expr::Paren(_) => {
-                let mut paths = named_paths(&text, &file.path);
+                let mut paths = paths_of_flake(&text);
                 paths.pop().filter(|_| paths.is_empty())
             }
             _ => None,

@@ -28,8 +28,8 @@ pub fn named_paths(text: &str, file: &str) -> Vec<String> {
     paths
 }
 
-/// Returns the paths behind the flake itself.
-fn paths_of_flake(text: &str) -> Vec<String> {
+/// Returns the paths in a text that stand behind the flake itself.
+pub(super) fn paths_of_flake(text: &str) -> Vec<String> {
     let starts = text.match_indices('/').map(|(start, _)| start);
     let starts = starts.filter(|start| follows_flake(&text[..*start]));
     let path = |start: usize| {
