@@ -18,7 +18,7 @@ impl From<Error> for Failure {
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
             Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`, `{{ key | base64decode }}`; text with braces is `{{ \"{{\" }}`"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
-            Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require` and by the templates"),
+            Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require`, `--encoding` and the templates"),
             Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
             Error::NameTaken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
             Error::NotBase64 { secret, key, .. } => Self::failed(&error).hint(encode(secret, key)),
@@ -41,7 +41,7 @@ fn is_disk_error(cause: &io::Error) -> bool {
 /// Returns the hint for a value that is not in Base64, with the command that stores a file so.
 fn encode(secret: &str, key: &str) -> String {
     format!(
-        "the declaration says that it is in Base64; `base64 FILE | bao kv patch -mount=MOUNT {} {}=-` stores a file so",
+        "the declaration says that it is in Base64; to store a file so, pipe `base64 FILE` into `bao kv patch -mount=MOUNT {} {}=-`",
         shell_word(secret),
         shell_word(key)
     )

@@ -6,8 +6,12 @@ use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue, kv};
 
 use crate::{
-    Files, Ownership, Template, encoding::decode_base64, environment_file, error::Error,
-    files::digest_of, names, template::json_of,
+    Files, Ownership, Template,
+    encoding::{decode_base64, json_of},
+    environment_file,
+    error::Error,
+    files::digest_of,
+    names,
 };
 
 /// The declared contents of an output directory, in addition to one file for each key.
@@ -113,7 +117,7 @@ impl Contents {
         &self,
         mount: &str,
         path: &str,
-        given: &kv::Secret,
+        given: &kv::SecretVersion,
     ) -> Result<Files, Error> {
         match &given.values {
             Ok(values) => self.files(path, values),

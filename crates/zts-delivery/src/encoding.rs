@@ -1,4 +1,4 @@
-//! Values that are stored in an encoding, because a secret in OpenBao is JSON, which has no bytes.
+//! The encodings of values: as JSON, and Base64 for bytes, which JSON does not have.
 
 use base64::{
     DecodeError, Engine,
@@ -8,7 +8,7 @@ use base64::{
 use zeroize::Zeroizing;
 use zts_openbao::SecretValue;
 
-use crate::{error::Error, template::json_of};
+use crate::error::Error;
 
 /// Base64 with or without `=` at its end.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -48,8 +48,16 @@ fn decode(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {
         Err(DecodeError::InvalidByte(..)) => {
             Err("it has characters other than letters, digits, `+`, `/`, and `=` at the end")
         }
+        Err(DecodeError::InvalidLastSymbol { .. }) => {
+            Err("its last character has bits that belong to no byte")
+        }
         Err(_) => Err("its end is cut off"),
     }
+}
+
+/// Returns the value as JSON, as the server sent it.
+pub(crate) fn json_of(value: &SecretValue) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::to_string(value).unwrap_or_default()) // a text that is there cannot fail
 }
 
 #[cfg(test)]
@@ -89,6 +97,8 @@ mod tests {
             (r#""aHVudGVyMg\u0000""#, not_base64),
             (r#""schlüssel""#, not_base64),
             (r#""aHVud""#, "cut off"),
+            (r#""aHVu=""#, not_base64),
+            (r#""AB==""#, "belong to no byte"),
             ("1234", "not a string"),
             (r#"["AAAA"]"#, "not a string"),
             ("null", "not a string"),

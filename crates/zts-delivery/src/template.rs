@@ -7,7 +7,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue};
 
-use crate::{encoding::decode_base64, error::Error};
+use crate::{
+    encoding::{decode_base64, json_of},
+    error::Error,
+};
 
 /// All characters but those that RFC 3986 calls unreserved, which need no encoding in a URL.
 const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -211,11 +214,6 @@ fn encode_json(value: &SecretValue) -> Zeroizing<Vec<u8>> {
     let text = serde_json::from_str(&sent).map(Zeroizing::<String>::new);
     let anew = text.and_then(|text| serde_json::to_vec(text.as_str()));
     Zeroizing::new(anew.unwrap_or_else(|_| sent.as_bytes().to_vec()))
-}
-
-/// Returns the value as JSON, as the server sent it.
-pub(crate) fn json_of(value: &SecretValue) -> Zeroizing<String> {
-    Zeroizing::new(serde_json::to_string(value).unwrap_or_default()) // a text that is there cannot fail
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn a_template_with_a_mistake_is_wrong_usage_before_anybody_is_asked() {
     ----- stderr -----
     error: `hosts/template-mistake/db` was not written: line 2 of the template `[temporary]/conf.in`: `{{` without `}}` on the same line
 
-    hint: placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`; text with braces is `{{ "{{" }}`
+    hint: placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`, `{{ key | base64decode }}`; text with braces is `{{ "{{" }}`
     "#);
     let missing = format!("conf={}", host.path("nowhere").display());
     insta::assert_snapshot!(host.fetch().args(["--template", &missing]).run(), @"

@@ -101,8 +101,8 @@ fn unrendered_contents(name: &str, secret: &DeclaredSecret) -> Contents {
     }
 }
 
-/// Returns the keys that the host decodes, for their own files or in templates. An unknown
-/// encoding is left out.
+/// Returns the keys that the host decodes, for their own files or in templates. The module takes no
+/// encoding that is unknown.
 fn base64_keys(name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
     let mut decoded = secret.base64_keys(name).unwrap_or_default();
     for (name, text) in &secret.templates {
