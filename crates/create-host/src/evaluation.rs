@@ -19,7 +19,7 @@ use crate::{
     report::{EvaluationState, Report},
     vms_file,
 };
-use nix::{Evaluated, Outcome, format_reference, run_nix};
+use nix::{Evaluated, NixOutcome, format_reference, run_nix};
 
 /// The way on after a failed evaluation.
 const WAY: &str = "mend it, then run the same command again, which evaluates it again; `--no-check` \
@@ -56,9 +56,9 @@ pub(crate) fn evaluate_host(
             .map_err(|cause| Failure::failed(format_args!("could not run `nix`: {cause}")))
     };
     let outcome = run(job.name.as_str())?;
-    if let Outcome::Failed(lines) = &outcome
+    if let NixOutcome::Failed(lines) = &outcome
         && let Some(other) = sources.first_other_host(job.name, &job.fleet.settings)
-        && matches!(run(&other)?, Outcome::Failed(_))
+        && matches!(run(&other)?, NixOutcome::Failed(_))
     {
         return Err(report_own_failure(job.name, &other, lines, report));
     }
@@ -159,10 +159,10 @@ pub(crate) fn host_folder<'a>(path: &'a str, name: &str) -> &'a str {
     }
 }
 
-fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Result<(), Failure> {
+fn report_outcome(job: &Job<'_>, outcome: NixOutcome, report: &mut Report) -> Result<(), Failure> {
     let name = job.name;
     match outcome {
-        Outcome::Evaluated(Evaluated::Host { host_name }) => {
+        NixOutcome::Evaluated(Evaluated::Host { host_name }) => {
             report.set_evaluation(EvaluationState::Succeeded);
             let host_name = host_name.as_str().unwrap_or_default();
             report.note(&format!(
@@ -171,19 +171,19 @@ fn report_outcome(job: &Job<'_>, outcome: Outcome, report: &mut Report) -> Resul
             warn_of_other_name(name, host_name, report);
             Ok(())
         }
-        Outcome::Evaluated(Evaluated::Absent { names }) => {
+        NixOutcome::Evaluated(Evaluated::Absent { names }) => {
             Err(report_absence(name, &names, report))
         }
-        Outcome::NotFetched(reason) => {
+        NixOutcome::NotFetched(reason) => {
             let cause = "Nix could not fetch what the flake needs";
             warn_of_missing_evaluation(name, cause, &reason, report);
             Ok(())
         }
-        Outcome::NotWorking(reason) => {
+        NixOutcome::NotWorking(reason) => {
             warn_of_missing_evaluation(name, "Nix does not work here", &reason, report);
             Ok(())
         }
-        Outcome::Failed(lines) => Err(report_failure(name, &lines, report)),
+        NixOutcome::Failed(lines) => Err(report_failure(name, &lines, report)),
     }
 }
 

@@ -65,11 +65,11 @@ fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
 
 /// The secrets of an authority file. The CAs of the first one sign, and those of all are trusted.
 pub(crate) struct Authorities {
-    secrets: Vec<Secret>,
+    secrets: Vec<AuthoritySecret>,
 }
 
 /// A line of an authority file.
-struct Secret {
+struct AuthoritySecret {
     period: Duration,
     bytes: Zeroizing<Vec<u8>>,
 }
@@ -154,11 +154,11 @@ impl Authorities {
     }
 }
 
-fn parse_secret(line: &str) -> Option<Secret> {
+fn parse_secret(line: &str) -> Option<AuthoritySecret> {
     let (seconds, encoded) = line.strip_prefix(PREFIX)?.split_once(':')?;
     let period = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
     let bytes = Zeroizing::new(BASE64_STANDARD.decode(encoded).ok()?);
-    (bytes.len() == SECRET_LENGTH).then_some(Secret { period, bytes })
+    (bytes.len() == SECRET_LENGTH).then_some(AuthoritySecret { period, bytes })
 }
 
 fn refuse_readers(path: &Path, mode: u32) -> Result<(), Failure> {
@@ -183,7 +183,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    fn derive(secret: &Secret, cluster: &str, period: Period) -> Result<Self, Failure> {
+    fn derive(secret: &AuthoritySecret, cluster: &str, period: Period) -> Result<Self, Failure> {
         let failed = || Failure::failed("the CA's key could not be derived");
         let number = period.number();
         let seconds = secret.period.as_secs();

@@ -6,7 +6,7 @@ use zts_delivery::{
     SealPolicy, SecretIdentity,
 };
 
-use crate::{host::Secret, status, systemd, text};
+use crate::{host::HostSecret, status, systemd, text};
 
 /// The most starts of a fetch. A fetch that runs while a switch changes its declaration ends as it
 /// began, and only another one uses the new declaration.
@@ -79,7 +79,7 @@ fn has_declared_files(name: &str, declared: &DeclaredSecret, openbao: &DeclaredO
     let Ok(Some(deployed)) = DeployedVersion::read(&declared.output_directory) else {
         return false; // a fetch reports an error
     };
-    let secret = Secret::deployed(name, declared);
+    let secret = HostSecret::deployed(name, declared);
     is_identity(&deployed.secret, declared, openbao)
         && secret
             .recipe()
@@ -104,7 +104,7 @@ fn has_declared_copy(name: &str, declared: &DeclaredSecret) -> bool {
     let Some(folder) = &declared.cache_directory else {
         return true;
     };
-    let identity = Secret::deployed(name, declared).identity;
+    let identity = HostSecret::deployed(name, declared).identity;
     match Cache::new(folder.clone(), identity).read() {
         CachedCopyState::Usable(copy, _) => match declared.seal(name) {
             Ok(SealPolicy::Always) => copy.is_sealed(),

@@ -9,7 +9,7 @@ use zts_openbao::Settings;
 
 /// One declared secret.
 #[derive(Clone, Debug)]
-pub(crate) struct Secret<'a> {
+pub(crate) struct HostSecret<'a> {
     /// Its name on the host.
     pub(crate) name: &'a str,
     pub(crate) declared: &'a DeclaredSecret,
@@ -17,7 +17,7 @@ pub(crate) struct Secret<'a> {
     pub(crate) identity: SecretIdentity,
 }
 
-impl<'a> Secret<'a> {
+impl<'a> HostSecret<'a> {
     /// Returns the secret with the identity of its deployed version, where the namespace on OpenBao
     /// is not known.
     pub(crate) fn deployed(name: &'a str, declared: &'a DeclaredSecret) -> Self {

@@ -17,7 +17,7 @@ use zts_openbao::{Settings, kv::VersionMetadata};
 
 use crate::{
     Watch,
-    host::{self, Secret},
+    host::{self, HostSecret},
     rotate::{UpdateClient, is_current, state::Group},
     systemd, text,
 };
@@ -82,7 +82,7 @@ struct Watcher<'a> {
     declarations: &'a Declarations,
     settings: Settings,
     /// The secrets that are rotated.
-    secrets: Vec<Secret<'a>>,
+    secrets: Vec<HostSecret<'a>>,
     /// The connection, while it can be used.
     client: Option<UpdateClient<'a>>,
     /// The rotations that were started for versions that are not deployed, by the secrets' names.
@@ -110,7 +110,7 @@ impl<'a> Watcher<'a> {
         let rotated = rotated.filter(|(_, declared)| declared.rotation.is_some());
         let openbao = &declarations.openbao;
         let secrets: Vec<_> = rotated
-            .map(|(name, declared)| Secret::new(name, declared, openbao, &settings))
+            .map(|(name, declared)| HostSecret::new(name, declared, openbao, &settings))
             .collect();
         if secrets.is_empty() {
             return Err(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use zts_cli::{Failure, note};
-use zts_openbao::{Attempt, Authentication, NodeError, TransportError, snapshot, sys};
+use zts_openbao::{Authentication, NodeError, NodeFailure, TransportError, snapshot, sys};
 
 use crate::{
     cli::Restore,
@@ -175,7 +175,7 @@ fn upload_hint(error: &zts_openbao::Error, force: bool, took: Duration) -> Optio
 }
 
 /// Returns whether a server ended an upload, by a message or by closing the connection.
-fn is_interrupted(attempt: &Attempt) -> bool {
+fn is_interrupted(attempt: &NodeFailure) -> bool {
     match &attempt.error {
         NodeError::Server { messages, .. } => {
             messages.iter().any(|text| text.contains("i/o timeout"))

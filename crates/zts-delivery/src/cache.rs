@@ -209,7 +209,7 @@ impl Cache {
     /// # Errors
     /// A place that cannot or must not be written to, the system's errors, and a copy that must be
     /// sealed and cannot.
-    pub fn store(&self, secret: &kv::Secret, proof: Proof) -> Result<StoreResult, Error> {
+    pub fn store(&self, secret: &kv::SecretVersion, proof: Proof) -> Result<StoreResult, Error> {
         let (Ok(values), version) = (&secret.values, &secret.metadata) else {
             return Ok(StoreResult::AsConfigured);
         };

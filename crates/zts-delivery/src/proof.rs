@@ -89,7 +89,7 @@ mod tests {
         SecretIdentity::new(None, "secret", path)
     }
 
-    fn version_one() -> kv::Secret {
+    fn version_one() -> kv::SecretVersion {
         let metadata = json!({ "version": 1, "created_time": "2026-01-01T00:00:00Z" });
         let version = json!({ "data": { "password": "hunter2" }, "metadata": metadata });
         serde_json::from_value(version).unwrap()

@@ -97,14 +97,14 @@ pub struct Session<'a> {
 
 /// The node that answers a query.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Recipient {
+enum TargetNode {
     /// The first node that can be used.
     AnyNode,
     /// The active node of the cluster.
     ActiveNode,
 }
 
-impl Recipient {
+impl TargetNode {
     fn send<T>(
         self,
         client: &Client,
@@ -149,7 +149,7 @@ impl Session<'_> {
         &mut self,
         secret: &str,
         seen: Option<&DeployedVersion>,
-    ) -> Result<kv::Secret, QueryError> {
+    ) -> Result<kv::SecretVersion, QueryError> {
         let mount = self.config.kv_mount;
         let request = |client: &Client| kv::read(client, mount, secret);
         let is_outdated =
@@ -223,7 +223,7 @@ impl Session<'_> {
         let has_copy = self.retry_policy.has_copy;
         let retryable = |error: &Error| is_retryable(error, has_copy);
         let result = retry_until(deadline, PAUSES, retryable, || {
-            self.query_once(Recipient::AnyNode, &request)
+            self.query_once(TargetNode::AnyNode, &request)
         });
         self.note_server();
         result.map_err(classify_error)
@@ -236,7 +236,7 @@ impl Session<'_> {
         request: impl Fn(&Client) -> Result<T, Error>,
         explain: impl FnOnce(Error) -> Error,
     ) -> Result<T, QueryError> {
-        let result = self.query_once(Recipient::ActiveNode, request);
+        let result = self.query_once(TargetNode::ActiveNode, request);
         self.note_server();
         result.map_err(|error| classify_error(explain(error)))
     }
@@ -266,7 +266,7 @@ impl Session<'_> {
     /// Sends a request with the token, or with inline authentication where there is none.
     fn query_once<T>(
         &mut self,
-        recipient: Recipient,
+        recipient: TargetNode,
         request: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.login_state == LoginState::LoginNeeded {
@@ -282,7 +282,7 @@ impl Session<'_> {
     /// ignores inline authentication.
     fn query_inline<T>(
         &mut self,
-        recipient: Recipient,
+        recipient: TargetNode,
         request: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let permit = self.acquire_login_permit()?;
@@ -296,10 +296,10 @@ impl Session<'_> {
             }
             // a standby with old data may accept credentials that the active node refuses, and that
             // one is queried next
-            Err(error) if recipient == Recipient::AnyNode && error.says_absent() => Err(error),
+            Err(error) if recipient == TargetNode::AnyNode && error.says_absent() => Err(error),
             // a standby with old data does not know new credentials yet
             Err(refusal @ Error::LoginRefused { .. })
-                if recipient == Recipient::AnyNode && is_standby(&self.client) =>
+                if recipient == TargetNode::AnyNode && is_standby(&self.client) =>
             {
                 let confirmed = request(&self.client.active());
                 permit.record(&confirmed);

@@ -95,7 +95,7 @@ impl Cache {
             return Ok(None);
         }
         let (values, written) = read_all(files)?;
-        let secret = kv::Secret {
+        let secret = kv::SecretVersion {
             values: Ok(values),
             // not a version of OpenBao's, so that the next fetch deploys one
             metadata: kv::VersionMetadata {

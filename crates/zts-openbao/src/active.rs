@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use zts_net::{TransportError, deadline_in, retry_until};
 
 use crate::{
-    Attempt, Authentication, Client, Error, Method, NodeError, Request,
+    Authentication, Client, Error, Method, NodeError, NodeFailure, Request,
     events::report_route,
     exchange::Answer,
     node_status::{Leader, SealStatus},
@@ -152,15 +152,15 @@ fn unauthenticated(path: &str) -> Request<'_> {
 
 /// Returns whether the attempt is a standby's `sys/health`, whose status is 429 (API page
 /// `sys/health`).
-fn is_health_of_standby(attempt: &Attempt) -> bool {
+fn is_health_of_standby(attempt: &NodeFailure) -> bool {
     matches!(attempt.error, NodeError::RateLimited)
 }
 
 /// Returns whether the cluster has no active node at the moment, and the request can be sent again:
 /// it may be repeated, or no server has carried it out.
 fn is_during_election(error: &Error, repeatable: bool) -> bool {
-    let is_standby = |attempt: &Attempt| matches!(attempt.error, NodeError::Standby { .. });
-    let is_not_sent = |attempt: &Attempt| {
+    let is_standby = |attempt: &NodeFailure| matches!(attempt.error, NodeError::Standby { .. });
+    let is_not_sent = |attempt: &NodeFailure| {
         matches!(
             attempt.error.root(),
             NodeError::Standby { .. }

@@ -21,7 +21,7 @@ pub enum Error {
     #[error("{}", UnavailableText(attempts))]
     Unavailable {
         /// The failure of each server, in the order in which they were tried.
-        attempts: Vec<Attempt>,
+        attempts: Vec<NodeFailure>,
     },
     /// The token or the identity has no right to do this (HTTP 403).
     #[error("OpenBao denied `{path}`{}", messages_suffix(&api_error.messages))]
@@ -122,7 +122,7 @@ impl Error {
     /// Returns the error for a single server that cannot be used.
     pub fn unavailable(address: &Address, error: impl Into<NodeError>) -> Self {
         Self::Unavailable {
-            attempts: vec![Attempt {
+            attempts: vec![NodeFailure {
                 address: address.clone(),
                 error: error.into(),
             }],
@@ -130,7 +130,7 @@ impl Error {
     }
 
     /// Returns the failures of the servers that were tried; none for an error with an answer.
-    pub fn attempts(&self) -> &[Attempt] {
+    pub fn attempts(&self) -> &[NodeFailure] {
         match self {
             Self::Unavailable { attempts } => attempts,
             Self::Unconfirmed { cause, .. } => cause.attempts(),
@@ -230,7 +230,7 @@ impl Error {
 
 /// The failure of one server.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct NodeFailure {
     /// The server.
     pub address: Address,
     /// Its failure.
@@ -355,11 +355,11 @@ fn join_lines(text: &str) -> String {
     words.join(" ")
 }
 
-struct UnavailableText<'a>(&'a [Attempt]);
+struct UnavailableText<'a>(&'a [NodeFailure]);
 
 impl fmt::Display for UnavailableText<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [Attempt { address, error }] = self.0 {
+        if let [NodeFailure { address, error }] = self.0 {
             return write!(formatter, "OpenBao at `{address}` cannot be used: {error}");
         }
         write!(
@@ -367,7 +367,7 @@ impl fmt::Display for UnavailableText<'_> {
             "none of the {} OpenBao servers can be used",
             self.0.len()
         )?;
-        for (index, Attempt { address, error }) in self.0.iter().enumerate() {
+        for (index, NodeFailure { address, error }) in self.0.iter().enumerate() {
             let separator = if index == 0 { ":" } else { ";" };
             write!(formatter, "{separator} `{address}`: {error}")?;
         }

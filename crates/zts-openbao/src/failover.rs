@@ -6,7 +6,7 @@
 
 use std::{sync::mpsc::Receiver, time::Duration};
 
-use crate::{Address, Attempt, Error, NodeError, health_probe::ProbeResult};
+use crate::{Address, Error, NodeError, NodeFailure, health_probe::ProbeResult};
 
 /// The state of one request's failover.
 pub(crate) struct Failover<'a> {
@@ -106,7 +106,7 @@ impl<'a> Failover<'a> {
     /// Returns the error with the failure of each server.
     pub(crate) fn into_error(mut self) -> Error {
         let attempts = self.order().filter_map(|index| {
-            Some(Attempt {
+            Some(NodeFailure {
                 address: self.addresses[index].clone(),
                 error: self.errors[index].take()?,
             })

@@ -11,7 +11,7 @@ use crate::{Client, Error, Method, Request, SecretMap};
 
 /// One version of a secret.
 #[derive(Debug, Deserialize)]
-pub struct Secret {
+pub struct SecretVersion {
     /// The keys and values of the version, or the other JSON that it holds.
     #[serde(rename = "data", deserialize_with = "deserialize_values")]
     pub values: Result<SecretMap, NoKeys>,
@@ -104,7 +104,7 @@ impl SecretMetadata {
 /// # Errors
 /// [`Error::NotFound`], [`Error::Deleted`] or [`Error::Destroyed`] where it has none, and those of
 /// [`Client::send`].
-pub fn read(client: &Client, mount: &str, path: &str) -> Result<Secret, Error> {
+pub fn read(client: &Client, mount: &str, path: &str) -> Result<SecretVersion, Error> {
     client.data(&Request::new(Method::Get, &format!("{mount}/data/{path}")))
 }
 
@@ -209,7 +209,7 @@ mod tests {
         })
     }
 
-    fn version(data: &Value) -> Secret {
+    fn version(data: &Value) -> SecretVersion {
         let metadata = json!({ "version": 3, "created_time": "2026-01-01T00:00:00Z", "custom_metadata": null });
         let body = json!({ "data": { "data": data, "metadata": metadata } }).to_string();
         reply::parse(body.as_bytes()).unwrap().data.unwrap()
@@ -228,7 +228,7 @@ mod tests {
             let body = format!(
                 r#"{{"data":{{"data":{{"k":{value}}},"metadata":{{"version":1,"created_time":""}}}}}}"#
             );
-            let secret: Secret = reply::parse(body.as_bytes()).unwrap().data.unwrap();
+            let secret: SecretVersion = reply::parse(body.as_bytes()).unwrap().data.unwrap();
             let bytes = secret.values.unwrap()["k"].to_bytes();
             assert_eq!(*bytes, value.as_bytes());
         }
@@ -261,9 +261,9 @@ mod tests {
             let whole = json!({ "data": { "data": { "k": "v" }, "metadata": { "version": 1, "created_time": "" } } }).to_string();
             let mut body = whole.into_bytes();
             let at = at.index(body.len());
-            let _ = reply::parse::<Secret>(&body[..at]);
+            let _ = reply::parse::<SecretVersion>(&body[..at]);
             body[at] = byte;
-            let _ = (reply::parse::<Secret>(&body), reply::is_openbao_error(&body));
+            let _ = (reply::parse::<SecretVersion>(&body), reply::is_openbao_error(&body));
         }
     }
 }

@@ -47,7 +47,7 @@ pub mod wrapping;
 pub use address::{Address, ParseAddressError};
 pub use authentication::{AppRoleCredentials, Authentication};
 pub use client::Client;
-pub use error::{ApiError, Attempt, Error, NodeError};
+pub use error::{ApiError, Error, NodeError, NodeFailure};
 pub use reply::Reply;
 pub use request::{Method, Request};
 pub use secret_map::{SecretMap, SecretValue};

@@ -61,7 +61,7 @@ pub(super) enum Evaluated {
 }
 
 /// The result of a run of Nix.
-pub(super) enum Outcome {
+pub(super) enum NixOutcome {
     Evaluated(Evaluated),
     /// An input could not be fetched.
     NotFetched(String),
@@ -96,7 +96,7 @@ fn encode_path(path: &str) -> String {
 }
 
 /// Evaluates the host. Says so if it takes long.
-pub(super) fn run_nix(job: &Job<'_>, host: &str, installable: &str) -> io::Result<Outcome> {
+pub(super) fn run_nix(job: &Job<'_>, host: &str, installable: &str) -> io::Result<NixOutcome> {
     let function = FUNCTION.replace("NAME", &nix_string(host));
     let mut command = nix_eval(&function, installable);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -143,18 +143,18 @@ fn read_messages(stderr: ChildStderr) -> Vec<u8> {
     kept.into_iter().collect::<Vec<_>>().join(&b'\n')
 }
 
-fn classify_output(output: &Output) -> Outcome {
+fn classify_output(output: &Output) -> NixOutcome {
     if output.status.success()
         && let Ok(evaluated) = serde_json::from_slice(&output.stdout)
     {
-        return Outcome::Evaluated(evaluated);
+        return NixOutcome::Evaluated(evaluated);
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = last_error(&text);
     let reason = lines.first().map_or("", String::as_str);
     let reason = reason.trim_start_matches("error: ").to_owned();
     if NOT_WORKING.iter().any(|words| reason.contains(words)) {
-        return Outcome::NotWorking(reason);
+        return NixOutcome::NotWorking(reason);
     }
     let start = text.lines().position(|line| line.starts_with("error"));
     let mut trace = text.lines().skip(start.unwrap_or_default());
@@ -164,12 +164,12 @@ fn classify_output(output: &Output) -> Outcome {
     };
     // a lock file that does not fit its input is a mistake of the fleet
     if trace.any(is_unavailable) && !text.contains("hash mismatch") {
-        return Outcome::NotFetched(reason);
+        return NixOutcome::NotFetched(reason);
     }
     if lines.is_empty() {
-        return Outcome::Failed(vec![format!("`nix eval` ended with {}", output.status)]);
+        return NixOutcome::Failed(vec![format!("`nix eval` ended with {}", output.status)]);
     }
-    Outcome::Failed(lines)
+    NixOutcome::Failed(lines)
 }
 
 /// Returns the lines of the last error, which is the cause of those before it.

@@ -42,7 +42,7 @@ pub(super) fn check_secrets(
         let path = &secret.secret_path;
         let answer = retry_rate_limited(|| kv::read(client, mount, path));
         match missing_rights.record("read", answer) {
-            Ok(Some(kv::Secret {
+            Ok(Some(kv::SecretVersion {
                 values: Ok(values), ..
             })) => {
                 if secret.as_credential {
@@ -55,7 +55,7 @@ pub(super) fn check_secrets(
                 }
                 findings.extend(keys::check_keys(host, name, secret, values));
             }
-            Ok(Some(kv::Secret {
+            Ok(Some(kv::SecretVersion {
                 values: Err(held),
                 metadata,
                 ..

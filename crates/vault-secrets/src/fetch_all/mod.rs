@@ -20,7 +20,7 @@ use zts_cli::{Failure, warn};
 use zts_delivery::{
     Declarations, DeclaredOpenBao, DeclaredSecret, Error, QueryError, RuntimeDir, Session,
     SessionConfig, credentials,
-    fetch::{Attempt, FetchJob},
+    fetch::{FetchAttempt, FetchJob},
 };
 use zts_openbao::{SecretValue, Settings, kv};
 
@@ -32,7 +32,7 @@ use self::{
 use crate::{
     cli::FetchAll,
     fetch::find_missing,
-    host::{self, Secret},
+    host::{self, HostSecret},
     status, text,
 };
 
@@ -81,7 +81,7 @@ fn create_job<'a>(
     openbao: &'a DeclaredOpenBao,
     settings: &Settings,
 ) -> Result<FetchJob<'a>, Error> {
-    let secret = Secret::new(name, declared, openbao, settings);
+    let secret = HostSecret::new(name, declared, openbao, settings);
     let mut recipe = secret.recipe()?;
     if let Some(cache) = &mut recipe.cache {
         cache.max_age = declared.max_age(name)?;
@@ -173,7 +173,7 @@ fn query_secret<'a, 'job>(
     has_unit: bool,
     room: &mut usize,
 ) -> Result<Query<'a, 'job>, FetchResult> {
-    let begun = Attempt::begin(job).and_then(|attempt| Ok((attempt.newest_seen()?, attempt)));
+    let begun = FetchAttempt::begin(job).and_then(|attempt| Ok((attempt.newest_seen()?, attempt)));
     let (seen, attempt) =
         begun.map_err(|error| writers::record(name, job.output, Err(error), has_unit))?;
     let answer = reader
@@ -192,7 +192,7 @@ fn query_secret<'a, 'job>(
 }
 
 /// Returns the number of bytes of a secret's values.
-fn size_of(answer: &Result<kv::Secret, QueryError>) -> usize {
+fn size_of(answer: &Result<kv::SecretVersion, QueryError>) -> usize {
     let values = answer.iter().flat_map(|secret| &secret.values);
     let values = values.flat_map(|values| values.values());
     values.map(SecretValue::size).sum()

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use zts_cli::warn;
 use zts_delivery::{DeployedVersion, QueryError, RetryPolicy, Session};
-use zts_openbao::{Attempt, Error, kv::Secret};
+use zts_openbao::{Error, NodeFailure, kv::SecretVersion};
 
 /// The longest time from OpenBao's first answer, or from the end of the time for it, until the
 /// secrets' own units are started. A slow server delays no service for longer than this because of
@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
     do_units_wait: bool,
     first_answer: Option<Instant>,
     /// The failures of all servers, after which none is queried any more.
-    unavailable: Option<Vec<Attempt>>,
+    unavailable: Option<Vec<NodeFailure>>,
 }
 
 impl<'a> Reader<'a> {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         &mut self,
         path: &str,
         seen: Option<&DeployedVersion>,
-    ) -> Option<Result<Secret, QueryError>> {
+    ) -> Option<Result<SecretVersion, QueryError>> {
         if let Some(attempts) = self.unavailable.clone() {
             let cause = Error::Unavailable { attempts };
             return Some(Err(QueryError::Unavailable(cause)));

@@ -14,9 +14,9 @@ use std::{
 use zts_cli::warn;
 use zts_delivery::{
     Error, Failures, QueryError,
-    fetch::{Attempt, Outcome, UnstoredCopy},
+    fetch::{FetchAttempt, FetchOutcome, UnstoredCopy},
 };
-use zts_openbao::kv::Secret;
+use zts_openbao::kv::SecretVersion;
 
 /// The most threads. Each waits for the disk, or for the program that seals a copy.
 const THREADS: usize = 4;
@@ -48,8 +48,8 @@ pub(super) type Results<'a> = BTreeMap<&'a str, FetchResult>;
 pub(super) struct Query<'a, 'job> {
     pub(super) name: &'a str,
     pub(super) output: &'job Path,
-    pub(super) attempt: Attempt<'job>,
-    pub(super) answer: Result<Secret, QueryError>,
+    pub(super) attempt: FetchAttempt<'job>,
+    pub(super) answer: Result<SecretVersion, QueryError>,
     /// Set where the secret's own unit tries again, and then notes its failure.
     pub(super) has_unit: bool,
 }
@@ -136,15 +136,15 @@ fn write_answer<'job>(query: Query<'_, 'job>) -> (FetchResult, Option<UnstoredCo
 pub(super) fn record(
     name: &str,
     output: &Path,
-    result: Result<Outcome, Error>,
+    result: Result<FetchOutcome, Error>,
     has_unit: bool,
 ) -> FetchResult {
     if result.is_ok() || !has_unit {
         Failures::record(output, result.as_ref().err());
     }
     match result {
-        Ok(Outcome::Done) => FetchResult::Fetched,
-        Ok(Outcome::Overtaken) => FetchResult::Left,
+        Ok(FetchOutcome::Done) => FetchResult::Fetched,
+        Ok(FetchOutcome::Overtaken) => FetchResult::Left,
         Err(error) => {
             warn(format_args!("`{name}` was not written: {error}"));
             FetchResult::Failed

@@ -9,11 +9,11 @@ use zts_delivery::{
 };
 use zts_openbao::kv;
 
-use crate::{host::Secret, text};
+use crate::{host::HostSecret, text};
 
 /// Stores a copy for the time when OpenBao is unavailable. The copy of an unproven version lies
 /// beside the proven one. A proven version ends the rejection of an earlier one.
-pub(super) fn keep(secret: &Secret<'_>, given: &kv::Secret) {
+pub(super) fn keep(secret: &HostSecret<'_>, given: &kv::SecretVersion) {
     let name = secret.name;
     let rollout = match PendingRollout::read(&secret.declared.output_directory) {
         Ok(rollout) => rollout,
@@ -55,7 +55,7 @@ fn warn_of_no_copy(name: &str, error: &Error) {
 
 /// Records OpenBao as the source of a deployed version that came from the cache and is OpenBao's
 /// newest.
-pub(super) fn confirm_source(secret: &Secret<'_>) {
+pub(super) fn confirm_source(secret: &HostSecret<'_>) {
     let output = &secret.declared.output_directory;
     let is_cached = |deployed: &DeployedVersion| {
         deployed.source == Source::Cache && deployed.secret == secret.identity
@@ -77,7 +77,7 @@ pub(super) fn confirm_source(secret: &Secret<'_>) {
 
 /// Records that a version must not be deployed.
 pub(super) fn reject_version(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     version: u64,
     created_time: Option<String>,
     reason: &str,
@@ -97,7 +97,7 @@ pub(super) fn reject_version(
 
 /// Forgets the rejection of this version or of an earlier one. Earlier versions are not deployed
 /// again.
-pub(super) fn forget_rejection_until(secret: &Secret<'_>, version: u64) {
+pub(super) fn forget_rejection_until(secret: &HostSecret<'_>, version: u64) {
     let declared = secret.declared;
     let cache = declared.cache_directory.as_deref();
     let _ = Rejection::remove_until(cache, &declared.output_directory, version);

@@ -6,7 +6,7 @@ use zts_cli::Failure;
 use zts_delivery::{DeployedVersion, Error, Source, StateDir, directory};
 
 use super::{copies, run::Run, survey::Updates, updates::PendingUpdate};
-use crate::host::Secret;
+use crate::host::HostSecret;
 
 /// The result of deploying a version.
 pub(super) enum DeployResult {
@@ -49,7 +49,7 @@ enum Staged {
     Done(DeployResult),
 }
 
-fn stage_update(secret: &Secret<'_>, update: &PendingUpdate) -> Result<Staged, Error> {
+fn stage_update(secret: &HostSecret<'_>, update: &PendingUpdate) -> Result<Staged, Error> {
     let ownership = update.recipe.ownership;
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     let version = version_of(secret, update);
@@ -65,7 +65,7 @@ fn stage_update(secret: &Secret<'_>, update: &PendingUpdate) -> Result<Staged, E
 }
 
 fn exchange_staged(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     update: &PendingUpdate,
     state_dir: &StateDir,
 ) -> Result<DeployResult, Error> {
@@ -81,7 +81,7 @@ fn exchange_staged(
     Ok(DeployResult::Unproven)
 }
 
-fn version_of(secret: &Secret<'_>, update: &PendingUpdate) -> DeployedVersion {
+fn version_of(secret: &HostSecret<'_>, update: &PendingUpdate) -> DeployedVersion {
     let metadata = &update.secret.metadata;
     DeployedVersion::now(
         &secret.identity,

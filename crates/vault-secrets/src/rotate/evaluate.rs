@@ -60,7 +60,7 @@ pub(super) enum Request {
 
 /// One attempt to make a service take files, and its result so far.
 #[derive(Clone, Debug)]
-pub(super) struct Attempt {
+pub(super) struct ServiceAttempt {
     pub(super) request: Request,
     /// The time of the request or else of the first query, counted from the boot.
     pub(super) at: Duration,
@@ -72,7 +72,7 @@ pub(super) struct Attempt {
     pub(super) start_timeout: Option<Duration>,
 }
 
-impl Attempt {
+impl ServiceAttempt {
     /// Returns whether a restart was requested and the service has not started since.
     pub(super) fn is_open(&self, unit: &Unit) -> bool {
         self.request == Request::Restart && unit.last_start() <= self.at

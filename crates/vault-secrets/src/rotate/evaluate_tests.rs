@@ -23,8 +23,8 @@ fn shown() -> BTreeMap<&'static str, (Unit, Duration, Duration)> {
     read.collect()
 }
 
-fn attempt(request: Request, at: Duration, job: Option<JobEnd>) -> Attempt {
-    Attempt {
+fn attempt(request: Request, at: Duration, job: Option<JobEnd>) -> ServiceAttempt {
+    ServiceAttempt {
         request,
         at,
         job,
@@ -190,7 +190,7 @@ fn a_start_has_a_limit() {
     let second = Duration::from_secs(1);
     let (starting, at, now) = &shown["starting"]; // systemd has no limit for it
     let (work, _, _) = &shown["a oneshot at work"];
-    let after = |attempt: &Attempt, unit: &Unit, seconds: u64| {
+    let after = |attempt: &ServiceAttempt, unit: &Unit, seconds: u64| {
         let evaluation = attempt.evaluate(
             unit,
             unit.started + second * u32::try_from(seconds).unwrap(),
@@ -206,7 +206,7 @@ fn a_start_has_a_limit() {
         ["pending", "failed"]
     );
 
-    let given = Attempt {
+    let given = ServiceAttempt {
         start_timeout: Some(second * 5),
         ..requested.clone()
     };

@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     Prove, Rotate,
-    host::{self, Secret},
+    host::{self, HostSecret},
     metrics, systemd, text,
 };
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
         forget_rejections(arguments, declarations)?;
     }
     let began = uptime();
-    let secret_of = |name, declared| Secret::new(name, declared, openbao, &settings);
+    let secret_of = |name, declared| HostSecret::new(name, declared, openbao, &settings);
     let scope = group.names.clone();
     let mut run = Run::new(
         declarations,
@@ -138,11 +138,11 @@ fn rotate_secrets<'a>(
         rollouts,
         at,
     };
-    apply_plan(run, &plan)
+    apply_and_record(run, &plan)
 }
 
 /// Applies a plan. Where an error ends that, records the versions that services were given so far.
-fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+fn apply_and_record(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     apply::apply_plan(run, plan).inspect_err(|_| {
         for name in plan.rollouts.keys() {
             let output = &run.secrets[name].declared.output_directory;
@@ -203,7 +203,7 @@ fn prove_versions(
     let no_scope = BTreeSet::new();
     let mut run = Run::new(
         declarations,
-        Secret::deployed,
+        HostSecret::deployed,
         no_scope,
         arguments.limits,
         &mut state.taken,
@@ -232,7 +232,7 @@ fn watch_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
         rollouts,
         at,
     };
-    apply_plan(run, &plan)?;
+    apply_and_record(run, &plan)?;
     Ok(true)
 }
 

@@ -9,7 +9,7 @@ use crate::text;
 
 /// The result for one secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub(crate) struct SecretOutcome {
     /// The message on the changes.
     pub(crate) done: Option<String>,
     pub(crate) failure: Option<FailureRecord>,
@@ -49,11 +49,11 @@ impl From<FailureRecord> for Failure {
 
 /// The results for several secrets, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Outcomes(pub(crate) BTreeMap<String, Outcome>);
+pub(crate) struct Outcomes(pub(crate) BTreeMap<String, SecretOutcome>);
 
 impl Outcomes {
     /// Returns the result for a secret, and adds it to the run.
-    pub(crate) fn of(&mut self, name: &str) -> &mut Outcome {
+    pub(crate) fn of(&mut self, name: &str) -> &mut SecretOutcome {
         self.0.entry(name.to_owned()).or_default()
     }
 

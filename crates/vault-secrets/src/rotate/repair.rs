@@ -14,7 +14,7 @@ use zts_delivery::{
 
 use super::{actions, run::Run};
 use crate::{
-    host::Secret,
+    host::HostSecret,
     systemd::{Unit, Units},
     text::{self, Names},
 };
@@ -33,7 +33,7 @@ pub(super) struct AlteredSet {
 impl AlteredSet {
     /// Returns the altered set of a secret, with files from the copy of the deployed version.
     /// Without such a copy the set stays as it is until the next version.
-    pub(super) fn from_copy(secret: &Secret<'_>) -> Result<Option<Self>, Error> {
+    pub(super) fn from_copy(secret: &HostSecret<'_>) -> Result<Option<Self>, Error> {
         let recipe = secret.recipe()?;
         let Some(alteration) = secret.alteration(&recipe) else {
             return Ok(None);
@@ -63,7 +63,7 @@ impl AlteredSet {
 
     /// Deploys the right files, and returns whether others were deployed. Does nothing if another
     /// run has deployed another version meanwhile.
-    fn rewrite(&self, secret: &Secret<'_>) -> Result<bool, Error> {
+    fn rewrite(&self, secret: &HostSecret<'_>) -> Result<bool, Error> {
         let state_dir = StateDir::open(&secret.declared.output_directory)?;
         let is_same = |now: DeployedVersion| now.is_same(&self.deployed_version);
         if !state_dir.deployed_version()?.is_some_and(is_same) {
@@ -85,7 +85,7 @@ impl AlteredSet {
 }
 
 fn files_from_copy(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     recipe: &Recipe,
     deployed_version: &DeployedVersion,
 ) -> Option<Files> {

@@ -13,7 +13,7 @@ use super::{
     watch::{Reasons, Watch},
 };
 use crate::{
-    host::Secret,
+    host::HostSecret,
     systemd::{self, Units},
     text::{self, Names},
 };
@@ -33,7 +33,7 @@ pub(super) fn resume<'a>(run: &mut Run<'a>) -> BTreeMap<&'a str, PendingRollout>
     rollouts
 }
 
-fn resume_one(secret: &Secret<'_>) -> Result<Option<PendingRollout>, Error> {
+fn resume_one(secret: &HostSecret<'_>) -> Result<Option<PendingRollout>, Error> {
     let output = &secret.declared.output_directory;
     if !StateDir::exists(output)? {
         return Ok(None);
@@ -51,7 +51,7 @@ fn resume_one(secret: &Secret<'_>) -> Result<Option<PendingRollout>, Error> {
 }
 
 /// Rejects a version that an earlier run rolled back and was killed before it rejected it.
-fn reject_rolled_back(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<(), Error> {
+fn reject_rolled_back(secret: &HostSecret<'_>, rollout: &PendingRollout) -> Result<(), Error> {
     let (version, created_time) = (rollout.new.version, &rollout.new.created_time);
     let rejection = secret.declared.rejection()?;
     if rejection.is_some_and(|it| it.version == version && it.created_time == *created_time) {
@@ -83,7 +83,7 @@ pub(super) fn add_deployed<'a>(
 }
 
 /// Returns whether the version before the rollout can be deployed again.
-pub(super) fn can_roll_back(secret: &Secret<'_>, rollout: &PendingRollout) -> bool {
+pub(super) fn can_roll_back(secret: &HostSecret<'_>, rollout: &PendingRollout) -> bool {
     let has_set = || StateDir::has_rollback_beside(&secret.declared.output_directory);
     let is_kept = |old| has_set() || secret.copy_of(old).is_some();
     rollout.old.as_ref().is_some_and(is_kept)
@@ -91,7 +91,11 @@ pub(super) fn can_roll_back(secret: &Secret<'_>, rollout: &PendingRollout) -> bo
 
 /// Rolls a version back because `blamed` services did not come up. The old set is deployed even if
 /// the rejection cannot be written. Until it is, the note of the rollout names the version.
-pub(super) fn roll_back(secret: &Secret<'_>, blamed: &Names, reason: &str) -> Result<(), Error> {
+pub(super) fn roll_back(
+    secret: &HostSecret<'_>,
+    blamed: &Names,
+    reason: &str,
+) -> Result<(), Error> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     let Some(rollout) = state_dir.pending_rollout()? else {
         return Ok(());
@@ -122,7 +126,7 @@ pub(super) fn roll_back(secret: &Secret<'_>, blamed: &Names, reason: &str) -> Re
 
 /// Writes the set to roll back to from its copy, because a reboot removes the set.
 fn write_rollback_set(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     state_dir: &StateDir,
     old: &DeployedVersion,
 ) -> Result<(), Error> {
@@ -135,7 +139,7 @@ fn write_rollback_set(
 }
 
 /// Deploys a version again, after a roll-back that did not help.
-pub(super) fn reapply(secret: &Secret<'_>) -> Result<(), Error> {
+pub(super) fn reapply(secret: &HostSecret<'_>) -> Result<(), Error> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     secret.declared.forget_rejection()?;
     state_dir.reapply()
@@ -205,7 +209,7 @@ pub(super) fn end(
 
 /// Returns the number of the version in the output directory; that of the rollout where there is
 /// none.
-fn deployed_version(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
+fn deployed_version(secret: &HostSecret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
     let deployed = DeployedVersion::read(&secret.declared.output_directory)?;
     Ok(deployed.map_or(rollout.new.version, |deployed| deployed.version))
 }
@@ -213,7 +217,7 @@ fn deployed_version(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64
 /// Records the services that came up with the version, and returns the updated rollout.
 fn record_came_up(
     run: &Run<'_>,
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     rollout: &PendingRollout,
     came_up: &Names,
     units: &Units,
@@ -269,7 +273,7 @@ fn reason_unproven(
 }
 
 /// Ends the rollout of a proven version, makes its copy the proven one, and returns its number.
-fn end_proven(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
+fn end_proven(secret: &HostSecret<'_>, rollout: &PendingRollout) -> Result<u64, Failure> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     let deployed = state_dir
         .deployed_version()?
@@ -298,7 +302,7 @@ fn end_proven(secret: &Secret<'_>, rollout: &PendingRollout) -> Result<u64, Fail
 }
 
 /// Ends the rollout of a version that was rolled back, and returns the failure to report.
-fn end_rolled_back(secret: &Secret<'_>, blamed: &Names) -> Result<Failure, Error> {
+fn end_rolled_back(secret: &HostSecret<'_>, blamed: &Names) -> Result<Failure, Error> {
     let state_dir = StateDir::open(&secret.declared.output_directory)?;
     // a fetch may have deployed a still newer version: its rollout and its copy stay
     let has_newer = state_dir.is_unproven()?;

@@ -9,7 +9,7 @@ use zts_cli::warn;
 use zts_delivery::{Declarations, DeclaredSecret, Error, LastChange, OnChange};
 
 use super::outcome::Outcomes;
-use crate::{cli::WatchLimits, host::Secret, systemd::Unit, text::Names};
+use crate::{cli::WatchLimits, host::HostSecret, systemd::Unit, text::Names};
 
 /// The last time each service took files without a start, counted from the boot.
 pub(crate) type TakenTimes = BTreeMap<String, Duration>;
@@ -25,7 +25,7 @@ pub(crate) struct Use<'a> {
 /// One run over a set of secrets.
 pub(super) struct Run<'a> {
     /// All declared secrets.
-    pub(super) secrets: BTreeMap<&'a str, Secret<'a>>,
+    pub(super) secrets: BTreeMap<&'a str, HostSecret<'a>>,
     /// The names of the secrets of this run.
     pub(super) scope: BTreeSet<&'a str>,
     /// All pairs of a declared secret and a service that uses it.
@@ -39,7 +39,7 @@ impl<'a> Run<'a> {
     /// Returns a run over `scope`. `secret_of` makes a secret from its name and its declaration.
     pub(super) fn new(
         declarations: &'a Declarations,
-        secret_of: impl Fn(&'a str, &'a DeclaredSecret) -> Secret<'a>,
+        secret_of: impl Fn(&'a str, &'a DeclaredSecret) -> HostSecret<'a>,
         scope: BTreeSet<&'a str>,
         limits: WatchLimits,
         taken: &'a mut TakenTimes,

@@ -13,7 +13,7 @@ use super::{
     run::Run,
     updates::{PendingUpdate, UpdateClient, UpdateStatus},
 };
-use crate::{host::Secret, text::Names};
+use crate::{host::HostSecret, text::Names};
 
 /// New versions, by their secrets' names.
 pub(super) type Updates<'a> = BTreeMap<&'a str, Box<PendingUpdate>>;
@@ -71,7 +71,7 @@ pub(super) fn query_secrets<'a>(
 
 /// Returns the files of a secret with a rejected version if they are not as they were written. An
 /// error is only a warning.
-fn find_altered(secret: &Secret<'_>) -> Option<AlteredSet> {
+fn find_altered(secret: &HostSecret<'_>) -> Option<AlteredSet> {
     AlteredSet::from_copy(secret).unwrap_or_else(|error| {
         warn(format_args!("`{}`: {error}", secret.name));
         None
@@ -148,7 +148,7 @@ pub(super) fn record_failure_of_all(run: &Run<'_>, error: &Error, recorded: &str
 
 /// Queries a secret, and removes the files, copies and rejection of one that is gone from OpenBao.
 /// Queries once more where another run has deployed the secret meanwhile, because it exists again.
-fn query_and_remove(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> UpdateStatus {
+fn query_and_remove(client: &mut UpdateClient<'_>, secret: &HostSecret<'_>) -> UpdateStatus {
     let status = query_and_record(client, secret);
     let UpdateStatus::Gone(_, before) = &status else {
         return status;
@@ -165,7 +165,7 @@ fn query_and_remove(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> Updat
 
 /// Removes the files, copies and rejection of a secret, unless another run has deployed it since
 /// `before`. A failed removal is only a warning.
-fn remove_files(secret: &Secret<'_>, before: &OutputState) -> Removal {
+fn remove_files(secret: &HostSecret<'_>, before: &OutputState) -> Removal {
     let output = &secret.declared.output_directory;
     let cache = secret.copies();
     let removed = remove_secret(output, cache.as_ref(), &secret.identity, before);
@@ -180,7 +180,7 @@ fn remove_files(secret: &Secret<'_>, before: &OutputState) -> Removal {
 
 /// Queries a secret, and records for metrics whether it could be fetched. A rejection is recorded
 /// elsewhere.
-fn query_and_record(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> UpdateStatus {
+fn query_and_record(client: &mut UpdateClient<'_>, secret: &HostSecret<'_>) -> UpdateStatus {
     let status = client.query(secret);
     let error = match &status {
         UpdateStatus::Gone(error, _)
@@ -198,7 +198,12 @@ fn query_and_record(client: &mut UpdateClient<'_>, secret: &Secret<'_>) -> Updat
 
 /// Rejects a version that lacks a key or cannot be written as files. It is then not read again by
 /// each run, and fails no service's start.
-fn reject_unusable(run: &mut Run<'_>, secret: &Secret<'_>, version: VersionMetadata, error: Error) {
+fn reject_unusable(
+    run: &mut Run<'_>,
+    secret: &HostSecret<'_>,
+    version: VersionMetadata,
+    error: Error,
+) {
     let (number, reason) = (version.version, error.to_string());
     let recorded = copies::reject_version(secret, number, Some(version.created_time), &reason);
     let failure = Failure::from(error).context(format!("version {number} is not used"));

@@ -14,7 +14,7 @@ use zts_openbao::{
 };
 
 use super::repair::AlteredSet;
-use crate::host::Secret;
+use crate::host::HostSecret;
 
 /// The services run with the deployed files, so no service waits: a busy server is queried again
 /// for this long, and an unreachable one at the next rotation.
@@ -25,7 +25,7 @@ const RETRY_POLICY: RetryPolicy = RetryPolicy {
 
 /// A version that is not deployed yet.
 pub(super) struct PendingUpdate {
-    pub(super) secret: kv::Secret,
+    pub(super) secret: kv::SecretVersion,
     /// The content of the output directory before the read.
     pub(super) before: OutputState,
     pub(super) files: Files,
@@ -35,7 +35,7 @@ pub(super) struct PendingUpdate {
 /// The newest version of a secret on OpenBao, compared with the deployed one.
 pub(super) enum UpdateStatus {
     /// It is deployed. The secret comes with it if there is no copy of that version yet.
-    Current(Option<kv::Secret>),
+    Current(Option<kv::SecretVersion>),
     /// It is deployed, but its files are not as they were written or declared.
     Altered(Box<AlteredSet>),
     /// It was rejected.
@@ -94,7 +94,7 @@ impl<'a> UpdateClient<'a> {
     }
 
     /// Queries `secret`. Changes nothing but the time at which its copy was confirmed.
-    pub(super) fn query(&mut self, secret: &Secret<'_>) -> UpdateStatus {
+    pub(super) fn query(&mut self, secret: &HostSecret<'_>) -> UpdateStatus {
         let before = match OutputState::read(&secret.declared.output_directory) {
             Ok(before) => before,
             Err(error) => return UpdateStatus::Failed(error),
@@ -117,7 +117,7 @@ impl<'a> UpdateClient<'a> {
     /// Returns OpenBao's refusal, or the result with an error of this host in it.
     fn try_query(
         &mut self,
-        secret: &Secret<'_>,
+        secret: &HostSecret<'_>,
         before: &OutputState,
     ) -> Result<Result<UpdateStatus, Error>, QueryError> {
         let path = &secret.declared.secret_path;
@@ -154,8 +154,8 @@ impl<'a> UpdateClient<'a> {
     /// replaced meanwhile.
     fn compare_answer(
         &self,
-        secret: &Secret<'_>,
-        given: kv::Secret,
+        secret: &HostSecret<'_>,
+        given: kv::SecretVersion,
         before: OutputState,
         recipe: Recipe,
     ) -> Result<UpdateStatus, Error> {
@@ -199,7 +199,7 @@ impl<'a> UpdateClient<'a> {
     /// OpenBao is unavailable, or has refused the host's login.
     pub(crate) fn newest_versions<'s>(
         &mut self,
-        secrets: &[Secret<'s>],
+        secrets: &[HostSecret<'s>],
     ) -> Result<BTreeMap<&'s str, Option<VersionMetadata>>, Error> {
         self.listings.clear();
         let mut newest = BTreeMap::new();
@@ -260,7 +260,7 @@ enum Comparison {
 }
 
 fn compare(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     deployed: Option<DeployedVersion>,
     newest: &VersionMetadata,
 ) -> Result<Comparison, Error> {
@@ -280,7 +280,7 @@ fn compare(
 /// # Errors
 /// The notes of the host cannot be read.
 pub(crate) fn is_current(
-    secret: &Secret<'_>,
+    secret: &HostSecret<'_>,
     newest: Option<&VersionMetadata>,
 ) -> Result<bool, Error> {
     let state = OutputState::read(&secret.declared.output_directory)?;

@@ -14,7 +14,7 @@ use zts_delivery::uptime;
 
 use super::{
     actions::Action,
-    evaluate::{Attempt, Evaluation, Request},
+    evaluate::{Evaluation, Request, ServiceAttempt},
 };
 use crate::{
     cli::WatchLimits,
@@ -42,7 +42,7 @@ pub(super) struct Watch {
 struct WatchedService {
     /// The `systemctl` process, while it waits for systemd's job.
     client: Option<Child>,
-    attempt: Attempt,
+    attempt: ServiceAttempt,
     /// Set once a restart was repeated after systemd's start limit refused it.
     has_reset_start_limit: bool,
     /// The number of repeats because the connection to systemd was lost.
@@ -86,13 +86,16 @@ impl Watch {
         let at = uptime();
         let (request, client) = match action {
             Action::Watch => (Request::None, None),
-            Action::Reload => (Request::Reload, Some(systemd::start("reload", &[service])?)),
+            Action::Reload => (
+                Request::Reload,
+                Some(systemd::start_job("reload", &[service])?),
+            ),
             Action::Restart | Action::Start => (
                 Request::Restart,
-                Some(systemd::start("restart", &[service])?),
+                Some(systemd::start_job("restart", &[service])?),
             ),
         };
-        let attempt = Attempt {
+        let attempt = ServiceAttempt {
             request,
             at,
             job: client.is_none().then_some(JobEnd::Done),
@@ -255,7 +258,7 @@ impl WatchedService {
         }
         self.attempt.at = uptime();
         self.attempt.job = None;
-        self.client = Some(systemd::start(verb, &[service])?);
+        self.client = Some(systemd::start_job(verb, &[service])?);
         Ok(true)
     }
 }

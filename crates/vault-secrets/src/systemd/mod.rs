@@ -123,7 +123,7 @@ pub(crate) fn wanted(units: &Units) -> Result<BTreeSet<String>, Failure> {
 }
 
 /// Requests a job from systemd, and returns without waiting for it.
-pub(crate) fn start(verb: &str, units: &[&str]) -> Result<Child, Failure> {
+pub(crate) fn start_job(verb: &str, units: &[&str]) -> Result<Child, Failure> {
     start_as("replace", verb, units)
 }
 
@@ -134,7 +134,7 @@ fn start_as(mode: &str, verb: &str, units: &[&str]) -> Result<Child, Failure> {
 
 /// Requests a job from systemd and waits for it. Returns the reason if the job failed.
 pub(crate) fn run(verb: &str, units: &[&str]) -> Result<Option<String>, Failure> {
-    let client = start(verb, units)?;
+    let client = start_job(verb, units)?;
     let output = client.wait_with_output().map_err(|cause| lost(&cause))?;
     let message = || job::first_sentence(&String::from_utf8_lossy(&output.stderr));
     Ok((!output.status.success()).then(message))

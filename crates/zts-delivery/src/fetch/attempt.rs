@@ -9,7 +9,7 @@ use crate::{
 const ROLLBACK_COPIES: [Proof; 3] = [Proof::Proven, Proof::Replaced, Proof::Unproven];
 
 /// One query of a fetch.
-pub struct Attempt<'a> {
+pub struct FetchAttempt<'a> {
     pub(crate) job: &'a FetchJob<'a>,
     /// The content of the output directory before the query.
     pub(crate) before: OutputState,
@@ -28,14 +28,14 @@ pub struct Attempt<'a> {
 /// The result of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the answer of an overtaken attempt was not deployed"]
-pub enum Outcome {
+pub enum FetchOutcome {
     /// The secret is deployed; of one that is gone, the files and copies are removed.
     Done,
     /// Another run has changed the output directory meanwhile. Nothing was deployed.
     Overtaken,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> FetchAttempt<'a> {
     /// Reads the copies and the state of the output directory.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// Deploys without storing the copy of OpenBao's answer: see [`Attempt::take_copy`].
+    /// Deploys without storing the copy of OpenBao's answer: see [`FetchAttempt::take_copy`].
     pub fn store_later(&mut self) {
         self.stores_later = true;
     }

@@ -5,7 +5,7 @@ use zts_openbao::kv;
 use crate::{
     DeployedVersion, Error, Files, StateDir, directory,
     fetch::{
-        attempt::{Attempt, Outcome},
+        attempt::{FetchAttempt, FetchOutcome},
         unstored_copy::UnstoredCopy,
     },
 };
@@ -13,15 +13,15 @@ use crate::{
 /// Deploys the version that OpenBao returned. Keeps the copy of it in `attempt`, if that is to be
 /// stored later, or stores it.
 pub(crate) fn deploy_secret(
-    attempt: &mut Attempt<'_>,
-    secret: kv::Secret,
-) -> Result<Outcome, Error> {
+    attempt: &mut FetchAttempt<'_>,
+    secret: kv::SecretVersion,
+) -> Result<FetchOutcome, Error> {
     let job = attempt.job;
     let contents = &job.recipe.contents;
     let files = contents.render_answer(job.kv_mount, job.path, &secret)?;
     let version = DeployedVersion::from_openbao(&job.identity, &secret.metadata);
     let Some(state_dir) = deploy_version(attempt, &version, &files)? else {
-        return Ok(Outcome::Overtaken);
+        return Ok(FetchOutcome::Overtaken);
     };
     let copy = UnstoredCopy {
         job,
@@ -33,14 +33,14 @@ pub(crate) fn deploy_secret(
     } else {
         copy.store_in(&state_dir);
     }
-    Ok(Outcome::Done)
+    Ok(FetchOutcome::Done)
 }
 
 /// Deploys a version's files and returns the locked state directory. Returns `None` where another
 /// run has changed the output directory since the query. A version other than the proven one that
 /// services use is unproven from now on.
 pub(crate) fn deploy_version(
-    attempt: &Attempt<'_>,
+    attempt: &FetchAttempt<'_>,
     version: &DeployedVersion,
     files: &Files,
 ) -> Result<Option<StateDir>, Error> {

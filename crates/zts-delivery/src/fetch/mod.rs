@@ -9,7 +9,7 @@ mod rejected;
 mod unstored_copy;
 
 pub use self::{
-    attempt::{Attempt, Outcome},
+    attempt::{FetchAttempt, FetchOutcome},
     job::FetchJob,
     unstored_copy::UnstoredCopy,
 };
@@ -38,11 +38,11 @@ pub fn fetch<'a>(
     job: &FetchJob<'_>,
     open_session: impl Fn(bool) -> Result<Session<'a>, QueryError>,
 ) -> Result<(), Error> {
-    let mut attempt = Attempt::begin(job)?;
+    let mut attempt = FetchAttempt::begin(job)?;
     for number in 0..ATTEMPTS {
         match query_and_deploy(&mut attempt, &open_session) {
-            Ok(Outcome::Overtaken) => attempt.begin_again()?,
-            Ok(Outcome::Done) => return Ok(()),
+            Ok(FetchOutcome::Overtaken) => attempt.begin_again()?,
+            Ok(FetchOutcome::Done) => return Ok(()),
             // the answer of the other run came after this run began
             Err(Error::NoCache { .. }) if number > 0 && job.output.is_dir() => return Ok(()),
             Err(error) => return Err(error),
@@ -53,9 +53,9 @@ pub fn fetch<'a>(
 
 /// Queries OpenBao once and deploys the answer, or a copy in its place.
 fn query_and_deploy<'a>(
-    attempt: &mut Attempt<'_>,
+    attempt: &mut FetchAttempt<'_>,
     open_session: impl Fn(bool) -> Result<Session<'a>, QueryError>,
-) -> Result<Outcome, Error> {
+) -> Result<FetchOutcome, Error> {
     let seen = attempt.newest_seen()?;
     let mut session = open_session(attempt.has_copy())?;
     let mut answer = session.read(attempt.job.path, seen.as_ref());
@@ -71,7 +71,7 @@ fn query_and_deploy<'a>(
     let version = answer.as_ref().map(|secret| secret.metadata.version);
     let version = version.unwrap_or_default();
     let outcome = attempt.deploy_answer(answer)?;
-    if outcome == Outcome::Done
+    if outcome == FetchOutcome::Done
         && let Some(missing_leader) = session.find_missing_leader()
     {
         warn_of_missing_leader(attempt.job, &missing_leader, version);
@@ -87,7 +87,7 @@ fn warn_of_missing_leader(job: &FetchJob<'_>, missing_leader: &MissingLeader, ve
     ));
 }
 
-impl Attempt<'_> {
+impl FetchAttempt<'_> {
     /// Deploys OpenBao's answer, or a copy where OpenBao cannot be used. Removes the files and
     /// copies of a secret that is gone.
     ///
@@ -96,8 +96,8 @@ impl Attempt<'_> {
     /// stand in.
     pub fn deploy_answer(
         &mut self,
-        answer: Result<kv::Secret, QueryError>,
-    ) -> Result<Outcome, Error> {
+        answer: Result<kv::SecretVersion, QueryError>,
+    ) -> Result<FetchOutcome, Error> {
         match answer {
             Ok(secret) => match find_rejection(self.job, &secret.metadata)? {
                 None => deploy_secret(self, secret),
@@ -115,8 +115,8 @@ impl Attempt<'_> {
                 Err(Error::NoCache { cause })
             }
             Err(QueryError::Gone(cause)) => match remove_gone_secret(self) {
-                Outcome::Overtaken => Ok(Outcome::Overtaken),
-                Outcome::Done => Err(cause.into()),
+                FetchOutcome::Overtaken => Ok(FetchOutcome::Overtaken),
+                FetchOutcome::Done => Err(cause.into()),
             },
             Err(QueryError::Other(cause)) => Err(cause.into()),
         }
@@ -125,9 +125,9 @@ impl Attempt<'_> {
 
 /// Deploys the first copy that can be used. `None` where there is none.
 fn fall_back(
-    attempt: &mut Attempt<'_>,
+    attempt: &mut FetchAttempt<'_>,
     cause: &zts_openbao::Error,
-) -> Result<Option<Outcome>, Error> {
+) -> Result<Option<FetchOutcome>, Error> {
     let job = attempt.job;
     for (copy, age) in mem::take(&mut attempt.copies) {
         let version = copy.to_deployed();
@@ -141,31 +141,31 @@ fn fall_back(
                 version.version,
                 confirmed(age)
             ));
-            return Ok(Some(Outcome::Done));
+            return Ok(Some(FetchOutcome::Done));
         }
         // another run has an answer of OpenBao's, which is better than a copy, or has removed the
         // secret
         return Ok(Some(if job.output.is_dir() {
-            Outcome::Done
+            FetchOutcome::Done
         } else {
-            Outcome::Overtaken
+            FetchOutcome::Overtaken
         }));
     }
     Ok(None)
 }
 
 /// Removes the files and copies of a secret that is gone from OpenBao.
-fn remove_gone_secret(attempt: &Attempt<'_>) -> Outcome {
+fn remove_gone_secret(attempt: &FetchAttempt<'_>) -> FetchOutcome {
     let job = attempt.job;
     let cache = job.recipe.cache.as_ref();
     match remove_secret(job.output, cache, &job.identity, &attempt.before) {
-        Ok(Removal::Done) => Outcome::Done,
-        Ok(Removal::Overtaken) => Outcome::Overtaken,
+        Ok(Removal::Done) => FetchOutcome::Done,
+        Ok(Removal::Overtaken) => FetchOutcome::Overtaken,
         Err(error) => {
             (job.warn)(format_args!(
                 "what is left of the secret could not be removed: {error}"
             ));
-            Outcome::Done
+            FetchOutcome::Done
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use zts_openbao::kv::Secret;
+use zts_openbao::kv::SecretVersion;
 
 use crate::{
     CachedCopy, DeployedVersion, Error, Rejection, StateDir,
     fetch::{
-        attempt::{Attempt, Outcome},
+        attempt::{FetchAttempt, FetchOutcome},
         copies::{files_of_copy, format_time},
         deploy::deploy_version,
         job::FetchJob,
@@ -18,11 +18,11 @@ use crate::{
 /// Without such a copy, the deployed version stays. Where there is neither, deploys `rejected`,
 /// because a service may do better with it than with nothing.
 pub(crate) fn deploy_another(
-    attempt: &Attempt<'_>,
-    rejected: &Secret,
+    attempt: &FetchAttempt<'_>,
+    rejected: &SecretVersion,
     rejection: &Rejection,
     copies: impl Iterator<Item = CachedCopy>,
-) -> Result<Outcome, Error> {
+) -> Result<FetchOutcome, Error> {
     let job = attempt.job;
     let deployed = deployed_version(job)?.filter(|version| *version != rejection.version);
     let mut copies = copies
@@ -36,7 +36,7 @@ pub(crate) fn deploy_another(
         (None, Some(version)) => {
             let action = format!("version {version} stays in place");
             warn_of_rejection(job, rejection, &action);
-            return Ok(Outcome::Done);
+            return Ok(FetchOutcome::Done);
         }
         (None, None) => {
             let contents = &job.recipe.contents;
@@ -47,10 +47,10 @@ pub(crate) fn deploy_another(
         }
     };
     if deploy_version(attempt, &version, &files)?.is_none() {
-        return Ok(Outcome::Overtaken);
+        return Ok(FetchOutcome::Overtaken);
     }
     warn_of_rejection(job, rejection, &action);
-    Ok(Outcome::Done)
+    Ok(FetchOutcome::Done)
 }
 
 /// Returns the number of the version in the output directory, if it is of this secret.

@@ -11,7 +11,7 @@ use crate::{
 #[must_use = "a copy has to be stored"]
 pub struct UnstoredCopy<'a> {
     pub(crate) job: &'a FetchJob<'a>,
-    pub(crate) secret: kv::Secret,
+    pub(crate) secret: kv::SecretVersion,
     pub(crate) version: DeployedVersion,
 }
 
@@ -66,7 +66,7 @@ impl UnstoredCopy<'_> {
 }
 
 /// Stores a copy if there is a cache. Returns whether that succeeded.
-fn store_copy(job: &FetchJob<'_>, secret: &kv::Secret, proof: Proof) -> bool {
+fn store_copy(job: &FetchJob<'_>, secret: &kv::SecretVersion, proof: Proof) -> bool {
     let name = job.path;
     let cache = job.recipe.cache.as_ref();
     match cache.map(|cache| cache.store(secret, proof)) {

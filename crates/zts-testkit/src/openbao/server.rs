@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zts_openbao::{
-    Attempt, Authentication, Client, Error, Method, NodeError, Request, Settings, Trust,
+    Authentication, Client, Error, Method, NodeError, NodeFailure, Request, Settings, Trust,
 };
 
 use super::options::{CertificateKind, ServerBuilder};
@@ -283,7 +283,7 @@ impl Server {
         send: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client = self.client();
-        let in_election = |attempt: &Attempt| match attempt.error.root() {
+        let in_election = |attempt: &NodeFailure| match attempt.error.root() {
             NodeError::Standby { leader: None } => true,
             // a standby that has not noticed the loss of its leader redirects to the old one
             NodeError::Transport(_) | NodeError::Server { status: 503, .. } => {
