@@ -185,7 +185,7 @@ fn a_secret_without_a_required_key_is_refused_before_anything_is_written() {
     ----- stderr -----
     error: `hosts/required/db` was not written: `hosts/required/db` has no key `user`, and has nothing in its key `other`, `password`
 
-    hint: add the keys with `bao kv patch`; they are asked for by `--require` and by the templates
+    hint: add the keys with `bao kv patch`; they are asked for by `--require`, `--encoding` and the templates
     ");
     assert_eq!(
         host.files(),

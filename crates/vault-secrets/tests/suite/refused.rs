@@ -24,7 +24,7 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
     ----- stderr -----
     error: `db`: version 2 is not used: `hosts/lacking/db` has no key `password`
 
-    hint: add the keys with `bao kv patch`; they are asked for by `--require` and by the templates
+    hint: add the keys with `bao kv patch`; they are asked for by `--require`, `--encoding` and the templates
     ");
         assert_eq!(
             (host.value("db"), host.copied("db")),
