@@ -155,7 +155,8 @@ fn learn_beside(
             let text = if sets_name {
                 text
             } else {
-                text.replace(&name, "{ }")
+                let short = format!(".networking.hostName = \"{}\";", host.name);
+                text.replace(&name, "{ }").replace(&short, " = { };")
             };
             return Some((path, text));
         }
