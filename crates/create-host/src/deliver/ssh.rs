@@ -25,9 +25,13 @@ const NOT_TRADED: i32 = 3;
 const DELIVER: &str = r#"sh -c '
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 as_root mkdir -p -m 0700 /run/vault-bootstrap &&
-as_root sh -c "umask 077; cat > /run/vault-bootstrap/token.new && mv /run/vault-bootstrap/token.new /run/vault-bootstrap/token" &&
-as_root systemctl restart vault-bootstrap.service &&
-{ as_root sh -c "test ! -e /run/vault-bootstrap/token" || { as_root rm -f /run/vault-bootstrap/token; exit 3; }; }
+as_root sh -c "umask 077; cat > /run/vault-bootstrap/token.new && mv /run/vault-bootstrap/token.new /run/vault-bootstrap/token" || exit 1
+as_root systemctl restart vault-bootstrap.service
+status=$?
+if as_root sh -c "test ! -e /run/vault-bootstrap/token"; then exit $status; fi
+as_root rm -f /run/vault-bootstrap/token
+if [ $status = 0 ]; then exit 3; fi
+exit $status
 '"#;
 
 /// Refuses a destination that ssh would read as an option.
