@@ -147,7 +147,12 @@ fn names_in_path(path: &str, known: &[&str]) -> Vec<(String, String)> {
 
 /// Completes the file of a new host: each module that more than half of the other files define, and
 /// that the text names without having it. A text without any of the modules becomes the least one.
-pub(super) fn complete_modules(text: &str, others: &[(&SourceFile, &str)], host: &str) -> String {
+pub(super) fn complete_modules(
+    text: &str,
+    others: &[(&SourceFile, &str)],
+    host: &str,
+    sets_name: bool,
+) -> String {
     let lists: Vec<Vec<String>> = others
         .iter()
         .map(|(file, other)| module_paths(&file.root, other))
@@ -168,7 +173,7 @@ pub(super) fn complete_modules(text: &str, others: &[(&SourceFile, &str)], host:
         .iter()
         .any(|path| lists.iter().any(|list| list.contains(path)))
     {
-        return format!("{{\n  {}\n}}\n", least_module(most, host));
+        return format!("{{\n  {}\n}}\n", least_module(most, host, sets_name));
     }
     let mut text = text.to_owned();
     for path in common.iter().filter(|path| !own.contains(path)) {
@@ -180,19 +185,25 @@ pub(super) fn complete_modules(text: &str, others: &[(&SourceFile, &str)], host:
             .collect();
         let is_named = path == most || text.contains(&format!(".{}", named.join(".")));
         if let Some(end) = end_of_module(&text).filter(|_| is_named) {
-            text.insert_str(end, &format!("\n  {}\n", least_module(path, host)));
+            text.insert_str(
+                end,
+                &format!("\n  {}\n", least_module(path, host, sets_name)),
+            );
         }
     }
     text
 }
 
-/// Returns the entry of a module without any setting but the host's name.
-fn least_module(path: &str, host: &str) -> String {
+/// Returns the entry of a module without any setting, or with the host's name alone.
+fn least_module(path: &str, host: &str, sets_name: bool) -> String {
     let path = path.replace(MARK, host);
     let name = format!("networking.hostName = \"{host}\";");
-    if path.starts_with("den.aspects.") {
+    let is_of_den = path.starts_with("den.aspects.");
+    if is_of_den && sets_name {
         format!("{path}.nixos.{name}")
-    } else if is_module_of_nixos(&path) {
+    } else if is_of_den {
+        format!("{path}.nixos = {{ }};")
+    } else if sets_name && is_module_of_nixos(&path) {
         format!("{path} = {{\n    {name}\n  }};")
     } else {
         format!("{path} = {{ }};")

@@ -55,7 +55,7 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         _ => text,
     };
     let main = if has_modules && (are_definers || text.is_some()) {
-        complete_file(&sources, &form, &names, host.name, text)
+        complete_file(&sources, &form, &names, (host.name, true), text)
     } else {
         text.map(|text| (form.replace(MARK, host.name), text))
     };
@@ -143,22 +143,15 @@ fn learn_beside(
         .is_some_and(|lesson| matches!(lesson.origin, Origin::Learnt(_)));
     if !is_imported && !is_alike {
         // the settings are of other hosts, but its other files name the module
-        let least = complete_file(sources, form, names, host.name, None);
+        let mut others = names.iter();
+        let sets_name = others.any(|name| {
+            let text = sources.files.read(&form.replace(MARK, name));
+            text.is_some_and(|text| text.contains("hostName"))
+        });
+        let least = complete_file(sources, form, names, (host.name, sets_name), None);
         let least = least.filter(|(_, text)| is_named(text, learnt, host.name));
-        if let Some((path, text)) = least {
-            let mut others = names.iter();
-            let sets_name = others.any(|name| {
-                let text = sources.files.read(&form.replace(MARK, name));
-                text.is_some_and(|text| text.contains("hostName"))
-            });
-            let name = format!("{{\n    networking.hostName = \"{}\";\n  }}", host.name);
-            let text = if sets_name {
-                text
-            } else {
-                let short = format!(".networking.hostName = \"{}\";", host.name);
-                text.replace(&name, "{ }").replace(&short, " = { };")
-            };
-            return Some((path, text));
+        if least.is_some() {
+            return least;
         }
     }
     let lesson = lesson?;
@@ -256,12 +249,13 @@ fn is_near(file: &str, folder: &str) -> bool {
     !inner.contains('/') || inner.starts_with('_')
 }
 
-/// Completes the main file of a host by the modules that those of the others define.
+/// Completes a file of a host by the modules that those of the others define. They set the host's
+/// name if that is asked for.
 fn complete_file(
     sources: &Sources<'_>,
     form: &str,
     names: &[&str],
-    host: &str,
+    (host, sets_name): (&str, bool),
     learnt: Option<String>,
 ) -> Option<(String, String)> {
     let open = |name: &str| sources.open(&form.replace(MARK, name))?.ok();
@@ -271,7 +265,7 @@ fn complete_file(
         .filter_map(|(file, name)| Some((file.as_deref()?, *name)))
         .collect();
     let text = learnt.unwrap_or_else(|| "{ }\n".to_owned());
-    let text = complete_modules(&text, &others, host);
+    let text = complete_modules(&text, &others, host, sets_name);
     parse_source(&text).ok()?;
     Some((form.replace(MARK, host), text))
 }
