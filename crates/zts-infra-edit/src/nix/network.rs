@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use rnix::SyntaxNode;
 use rnix::ast;
 
@@ -68,23 +69,8 @@ fn split_words(name: &str) -> Vec<String> {
 
 /// Returns whether two addresses are in one network by the prefix length of the first.
 fn is_together(own: &str, other: IpAddr) -> bool {
-    let Some((address, length)) = own.split_once('/') else {
-        return false;
-    };
-    let Ok(length) = length.parse::<u32>() else {
-        return false;
-    };
-    match (address.parse(), other) {
-        (Ok(IpAddr::V4(own)), IpAddr::V4(other)) => {
-            let differing = own.to_bits() ^ other.to_bits();
-            differing.leading_zeros() >= length
-        }
-        (Ok(IpAddr::V6(own)), IpAddr::V6(other)) => {
-            let differing = own.to_bits() ^ other.to_bits();
-            differing.leading_zeros() >= length
-        }
-        _ => false,
-    }
+    let own = own.parse::<IpNet>();
+    own.is_ok_and(|own| own.contains(&other))
 }
 
 /// Returns whether all addresses are of the networks that a service such as Tailscale assigns:
