@@ -5,6 +5,8 @@ use zts_infra_edit::nix;
 
 /// The sign for a part that is computed.
 const ANY: char = '*';
+/// The sign for the fleet's root.
+const ROOT: &str = "/./";
 
 /// A path with computed parts.
 pub(super) struct ComputedPath {
@@ -51,14 +53,15 @@ fn list_words(text: &str) -> Vec<String> {
             .and_then(|inner| inner.split_once('}'));
         if let Some((variable, after)) = inner.filter(|(variable, _)| !variable.contains('{')) {
             let is_root = word.is_empty() && nix::is_flake(variable.trim());
-            word.push_str(if is_root { "./" } else { "*" });
             if is_root {
-                word.insert(0, '/'); // `/./` is the root
+                word.push_str(ROOT);
+            } else {
+                word.push(ANY);
             }
             rest = after;
             continue;
         }
-        if letter.is_whitespace() || "()[]{};\"".contains(letter) {
+        if nix::ends_path(letter) {
             words.push(std::mem::take(&mut word));
         } else {
             word.push(letter);
@@ -71,15 +74,10 @@ fn list_words(text: &str) -> Vec<String> {
 }
 
 fn read_path(word: &str, file: &str) -> Option<ComputedPath> {
-    if let Some(rest) = word.strip_prefix("/./") {
-        let form = nix::resolve_path("", rest)?;
-        return Some(ComputedPath {
-            form,
-            is_whole: true,
-        });
-    }
-    if word.starts_with('.') {
-        let form = nix::resolve_path(file, word)?;
+    let behind_root = word.strip_prefix(ROOT).map(|rest| ("", rest));
+    let beside_file = || word.starts_with('.').then_some((file, word));
+    if let Some((file, relative)) = behind_root.or_else(beside_file) {
+        let form = nix::resolve_path(file, relative)?;
         return Some(ComputedPath {
             form,
             is_whole: true,

@@ -3,9 +3,7 @@
 use zts_infra_edit::nix::{self, CommonImport};
 
 use super::places::HostPlaces;
-use crate::host_paths::{
-    MARK, collect_paths, is_of_secrets, machine_skeleton, rename_path, skeleton,
-};
+use crate::host_paths::{MARK, is_of_secrets, machine_skeleton, rename_path, skeleton};
 
 impl HostPlaces<'_> {
     /// Returns the text of a file that nothing can be learnt for.
@@ -73,15 +71,8 @@ impl HostPlaces<'_> {
     /// Returns whether the fleet composes the names of its hosts: `hostName = "rack-${name}"`. A
     /// name in the host's own file would be a second definition.
     fn is_name_composed(&self) -> bool {
-        let mut paths = Vec::new();
-        collect_paths(self.files, "", &mut paths);
-        let is_of_host = |path: &String| {
-            let mut hosts = self.hosts.iter();
-            hosts.any(|host| rename_path(path, host).is_some())
-        };
-        let others = paths.iter().filter(|path| !is_of_host(path));
-        let mut texts = others.filter_map(|path| self.files.read(path));
-        texts.any(|text| {
+        let mut texts = self.texts_of_others().iter();
+        texts.any(|(_, text)| {
             text.split("networking.hostName = \"")
                 .skip(1)
                 .any(is_composed)

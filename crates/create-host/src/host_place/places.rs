@@ -1,6 +1,9 @@
 //! The hosts of a fleet, and the files that have the name of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use zts_infra_edit::nix::{self, FleetFiles, NewHost};
 
@@ -29,6 +32,8 @@ pub(super) struct HostPlaces<'a> {
     pub(super) system: Option<String>,
     /// True if its entry does not name the system.
     pub(super) sets_platform: bool,
+    /// The files that are none of a host, and their texts, once they were read.
+    others: OnceCell<Vec<(String, String)>>,
 }
 
 /// A path with a mark in place of a host's name.
@@ -59,6 +64,7 @@ impl<'a> HostPlaces<'a> {
             patterns,
             system: None,
             sets_platform: false,
+            others: OnceCell::new(),
         }
     }
 
@@ -102,7 +108,7 @@ impl<'a> HostPlaces<'a> {
     pub(super) fn companions(&self, name: &str) -> Vec<String> {
         let texts = self.texts_of_others();
         let read = self.read_by_computed_path();
-        let is_read = |inner: &str| is_read_beside(&texts, inner);
+        let is_read = |inner: &str| is_read_beside(texts, inner);
         let companions = self.patterns.iter().filter(|pattern| {
             let inner = pattern.path.split_once(&format!("{MARK}/"));
             let is_common = pattern.hosts.len() * 2 > self.hosts.len();
@@ -117,19 +123,20 @@ impl<'a> HostPlaces<'a> {
     }
 
     /// Returns the files that are none of a host, and their texts.
-    fn texts_of_others(&self) -> Vec<(String, String)> {
-        let is_own = |path: &String| {
-            self.hosts
-                .iter()
-                .any(|host| rename_path(path, host).is_some())
-        };
-        let mut paths = Vec::new();
-        collect_paths(self.files, "", &mut paths);
-        paths.retain(|path| !is_own(path));
-        let texts = paths.into_iter();
-        texts
-            .filter_map(|path| self.files.read(&path).map(|text| (path, text)))
-            .collect()
+    pub(super) fn texts_of_others(&self) -> &[(String, String)] {
+        self.others.get_or_init(|| {
+            let is_own = |path: &String| {
+                let mut hosts = self.hosts.iter();
+                hosts.any(|host| rename_path(path, host).is_some())
+            };
+            let mut paths = Vec::new();
+            collect_paths(self.files, "", &mut paths);
+            paths.retain(|path| !is_own(path));
+            let texts = paths.into_iter();
+            texts
+                .filter_map(|path| self.files.read(&path).map(|text| (path, text)))
+                .collect()
+        })
     }
 
     /// Returns the forms of the files that most hosts have, and that the fleet reads by a computed
@@ -178,7 +185,7 @@ impl<'a> HostPlaces<'a> {
         let fleet = self.texts_of_others();
         let read = kinds
             .into_iter()
-            .filter(|(file, _)| is_read_beside(&fleet, file));
+            .filter(|(file, _)| is_read_beside(fleet, file));
         read.filter_map(|(file, texts)| {
             let count = |text: &String| texts.iter().filter(|other| *other == text).count();
             let common = texts.iter().rev().max_by_key(|text| count(text))?;

@@ -80,7 +80,7 @@ pub use literals::{Literal, list_literals};
 pub use new_host::{ANY_ADDRESS, FileEdit, NewHost};
 pub use origin::Origin;
 pub use own_files::{OwnFiles, learn_data_file, learn_own_files};
-pub use paths::{is_flake, named_paths, resolve_path};
+pub use paths::{ends_path, is_flake, named_paths, resolve_path};
 pub use places::{Placement, Removal, add_import};
 pub use registers::TypicalEntry;
 pub use short_names::short_names;

@@ -41,7 +41,9 @@ pub(super) fn paths_of_flake(text: &str) -> Vec<String> {
     starts.filter_map(path).collect()
 }
 
-fn ends_path(letter: char) -> bool {
+/// Returns whether a letter ends a path in a text of Nix.
+#[must_use]
+pub fn ends_path(letter: char) -> bool {
     letter.is_whitespace() || "()[]{};\"".contains(letter)
 }
 
