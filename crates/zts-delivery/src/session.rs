@@ -266,40 +266,40 @@ impl Session<'_> {
     /// Sends a request with the token, or with inline authentication where there is none.
     fn query_once<T>(
         &mut self,
-        recipient: TargetNode,
+        target: TargetNode,
         request: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if self.login_state == LoginState::LoginNeeded {
             self.log_in()?;
         }
         if self.login_state == LoginState::LoggedIn {
-            return recipient.send(&self.client, request);
+            return target.send(&self.client, request);
         }
-        self.query_inline(recipient, request)
+        self.query_inline(target, request)
     }
 
     /// Sends a request that logs in itself. Logs in by a request of its own where the server
     /// ignores inline authentication.
     fn query_inline<T>(
         &mut self,
-        recipient: TargetNode,
+        target: TargetNode,
         request: impl Fn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let permit = self.acquire_login_permit()?;
-        match recipient.send(&self.client, &request) {
+        match target.send(&self.client, &request) {
             Err(Error::Denied { ref api_error, .. })
                 // a server before 2.4 ignores the headers of inline authentication
                 if self.config.login == LoginMode::Auto && is_bare_denial(api_error) =>
             {
                 drop(permit); // no login took place
-                self.log_in_and_repeat(|client| recipient.send(client, &request))
+                self.log_in_and_repeat(|client| target.send(client, &request))
             }
             // a standby with old data may accept credentials that the active node refuses, and that
             // one is queried next
-            Err(error) if recipient == TargetNode::AnyNode && error.says_absent() => Err(error),
+            Err(error) if target == TargetNode::AnyNode && error.says_absent() => Err(error),
             // a standby with old data does not know new credentials yet
             Err(refusal @ Error::LoginRefused { .. })
-                if recipient == TargetNode::AnyNode && is_standby(&self.client) =>
+                if target == TargetNode::AnyNode && is_standby(&self.client) =>
             {
                 let confirmed = request(&self.client.active());
                 permit.record(&confirmed);
