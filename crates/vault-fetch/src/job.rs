@@ -61,7 +61,10 @@ pub(crate) fn open_session<'a>(
     } else {
         arguments.deadline
     };
-    config.open(RetryPolicy { deadline, has_copy })
+    config.open(RetryPolicy {
+        deadline,
+        only_busy: has_copy,
+    })
 }
 
 /// Reads the templates and checks all names, before OpenBao is queried.

@@ -152,9 +152,9 @@ pub struct Watch {
     pub connection: ConnectionArgs,
 }
 
-/// The time limits for services that are watched.
+/// The time limits for services that are monitored.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct WatchLimits {
+pub struct MonitorLimits {
     /// The settle time: a service has come up once it has stayed up for this long
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = zts_cli::duration)]
     pub settle: Duration,
@@ -169,7 +169,7 @@ pub struct WatchLimits {
 pub struct Prove {
     /// The limits of the watch
     #[command(flatten)]
-    pub limits: WatchLimits,
+    pub limits: MonitorLimits,
 
     /// The directory with the state that rotations share
     #[arg(long, value_name = "DIR", default_value = "/run/vault")]
@@ -193,7 +193,7 @@ pub struct Rotate {
 
     /// The limits of the watch
     #[command(flatten)]
-    pub limits: WatchLimits,
+    pub limits: MonitorLimits,
 
     /// The file with metrics for Prometheus's node exporter [default: metrics.prom in the state
     /// directory]

@@ -2,8 +2,8 @@
 
 use zts_cli::{Failure, note};
 use zts_delivery::{
-    Cache, CachedCopyState, Declarations, DeclaredOpenBao, DeclaredSecret, DeployedVersion,
-    SealPolicy, SecretIdentity,
+    CachedCopyState, Declarations, DeclaredOpenBao, DeclaredSecret, DeployedVersion, SealPolicy,
+    SecretIdentity,
 };
 
 use crate::{host::HostSecret, status, systemd, text};
@@ -101,11 +101,10 @@ fn is_identity(
 
 /// Returns whether there is a copy where one is declared, sealed if it must be.
 fn has_declared_copy(name: &str, declared: &DeclaredSecret) -> bool {
-    let Some(folder) = &declared.cache_directory else {
+    let Some(cache) = HostSecret::deployed(name, declared).copies() else {
         return true;
     };
-    let identity = HostSecret::deployed(name, declared).identity;
-    match Cache::new(folder.clone(), identity).read() {
+    match cache.read() {
         CachedCopyState::Usable(copy, _) => match declared.seal(name) {
             Ok(SealPolicy::Always) => copy.is_sealed(),
             Ok(SealPolicy::Never) => !copy.is_sealed(),

@@ -7,13 +7,14 @@ use std::{
 
 use zts_cli::{Failure, data, warn};
 use zts_delivery::{
-    Cache, CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
+    CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
     PendingRollout, Rejection, Source,
 };
 use zts_exposition::{Family, Page, flag, number, seconds};
 
 use crate::{
     file::{self, unwritable},
+    host::HostSecret,
     rotate::state::{RotationRecord, State},
     status,
 };
@@ -30,6 +31,7 @@ const FETCH_FAILED: Family = Family::gauge(
 /// The state of one secret.
 struct SecretState<'a> {
     name: &'a str,
+    is_in_place: bool,
     deployed_version: Option<DeployedVersion>,
     failures: Failures,
     /// The time since OpenBao confirmed the copy.
@@ -48,7 +50,7 @@ const METRICS: [Metric; 11] = [
             "vault_secret_in_place",
             "1 if the files of the secret are deployed.",
         ),
-        |secret| Some(flag(secret.deployed_version.is_some())),
+        |secret| Some(flag(secret.is_in_place)),
     ),
     (
         Family::gauge(
@@ -194,17 +196,14 @@ impl<'a> SecretState<'a> {
     fn read(name: &'a str, declared: &DeclaredSecret, state: &'a State) -> Result<Self, Error> {
         let output = &declared.output_directory;
         let deployed_version = DeployedVersion::read(output)?;
-        let copy_age = declared.cache_directory.as_ref().and_then(|folder| {
-            let identity = deployed_version
-                .as_ref()
-                .map(|deployed_version| deployed_version.secret.clone());
-            match Cache::new(folder.clone(), identity.unwrap_or_default()).read() {
-                CachedCopyState::Usable(_, age) => age,
-                _ => None,
-            }
-        });
+        let cache = HostSecret::deployed(name, declared).copies();
+        let copy_age = match cache.map(|cache| cache.read()) {
+            Some(CachedCopyState::Usable(_, age)) => age,
+            _ => None,
+        };
         Ok(Self {
             name,
+            is_in_place: declared.is_in_place()?,
             deployed_version,
             failures: Failures::read(output),
             copy_age,

@@ -12,7 +12,9 @@ use std::{
 use serde::Deserialize;
 use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
-use crate::{Contents, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy, Template};
+use crate::{
+    Contents, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy, StateDir, Template,
+};
 
 /// The file that the NixOS module writes.
 pub const DECLARATIONS: &str = "/etc/vault/secrets.json";
@@ -268,6 +270,16 @@ impl DeclaredSecret {
                 .map_err(|reason| invalid(name, "max_cache_age", age, &reason))
         });
         parsed.transpose()
+    }
+
+    /// Returns whether the secret is in place: its output directory is there, and vault-fetch wrote
+    /// it.
+    ///
+    /// # Errors
+    /// The system's errors.
+    pub fn is_in_place(&self) -> Result<bool, Error> {
+        let output = &self.output_directory;
+        Ok(output.is_dir() && StateDir::exists(output)?)
     }
 
     /// Returns the note of the version that this host rejected, if there is one.

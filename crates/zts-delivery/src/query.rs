@@ -58,9 +58,9 @@ impl QueryError {
 pub struct RetryPolicy {
     /// The time for all attempts, with the pauses between them.
     pub deadline: Duration,
-    /// Set where the caller can do without an answer, because there is a copy. Then only a server
-    /// that is busy is tried again.
-    pub has_copy: bool,
+    /// Tries again only servers that are busy, such as where a copy can stand in for an answer. A
+    /// server that cannot be reached is then given up at once.
+    pub only_busy: bool,
 }
 
 pub(crate) fn classify_error(error: Error) -> QueryError {
@@ -75,7 +75,7 @@ pub(crate) fn classify_error(error: Error) -> QueryError {
     }
 }
 
-pub(crate) fn is_retryable(error: &Error, has_copy: bool) -> bool {
+pub(crate) fn is_retryable(error: &Error, only_busy: bool) -> bool {
     let is_busy = |error: &NodeError| {
         matches!(
             error,
@@ -83,7 +83,7 @@ pub(crate) fn is_retryable(error: &Error, has_copy: bool) -> bool {
         )
     };
     match error {
-        Error::Unavailable { attempts } if has_copy => {
+        Error::Unavailable { attempts } if only_busy => {
             attempts.iter().any(|attempt| is_busy(&attempt.error))
         }
         error => error.is_transient(),

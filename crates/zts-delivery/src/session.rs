@@ -220,8 +220,8 @@ impl Session<'_> {
     fn query<T>(&mut self, request: impl Fn(&Client) -> Result<T, Error>) -> Result<T, QueryError> {
         let deadline = deadline_in(self.retry_policy.deadline);
         self.client.set_deadline(Some(deadline));
-        let has_copy = self.retry_policy.has_copy;
-        let retryable = |error: &Error| is_retryable(error, has_copy);
+        let only_busy = self.retry_policy.only_busy;
+        let retryable = |error: &Error| is_retryable(error, only_busy);
         let result = retry_until(deadline, PAUSES, retryable, || {
             self.query_once(TargetNode::AnyNode, &request)
         });

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// The limits before the first query, which sets its own.
 pub(super) const LIMITS_OF_SESSION: RetryPolicy = RetryPolicy {
     deadline: Duration::ZERO,
-    has_copy: true,
+    only_busy: true,
 };
 
 /// A session that reads until the time is over.
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         let remaining = self.ends_at().checked_duration_since(Instant::now())?;
         self.session.set_retry_policy(RetryPolicy {
             deadline: remaining.min(self.limit),
-            has_copy: true,
+            only_busy: true,
         });
         let answer = self.session.read(path, seen);
         match &answer {

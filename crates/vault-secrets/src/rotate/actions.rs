@@ -1,4 +1,4 @@
-//! Decides which services to restart, reload or watch, from the state of units and directories
+//! Decides which services to restart, reload or monitor, from the state of units and directories
 //! alone.
 
 use std::{
@@ -18,14 +18,15 @@ use crate::{
 /// An action on a service. Of two, the greater one is performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Action {
-    /// The service has taken the files already, and is only watched.
-    Watch,
+    /// The service has taken the files already, and is only monitored.
+    Monitor,
     /// The service is reloaded.
     Reload,
     /// The service is restarted.
     Restart,
-    /// The service had failed, and may come up with the new files. If not, nothing is rolled back.
-    Start,
+    /// The service had failed and is restarted, since it may come up with the new files. If it
+    /// does not, nothing is rolled back.
+    RestartFailed,
 }
 
 /// Actions, by the services' names.
@@ -96,7 +97,7 @@ impl HostState<'_> {
         let is_updated = self.updated.contains(one.secret);
         if unit.is_down() {
             let may_come_up = is_updated && self.wanted.contains(one.service);
-            return may_come_up.then_some(Action::Start);
+            return may_come_up.then_some(Action::RestartFailed);
         }
         (unit.is_running() && (is_updated || self.is_stale(unit, one))).then_some(action)
     }
@@ -208,8 +209,8 @@ fn action_on_unproven(unit: &Unit, has_taken: bool) -> Option<Action> {
     let is_done = unit.kind == "oneshot" && unit.result == "success";
     let has_failed = unit.is_failing() || unit.was_set_back();
     let is_at_work = unit.is_running() || has_failed || unit.active == "activating";
-    let is_watched = has_taken && (is_at_work || is_done) || unit.has_job && unit.is_at_rest();
-    (unit.is_loaded && is_watched).then_some(Action::Watch)
+    let is_monitored = has_taken && (is_at_work || is_done) || unit.has_job && unit.is_at_rest();
+    (unit.is_loaded && is_monitored).then_some(Action::Monitor)
 }
 
 /// Returns the action on a service whose version was rolled back by a killed run. That run may not
@@ -219,13 +220,13 @@ fn action_on_rolled_back(unit: &Unit, has_taken: bool, on_change: OnChange) -> O
         return None;
     }
     if unit.is_failing() || unit.was_set_back() {
-        return Some(Action::Start);
+        return Some(Action::RestartFailed);
     }
     if unit.active == "inactive" {
         return None; // it was stopped since
     }
     Some(match on_change {
-        _ if has_taken => Action::Watch,
+        _ if has_taken => Action::Monitor,
         OnChange::Reload => Action::Reload,
         OnChange::Restart | OnChange::Nothing => Action::Restart,
     })

@@ -101,7 +101,7 @@ fn a_stopped_service_stays_stopped_and_a_failed_one_is_started_where_it_is_wante
     ];
     assert_eq!(
         actions(&units, &["a"], &[], &[], &uses),
-        map([("wanted", Action::Start)])
+        map([("wanted", Action::RestartFailed)])
     );
     // it failed with this version, so no later run starts it
     assert!(actions(&units, &[], &[("a", 11)], &[], &uses).is_empty());

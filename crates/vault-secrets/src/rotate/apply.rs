@@ -7,11 +7,11 @@ use zts_delivery::{OnChange, RolloutStage, uptime};
 
 use super::{
     actions::{Action, Plan},
+    monitor::{Monitor, Reasons},
     report,
     rollback_decision::RollbackDecision,
     rollouts,
     run::Run,
-    watch::{Reasons, Watch},
 };
 use crate::{
     followers::Followers,
@@ -23,13 +23,13 @@ use crate::{
 pub(super) fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     let mut services = Services {
         decision: new_decision(run, plan),
-        watch: Watch::new(run.limits),
+        monitor: Monitor::new(run.limits),
         followers: Followers::of(plan.actions.keys().cloned().collect())?,
         reasons: Reasons::new(),
     };
     for (service, action) in &plan.actions {
         services
-            .watch
+            .monitor
             .request(service, *action, &plan.units[service])?;
         if *action == Action::Reload {
             run.taken.insert(service.clone(), plan.at);
@@ -39,16 +39,16 @@ pub(super) fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failu
     services.reapply_unhelpful(run, plan)?;
     let Services {
         decision,
-        watch,
+        monitor,
         reasons,
         ..
     } = services;
-    for (service, reason) in watch.unknown() {
+    for (service, reason) in monitor.unknown() {
         note(format_args!(
             "it is not known whether `{service}` comes up with the new files: {reason}"
         ));
     }
-    rollouts::end(run, plan, &decision, &watch)?;
+    rollouts::end(run, plan, &decision, &monitor)?;
     report::record_older_changes(run, plan);
     report::record_failed_regardless(run, plan, &decision, &reasons);
     Ok(())
@@ -57,7 +57,7 @@ pub(super) fn apply_plan(run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failu
 /// The services of a plan while they come up or fail.
 struct Services {
     decision: RollbackDecision,
-    watch: Watch,
+    monitor: Monitor,
     followers: Followers,
     reasons: Reasons,
 }
@@ -66,9 +66,9 @@ impl Services {
     /// Rolls back the versions with which services fail, until no more service fails.
     fn roll_back_failing(&mut self, run: &mut Run<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
         loop {
-            let failed = self.watch.next_failures()?;
+            let failed = self.monitor.next_failures()?;
             if failed.is_empty() {
-                if self.watch.watch_again(&self.followers.bring_up()?)? {
+                if self.monitor.monitor_again(&self.followers.bring_up()?)? {
                     continue;
                 }
                 return Ok(());
@@ -81,7 +81,7 @@ impl Services {
                 self.decision.cannot_roll_back(&name);
             }
             let users = self.decision.users(&secrets);
-            request_again(run, &users, &services, plan, &mut self.watch)?;
+            request_again(run, &users, &services, plan, &mut self.monitor)?;
             self.decision.acted_on(&users);
         }
     }
@@ -94,9 +94,9 @@ impl Services {
         }
         let users = self.decision.users(&reapplied);
         let failed = self.decision.failed_regardless();
-        request_again(run, &users, failed, plan, &mut self.watch)?;
+        request_again(run, &users, failed, plan, &mut self.monitor)?;
         loop {
-            let failed = self.watch.next_failures()?;
+            let failed = self.monitor.next_failures()?;
             if failed.is_empty() {
                 break;
             }
@@ -140,7 +140,7 @@ fn new_decision(run: &Run<'_>, plan: &Plan<'_>) -> RollbackDecision {
     for (service, action) in &plan.actions {
         let mut rollouts = plan.rollouts.values();
         let is_blamed = rollouts.any(|rollout| rollout.blamed.contains(service));
-        if *action == Action::Start && !is_blamed {
+        if *action == Action::RestartFailed && !is_blamed {
             decision.add_already_failed(service);
         }
     }
@@ -177,7 +177,7 @@ fn request_again(
     services: &Names,
     failed: &Names,
     plan: &Plan<'_>,
-    watch: &mut Watch,
+    monitor: &mut Monitor,
 ) -> Result<(), Failure> {
     let at = uptime();
     let units = systemd::show(services)?;
@@ -194,19 +194,19 @@ fn request_again(
         };
         let may_reload = match plan.actions.get(service) {
             Some(Action::Reload) => true,
-            Some(Action::Watch) => !is_restarted(),
-            Some(Action::Restart | Action::Start) | None => false,
+            Some(Action::Monitor) => !is_restarted(),
+            Some(Action::Restart | Action::RestartFailed) | None => false,
         };
         let action = if may_reload && unit.is_active() {
             run.taken.insert(service.clone(), at);
             Action::Reload
         } else {
-            Action::Start
+            Action::RestartFailed
         };
         if is_left_to_its_socket(service, unit, &wanted)? {
             continue;
         }
-        watch.request(service, action, unit)?;
+        monitor.request(service, action, unit)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod apply;
 mod copies;
 mod deploy;
 mod evaluate;
+mod monitor;
 mod outcome;
 mod repair;
 mod report;
@@ -17,7 +18,6 @@ mod run;
 pub(crate) mod state;
 mod survey;
 mod updates;
-mod watch;
 
 use std::collections::BTreeSet;
 
@@ -193,8 +193,8 @@ pub(crate) fn prove(arguments: &Prove, declarations: &Declarations) -> Result<()
     recorded
 }
 
-/// Watches services that took unproven versions by a start of their own. Returns `None` where there
-/// is no service to watch and no rollout to end.
+/// Monitors services that took unproven versions by a start of their own. Returns `None` where
+/// there is no service to monitor and no rollout to end.
 fn prove_versions(
     arguments: &Prove,
     declarations: &Declarations,
@@ -208,7 +208,7 @@ fn prove_versions(
         arguments.limits,
         &mut state.taken,
     );
-    match watch_starts(&mut run) {
+    match monitor_starts(&mut run) {
         Ok(false) => return None,
         Ok(true) => {}
         Err(failure) => run.outcomes.fail_all(run.scope.iter().copied(), failure),
@@ -216,8 +216,8 @@ fn prove_versions(
     Some(run.outcomes)
 }
 
-/// Watches the services with unproven versions, and returns whether there was anything to do.
-fn watch_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
+/// Monitors the services with unproven versions, and returns whether there was anything to do.
+fn monitor_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
     let rollouts = rollouts::resume(run);
     let units = systemd::show(&run.services())?;
     let mut actions = actions::Actions::new();

@@ -7,9 +7,9 @@ use zts_delivery::OnChange;
 
 use super::{
     actions::{Action, Plan},
+    monitor::Reasons,
     rollback_decision::RollbackDecision,
     run::Run,
-    watch::Reasons,
 };
 use crate::text::{self, Names};
 
@@ -39,7 +39,7 @@ pub(super) fn acted_services(run: &Run<'_>, plan: &Plan<'_>, name: &str) -> Stri
         .collect();
     let mut acted = String::new();
     for (verb, actions) in [
-        ("restarted", [Action::Restart, Action::Start]),
+        ("restarted", [Action::Restart, Action::RestartFailed]),
         ("reloaded", [Action::Reload; 2]),
     ] {
         let services: Vec<_> = plan

@@ -7,10 +7,11 @@ use zts_delivery::{DeployedVersion, Error, PendingRollout, Rejection, RolloutSta
 
 use super::{
     actions::Plan,
-    copies, report,
+    copies,
+    monitor::{Monitor, Reasons},
+    report,
     rollback_decision::RollbackDecision,
     run::Run,
-    watch::{Reasons, Watch},
 };
 use crate::{
     host::HostSecret,
@@ -176,7 +177,7 @@ pub(super) fn end(
     run: &mut Run<'_>,
     plan: &Plan<'_>,
     decision: &RollbackDecision,
-    watch: &Watch,
+    monitor: &Monitor,
 ) -> Result<(), Failure> {
     let services = run.uses.iter().map(|one| one.service.to_owned());
     let units = systemd::show(&services.collect())?;
@@ -187,12 +188,12 @@ pub(super) fn end(
             run.outcomes.fail(name, failure);
             continue;
         }
-        let rollout = record_came_up(run, &secret, rollout, watch.came_up(), &units);
+        let rollout = record_came_up(run, &secret, rollout, monitor.came_up(), &units);
         let in_place = if is_proven(run, name, &rollout, &units) {
             let proven = end_proven(&secret, &rollout);
             proven.map(|version| format!("version {version} is in place"))
         } else {
-            let reason = reason_unproven(run, name, &rollout, &units, watch.unknown());
+            let reason = reason_unproven(run, name, &rollout, &units, monitor.unknown());
             let version = deployed_version(&secret, &rollout);
             version.map(|version| format!("version {version} is in place, unproven: {reason}"))
         };

@@ -9,7 +9,7 @@ use zts_cli::warn;
 use zts_delivery::{Declarations, DeclaredSecret, Error, LastChange, OnChange};
 
 use super::outcome::Outcomes;
-use crate::{cli::WatchLimits, host::HostSecret, systemd::Unit, text::Names};
+use crate::{cli::MonitorLimits, host::HostSecret, systemd::Unit, text::Names};
 
 /// The last time each service took files without a start, counted from the boot.
 pub(crate) type TakenTimes = BTreeMap<String, Duration>;
@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
     /// All pairs of a declared secret and a service that uses it.
     pub(super) uses: Vec<Use<'a>>,
     pub(super) taken: &'a mut TakenTimes,
-    pub(super) limits: WatchLimits,
+    pub(super) limits: MonitorLimits,
     pub(super) outcomes: Outcomes,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Run<'a> {
         declarations: &'a Declarations,
         secret_of: impl Fn(&'a str, &'a DeclaredSecret) -> HostSecret<'a>,
         scope: BTreeSet<&'a str>,
-        limits: WatchLimits,
+        limits: MonitorLimits,
         taken: &'a mut TakenTimes,
     ) -> Self {
         let declared = || declarations.secrets.iter();

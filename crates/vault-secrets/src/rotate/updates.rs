@@ -20,7 +20,7 @@ use crate::host::HostSecret;
 /// for this long, and an unreachable one at the next rotation.
 const RETRY_POLICY: RetryPolicy = RetryPolicy {
     deadline: Duration::from_secs(10),
-    has_copy: true,
+    only_busy: true,
 };
 
 /// A version that is not deployed yet.

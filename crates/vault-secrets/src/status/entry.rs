@@ -7,11 +7,14 @@ use std::{
 
 use serde::{Serialize, Serializer};
 use zts_delivery::{
-    Cache, CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, Error, FailureReason,
-    Failures, LastChange, PendingRollout, Source, StateDir,
+    CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, Error, FailureReason, Failures,
+    LastChange, PendingRollout, Source,
 };
 
-use crate::systemd::{Unit, Units};
+use crate::{
+    host::HostSecret,
+    systemd::{Unit, Units},
+};
 
 /// The status of one secret.
 #[derive(Serialize)]
@@ -83,12 +86,12 @@ impl Entry {
         let output = &secret.output_directory;
         let deployed_version = DeployedVersion::read(output)?;
         let change = LastChange::read(output)?;
-        let (copy, copy_unusable) = read_copy(secret, deployed_version.as_ref());
+        let (copy, copy_unusable) = read_copy(name, secret);
         let rejection = secret.rejection()?;
         let services = secret.services.iter();
         Ok(Self {
             name: name.to_owned(),
-            in_place: output.is_dir() && StateDir::exists(output)?,
+            in_place: secret.is_in_place()?,
             last_failure: Failures::read(output).last,
             version: deployed_version
                 .as_ref()
@@ -133,15 +136,10 @@ fn service_status(
 
 /// Reads the copy as one of the deployed secret. The identity of the declared secret depends on the
 /// settings of a connection.
-fn read_copy(
-    secret: &DeclaredSecret,
-    deployed_version: Option<&DeployedVersion>,
-) -> (Option<CopyStatus>, Option<String>) {
-    let Some(folder) = &secret.cache_directory else {
+fn read_copy(name: &str, secret: &DeclaredSecret) -> (Option<CopyStatus>, Option<String>) {
+    let Some(mut cache) = HostSecret::deployed(name, secret).copies() else {
         return (None, None);
     };
-    let identity = deployed_version.map(|deployed_version| deployed_version.secret.clone());
-    let mut cache = Cache::new(folder.clone(), identity.unwrap_or_default());
     let found = cache.read();
     cache.max_age = secret.max_age("").unwrap_or_default(); // a fetch reports an invalid one
     match found {

@@ -72,6 +72,17 @@ fn age_version_and_source_of_each_secret() {
 }
 
 #[test]
+fn a_removed_directory_is_not_in_place() {
+    zts_testkit::require_bao!();
+    let host = Host::new("metrics-removed");
+    host.declare("db", &json!({})).put("db", "one");
+    done(&host.rotate("db"));
+    fs::remove_dir_all(host.output("db")).unwrap();
+    has(&metrics(&host), &["vault_secret_in_place{secret=\"db\"} 0"]);
+    failed(&host.run(["status"]).run(), "not in place");
+}
+
+#[test]
 fn failures_are_counted_by_their_reason() {
     zts_testkit::require_bao!();
     let host = Host::new("metrics-failures");

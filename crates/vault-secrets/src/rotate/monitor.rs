@@ -1,4 +1,4 @@
-//! Restarts and reloads services for new files, and watches whether they come up.
+//! Restarts and reloads services for new files, and monitors whether they come up.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use super::{
     evaluate::{Evaluation, Request, ServiceAttempt},
 };
 use crate::{
-    cli::WatchLimits,
+    cli::MonitorLimits,
     systemd::{self, JobEnd, Unit},
     text::Names,
 };
@@ -31,15 +31,15 @@ const MOST_REPEATS: u32 = 3;
 /// Services with the reasons why they failed, or why that is unknown.
 pub(super) type Reasons = BTreeMap<String, String>;
 
-/// Services that are watched together until they have come up or failed.
-pub(super) struct Watch {
-    limits: WatchLimits,
-    watched: BTreeMap<String, WatchedService>,
+/// Services that are monitored together until they have come up or failed.
+pub(super) struct Monitor {
+    limits: MonitorLimits,
+    monitored: BTreeMap<String, MonitoredService>,
     came_up: Names,
     unknown: Reasons,
 }
 
-struct WatchedService {
+struct MonitoredService {
     /// The `systemctl` process, while it waits for systemd's job.
     client: Option<Child>,
     attempt: ServiceAttempt,
@@ -56,11 +56,11 @@ struct WatchedService {
 /// A unit's files, with their last changes.
 type Definition = Vec<(PathBuf, Option<SystemTime>)>;
 
-impl Watch {
-    pub(super) fn new(limits: WatchLimits) -> Self {
+impl Monitor {
+    pub(super) fn new(limits: MonitorLimits) -> Self {
         Self {
             limits,
-            watched: BTreeMap::new(),
+            monitored: BTreeMap::new(),
             came_up: Names::new(),
             unknown: Reasons::new(),
         }
@@ -76,7 +76,7 @@ impl Watch {
         &self.unknown
     }
 
-    /// Performs `action` on a service, and watches it from now on.
+    /// Performs `action` on a service, and monitors it from now on.
     pub(super) fn request(
         &mut self,
         service: &str,
@@ -85,12 +85,12 @@ impl Watch {
     ) -> Result<(), Failure> {
         let at = uptime();
         let (request, client) = match action {
-            Action::Watch => (Request::None, None),
+            Action::Monitor => (Request::None, None),
             Action::Reload => (
                 Request::Reload,
                 Some(systemd::start_job("reload", &[service])?),
             ),
-            Action::Restart | Action::Start => (
+            Action::Restart | Action::RestartFailed => (
                 Request::Restart,
                 Some(systemd::start_job("restart", &[service])?),
             ),
@@ -107,7 +107,7 @@ impl Watch {
             },
             start_timeout: self.limits.start_timeout,
         };
-        let watched = WatchedService {
+        let monitored = MonitoredService {
             client,
             attempt,
             has_reset_start_limit: false,
@@ -117,57 +117,57 @@ impl Watch {
         };
         self.came_up.remove(service);
         self.unknown.remove(service);
-        self.watched.insert(service.to_owned(), watched);
+        self.monitored.insert(service.to_owned(), monitored);
         Ok(())
     }
 
-    /// Watches those of `started` whose state was unknown, such as those whose required unit had
+    /// Monitors those of `started` whose state was unknown, such as those whose required unit had
     /// not started. Returns whether there are any.
-    pub(super) fn watch_again(&mut self, started: &Names) -> Result<bool, Failure> {
+    pub(super) fn monitor_again(&mut self, started: &Names) -> Result<bool, Failure> {
         let again: Names = started
             .iter()
             .filter(|service| self.unknown.contains_key(*service))
             .cloned()
             .collect();
         for (service, unit) in &systemd::show(&again)? {
-            self.request(service, Action::Watch, unit)?;
+            self.request(service, Action::Monitor, unit)?;
         }
         Ok(!again.is_empty())
     }
 
     /// Waits until a service fails to come up, and returns all that have failed so far, with the
-    /// reasons. Returns none once no service is watched any more. The others stay watched.
+    /// reasons. Returns none once no service is monitored any more. The others stay monitored.
     pub(super) fn next_failures(&mut self) -> Result<Reasons, Failure> {
         loop {
             self.record_ended_jobs()?;
-            let mut units = systemd::show(&self.watched.keys().cloned().collect())?;
+            let mut units = systemd::show(&self.monitored.keys().cloned().collect())?;
             let now = uptime();
             let mut failed = Reasons::new();
-            let watched = std::mem::take(&mut self.watched);
-            for (service, mut watched) in watched {
+            let monitored = std::mem::take(&mut self.monitored);
+            for (service, mut monitored) in monitored {
                 let Some(unit) = units.get_mut(&service) else {
                     continue;
                 };
                 if unit.failed_while_stopping() {
                     unit.had_stop_job = systemd::had_stop_job(&service, unit.started);
                 }
-                if watched.repeat_job(&service, unit)? {
-                    self.watched.insert(service, watched);
+                if monitored.repeat_job(&service, unit)? {
+                    self.monitored.insert(service, monitored);
                     continue;
                 }
-                match watched.evaluate(unit, now) {
+                match monitored.evaluate(unit, now) {
                     Evaluation::Failed(reason) => drop(failed.insert(service, reason)),
                     Evaluation::Unknown(reason) => drop(self.unknown.insert(service, reason)),
                     Evaluation::Completed => drop(self.came_up.insert(service)),
-                    Evaluation::Up if watched.stayed_up(unit, now) >= self.limits.settle => {
+                    Evaluation::Up if monitored.stayed_up(unit, now) >= self.limits.settle => {
                         self.came_up.insert(service);
                     }
                     Evaluation::Up | Evaluation::Pending => {
-                        self.watched.insert(service, watched);
+                        self.monitored.insert(service, monitored);
                     }
                 }
             }
-            if !failed.is_empty() || self.watched.is_empty() {
+            if !failed.is_empty() || self.monitored.is_empty() {
                 return Ok(failed);
             }
             thread::sleep(PAUSE);
@@ -176,19 +176,19 @@ impl Watch {
 
     /// Records the results of systemd's jobs that have ended.
     fn record_ended_jobs(&mut self) -> Result<(), Failure> {
-        for watched in self.watched.values_mut() {
-            let Some(mut client) = watched.client.take() else {
+        for monitored in self.monitored.values_mut() {
+            let Some(mut client) = monitored.client.take() else {
                 continue;
             };
             let Some(status) = client.try_wait().map_err(|cause| systemd::lost(&cause))? else {
-                watched.client = Some(client);
+                monitored.client = Some(client);
                 continue;
             };
             let output = client
                 .wait_with_output()
                 .map_err(|cause| systemd::lost(&cause))?;
-            watched.job_ended = uptime();
-            watched.attempt.job = Some(if status.success() {
+            monitored.job_ended = uptime();
+            monitored.attempt.job = Some(if status.success() {
                 JobEnd::Done
             } else {
                 JobEnd::classify(&String::from_utf8_lossy(&output.stderr))
@@ -198,7 +198,7 @@ impl Watch {
     }
 }
 
-impl WatchedService {
+impl MonitoredService {
     /// Evaluates the service. If its unit was changed meanwhile, a failure may not be due to the
     /// files.
     fn evaluate(&self, unit: &Unit, now: Duration) -> Evaluation {
@@ -263,7 +263,7 @@ impl WatchedService {
     }
 }
 
-impl Drop for WatchedService {
+impl Drop for MonitoredService {
     /// Ends the client; systemd's job goes on.
     fn drop(&mut self) {
         if let Some(mut client) = self.client.take() {
