@@ -1,4 +1,4 @@
-# The Nix of docs/how-to/deploy.md, the flake-parts module and the template of a host's module,
+# The Nix of README and of docs/how-to/deploy.md, the flake-parts module and the template of a host's module,
 # evaluated. `tools` are the inputs colmena, deploy-rs and disko.
 {
   pkgs,
@@ -16,10 +16,11 @@ let
   # The page shows these files. They are read here, because an evaluation that writes nothing, as
   # `nix flake check --no-build` is, cannot make files of the page's text. Their paths are the
   # example's: `hosts` is a link to its folder.
-  page = builtins.readFile ../../docs/how-to/deploy.md;
-  shown = map (rest: lib.head (lib.splitString "```" rest)) (
-    lib.tail (lib.splitString "```nix\n" page)
-  );
+  shownIn =
+    page:
+    map (rest: lib.head (lib.splitString "```" rest)) (
+      lib.tail (lib.splitString "```nix\n" (builtins.readFile page))
+    );
   files = [
     ./colmena.nix
     ./colmena-derived.nix
@@ -36,6 +37,10 @@ let
         zero-touch-secrets = self;
       }
     );
+  readme = (import ./readme.nix).outputs {
+    inherit nixpkgs;
+    zero-touch-secrets = self;
+  };
 
   parts = lib.evalModules {
     specialArgs.inputs = self.inputs // {
@@ -69,6 +74,7 @@ let
       config.system.build.toplevel = (outputs ./deploy-rs.nix).deploy.nodes.db01.profiles.system.path;
     };
     nixos-anywhere = (outputs ./nixos-anywhere.nix).nixosConfigurations.db01;
+    readme = readme.nixosConfigurations.web01;
     nixos-rebuild = example.nixosConfigurations.db01;
     flake-parts = parts.config.flake.nixosConfigurations.db01;
     host-module = nixpkgs.lib.nixosSystem {
@@ -86,11 +92,15 @@ let
   secretUnits = host: lib.attrNames (host.config.vault.secrets or { });
 in
 assert lib.assertMsg (
-  shown == map builtins.readFile files
+  shownIn ../../docs/how-to/deploy.md == map builtins.readFile files
 ) "docs/how-to/deploy.md shows other Nix than the files of tests/deploy";
+assert lib.assertMsg (
+  shownIn ../../README.md == [ (builtins.readFile ./readme.nix) ]
+) "README.md shows other Nix than tests/deploy/readme.nix";
 assert secretUnits systems.colmena == [ "redis" ];
 assert path systems.flake-parts == path systems.nixos-rebuild;
 assert secretUnits systems.host-module == [ "app" ];
+assert secretUnits systems.readme == [ "db" ];
 assert
   lib.attrNames parts.config.flake.nixosConfigurations == lib.attrNames example.nixosConfigurations;
 assert

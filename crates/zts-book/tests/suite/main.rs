@@ -5,5 +5,6 @@ mod dependencies;
 mod evidence;
 mod html;
 mod links;
+mod readme;
 mod reference;
 mod summary;
