@@ -1,4 +1,4 @@
-# `nix run` is create-host; `nix run .#demo` is the whole way of a secret on this machine.
+# `nix run` is create-host; `nix run .#demo` is the end-to-end demo on this machine.
 {
   pkgs,
   self,
@@ -38,5 +38,5 @@ in
   vault-snapshot = app programs.vault-snapshot "encrypted snapshots of OpenBao, and drills of them";
 }
 // lib.optionalAttrs (programs ? vault-fetch) {
-  demo = app demo "the whole way of a secret, from create-host to a file, on this machine";
+  demo = app demo "end-to-end demo against a local OpenBao";
 }

@@ -176,6 +176,10 @@ def demo(runner: Runner) -> Outcome:
     finished = runner.run([ROOT / "tools/demo"], extra=target)
     outcome = judge(finished)
     outcome.skipped = counts.skip_lines(finished.output)
+    lines = finished.output.splitlines()
+    if wide := [line for line in lines if len(line) > 80 and not line.startswith("setup:")]:
+        outcome.failed += 1
+        outcome.output += "\n".join(["lines of more than 80 columns:", *wide])
     return outcome
 
 

@@ -46,6 +46,25 @@ class Demo(unittest.TestCase):
         )
         self.assertEqual((run.returncode, run.stderr), (0, ""))
 
+    def test_arguments_are_checked_before_anything_is_set_up(self) -> None:
+        nothing = self.environment | {"PATH": str(self.scratch / "tools")}
+        (self.scratch / "tools").mkdir()
+        for program in ("bash", "cat", "dirname", "env", "readlink"):
+            (self.scratch / "tools" / program).symlink_to(shutil.which(program))
+        for arguments, status in (("--help", 0), ("--foo", 2), ("--step", 2), ("--keep x", 2)):
+            with self.subTest(arguments):
+                run = subprocess.run(
+                    [DEMO, *arguments.split()],
+                    env=nothing,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    check=False,
+                )
+                self.assertEqual(run.returncode, status, run.stderr)
+                self.assertIn("tools/demo", run.stdout + run.stderr)
+
     def test_whatever_signal_ends_it_nothing_is_left(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number.name):

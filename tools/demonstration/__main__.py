@@ -1,4 +1,4 @@
-"""tools/demo: tells the way of a secret, from `create-host` to a file, by walking it."""
+"""End-to-end demo against a local OpenBao. `tools/demo` has set up the programs."""
 
 import argparse
 import contextlib
@@ -9,21 +9,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-import story
-from narrator import Narrator, Unexpected
+import steps
+from output import Output, Unexpected
 from server import Server
 
 
 def main() -> int:
     """Gives the exit status."""
-    arguments = argparse.ArgumentParser(prog="tools/demo", description=__doc__)
-    arguments.add_argument(
-        "--keep", action="store_true", help="leave the fleet and the server, for playing"
-    )
-    keep = arguments.parse_args().keep
+    parser = argparse.ArgumentParser(prog="tools/demo")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--step", action="store_true")
+    arguments = parser.parse_args()
     end_tidily()
     leave_my_settings_alone()
-    narrator = Narrator()
+    output = Output(pauses=arguments.step)
     scratch = Path(tempfile.mkdtemp(prefix="secrets-demo-"))
     with contextlib.ExitStack() as afterwards:
         afterwards.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -32,8 +31,8 @@ def main() -> int:
             afterwards.callback(server.end)
             # who presses Ctrl-C twice must not stop the tidying up
             afterwards.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
-            story.tell(narrator, scratch, server, keep)
-            if keep:
+            steps.run_all(output, scratch, server, arguments.keep)
+            if arguments.keep:
                 afterwards.pop_all()
         except Unexpected as surprise:
             print(f"error: {surprise}", file=sys.stderr)

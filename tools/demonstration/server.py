@@ -10,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from narrator import Unexpected
+from output import Unexpected
 
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_START = 30

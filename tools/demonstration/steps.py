@@ -1,4 +1,4 @@
-"""The story: each step says what it is about, does it, shows the files, and checks what it told."""
+"""The steps of the demo: each explains itself, runs commands, shows files, and checks them."""
 
 import os
 import shlex
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import cloud_init
 import fleet
-from narrator import Narrator
+from output import Output
 from server import Server
 
 SECRET = '{"username": "web01", "password": "correct horse battery staple"}'
 NEXT_SECRET = '{"username": "web01", "password": "Tr0ub4dor&3", "port": 5432}'
 
 
-class Story:
+class Demo:
     """What the steps share: where things are, and how commands are run."""
 
-    def __init__(self, narrator: Narrator, scratch: Path, server: Server) -> None:
-        self.narrator = narrator
+    def __init__(self, output: Output, scratch: Path, server: Server) -> None:
+        self.output = output
         self.scratch = scratch
         self.server = server
         self.fleet = scratch / "fleet"
@@ -33,7 +33,7 @@ class Story:
             "NO_COLOR": "1",
             "GIT_PAGER": "cat",
         }
-        return self.narrator.run(
+        return self.output.run(
             command, environment=environment, folder=self.fleet, given=given, quiet=quiet
         )
 
@@ -44,7 +44,7 @@ class Story:
             "VAULT_ADDR": self.server.address,
             "NO_COLOR": "1",
         }
-        return self.narrator.run(
+        return self.output.run(
             command,
             environment=environment | variables,
             folder=self.guest,
@@ -81,7 +81,7 @@ class Story:
             if path.is_file() and not path.name.startswith("."):
                 name = path.relative_to(self.guest)
                 lines.append(f"{mode_of(path)}  {name}  ({path.stat().st_size} bytes)")
-        self.narrator.show(f"{folder}/ on web01", "\n".join(lines))
+        self.output.show(f"{folder}/ on web01", "\n".join(lines))
 
     def secret_files(self) -> dict[str, str]:
         """What services on the new machine find."""
@@ -92,192 +92,194 @@ class Story:
         """The secret's files with what is in them: this one is made up."""
         self.files("run/secrets/db")
         shown = "\n".join(f"{name}: {text}" for name, text in self.secret_files().items())
-        self.narrator.show("what is in them", shown)
+        self.output.show("what is in them", shown)
 
 
-def tell(narrator: Narrator, scratch: Path, server: Server, keep: bool) -> None:
-    """The whole story."""
-    story = Story(narrator, scratch, server)
-    start_openbao(story, keep)
-    make_host(story)
-    show_openbao(story)
-    first_boot(story)
-    read_secret(story)
-    rotate(story)
-    openbao_hangs(story)
-    token_again(story)
+def run_all(output: Output, scratch: Path, server: Server, keep: bool) -> None:
+    """All steps, in order."""
+    demo = Demo(output, scratch, server)
+    start_openbao(demo, keep)
+    make_host(demo)
+    show_openbao(demo)
+    first_boot(demo)
+    read_secret(demo)
+    rotate(demo)
+    openbao_hangs(demo)
+    token_again(demo)
     if keep:
-        leave(story)
+        leave(demo)
     else:
-        openbao_dies(story)
-        narrator.say(
-            "\nThat was all. The server, the fleet's copy and the machine's folder are removed now."
-        )
+        openbao_dies(demo)
+        say_what_is_next(output)
 
 
-def start_openbao(story: Story, keep: bool) -> None:
+def say_what_is_next(output: Output) -> None:
+    """The end: what is removed, and what to try."""
+    output.say("\nThe server, the copy of the fleet and the folder of the machine are removed now.")
+    output.show(
+        "what to try next",
+        """tools/demo --keep        the same, and the fleet and the server stay
+docs/tutorial.md         the same by hand, and in a fleet that exists
+README.md, "Your flake"  a secret of your own on a NixOS host
+create-host init         in your fleet: writes what it finds to fleet.toml""",
+    )
+
+
+def start_openbao(demo: Demo, keep: bool) -> None:
     """An OpenBao with the two things a fleet needs, and one secret."""
-    story.narrator.chapter(
+    demo.output.step(
         "An OpenBao to work with",
-        f"""A development server on {story.server.address}, in memory. It gets what the OpenBao of a
+        f"""A development server on {demo.server.address}, in memory. It gets what the OpenBao of a
         fleet has: the AppRole auth method, and a secret for the host that is going to be made.""",
     )
-    story.server.start(outlives_demo=keep)
-    fleet.copy_to(story.fleet)
-    story.operator("bao", "auth", "enable", "approle")
+    demo.server.start(outlives_demo=keep)
+    fleet.copy_to(demo.fleet)
+    demo.operator("bao", "auth", "enable", "approle")
     # nobody can lock a host out by logins with a wrong secret id
-    story.operator("bao", "auth", "tune", "-user-lockout-disable=true", "approle/")
-    story.operator("bao", "kv", "put", "-mount=secret", "hosts/web01/db", "-", given=SECRET)
+    demo.operator("bao", "auth", "tune", "-user-lockout-disable=true", "approle/")
+    demo.operator("bao", "kv", "put", "-mount=secret", "hosts/web01/db", "-", given=SECRET)
 
 
-def make_host(story: Story) -> None:
+def make_host(demo: Demo) -> None:
     """The one command."""
-    story.narrator.chapter(
+    demo.output.step(
         "One command makes the host",
-        """create-host writes the host's NixOS files, adds it to flake.nix and to Terraform's files,
+        """create-host writes the host's NixOS files, adds it to flake.nix and to OpenTofu's files,
         gives it its own policy and AppRole in OpenBao, and puts a single-use wrapping token where
         cloud-init will hand it to the machine. The fleet is a copy of the example in this tree.""",
     )
-    story.operator("create-host", "--hostname", "web01", "--ip", "10.0.0.11/24", "--apply", "api")
-    story.token = fleet.wrapping_token(story.fleet)
-    story.narrator.expect(bool(story.token), "OpenTofu's variables hold a wrapping token")
-    story.narrator.hide(story.token, "<the wrapping token>")
-    story.narrator.say("\nWhat it changed in files that people write, to the byte:")
-    difference = fleet.git(
-        story.fleet, "diff", "--unified=2", "--", "flake.nix", "terraform/vms.tf"
+    demo.operator("create-host", "--hostname", "web01", "--ip", "10.0.0.11/24", "--apply", "api")
+    demo.token = fleet.wrapping_token(demo.fleet)
+    demo.output.expect(bool(demo.token), "OpenTofu's variables hold a wrapping token")
+    demo.output.hide(demo.token, "<the wrapping token>")
+    demo.output.say("\nWhat it changed in files that people write, to the byte:")
+    difference = fleet.git(demo.fleet, "diff", "--unified=2", "--", "flake.nix", "terraform/vms.tf")
+    demo.output.show("git diff flake.nix terraform/vms.tf", difference)
+    demo.output.show(
+        "hosts/web01/networking.nix", (demo.fleet / "hosts/web01/networking.nix").read_text()
     )
-    story.narrator.show("git diff flake.nix terraform/vms.tf", difference)
-    story.narrator.show(
-        "hosts/web01/networking.nix", (story.fleet / "hosts/web01/networking.nix").read_text()
-    )
-    story.narrator.say("\nThe same command again changes nothing:")
-    before = fleet.git(story.fleet, "diff")
-    story.operator("create-host", "--hostname", "web01", "--ip", "10.0.0.11/24", "--apply", "api")
-    story.narrator.expect(before == fleet.git(story.fleet, "diff"), "a second run changes nothing")
+    demo.output.say("\nThe same command again changes nothing:")
+    before = fleet.git(demo.fleet, "diff")
+    demo.operator("create-host", "--hostname", "web01", "--ip", "10.0.0.11/24", "--apply", "api")
+    demo.output.expect(before == fleet.git(demo.fleet, "diff"), "a second run changes nothing")
 
 
-def show_openbao(story: Story) -> None:
+def show_openbao(demo: Demo) -> None:
     """What the server knows of the host."""
-    story.narrator.chapter(
+    demo.output.step(
         "What OpenBao holds for it",
         """The policy lets web01 read its own folder and nothing else; the role gives batch tokens,
         which leave nothing behind on the server.""",
     )
-    story.operator("bao", "policy", "read", "host-web01")
-    story.operator("bao", "read", "auth/approle/role/web01")
+    demo.operator("bao", "policy", "read", "host-web01")
+    demo.operator("bao", "read", "auth/approle/role/web01")
 
 
-def first_boot(story: Story) -> None:
+def first_boot(demo: Demo) -> None:
     """cloud-init, then vault-unwrap."""
-    story.narrator.chapter(
+    demo.output.step(
         "First boot: the machine trades its token for its identity",
-        """Terraform hands the machine a cloud-init document. Here the machine is a folder, and this
+        """OpenTofu hands the machine a cloud-init document. Here the machine is a folder, and this
         demo writes the one file that the document asks for: /etc/environment.""",
     )
-    (story.guest / "etc").mkdir(parents=True)
-    environment = story.guest / "etc/environment"
+    (demo.guest / "etc").mkdir(parents=True)
+    environment = demo.guest / "etc/environment"
     environment.touch(mode=0o600)
-    rendered = cloud_init.render(story.fleet, story.scratch / "terraform", story.server.address)
+    rendered = cloud_init.render(demo.fleet, demo.scratch / "terraform", demo.server.address)
     if rendered:
         user_data, file = rendered
-        story.narrator.show("user-data of web01, rendered by OpenTofu from terraform/", user_data)
+        demo.output.show("user-data of web01, rendered by OpenTofu from terraform/", user_data)
         environment.write_text(file["content"])
     else:
         print("skipped: demo: the user-data is not rendered: OpenTofu is not here")
         environment.write_text(
-            f"VAULT_ADDR={story.server.address}\nVAULT_WRAPPED_TOKEN={story.token}\n"
+            f"VAULT_ADDR={demo.server.address}\nVAULT_WRAPPED_TOKEN={demo.token}\n"
         )
-    story.unwrap()
-    story.files("var/lib/vault/approle")
-    story.narrator.show(
-        "etc/environment on web01: the token is gone", environment.read_text().strip()
-    )
-    story.narrator.expect(story.token not in environment.read_text(), "the token is taken out")
+    demo.unwrap()
+    demo.files("var/lib/vault/approle")
+    demo.output.show("etc/environment on web01: the token is gone", environment.read_text().strip())
+    demo.output.expect(demo.token not in environment.read_text(), "the token is taken out")
 
 
-def read_secret(story: Story) -> None:
+def read_secret(demo: Demo) -> None:
     """vault-fetch."""
-    story.narrator.chapter(
+    demo.output.step(
         "Every boot: its secrets become files",
         """vault-fetch logs in and reads in one single request, and swaps the files in all at once.
         A service that needs the secret starts after this.""",
     )
-    story.fetch()
-    story.show_secret()
-    story.narrator.expect(
-        set(story.secret_files()) == {"username", "password"}, "both keys are files"
-    )
+    demo.fetch()
+    demo.show_secret()
+    demo.output.expect(set(demo.secret_files()) == {"username", "password"}, "both keys are files")
 
 
-def rotate(story: Story) -> None:
+def rotate(demo: Demo) -> None:
     """A new version of the secret."""
-    story.narrator.chapter(
+    demo.output.step(
         "The secret changes",
         """Somebody writes a new version. The next fetch, which a timer starts, brings it. (On NixOS
         the service is then restarted or reloaded.)""",
     )
-    story.operator("bao", "kv", "put", "-mount=secret", "hosts/web01/db", "-", given=NEXT_SECRET)
-    story.fetch()
-    story.show_secret()
-    story.narrator.expect("port" in story.secret_files(), "the new key is a file")
+    demo.operator("bao", "kv", "put", "-mount=secret", "hosts/web01/db", "-", given=NEXT_SECRET)
+    demo.fetch()
+    demo.show_secret()
+    demo.output.expect("port" in demo.secret_files(), "the new key is a file")
 
 
-def openbao_hangs(story: Story) -> None:
+def openbao_hangs(demo: Demo) -> None:
     """No answer from the server, and a machine that reboots."""
-    story.narrator.chapter(
+    demo.output.step(
         "OpenBao stops",
         """The server still takes connections but answers nothing, which is worse than being dead.
         The machine reboots at that moment: /run is empty, and its services want to start.""",
     )
-    story.server.freeze()
-    reboot(story)
-    story.fetch()
-    story.show_secret()
-    story.narrator.say(
+    demo.server.freeze()
+    reboot(demo)
+    demo.fetch()
+    demo.show_secret()
+    demo.output.say(
         "\nThe copy in the cache stood in for the server, within a second. OpenBao goes on."
     )
-    story.server.thaw()
+    demo.server.thaw()
 
 
-def token_again(story: Story) -> None:
+def token_again(demo: Demo) -> None:
     """An attacker who has the git history."""
-    story.narrator.chapter(
+    demo.output.step(
         "Somebody found the wrapping token",
         """It stands in OpenTofu's variables, and maybe in a backup. Another machine tries it.
         It works once only, so it is refused; had the thief been first, web01 would have been
         refused and would have said so.""",
     )
-    story.unwrap("--approle-dir=thief", "--deadline=5s", status=1, VAULT_WRAPPED_TOKEN=story.token)
-    story.narrator.expect(not (story.guest / "thief/secret-id").exists(), "the thief has nothing")
+    demo.unwrap("--approle-dir=thief", "--deadline=5s", status=1, VAULT_WRAPPED_TOKEN=demo.token)
+    demo.output.expect(not (demo.guest / "thief/secret-id").exists(), "the thief has nothing")
 
 
-def openbao_dies(story: Story) -> None:
+def openbao_dies(demo: Demo) -> None:
     """No server at all."""
-    story.narrator.chapter(
+    demo.output.step(
         "OpenBao is gone",
         "The server's process is ended for good, and the machine reboots once more.",
     )
-    story.server.end()
-    reboot(story)
-    story.fetch()
-    story.show_secret()
+    demo.server.end()
+    reboot(demo)
+    demo.fetch()
+    demo.show_secret()
 
 
-def leave(story: Story) -> None:
+def leave(demo: Demo) -> None:
     """What --keep leaves, and how to get rid of it."""
-    story.narrator.chapter("Yours to play with", "The server runs on, and these are left:")
-    (story.scratch / "root-token").touch(mode=0o600)
-    (story.scratch / "root-token").write_text(story.server.token)
-    story.narrator.show(
+    demo.output.step("Yours to play with", "The server runs on, and these are left:")
+    (demo.scratch / "root-token").touch(mode=0o600)
+    (demo.scratch / "root-token").write_text(demo.server.token)
+    demo.output.show(
         "for your shell",
-        f"""cd {story.fleet}
+        f"""cd {demo.fleet}
 export PATH={folders_of("create-host", "bao")}:$PATH
-export BAO_ADDR={story.server.address} BAO_TOKEN=$(cat {story.scratch}/root-token)
+export BAO_ADDR={demo.server.address} BAO_TOKEN=$(cat {demo.scratch}/root-token)
 create-host --hostname web02 --ip 10.0.0.12/24 --dry-run""",
     )
-    story.narrator.show(
-        "to remove it all", f"kill {story.server.process.pid}; rm -rf {story.scratch}"
-    )
+    demo.output.show("to remove it all", f"kill {demo.server.process.pid}; rm -rf {demo.scratch}")
 
 
 def folders_of(*programs: str) -> str:
@@ -286,9 +288,9 @@ def folders_of(*programs: str) -> str:
     return ":".join(dict.fromkeys(str(Path(path).parent) for path in found if path))
 
 
-def reboot(story: Story) -> None:
+def reboot(demo: Demo) -> None:
     """/run is memory: a reboot empties it."""
-    shutil.rmtree(story.guest / "run")
+    shutil.rmtree(demo.guest / "run")
 
 
 def mode_of(path: Path) -> str:
