@@ -84,19 +84,21 @@ def page(analyzer: Analyzer) -> str:
     """docs/hardening.md."""
     worst = worst_of_kinds(analyzer)
     left = {kind: exposed(analyzer, name, text) for kind, (_, name, text) in worst.items()}
-    settings = list(dict.fromkeys(name for rows in left.values() for name in rows))
     table = [
-        "| | " + " | ".join(f"`{kind}`" for kind in worst) + " |",
-        "| --- |" + " ---: |" * len(worst),
-        "| **all in all** | " + " | ".join(f"**{score}**" for score, _, _ in worst.values()) + " |",
+        "| unit | exposure | made of |",
+        "| --- | ---: | --- |",
         *(
-            f"| {code(setting)} | "
-            + " | ".join(rows.get(setting, "") for rows in left.values())
-            + " |"
-            for setting in settings
+            f"| `{kind}` | {score} | {made_of(left[kind])} |"
+            for kind, (score, _, _) in worst.items()
         ),
     ]
     return HEAD.format(version=analyzer.version, limit=LIMIT) + "\n".join(table) + "\n"
+
+
+def made_of(settings: dict[str, str]) -> str:
+    """The settings of a unit with what each adds, the largest first."""
+    largest_first = sorted(settings.items(), key=lambda row: -float(row[1]))
+    return ", ".join(f"{code(name)} {exposure}" for name, exposure in largest_first)
 
 
 def code(text: str) -> str:
@@ -125,9 +127,9 @@ HEAD = """\
 # Hardening
 
 How much each unit may still do, as `systemd-analyze security --offline=true` counts it (systemd
-{version}): 0 is nothing, 10 is everything. Below the sum stands what it is made of; of several
-units of a kind, the widest sandbox counts. The tests refuse {limit} and more. Made by
-`tests/units/render`.
+{version}): 0 is nothing, 10 is everything. Beside it stand the settings that add to it, as
+systemd lists them. Of several units of a kind, the widest sandbox counts. The tests refuse
+{limit} and more. Made by `tests/units/render`.
 
 `vault-rebuild.service`, which only the image for new machines has, is not in the table: it installs
 a system.

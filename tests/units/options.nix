@@ -17,7 +17,34 @@ let
     filter (option: isEmpty (option.description or null)) documented
     ++ filter (option: !option ? example) documented;
 
-  ofSecret = option: lib.hasPrefix "vault.secrets.<name>." option.name;
+  # The sections, in the order in which a reader needs them; the rest is of the host.
+  areas = {
+    "Each secret" = [ "vault.secrets" ];
+    "Rotation" = [
+      "vault.rotation"
+      "vault.watch"
+    ];
+    "TLS" = [ "vault.tls" ];
+    "Metrics" = [ "vault.metrics" ];
+    "Snapshots" = [ "vault.snapshots" ];
+    "The server" = [ "vault.server" ];
+  };
+  order = [
+    "Each secret"
+    "The host"
+    "Rotation"
+    "TLS"
+    "Metrics"
+    "Snapshots"
+    "The server"
+  ];
+  areaOf =
+    option:
+    let
+      isWithin = prefix: option.name == prefix || lib.hasPrefix "${prefix}." option.name;
+    in
+    lib.findFirst (area: lib.any isWithin areas.${area}) "The host" (lib.attrNames areas);
+  byArea = lib.groupBy areaOf documented;
 
   # A value as it is written in Nix, or a text about it.
   value =
@@ -32,13 +59,9 @@ let
     else
       "*${what}:* `${text}`\n";
 
-  # `../nixos-modules/secrets.nix`, as a link from docs/.
+  # `nixos-modules/secrets.nix`; no link, because the book has no sources.
   source =
-    declaration:
-    let
-      path = lib.removePrefix "/" (lib.removePrefix (toString root) (toString declaration));
-    in
-    "[${path}](../${path})";
+    declaration: "`${lib.removePrefix "/" (lib.removePrefix (toString root) (toString declaration))}`";
 
   entry =
     option:
@@ -63,11 +86,7 @@ else
   builtins.unsafeDiscardStringContext ''
     # Options
 
-    The options that `nixosModules.default` declares. `tests/units/render` generates this page; change the
-    modules instead.
+    The options that `nixosModules.default`, `server` and `metrics` declare. `tests/units/render` generates
+    this page; change the modules instead.
 
-    ## The host
-
-    ${concatMapStrings entry (filter (option: !ofSecret option) documented)}## Each secret
-
-    ${concatMapStrings entry (filter ofSecret documented)}''
+    ${concatMapStrings (area: "## ${area}\n\n${concatMapStrings entry byArea.${area}}") order}''

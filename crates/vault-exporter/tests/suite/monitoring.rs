@@ -108,7 +108,7 @@ fn the_tests_of_the_alerts_can_fail() {
 #[test]
 fn each_alert_has_its_page_and_each_page_its_alert() {
     let alerts = alerts();
-    let index = read("docs/runbook/README.md");
+    let index = read("docs/runbook/index.md");
     for (name, rule) in &alerts {
         for part in ["severity: ", "summary: ", "description: "] {
             assert!(rule.contains(part), "{name} has no `{part}`");

@@ -162,7 +162,7 @@ fn on_a_host_that_is_well_no_symptom_is_to_be_seen() {
     let of_hosts = zts_book::pages("runbook").into_iter().filter(|page| {
         let name = page.trim_start_matches("runbook/");
         let of_an_alert = name.starts_with(|first: char| first.is_ascii_uppercase());
-        !of_an_alert && !["README.md", "quorum-lost.md"].contains(&name)
+        !of_an_alert && !["index.md", "quorum-lost.md"].contains(&name)
     });
     for page in of_hosts {
         for look in symptoms::read_symptoms(&page).chunks(1) {
@@ -197,7 +197,7 @@ fn every_failure_is_tried() {
         let of_an_alert = name.starts_with(|first: char| first.is_ascii_uppercase());
         let tried = this.contains(&format!("\"{page}\""));
         assert!(
-            tried || of_an_alert || name == "README.md",
+            tried || of_an_alert || name == "index.md",
             "nobody tries `{page}`"
         );
     }

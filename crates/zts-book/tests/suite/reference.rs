@@ -8,8 +8,8 @@ use clap::Command;
 use zts_book::{docs, root};
 use zts_cli::command;
 
-/// The largest width of `--help`.
-const WIDTH: usize = 100;
+/// The width of a common terminal, which the pages of the book have room for.
+const WIDTH: usize = 80;
 
 /// Returns all programs, in the order in which people meet them.
 fn programs() -> Vec<Command> {

@@ -31,7 +31,7 @@ fn every_page_is_in_the_summary_exactly_once() {
 #[test]
 fn procedures_and_runbook_have_an_index_of_all_their_pages() {
     for folder in ["how-to", "runbook"] {
-        let index = format!("{folder}/README.md");
+        let index = format!("{folder}/index.md");
         let links = Outline::parse(&read(&index)).links;
         for page in pages(folder).iter().filter(|page| **page != index) {
             let name = page.rsplit('/').next().unwrap_or_default();
