@@ -55,7 +55,9 @@ fn without_keys(mount: &str, path: &str, version: u64) -> String {
         Some(before) => format!(
             "{comes}; put the keys again, or version {before} as it was: `bao kv rollback -version={before} {secret}`"
         ),
-        None => format!("{comes}; put the keys again: `bao kv put {secret} KEY=VALUE`"),
+        None => format!(
+            "{comes}; put the keys again: `bao kv put {secret} KEY=-` takes one from the pipe"
+        ),
     }
 }
 

@@ -221,7 +221,7 @@ fn a_version_of_null_fails_this_secret_and_is_not_replaced_by_the_copy() {
     ----- stderr -----
     error: `hosts/null-first/db` was not written: `hosts/null-first/db` has no keys: version 1 of it is `null`
 
-    hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again: `bao kv put -mount=secret hosts/null-first/db KEY=VALUE`
+    hint: `bao kv put … -` makes such a version of `null`, which `jq` prints for a name that is not there; put the keys again: `bao kv put -mount=secret hosts/null-first/db KEY=-` takes one from the pipe
     ");
     assert!(!first.output().exists() && !first.cached_copy().exists());
 }

@@ -31,6 +31,8 @@ const FETCHES: [(&str, &str, &str, Option<&str>); 3] = [
         Some("--encoding=keystore.p12=base64"),
     ),
 ];
+/// The value that a person types.
+pub(crate) const TYPED: &str = "a \\ 'typed' %s value";
 const CERTIFICATES: &str = "openbao-certs.service";
 
 /// The host's folders.
@@ -71,7 +73,10 @@ impl Host {
         let server = shows.raft().audit().start();
         server.enable_approle();
         server.put_secret("hosts/web01/db", &json!({ "password": "correct horse" }));
-        let values = Values::from([("SHARE_1".to_owned(), server.unseal_key().to_owned())]);
+        let values = Values::from([
+            ("SHARE_1".to_owned(), server.unseal_key().to_owned()),
+            ("TYPED".to_owned(), TYPED.to_owned()),
+        ]);
         let host = Self {
             server,
             fleet: Fleet::copy_example(),

@@ -135,6 +135,20 @@ fn shared_secrets() {
 }
 
 #[test]
+fn write_secret() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("jq");
+    let mut host = host::Host::new();
+    host.follow("how-to/write-secret.md");
+    let now = host.server.read("secret/data/hosts/web01/app");
+    assert_eq!(
+        now.expect("it is there")["data"],
+        json!({ "password": host::TYPED, "username": "app" }),
+        "the version that was rolled back to"
+    );
+}
+
+#[test]
 fn files() {
     zts_testkit::require_bao!();
     zts_testkit::require_program!("base64");
