@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use zts_cli::{Failure, data, warn};
+use zts_cli::{Failure, data, format_table, warn};
 
 use crate::{
     cluster::Cluster,
@@ -17,7 +17,7 @@ pub(crate) fn show_status(cluster: &Cluster, as_json: bool) -> Result<(), Failur
         let all = json!({ "cluster": cluster.name, "nodes": states });
         data(format_args!("{all:#}"))?;
     } else {
-        data(table(cluster, &states).trim_end())?;
+        data(table(cluster, &states))?;
     }
     warn_of_forwarded_reads(&states);
     check_serving(&states)
@@ -25,11 +25,7 @@ pub(crate) fn show_status(cluster: &Cluster, as_json: bool) -> Result<(), Failur
 
 /// Formats one line for each node.
 fn table(cluster: &Cluster, states: &BTreeMap<&str, NodeState>) -> String {
-    let width =
-        |texts: &mut dyn Iterator<Item = &String>| texts.map(String::len).max().unwrap_or(0);
-    let names = width(&mut cluster.nodes.keys());
-    let addresses = width(&mut cluster.nodes.values());
-    let line = |(name, state): (&&str, &NodeState)| {
+    let row = |(name, state): (&&str, &NodeState)| {
         let address = &cluster.nodes[*name];
         let here = if **name == cluster.this_node {
             "*"
@@ -38,15 +34,21 @@ fn table(cluster: &Cluster, states: &BTreeMap<&str, NodeState>) -> String {
         };
         let more = state.failure.as_ref().or(state.version.as_ref());
         let more = more.map_or("", String::as_str);
-        let role = state.role;
         let reads = if state.forwards_reads() {
-            "  forwards reads"
+            "forwards reads"
         } else {
             ""
         };
-        format!("{here} {name:names$}  {address:addresses$}  {role:15}  {more}{reads}\n")
+        [
+            format!("{here} {name}"),
+            address.clone(),
+            state.role.to_string(),
+            more.to_owned(),
+            reads.to_owned(),
+        ]
     };
-    states.iter().map(line).collect()
+    let rows: Vec<_> = states.iter().map(row).collect();
+    format_table(&rows).join("\n")
 }
 
 /// Warns of standbys that leave all reads to the active node.

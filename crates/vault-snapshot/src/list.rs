@@ -1,7 +1,7 @@
 //! `vault-snapshot list`.
 
 use serde_json::json;
-use zts_cli::{Failure, data, printable_line};
+use zts_cli::{Failure, data, format_size, format_table, printable_line};
 
 use crate::{
     cli::List,
@@ -77,8 +77,13 @@ fn print_table(listings: &[BackendListing]) -> Result<(), Failure> {
             listing.place,
             listing.snapshots.len()
         ))?;
-        for snapshot in &listing.snapshots {
-            data(format_args!("  {}", format_line(snapshot)))?;
+        let head = HEAD.map(str::to_owned);
+        let rows: Vec<_> = [head]
+            .into_iter()
+            .chain(listing.snapshots.iter().map(row))
+            .collect();
+        for line in format_table(&rows).iter().filter(|_| rows.len() > 1) {
+            data(format_args!("  {line}"))?;
         }
         for name in &listing.foreign {
             let name = printable_line(name);
@@ -90,18 +95,27 @@ fn print_table(listings: &[BackendListing]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn format_line(snapshot: &StoredSnapshot) -> String {
+const HEAD: [&str; 4] = ["SNAPSHOT", "TAKEN", "SIZE", ""];
+
+fn row(snapshot: &StoredSnapshot) -> [String; 4] {
     let timestamp = snapshot.listed.timestamp;
     let age = if timestamp.is_in_future() {
         format!("DATED AHEAD of this clock, {}", Timestamp::now())
     } else {
         format!("{} ago", timestamp.age())
     };
-    let mut parts = vec![
+    let size = format_size(snapshot.listed.stored_size);
+    [
         snapshot.listed.name.clone(),
         age,
-        format!("{} bytes", snapshot.listed.stored_size),
-    ];
+        size,
+        properties(snapshot).join(", "),
+    ]
+}
+
+/// Returns the cluster and the properties of a snapshot, and its flaw.
+fn properties(snapshot: &StoredSnapshot) -> Vec<String> {
+    let mut parts = Vec::new();
     if let Some(description) = &snapshot.description {
         let cluster = printable_line(&description.cluster_id);
         parts.push(format!("cluster {cluster}"));
@@ -119,5 +133,5 @@ fn format_line(snapshot: &StoredSnapshot) -> String {
         }
         _ => format!("FLAWED: {flaw}"),
     }));
-    parts.join(", ")
+    parts
 }

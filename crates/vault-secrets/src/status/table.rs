@@ -1,5 +1,6 @@
 //! The status as a table, with sentences below it.
 
+use zts_cli::format_table;
 use zts_delivery::{FailureReason, Source};
 
 use super::entry::{Entry, Service};
@@ -13,7 +14,7 @@ pub(crate) fn render(entries: &[Entry]) -> String {
         .into_iter()
         .chain(entries.iter().map(row))
         .collect();
-    let mut lines: Vec<_> = rows.iter().map(|row| line(row, &widths(&rows))).collect();
+    let mut lines = format_table(&rows);
     let sentences: Vec<_> = entries.iter().flat_map(sentences).collect();
     if !sentences.is_empty() {
         lines.push(String::new());
@@ -59,22 +60,6 @@ fn service_cell(service: &Service) -> String {
         Some(state) => format!("{name} ({state})"),
         None => format!("{name} (unknown)"),
     }
-}
-
-fn widths(rows: &[[String; 6]]) -> [usize; 6] {
-    let mut widths = [0; 6];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    widths
-}
-
-fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
-    let cells = row.iter().zip(widths);
-    let padded = cells.map(|(cell, width)| format!("{cell:width$}"));
-    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 fn reason_missing(entry: &Entry) -> &'static str {

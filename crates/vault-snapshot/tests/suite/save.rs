@@ -48,12 +48,14 @@ fn a_snapshot_is_listed_and_verified() {
     assert!(second > first, "{second} is sorted behind {first}");
     let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
     let lines: Vec<_> = listed.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{listed}");
+    assert_eq!(lines.len(), 4, "{listed}");
     assert!(lines[0].ends_with(": 2 snapshots"), "{listed}");
     assert!(
-        lines[1].contains(&second) && lines[2].contains(&first),
+        lines[2].contains(&second) && lines[3].contains(&first),
         "{listed}"
     );
+    let columns: Vec<_> = lines[1].split_whitespace().collect();
+    assert_eq!(columns, ["SNAPSHOT", "TAKEN", "SIZE"], "{listed}");
     assert!(!listed.stdout.contains("FLAWED"), "{listed}");
     let json = vault_snapshot(&["list", "--json", "--dir", &site.dir()]).run();
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
