@@ -10,7 +10,8 @@ let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   secrets = lib.attrValues cfg.secrets;
-  services = lib.unique (lib.concatMap (secret: secret.services) secrets);
+  templates = lib.attrValues cfg.templates;
+  services = lib.unique (lib.concatMap (secret: secret.usedBy) secrets);
 
   credentials = map (file: "${cfg.appRoleDirectory}/${file}") [
     "role-id"
@@ -28,7 +29,8 @@ let
     cfg.secretsDirectory
     cfg.cacheDirectory
     cfg.appRoleDirectory
-  ];
+  ]
+  ++ lib.optional (cfg.templates != { }) "/run/vault-templates";
 
   command = name: arguments: lib.escapeShellArgs ([ "${pkgs.coreutils}/bin/${name}" ] ++ arguments);
   remove = extra: [
@@ -56,8 +58,8 @@ in
       The files that are removed when a switch leads to a configuration without `vault.enable`, or without
       this module:
 
-      - `secrets`: the files of all secrets, links to them, cached copies, notes and the page of metrics.
-        The host keeps its credentials, so a switch back fetches the secrets again.
+      - `secrets`: the files of all secrets and templates, links to them, cached copies, notes and the page
+        of metrics. The host keeps its credentials, so a switch back fetches the secrets again.
       - `everything`: also `role-id` and `secret-id`. The host then needs a new wrapping token to come
         back.
       - `nothing`.
@@ -86,7 +88,7 @@ in
         DefaultDependencies = false;
         IgnoreOnIsolate = true;
       };
-      serviceConfig = unit.sandbox secrets // {
+      serviceConfig = unit.sandbox (secrets ++ templates) // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStop = commands.${cfg.cleanup};

@@ -20,25 +20,40 @@ let
         ) secret.templates
       );
 
-  secret = name: secret: {
-    secret_path = secret.secretPath;
-    output_directory = secret.outputDir;
-    cache_directory = secret.cacheDir;
-    seal_cache = secret.sealCache;
-    max_cache_age = secret.maxCacheAge;
-    inherit (secret) owner group mode;
-    required_keys = required secret;
-    inherit (secret) encoding;
-    templates = lib.mapAttrs (_: template: template.content) secret.templates;
-    template_ownership = ownership secret;
-    environment_file = secret.environmentFile;
-    json_file = secret.jsonFile;
-    inherit (secret) links;
-    as_credential = secret.asCredential;
-    services = map (service: "${service}.service") secret.services;
-    on_change = secret.onChange;
-    rotation = if lib.elem name cfg.rotation.secrets then secret.restartInterval else null;
+  template = template: {
+    output_directory = template.outputDir;
+    inherit (template)
+      file
+      owner
+      group
+      mode
+      ;
+    content = template.text;
+    services = map (service: "${service}.service") template.services;
   };
+
+  secret =
+    name: secret:
+    {
+      secret_path = secret.secretPath;
+      output_directory = secret.outputDir;
+      cache_directory = secret.cacheDir;
+      seal_cache = secret.sealCache;
+      max_cache_age = secret.maxCacheAge;
+      inherit (secret) owner group mode;
+      required_keys = required secret;
+      inherit (secret) encoding;
+      templates = lib.mapAttrs (_: template: template.content) secret.templates;
+      template_ownership = ownership secret;
+      environment_file = secret.environmentFile;
+      json_file = secret.jsonFile;
+      inherit (secret) links;
+      as_credential = secret.asCredential;
+      services = map (service: "${service}.service") secret.usedBy;
+      on_change = secret.onChange;
+      rotation = if lib.elem name cfg.rotation.secrets then secret.restartInterval else null;
+    }
+    // lib.optionalAttrs (secret.templateKeys != { }) { template_keys = secret.templateKeys; };
 in
 {
   options.vault.declarations = lib.mkOption {
@@ -66,6 +81,9 @@ in
           approle_directory = cfg.appRoleDirectory;
         };
         secrets = lib.mapAttrs secret cfg.secrets;
+      }
+      // lib.optionalAttrs (cfg.templates != { }) {
+        templates = lib.mapAttrs (_: template) cfg.templates;
       };
     }
     (lib.mkIf cfg.enable {

@@ -23,6 +23,7 @@
     ./services.nix
     ./setup.nix
     ./switch.nix
+    ./templates.nix
     ./textfile.nix
     ./watch.nix
   ];

@@ -5,7 +5,7 @@ let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   secrets = lib.attrValues cfg.secrets;
-  isUsed = lib.any (secret: secret.services != [ ]) secrets;
+  isUsed = lib.any (secret: secret.usedBy != [ ]) secrets;
 in
 {
   config = lib.mkIf (cfg.enable && cfg.secrets != { }) {

@@ -18,6 +18,13 @@ let
     name: file: template:
     "${file}=${pkgs.writeText "vault-template-${name}" template.content}";
 
+  # The keys that templates over several secrets need.
+  templateKeys =
+    secret:
+    lib.concatLists (
+      lib.mapAttrsToList (template: map (key: "${template}=${key}")) secret.templateKeys
+    );
+
   # What a template has of its own, in flags of the form NAME=VALUE.
   ofTemplates =
     setting: secret:
@@ -53,6 +60,7 @@ let
     ++ lib.concatLists (
       lib.mapAttrsToList (key: encoding: flag "encoding" "${key}=${encoding}") secret.encoding
     )
+    ++ lib.concatMap (flag "template-key") (templateKeys secret)
     ++ lib.concatMap (flag "template") (lib.mapAttrsToList (templateFile name) secret.templates)
     ++ ofTemplates "owner" secret
     ++ ofTemplates "group" secret
@@ -65,7 +73,13 @@ let
   # `%` and `$` mean something to systemd, also in arguments.
   escape = lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ];
 
-  services = secret: map (service: "${service}.service") secret.services;
+  services = secret: map (service: "${service}.service") secret.usedBy;
+
+  # Watches its services, and renders the templates with it.
+  whenFetched =
+    secret:
+    lib.optional (secret.usedBy != [ ]) "vault-secrets-prove.service"
+    ++ map (template: "vault-template-${template}.service") (lib.attrNames secret.templateKeys);
 
   fetch =
     name: secret:
@@ -77,12 +91,12 @@ let
         after = [ "vault-secrets.service" ];
         before = services secret;
         requiredBy = services secret;
-        wantedBy = lib.optional (secret.services == [ ]) "multi-user.target";
+        wantedBy = lib.optional (secret.usedBy == [ ]) "multi-user.target";
         unitConfig = {
           # vault-secrets.service has just fetched it, at boot or for a switch.
           ConditionPathExists = "!/run/vault-fetched/${name}";
           OnFailure = "vault-secret-retry@${name}.service";
-          OnSuccess = lib.mkIf (secret.services != [ ]) "vault-secrets-prove.service";
+          OnSuccess = lib.mkIf (whenFetched secret != [ ]) (lib.concatStringsSep " " (whenFetched secret));
           StartLimitIntervalSec = 0;
           # The services require this unit, so a stop or restart by hand would stop them, too. A switch
           # that changes or removes the unit lets a fetch that is running end.

@@ -4,10 +4,12 @@
 let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
-  used = lib.filter (secret: secret.services != [ ]) (lib.attrValues cfg.secrets);
+  used = lib.filter (secret: secret.usedBy != [ ]) (lib.attrValues cfg.secrets);
+  templates = lib.attrValues cfg.templates;
+  places = folders ++ map (template: dirOf template.outputDir) templates;
   folders = lib.unique (map (secret: dirOf secret.outputDir) used);
   caches = map (secret: dirOf secret.cacheDir) (lib.filter (secret: secret.cacheDir != null) used);
-  services = lib.unique (lib.concatMap (secret: secret.services) used);
+  services = lib.unique (lib.concatMap (secret: secret.usedBy) used);
 
   # Beside the folder of a secret whose version is unproven.
   notes = folder: "|${folder}/.*.vault-fetch/rollout*";
@@ -26,14 +28,14 @@ in
           StartLimitIntervalSec = 0;
         };
         path = [ config.systemd.package ];
-        serviceConfig = unit.sandbox used // {
+        serviceConfig = unit.sandbox (used ++ templates) // {
           # Not oneshot: a boot is not over before those have ended.
           Type = "exec";
           ExecStart = "${cfg.package}/bin/vault-secrets prove${cfg.rotation.startTimeoutFlag}";
           IPAddressDeny = "any";
           PrivateNetwork = true;
           RestrictAddressFamilies = "AF_UNIX";
-          ReadWritePaths = map (path: "-${path}") (lib.unique ([ "/run/vault" ] ++ folders ++ caches));
+          ReadWritePaths = map (path: "-${path}") (lib.unique ([ "/run/vault" ] ++ places ++ caches));
         };
       };
     }

@@ -10,7 +10,7 @@ let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
 
-  isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.services;
+  isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.usedBy;
   rotated = lib.filterAttrs (_: secret: secret.restartTrigger && !isCritical secret) cfg.secrets;
 
   # The limit of a run. It may wait for a start three times: with the new files, with the old ones, and once
@@ -30,18 +30,23 @@ let
   # A run rotates all secrets with the same expression, and checks the other secrets of services that it
   # restarts, so it writes to all folders.
   all = lib.attrValues cfg.secrets;
+  templates = lib.attrValues cfg.templates;
 
   service =
     name: _:
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
         description = "Deploy a new version of the secret ${name}";
-        secrets = all;
+        secrets = all ++ templates;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.
         restartIfChanged = false;
         unitConfig.StartLimitIntervalSec = 0;
-        writes = [ "/run/vault" ] ++ unit.foldersOf all;
+        writes = [
+          "/run/vault"
+        ]
+        ++ unit.foldersOf all
+        ++ map (template: dirOf template.outputDir) templates;
         serviceConfig = {
           ExecStart = "${cfg.package}/bin/vault-secrets rotate ${name}${cfg.rotation.startTimeoutFlag}";
           # To systemd, for the services.

@@ -19,6 +19,16 @@ let
     serviceName
     ;
 
+  # The templates over several secrets that have this one in them.
+  sharedTemplates = lib.filterAttrs (_: template: lib.elem name template.secrets) vault.templates;
+
+  # As vault-fetch takes it: a key, with its filter.
+  keysOf =
+    template:
+    map (one: one.key + lib.optionalString (one.filter != null) " | ${one.filter}") (
+      lib.filter (one: one.secret == name) template.placeholders
+    );
+
   # An attribute of a template that is the secret's by default.
   own =
     type: attribute: example:
@@ -283,6 +293,24 @@ in
         refuses a version with such a name, and a version whose files alone exceed 1 MiB. It does not know
         the other credentials of the service.
       '';
+    };
+
+    usedBy = mkOption {
+      type = types.listOf types.str;
+      readOnly = true;
+      internal = true;
+      default = lib.unique (
+        config.services ++ lib.concatMap (template: template.services) (lib.attrValues sharedTemplates)
+      );
+      description = "The services of the secret, and those of `vault.templates` with it.";
+    };
+
+    templateKeys = mkOption {
+      type = types.attrsOf (types.listOf types.str);
+      readOnly = true;
+      internal = true;
+      default = lib.mapAttrs (_: keysOf) sharedTemplates;
+      description = "The keys that `vault.templates` need, with their filters.";
     };
 
     path = mkOption {

@@ -10,7 +10,12 @@ let
   cfg = config.vault;
 
   secretsOf = service: filterAttrs (_: secret: lib.elem service secret.services) cfg.secrets;
-  used = lib.unique (lib.concatMap (secret: secret.services) (lib.attrValues cfg.secrets));
+  templatesOf = service: filterAttrs (_: template: lib.elem service template.services) cfg.templates;
+  used = lib.unique (
+    lib.concatMap (declared: declared.services) (
+      lib.attrValues cfg.secrets ++ lib.attrValues cfg.templates
+    )
+  );
 
   # A switch restarts a service if the files of its secrets are declared differently. Settings that do
   # not change the files are left out, and so are new settings at their default: otherwise an update of
@@ -31,6 +36,8 @@ let
         "restartTrigger"
         "sealCache"
         "services"
+        "templateKeys"
+        "usedBy"
       ]
     )
     // {
@@ -39,17 +46,36 @@ let
       ) secret.templates;
     };
 
+  # The parts of a template, and of the secrets in it, that change the file.
+  relevantOfTemplate = template: {
+    inherit (template)
+      file
+      group
+      mode
+      outputDir
+      owner
+      text
+      ;
+    secrets = genAttrs template.secrets (name: {
+      inherit (cfg.secrets.${name}) encoding secretPath;
+    });
+  };
+
+  digest = declared: builtins.hashString "sha256" (builtins.toJSON declared);
+
   isWhole = name: config.systemd.services.${name}.serviceConfig ? ExecStart;
 
   service =
     name:
     let
       secrets = secretsOf name;
+      templates = templatesOf name;
     in
     {
       restartTriggers = [
-        (builtins.hashString "sha256" (builtins.toJSON (lib.mapAttrs (_: relevant) secrets)))
-      ];
+        (digest (lib.mapAttrs (_: relevant) secrets))
+      ]
+      ++ lib.optional (templates != { }) (digest (lib.mapAttrs (_: relevantOfTemplate) templates));
       serviceConfig = lib.mkIf (lib.any (secret: secret.asCredential) (lib.attrValues secrets)) {
         LoadCredential = mapAttrsToList (id: secret: "${id}:${secret.outputDir}") (
           filterAttrs (_: secret: secret.asCredential) secrets

@@ -4,6 +4,7 @@
 let
   cfg = config.vault;
   secrets = lib.attrValues cfg.secrets;
+  templates = lib.attrValues cfg.templates;
   unit = import ./unit.nix { inherit config lib; };
 
   own = {
@@ -13,6 +14,7 @@ let
     "/run/vault-fetch".d.mode = "0700";
     ${cfg.cacheDirectory}.d.mode = "0700";
   }
+  // lib.optionalAttrs (cfg.templates != { }) { "/run/vault-templates".d.mode = "0711"; }
   # If services.vault keeps its data there, the directory is that service's.
   // lib.optionalAttrs (lib.any (lib.hasPrefix "/var/lib/vault/") lasting) {
     "/var/lib/vault".d.mode = "0711";
@@ -24,7 +26,7 @@ let
 
   # Directories outside of these keep their mode.
   parents = lib.unique (
-    map (secret: dirOf secret.outputDir) secrets
+    map (secret: dirOf secret.outputDir) (secrets ++ templates)
     ++ map (secret: dirOf secret.cacheDir) (lib.filter (secret: secret.cacheDir != null) secrets)
     ++ lib.concatMap (secret: map dirOf (lib.attrNames secret.links)) secrets
   );
@@ -50,7 +52,7 @@ in
       # A switch to other declarations runs it again.
       restartTriggers = [ (builtins.hashString "sha256" (builtins.toJSON cfg.declarations)) ];
       path = [ config.systemd.package ];
-      serviceConfig = unit.sandbox secrets // {
+      serviceConfig = unit.sandbox (secrets ++ templates) // {
         Type = "oneshot";
         RemainAfterExit = true;
         # Makes the machine's key for systemd-creds, where there is none yet.

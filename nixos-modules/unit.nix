@@ -18,7 +18,7 @@ let
   needsLargeIds =
     secret:
     let
-      files = [ secret ] ++ lib.attrValues secret.templates;
+      files = [ secret ] ++ lib.attrValues (secret.templates or { });
     in
     lib.any (file: file.owner != null && isLargeUser file.owner) files
     || lib.any (file: file.group != null && isLargeGroup file.group) files;

@@ -8,5 +8,6 @@
     ./names.nix
     ./places.nix
     ./services.nix
+    ./templates.nix
   ];
 }

@@ -51,6 +51,7 @@ let
     perSecret (
       _: secret: [ secret.outputDir ] ++ lib.optional (secret.cacheDir != null) secret.cacheDir
     )
+    ++ map (template: template.outputDir) (lib.attrValues cfg.templates)
     ++ [
       cfg.appRoleDirectory
       cfg.secretsDirectory

@@ -15,7 +15,9 @@ let
   cfg = config.vault;
   inherit (import ./tools.nix { inherit config lib; })
     option
+    optionOfTemplate
     perSecret
+    perTemplate
     quoted
     refuse
     ;
@@ -26,9 +28,15 @@ let
     name: secret: place "${option name}.cacheDir" secret.cacheDir "/var/lib/vault/cache/${name}";
 
   # Replaced as a whole when a secret changes.
-  replaced = perSecret (
-    name: secret: [ (outputOf name secret) ] ++ optional (secret.cacheDir != null) (cacheOf name secret)
-  );
+  replaced =
+    perSecret (
+      name: secret: [ (outputOf name secret) ] ++ optional (secret.cacheDir != null) (cacheOf name secret)
+    )
+    ++ perTemplate (
+      name: template: [
+        (place "${optionOfTemplate name}.outputDir" template.outputDir "/run/vault-templates/${name}")
+      ]
+    );
   credentials = place "vault.appRoleDirectory" cfg.appRoleDirectory "/var/lib/vault/approle";
   shared = [
     (place "vault.secretsDirectory" cfg.secretsDirectory "/run/secrets")

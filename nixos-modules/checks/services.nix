@@ -13,7 +13,9 @@ let
   cfg = config.vault;
   inherit (import ./tools.nix { inherit config lib; })
     option
+    optionOfTemplate
     perSecret
+    perTemplate
     quoted
     refuse
     ;
@@ -36,8 +38,13 @@ let
   isDeclared = service: runs service || hasInfix "@" service && runs (template service);
   exists = service: isDeclared service || elem service cfg.packagedServices;
 
+  # Of secrets and of templates over several secrets.
   perService =
-    check: perSecret (name: secret: concatMap (service: check name secret service) secret.services);
+    check:
+    let
+      perOption = where: declared: concatMap (check where) declared.services;
+    in
+    perSecret (name: perOption (option name)) ++ perTemplate (name: perOption (optionOfTemplate name));
 
   # What somebody may have meant: names that hold this one, or that it holds.
   similar =
@@ -70,11 +77,11 @@ let
       + " Where a package brings its unit (systemd.packages), add it to vault.packagedServices.";
 
   present = perService (
-    name: _: service:
+    where: service:
     if hasSuffix "@" service then
-      refuse true "${option name}.services names `${service}`, a template: name its instances, such as `${service}1`."
+      refuse true "${where}.services names `${service}`, a template: name its instances, such as `${service}1`."
     else
-      refuse (!exists service) "${option name}.services names `${service}`, ${whyMissing service}"
+      refuse (!exists service) "${where}.services names `${service}`, ${whyMissing service}"
   );
 
   # Secrets come over the network: what it waits for would wait for the secret in turn.
@@ -86,7 +93,7 @@ let
     "sysinit.target"
   ];
   tooEarly = perService (
-    name: _: service:
+    where: service:
     let
       before = lib.intersectLists early (
         concatMap (unit: unit.before or [ ] ++ unit.wantedBy or [ ] ++ unit.requiredBy or [ ]) (
@@ -95,7 +102,7 @@ let
       );
     in
     refuse (before != [ ])
-      "${option name}.services names `${service}`, which starts before ${lib.head before}, and so before the network, which secrets need: they would wait for each other. Name services that start when the network is up."
+      "${where}.services names `${service}`, which starts before ${lib.head before}, and so before the network, which secrets need: they would wait for each other. Name services that start when the network is up."
   );
 
   canReload =
@@ -107,11 +114,14 @@ let
       || unit.reload or "" != ""
       || unit.serviceConfig.Type or "" == "notify-reload"
     ) (unitsOf service);
-  reloads = perService (
-    name: secret: service:
-    refuse
-      (secret.restartTrigger && secret.onChange == "reload" && isDeclared service && !canReload service)
-      "${option name}.onChange is `reload`, and `${service}` cannot be reloaded (it has no ExecReload). Set it to `restart`."
+  reloads = perSecret (
+    name: secret:
+    concatMap (
+      service:
+      refuse
+        (secret.restartTrigger && secret.onChange == "reload" && isDeclared service && !canReload service)
+        "${option name}.onChange is `reload`, and `${service}` cannot be reloaded (it has no ExecReload). Set it to `restart`."
+    ) secret.usedBy
   );
 
   credentials = perSecret (
@@ -131,7 +141,7 @@ let
   idle = perSecret (
     name: secret:
     let
-      found = filter (service: elem service cfg.criticalServices) secret.services;
+      found = filter (service: elem service cfg.criticalServices) secret.usedBy;
       set =
         optional (secret.restartInterval != "hourly") "restartInterval"
         ++ optional (secret.onChange != "restart") "onChange";

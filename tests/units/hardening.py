@@ -20,6 +20,7 @@ KINDS = [
     ("vault-secrets.service", re.compile(r"vault-secrets\.service")),
     ("vault-secret-<name>.service", re.compile(r"vault-secret-(?!rotate-|retry@).*\.service")),
     ("vault-secrets-fetch.service", re.compile(r"vault-secrets-fetch\.service")),
+    ("vault-template-<name>.service", re.compile(r"vault-template-.*\.service")),
     ("vault-secret-retry@<name>.service", re.compile(r"vault-secret-retry@\.service")),
     ("vault-secret-rotate-<name>.service", re.compile(r"vault-secret-rotate-.*\.service")),
     ("vault-secrets-watch.service", re.compile(r"vault-secrets-watch\.service")),

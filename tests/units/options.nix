@@ -20,6 +20,7 @@ let
   # The sections, in the order in which a reader needs them; the rest is of the host.
   areas = {
     "Each secret" = [ "vault.secrets" ];
+    "Files of several secrets" = [ "vault.templates" ];
     "Rotation" = [
       "vault.rotation"
       "vault.watch"
@@ -31,6 +32,7 @@ let
   };
   order = [
     "Each secret"
+    "Files of several secrets"
     "The host"
     "Rotation"
     "TLS"

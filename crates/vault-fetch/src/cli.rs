@@ -68,6 +68,12 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME=FILE", value_parser = template)]
     pub template: Vec<(String, PathBuf)>,
 
+    /// A key that the template NAME of several secrets needs, with its filter; may be repeated
+    ///
+    /// The key is required. `vault-secrets render` makes the template's file.
+    #[arg(long, value_name = "NAME=KEY", value_parser = template_key)]
+    pub template_key: Vec<(String, String)>,
+
     /// Also write all keys to OUTPUT_DIR/NAME, as systemd's `EnvironmentFile=` reads them
     #[arg(long, value_name = "NAME")]
     pub environment_file: Option<String>,
@@ -215,6 +221,16 @@ fn template_setting(text: &str) -> Result<(String, String), &'static str> {
             Ok((name.to_owned(), value.to_owned()))
         }
         _ => Err("a setting of a template is given as `NAME=VALUE`, such as `app.conf=app`"),
+    }
+}
+
+/// Parses the name of a template of several secrets, and a key with or without a filter.
+fn template_key(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, key)) if !name.is_empty() && !key.is_empty() => {
+            Ok((name.to_owned(), key.to_owned()))
+        }
+        _ => Err("a key of a template is given as `NAME=KEY` or `NAME=KEY | FILTER`"),
     }
 }
 

@@ -88,6 +88,7 @@ pub(crate) fn read_contents(arguments: &Arguments) -> Result<Contents, Failure> 
         required_keys: arguments.require.clone(),
         base64_keys: arguments.encoding.iter().cloned().collect(),
         templates,
+        shared_templates: read_shared_templates(arguments)?,
         environment_file: arguments.environment_file.clone(),
         json_file: arguments.json_file.clone(),
         ownership: BTreeMap::new(),
@@ -96,6 +97,22 @@ pub(crate) fn read_contents(arguments: &Arguments) -> Result<Contents, Failure> 
     contents.check()?;
     check_ownership(arguments, &contents)?;
     Ok(contents)
+}
+
+/// Parses the placeholders of templates over several secrets.
+fn read_shared_templates(arguments: &Arguments) -> Result<BTreeMap<String, Template>, Error> {
+    let mut placeholders = BTreeMap::<_, Vec<String>>::new();
+    for (name, placeholder) in &arguments.template_key {
+        placeholders
+            .entry(name)
+            .or_default()
+            .push(placeholder.clone());
+    }
+    let parsed = placeholders.into_iter().map(|(name, placeholders)| {
+        let template = Template::of_placeholders(name, &placeholders)?;
+        Ok((name.clone(), template))
+    });
+    parsed.collect()
 }
 
 /// Refuses an owner, group or mode of a template that does not exist, and two of the same template.

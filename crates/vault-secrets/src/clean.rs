@@ -170,9 +170,13 @@ impl Places {
         let caches = secrets
             .clone()
             .filter_map(|secret| secret.cache_directory.as_deref());
+        let outputs = secrets.map(|secret| &secret.output_directory);
+        let templates = declarations.templates.values();
+        let of_templates = templates.map(|template| &template.output_directory);
         Self {
-            outputs: secrets
-                .map(|secret| plain(&secret.output_directory))
+            outputs: outputs
+                .chain(of_templates)
+                .map(|place| plain(place))
                 .collect(),
             caches: caches.map(plain).collect(),
             links: declarations.secrets.values().flat_map(Link::of).collect(),

@@ -62,6 +62,16 @@ pub enum Command {
     /// does not answer in time, the cached copies are used.
     FetchAll(FetchAll),
 
+    /// Render a template of several secrets from their files on this host
+    ///
+    /// The file is replaced if it differs. It stays where a key is missing, and is removed where a
+    /// secret is not on this host. Sends no request to OpenBao, and affects no service.
+    Render {
+        /// The template's name on this host
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+
     /// Watch OpenBao for new versions, and start the rotation of the secrets that have one
     ///
     /// Queries the versions of all secrets that are rotated, at each interval and over one

@@ -6,7 +6,7 @@ use zts_delivery::{
     SecretIdentity,
 };
 
-use crate::{host::HostSecret, status, systemd, text};
+use crate::{host::HostSecret, render, status, systemd, text};
 
 /// The most starts of a fetch. A fetch that runs while a switch changes its declaration ends as it
 /// began, and only another one uses the new declaration.
@@ -15,12 +15,36 @@ const ATTEMPTS: u32 = 2;
 /// The unit that fetches several secrets in one process.
 const FETCH_ALL: &str = "vault-secrets.service";
 
-/// Starts the units of all secrets whose files or copies are not as declared, and waits for them.
+/// Starts the units of all secrets whose files or copies are not as declared, and then those of all
+/// templates of several secrets, and waits for them.
 ///
 /// # Errors
 /// Files that are not in place as declared after that.
 pub(crate) fn run(declarations: &Declarations) -> Result<(), Failure> {
     status::check_rights(declarations)?;
+    let fetched = fetch_missing(declarations);
+    let rendered = render_templates(declarations);
+    fetched.and(rendered)
+}
+
+/// Starts the units of templates. They render from the files of the secrets, and send no request.
+fn render_templates(declarations: &Declarations) -> Result<(), Failure> {
+    let names = declarations.templates.keys();
+    let units: Vec<_> = names.map(|name| render::unit(name)).collect();
+    let units: Vec<_> = units.iter().map(String::as_str).collect();
+    if units.is_empty() {
+        return Ok(());
+    }
+    match systemd::run("start", &units)? {
+        None => Ok(()),
+        Some(reason) => Err(
+            Failure::failed(format!("templates could not be rendered: {reason}"))
+                .hint("`systemctl list-units --failed` names them, and `journalctl -u` shows why"),
+        ),
+    }
+}
+
+fn fetch_missing(declarations: &Declarations) -> Result<(), Failure> {
     for _ in 0..ATTEMPTS {
         let mut missing = names(find_missing(declarations));
         if missing.is_empty() {

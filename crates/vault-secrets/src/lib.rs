@@ -13,6 +13,7 @@ mod followers;
 mod host;
 mod links;
 mod metrics;
+mod render;
 mod retry;
 mod rotate;
 mod status;
@@ -45,6 +46,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::FetchAll(arguments) => with_declarations(file, |declarations| {
             fetch_all::run(&arguments, declarations)
         }),
+        Command::Render { name } => {
+            let declarations = Declarations::read(file)?;
+            let rendered = render::run(&name, &declarations);
+            clean::remove_undeclared(&only_template(declarations, &name), file);
+            rendered
+        }
         Command::Watch(arguments) => {
             let never = watch::run(&arguments, &Declarations::read(file)?)?;
             match never {}
@@ -58,6 +65,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             status::run(&Declarations::read(file)?, &state_dir, json)
         }
     }
+}
+
+/// Returns the declarations with one template, and with nothing else that has a place.
+fn only_template(mut declarations: Declarations, name: &str) -> Declarations {
+    declarations.secrets.clear();
+    declarations.templates.retain(|other, _| other == name);
+    declarations
 }
 
 /// Runs a command that writes secrets, and then removes those that are no longer declared.

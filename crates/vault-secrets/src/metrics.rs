@@ -15,6 +15,7 @@ use zts_exposition::{Family, Page, flag, number, seconds};
 use crate::{
     file::{self, unwritable},
     host::HostSecret,
+    render,
     rotate::state::{RotationRecord, State},
     status,
 };
@@ -26,6 +27,11 @@ const WRITTEN: Family = Family::gauge(
 const FETCH_FAILED: Family = Family::gauge(
     "vault_secret_fetch_failed",
     "1 if the last fetch of the secret failed. The reason is one of unavailable, credentials, denied, gone, contents, host.",
+);
+
+const TEMPLATE_IN_PLACE: Family = Family::gauge(
+    "vault_template_in_place",
+    "1 if the file of the template of several secrets is in place.",
 );
 
 /// The state of one secret.
@@ -189,7 +195,18 @@ fn page<'a>(declarations: &'a Declarations, state: &State) -> (Page, Vec<&'a str
             }
         }
     }
+    add_templates(&mut page, declarations);
     (page, unreadable)
+}
+
+/// Adds the state of the templates of several secrets.
+fn add_templates(page: &mut Page, declarations: &Declarations) {
+    let missing = render::find_missing(declarations);
+    page.begin(&TEMPLATE_IN_PLACE);
+    for name in declarations.templates.keys() {
+        let in_place = flag(!missing.contains(&name.as_str()));
+        page.sample(&TEMPLATE_IN_PLACE, &[("template", name)], in_place);
+    }
 }
 
 impl<'a> SecretState<'a> {

@@ -17,6 +17,8 @@ impl From<Error> for Failure {
             Error::Path(zts_secure_fs::Error::Io { cause, .. }) if is_disk_error(cause) => Self::failed(&error).hint("`journalctl -k` shows what is wrong with the disk; run it again when that is mended"),
             Error::Key { .. } => Self::failed(&error).hint("rename the key in OpenBao: each key becomes a file"),
             Error::Template { .. } => Self::usage(&error).hint("placeholders are `{{ key }}`, `{{ key | json }}`, `{{ key | url }}`, `{{ key | base64 }}`, `{{ key | base64decode }}`; text with braces is `{{ \"{{\" }}`"),
+            Error::Rendering { .. } => Self::failed(&error).hint("correct the template, or add the key with `bao kv patch`; `vault-plan` shows the keys that templates need"),
+            Error::NotOnHost { .. } => Self::failed(&error).hint("`vault-secrets status` shows the secrets that are on this host; `systemctl start vault-secret-NAME` fetches one"),
             Error::Name { .. } => Self::usage(&error).hint("give it a plain file name of its own: it stands beside the keys' files"),
             Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require`, `--encoding` and the templates"),
             Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),

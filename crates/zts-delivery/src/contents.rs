@@ -23,6 +23,10 @@ pub struct Contents {
     pub base64_keys: BTreeSet<String>,
     /// The templates by their file names.
     pub templates: BTreeMap<String, Template>,
+    /// The placeholders of templates over several secrets, by the templates' names. Their files are
+    /// made of this secret's files; the keys are required, and their filters must be able to write
+    /// them.
+    pub shared_templates: BTreeMap<String, Template>,
     /// The name of the environment file.
     pub environment_file: Option<String>,
     /// The name of the JSON file.
@@ -42,7 +46,11 @@ impl Contents {
     pub fn keys(&self) -> BTreeSet<&str> {
         let required = self.required_keys.iter().chain(&self.base64_keys);
         let required = required.map(String::as_str);
-        let named = self.templates.values().flat_map(Template::keys);
+        let templates = self
+            .templates
+            .values()
+            .chain(self.shared_templates.values());
+        let named = templates.flat_map(Template::keys);
         required.chain(named).collect()
     }
 
@@ -101,6 +109,9 @@ impl Contents {
         if let Some(name) = &self.json_file {
             files.insert(name.clone(), json_of_all(values));
         }
+        for template in self.shared_templates.values() {
+            template.render(secret, values)?; // refuses what a filter cannot write
+        }
         files.set_ownership(self.ownership.clone());
         files.set_shape(self.shape());
         self.check_credentials_size(secret, &files)?;
@@ -146,6 +157,7 @@ impl Contents {
             json_file,
             ownership,
             required_keys: _,
+            shared_templates: _,
             credential: _,
         } = self;
         format!("{base64_keys:?} {templates:?} {environment_file:?} {json_file:?} {ownership:?}")
@@ -209,10 +221,15 @@ impl Contents {
         if missing.is_empty() && empty.is_empty() {
             return Ok(());
         }
+        let lacks = |key: &str| missing.contains(&key) || empty.iter().any(|other| other == key);
+        let shared = self.shared_templates.iter();
+        let shared = shared.filter(|(_, template)| template.keys().any(lacks));
+        let templates = shared.map(|(name, _)| name.clone()).collect();
         Err(Error::Incomplete {
             secret: secret.to_owned(),
             missing: missing.into_iter().map(owned).collect(),
             empty,
+            templates,
         })
     }
 

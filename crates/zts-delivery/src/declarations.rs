@@ -31,6 +31,9 @@ pub struct Declarations {
     pub openbao: DeclaredOpenBao,
     /// The secrets by their names on the host.
     pub secrets: BTreeMap<String, DeclaredSecret>,
+    /// The templates over several secrets by their names; none in declarations of older modules.
+    #[serde(default)]
+    pub templates: BTreeMap<String, DeclaredTemplate>,
 }
 
 /// A host's connection to OpenBao.
@@ -87,6 +90,10 @@ pub struct DeclaredSecret {
     /// The ownership of templates that have another one than the secret.
     #[serde(default)]
     pub template_ownership: BTreeMap<String, DeclaredOwnership>,
+    /// The placeholders of templates over several secrets, by the templates' names: each a key of
+    /// this secret, with its filter.
+    #[serde(default)]
+    pub template_keys: BTreeMap<String, Vec<String>>,
     /// The name of the environment file.
     pub environment_file: Option<String>,
     /// The name of the JSON file.
@@ -116,6 +123,25 @@ pub struct DeclaredOwnership {
     pub group: String,
     /// The mode, in octal.
     pub mode: String,
+}
+
+/// A template over several secrets of a host.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeclaredTemplate {
+    /// The directory of its file, which holds nothing else.
+    pub output_directory: PathBuf,
+    /// The name of its file.
+    pub file: String,
+    /// The text, with placeholders such as `{{ db.password }}`.
+    pub content: String,
+    /// The owner of the file.
+    pub owner: String,
+    /// The group of the file.
+    pub group: String,
+    /// The mode of the file, in octal.
+    pub mode: String,
+    /// The units that use the file. Each is also among the services of the template's secrets.
+    pub services: Vec<String>,
 }
 
 /// The action of a rotation on the services that use the secret.
@@ -165,13 +191,29 @@ impl Declarations {
     }
 
     /// Returns whether `place`, or a place below it, is the output directory or the cache directory
-    /// of a secret.
+    /// of a secret, or the directory of a template.
     pub fn use_place(&self, place: &Path) -> bool {
-        let mut secrets = self.secrets.values();
-        secrets.any(|secret| {
-            let cache = secret.cache_directory.as_deref();
-            secret.output_directory.starts_with(place)
-                || cache.is_some_and(|cache| cache.starts_with(place))
+        let secrets = self.secrets.values();
+        let caches = secrets
+            .clone()
+            .filter_map(|secret| secret.cache_directory.as_ref());
+        let templates = self.templates.values();
+        let mut places = secrets
+            .map(|secret| &secret.output_directory)
+            .chain(caches)
+            .chain(templates.map(|template| &template.output_directory));
+        places.any(|declared| declared.starts_with(place))
+    }
+
+    /// Returns the template over several secrets with the name `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotDeclared`] with the declared names.
+    pub fn template(&self, name: &str) -> Result<&DeclaredTemplate, Error> {
+        self.templates.get(name).ok_or_else(|| Error::NotDeclared {
+            kind: "template",
+            name: name.to_owned(),
+            declared: self.templates.keys().cloned().collect(),
         })
     }
 
@@ -181,6 +223,7 @@ impl Declarations {
     /// [`Error::NotDeclared`] with the declared names.
     pub fn secret(&self, name: &str) -> Result<&DeclaredSecret, Error> {
         self.secrets.get(name).ok_or_else(|| Error::NotDeclared {
+            kind: "secret",
             name: name.to_owned(),
             declared: self.secrets.keys().cloned().collect(),
         })
@@ -202,6 +245,7 @@ impl DeclaredSecret {
             required_keys: self.required_keys.clone(),
             base64_keys: self.base64_keys(name)?,
             templates: templates.collect::<Result<_, Error>>()?,
+            shared_templates: self.placeholders_of_templates()?,
             environment_file: self.environment_file.clone(),
             json_file: self.json_file.clone(),
             ownership: BTreeMap::new(),
@@ -209,6 +253,18 @@ impl DeclaredSecret {
         };
         contents.check()?;
         Ok(contents)
+    }
+
+    /// Returns the placeholders of templates over several secrets, by the templates' names.
+    ///
+    /// # Errors
+    /// [`Error::Template`].
+    fn placeholders_of_templates(&self) -> Result<BTreeMap<String, Template>, Error> {
+        let templates = self.template_keys.iter().map(|(name, placeholders)| {
+            let template = Template::of_placeholders(name, placeholders)?;
+            Ok((name.clone(), template))
+        });
+        templates.collect()
     }
 
     /// Returns the keys whose values are Base64.
@@ -296,6 +352,26 @@ impl DeclaredSecret {
     /// The system's errors.
     pub fn forget_rejection(&self) -> Result<(), Error> {
         Rejection::remove(self.cache_directory.as_deref(), &self.output_directory)
+    }
+}
+
+impl DeclaredTemplate {
+    /// Returns the path of the file.
+    pub fn path(&self) -> PathBuf {
+        self.output_directory.join(&self.file)
+    }
+
+    /// Looks up the ownership of the file of the template `name`.
+    ///
+    /// # Errors
+    /// [`Error::Rendering`] for an invalid mode, [`Error::UnknownAccount`] and [`Error::LookUp`].
+    pub fn ownership(&self, name: &str) -> Result<Ownership, Error> {
+        let mode = self.mode.parse::<FileMode>();
+        let mode = mode.map_err(|reason| Error::Rendering {
+            template: name.to_owned(),
+            reason: format!("its mode is `{}`: {reason}", self.mode),
+        })?;
+        Ownership::look_up(Some(&self.owner), Some(&self.group), mode)
     }
 }
 

@@ -27,9 +27,7 @@ pub(crate) fn decode_base64(
     value: &SecretValue,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     let decoded = if json_of(value).starts_with('"') {
-        let mut text = value.to_bytes();
-        text.retain(|byte| !byte.is_ascii_whitespace());
-        decode(&text)
+        decode_text(value.to_bytes())
     } else {
         Err("it is not a string")
     };
@@ -38,6 +36,17 @@ pub(crate) fn decode_base64(
         key: key.to_owned(),
         reason,
     })
+}
+
+/// Returns the bytes of which `text` is the Base64, as [`decode_base64`] does.
+///
+/// # Errors
+/// The reason.
+pub(crate) fn decode_text(
+    mut text: Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    text.retain(|byte| !byte.is_ascii_whitespace());
+    decode(&text)
 }
 
 fn decode(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {

@@ -86,6 +86,25 @@ pub enum Error {
         /// The problem.
         reason: String,
     },
+    /// A template over several secrets that cannot be rendered from the files on this host.
+    #[error("the template `{template}` cannot be rendered: {reason}")]
+    Rendering {
+        /// The template.
+        template: String,
+        /// The reason, without a value.
+        reason: String,
+    },
+    /// A template over several secrets that needs a secret without files on this host.
+    #[error(
+        "the template `{template}` cannot be rendered: not on this host: {}",
+        list(secrets)
+    )]
+    NotOnHost {
+        /// The template.
+        template: String,
+        /// The names of the secrets.
+        secrets: Vec<String>,
+    },
     /// A name that no template, environment file or JSON file can have.
     #[error("{what} cannot be named {name:?}: {reason}")]
     Name {
@@ -97,7 +116,11 @@ pub enum Error {
         reason: &'static str,
     },
     /// A secret without a required key.
-    #[error("`{secret}` {}", describe_lack(missing, empty))]
+    #[error(
+        "`{secret}` {}{}",
+        describe_lack(missing, empty),
+        describe_needs(templates)
+    )]
     Incomplete {
         /// The secret's path.
         secret: String,
@@ -105,6 +128,8 @@ pub enum Error {
         missing: Vec<String>,
         /// The keys without a value.
         empty: Vec<String>,
+        /// The templates over several secrets that need one of these keys.
+        templates: Vec<String>,
     },
     /// A version without keys.
     #[error("`{path}` has no keys: version {version} of it is {found}")]
@@ -191,12 +216,14 @@ pub enum Error {
         /// The problem.
         reason: String,
     },
-    /// A name that no declared secret has.
+    /// A name that no declared secret or template has.
     #[error(
-        "no secret is declared as `{name}`; there {}",
+        "no {kind} is declared as `{name}`; there {}",
         list_with_verb(declared)
     )]
     NotDeclared {
+        /// `secret` or `template`.
+        kind: &'static str,
         /// The name.
         name: String,
         /// The declared names.
@@ -223,6 +250,14 @@ fn describe_lack(missing: &[String], empty: &[String]) -> String {
     let empty = (!empty.is_empty()).then(|| format!("has nothing in its key {}", list(empty)));
     let parts: Vec<_> = missing.into_iter().chain(empty).collect();
     parts.join(", and ")
+}
+
+/// Names the templates over several secrets that need the lacking keys.
+fn describe_needs(templates: &[String]) -> String {
+    if templates.is_empty() {
+        return String::new();
+    }
+    format!(" (needed by {} of `vault.templates`)", list(templates))
 }
 
 fn list(names: &[String]) -> String {

@@ -42,6 +42,7 @@ mod runtime_dir;
 mod seal;
 mod seal_keys;
 mod session;
+mod shared_template;
 mod state_dir;
 mod systemd_creds;
 mod takeover;
@@ -51,7 +52,8 @@ pub use cache::{Cache, CachedCopyState, StoreResult};
 pub use cached_copy::{CachedCopy, CopyAge, Proof};
 pub use contents::Contents;
 pub use declarations::{
-    DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret, OnChange,
+    DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret,
+    DeclaredTemplate, OnChange,
 };
 pub use deployed_version::{DeployedVersion, LastChange, OutputState, Source, uptime};
 pub use error::{Error, is_bare_denial};
@@ -70,6 +72,7 @@ pub use removal::{Removal, remove_output, remove_secret};
 pub use runtime_dir::{RUNTIME_DIR, RuntimeDir};
 pub use seal::SealPolicy;
 pub use session::{Session, SessionConfig};
+pub use shared_template::SharedTemplate;
 pub use state_dir::StateDir;
 pub use systemd_creds::SealError;
 pub use takeover::{CacheTakeover, take_over_output};

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue};
 
 use crate::{
-    encoding::{decode_base64, json_of},
+    encoding::{decode_base64, decode_text, json_of},
     error::Error,
 };
 
@@ -80,6 +80,18 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// Parses a template of placeholders alone, each a key with or without a filter.
+    ///
+    /// # Errors
+    /// [`Error::Template`].
+    pub fn of_placeholders(name: &str, placeholders: &[String]) -> Result<Self, Error> {
+        let texts: Vec<_> = placeholders
+            .iter()
+            .map(|placeholder| format!("{{{{ {placeholder} }}}}"))
+            .collect();
+        Self::parse(name, &texts.concat())
+    }
+
     /// Returns the keys in the template, with repetitions.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -108,6 +120,24 @@ impl Template {
                 Some(value) => filter.write(secret, key, value),
                 None => Ok(Zeroizing::default()),
             },
+        });
+        Ok(join(&written.collect::<Result<Vec<_>, Error>>()?))
+    }
+
+    /// Returns the file for values that are the contents of files; `read` returns that of a key.
+    ///
+    /// # Errors
+    /// Those of `read`; `refuse` makes the error of a content that a filter cannot write.
+    pub(crate) fn render_contents<'c>(
+        &self,
+        read: impl Fn(&str) -> Result<&'c [u8], Error>,
+        refuse: impl Fn(&str, &str) -> Error,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let written = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => Ok(Zeroizing::new(text.clone().into_bytes())),
+            Piece::Key(key, filter) => filter
+                .write_content(read(key)?)
+                .map_err(|reason| refuse(key, &reason)),
         });
         Ok(join(&written.collect::<Result<Vec<_>, Error>>()?))
     }
@@ -192,19 +222,39 @@ impl Filter {
         key: &str,
         value: &SecretValue,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let plain = value.to_bytes();
         Ok(match self {
-            Self::Plain => plain,
+            Self::Plain => value.to_bytes(),
             Self::Json => encode_json(value),
-            Self::Url => Zeroizing::new(
-                percent_encode(&plain, NOT_UNRESERVED)
-                    .to_string()
-                    .into_bytes(),
-            ),
-            Self::Base64 => Zeroizing::new(BASE64_STANDARD.encode(&*plain).into_bytes()),
+            Self::Url => encode_url(&value.to_bytes()),
+            Self::Base64 => encode_base64(&value.to_bytes()),
             Self::Base64Decode => decode_base64(secret, key, value)?,
         })
     }
+
+    /// Writes the content of a file.
+    fn write_content(self, content: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+        Ok(match self {
+            Self::Plain => Zeroizing::new(content.to_vec()),
+            Self::Json => {
+                let text =
+                    str::from_utf8(content).map_err(|_| "it is no text, which `json` needs")?;
+                Zeroizing::new(serde_json::to_vec(text).unwrap_or_default()) // a string cannot fail
+            }
+            Self::Url => encode_url(content),
+            Self::Base64 => encode_base64(content),
+            Self::Base64Decode => decode_text(Zeroizing::new(content.to_vec()))
+                .map_err(|reason| format!("it is not Base64: {reason}"))?,
+        })
+    }
+}
+
+fn encode_url(content: &[u8]) -> Zeroizing<Vec<u8>> {
+    let encoded = percent_encode(content, NOT_UNRESERVED).to_string();
+    Zeroizing::new(encoded.into_bytes())
+}
+
+fn encode_base64(content: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(BASE64_STANDARD.encode(content).into_bytes())
 }
 
 /// Writes a value as JSON. A string is encoded again, because the server escapes more characters
@@ -217,161 +267,5 @@ fn encode_json(value: &SecretValue) -> Zeroizing<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn values(json: &str) -> SecretMap {
-        serde_json::from_str(json).unwrap()
-    }
-
-    fn rendered(text: &str, json: &str) -> String {
-        let template = Template::parse("t", text).unwrap();
-        let file = template.render("s", &values(json)).unwrap();
-        String::from_utf8(file.to_vec()).unwrap()
-    }
-
-    fn refused(text: &str) -> String {
-        Template::parse("app.conf", text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn placeholders_become_values() {
-        const SECRET: &str = r#"{
-            "key": "a\"b &ü\n", "tls.crt": "CERT", "api-key": "K", "my key": "M", "port": 5432,
-            "big": 12345678901234567890.10, "list": [1, "x"], "none": null, "Ключ": "да", "braces": "}} {{ key }}"
-        }"#;
-        for (text, expected) in [
-            ("", ""),
-            ("no placeholder } { }} \" {", "no placeholder } { }} \" {"),
-            ("{{ api-key }}", "K"),
-            ("{{api-key}}", "K"),
-            ("{{\tapi-key  }}", "K"),
-            ("{{ tls.crt }}|{{ my key }}|{{ Ключ }}", "CERT|M|да"),
-            ("<{{ key }}>", "<a\"b &ü\n>"),
-            ("{{ key | json }}", r#""a\"b &ü\n""#),
-            ("{{key|json}}", r#""a\"b &ü\n""#),
-            ("{{ key | url }}", "a%22b%20%26%C3%BC%0A"),
-            ("{{ key | base64 }}", "YSJiICbDvAo="),
-            (
-                "{{ port }} {{ port | json }} {{ port | url }}",
-                "5432 5432 5432",
-            ),
-            (
-                "{{ big }} {{ big | json }}",
-                "12345678901234567890.10 12345678901234567890.10",
-            ),
-            ("{{ list }} {{ list | json }}", r#"[1, "x"] [1, "x"]"#),
-            ("{{ none }}", "null"),
-            ("{{ \"{{\" }} x {{ \"}}\" }}", "{{ x }}"),
-            ("{{\"a\\n\\\"b\\u00fc\"}}", "a\n\"bü"),
-            ("{{ \"\" }}", ""),
-            ("{\"port\":{{ port }}}", "{\"port\":5432}"),
-            ("a\r\n{{ port }}\r\n", "a\r\n5432\r\n"),
-            ("\u{feff}{{ port }}", "\u{feff}5432"),
-            ("{{ port }}{{ port }}", "54325432"),
-            ("{{ braces }}", "}} {{ key }}"), // a value is not parsed
-        ] {
-            assert_eq!(rendered(text, SECRET), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_mistake_is_reported_with_its_line() {
-        let said = [
-            "{{ key",
-            "one\r\ntwo {{ key\nthree }}",
-            "{{",
-            "{{}}",
-            "{{ }}",
-            "{{ | json }}",
-            "\n\n{{ key | upper }}",
-            "{{ key | }}",
-            "{{ key | json | base64 }}",
-            "{{{ key }}",
-            "{{ a {{ b }}",
-            "{{ \"{{ }}",
-            "{{ \"a\" b }}",
-            "{{ \"a\" | json }}",
-            "{{ \"a\"",
-            "{{ \"\\q\" }}",
-        ]
-        .map(refused)
-        .join("\n");
-        assert_eq!(
-            said,
-            "\
-line 1 of the template `app.conf`: `{{` without `}}` on the same line
-line 2 of the template `app.conf`: `{{` without `}}` on the same line
-line 1 of the template `app.conf`: `{{` without `}}` on the same line
-line 1 of the template `app.conf`: the placeholder names no key
-line 1 of the template `app.conf`: the placeholder names no key
-line 1 of the template `app.conf`: the placeholder names no key
-line 3 of the template `app.conf`: `upper` is not a filter; there are `json`, `url`, `base64` and `base64decode`, one for a placeholder
-line 1 of the template `app.conf`: `|` is followed by no filter
-line 1 of the template `app.conf`: `json | base64` is not a filter; there are `json`, `url`, `base64` and `base64decode`, one for a placeholder
-line 1 of the template `app.conf`: `{ key` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
-line 1 of the template `app.conf`: `a {{ b` has a brace, which no key can have here; braces as text are written `{{ \"{{\" }}`
-line 1 of the template `app.conf`: the literal text is no JSON string, such as `{{ \"{{\" }}`
-line 1 of the template `app.conf`: `}}` must follow the literal text
-line 1 of the template `app.conf`: `}}` must follow the literal text
-line 1 of the template `app.conf`: `}}` must follow the literal text
-line 1 of the template `app.conf`: the literal text is no JSON string, such as `{{ \"{{\" }}`"
-        );
-    }
-
-    #[test]
-    fn its_keys_are_known_without_rendering() {
-        let template = Template::parse("t", "{{ b }} {{ a | json }} {{ \"c\" }} {{ b }}").unwrap();
-        assert_eq!(template.keys().collect::<Vec<_>>(), ["b", "a", "b"]);
-    }
-
-    #[test]
-    fn ten_megabytes_are_fast() {
-        let text = "{{ key }} and more text\n".repeat(420_000);
-        let start = std::time::Instant::now();
-        assert_eq!(rendered(&text, r#"{"key":"v"}"#).len(), 420_000 * 16);
-        let most = zts_testkit::scale_timeout(std::time::Duration::from_secs(10));
-        assert!(start.elapsed() < most, "{:?}", start.elapsed());
-        let broken = format!("{text}{{{{");
-        assert!(refused(&broken).starts_with("line 420001 of"));
-    }
-
-    proptest! {
-        /// Text outside of placeholders is unchanged, and so is a literal text.
-        #[test]
-        fn any_text_is_unchanged(text in "\\PC*", around in "[a-z\r\n {}]*") {
-            let quoted = serde_json::to_string(&text).unwrap();
-            let mut around = around;
-            while around.contains("{{") {
-                around = around.replace("{{", "{ {"); // of three braces, once leaves two
-            }
-            let around = around.trim_end_matches('{');
-            let template = format!("{around}{{{{ {quoted} }}}}");
-            prop_assert_eq!(rendered(&template, "{}"), format!("{around}{text}"));
-        }
-
-        #[test]
-        fn any_value_is_unchanged(value in any::<String>()) {
-            let secret = serde_json::to_string(&[("k", &value)].into_iter().collect::<std::collections::BTreeMap<_, _>>()).unwrap();
-            prop_assert_eq!(&rendered("{{ k }}", &secret), &value);
-            let json: String = serde_json::from_str(&rendered("{{ k | json }}", &secret)).unwrap();
-            prop_assert_eq!(&json, &value);
-            let url = rendered("{{ k | url }}", &secret);
-            prop_assert!(url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
-            let decoded = percent_encoding::percent_decode_str(&url).decode_utf8().unwrap();
-            prop_assert_eq!(decoded.as_ref(), value.as_str());
-            let base64 = rendered("{{ k | base64 }}", &secret);
-            prop_assert_eq!(BASE64_STANDARD.decode(&base64).unwrap(), value.as_bytes());
-            let encoded = format!(r#"{{"k":"{base64}"}}"#);
-            prop_assert_eq!(&rendered("{{ k | base64decode }}", &encoded), &value);
-        }
-
-        /// Any template is parsed or refused.
-        #[test]
-        fn no_template_causes_a_panic(text in "[{}|\"\\\\ a\n\u{e9}]{0,40}") {
-            let _ = Template::parse("t", &text);
-        }
-    }
-}
+#[path = "template_tests.rs"]
+mod tests;

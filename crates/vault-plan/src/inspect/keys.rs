@@ -1,6 +1,6 @@
 //! Keys of a secret that the host needs or cannot use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zts_delivery::{Contents, DeclaredSecret, Error, Template};
 use zts_openbao::SecretMap;
@@ -19,13 +19,29 @@ pub(super) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
     let required = required.chain(secret.encoding.keys()).cloned();
     let templates = secret.templates.iter();
     let named = templates.flat_map(|(name, text)| template_keys(name, text));
-    required.chain(named).collect()
+    let shared = shared_templates(secret).into_iter();
+    let of_shared = shared.flat_map(|(_, template)| owned(template.keys()));
+    required.chain(named).chain(of_shared).collect()
+}
+
+/// Returns the placeholders of templates over several secrets that can be parsed, by the templates'
+/// names. The module takes no others.
+fn shared_templates(secret: &DeclaredSecret) -> BTreeMap<&str, Template> {
+    let templates = secret.template_keys.iter();
+    let parsed = templates.filter_map(|(name, placeholders)| {
+        let template = Template::of_placeholders(name, placeholders).ok()?;
+        Some((name.as_str(), template))
+    });
+    parsed.collect()
+}
+
+fn owned<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    keys.map(ToOwned::to_owned).collect()
 }
 
 fn template_keys(name: &str, text: &str) -> BTreeSet<String> {
     let template = Template::parse(name, text).ok();
-    let keys = template.iter().flat_map(Template::keys);
-    keys.map(ToOwned::to_owned).collect()
+    owned(template.iter().flat_map(Template::keys))
 }
 
 /// Returns the names of the files that the host makes of the secret.
@@ -107,8 +123,10 @@ fn base64_keys(name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
     let mut decoded = secret.base64_keys(name).unwrap_or_default();
     for (name, text) in &secret.templates {
         let template = Template::parse(name, text).ok();
-        let keys = template.iter().flat_map(Template::base64_keys);
-        decoded.extend(keys.map(ToOwned::to_owned));
+        decoded.extend(owned(template.iter().flat_map(Template::base64_keys)));
+    }
+    for template in shared_templates(secret).values() {
+        decoded.extend(owned(template.base64_keys()));
     }
     decoded
 }
@@ -179,9 +197,12 @@ impl Subject<'_> {
         let required = is_required.then(|| REQUIRED.to_owned());
         let templates = self.secret.templates.iter();
         let naming = templates.filter(|(name, text)| template_keys(name, text).contains(key));
+        let shared = shared_templates(self.secret).into_iter();
+        let of_shared = shared.filter(|(_, template)| template.keys().any(|other| other == key));
         required
             .into_iter()
             .chain(naming.map(|(name, _)| name.clone()))
+            .chain(of_shared.map(|(name, _)| name.to_owned()))
             .collect()
     }
 }

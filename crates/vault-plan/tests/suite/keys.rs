@@ -210,3 +210,27 @@ fn credentials_of_the_same_name_are_found() {
         "{output}"
     );
 }
+
+#[test]
+fn keys_that_a_template_of_several_secrets_needs_are_found() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("shared");
+    server.put_secret(
+        "hosts/shared/db",
+        &json!({ "user": "hunter2", "keystore": "no_Base64" }),
+    );
+    let needs = json!({ "template_keys": { "app": ["user", "password | url", "keystore | base64decode"] } });
+    let declared = declarations("shared", &[("db", secret("hosts/shared/db", &needs))]);
+    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r#"
+    exit status: 1
+    ----- stdout -----
+    shared: 1 secret
+      keys: db: `hosts/shared/db` has no key `password` (the template `app` needs it); bao kv patch -mount=secret hosts/shared/db password=…
+      keys: db: the key "keystore" of `hosts/shared/db` is not Base64: it has characters other than letters, digits, `+`, `/`, and `=` at the end
+
+    1 host, 1 secret: 2 keys
+    ----- stderr -----
+    error: 2 findings of the kinds `missing`, `keys` and `denied`
+    "#);
+}

@@ -12,6 +12,7 @@ use super::{
     rollback_decision::RollbackDecision,
     rollouts,
     run::Run,
+    templates,
 };
 use crate::{
     followers::Followers,
@@ -80,6 +81,7 @@ impl Services {
             for name in roll_back_secrets(run, &secrets, &self.reasons, &services) {
                 self.decision.cannot_roll_back(&name);
             }
+            templates::render_again(run, &secrets.iter().map(String::as_str).collect());
             let users = self.decision.users(&secrets);
             request_again(run, &users, &services, plan, &mut self.monitor)?;
             self.decision.acted_on(&users);
@@ -92,6 +94,7 @@ impl Services {
         for name in &reapplied {
             rollouts::reapply(&run.secrets[name.as_str()])?;
         }
+        templates::render_again(run, &reapplied.iter().map(String::as_str).collect());
         let users = self.decision.users(&reapplied);
         let failed = self.decision.failed_regardless();
         request_again(run, &users, failed, plan, &mut self.monitor)?;

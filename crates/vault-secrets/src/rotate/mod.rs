@@ -17,6 +17,7 @@ mod rollouts;
 mod run;
 pub(crate) mod state;
 mod survey;
+mod templates;
 mod updates;
 
 use std::collections::BTreeSet;
@@ -126,12 +127,14 @@ fn rotate_secrets<'a>(
     survey::query_companions(run, &mut client, &restarted, &mut survey);
     survey::hold_back_updates(run, &restarted, &mut survey);
     let deployed = deploy::deploy_updates(run, &survey.updates);
+    let unrendered = templates::render_deployed(run, deployed.keys().copied());
     let at = uptime();
     let updated = deploy::record_deployed(run, &survey.updates, &deployed);
     let mut actions = actions::plan(run, &units, &updated, &wanted);
     actions::drop_failing_restarts(run, &survey.unfetchable, &mut actions);
     rollouts::add_deployed(run, deployed.keys().copied(), &mut rollouts);
     actions::add_rollouts(run, &rollouts, &units, &mut actions);
+    actions.retain(|service, _| !unrendered.contains(service));
     let plan = Plan {
         units,
         actions,
@@ -219,6 +222,7 @@ fn prove_versions(
 /// Monitors the services with unproven versions, and returns whether there was anything to do.
 fn monitor_starts(run: &mut Run<'_>) -> Result<bool, Failure> {
     let rollouts = rollouts::resume(run);
+    templates::render_again(run, &rollouts.keys().copied().collect());
     let units = systemd::show(&run.services())?;
     let mut actions = actions::Actions::new();
     actions::add_rollouts(run, &rollouts, &units, &mut actions);

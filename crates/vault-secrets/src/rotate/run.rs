@@ -24,6 +24,8 @@ pub(crate) struct Use<'a> {
 
 /// One run over a set of secrets.
 pub(super) struct Run<'a> {
+    /// The declarations, for the templates of several secrets.
+    pub(super) declarations: &'a Declarations,
     /// All declared secrets.
     pub(super) secrets: BTreeMap<&'a str, HostSecret<'a>>,
     /// The names of the secrets of this run.
@@ -53,6 +55,7 @@ impl<'a> Run<'a> {
             })
         });
         Self {
+            declarations,
             secrets: declared()
                 .map(|(name, secret)| (name.as_str(), secret_of(name, secret)))
                 .collect(),

@@ -9,7 +9,7 @@ use zts_cli::{Failure, data, warn};
 use zts_delivery::{Declarations, StateDir};
 
 use self::entry::Entry;
-use crate::{rotate::state::State, systemd, text};
+use crate::{render, rotate::state::State, systemd, text};
 
 pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Result<(), Failure> {
     check_rights(declarations)?;
@@ -40,6 +40,7 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
         data(table::render(&entries))?;
     }
     fail_for_missing(&entries)?;
+    fail_for_missing_templates(declarations)?;
     fail_for_unreadable(&unreadable)
 }
 
@@ -70,6 +71,22 @@ fn fail_for_missing(entries: &[Entry]) -> Result<(), Failure> {
     .hint(format!(
         "`systemctl start vault-secret-{first}` fetches it; `journalctl -u vault-secret-{first}` shows \
          why the fetch fails"
+    )))
+}
+
+/// Returns a failure if the file of a template of several secrets is not in place.
+fn fail_for_missing_templates(declarations: &Declarations) -> Result<(), Failure> {
+    let missing = render::find_missing(declarations);
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    Err(Failure::failed(format!(
+        "templates are not in place: {}",
+        text::list(&missing)
+    ))
+    .hint(format!(
+        "`systemctl start vault-template-{first}` renders it; `journalctl -u vault-template-{first}` \
+         shows why that fails"
     )))
 }
 

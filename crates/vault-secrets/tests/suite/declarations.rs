@@ -113,6 +113,7 @@ fn the_help_lists_the_commands() {
       retry      Retry the fetch of a secret, then start the services that waited for it
       fetch      Start the fetch of the secrets that are not in place as they are declared
       fetch-all  Fetch the secrets that are not in place as they are declared, over one connection
+      render     Render a template of several secrets from their files on this host
       watch      Watch OpenBao for new versions, and start the rotation of the secrets that have one
       clean      Remove secrets that are no longer declared
       status     Show the deployed, unproven and rejected versions; sends no request to OpenBao

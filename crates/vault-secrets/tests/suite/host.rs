@@ -17,6 +17,7 @@ use zts_testkit::{EnrolledHost, HostCredentials, Run, RunOutput, Running, Server
 pub(crate) struct Host {
     enrolled: EnrolledHost,
     secrets: Mutex<BTreeMap<String, Value>>,
+    templates: Mutex<BTreeMap<String, Value>>,
 }
 
 impl Deref for Host {
@@ -37,6 +38,7 @@ impl Host {
         Self {
             enrolled: EnrolledHost::new(server, name),
             secrets: Mutex::default(),
+            templates: Mutex::default(),
         }
     }
 
@@ -73,6 +75,40 @@ impl Host {
         self
     }
 
+    /// Declares a template of several secrets, whose file is `app.conf`.
+    pub(crate) fn declare_template(&self, name: &str, content: &str, services: &[&str]) -> &Self {
+        let template = json!({
+            "output_directory": self.template(name),
+            "file": "app.conf",
+            "content": content,
+            "owner": rustix::process::geteuid().as_raw().to_string(),
+            "group": rustix::process::getegid().as_raw().to_string(),
+            "mode": "0440",
+            "services": services,
+        });
+        let mut templates = self.templates.lock().unwrap();
+        templates.insert(name.to_owned(), template);
+        drop(templates);
+        self.write_declarations();
+        self
+    }
+
+    /// Removes a template from the declarations.
+    pub(crate) fn forget_template(&self, name: &str) {
+        self.templates.lock().unwrap().remove(name);
+        self.write_declarations();
+    }
+
+    /// Returns the directory of a template of several secrets.
+    pub(crate) fn template(&self, name: &str) -> PathBuf {
+        self.path("templates").join(name)
+    }
+
+    /// Returns the file of a template, or an empty text.
+    pub(crate) fn rendered(&self, name: &str) -> String {
+        fs::read_to_string(self.template(name).join("app.conf")).unwrap_or_default()
+    }
+
     /// Removes a secret from the declarations.
     pub(crate) fn forget(&self, name: &str) {
         self.secrets.lock().unwrap().remove(name);
@@ -92,6 +128,7 @@ impl Host {
                 "approle_directory": self.path("approle"),
             },
             "secrets": *self.secrets.lock().unwrap(),
+            "templates": *self.templates.lock().unwrap(),
         });
         fs::write(self.path("secrets.json"), declarations.to_string()).unwrap();
     }

@@ -24,5 +24,6 @@ mod questions;
 mod refused;
 mod rotation;
 mod status;
+mod templates;
 mod together;
 mod watch;

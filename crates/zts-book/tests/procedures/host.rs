@@ -21,8 +21,14 @@ use crate::{
 pub(crate) const BOOTSTRAP: &str = "vault-bootstrap.service";
 pub(crate) const FETCH: &str = "vault-secret-db.service";
 /// The units that fetch a secret, each with the secret's name, its path, and a flag.
-const FETCHES: [(&str, &str, &str, Option<&str>); 3] = [
+const FETCHES: [(&str, &str, &str, Option<&str>); 4] = [
     (FETCH, "db", "hosts/web01/db", None),
+    (
+        "vault-secret-smtp.service",
+        "smtp",
+        "hosts/web01/smtp",
+        None,
+    ),
     ("vault-secret-wifi.service", "wifi", "shared/wifi", None),
     (
         "vault-secret-app.service",
@@ -36,7 +42,12 @@ pub(crate) const TYPED: &str = "a \\ 'typed' %s value";
 const CERTIFICATES: &str = "openbao-certs.service";
 
 /// The host's folders.
-const PLACES: [&str; 3] = ["/etc/environment", "/var/lib/vault", "/run/secrets"];
+const PLACES: [&str; 4] = [
+    "/etc/environment",
+    "/var/lib/vault",
+    "/run/secrets",
+    "/run/vault-templates",
+];
 
 pub(crate) struct Host {
     pub(crate) server: Server,
@@ -148,43 +159,6 @@ impl Host {
         self.server.reload();
     }
 
-    /// Declares its secret, with keys that it must have, as the module writes it down.
-    pub(crate) fn declare(&self, required_keys: &[&str]) {
-        let declared = json!({
-            "hostname": "web01",
-            "openbao": {
-                "addresses": [self.server.address()], "namespace": null, "kv_mount": "secret",
-                "approle_mount": "approle", "ca_certificate": self.server.ca_certificate(),
-                "skip_verify": false, "approle_directory": self.place("/var/lib/vault/approle"),
-            },
-            "secrets": { "db": {
-                "secret_path": "hosts/web01/db", "output_directory": self.place("/run/secrets/db"),
-                "cache_directory": self.place("/var/lib/vault/cache/db"), "seal_cache": "auto",
-                "max_cache_age": null, "owner": rustix::process::geteuid().as_raw().to_string(),
-                "group": rustix::process::getegid().as_raw().to_string(), "mode": "0400",
-                "required_keys": required_keys, "templates": {}, "environment_file": null,
-                "services": [], "on_change": "restart", "rotation": "hourly",
-            } },
-        });
-        fs::write(self.place("/etc/secrets.json"), declared.to_string()).expect("it is declared");
-    }
-
-    /// Runs `vault-plan` for a host with its own secret and the one at `path`.
-    pub(crate) fn plan(&self, path: &str) -> RunOutput {
-        self.declare(&[]);
-        let text = fs::read_to_string(self.place("/etc/secrets.json")).expect("it is declared");
-        let mut declared: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-        let mut shared = declared["secrets"]["db"].clone();
-        shared["secret_path"] = path.into();
-        declared["secrets"]["shared"] = shared;
-        Run::new(programs::build_programs().join("vault-plan"))
-            .args(["--declarations", "-"])
-            .stdin(declared.to_string())
-            .server(&self.server)
-            .env("BAO_TOKEN", self.server.root_token())
-            .run()
-    }
-
     /// `vault-secret-rotate-db.service`; whether it went well.
     pub(crate) fn rotate(&self) -> bool {
         let rotate = self.vault_secrets("rotate");
@@ -250,6 +224,9 @@ impl Host {
                 "--environment-file".as_ref(),
                 self.place("/etc/environment").as_os_str(),
             ]);
+        }
+        if let Some(name) = unit.strip_prefix("vault-template-") {
+            return self.render(name.trim_end_matches(".service"));
         }
         let fetch = FETCHES.iter().find(|(fetch, ..)| *fetch == unit);
         let (_, name, path, flag) = fetch.expect("the host has this unit");

@@ -5,6 +5,7 @@
 )]
 
 mod alerts;
+mod declarations;
 #[path = "../../../zts-testkit/tests/kubernetes/declared.rs"]
 mod declared;
 mod host;
@@ -166,6 +167,23 @@ fn files() {
     assert_eq!(
         fs::read_to_string(app.join("kubeconfig")).expect("it is there"),
         "apiVersion: v1\n"
+    );
+}
+
+#[test]
+fn templates_of_several_secrets() {
+    zts_testkit::require_bao!();
+    let page = "how-to/templates.md";
+    let mut host = host::Host::new();
+    host.enrol();
+    host.declare_template("app.conf", &declarations::content_of(page));
+    host.follow(page);
+    let read = |place: &str| fs::read_to_string(host.place(place)).expect("it is there");
+    let value = |secret: &str| read(&format!("/run/secrets/{secret}/password"));
+    let (db, smtp) = (value("db"), value("smtp"));
+    assert_eq!(
+        read("/run/vault-templates/app.conf/app.conf"),
+        format!("database = \"{db}\"\nmail = \"{smtp}\"\n")
     );
 }
 

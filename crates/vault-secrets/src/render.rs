@@ -1,0 +1,26 @@
+//! Renders templates of several secrets from their files on this host.
+
+use zts_cli::{Failure, note};
+use zts_delivery::{Declarations, SharedTemplate};
+
+/// Renders the template with the name `name`.
+pub(crate) fn run(name: &str, declarations: &Declarations) -> Result<(), Failure> {
+    let template = SharedTemplate::declared(declarations, name)?;
+    if template.render()? {
+        let path = declarations.template(name)?.path();
+        note(format_args!("`{}` was rendered", path.display()));
+    }
+    Ok(())
+}
+
+/// Returns the unit that renders a template.
+pub(crate) fn unit(name: &str) -> String {
+    format!("vault-template-{name}.service")
+}
+
+/// Returns the names of the templates whose files are not in place.
+pub(crate) fn find_missing(declarations: &Declarations) -> Vec<&str> {
+    let templates = declarations.templates.iter();
+    let missing = templates.filter(|(_, template)| !template.path().exists());
+    missing.map(|(name, _)| name.as_str()).collect()
+}

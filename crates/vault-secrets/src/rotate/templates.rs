@@ -1,0 +1,66 @@
+//! Templates of several secrets: rendered after each change of their secrets' directories.
+
+use std::collections::BTreeSet;
+
+use zts_cli::{Failure, warn};
+use zts_delivery::{DeclaredTemplate, Error, SharedTemplate};
+
+use super::run::Run;
+use crate::text::Names;
+
+/// Renders the templates of the secrets of this run and of `deployed`. Returns the services of
+/// those that could not be rendered: they go on with the older file, and a later run restarts them.
+pub(super) fn render_deployed<'a>(
+    run: &mut Run<'a>,
+    deployed: impl Iterator<Item = &'a str>,
+) -> Names {
+    let mut secrets = run.scope.clone();
+    secrets.extend(deployed);
+    let mut services = Names::new();
+    for failed in render(run, &secrets) {
+        services.extend(failed.declared.services.iter().cloned());
+        let concerned = failed.secrets.iter().copied();
+        run.outcomes.fail_all(concerned, failed.error.into());
+    }
+    services
+}
+
+/// Renders the templates of secrets that were rolled back or reapplied. A failure is only a
+/// warning: the start of a service renders its templates, too.
+pub(super) fn render_again(run: &Run<'_>, secrets: &BTreeSet<&str>) {
+    for failed in render(run, secrets) {
+        warn(Failure::from(failed.error).message());
+    }
+}
+
+/// A template that could not be rendered.
+struct FailedTemplate<'a> {
+    declared: &'a DeclaredTemplate,
+    /// Those of its secrets that made it necessary.
+    secrets: BTreeSet<&'a str>,
+    error: Error,
+}
+
+/// Renders the templates of `secrets`, and returns those that could not be rendered.
+fn render<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate<'a>> {
+    let declarations = run.declarations;
+    let mut failed = Vec::new();
+    for (name, declared) in &declarations.templates {
+        let template = SharedTemplate::declared(declarations, name);
+        let used = template.as_ref().map(SharedTemplate::secrets);
+        let mut used = used.unwrap_or_default();
+        used.retain(|secret| secrets.contains(secret));
+        let rendered = match template {
+            Ok(_) if used.is_empty() => continue,
+            template => template.and_then(|template| template.render()),
+        };
+        if let Err(error) = rendered {
+            failed.push(FailedTemplate {
+                declared,
+                secrets: used,
+                error,
+            });
+        }
+    }
+    failed
+}

@@ -1,0 +1,179 @@
+//! Templates of several secrets.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use serde_json::json;
+use zts_testkit::RunOutput;
+
+use crate::host::{Host, done, failed, names};
+
+const CONTENT: &str = "db={{ db.password }}\nsmtp={{ smtp-relay.password | json }}\n";
+
+/// Creates a host with a template of two secrets, at their first versions.
+fn host(name: &str, services: &[&str]) -> Host {
+    let host = Host::new(name);
+    for secret in ["db", "smtp-relay"] {
+        let needed = json!({ "template_keys": { "app": ["password"] }, "services": services });
+        host.declare(secret, &needed).put(secret, "one");
+    }
+    host.declare_template("app", CONTENT, services);
+    host
+}
+
+fn render(host: &Host, name: &str) -> RunOutput {
+    host.run(["render", name]).run()
+}
+
+#[test]
+fn a_template_is_rendered_from_the_files_on_the_host() {
+    zts_testkit::require_bao!();
+    let host = host("rendered", &[]);
+    for secret in ["db", "smtp-relay"] {
+        done(&host.fetch(secret).run());
+    }
+    let asked = || host.asked("data") + host.asked("detailed-metadata");
+    let before = asked();
+    let output = render(&host, "app");
+    done(&output);
+    assert!(output.stderr.contains("was rendered"), "{output}");
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
+    let file = fs::metadata(host.template("app").join("app.conf")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o440);
+    let again = render(&host, "app");
+    done(&again);
+    assert_eq!(again.stderr, "", "an equal file is left alone");
+    fs::remove_file(host.template("app").join("app.conf")).unwrap();
+    done(&render(&host, "app"));
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
+    assert_eq!(asked(), before, "requests were sent");
+}
+
+#[test]
+fn a_rotation_renders_the_templates_of_what_it_deploys() {
+    zts_testkit::require_bao!();
+    let host = host("rotated", &[]);
+    done(&host.rotate("db"));
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
+    host.put("db", "two").put("smtp-relay", "two");
+    done(&host.rotate("db"));
+    assert_eq!(host.rendered("app"), "db=two\nsmtp=\"two\"\n");
+    let old = host.path("templates/.app.vault-fetch/previous/app.conf");
+    let old = fs::read_to_string(old).unwrap();
+    assert_eq!(old, "db=one\nsmtp=\"one\"\n", "both changed in one step");
+}
+
+#[test]
+fn a_version_without_a_key_of_a_template_is_rejected_and_the_file_stays() {
+    zts_testkit::require_bao!();
+    let host = host("lacking", &[]);
+    done(&host.rotate("db"));
+    host.server
+        .put_secret(&host.secret("db"), &json!({ "user": "app" }));
+    host.put("smtp-relay", "two");
+    let output = host.rotate("db");
+    failed(
+        &output,
+        "has no key `password` (needed by `app` of `vault.templates`)",
+    );
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"two\"\n");
+    failed(&host.rotate("db"), "version 2");
+    assert_eq!(host.value("db"), "one");
+}
+
+#[test]
+fn what_cannot_be_rendered_names_template_secret_and_key() {
+    zts_testkit::require_bao!();
+    let host = host("refused", &[]);
+    insta::assert_snapshot!(render(&host, "app").stderr, @r"
+    error: the template `app` cannot be rendered: not on this host: `db`, `smtp-relay`
+
+    hint: `vault-secrets status` shows the secrets that are on this host; `systemctl start vault-secret-NAME` fetches one
+    ");
+    done(&host.rotate("db"));
+    let whole = host.rendered("app");
+    for (content, reason) in [
+        (
+            "{{ db.port }}",
+            "the template `app` cannot be rendered: the key `port` of the secret `db`: the secret has \
+             no such key",
+        ),
+        (
+            "{{ db.password | base64decode }}",
+            "the key `password` of the secret `db`: it is not Base64: its last character has bits",
+        ),
+        (
+            "{{ smtp.password }}",
+            "`smtp.password` begins with the name of no declared secret",
+        ),
+        (
+            "{{ db.a/b }}",
+            "the key `a/b` of the secret `db`: it cannot be the name of a file",
+        ),
+    ] {
+        host.declare_template("app", content, &[]);
+        failed(&render(&host, "app"), reason);
+        assert_eq!(host.rendered("app"), whole, "{content}");
+    }
+    let unknown = render(&host, "web");
+    assert_eq!(unknown.code(), Some(2), "{unknown}");
+    assert!(
+        unknown
+            .stderr
+            .contains("no template is declared as `web`; there is `app`"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_template_of_a_secret_that_is_gone_is_removed() {
+    zts_testkit::require_bao!();
+    let host = host("gone", &[]);
+    done(&host.rotate("db"));
+    host.server.delete_metadata(&host.secret("smtp-relay"));
+    let output = host.rotate("db");
+    failed(&output, "not on this host: `smtp-relay`");
+    assert_eq!(names(&host.template("app")), [""; 0]);
+    host.put("smtp-relay", "three");
+    done(&host.rotate("db"));
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"three\"\n");
+}
+
+#[test]
+fn status_and_metrics_show_a_file_that_is_not_in_place() {
+    zts_testkit::require_bao!();
+    let host = host("shown", &[]);
+    done(&host.rotate("db"));
+    let status = || {
+        let state = host.path("state");
+        host.run(["status"])
+            .args(["--state-dir".as_ref(), state.as_os_str()])
+            .run()
+    };
+    done(&status());
+    let in_place = "vault_template_in_place{template=\"app\"} ";
+    assert!(host.metrics().contains(&format!("{in_place}1\n")));
+    fs::remove_file(host.template("app").join("app.conf")).unwrap();
+    failed(&status(), "templates are not in place: `app`");
+    let metrics = host.run(["metrics"]).run();
+    assert!(
+        metrics.stdout.contains(&format!("{in_place}0")),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_template_that_is_no_longer_declared_is_removed() {
+    zts_testkit::require_bao!();
+    let host = host("removed", &[]);
+    done(&host.clean());
+    done(&host.rotate("db"));
+    assert_eq!(names(&host.path("templates")), [".app.vault-fetch", "app"]);
+    host.forget_template("app");
+    done(&host.clean());
+    assert_eq!(names(&host.path("templates")), [""; 0]);
+    host.declare_template("app", CONTENT, &[]);
+    done(&host.clean());
+    done(&render(&host, "app"));
+    done(&host.clean_all());
+    assert_eq!(names(&host.path("templates")), [""; 0]);
+}
