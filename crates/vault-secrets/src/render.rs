@@ -1,16 +1,29 @@
 //! Renders templates of several secrets from their files on this host.
 
 use zts_cli::{Failure, note};
-use zts_delivery::{Declarations, SharedTemplate};
+use zts_delivery::{Declarations, Error, SharedTemplate};
 
 /// Renders the template with the name `name`.
 pub(crate) fn run(name: &str, declarations: &Declarations) -> Result<(), Failure> {
     let template = SharedTemplate::declared(declarations, name)?;
-    if template.render()? {
+    if template.render().map_err(|error| failure(name, error))? {
         let path = declarations.template(name)?.path();
         note(format_args!("`{}` was rendered", path.display()));
     }
     Ok(())
+}
+
+/// Returns the failure of a template, with its name.
+pub(crate) fn failure(name: &str, error: Error) -> Failure {
+    let has_name = matches!(
+        error,
+        Error::Rendering { .. } | Error::NotOnHost { .. } | Error::Template { .. }
+    );
+    let failure = Failure::from(error);
+    if has_name {
+        return failure;
+    }
+    failure.context(format!("the template `{name}`"))
 }
 
 /// Returns the unit that renders a template.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use zts_cli::{Failure, warn};
-use zts_delivery::{DeclaredTemplate, Error, SharedTemplate};
+use zts_delivery::{DeclaredTemplate, SharedTemplate};
 
 use super::run::Run;
-use crate::text::Names;
+use crate::{render, text::Names};
 
 /// Renders the templates of the secrets of this run and of `deployed`. Returns the services of
 /// those that could not be rendered: they go on with the older file, and a later run restarts them.
@@ -17,10 +17,10 @@ pub(super) fn render_deployed<'a>(
     let mut secrets = run.scope.clone();
     secrets.extend(deployed);
     let mut services = Names::new();
-    for failed in render(run, &secrets) {
+    for failed in render_all(run, &secrets) {
         services.extend(failed.declared.services.iter().cloned());
         let concerned = failed.secrets.iter().copied();
-        run.outcomes.fail_all(concerned, failed.error.into());
+        run.outcomes.fail_all(concerned, failed.failure);
     }
     services
 }
@@ -28,8 +28,8 @@ pub(super) fn render_deployed<'a>(
 /// Renders the templates of secrets that were rolled back or reapplied. A failure is only a
 /// warning: the start of a service renders its templates, too.
 pub(super) fn render_again(run: &Run<'_>, secrets: &BTreeSet<&str>) {
-    for failed in render(run, secrets) {
-        warn(Failure::from(failed.error).message());
+    for failed in render_all(run, secrets) {
+        warn(failed.failure.message());
     }
 }
 
@@ -38,11 +38,11 @@ struct FailedTemplate<'a> {
     declared: &'a DeclaredTemplate,
     /// Those of its secrets that made it necessary.
     secrets: BTreeSet<&'a str>,
-    error: Error,
+    failure: Failure,
 }
 
 /// Renders the templates of `secrets`, and returns those that could not be rendered.
-fn render<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate<'a>> {
+fn render_all<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate<'a>> {
     let declarations = run.declarations;
     let mut failed = Vec::new();
     for (name, declared) in &declarations.templates {
@@ -58,7 +58,7 @@ fn render<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate<'a>
             failed.push(FailedTemplate {
                 declared,
                 secrets: used,
-                error,
+                failure: render::failure(name, error),
             });
         }
     }

@@ -177,3 +177,41 @@ fn a_template_that_is_no_longer_declared_is_removed() {
     done(&host.clean_all());
     assert_eq!(names(&host.path("templates")), [""; 0]);
 }
+
+/// A `systemctl` with one service, which is up since the boot. Notes what it is asked to do.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+cd "${0%/*}"
+case "$*" in
+*show*) printf 'Id=app.service\nLoadState=loaded\nActiveState=active\nSubState=running\nType=simple\n' ;;
+*) echo "$*" >> asked ;;
+esac
+"#;
+
+#[test]
+fn the_services_of_a_template_that_cannot_be_written_are_left_alone() {
+    zts_testkit::require_bao!();
+    let host = host("unwritable", &["app.service"]);
+    host.write_program("systemctl", SYSTEMCTL);
+    let rotate = || {
+        host.rotation("db")
+            .args(["--settle", "1ms", "--start-timeout", "1s"])
+            .env("PATH", zts_testkit::path_with(host.path("bin")))
+            .run()
+    };
+    let asked = || fs::read_to_string(host.path("bin/asked")).unwrap_or_default();
+    fs::create_dir_all(host.template("app")).unwrap();
+    fs::write(host.template("app").join("mine"), "").unwrap();
+    let refused = rotate();
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(
+        refused.stderr.contains("`db`: the template `app`: "),
+        "{refused}"
+    );
+    assert_eq!(host.value("db"), "one");
+    assert_eq!(asked(), "");
+    assert_eq!(names(&host.template("app")), ["mine"]);
+    fs::remove_file(host.template("app").join("mine")).unwrap();
+    rotate();
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
+    assert_eq!(asked().matches("restart").count(), 1, "{}", asked());
+}
