@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use zts_testkit::RunOutput;
 
-use crate::host::{Host, done};
+use crate::host::{Host, done, failed};
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 cd "${0%/*}"
@@ -107,4 +107,25 @@ fn a_fetch_that_fails_is_told_and_not_repeated() {
 
     hint: `journalctl -u vault-secret-new` shows why the fetch fails
     ");
+}
+
+#[test]
+fn templates_of_several_secrets_are_rendered_after_that() {
+    zts_testkit::require_bao!();
+    let host = host("with-templates");
+    for name in ["app.conf", "web"] {
+        host.declare_template(name, "{{ db.password }}", &[]);
+    }
+    host.declare("tls", &json!({ "mode": "0440" }));
+    let (output, started) = fetch(&host, 0);
+    assert_eq!(output.code(), Some(1), "the stand-in fetches nothing");
+    let units = "vault-template-app.conf.service vault-template-web.service";
+    assert_eq!(started.last().unwrap(), units);
+    assert_eq!(started[0], "vault-secret-tls.service");
+    host.declare("tls", &json!({}));
+    let (output, started) = fetch(&host, 0);
+    done(&output);
+    assert_eq!(started, [units]);
+    let (output, _) = fetch(&host, 1);
+    failed(&output, "templates could not be rendered");
 }
