@@ -42,6 +42,10 @@ def sweep(scratch: Path, grace: float = 2) -> list[str]:
     for entry in sorted(scratch.iterdir()):
         left.append(f"temporary file {entry.name}")
         if entry.is_dir() and not entry.is_symlink():
+            # The names say which test it was.
+            inside = sorted(str(path.relative_to(entry)) for path in entry.rglob("*"))
+            if inside:
+                left[-1] += f", with {', '.join(inside[:5])}"
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)

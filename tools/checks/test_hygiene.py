@@ -42,9 +42,10 @@ class Sweep(unittest.TestCase):
 
     def test_files_are_named_and_removed(self) -> None:
         (self.scratch / "server").mkdir()
+        (self.scratch / "server/log").write_text("x")
         (self.scratch / "token").write_text("x")
         left = hygiene.sweep(self.scratch, grace=0)
-        self.assertEqual(left, ["temporary file server", "temporary file token"])
+        self.assertEqual(left, ["temporary file server, with log", "temporary file token"])
         self.assertEqual(list(self.scratch.iterdir()), [])
 
     def contained(self, script: str) -> tuple[int, str]:

@@ -9,12 +9,16 @@ use std::{
     path::Path,
     sync::Once,
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::{fs::OFlags, mount::UnmountFlags};
 use tempfile::TempDir;
 
+use crate::scale_timeout;
+
+/// The time in which the processes of a folder end, on an idle machine.
+const LONGEST_END: Duration = Duration::from_secs(5);
 const PREFIX: &str = "zero-touch-secrets-test-";
 /// The age below which a folder may belong to a process that has not locked it yet.
 const MINIMUM_AGE: Duration = Duration::from_secs(60);
@@ -40,15 +44,16 @@ pub struct ScratchDir {
 }
 
 impl Drop for ScratchDir {
-    /// Removes the folder, again while a process that is ending still writes to it.
+    /// Removes the folder, again while a process that is ending still writes to it, or removes a
+    /// file of its own meanwhile.
     fn drop(&mut self) {
-        for _ in 0..50 {
-            match fs::remove_dir_all(self.dir.path()) {
-                Err(cause) if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                    thread::sleep(Duration::from_millis(100));
-                }
-                _ => return, // what else fails, fails again when the folder itself is dropped
+        let deadline = Instant::now() + scale_timeout(LONGEST_END);
+        while let Err(cause) = fs::remove_dir_all(self.dir.path()) {
+            let is_gone = cause.kind() == io::ErrorKind::NotFound && !self.dir.path().exists();
+            if is_gone || Instant::now() > deadline {
+                return; // what else fails, fails again when the folder itself is dropped
             }
+            thread::sleep(Duration::from_millis(100));
         }
     }
 }
