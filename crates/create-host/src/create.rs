@@ -165,6 +165,7 @@ fn plan_host(
         address,
         has_delivery,
         needs_token: job.arguments.force || job.arguments.enroll,
+        is_forced: job.arguments.force,
         skips_openbao: job.arguments.skip_vault,
     };
     let plan = if job.arguments.enroll {

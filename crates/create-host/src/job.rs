@@ -43,7 +43,7 @@ pub(crate) fn survey_openbao<T>(
             Ok(Some((backend, result)))
         }
         Err(failure) if arguments.dry_run => {
-            report.warn(format!("OpenBao was not checked: {}", failure.message()));
+            report.openbao_is_unknown(&failure);
             Ok(None)
         }
         Err(failure) => Err(failure.suffix("nothing was changed")),

@@ -46,6 +46,9 @@ pub(crate) struct Report {
     error: Option<ErrorReport>,
     #[serde(skip)]
     as_json: bool,
+    /// True if a dry run could not read the host's role and policy.
+    #[serde(skip)]
+    is_openbao_unknown: bool,
     /// The finished steps, for the message of a later failure.
     #[serde(skip)]
     done: Vec<String>,
@@ -148,6 +151,7 @@ impl Report {
             diff: None,
             error: None,
             as_json: arguments.json,
+            is_openbao_unknown: false,
             done: Vec::new(),
         }
     }
@@ -294,6 +298,12 @@ impl Report {
         }
     }
 
+    /// Warns that a dry run could not read the host's role and policy.
+    pub(crate) fn openbao_is_unknown(&mut self, failure: &Failure) {
+        self.is_openbao_unknown = true;
+        self.warn(format!("OpenBao was not checked: {}", failure.message()));
+    }
+
     pub(crate) fn warn(&mut self, text: String) {
         warn(&text);
         self.warnings.push(text);
@@ -331,12 +341,19 @@ impl Report {
             self.error = ErrorReport::of(&result);
             write_json(&self)?;
         } else if result.is_ok() && !self.changed {
-            let state = if self.action == "remove" {
-                "does not exist"
+            let host = &self.host;
+            if self.is_openbao_unknown {
+                note(format_args!(
+                    "nothing to change in files; the access of `{host}` in OpenBao is not known"
+                ));
             } else {
-                "is up to date"
-            };
-            note(format_args!("nothing to change: `{}` {state}", self.host));
+                let state = if self.action == "remove" {
+                    "does not exist"
+                } else {
+                    "is up to date"
+                };
+                note(format_args!("nothing to change: `{host}` {state}"));
+            }
         }
         result
     }

@@ -103,6 +103,8 @@ fn describe_clocks(here: SystemTime, there: Option<SystemTime>) -> String {
 
 const ISSUE_NEW_TOKEN: &str =
     "issue a new one with `create-host --force`, and hand it to this host";
+const GIVE_TOKEN: &str =
+    "give it one with `create-host --enroll`, or `--force` if it had credentials before";
 const REVOKE_CREDENTIALS: &str = "`create-host --force` now: it destroys the credentials that were taken and issues new ones; \
                      then look for `sys/wrapping/unwrap` in OpenBao's audit log";
 
@@ -121,8 +123,8 @@ impl From<Error> for Failure {
                 "is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`",
             ),
             Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(REVOKE_CREDENTIALS),
-            Error::RefusedCredentials { .. } |
-            Error::NoToken { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_NEW_TOKEN),
+            Error::NoToken { .. } => Self::failed(&error).hint(GIVE_TOKEN),
+            Error::RefusedCredentials { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_NEW_TOKEN),
             Error::Interrupted { cause } => {
                 Self::from(cause).suffix("whether the token was used up is not known").hint(
                     "run vault-unwrap again; if the token is refused then, issue a new one with `create-host --force`",

@@ -12,7 +12,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    fleet::Settings, host::HostName, host_access::host_access, placeholders::closest_name,
+    fleet::Settings, host_access::host_access, placeholders::closest_name,
     server::credentials::FileOrigin,
 };
 
@@ -39,6 +39,7 @@ pub(crate) fn plan_enrollment(
         ask_for_delivery(&mut missing, name, sources, settings);
     }
     missing.check(name)?;
+    let note = check_known_name(&request, sources, settings)?;
     Ok(CreationPlan {
         address,
         access: host_access(name, address, settings),
@@ -50,28 +51,44 @@ pub(crate) fn plan_enrollment(
         is_listed,
         origin: Some(FileOrigin::Enrolled),
         learnt: None,
-        notes: describe_unknown_name(name, sources, settings)
-            .into_iter()
-            .collect(),
+        notes: note.into_iter().collect(),
     })
 }
 
-/// Returns a note about a name that is not among the flake's hosts, because it may be misspelt.
-fn describe_unknown_name(
-    name: &HostName,
+/// Returns a note about a name that is not among the flake's hosts.
+///
+/// # Errors
+/// A name that is almost that of a host, unless `--force` says that it is meant.
+fn check_known_name(
+    request: &Request<'_>,
     sources: &Sources,
     settings: &Settings,
-) -> Option<String> {
+) -> Result<Option<String>, Failure> {
+    let name = request.name.as_str();
     let flake = settings.paths.flake.as_str();
-    sources.flake.as_ref()?;
-    let hosts = nix::list_hosts(&sources.tree, flake).ok()?;
-    if hosts.is_empty() || hosts.iter().any(|host| host == name.as_str()) {
-        return None;
+    let hosts = match &sources.flake {
+        Some(_) => nix::list_hosts(&sources.tree, flake).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if hosts.is_empty() || hosts.iter().any(|host| host == name) {
+        return Ok(None);
     }
-    let meant = closest_name(name.as_str(), hosts.iter().map(String::as_str));
-    let question = meant.map_or_else(
-        || "is the name right?".to_owned(),
-        |meant| format!("did you mean `{meant}`?"),
-    );
-    Some(format!("`{flake}` has no host `{name}`: {question}"))
+    let unknown = format!("`{flake}` has no host `{name}`");
+    match closest_name(name, hosts.iter().map(String::as_str)) {
+        Some(_) if request.is_forced => Ok(None),
+        // `node11` beside `node1` may be a host that the text of the flake does not show
+        Some(meant) if without_digits(meant) == without_digits(name) => {
+            Ok(Some(format!("{unknown}: did you mean `{meant}`?")))
+        }
+        Some(meant) => Err(Failure::failed(unknown).hint(format!(
+            "did you mean `--hostname {meant}`? If `{name}` is right, add `--force`"
+        ))),
+        None => Ok(Some(format!("{unknown}: is the name right?"))),
+    }
+}
+
+fn without_digits(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
 }

@@ -24,6 +24,8 @@ pub(crate) struct Request<'a> {
     pub(crate) has_delivery: bool,
     /// True if the run must issue a token.
     pub(crate) needs_token: bool,
+    /// True with `--force`.
+    pub(crate) is_forced: bool,
     /// True if the run leaves OpenBao alone.
     pub(crate) skips_openbao: bool,
 }

@@ -103,6 +103,43 @@ fn a_name_that_the_flake_does_not_have_is_noted() {
 }
 
 #[test]
+fn a_misspelt_name_is_not_enrolled_without_force() {
+    zts_testkit::require_bao!();
+    let site = Site::new("db1");
+    let flake = site.fleet.read("flake.nix");
+    let flake = flake.replace("ns1 = mkHost \"ns1\";", "cloud = mkHost \"cloud\";");
+    site.fleet.write("flake.nix", &flake);
+    let enroll = |more: &[&str]| {
+        let arguments = ["--hostname", "clod", "--enroll", "--token-out", "-"];
+        site.bare().args(arguments).args(more).run()
+    };
+    let refused = enroll(&[]);
+    assert_eq!(refused.code(), Some(1), "{refused}");
+    let error = "`flake.nix` has no host `clod`";
+    let hint = "did you mean `--hostname cloud`? If `clod` is right, add `--force`";
+    assert!(refused.stderr.contains(error), "{refused}");
+    assert!(refused.stderr.contains(hint), "{refused}");
+    assert_eq!(site.server().read("auth/approle/role/clod"), None);
+    let forced = enroll(&["--force"]);
+    assert_eq!(forced.code(), Some(0), "{forced}");
+    assert!(site.server().read("auth/approle/role/clod").is_some());
+}
+
+#[test]
+fn a_dry_run_without_openbao_claims_nothing_about_it() {
+    let site = Site::without_server("ns1");
+    let arguments = ["--hostname", "ns1", "--enroll", "--dry-run"];
+    let output = site.bare().args(arguments).args(["--token-out", "-"]).run();
+    assert_eq!(output.code(), Some(0), "{output}");
+    assert!(
+        output.stderr.contains("OpenBao was not checked"),
+        "{output}"
+    );
+    let end = "nothing to change in files; the access of `ns1` in OpenBao is not known";
+    assert!(output.stderr.contains(end), "{output}");
+}
+
+#[test]
 fn the_name_of_a_host_without_a_template_is_in_use() {
     let site = Site::without_server("web01");
     fs::remove_dir_all(site.path("hosts/template")).unwrap();
