@@ -115,7 +115,8 @@ in
         example = lib.literalExpression "./openbao-ca.pem";
         description = ''
           The CA certificates that signed the nodes' certificates (PEM, one or several). With `null`, the
-          system's root certificates are used. With `followAuthorities`, it is the first bundle of the host.
+          system's root certificates are used. With `followAuthorities`, it is the first bundle of the host. Set
+          that for a CA of `vault.server`, which is replaced every 90 days.
         '';
       };
 

@@ -248,7 +248,8 @@ in
       description = ''
         The name of a file with all keys in the format of systemd's `EnvironmentFile=`, each value
         quoted: `serviceConfig.EnvironmentFile = "''${config.vault.secrets.db.path}/env"`. Each key must
-        be a valid name of a variable.
+        be a valid name of a variable, and none may have the name of this file. If a service should get
+        some of the keys, use a template or a secret of its own.
       '';
     };
 

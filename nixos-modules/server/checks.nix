@@ -7,6 +7,19 @@ let
   init = cfg.initialization;
   encrypted = init.ageRecipients != [ ] || init.pgpKeys != [ ];
   places = lib.attrValues cfg.addresses;
+
+  inherit (config.networking) firewall;
+  opens = rules: lib.elem cfg.node.clusterPort rules.allowedTCPPorts;
+  isClosed =
+    firewall.enable
+    && firewall.trustedInterfaces == [ "lo" ]
+    # A rule in the firewall's own language that names the port may open it.
+    && !(lib.hasInfix (toString cfg.node.clusterPort) (
+      firewall.extraCommands + firewall.extraInputRules or ""
+    ))
+    && firewall.allowedTCPPortRanges == [ ]
+    && !(lib.any opens ([ firewall ] ++ lib.attrValues firewall.interfaces));
+
   misnamed = lib.filter (name: builtins.match "[A-Za-z_][A-Za-z0-9_-]*" name == null) (
     lib.attrNames init.requests
   );
@@ -88,6 +101,9 @@ in
       ++ lib.optional (
         cfg.audit.device == "none"
       ) "vault.server.audit.device is none: there will be no record of reads."
+      ++
+        lib.optional (count > 1 && isClosed)
+          "The firewall of `${cfg.nodeName}` is closed for the other nodes of the cluster `${cfg.clusterName}`: set vault.server.openFirewall, or open the ports ${toString cfg.node.port} and ${toString cfg.node.clusterPort} yourself."
       ++
         lib.optional (cfg.unseal.enable && cfg.unseal.keyFiles == [ ] && init.node != cfg.nodeName)
           "vault.server.unseal on `${cfg.nodeName}` has no keyFiles, and `${init.node}` has the key shares: copy them to this host."

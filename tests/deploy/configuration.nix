@@ -8,6 +8,9 @@
     device = "/dev/disk/by-label/nixos";
     fsType = "ext4";
   };
-  services.postgresql.enable = true;
+  services.grafana = {
+    enable = true;
+    settings.smtp.enabled = true;
+  };
   system.stateVersion = lib.trivial.release;
 }

@@ -1,4 +1,4 @@
-# The Nix of README and of docs/how-to/deploy.md, the flake-parts module and the template of a host's module,
+# The Nix of README, docs/how-to/deploy.md and from-sops-nix.md, the flake-parts module and the template of a host's module,
 # evaluated. `tools` are the inputs colmena, deploy-rs and disko.
 {
   pkgs,
@@ -75,6 +75,17 @@ let
     };
     nixos-anywhere = (outputs ./nixos-anywhere.nix).nixosConfigurations.db01;
     readme = readme.nixosConfigurations.web01;
+    from-sops-nix = nixpkgs.lib.nixosSystem {
+      modules = [
+        self.nixosModules.default
+        ./configuration.nix
+        ./from-sops-nix.nix
+        {
+          users.users.app.isNormalUser = true;
+          systemd.services.app.script = "exec sleep infinity";
+        }
+      ];
+    };
     nixos-rebuild = example.nixosConfigurations.db01;
     flake-parts = parts.config.flake.nixosConfigurations.db01;
     host-module = nixpkgs.lib.nixosSystem {
@@ -99,8 +110,12 @@ assert lib.assertMsg (
 ) "README.md shows other Nix than tests/deploy/readme.nix";
 assert secretUnits systems.colmena == [ "redis" ];
 assert path systems.flake-parts == path systems.nixos-rebuild;
+assert lib.assertMsg (
+  shownIn ../../docs/how-to/from-sops-nix.md == [ (builtins.readFile ./from-sops-nix.nix) ]
+) "docs/how-to/from-sops-nix.md shows other Nix than tests/deploy/from-sops-nix.nix";
+assert secretUnits systems.from-sops-nix == [ "app" ];
 assert secretUnits systems.host-module == [ "app" ];
-assert secretUnits systems.readme == [ "db" ];
+assert secretUnits systems.readme == [ "smtp" ];
 assert
   lib.attrNames parts.config.flake.nixosConfigurations == lib.attrNames example.nixosConfigurations;
 assert

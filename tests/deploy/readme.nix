@@ -16,9 +16,9 @@
             vault.enable = true;
             vault.address = "https://openbao.example.internal:8200";
             vault.tls.caCertificate = ./openbao-ca.pem;
-            vault.secrets.db.owner = "postgres"; # /run/secrets/db/<key>
-            vault.secrets.db.services = [ "postgresql" ]; # it starts with the files there
-            vault.secrets.db.restartTrigger = true; # and restarts for a new version
+            vault.secrets.smtp.owner = "grafana"; # `${config.vault.secrets.smtp.path}/<key>`
+            vault.secrets.smtp.services = [ "grafana" ]; # it starts with the files there
+            vault.secrets.smtp.restartTrigger = true; # and restarts for a new version
           }
         ];
       };

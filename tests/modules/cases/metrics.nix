@@ -71,6 +71,7 @@ in
             web03.host = "10.0.0.3";
           };
           certificates.authorityFile = "/run/secrets/authority";
+          openFirewall = true;
           unseal.enable = true;
         };
       }

@@ -18,6 +18,7 @@ let
       {
         enable = true;
         cluster = lib.mkDefault (clusterOf 1);
+        openFirewall = lib.mkDefault true;
       }
       settings
     ];
@@ -305,6 +306,20 @@ in
       "vault.server.tls.enable is off: an attacker on the network can read every secret."
       "vault.server.audit.device is none: there will be no record of reads."
     ];
+  };
+  "a cluster behind a closed firewall" = {
+    config = server (three // { openFirewall = false; });
+    warned = [
+      "The firewall of `web01` is closed for the other nodes of the cluster `main`: set vault.server.openFirewall, or open the ports 8200 and 8201 yourself."
+    ];
+  };
+  "a cluster whose firewall is open on one interface" = {
+    config = lib.recursiveUpdate (server (three // { openFirewall = false; })) {
+      networking.firewall.interfaces.ens18.allowedTCPPorts = [
+        8200
+        8201
+      ];
+    };
   };
   "keys that are on another node" = {
     config = server (

@@ -100,6 +100,11 @@ impl Host {
         host
     }
 
+    /// Returns the operator's home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.shells.home("")
+    }
+
     /// Has create-host make it, hands over the token, and has it trade that.
     pub(crate) fn enrol(&mut self) {
         self.hand_over();

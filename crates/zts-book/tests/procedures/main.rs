@@ -87,6 +87,9 @@ fn operator_root_token_rekey() {
         let token = site.node("bao1").root_token().to_owned();
         site.log_in(&token);
         site.write_file("operator.hcl", &operator::policy());
+        for mount in ["sys/mounts/secret", "sys/auth/approle"] {
+            site.node("bao1").delete(mount); // as on a new OpenBao
+        }
     });
     for page in ["root-token.md", "rekey.md"] {
         site.follow(&zts_book::steps(&zts_book::read(&format!("how-to/{page}"))));
@@ -146,6 +149,42 @@ fn write_secret() {
         now.expect("it is there")["data"],
         json!({ "password": host::TYPED, "username": "app" }),
         "the version that was rolled back to"
+    );
+}
+
+/// The file is encrypted by the real sops, with a key of the real age.
+#[test]
+fn from_sops_nix() {
+    zts_testkit::require_bao!();
+    let sops = zts_testkit::require_program!("sops");
+    let keygen = zts_testkit::require_program!("age-keygen");
+    let mut host = host::Host::new();
+    let keys = host.home().join(".config/sops/age/keys.txt");
+    fs::create_dir_all(keys.parent().expect("a folder")).expect("it is created");
+    let made = zts_testkit::Run::new(keygen)
+        .args(["-o".as_ref(), keys.as_os_str()])
+        .run();
+    assert_eq!(made.code(), Some(0), "{made}");
+    let text = fs::read_to_string(&keys).expect("the key is read");
+    let (_, rest) = text.split_once("public key: ").expect("it is named");
+    let recipient = rest.split_whitespace().next().expect("it is there");
+    host.fleet.write(
+        "secrets/web01.yaml",
+        format!("app:\n  password: \"{}\"\n  user: app\n", r"a 'b' \\ %s"),
+    );
+    let encrypted = zts_testkit::Run::new(sops)
+        .args(["--encrypt", "--in-place", "--age", recipient])
+        .arg("secrets/web01.yaml")
+        .current_dir(host.fleet.path())
+        .run();
+    assert_eq!(encrypted.code(), Some(0), "{encrypted}");
+    assert!(!host.fleet.read("secrets/web01.yaml").contains("%s"));
+
+    host.follow("how-to/from-sops-nix.md");
+    let now = host.server.read("secret/data/hosts/web01/app");
+    assert_eq!(
+        now.expect("it is there")["data"],
+        json!({ "password": r"a 'b' \ %s", "user": "app" })
     );
 }
 

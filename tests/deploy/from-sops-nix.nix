@@ -1,0 +1,19 @@
+{
+  vault = {
+    enable = true;
+    address = "https://openbao.example.internal:8200";
+    tls.caCertificate = ./openbao-ca.pem;
+    # Where sops-nix has /run/secrets, this is the default. Set, it stays so when the last secret
+    # of sops-nix goes.
+    secretsDirectory = "/run/vault-secrets";
+    secrets.app = {
+      owner = "app";
+      requiredKeys = [
+        "password"
+        "user"
+      ];
+      services = [ "app" ]; # each unit that reads a file of it
+      restartTrigger = true;
+    };
+  };
+}
