@@ -123,7 +123,7 @@ fn the_token_comes_from_a_systemd_credential() {
     ----- stderr -----
     error: there is no wrapping token in the credential `wrapping-token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
     ");
     run().env("CREDENTIALS_DIRECTORY", host.path(".")).succeed();
     host.assert_has_its_credentials();
@@ -181,7 +181,7 @@ fn a_missing_token_is_reported_with_the_sources() {
     ----- stderr -----
     error: there is no wrapping token in VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
     ");
     let empty = host.without_token().env("VAULT_WRAPPED_TOKEN", " ").run();
     assert_eq!(empty.code(), Some(1), "{empty}");
@@ -232,7 +232,7 @@ fn an_invalid_token_is_wrong_usage_and_is_not_shown() {
     ----- stderr -----
     error: there is no wrapping token in `/nonexistent/token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
     ");
 }
 
