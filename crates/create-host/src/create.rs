@@ -164,7 +164,6 @@ fn plan_host(
         name: job.name,
         address,
         has_delivery,
-        needs_token: job.arguments.force || job.arguments.enroll,
         is_forced: job.arguments.force,
         skips_openbao: job.arguments.skip_vault,
     };

@@ -46,9 +46,9 @@ pub(crate) struct Report {
     error: Option<ErrorReport>,
     #[serde(skip)]
     as_json: bool,
-    /// True if a dry run could not read the host's role and policy.
+    /// The reason why a dry run could not read the host's role and policy.
     #[serde(skip)]
-    is_openbao_unknown: bool,
+    openbao_failure: Option<String>,
     /// The finished steps, for the message of a later failure.
     #[serde(skip)]
     done: Vec<String>,
@@ -151,7 +151,7 @@ impl Report {
             diff: None,
             error: None,
             as_json: arguments.json,
-            is_openbao_unknown: false,
+            openbao_failure: None,
             done: Vec::new(),
         }
     }
@@ -300,8 +300,9 @@ impl Report {
 
     /// Warns that a dry run could not read the host's role and policy.
     pub(crate) fn openbao_is_unknown(&mut self, failure: &Failure) {
-        self.is_openbao_unknown = true;
-        self.warn(format!("OpenBao was not checked: {}", failure.message()));
+        let message = failure.message();
+        self.warn(format!("OpenBao was not checked: {message}"));
+        self.openbao_failure = Some(message.to_string());
     }
 
     pub(crate) fn warn(&mut self, text: String) {
@@ -342,7 +343,7 @@ impl Report {
             write_json(&self)?;
         } else if result.is_ok() && !self.changed {
             let host = &self.host;
-            if self.is_openbao_unknown {
+            if self.openbao_failure.is_some() {
                 note(format_args!(
                     "nothing to change in files; the access of `{host}` in OpenBao is not known"
                 ));

@@ -22,9 +22,7 @@ pub(crate) struct Request<'a> {
     /// True if the token does not go to the machine map. The host then gets no entry there, which
     /// would make OpenTofu create a machine.
     pub(crate) has_delivery: bool,
-    /// True if the run must issue a token.
-    pub(crate) needs_token: bool,
-    /// True with `--force`.
+    /// True with `--force`. The run must then issue a token.
     pub(crate) is_forced: bool,
     /// True if the run leaves OpenBao alone.
     pub(crate) skips_openbao: bool,

@@ -30,7 +30,7 @@ pub(super) fn check_nothing_is_missing(
     ask_for_flake_values(&mut missing, host, is_address_missing, &asked);
     ask_for_placeholders(&mut missing, host, &files, &asked);
     ask_for_flake_entry(&mut missing, host);
-    if request.needs_token && !request.has_delivery && !is_listed && !host.gets_entry {
+    if request.is_forced && !request.has_delivery && !is_listed && !host.gets_entry {
         ask_for_delivery(&mut missing, host.name, sources, settings);
     }
     missing.check(host.name)

@@ -37,8 +37,10 @@ fn names_are_found() {
 /// Returns the Rust files in backticks, with braces expanded.
 fn named(text: &str) -> Vec<String> {
     let quoted = text.split('`').skip(1).step_by(2);
-    let files = quoted.filter(|name| name.ends_with(".rs") && !name.contains([' ', '*', '<']));
-    files
+    let is_source = |name: &&str| Path::new(name).extension().is_some_and(|end| end == "rs");
+    quoted
+        .filter(is_source)
+        .filter(|name| !name.contains([' ', '*', '<']))
         .flat_map(|name| match name.split_once('{') {
             None => vec![name.to_owned()],
             Some((folder, rest)) => {
