@@ -51,7 +51,8 @@ pub enum Task {
 /// The arguments of `create-host init`.
 #[derive(Args, Clone, Debug)]
 pub struct InitArguments {
-    /// Folder of the fleet [default: the nearest folder upwards with a flake.nix]
+    /// Folder of the fleet [default: the nearest folder upwards with a flake.nix, else the only one
+    /// below with hosts]
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
 
@@ -155,7 +156,8 @@ pub struct HostArguments {
     #[arg(long, value_name = "METHOD")]
     pub apply: Option<ApplyMethod>,
 
-    /// Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix]
+    /// Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix,
+    /// else the only one below with hosts]
     #[arg(long, value_name = "DIR")]
     pub repo: Option<PathBuf>,
 

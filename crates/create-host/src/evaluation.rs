@@ -109,7 +109,11 @@ fn track_files(
     let files = list_files(job, changes, sources);
     let untracked = git::list_untracked(root, &files);
     let places = list_places(&untracked, job.name.as_str());
-    let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
+    let tree = &job.fleet.tree;
+    let words = places
+        .iter()
+        .map(|place| shell_word(&tree.path_from_here(place)));
+    let words: Vec<String> = words.collect();
     let command = format!("git add --intent-to-add {}", words.join(" "));
     if let Err(message) = git::add_intents(root, &untracked) {
         report.warn(format!(

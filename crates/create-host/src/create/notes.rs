@@ -68,7 +68,11 @@ pub(super) fn report_next_step(
     if let Some(path) = ignored.first().filter(|_| !are_tracked) {
         report.warn(format!("git ignores `{path}`: the flake does not see it"));
     } else if !are_tracked && git::is_repository(root) {
-        let words: Vec<String> = places.iter().map(|place| shell_word(place)).collect();
+        let tree = &job.fleet.tree;
+        let words = places
+            .iter()
+            .map(|place| shell_word(&tree.path_from_here(place)));
+        let words: Vec<String> = words.collect();
         report.note(&format!(
             "next: `git add {}`, because a flake sees only files that git tracks",
             words.join(" ")

@@ -3,16 +3,15 @@
 mod checked;
 mod findings;
 mod kinds;
+mod locate;
 mod parse;
 mod sections;
 mod settings;
 mod tree;
 
 use std::{
-    env,
     fs::{self, File},
-    io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use zts_cli::{Failure, note};
@@ -26,7 +25,8 @@ pub(crate) use sections::{HostType, format_header};
 pub(crate) use settings::{Paths, SETTINGS_FILE, Settings};
 pub(crate) use tree::{Contents, DRAFT_PREFIX, Tree, decode_text, is_draft};
 
-use crate::{failure::file_failure, git};
+use crate::failure::file_failure;
+use locate::locate_fleet;
 
 /// A fleet with valid settings.
 #[derive(Clone, Debug)]
@@ -94,11 +94,7 @@ impl Fleet {
 }
 
 fn open_tree(folder: Option<&Path>) -> Result<Tree, Failure> {
-    let root = match folder {
-        Some(folder) => check_folder(folder)?,
-        None => nearest_folder()?,
-    };
-    Tree::new(&root)
+    Tree::new(&locate_fleet(folder)?)
 }
 
 /// Refuses to write a file of settings that exists, also one that is a broken link.
@@ -114,88 +110,4 @@ pub(crate) fn check_settings_absent(tree: &Tree) -> Result<(), Failure> {
     .hint(format!(
         "edit it; or, for a new one to compare it with, `mv {SETTINGS_FILE} {SETTINGS_FILE}.old`, then `create-host init`"
     )))
-}
-
-fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {
-    if is_fleet(folder)? {
-        return Ok(folder.to_owned());
-    }
-    let failure = Failure::usage(format_args!(
-        "`{}` is not a fleet: it has neither `{SETTINGS_FILE}` nor `flake.nix`",
-        folder.display()
-    ));
-    Err(failure.hint("give the folder of the fleet with `--repo`"))
-}
-
-fn nearest_folder() -> Result<PathBuf, Failure> {
-    let current =
-        env::current_dir().map_err(|cause| file_failure("find", Path::new("."), cause))?;
-    for folder in current.ancestors() {
-        if is_fleet(folder)? {
-            return Ok(folder.to_owned());
-        }
-    }
-    Err(Failure::usage(format_args!(
-        "there is no fleet in `{}` or above: no `{SETTINGS_FILE}` and no `flake.nix`",
-        current.display()
-    ))
-    .hint(match repository_fleet(&current) {
-        Some(below) => {
-            let below = below.strip_prefix(&current).unwrap_or(&below);
-            format!("give the folder of the fleet: `--repo {}`", below.display())
-        }
-        None => "change to the folder of the fleet, or give it with `--repo`".to_owned(),
-    }))
-}
-
-/// The depth to which a fleet is searched for, to name it in a message.
-const MAX_DEPTH: usize = 3;
-
-/// Finds a fleet below a folder of a git repository.
-fn repository_fleet(folder: &Path) -> Option<PathBuf> {
-    git::is_repository(folder)
-        .then(|| fleet_below(folder, MAX_DEPTH))
-        .flatten()
-}
-
-/// Finds a fleet below a folder.
-fn fleet_below(folder: &Path, depth: usize) -> Option<PathBuf> {
-    let entries = folder.read_dir().ok()?.flatten();
-    let mut folders: Vec<PathBuf> = entries
-        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect();
-    folders.sort();
-    let is_near = |folder: &&PathBuf| is_fleet(folder).unwrap_or_default();
-    let fleets = || folders.iter().filter(is_near);
-    let near = fleets().find(|folder| has_hosts(folder)).cloned();
-    let deeper = |folder: &PathBuf| fleet_below(folder, depth - 1);
-    let found = near.or_else(|| folders.iter().filter(|_| depth > 1).find_map(deeper));
-    found.or_else(|| fleets().next().cloned())
-}
-
-/// Returns whether a fleet has hosts: other flakes have packages, or are templates.
-fn has_hosts(folder: &Path) -> bool {
-    let flake = fs::read_to_string(folder.join("flake.nix")).unwrap_or_default();
-    folder.join(SETTINGS_FILE).exists()
-        || flake.contains("nixosConfigurations =")
-        || flake.contains("nixosSystem")
-        || ["hosts", "machines", "nodes", "systems"]
-            .iter()
-            .any(|name| folder.join(name).is_dir())
-}
-
-/// Returns whether a folder has one of the files of a fleet.
-fn is_fleet(folder: &Path) -> Result<bool, Failure> {
-    for name in [SETTINGS_FILE, "flake.nix"] {
-        let path = folder.join(name);
-        match path.try_exists() {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {}
-            Err(cause) => return Err(file_failure("find", &path, cause)),
-        }
-    }
-    Ok(false)
 }

@@ -1,7 +1,7 @@
 //! The files of a fleet. Each is read whole, and none outside of the fleet.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,16 @@ impl Tree {
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns a path of the fleet as a command in the current folder takes it.
+    pub(crate) fn path_from_here(&self, path: &str) -> String {
+        let current = env::current_dir().ok();
+        let current = current.and_then(|folder| folder.canonicalize().ok());
+        let below =
+            current.and_then(|current| self.root.strip_prefix(current).ok().map(Path::to_owned));
+        let place = below.unwrap_or_default().join(path);
+        place.to_str().unwrap_or(path).to_owned()
     }
 
     /// Returns the absolute path of a file of the fleet. Symbolic links are followed inside the

@@ -493,6 +493,7 @@ fn no_fleet_and_broken_files_are_named() {
     // the folder of a monorepo
     fleet.write("infra/nix/flake.nix", FLAKE);
     fs::remove_file(fleet.path().join("flake.nix")).unwrap();
+    fleet.write("infra/laptops/flake.nix", FLAKE);
     let above = refuse(&fleet, init(&fleet, &[]));
     assert!(above.stderr.contains("`--repo infra/nix`"), "{above}");
     let below = init(&fleet, &["--repo", "infra/nix"]).env("BAO_ADDR", "https://bao:8200");

@@ -99,7 +99,8 @@ fn help() {
               - none: No change in OpenBao: somebody else applies `terraform/vault`
 
           --repo <DIR>
-              Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix]
+              Folder of the fleet [default: the nearest folder upwards with a fleet.toml or a flake.nix,
+              else the only one below with hosts]
 
           --json
               Write the result to stdout as JSON

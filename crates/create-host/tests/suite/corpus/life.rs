@@ -152,7 +152,9 @@ impl<'a> Life<'a> {
         succeed("the creation", &output)?;
         let after = self.fleet.snapshot();
         let changed = changed_paths(before, &after);
-        for path in shown_paths(diff, self.case.option("--repo")) {
+        let located = output.stderr.split("the fleet is `").nth(1);
+        let located = located.and_then(|rest| rest.split('`').next());
+        for path in shown_paths(diff, self.case.option("--repo").or(located)) {
             if !changed.contains(&path) {
                 return Err(format!("the creation did not change `{path}`"));
             }
