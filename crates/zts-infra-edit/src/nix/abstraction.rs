@@ -33,8 +33,17 @@ pub(super) struct Wanted<'a> {
     pub(super) address: Option<&'a str>,
     /// The path of its configuration, as the file of the entry names it.
     pub(super) module: &'a str,
-    /// True if the value is all of a file, whose settings a host may lack.
+    /// True if the value is all of a file.
     pub(super) is_file: bool,
+    /// True if the file is data that a function reads, so that a host needs all of it.
+    pub(super) is_data: bool,
+}
+
+impl Wanted<'_> {
+    /// Returns whether the value is a module, whose settings a host may lack.
+    pub(super) fn is_module(self) -> bool {
+        self.is_file && !self.is_data
+    }
 }
 
 /// Returns the tokens of a value without blanks and comments, with a mark for the host's name.

@@ -248,6 +248,7 @@ impl Target<'_> {
             address: host.address,
             module: &relative_path(&place.path, host.module),
             is_file: false,
+            is_data: false,
         };
         let node = set.map_or(&place.root, |set| &set.container);
         let lesson = learn_value(&siblings, wanted).map_err(|candidates| {

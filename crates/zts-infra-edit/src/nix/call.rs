@@ -2,7 +2,9 @@
 
 use rnix::ast::{self, HasEntry, InterpolPart};
 
-use super::expression::{call_parts, function_body, inner_expression, literal_string};
+use super::expression::{
+    call_parts, function_body, inner_expression, literal_string, mentions_name,
+};
 use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{Binding, resolve_variable, value_of};
@@ -93,7 +95,7 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
     match (name.as_str(), arguments.as_slice()) {
         ("import" | "importApply", [path, ..]) => HostsArgument::Import(path.clone()),
         ("map" | "concatMap" | "mapAttrsToList", [function, _]) | ("forEach", [_, function])
-            if changes_names(function) =>
+            if changes_names(function) || reads_folder(function) =>
         {
             HostsArgument::None
         }
@@ -105,6 +107,24 @@ pub(super) fn list_argument(call: &ast::Apply) -> HostsArgument {
         }
         _ => HostsArgument::None,
     }
+}
+
+/// Returns the value of the first name of a path in a set that a function gets.
+pub(super) fn output_argument(call: &ast::Apply, path: &[&str]) -> Option<ast::Expr> {
+    let first = path.first()?;
+    call_parts(call)
+        .1
+        .iter()
+        .find_map(|argument| match argument {
+            ast::Expr::AttrSet(set) => value_of(&untyped(set), first),
+            _ => None,
+        })
+}
+
+/// Returns whether a function reads a folder for each element, such as the hosts of a domain.
+fn reads_folder(function: &ast::Expr) -> bool {
+    let function = inner_expression(function);
+    matches!(function, ast::Expr::Lambda(_)) && mentions_name(&untyped(&function), "readDir")
 }
 
 /// Returns whether a function gives hosts other names than those of the elements that it is applied

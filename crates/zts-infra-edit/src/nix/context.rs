@@ -39,6 +39,24 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Calls `search` on the way through a variable of a scope.
+    pub(super) fn within<T>(
+        self,
+        scope: &SyntaxNode,
+        variable: &str,
+        search: impl FnOnce(Context<'_>) -> T,
+    ) -> T {
+        let trail = Trail {
+            scope,
+            variable,
+            outer: self.trail,
+        };
+        search(Context {
+            trail: Some(&trail),
+            ..self
+        })
+    }
+
     pub(super) fn has_passed(self, scope: &SyntaxNode, variable: &str) -> bool {
         self.trail
             .is_some_and(|trail| trail.contains(scope, variable))
@@ -71,16 +89,7 @@ pub(super) fn in_source(
     if context.has_passed(&file.root, "") {
         return FlakeHosts::default();
     }
-    let trail = Trail {
-        scope: &file.root,
-        variable: "",
-        outer: context.trail,
-    };
-    let context = Context {
-        trail: Some(&trail),
-        ..context
-    };
     file_expression(file).map_or_else(FlakeHosts::default, |expression| {
-        search(&expression, context)
+        context.within(&file.root, "", |context| search(&expression, context))
     })
 }

@@ -41,9 +41,20 @@ pub(super) fn read_hosts(
     })
 }
 
+/// Selects the hosts as the predicate of `filterAttrs` does, if the call is one of it.
+pub(super) fn filter_hosts(sources: &Sources<'_>, call: &ast::Apply, data: &mut [DataHosts]) {
+    let (function, arguments) = call_parts(call);
+    let is_filter = function_name(&function).is_some_and(|name| name == "filterAttrs");
+    if let Some(predicate) = arguments.first().filter(|_| is_filter) {
+        for one in data {
+            select_hosts(sources, one, &untyped(predicate));
+        }
+    }
+}
+
 /// Keeps the hosts whose entries have the words of a predicate, such as `"nixos"` of `lib.elem
 /// "nixos" host.roles`.
-pub(super) fn select_hosts(sources: &Sources<'_>, data: &mut DataHosts, predicate: &SyntaxNode) {
+fn select_hosts(sources: &Sources<'_>, data: &mut DataHosts, predicate: &SyntaxNode) {
     let strings = predicate
         .descendants()
         .filter_map(|node| cast::<ast::Str>(&node));

@@ -116,7 +116,8 @@ fn read_definers(sources: &Sources<'_>, known: &[&str], name: &str) -> Vec<Defin
     let mut definers = Vec::new();
     for path in sources.paths() {
         for (host, form) in names_in_path(path, known) {
-            let Some(Ok(file)) = sources.open(path).filter(|_| host != name) else {
+            let is_model = host != name && !is_image(&host);
+            let Some(Ok(file)) = sources.open(path).filter(|_| is_model) else {
                 continue;
             };
             let modules = module_paths(&file.root, &host);

@@ -1,12 +1,13 @@
 //! Flakes that find their hosts by reading a folder, so that a host needs no entry.
 
 use rnix::SyntaxNode;
-use rnix::ast::{self, HasEntry, InterpolPart};
+use rnix::ast::{self, HasEntry};
 
 use super::call::function_name;
 use super::expression::{call_parts, inner_expression, literal_string};
 use super::files::{SourceFile, Sources, join_path};
 use super::flake_hosts::FlakeHosts;
+use super::folders::{folder_of_system, folder_prefix};
 use super::host_files::host_files;
 use super::name::is_system;
 use super::parse::{cast, untyped};
@@ -22,9 +23,6 @@ pub struct Discovery {
     /// The hosts that the folder has.
     pub hosts: Vec<String>,
 }
-
-/// The limit of variables and operators on the way to a path.
-const MAX_STEPS: usize = 8;
 
 /// A project that reads folders of fixed names.
 struct Convention {
@@ -205,7 +203,7 @@ fn folder_of(sources: &Sources<'_>, value: &ast::Expr) -> Option<String> {
 fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
     let file = sources.file_of(node)?;
     let discover = |call: &ast::Apply, path: &ast::Expr| {
-        let folder = folder_of_system(sources, &folder_prefix(sources, path, MAX_STEPS)?);
+        let folder = folder_of_system(sources, &folder_prefix(sources, path)?);
         let (file, hosts) = host_files(sources, &folder)?;
         let reader = untyped(&call_parts(call).0).to_string();
         Some(Discovery {
@@ -226,9 +224,9 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
     let read = |call: ast::Apply| discover(&call, &reading_argument(&call)?);
     let is_of_hosts = |discovery: &Discovery| is_folder_of_hosts(&discovery.file);
     let named_here = || {
-        let paths = node
-            .descendants()
-            .filter_map(|node| cast::<ast::PathRel>(&node));
+        let nodes = [Some(node.clone()), called_definition(node)].into_iter();
+        let nodes = nodes.flatten().flat_map(|node| node.descendants());
+        let paths = nodes.filter_map(|node| cast::<ast::PathRel>(&node));
         paths.filter_map(discover_argument).find(is_of_hosts)
     };
     let reads: Vec<Discovery> = calls_in(node).filter_map(read).collect();
@@ -240,6 +238,19 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
                 .into_iter()
                 .find(|one| !is_folder_of_others(&one.file))
         })
+}
+
+/// Returns the definition of the function that a call calls, such as `lib.forHosts ./hosts`.
+fn called_definition(node: &SyntaxNode) -> Option<SyntaxNode> {
+    let function = call_parts(&cast::<ast::Apply>(node)?).0;
+    let name = match &function {
+        ast::Expr::Ident(variable) => variable.to_string(),
+        _ => return None,
+    };
+    match resolve_variable(&name, node) {
+        Binding::Entry(scope) => Some(untyped(&value_of(&scope, &name)?)),
+        Binding::Argument | Binding::Unknown => None,
+    }
 }
 
 fn calls_in(node: &SyntaxNode) -> impl Iterator<Item = ast::Apply> + use<> {
@@ -331,61 +342,4 @@ pub(super) fn is_folder_of_others(file: &str) -> bool {
     ];
     let folder = file.split("{}").next().unwrap_or_default();
     folder.split('/').any(|part| NAMES.contains(&part))
-}
-
-/// Returns the folder of a path, up to its first computed part.
-fn folder_prefix(sources: &Sources<'_>, path: &ast::Expr, steps: usize) -> Option<String> {
-    let steps = steps.checked_sub(1)?;
-    let path = inner_expression(path);
-    if let Some(folder) = sources.literal_path(&path) {
-        return Some(folder);
-    }
-    match &path {
-        ast::Expr::PathRel(path) => {
-            let file = sources.file_of(&untyped(path))?;
-            let text = path.to_string();
-            let (literal, _) = text.split_once("${")?;
-            super::paths::resolve_path(&file.path, literal)
-        }
-        ast::Expr::BinOp(sum) => folder_prefix(sources, &sum.lhs()?, steps),
-        ast::Expr::Ident(variable) => {
-            let name = variable.to_string();
-            match resolve_variable(&name, &untyped(variable)) {
-                Binding::Entry(scope) => folder_prefix(sources, &value_of(&scope, &name)?, steps),
-                Binding::Argument | Binding::Unknown => None,
-            }
-        }
-        // `"${./hosts}"`
-        ast::Expr::Str(string) => {
-            let mut parts = string.normalized_parts().into_iter();
-            match (parts.next(), parts.next()) {
-                (Some(InterpolPart::Interpolation(path)), None) => {
-                    folder_prefix(sources, &path.expr()?, steps)
-                }
-                _ => None,
-            }
-        }
-        // `toString ./hosts`
-        ast::Expr::Apply(call) => folder_prefix(sources, &call.argument()?, steps),
-        _ => None,
-    }
-}
-
-/// Returns the folder of the Linux system with the most hosts, where a folder has one for each
-/// system.
-fn folder_of_system(sources: &Sources<'_>, folder: &str) -> String {
-    let names = sources.files.list(folder);
-    let systems = names
-        .iter()
-        .filter_map(|name| name.strip_suffix('/'))
-        .filter(|name| {
-            let system = name
-                .strip_suffix("-nixos")
-                .map(|machine| format!("{machine}-linux"));
-            is_system(system.as_deref().unwrap_or(name)) && !name.ends_with("darwin")
-        });
-    systems
-        .map(|system| join_path(folder, system))
-        .max_by_key(|folder| sources.files.list(folder).len())
-        .unwrap_or_else(|| folder.to_owned())
 }

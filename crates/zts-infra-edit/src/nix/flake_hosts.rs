@@ -202,9 +202,8 @@ impl FlakeHosts {
         self.hosts.iter().find(|host| host.name == name)
     }
 
-    /// Returns the set for a new host: the list of names with most hosts, or the last one with
-    /// hosts, or else the last one. With a given value, sets of configurations come before
-    /// arguments of functions.
+    /// Returns the set for a new host: the one with most hosts, or the last one with hosts, or else
+    /// the last one. With a given value, sets of configurations come before arguments of functions.
     pub(super) fn choose_set(&self, has_value: bool) -> Option<&HostSet> {
         let count = |set: &HostSet| {
             let hosts = self.hosts.iter();
@@ -213,7 +212,7 @@ impl FlakeHosts {
         self.sets.iter().max_by_key(|set| {
             let is_direct = !(has_value && set.is_argument);
             let start = node_range(&set.container).start;
-            let is_of_most = set.kind == SetKind::List && count(set) * 2 > self.hosts.len();
+            let is_of_most = !set.is_dotted() && count(set) * 2 > self.hosts.len();
             (is_direct, is_of_most, count(set) > 0, start)
         })
     }

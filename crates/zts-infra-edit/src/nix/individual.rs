@@ -12,12 +12,16 @@ use super::members::Peer;
 pub(super) struct Shared {
     counts: BTreeMap<String, usize>,
     hosts: usize,
-    /// True if the value of a host has its name.
+    /// The number of hosts with the same address or key for which it is not of one machine.
+    least: usize,
+    /// True if the values of most hosts have their names.
     pub(super) name_themselves: bool,
 }
 
 impl Shared {
-    pub(super) fn read(peers: &[Peer<'_>]) -> Self {
+    /// Counts the tokens of the hosts' values. Of modules, an address is shared only if most hosts
+    /// have it.
+    pub(super) fn read(peers: &[Peer<'_>], are_modules: bool) -> Self {
         let mut counts = BTreeMap::new();
         for peer in peers {
             let mut tokens = abstract_tokens(&peer.node, peer.name);
@@ -27,10 +31,13 @@ impl Shared {
                 *counts.entry(token).or_insert(0) += 1;
             }
         }
-        let name_themselves = counts.keys().any(|token: &String| token.contains(MARK));
+        let names_itself =
+            |peer: &&Peer<'_>| peer.tokens().iter().any(|token| token.contains(MARK));
+        let name_themselves = peers.iter().filter(names_itself).count() * 2 > peers.len();
         Self {
             counts,
             hosts: peers.len(),
+            least: if are_modules { peers.len() / 2 + 1 } else { 2 },
             name_themselves,
         }
     }
@@ -69,6 +76,9 @@ impl Shared {
                     // a key, also one whose comment is the host's name
                     SyntaxKind::TOKEN_STRING_CONTENT if is_key(&text) && self.count(&text) == 1 => {
                         true
+                    }
+                    SyntaxKind::TOKEN_STRING_CONTENT if self.count(&text) < self.least => {
+                        !text.contains(MARK) && is_of_machine(&text)
                     }
                     _ if text.contains(MARK) || self.count(&text) > 1 => false,
                     SyntaxKind::TOKEN_PATH_REL | SyntaxKind::TOKEN_INTEGER => true,

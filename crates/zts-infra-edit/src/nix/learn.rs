@@ -20,6 +20,7 @@ use super::members::{Peer, indent_of};
 use super::merge::Merge;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source};
+use super::settings::{is_address_of_host, is_deployed, is_host_name};
 use super::short_names::common_prefix;
 
 /// A host with its value.
@@ -122,10 +123,7 @@ fn learn_parts(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
         }
         let mut found = lesson(sibling, &merge.replacements, wanted)?;
         if merge.is_assumed {
-            found.origin = Origin::Typical {
-                like: sibling.name.clone(),
-                left_out: Vec::new(),
-            };
+            found.origin = typical(sibling, Vec::new());
         }
         Some(found)
     })
@@ -139,8 +137,14 @@ fn learn_typical(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
     }
     let compared = &siblings[siblings.len().saturating_sub(MAX_COMPARED)..];
     let compared = most_of_one_function(compared);
+    if let ([only], false) = (compared.as_slice(), wanted.is_file)
+        && let Some(mut found) = learn_alone(only, wanted)
+    {
+        found.origin = typical(only, Vec::new());
+        return Some(found);
+    }
     let peers = as_peers(&compared);
-    let shared = Shared::read(&peers);
+    let shared = Shared::read(&peers, wanted.is_module());
     let mut bases: Vec<(&Sibling, &Peer<'_>)> = compared.iter().zip(&peers).rev().collect();
     bases.sort_by_key(|(_, peer)| std::cmp::Reverse(shared.rank(peer)));
     bases.into_iter().find_map(|(sibling, base)| {
@@ -150,12 +154,16 @@ fn learn_typical(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
             return None;
         }
         let mut found = lesson(sibling, &merge.replacements, wanted)?;
-        found.origin = Origin::Typical {
-            like: sibling.name.clone(),
-            left_out: merge.left_out,
-        };
+        found.origin = typical(sibling, merge.left_out);
         Some(found)
     })
+}
+
+fn typical(sibling: &Sibling, left_out: Vec<String>) -> Origin {
+    Origin::Typical {
+        like: sibling.name.clone(),
+        left_out,
+    }
 }
 
 /// Returns the hosts that the most common function makes, or whose values are of the most common
@@ -163,11 +171,14 @@ fn learn_typical(siblings: &[Sibling], wanted: Wanted<'_>) -> Option<Lesson> {
 fn most_of_one_function(siblings: &[Sibling]) -> Vec<Sibling> {
     let function = |sibling: &Sibling| {
         let call = cast::<ast::Apply>(&sibling.value);
-        (sibling.value.kind(), call.map(|call| function_text(&call)))
+        let name = call.map(|call| function_text(&call));
+        // one of another release: `nixpkgs-unstable.lib.nixosSystem`
+        let last = name.map(|name| name.rsplit('.').next().unwrap_or_default().to_owned());
+        (sibling.value.kind(), last)
     };
     let machines: Vec<Sibling> = siblings
         .iter()
-        .filter(|sibling| !is_image(&sibling.name))
+        .filter(|sibling| !is_image(&sibling.name) && !makes_image(&sibling.value))
         .cloned()
         .collect();
     let siblings = if machines.is_empty() {
@@ -205,11 +216,14 @@ fn learn_alone(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Lesson> {
             replacements.extend(leave_out_entry(&node));
             continue;
         }
-        let is_individual = parse_ip(&text).is_some() || is_hardware(&text);
+        let is_target = is_address_of_host(&node) && is_deployed(&sibling.value);
+        let is_target = is_target && !text.contains(&sibling.name);
+        let is_individual = parse_ip(&text).is_some() || is_hardware(&text) || is_target;
         if !is_individual {
             continue;
         }
-        parse_ip(&text).filter(|_| is_address_of_host(&node))?;
+        Some(())
+            .filter(|()| is_target || (parse_ip(&text).is_some() && is_address_of_host(&node)))?;
         let own = own_address(text.contains('/'), wanted.address)?;
         replacements.push(Replacement {
             range: node_range(&node),
@@ -359,25 +373,13 @@ fn own_file_beside(only: &SyntaxNode, name: &str) -> Option<Replacement> {
     })
 }
 
-/// Returns whether the attribute of a value is the address of a host.
-fn is_address_of_host(value: &SyntaxNode) -> bool {
-    const KEYS: [&str; 9] = [
-        "ip",
-        "ipv4",
-        "ipv6",
-        "addr",
-        "address",
-        "ipaddress",
-        "hostname",
-        "host",
-        "targethost",
-    ];
-    let entry = value
-        .parent()
-        .and_then(|parent| cast::<ast::AttrpathValue>(&parent));
-    let last = entry
-        .and_then(|entry| entry.attrpath())
-        .and_then(|path| path.attrs().last())
-        .and_then(|attribute| super::name::attribute_name(&attribute));
-    last.is_some_and(|name| KEYS.contains(&name.to_lowercase().as_str()))
+/// Returns whether a configuration has the host name of an image or an installer.
+fn makes_image(value: &SyntaxNode) -> bool {
+    let strings = value.descendants();
+    let mut strings = strings.filter(is_host_name);
+    strings.any(|node| {
+        let string = cast::<ast::Str>(&node);
+        let text = string.and_then(|string| literal_string(&string));
+        text.is_some_and(|text| is_image(&text))
+    })
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use rnix::ast::{self, HasEntry};
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode};
 
-use super::abstraction::abstract_tokens;
+use super::abstraction::{MARK, abstract_tokens};
 use super::parse::{cast, untyped};
+use super::scope::list_entries;
+use super::settings::is_of_disks;
 
 /// A value, and the host that has it.
 #[derive(Clone, Debug)]
@@ -18,6 +20,12 @@ pub(super) struct Peer<'a> {
 impl<'a> Peer<'a> {
     pub(super) fn tokens(&self) -> Vec<String> {
         abstract_tokens(&self.node, self.name)
+    }
+
+    /// Returns the arguments of a function.
+    pub(super) fn head(&self) -> Option<Vec<String>> {
+        let arguments = cast::<ast::Lambda>(&self.node)?.param()?;
+        Some(abstract_tokens(&untyped(&arguments), self.name))
     }
 
     /// Returns the body of a function.
@@ -42,22 +50,40 @@ pub(super) struct Member<'a> {
     pub(super) value: Option<Peer<'a>>,
 }
 
-/// Returns the names in a set, with the path or the source of an `inherit`.
-pub(super) fn members<'a>(peer: &Peer<'a>) -> BTreeMap<String, Member<'a>> {
+/// Returns the names in a set or a `let`, with the path or the source of an `inherit`. With
+/// `is_flat`, those of the sets in it count as its own: `networking = { hostName = …; }` has
+/// `networking.hostName`.
+pub(super) fn members<'a>(peer: &Peer<'a>, is_flat: bool) -> BTreeMap<String, Member<'a>> {
     let mut members = BTreeMap::new();
-    let Some(set) = cast::<ast::AttrSet>(&peer.node) else {
-        return members;
-    };
-    for entry in set.entries() {
+    collect_members(peer, "", is_flat, &mut members);
+    members
+}
+
+fn collect_members<'a>(
+    peer: &Peer<'a>,
+    prefix: &str,
+    is_flat: bool,
+    members: &mut BTreeMap<String, Member<'a>>,
+) {
+    for entry in list_entries(&peer.node) {
         match entry {
             ast::Entry::AttrpathValue(entry) => {
                 let path = entry.attrpath().map(|path| untyped(&path));
-                let key = path.map(|path| abstract_tokens(&path, peer.name).concat());
-                let member = Member {
-                    entry: untyped(&entry),
-                    value: entry.value().map(|value| peer.part(untyped(&value))),
-                };
-                members.insert(key.unwrap_or_default(), member);
+                let path = path.map(|path| abstract_tokens(&path, peer.name).concat());
+                let key = format!("{prefix}{}", path.unwrap_or_default());
+                let value = entry.value().map(|value| peer.part(untyped(&value)));
+                let inner = value
+                    .as_ref()
+                    .filter(|value| is_flat && has_names(&value.node));
+                match inner {
+                    Some(inner) if !key.contains(MARK) && !is_of_disks(&key) => {
+                        collect_members(inner, &format!("{key}."), is_flat, members);
+                    }
+                    _ => {
+                        let entry = untyped(&entry);
+                        members.insert(key, Member { entry, value });
+                    }
+                }
             }
             ast::Entry::Inherit(inherit) => {
                 let from = inherit.from().map(|from| from.to_string());
@@ -68,13 +94,27 @@ pub(super) fn members<'a>(peer: &Peer<'a>) -> BTreeMap<String, Member<'a>> {
                     } else {
                         name.clone()
                     };
-                    let key = format!("inherit {} {name}", from.as_deref().unwrap_or_default());
+                    let from = from.as_deref().unwrap_or_default();
+                    let key = format!("{prefix}inherit {from} {name}");
                     members.insert(key, Member { entry, value: None });
                 }
             }
         }
     }
-    members
+}
+
+/// Returns whether a value is a set with names in it, and not a recursive one.
+fn has_names(value: &SyntaxNode) -> bool {
+    let set = cast::<ast::AttrSet>(value);
+    set.is_some_and(|set| set.rec_token().is_none() && set.entries().next().is_some())
+}
+
+/// Returns the entries of a set whose values are sets, with these.
+pub(super) fn inner_sets(set: &SyntaxNode) -> Vec<(SyntaxNode, SyntaxNode)> {
+    let entries = cast::<ast::AttrSet>(set);
+    let entries = entries.into_iter().flat_map(|set| set.attrpath_values());
+    let with_value = entries.filter_map(|entry| Some((untyped(&entry), untyped(&entry.value()?))));
+    with_value.filter(|(_, value)| has_names(value)).collect()
 }
 
 /// Returns the operators and keywords of an expression, those of its operands included.

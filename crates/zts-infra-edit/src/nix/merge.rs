@@ -1,25 +1,21 @@
 //! The common parts of several values.
 
-use std::collections::BTreeMap;
-
-use rnix::ast::{self, HasEntry};
+use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::abstraction::{
-    MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, render_node,
-};
+use super::abstraction::{MARK, Replacement, Wanted, abstract_tokens, render_node};
+use super::common_text::common_text;
 use super::expression::literal_string;
-use super::individual::{Shared, is_host_id, new_host_id};
-use super::members::{Member, Peer, indent_of, members, operators};
-use super::name::is_system;
-use super::network::{is_of_other_network, next_address, parse_addresses};
-use super::parse::{cast, node_range, untyped};
+use super::individual::Shared;
+use super::members::{Peer, indent_of, operators};
+use super::parse::{cast, node_range};
+use super::settings::{is_host_name, is_imports, is_setting, joined_lists};
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.
 pub(super) struct Merge<'a> {
-    wanted: Wanted<'a>,
+    pub(super) wanted: Wanted<'a>,
     /// Given if a part without a common value keeps that of `base`, unless it is of one machine.
-    shared: Option<&'a Shared>,
+    pub(super) shared: Option<&'a Shared>,
     /// The indentation of the entry that is changed.
     indent: &'a str,
     pub(super) replacements: Vec<Replacement>,
@@ -44,15 +40,22 @@ impl<'a> Merge<'a> {
         }
     }
 
+    /// Takes the value that more than half of the peers have; false if there is none.
+    pub(super) fn take_common(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
+        let forms: Vec<Vec<String>> = peers.iter().map(Peer::tokens).collect();
+        let count = |form: &[String]| forms.iter().filter(|other| *other == form).count();
+        let common = forms.iter().position(|form| count(form) * 2 > peers.len());
+        let Some(index) = common else { return false };
+        if base.tokens() != forms[index] {
+            self.replace(base, &peers[index]);
+        }
+        true
+    }
+
     /// Merges the values of all peers into that of `base`, one of them; false if a part that all of
     /// them have has no common value.
     pub(super) fn merge_values(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
-        let forms: Vec<Vec<String>> = peers.iter().map(Peer::tokens).collect();
-        let count = |form: &[String]| forms.iter().filter(|other| *other == form).count();
-        if let Some(index) = forms.iter().position(|form| count(form) * 2 > peers.len()) {
-            if base.tokens() != forms[index] {
-                self.replace(base, &peers[index]);
-            }
+        if self.take_common(base, peers) {
             return true;
         }
         let before = (self.replacements.len(), self.left_out.len());
@@ -61,9 +64,36 @@ impl<'a> Merge<'a> {
         }
         self.replacements.truncate(before.0);
         self.left_out.truncate(before.1);
-        let shared = self.shared;
+        let is_module = self.wanted.is_module();
+        if self.wanted.is_file && is_imports(&base.node) {
+            self.keep_common_imports(base, peers);
+            return true;
+        }
+        let shared = self
+            .shared
+            .filter(|_| !(is_module && is_setting(&base.node)));
         shared.is_some_and(|shared| !shared.is_individual(&base.node, base.name))
             || self.replace_file(base)
+    }
+
+    /// Leaves out the elements of joined lists of imports that not most hosts have.
+    fn keep_common_imports(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) {
+        let elements = |peer: &Peer<'_>| -> Vec<(Vec<String>, SyntaxNode)> {
+            let nodes = joined_lists(&peer.node).into_iter();
+            let nodes = nodes.flat_map(|list| list.children().collect::<Vec<_>>());
+            nodes
+                .map(|node| (abstract_tokens(&node, peer.name), node))
+                .collect()
+        };
+        let all: Vec<_> = peers.iter().map(elements).collect();
+        for (form, node) in elements(base) {
+            let has = |list: &&Vec<(Vec<String>, SyntaxNode)>| {
+                list.iter().any(|(other, _)| *other == form)
+            };
+            if all.iter().filter(has).count() * 2 <= peers.len() {
+                self.leave_out(&node);
+            }
+        }
     }
 
     /// Replaces the first file of a host that does not name itself by that of the new host.
@@ -95,11 +125,18 @@ impl<'a> Merge<'a> {
         match kind {
             SyntaxKind::NODE_PAREN | SyntaxKind::NODE_APPLY => self.merge_children(base, &same),
             // the arguments stay, because the rest may use any of them
-            SyntaxKind::NODE_LAMBDA if self.shared.is_some() => {
-                let bodies: Vec<Peer<'_>> = same.iter().filter_map(Peer::body).collect();
+            SyntaxKind::NODE_LAMBDA => {
+                let is_typical = self.shared.is_some();
+                let is_alike = |peer: &&Peer<'_>| is_typical || peer.head() == base.head();
+                let alike = same.iter().filter(is_alike);
+                let bodies: Vec<Peer<'_>> = alike.filter_map(Peer::body).collect();
+                if bodies.len() * 2 <= peers.len() {
+                    return false;
+                }
                 base.body()
                     .is_some_and(|own| self.merge_values(&own, &bodies))
             }
+            SyntaxKind::NODE_LET_IN if self.wanted.is_module() => self.merge_let(base, &same),
             SyntaxKind::NODE_BIN_OP
             | SyntaxKind::NODE_WITH
             | SyntaxKind::NODE_LET_IN
@@ -128,7 +165,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Leaves out a node and the blanks before it.
-    fn leave_out(&mut self, node: &SyntaxNode) {
+    pub(super) fn leave_out(&mut self, node: &SyntaxNode) {
         self.replacements.push(Replacement {
             range: node_range(node),
             text: String::new(),
@@ -156,94 +193,6 @@ impl<'a> Merge<'a> {
                 && child(base, index)
                     .is_some_and(|node| self.merge_values(&base.part(node), &parts))
         })
-    }
-
-    fn merge_sets(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
-        let sets: Vec<BTreeMap<String, Member<'_>>> = peers.iter().map(members).collect();
-        let own = members(base);
-        let holders = |key: &str| -> Vec<&Member<'_>> {
-            sets.iter().filter_map(|set| set.get(key)).collect()
-        };
-        let is_common = |key: &str| holders(key).len() * 2 > peers.len();
-        let mut keys = sets.iter().flat_map(BTreeMap::keys);
-        let is_typical = self.shared.is_some();
-        if !is_typical && keys.any(|key| is_common(key) && !own.contains_key(key)) {
-            return false;
-        }
-        let is_defined = own.keys().any(|key| key.contains(MARK) && is_common(key));
-        own.iter().all(|(key, member)| {
-            let holders = holders(key);
-            let merged = if is_common(key) {
-                self.merge_members(member, &holders)
-            } else {
-                // the part that defines the host may have another path for each system
-                let value = member.value.as_ref().filter(|_| key.contains(MARK));
-                let shared = self.shared.filter(|_| !(self.wanted.is_file && is_defined));
-                let value = value.zip(shared);
-                value.is_some_and(|(value, shared)| !shared.is_individual(&value.node, value.name))
-            };
-            if !merged && self.empties_module(key, member, holders.len() == peers.len()) {
-                return true;
-            }
-            if !merged {
-                self.leave_out(&member.entry);
-                if is_common(key) {
-                    self.left_out.push(key.replace(MARK, self.wanted.name));
-                }
-                self.lacks_part |= holders.len() == peers.len();
-            }
-            merged || is_typical || holders.len() < peers.len()
-        })
-    }
-
-    /// Merges the values of a member that most sets have. Members without values are equal.
-    fn merge_members(&mut self, member: &Member<'_>, holders: &[&Member<'_>]) -> bool {
-        let values: Option<Vec<Peer<'_>>> =
-            holders.iter().map(|holder| holder.value.clone()).collect();
-        let Some((value, values)) = member.value.as_ref().zip(values) else {
-            return true;
-        };
-        let before = self.replacements.len();
-        let merged = self.merge_values(value, &values)
-            // an empty set in a file says nothing
-            && !(self.wanted.is_file && self.is_emptied(&value.node));
-        if !merged {
-            self.replacements.truncate(before);
-        }
-        merged
-    }
-
-    /// Returns whether nothing is left of a set.
-    fn is_emptied(&self, node: &SyntaxNode) -> bool {
-        let Some(set) = cast::<ast::AttrSet>(node) else {
-            return false;
-        };
-        let is_left_out = |entry: &ast::Entry| {
-            let range = node_range(&untyped(entry));
-            let mut replacements = self.replacements.iter();
-            replacements.any(|one| one.range == range && one.text.is_empty())
-        };
-        let entries: Vec<ast::Entry> = set.entries().collect();
-        !entries.is_empty() && entries.iter().all(is_left_out)
-    }
-
-    /// Empties a module with the host's name that all hosts have, each its own: their other files
-    /// name it. Returns false for any other member.
-    fn empties_module(&mut self, key: &str, member: &Member<'_>, is_of_all: bool) -> bool {
-        let is_file = self.wanted.is_file && self.shared.is_some();
-        let is_module = |peer: &&Peer<'_>| {
-            let kind = peer.node.kind();
-            [SyntaxKind::NODE_LAMBDA, SyntaxKind::NODE_ATTR_SET].contains(&kind)
-        };
-        let value = member.value.as_ref().filter(is_module);
-        let Some(value) = value.filter(|_| is_file && is_of_all && key.contains(MARK)) else {
-            return false;
-        };
-        self.replacements.push(Replacement {
-            range: node_range(&value.node),
-            text: "{ }".to_owned(),
-        });
-        true
     }
 
     /// Keeps the elements that most lists have; false if none is left.
@@ -315,81 +264,29 @@ impl<'a> Merge<'a> {
         merged && !(is_half && kind == SyntaxKind::NODE_ATTR_SET)
     }
 
-    /// Merges systems, the most common one wins, and the hosts' own addresses.
+    /// Merges texts: see [`common_text`].
     fn merge_strings(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
         let text = |peer: &Peer<'_>| {
             let string = cast::<ast::Str>(&peer.node)?;
             literal_string(&string)
         };
-        let texts: Vec<String> = peers.iter().filter_map(text).collect();
-        if texts.len() < peers.len() {
-            return false;
-        }
-        if texts.iter().all(|text| is_system(text)) {
-            let count = |system: &str| texts.iter().filter(|other| *other == system).count();
-            let best = texts
-                .iter()
-                .zip(peers)
-                .max_by_key(|(text, _)| (count(text), *text == "x86_64-linux"));
-            if let Some((_, peer)) = best {
-                self.replace(base, peer);
-            }
-            return true;
-        }
-        if texts.iter().all(|text| is_host_id(text)) {
-            let text = format!("\"{}\"", new_host_id(self.wanted.name));
+        let names_itself = |peer: &Peer<'_>| text(peer).as_deref() == Some(peer.name);
+        if is_host_name(&base.node) && peers.iter().any(names_itself) {
+            let name = format!("\"{}\"", self.wanted.name);
             let range = node_range(&base.node);
-            self.replacements.push(Replacement { range, text });
+            self.replacements.push(Replacement { range, text: name });
             return true;
         }
-        let addresses = parse_addresses(&texts);
-        if is_of_other_network(&base.node, &addresses, self.wanted.address) {
-            return self.take_next_address(base, &texts);
-        }
-        self.merge_addresses(base, &texts)
-    }
-
-    /// Replaces the address in a text by the host's own, if most texts are the same but for it.
-    fn merge_addresses(&mut self, base: &Peer<'_>, texts: &[String]) -> bool {
-        let forms: Vec<(String, bool)> = texts
-            .iter()
-            .filter_map(|text| split_address(text))
-            .collect();
-        let count = |form: &(String, bool)| forms.iter().filter(|other| *other == form).count();
-        let common = forms.iter().find(|form| count(form) * 2 > texts.len());
-        let Some((form, has_length)) = common.cloned() else {
+        let texts: Vec<String> = peers.iter().filter_map(text).collect();
+        let common = common_text(&base.node, &texts, self.wanted);
+        let Some(common) = common.filter(|_| texts.len() == peers.len()) else {
             return false;
         };
-        let Some(own) = own_address(has_length, self.wanted.address) else {
-            return false;
-        };
-        let text = format!("\"{}\"", form.replace(MARK, &own));
+        self.is_assumed |= common.is_assumed;
         self.replacements.push(Replacement {
             range: node_range(&base.node),
-            text,
+            text: format!("\"{}\"", common.text),
         });
         true
     }
-
-    /// Replaces an address in a network of its own by the next one there.
-    fn take_next_address(&mut self, base: &Peer<'_>, texts: &[String]) -> bool {
-        let Some(next) = next_address(texts) else {
-            return false;
-        };
-        self.is_assumed = true;
-        self.replacements.push(Replacement {
-            range: node_range(&base.node),
-            text: format!("\"{next}\""),
-        });
-        true
-    }
-}
-
-/// Returns a text with a mark for the only address in it, and true for an address with a prefix
-/// length.
-fn split_address(text: &str) -> Option<(String, bool)> {
-    let is_letter = |letter: char| letter.is_ascii_hexdigit() || ".:/".contains(letter);
-    let mut words = text.split(|letter| !is_letter(letter));
-    let address = words.find(|word| parse_ip(word).is_some())?;
-    Some((text.replacen(address, MARK, 1), address.contains('/')))
 }

@@ -10,6 +10,7 @@ use super::expression::{
 };
 use super::files::{is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
+use super::host_files::host_of_file;
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, list_entries};
 use super::search::search_entries;
@@ -169,8 +170,12 @@ fn search_module_set(module: &SyntaxNode, output: &[&str], context: Context<'_>)
 fn search_imported(imported: &ImportedModule, output: &[&str], context: Context<'_>) -> FlakeHosts {
     let search = |expression: &ast::Expr, context: Context<'_>| {
         let body = function_body(expression);
-        match body {
+        match &body {
             ast::Expr::AttrSet(_) => search_module_set(&untyped(&body), output, context),
+            // a function of the fleet makes the module of a host: `mkHost { name = "web01"; }`
+            ast::Expr::Apply(call) if output == ["nixosConfigurations"] => {
+                host_of_file(call, &[], context).unwrap_or_default()
+            }
             _ => FlakeHosts::default(),
         }
     };

@@ -17,6 +17,7 @@ use super::paths::resolve_path;
 use super::places::main_output;
 use super::registry::has_modules;
 use super::scope::entry_path;
+use super::settings::sets_anything;
 use super::siblings::{is_in_own_file, keep_like};
 use super::system::with_system;
 
@@ -46,7 +47,7 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         .filter(|(_, other)| *other == form)
         .map(|(name, _)| name.as_str())
         .collect();
-    let lesson = learn_file(&sources, &form, &names, host);
+    let lesson = learn_file(&sources, &form, &names, host, false);
     let text = lesson.map(|lesson| lesson.text);
     let text = match names.as_slice() {
         [_] if are_definers => None,
@@ -78,7 +79,7 @@ fn with_files_beside(
 ) -> OwnFiles {
     let mut learnt = vec![main];
     for form in forms_beside(sources.files, form, names) {
-        let lesson = learn_file(sources, &form, names, host);
+        let lesson = learn_file(sources, &form, names, host, false);
         learnt.extend(if are_modules {
             learn_beside(sources, &form, names, host, (lesson, &learnt))
         } else {
@@ -172,8 +173,8 @@ fn is_named(text: &str, learnt: &OwnFiles, host: &str) -> bool {
     })
 }
 
-/// Returns whether a module beside the main one is made: most hosts have it alike, or it defines
-/// what no other file does.
+/// Returns whether a module beside the main one is made: most hosts have it alike, it sets what
+/// most of them do, or it defines what no other file does.
 fn is_wanted_beside(lesson: &Lesson, learnt: &OwnFiles, host: &str) -> bool {
     let is_alike = matches!(lesson.origin, Origin::Learnt(_)) && !is_empty_set(&lesson.text);
     let modules = |text: &str| -> Vec<String> {
@@ -184,7 +185,7 @@ fn is_wanted_beside(lesson: &Lesson, learnt: &OwnFiles, host: &str) -> bool {
     };
     let known: Vec<String> = learnt.iter().flat_map(|(_, text)| modules(text)).collect();
     let own = modules(&lesson.text);
-    is_alike || own.iter().any(|path| !known.contains(path))
+    is_alike || sets_anything(&lesson.text) || own.iter().any(|path| !known.contains(path))
 }
 
 /// Returns the hosts with the form of the file that defines each; none if fewer than half of the
@@ -280,6 +281,7 @@ fn learn_file(
     form: &str,
     names: &[&str],
     host: &NewHost<'_>,
+    is_data: bool,
 ) -> Option<Lesson> {
     let siblings: Vec<Sibling> = names
         .iter()
@@ -298,6 +300,7 @@ fn learn_file(
         address: None, // each run must give the same text, also without the address
         module: "",
         is_file: true,
+        is_data,
     };
     let siblings = with_system(keep_like(siblings, host.like), host.system);
     let lesson = learn_value(&siblings, wanted).ok()?;
@@ -357,8 +360,8 @@ pub fn learn_data_file(
     let form = form.replace("{}", MARK);
     let mut names: Vec<&str> = hosts.iter().map(String::as_str).collect();
     names.retain(|name| *name != host.name);
-    let of_one = |name: &&str| learn_file(&sources, &form, &[*name], host);
-    let lesson = learn_file(&sources, &form, &names, host);
+    let of_one = |name: &&str| learn_file(&sources, &form, &[*name], host, true);
+    let lesson = learn_file(&sources, &form, &names, host, true);
     let lesson = lesson.or_else(|| names.iter().find_map(of_one));
     lesson.map(|lesson| lesson.text)
 }

@@ -82,22 +82,26 @@ impl Register {
                 text.contains(name.as_str()) && words.iter().any(|word| text.contains(word))
             };
             for file in sources.files_that(has_word) {
-                uses = uses.max(use_in_file(&file.root, name, host));
+                let found = use_in_file(&file.root, name, host);
+                uses = uses.max(found);
+                if found == Use::None && is_used_by_function(sources, &file, name, host) {
+                    uses = uses.max(Use::Named);
+                }
             }
         }
         uses
     }
 }
 
-/// Finds the registers that have an entry for each of these hosts.
+/// Finds the registers that have an entry for nearly each of these hosts.
 pub(super) fn find_registers(sources: &Sources<'_>, hosts: &[String]) -> Vec<Register> {
     let hosts: Vec<&String> = hosts.iter().filter(|host| !is_image(host)).collect();
     if hosts.len() < 2 {
         return Vec::new();
     }
     let mut registers = Vec::new();
-    let has_all = |text: &str| hosts.iter().all(|host| text.contains(host.as_str()));
-    for file in sources.files_that(has_all) {
+    let has_most = |text: &str| has_most(&hosts, |host| text.contains(host));
+    for file in sources.files_that(has_most) {
         for (index, found) in list_in_file(sources, &file, &hosts).into_iter().enumerate() {
             let Some(set) = found.sets.first() else {
                 continue;
@@ -117,7 +121,14 @@ pub(super) fn find_registers(sources: &Sources<'_>, hosts: &[String]) -> Vec<Reg
     registers
 }
 
-/// Returns the sets of a file that have an entry for each host.
+/// Returns whether a register has enough of the hosts: all, or three quarters of many.
+fn has_most(hosts: &[&String], has: impl Fn(&str) -> bool) -> bool {
+    const MANY: usize = 8;
+    let count = hosts.iter().filter(|host| has(host)).count();
+    count == hosts.len() || (hosts.len() >= MANY && count * 4 >= hosts.len() * 3)
+}
+
+/// Returns the sets of a file that have an entry for nearly each host.
 pub(super) fn list_in_file(
     sources: &Sources<'_>,
     file: &SourceFile,
@@ -127,11 +138,11 @@ pub(super) fn list_in_file(
         .root
         .descendants()
         .filter_map(|node| cast::<ast::AttrSet>(&node));
-    let has_all = |set: &ast::AttrSet| {
+    let is_register = |set: &ast::AttrSet| {
         let names = list_names(set);
-        hosts.iter().all(|host| names.contains(host))
+        has_most(hosts, |host| names.iter().any(|name| name == host))
     };
-    let of_hosts = sets.filter(has_all).map(|set| {
+    let of_hosts = sets.filter(is_register).map(|set| {
         let node = untyped(&set);
         let mut found = search_entries(&node, &[], Context::new(sources));
         found.hosts.retain(|host| host.container == node);
@@ -209,6 +220,31 @@ fn use_in_file(root: &SyntaxNode, name: &str, host: &str) -> Use {
         uses = uses.max(found.unwrap_or(Use::None));
     }
     uses
+}
+
+/// Returns whether a function of a file takes the entry with the name that it gets, and is called
+/// with the host's: `address = name: hosts.${name}.ip` and `address "web01"`.
+fn is_used_by_function(sources: &Sources<'_>, file: &SourceFile, set: &str, host: &str) -> bool {
+    let selects = file.root.descendants();
+    let selects = selects.filter_map(|node| cast::<ast::Select>(&node));
+    let mut functions = selects.filter_map(|select| {
+        let is_set = last_name(&select.expr()?).as_deref() == Some(set);
+        let key = untyped(&select.attrpath()?.attrs().next()?);
+        let key = key.text().to_string();
+        let variable = key.strip_prefix("${")?.strip_suffix('}')?;
+        let of_argument = |node: SyntaxNode| {
+            let lambda = cast::<ast::Lambda>(&node)?;
+            let is_argument = lambda.param()?.to_string() == variable;
+            let entry = cast::<ast::AttrpathValue>(&node.parent().filter(|_| is_argument)?)?;
+            entry_path(&entry).pop()?.0
+        };
+        let function = untyped(&select).ancestors().find_map(of_argument)?;
+        (is_set && select.default_expr().is_none()).then_some(function)
+    });
+    functions.any(|function| {
+        let call = format!("{function} \"{host}\"");
+        !sources.files_that(|text| text.contains(&call)).is_empty()
+    })
 }
 
 /// Returns the use of the set by a selection such as `hosts.web01.ip` or `hosts.${hostname}`.

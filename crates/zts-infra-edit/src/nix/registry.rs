@@ -63,8 +63,16 @@ pub(super) fn find_registry(sources: &Sources<'_>, found: &FlakeHosts) -> Option
     obstacles.find_map(|obstacle| {
         let node = &obstacle.node;
         let options = options_in(obstacle);
-        let mut by_option = options.iter().map(|path| search_option(sources, path));
-        let found = by_option.find(|found| has_hosts(sources, found));
+        // the option itself, not one that the expression mentions
+        let direct = option_path(node, MAX_STEPS).and_then(|_| options.first());
+        let by_option = options
+            .iter()
+            .map(|path| (path, search_option(sources, path)));
+        let is_known = |path: &Vec<String>, found: &FlakeHosts| {
+            has_hosts(sources, found) || (Some(path) == direct && is_one_set(found))
+        };
+        let mut known = by_option.filter(|(path, found)| is_known(path, found));
+        let found = known.next().map(|(_, found)| found);
         let file = sources.file_of(node)?;
         found
             .or_else(|| {
@@ -158,6 +166,12 @@ fn search_modules(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
         }
     }
     found
+}
+
+/// Returns whether a set has several hosts, and no other place has one: modules have files of their
+/// own.
+fn is_one_set(found: &FlakeHosts) -> bool {
+    found.sets.len() == 1 && found.hosts.len() > 1
 }
 
 /// Returns whether an expression is a call of a function that gives the hosts other names.

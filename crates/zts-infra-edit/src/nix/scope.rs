@@ -70,6 +70,25 @@ fn binds_name(param: &ast::Param, variable: &str) -> bool {
     }
 }
 
+/// Returns the default of an argument: `import ./hosts.nix` of `{ hosts ? import ./hosts.nix }`.
+pub(super) fn default_of(argument: &str, place: &SyntaxNode) -> Option<ast::Expr> {
+    let lambdas = place
+        .ancestors()
+        .filter_map(|node| cast::<ast::Lambda>(&node));
+    let mut bound =
+        lambdas.filter_map(|lambda| lambda.param().filter(|one| binds_name(one, argument)));
+    let ast::Param::Pattern(pattern) = bound.next()? else {
+        return None;
+    };
+    let mut entries = pattern.pat_entries();
+    let is_it = |entry: &ast::PatEntry| {
+        entry
+            .ident()
+            .is_some_and(|name| name.to_string() == argument)
+    };
+    entries.find(is_it)?.default()
+}
+
 /// Returns the value of a variable in a `let` or `rec` set.
 pub(super) fn value_of(scope: &SyntaxNode, name: &str) -> Option<ast::Expr> {
     list_entries(scope).into_iter().find_map(|entry| {

@@ -3,9 +3,9 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::call::{HostsArgument, element_name, function_name, hosts_argument, list_argument};
-use super::context::{Context, Trail, in_file};
-use super::data::{read_hosts, select_hosts};
+use super::call::{HostsArgument, element_name, hosts_argument, list_argument, output_argument};
+use super::context::{Context, in_file};
+use super::data::{filter_hosts, read_hosts};
 use super::discovery::has_hosts;
 use super::expression::{
     call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
@@ -16,7 +16,8 @@ use super::host_files::host_of_file;
 use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{
-    Binding, entry_path, is_of_systems, list_entries, resolve_variable, set_of_function, value_of,
+    Binding, default_of, entry_path, is_of_systems, list_entries, resolve_variable,
+    set_of_function, value_of,
 };
 
 /// Finds the hosts in the set at `path` of the value of `expression`.
@@ -36,6 +37,14 @@ pub(super) fn search_expression(
         ast::Expr::Select(select) => search_selection(select, path, context),
         ast::Expr::Apply(call) => search_call(call, path, context),
         ast::Expr::IfElse(choice) => search_choice(choice, path, context),
+        // of a set that a function imports: `{ nixosConfigurations = ./hosts.nix; }`
+        ast::Expr::PathRel(_) => {
+            let found = search_import(&expression, path, context);
+            found.unwrap_or_else(|| FlakeHosts::with_obstacle(&here, path, "it is a folder"))
+        }
+        ast::Expr::Lambda(_) if !path.is_empty() => {
+            search_expression(&function_body(&expression), path, context)
+        }
         // another thing of this name, such as the name of an output
         ast::Expr::Str(_) | ast::Expr::Literal(_) => FlakeHosts::default(),
         _ => FlakeHosts::with_obstacle(&here, path, "it is computed, not written as a set"),
@@ -103,9 +112,12 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
         HostsArgument::Set(set) => Some(search_set_argument(call, &set, path, context)),
         HostsArgument::List(list) => Some(search_list(&list, context).into_argument()),
         HostsArgument::Merged(list) => Some(search_sets(&list, path, context)),
-        HostsArgument::None => {
-            host_of_file(call, path, context).or_else(|| data_argument(call, path, context))
-        }
+        HostsArgument::None => host_of_file(call, path, context)
+            .or_else(|| data_argument(call, path, context))
+            .or_else(|| {
+                let value = output_argument(call, path)?;
+                Some(search_expression(&value, &path[1..], context)).filter(|one| !one.is_empty())
+            }),
     };
     found.unwrap_or_else(computed)
 }
@@ -118,13 +130,7 @@ fn search_set_argument(
     context: Context<'_>,
 ) -> FlakeHosts {
     let mut found = search_expression(set, path, context).into_argument();
-    let (function, arguments) = call_parts(call);
-    let is_filter = function_name(&function).is_some_and(|name| name == "filterAttrs");
-    if let Some(predicate) = arguments.first().filter(|_| is_filter) {
-        for data in &mut found.data {
-            select_hosts(context.sources, data, &untyped(predicate));
-        }
-    }
+    filter_hosts(context.sources, call, &mut found.data);
     found
 }
 
@@ -201,17 +207,8 @@ pub(super) fn search_list(list: &ast::Expr, context: Context<'_>) -> FlakeHosts 
 }
 
 fn search_list_variable(variable: &str, scope: &SyntaxNode, context: Context<'_>) -> FlakeHosts {
-    let trail = Trail {
-        scope,
-        variable,
-        outer: context.trail,
-    };
-    let context = Context {
-        trail: Some(&trail),
-        ..context
-    };
     match value_of(scope, variable) {
-        Some(value) => search_list(&value, context),
+        Some(value) => context.within(scope, variable, |context| search_list(&value, context)),
         None => FlakeHosts::with_obstacle(scope, &[], format!("its names come from `{variable}`")),
     }
 }
@@ -250,28 +247,20 @@ fn search_variable(
         Binding::Entry(scope) if context.has_passed(&scope, variable) => {
             FlakeHosts::with_obstacle(place, path, "it is defined by itself")
         }
-        Binding::Entry(scope) => {
-            let trail = Trail {
-                scope: &scope,
-                variable,
-                outer: context.trail,
-            };
-            let context = Context {
-                trail: Some(&trail),
-                ..context
-            };
+        Binding::Entry(scope) => context.within(&scope, variable, |context| {
             search_entries(&scope, &[&[variable], path].concat(), context)
+        }),
+        Binding::Argument => {
+            if let Some(default) = default_of(variable, place) {
+                return search_expression(&default, path, context);
+            }
+            let reason = format!("it comes from the argument `{variable}`");
+            FlakeHosts::with_obstacle(place, path, reason)
         }
-        Binding::Argument => FlakeHosts::with_obstacle(
-            place,
-            path,
-            format!("it comes from the argument `{variable}`"),
-        ),
-        Binding::Unknown => FlakeHosts::with_obstacle(
-            place,
-            path,
-            format!("it comes from `{variable}`, which this file does not define"),
-        ),
+        Binding::Unknown => {
+            let reason = format!("it comes from `{variable}`, which this file does not define");
+            FlakeHosts::with_obstacle(place, path, reason)
+        }
     }
 }
 
@@ -286,9 +275,10 @@ fn search_selection(select: &ast::Select, path: &[&str], context: Context<'_>) -
     if let (Some(set), Some(names)) = (set, names) {
         let names = names.iter().map(String::as_str).chain(path.iter().copied());
         let found = search_expression(&set, &names.collect::<Vec<_>>(), context);
-        let inside =
-            |obstacle: &Obstacle| obstacle.node.ancestors().any(|ancestor| ancestor == here);
-        if !found.is_empty() && !found.obstacles.iter().any(inside) {
+        let inside = |one: &Obstacle| one.node.ancestors().any(|node| node == here);
+        // what modules evaluate to: `evaluated.config.systems`
+        let is_evaluated = mentions_name(&here, "config") && found.names().is_empty();
+        if !found.is_empty() && !found.obstacles.iter().any(inside) && !is_evaluated {
             return found;
         }
     }

@@ -8,6 +8,7 @@ use super::discovery::names_with_files;
 use super::files::Sources;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::learn::Sibling;
+use super::own_variables::with_own_variables;
 use super::parse::{cast, node_range, parse_source, sole_expression, untyped};
 use crate::text::line_indent;
 
@@ -86,7 +87,7 @@ fn read_siblings(
                 .or_else(|| join_parts(&file.text, &parts))
                 .map(|(value, tail)| Sibling {
                     name: host.name.clone(),
-                    value,
+                    value: with_own_variables(value, &host.name),
                     tail,
                     indent: line_indent(&file.text, node_range(&host.entry).start).to_owned(),
                 }),
