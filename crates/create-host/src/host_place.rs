@@ -176,6 +176,7 @@ fn complete_files(
         }
         learnt.push((path, text));
     }
+    places.set_name_once(&mut learnt, name);
     learnt
 }
 

@@ -3,7 +3,10 @@
 use zts_infra_edit::nix::{self, CommonImport};
 
 use super::places::HostPlaces;
-use crate::host_paths::{MARK, is_of_secrets, machine_skeleton, rename_path, skeleton};
+use crate::{
+    host_paths::{MARK, is_of_secrets, machine_skeleton, rename_path, skeleton},
+    overlay::NewFile,
+};
 
 impl HostPlaces<'_> {
     /// Returns the text of a file that nothing can be learnt for.
@@ -34,6 +37,42 @@ impl HostPlaces<'_> {
             text.extend(["  ", line, "\n"]);
         }
         text + "}\n"
+    }
+
+    /// Leaves the host's name in one of the files that get it: the first one of those in which most
+    /// hosts have theirs, else the first one. A module of a user's home has no such option.
+    pub(in super::super) fn set_name_once(&self, files: &mut [NewFile], name: &str) {
+        let line = format!("  networking.hostName = \"{name}\";\n");
+        let named = files.iter().enumerate();
+        let named = named.filter(|(_, (_, text))| text.contains(&line));
+        let named: Vec<usize> = named.map(|(index, _)| index).collect();
+        let mut best = named.iter();
+        let best = best.find(|index| self.have_names(&files[**index].0, name));
+        let Some(kept) = best.or(named.first()).copied() else {
+            return;
+        };
+        for index in named.into_iter().filter(|index| *index != kept) {
+            let text = &mut files[index].1;
+            *text = text
+                .replace(&format!("\n\n{line}"), "\n")
+                .replace(&line, "");
+            if text.ends_with("{\n}\n") {
+                text.truncate(text.len() - "\n}\n".len());
+                text.push_str(" }\n");
+            }
+        }
+    }
+
+    /// Returns whether most hosts' files of this form set the host's name.
+    fn have_names(&self, path: &str, name: &str) -> bool {
+        let form = rename_path(path, name);
+        let mut patterns = self.patterns.iter();
+        let pattern = patterns.find(|known| Some(&known.path) == form.as_ref());
+        pattern.is_some_and(|pattern| {
+            let texts = pattern.hosts.iter();
+            let texts = texts.filter_map(|host| self.files.read(&pattern.path.replace(MARK, host)));
+            texts.filter(|text| text.contains("hostName")).count() * 2 > pattern.hosts.len()
+        })
     }
 
     /// Returns the text of a file with the machine's hardware, or with the settings of a user.

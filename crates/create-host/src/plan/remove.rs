@@ -91,19 +91,24 @@ fn check_files_are_ours(
     if are_files_ours && has_own_entry(name, sources, settings) {
         return Ok(());
     }
-    let way = if removal.is_unchecked {
-        "remove them anyway with `--force`"
+    let way = if removal.skips_openbao {
+        "look at them, and remove them with `--skip-vault --force`".to_owned()
     } else {
-        "remove them with `--skip-vault --force`"
+        let way = if removal.is_unchecked {
+            "remove them anyway with `--force`"
+        } else {
+            "remove them with `--skip-vault --force`"
+        };
+        format!(
+            "`create-host --hostname {name} --remove --enroll` removes the policy, the role and the credentials, \
+             and leaves the files; or {way}"
+        )
     };
     Err(Failure::failed(format_args!(
         "the files and entries of `{name}` may be somebody else's: they are not as create-host writes them, and \
          no secret id says that create-host made them"
     ))
-    .hint(format!(
-        "`create-host --hostname {name} --remove --enroll` removes the policy, the role and the credentials, and \
-         leaves the files; or {way}"
-    )))
+    .hint(way))
 }
 
 /// Returns whether the host's entry in the machine map is as create-host writes it, as far as the

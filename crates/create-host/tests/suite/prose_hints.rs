@@ -289,7 +289,7 @@ fn a_host_with_changes_is_removed_after_a_commit() {
     };
     read_hint(remove(), "commit it, move it away, or remove it");
     site.fleet.commit("a note");
-    read_hint(remove(), "or remove them anyway with `--force`");
+    read_hint(remove(), "remove them with `--skip-vault --force`");
     remove().args(["--force"]).succeed();
 }
 
