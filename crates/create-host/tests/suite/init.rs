@@ -1,13 +1,12 @@
 //! `create-host init`: the settings of a fleet that exists.
 
-use std::{fs, os::unix::fs::symlink, thread, time::Duration};
+use std::{fs, os::unix::fs::symlink};
 
-use serde_json::Value;
 use zts_testkit::{Fleet, Run, RunOutput};
 
-use crate::site::{IP, Site, set_mode};
+use crate::site::IP;
 
-const FLAKE: &str = r#"{
+pub(super) const FLAKE: &str = r#"{
   outputs = { nixpkgs, ... }:
     let
       mkHost = name: nixpkgs.lib.nixosSystem { modules = [ ./machines/${name} ]; };
@@ -54,7 +53,7 @@ resource "vault_auth_backend" "approle" {
 "#;
 
 /// Returns a fleet whose files tell most settings.
-fn telling_fleet() -> Fleet {
+pub(super) fn telling_fleet() -> Fleet {
     Fleet::from_files([
         ("flake.nix", FLAKE),
         ("machines/fen/default.nix", FEN),
@@ -68,7 +67,7 @@ fn telling_fleet() -> Fleet {
 }
 
 /// Returns a fleet that says nothing but its hosts, and makes machines without a map.
-fn silent_fleet() -> Fleet {
+pub(super) fn silent_fleet() -> Fleet {
     let machine = "resource \"hcloud_server\" \"fen\" {\n  name = \"fen\"\n}\n";
     Fleet::from_files([
         ("flake.nix", FLAKE),
@@ -78,7 +77,7 @@ fn silent_fleet() -> Fleet {
     ])
 }
 
-fn init(fleet: &Fleet, more: &[&str]) -> Run {
+pub(super) fn init(fleet: &Fleet, more: &[&str]) -> Run {
     Run::new(env!("CARGO_BIN_EXE_create-host"))
         .current_dir(fleet.path())
         .arg("init")
@@ -86,14 +85,14 @@ fn init(fleet: &Fleet, more: &[&str]) -> Run {
 }
 
 #[track_caller]
-fn succeed(run: Run) -> RunOutput {
+pub(super) fn succeed(run: Run) -> RunOutput {
     let output = run.run();
     assert_eq!(output.code(), Some(0), "{output}");
     output
 }
 
 #[track_caller]
-fn refuse(fleet: &Fleet, run: Run) -> RunOutput {
+pub(super) fn refuse(fleet: &Fleet, run: Run) -> RunOutput {
     let before = fleet.snapshot();
     let output = run.run();
     assert_ne!(output.code(), Some(0), "{output}");
@@ -102,7 +101,7 @@ fn refuse(fleet: &Fleet, run: Run) -> RunOutput {
 }
 
 /// Returns the lines of the file without its comments, but with the origins.
-fn settings(fleet: &Fleet) -> String {
+pub(super) fn settings(fleet: &Fleet) -> String {
     let text = fleet.read("fleet.toml");
     let is_setting = |line: &&str| {
         let is_comment = line.starts_with('#') && !line.starts_with("# found");
@@ -378,250 +377,4 @@ fn an_answer_is_checked_as_the_file_is() {
 
     hint: run `create-host init` without it, then add it to `fleet.toml`, whose comments show its place
     ");
-}
-
-#[test]
-fn the_address_comes_from_the_fleet_or_the_environment() {
-    let of = |file: &str, text: &str| {
-        let fleet = silent_fleet();
-        fleet.write("infra/main.tf", "");
-        fleet.write(file, text);
-        let run = init(&fleet, &["--dry-run", "--json"]);
-        let output = succeed(run.env("VAULT_ADDR", "https://env.example.org:8200"));
-        let json: Value = serde_json::from_str(&output.stdout).unwrap();
-        let settings = json["settings"].as_array().unwrap();
-        let address = settings.iter().find(|one| one["key"] == "openbao.address");
-        address.unwrap()["value"].as_str().unwrap().to_owned()
-    };
-    let module =
-        "{ vault.address = [ \"https://a.example.org:8200\" \"https://b.example.org:8200\" ]; }";
-    for (file, text, address) in [
-        ("notes", "", "https://env.example.org:8200"),
-        (
-            "infra/v.tf",
-            "variable \"vault_addr\" {\n  default = \"https://c.example.org:8200\"\n}\n",
-            "https://c.example.org:8200",
-        ),
-        (
-            "infra/p.tf",
-            "provider \"vault\" {\n  address = \"https://d.example.org:8200\"\n}\n",
-            "https://d.example.org:8200",
-        ),
-        (
-            "modules/vault.nix",
-            module,
-            "https://a.example.org:8200,https://b.example.org:8200",
-        ),
-    ] {
-        assert_eq!(of(file, text), format!("\"{address}\""), "{file}");
-    }
-}
-
-/// A saved token goes to an address of the fleet's files only after a question, as to one of
-/// `fleet.toml`.
-#[test]
-fn a_saved_token_is_not_sent_to_an_address_of_the_fleet() {
-    let fleet = telling_fleet();
-    let home = zts_testkit::scratch_dir();
-    fs::write(home.join(".vault-token"), "s.saved-for-another-server").unwrap();
-    let run = Run::new(env!("CARGO_BIN_EXE_create-host"))
-        .current_dir(fleet.path())
-        .env("HOME", &*home)
-        .args(["--hostname", "web01", "--ip", IP, "--apply", "api"]);
-    let output = refuse(&fleet, run);
-    assert!(
-        output.stderr.contains(
-            "`https://bao.bog.example.org:8200`, which nobody but `infra/nodes.tf` names"
-        ),
-        "{output}"
-    );
-}
-
-#[test]
-fn the_result_is_json() {
-    let fleet = silent_fleet();
-    let parse = |output: &RunOutput| -> Value { serde_json::from_str(&output.stdout).unwrap() };
-    let refused = parse(&refuse(&fleet, init(&fleet, &["--json"])));
-    assert_eq!(refused["changed"], false);
-    assert_eq!(refused["questions"][0]["key"], "openbao.address");
-    assert_eq!(refused["questions"][1]["answers"][0], "--set paths.vms=");
-    assert!(refused["error"]["hint"].is_string(), "{refused}");
-    let fleet = telling_fleet();
-    let dry = parse(&succeed(init(&fleet, &["--json", "--dry-run"])));
-    assert_eq!(dry["questions"], Value::Array(Vec::new()));
-    assert!(
-        dry["diff"]
-            .as_str()
-            .unwrap()
-            .contains("+hosts = \"machines\"")
-    );
-    assert!(!fleet.path().join("fleet.toml").exists());
-    let done = parse(&succeed(init(&fleet, &["--json"])));
-    assert_eq!(done["changed"], true);
-    assert_eq!(done["file"], "fleet.toml");
-    let first = &done["settings"][0];
-    assert_eq!(first["key"], "paths.hosts");
-    assert_eq!(first["value"], "\"machines\"");
-    let exists = parse(&refuse(&fleet, init(&fleet, &["--json"])));
-    assert!(
-        exists["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("exists")
-    );
-}
-
-#[test]
-fn no_fleet_and_broken_files_are_named() {
-    let empty = zts_testkit::scratch_dir();
-    let run = || Run::new(env!("CARGO_BIN_EXE_create-host")).arg("init");
-    let output = run().current_dir(&*empty).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("there is no fleet in"), "{output}");
-    let fleet = silent_fleet();
-    fleet.write("flake.nix", "{ outputs = ");
-    let broken = refuse(&fleet, init(&fleet, &[]));
-    assert!(
-        broken
-            .stderr
-            .contains("`flake.nix`, line 1, column 13: not valid Nix"),
-        "{broken}"
-    );
-    fleet.write("flake.nix", format!("# {}\n{FLAKE}", "x".repeat(20 << 20)));
-    let large = refuse(&fleet, init(&fleet, &[]));
-    assert!(large.stderr.contains("`flake.nix` is too large"), "{large}");
-    // the folder of a monorepo
-    fleet.write("infra/nix/flake.nix", FLAKE);
-    fs::remove_file(fleet.path().join("flake.nix")).unwrap();
-    fleet.write("infra/laptops/flake.nix", FLAKE);
-    let above = refuse(&fleet, init(&fleet, &[]));
-    assert!(above.stderr.contains("`--repo infra/nix`"), "{above}");
-    let below = init(&fleet, &["--repo", "infra/nix"]).env("BAO_ADDR", "https://bao:8200");
-    succeed(below);
-    assert!(fleet.path().join("infra/nix/fleet.toml").is_file());
-}
-
-#[test]
-fn a_folder_that_nobody_may_write_to_is_named() {
-    let fleet = telling_fleet();
-    set_mode(fleet.path(), 0o555);
-    let writable = fs::write(fleet.path().join("probe"), "").is_ok();
-    let output = init(&fleet, &[]).run();
-    set_mode(fleet.path(), 0o755);
-    if writable {
-        zts_testkit::skip!("this user may write anywhere");
-    }
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("run this as a user who may write there"),
-        "{output}"
-    );
-}
-
-#[test]
-fn of_several_runs_one_writes() {
-    let fleet = telling_fleet();
-    let runs: Vec<_> = (0..4).map(|_| init(&fleet, &[]).start()).collect();
-    let codes: Vec<_> = runs.into_iter().map(|run| run.finish().code()).collect();
-    assert_eq!(
-        codes.iter().filter(|code| **code == Some(0)).count(),
-        1,
-        "{codes:?}"
-    );
-    assert_eq!(
-        codes.iter().filter(|code| **code == Some(2)).count(),
-        3,
-        "{codes:?}"
-    );
-}
-
-#[test]
-fn a_killed_run_leaves_the_whole_file_or_none() {
-    let fleet = telling_fleet();
-    succeed(init(&fleet, &[]));
-    let (path, whole) = (fleet.path().join("fleet.toml"), fleet.read("fleet.toml"));
-    for round in 0..20_u64 {
-        let _ = fs::remove_file(&path);
-        let run = init(&fleet, &[]).start();
-        thread::sleep(Duration::from_millis(round * 4));
-        run.kill();
-        if path.exists() {
-            assert_eq!(fleet.read("fleet.toml"), whole);
-        }
-    }
-    let _ = fs::remove_file(&path);
-    succeed(init(&fleet, &[]));
-    let files = fleet.snapshot();
-    let drafts = files
-        .iter()
-        .filter(|(path, _)| path.to_string_lossy().contains(".create-host"));
-    assert_eq!(drafts.count(), 0);
-}
-
-/// Runs `init` at a terminal, at which that is typed.
-fn at_terminal(fleet: &Fleet, typed: &str) -> RunOutput {
-    let script = zts_testkit::find_program("script").unwrap();
-    let command = format!("{} init", env!("CARGO_BIN_EXE_create-host"));
-    Run::new(script)
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .current_dir(fleet.path())
-        .env("TERM", "dumb")
-        .stdin(typed)
-        .run()
-}
-
-#[test]
-fn a_person_is_asked() {
-    zts_testkit::require_program!("script");
-    let fleet = silent_fleet();
-    // an empty line and an invalid address are asked for again; the default is taken
-    let output = at_terminal(&fleet, "\nbao\nhttps://bao.example.org:8200\n\n");
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains("openbao.address: "), "{output}");
-    assert!(
-        output.stdout.contains("`http://` or `https://` is missing"),
-        "{output}"
-    );
-    assert!(
-        output.stdout.contains("  1) leave OpenTofu's code alone"),
-        "{output}"
-    );
-    assert!(output.stdout.contains("paths.vms [1]: "), "{output}");
-    let text = settings(&fleet);
-    assert!(
-        text.contains("address = \"https://bao.example.org:8200\""),
-        "{text}"
-    );
-    assert!(text.contains("vms = \"\""), "{text}");
-}
-
-#[test]
-fn without_an_answer_nothing_is_written() {
-    zts_testkit::require_program!("script");
-    let fleet = silent_fleet();
-    let before = fleet.snapshot();
-    let output = at_terminal(&fleet, "https://bao.example.org:8200\n\u{4}");
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stdout
-            .contains("`paths.vms` was not answered: nothing was written"),
-        "{output}"
-    );
-    assert_eq!(fleet.snapshot(), before);
-}
-
-#[test]
-fn hosts_are_created_and_removed_after_it() {
-    zts_testkit::require_bao!();
-    let site = Site::new("after-init");
-    fs::remove_file(site.path("fleet.toml")).unwrap();
-    site.bare().args(["init"]).succeed();
-    let before = site.fleet.snapshot();
-    site.create().succeed();
-    site.assert_complete();
-    site.remove().succeed();
-    assert_eq!(site.fleet.snapshot(), before);
 }

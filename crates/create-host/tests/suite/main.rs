@@ -24,6 +24,7 @@ mod grants;
 mod hints;
 mod host_types;
 mod init;
+mod init_runs;
 mod interrupted;
 mod json;
 mod machines;
