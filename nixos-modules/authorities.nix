@@ -44,6 +44,7 @@ in
 
     systemd.services.vault-ca = unit.asking {
       description = "The CA certificates of OpenBao";
+      documentation = [ "man:vault-certs-fetch(1)" ];
       # Also right after a switch to another certificate in the configuration.
       wantedBy = [ "multi-user.target" ];
       restartTriggers = [ cfg.tls.caCertificate ];

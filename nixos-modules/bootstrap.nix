@@ -57,6 +57,7 @@ in
 
     systemd.services.vault-bootstrap = unit.asking {
       description = "Trade the wrapping token for this host's OpenBao credentials";
+      documentation = [ "man:vault-unwrap(1)" ];
       wantedBy = [ "multi-user.target" ];
       # It writes /etc/environment; the service has another name from cloud-init 24.3 on.
       after = [

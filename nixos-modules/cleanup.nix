@@ -72,6 +72,7 @@ in
   config = lib.mkIf cfg.enable {
     systemd.services.vault-cleanup = {
       description = "Remove the secrets when the module leaves this host";
+      documentation = [ "man:vault-secrets-clean(1)" ];
       wantedBy = [ "multi-user.target" ];
       # Is stopped after those that use secrets, and those that write them.
       before =

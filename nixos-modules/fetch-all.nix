@@ -11,6 +11,7 @@ in
   config = lib.mkIf (cfg.enable && cfg.secrets != { }) {
     systemd.services.vault-secrets = unit.asking {
       description = "Secrets from OpenBao";
+      documentation = [ "man:vault-secrets-fetch-all(1)" ];
       inherit secrets;
       wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
       wantedBy = [ "multi-user.target" ];

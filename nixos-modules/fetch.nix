@@ -86,6 +86,7 @@ let
     nameValuePair "vault-secret-${name}" (
       unit.asking {
         description = "Secret ${name} from OpenBao";
+        documentation = [ "man:vault-fetch(1)" ];
         secrets = [ secret ];
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
         after = [ "vault-secrets.service" ];
@@ -115,6 +116,7 @@ let
 
   retry = {
     description = "Try again to fetch the secret %i from OpenBao";
+    documentation = [ "man:vault-secrets-retry(1)" ];
     # Started by its failure alone; a switch must not end what it waits for.
     restartIfChanged = false;
     unitConfig.StartLimitIntervalSec = 0;

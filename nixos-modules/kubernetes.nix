@@ -60,6 +60,7 @@ in
   config = lib.mkIf (cfg.enable && kubernetes.enable) {
     systemd.services.vault-ca-kubernetes = {
       description = "The CA certificates of OpenBao, for Kubernetes";
+      documentation = [ "man:vault-certs-kubernetes(1)" ];
       wants = [ "network-online.target" ];
       after = [
         "network-online.target"

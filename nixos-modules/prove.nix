@@ -21,6 +21,7 @@ in
       # process starts.
       vault-secrets-prove = {
         description = "Watch whether services come up with new versions of their secrets";
+        documentation = [ "man:vault-secrets-prove(1)" ];
         # A switch must not cut a rollout in half.
         restartIfChanged = false;
         unitConfig = {

@@ -37,6 +37,7 @@ let
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
         description = "Deploy a new version of the secret ${name}";
+        documentation = [ "man:vault-secrets-rotate(1)" ];
         secrets = all ++ templates;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.

@@ -41,6 +41,7 @@ in
 
     systemd.services.vault-setup = {
       description = "Remove secrets that are no longer declared, and make links to declared ones";
+      documentation = [ "man:vault-secrets-clean(1)" ];
       wantedBy = [ "multi-user.target" ];
       # A switch fetches before it starts what it stopped: then accounts and folders are made just before.
       after = [

@@ -16,6 +16,7 @@ let
     name: template:
     lib.nameValuePair "vault-template-${name}" {
       description = "Template ${name} of secrets from OpenBao";
+      documentation = [ "man:vault-secrets-render(1)" ];
       wants = [ "vault-setup.service" ];
       # Not `requires`: that would fetch the secrets again. The services require both.
       after = [

@@ -40,6 +40,7 @@ in
 
     systemd.services.vault-secrets-metrics = {
       description = "Metrics of the secrets from OpenBao";
+      documentation = [ "man:vault-secrets-metrics(1)" ];
       serviceConfig = import ./hardening.nix { } // {
         Type = "oneshot";
         ExecStart = lib.escapeShellArgs [

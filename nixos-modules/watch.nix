@@ -34,6 +34,7 @@ in
 
     systemd.services.vault-secrets-watch = unit.asking {
       description = "Watch OpenBao for new versions of secrets";
+      documentation = [ "man:vault-secrets-watch(1)" ];
       wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
       after = [ "vault-secrets.service" ];
       wantedBy = [ "multi-user.target" ];

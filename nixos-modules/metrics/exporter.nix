@@ -110,6 +110,7 @@ in
 
     systemd.services.vault-exporter = {
       description = "Metrics of OpenBao's nodes";
+      documentation = [ "man:vault-exporter(1)" ];
       wantedBy = [ "multi-user.target" ];
       # On a node, its CA's file must exist first.
       after = [

@@ -158,6 +158,7 @@ in
 
     systemd.services.openbao-certs = lib.mkIf certs.enable {
       description = "Certificates of OpenBao";
+      documentation = [ "man:vault-certs-renew(1)" ];
       requiredBy = [ "openbao.service" ];
       before = [ "openbao.service" ];
       # A clock that is wrong makes certificates that nobody takes; where it is set, wait for it.

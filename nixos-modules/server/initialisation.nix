@@ -191,6 +191,7 @@ in
 
     systemd.services.openbao-init = lib.mkIf (init.requests == { }) {
       description = "Initialise the OpenBao cluster ${cfg.clusterName}";
+      documentation = [ "man:vault-init(1)" ];
       wantedBy = [ "multi-user.target" ];
       after = [ "openbao.service" ];
       wants = [ "openbao.service" ];

@@ -417,6 +417,7 @@ in
 
     systemd.services.vault-snapshot = lib.mkIf snapshots.enable {
       description = "Take a snapshot of OpenBao";
+      documentation = [ "man:vault-snapshot-save(1)" ];
       after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
       wants = [ "network-online.target" ];
       environment = {
@@ -461,6 +462,7 @@ in
 
     systemd.services.vault-snapshot-drill = lib.mkIf drill.enable {
       description = "Restore the newest snapshot of OpenBao as a test";
+      documentation = [ "man:vault-snapshot-drill(1)" ];
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
       serviceConfig = import ../hardening.nix { memory = "75%"; } // {

@@ -110,6 +110,7 @@ in
 
     systemd.services.vault-unseal = {
       description = "Unseal OpenBao";
+      documentation = [ "man:vault-unseal(1)" ];
       inherit wantedBy partOf;
       after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
       wants = [ "network-online.target" ];

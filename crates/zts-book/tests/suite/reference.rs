@@ -122,3 +122,31 @@ pub(crate) fn current(page: &str, text: &str) {
         "`{page}` is not what the programs say; {hint}"
     );
 }
+
+/// `systemctl help UNIT` shows the page. Rendered units are lines of one JSON file.
+#[test]
+fn units_name_manual_pages_that_exist() {
+    let mut pages = BTreeSet::new();
+    for mut program in programs() {
+        program.build();
+        add_pages(&mut pages, &program, program.get_name());
+    }
+    let rendered = root().join("tests/units/rendered.json");
+    let rendered = fs::read_to_string(rendered).expect("the units are read");
+    let named: BTreeSet<_> = rendered
+        .split("Documentation=man:")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("(1)")?.0.to_owned()))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    let unknown: Vec<_> = named.difference(&pages).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+/// Adds the names of the pages of a command and of its subcommands.
+fn add_pages(pages: &mut BTreeSet<String>, command: &Command, name: &str) {
+    pages.insert(name.to_owned());
+    for part in command.get_subcommands() {
+        add_pages(pages, part, &format!("{name}-{}", part.get_name()));
+    }
+}
