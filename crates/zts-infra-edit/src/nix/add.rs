@@ -325,11 +325,16 @@ fn file_of_one_host(
         return None;
     }
     let position = Position::at(&place.text, node_range(&only.entry).start);
+    let own = if own == place.path {
+        format!("a file for `{name}`")
+    } else {
+        format!("`{own}`")
+    };
     Some(Error::Unsupported {
         problem: format!("cannot add `{name}` here: each host has a file of its own"),
         position,
         manual_edit: ManualEdit::Other(format!(
-            "write `{own}` by hand like `{}`, with the files beside it",
+            "write {own} by hand like `{}`, with the files beside it",
             place.path
         )),
     })

@@ -38,6 +38,7 @@ mod locate;
 mod members;
 mod merge;
 mod merge_sets;
+mod missing_files;
 mod module;
 mod name;
 mod nesting;

@@ -29,7 +29,7 @@ const OPTIONS: [&[&str]; 6] = [
 pub(super) enum ImportedModule {
     /// A file, or a folder with `default.nix`.
     File(ast::Expr),
-    /// All files below a folder, as `import-tree` reads them.
+    /// All files below a folder, or a list of folders, as `import-tree` reads them.
     Tree(ast::Expr),
     /// A module written in place.
     Inline(ast::Expr),
@@ -47,7 +47,7 @@ impl ImportedModule {
                 .sources
                 .open_import(path)
                 .is_some_and(|file| file.is_ok()),
-            Self::Tree(path) => context.sources.literal_path(path).is_some(),
+            Self::Tree(path) => !tree_folders(path, context).is_empty(),
             Self::Inline(_) | Self::Foreign => true,
             Self::Unknown => false,
         }
@@ -184,11 +184,8 @@ fn search_imported(imported: &ImportedModule, output: &[&str], context: Context<
         ImportedModule::Inline(module) => search(module, context),
         ImportedModule::Tree(path) => {
             let mut found = FlakeHosts::default();
-            for file in context
-                .sources
-                .literal_path(path)
-                .map_or_else(Vec::new, |folder| list_modules(&folder, context))
-            {
+            let folders = tree_folders(path, context).into_iter();
+            for file in folders.flat_map(|folder| list_modules(&folder, context)) {
                 if let Some(Ok(file)) = context.sources.open(&file) {
                     found.append(in_source(&file, context, search));
                 }
@@ -196,6 +193,15 @@ fn search_imported(imported: &ImportedModule, output: &[&str], context: Context<
             found
         }
         ImportedModule::Foreign | ImportedModule::Unknown => FlakeHosts::default(),
+    }
+}
+
+/// Returns the folders that `import-tree` gets: one, or a list of them.
+fn tree_folders(path: &ast::Expr, context: Context<'_>) -> Vec<String> {
+    let folder = |path: ast::Expr| context.sources.literal_path(&path);
+    match inner_expression(path) {
+        ast::Expr::List(list) => list.items().filter_map(folder).collect(),
+        path => folder(path).into_iter().collect(),
     }
 }
 

@@ -5,15 +5,15 @@ use rnix::ast;
 use super::abstraction::{MARK, Wanted, rename_segments};
 use super::definers::{complete_modules, list_definers, modules_in_text};
 use super::expression::function_body;
-use super::files::{FleetFiles, SourceFile, Sources, file_expression, is_nix_file, list_nix_files};
+use super::files::{FleetFiles, SourceFile, Sources, file_expression, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
 use super::learn::{Lesson, Sibling, learn_value};
+use super::missing_files::without_missing_files;
 use super::new_host::NewHost;
 use super::open::open_output;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source, untyped};
-use super::paths::resolve_path;
 use super::places::main_output;
 use super::registry::has_modules;
 use super::scope::entry_path;
@@ -313,39 +313,6 @@ fn learn_file(
         return None;
     }
     (form.replace(MARK, host.name) != form).then_some(Lesson { text, ..lesson })
-}
-
-/// Returns the text of a file without what names files that the fleet lacks, such as encrypted
-/// secrets of the host. Modules and reports on the hardware are made.
-fn without_missing_files(text: &str, path: &str, files: &dyn FleetFiles) -> String {
-    let Ok(root) = parse_source(text) else {
-        return text.to_owned();
-    };
-    let is_missing = |node: &rnix::SyntaxNode| {
-        let named = node.to_string();
-        let is_file = cast::<ast::PathRel>(node).is_some() && !named.contains("${");
-        let last = named.rsplit('/').next().unwrap_or_default();
-        let is_made = is_nix_file(last) || last == "facter.json" || !last.contains('.');
-        let target = resolve_path(path, &named).filter(|_| is_file && !is_made);
-        target.is_some_and(|target| files.read(&target).is_none())
-    };
-    let missing = root.descendants().filter(is_missing);
-    let mut places: Vec<std::ops::Range<usize>> = missing
-        .filter_map(|node| {
-            let parent = node.parent()?;
-            if cast::<ast::AttrpathValue>(&parent).is_some() {
-                return Some(node_range(&parent));
-            }
-            cast::<ast::List>(&parent).map(|_| node_range(&node))
-        })
-        .collect();
-    places.reverse();
-    let mut kept = text.to_owned();
-    for place in places {
-        let start = kept[..place.start].trim_end().len();
-        kept.replace_range(start..place.end, "");
-    }
-    kept
 }
 
 /// Learns the text of a file that is no module of NixOS, from those of the other hosts: `form` is
