@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
-use zts_cli::Failure;
+use zts_cli::{Failure, count_noun};
 
 use crate::finding::{Finding, HostReport, Kind};
 
@@ -106,10 +106,6 @@ fn summary(reports: &[HostReport]) -> String {
 
 fn total(reports: &[HostReport], kind: Kind) -> usize {
     reports.iter().map(|report| report.count(kind)).sum()
-}
-
-fn count_noun(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Renders all findings as JSON, as `--help` describes it.

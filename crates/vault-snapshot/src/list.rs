@@ -1,7 +1,7 @@
 //! `vault-snapshot list`.
 
 use serde_json::json;
-use zts_cli::{Failure, data, format_size, format_table, printable_line};
+use zts_cli::{Failure, count_noun, data, format_size, format_table, printable_line};
 
 use crate::{
     cli::List,
@@ -73,9 +73,9 @@ fn print_json(listings: &[BackendListing]) -> Result<(), Failure> {
 fn print_table(listings: &[BackendListing]) -> Result<(), Failure> {
     for listing in listings {
         data(format_args!(
-            "{}: {} snapshots",
+            "{}: {}",
             listing.place,
-            listing.snapshots.len()
+            count_noun(listing.snapshots.len(), "snapshot")
         ))?;
         let head = HEAD.map(str::to_owned);
         let rows: Vec<_> = [head]

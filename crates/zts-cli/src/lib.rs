@@ -28,5 +28,5 @@ pub use printable::{printable_line, shell_word};
 pub use program::{command, main};
 pub use prompt::{ask, can_ask};
 pub use signals::{Held, SignalBlock, with_signals};
-pub use table::{format_size, format_table};
+pub use table::{count_noun, format_size, format_table};
 pub use token::{operator_token, operator_token_in_checkout};

@@ -1,4 +1,4 @@
-//! Tables for people, and sizes in them.
+//! Tables for people, and numbers in them.
 
 /// Formats rows as lines, with columns as wide as their longest cells and two spaces between them.
 ///
@@ -47,6 +47,16 @@ pub fn format_size(bytes: u64) -> String {
     } else {
         format!("{} {unit}", tenths / 10)
     }
+}
+
+/// Formats a number with its noun.
+///
+/// ```
+/// assert_eq!(zts_cli::count_noun(1, "snapshot"), "1 snapshot");
+/// assert_eq!(zts_cli::count_noun(2, "snapshot"), "2 snapshots");
+/// ```
+pub fn count_noun(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
