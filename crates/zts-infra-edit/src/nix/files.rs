@@ -7,8 +7,10 @@ use std::rc::Rc;
 use rnix::SyntaxNode;
 use rnix::ast;
 
+use super::expression::inner_expression;
 use super::parse::{cast, parse_source};
 use super::paths::{paths_of_flake, resolve_path};
+use super::scope::{Binding, resolve_variable, value_of};
 use crate::error::Error;
 
 /// A reader of the files of a fleet. Paths are relative to its root, with `/` between the parts.
@@ -169,10 +171,35 @@ impl<'a> Sources<'a> {
             }
             ast::Expr::Str(_) | ast::Expr::BinOp(_) | ast::Expr::Paren(_) => {
                 let mut paths = paths_of_flake(&text);
-                paths.pop().filter(|_| paths.is_empty())
+                let only = paths.pop().filter(|_| paths.is_empty());
+                only.or_else(|| self.path_of_sum(path))
             }
             _ => None,
         }
+    }
+}
+
+impl Sources<'_> {
+    /// Returns the path of a sum of a variable and a literal: `root + /hosts` with `root = ./.`.
+    fn path_of_sum(&self, path: &ast::Expr) -> Option<String> {
+        let ast::Expr::BinOp(sum) = inner_expression(path) else {
+            return None;
+        };
+        let (ast::Expr::Ident(variable), right) = (sum.lhs()?, sum.rhs()?) else {
+            return None;
+        };
+        let name = variable.to_string();
+        let Binding::Entry(scope) = resolve_variable(&name, &super::parse::untyped(&variable))
+        else {
+            return None;
+        };
+        let ast::Expr::PathRel(root) = value_of(&scope, &name)? else {
+            return None;
+        };
+        let root = self.literal_path(&ast::Expr::PathRel(root))?;
+        let right = super::parse::untyped(&right).to_string();
+        let right = right.trim_matches('"').strip_prefix('/')?;
+        (!right.contains("${")).then(|| join_path(&root, right))
     }
 }
 
