@@ -75,11 +75,15 @@ let
 
   services = secret: map (service: "${service}.service") secret.usedBy;
 
+  templates =
+    secret: map (template: "vault-template-${template}.service") (lib.attrNames secret.templateKeys);
+
   # Watches its services, and renders the templates with it.
   whenFetched =
-    secret:
-    lib.optional (secret.usedBy != [ ]) "vault-secrets-prove.service"
-    ++ map (template: "vault-template-${template}.service") (lib.attrNames secret.templateKeys);
+    secret: lib.optional (secret.usedBy != [ ]) "vault-secrets-prove.service" ++ templates secret;
+
+  # Tries again, and removes the files of templates whose secret is gone.
+  whenFailed = name: secret: [ "vault-secret-retry@${name}.service" ] ++ templates secret;
 
   fetch =
     name: secret:
@@ -96,7 +100,7 @@ let
         unitConfig = {
           # vault-secrets.service has just fetched it, at boot or for a switch.
           ConditionPathExists = "!/run/vault-fetched/${name}";
-          OnFailure = "vault-secret-retry@${name}.service";
+          OnFailure = lib.concatStringsSep " " (whenFailed name secret);
           OnSuccess = lib.mkIf (whenFetched secret != [ ]) (lib.concatStringsSep " " (whenFetched secret));
           StartLimitIntervalSec = 0;
           # The services require this unit, so a stop or restart by hand would stop them, too. A switch

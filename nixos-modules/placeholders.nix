@@ -2,7 +2,9 @@
 # `{{ db.password | json }}`, and `{{ "{{" }}` for text.
 { lib }:
 let
-  pattern = "\\{\\{[ \t]*(\"([^\"\\\\]|\\\\.)*\"[ \t]*|[^\"{}\n][^{}\n]*)}}";
+  # A string of JSON, or a name.
+  string = "\"([^\"\\\\\n]|\\\\[\"\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4})*\"";
+  pattern = "\\{\\{[ \t]*(${string}[ \t]*|[^\"{}\n][^{}\n]*)}}";
   parts = builtins.split pattern;
   trim = text: lib.head (builtins.match "[ \t]*((.*[^ \t])?)[ \t]*" text);
 
@@ -50,6 +52,12 @@ in
       }
     ) (lib.unique (map parse named));
 
-  # Whether all braces of a text are placeholders.
-  isWhole = text: !lib.any (part: lib.isString part && lib.hasInfix "{{" part) (parts text);
+  # Whether all braces of a text are placeholders, also for vault-secrets, which looks for the first `{{`: of
+  # three braces it takes the first two.
+  isWhole =
+    text:
+    let
+      texts = lib.filter lib.isString (parts text);
+    in
+    !lib.any (lib.hasInfix "{{") texts && !lib.any (lib.hasSuffix "{") (lib.init texts);
 }

@@ -26,22 +26,25 @@ let
       ++ map (secret: "vault-secret-${secret}.service") template.secrets;
       before = services template;
       requiredBy = services template;
-      wantedBy = lib.optional (template.services == [ ]) "multi-user.target";
+      # Also where services need it: the job of a timer may start hours after the boot.
+      wantedBy = [ "multi-user.target" ];
       unitConfig = {
         StartLimitIntervalSec = 0;
         # As for a fetch: the services require this unit, so a stop by hand would stop them, too.
         RefuseManualStop = true;
       };
-      serviceConfig = unit.sandbox [ template ] // {
-        # Not RemainAfterExit: so each start of a service renders it anew.
-        Type = "oneshot";
-        ExecStart = "${cfg.package}/bin/vault-secrets render ${lib.escapeShellArg name}";
-        IPAddressDeny = "any";
-        PrivateNetwork = true;
-        RestrictAddressFamilies = "AF_UNIX";
-        ReadWritePaths = [ "-${dirOf template.outputDir}" ];
-        TimeoutStartSec = "90s";
-      };
+      serviceConfig =
+        unit.sandbox ([ template ] ++ map (secret: cfg.secrets.${secret}) template.secrets)
+        // {
+          # Not RemainAfterExit: so each start of a service renders it anew.
+          Type = "oneshot";
+          ExecStart = "${cfg.package}/bin/vault-secrets render ${lib.escapeShellArg name}";
+          IPAddressDeny = "any";
+          PrivateNetwork = true;
+          RestrictAddressFamilies = "AF_UNIX";
+          ReadWritePaths = [ "-${dirOf template.outputDir}" ];
+          TimeoutStartSec = "90s";
+        };
     };
 in
 {

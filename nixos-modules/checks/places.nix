@@ -27,16 +27,17 @@ let
   cacheOf =
     name: secret: place "${option name}.cacheDir" secret.cacheDir "/var/lib/vault/cache/${name}";
 
-  # Replaced as a whole when a secret changes.
-  replaced =
-    perSecret (
-      name: secret: [ (outputOf name secret) ] ++ optional (secret.cacheDir != null) (cacheOf name secret)
-    )
+  # The directories with values.
+  outputs =
+    perSecret (name: secret: [ (outputOf name secret) ])
     ++ perTemplate (
       name: template: [
         (place "${optionOfTemplate name}.outputDir" template.outputDir "/run/vault-templates/${name}")
       ]
     );
+  # Replaced as a whole when a secret changes.
+  replaced =
+    outputs ++ perSecret (name: secret: optional (secret.cacheDir != null) (cacheOf name secret));
   credentials = place "vault.appRoleDirectory" cfg.appRoleDirectory "/var/lib/vault/approle";
   shared = [
     (place "vault.secretsDirectory" cfg.secretsDirectory "/run/secrets")
@@ -91,31 +92,34 @@ let
   ) used;
 
   links = import ../neighbours.nix { inherit config lib options; };
-  foreign = perSecret (
-    name: secret:
+  foreign = concatMap (
+    place:
     concatMap (
       link:
-      refuse (link.path == secret.outputDir || isInside link.path secret.outputDir)
-        "${option name}.outputDir is `${secret.outputDir}`, in `${link.path}`, which ${link.by} replaces as a whole. Without ${option name}.outputDir and vault.secretsDirectory another directory is used."
+      refuse (link.path == place.path || isInside link.path place.path)
+        "${place.option} is `${place.path}`, in `${link.path}`, which ${link.by} replaces as a whole. Without ${place.option} and vault.secretsDirectory another directory is used."
     ) links
-  );
+  ) outputs;
 
   # systemd removes it when vault-secrets.service ends.
   markers = "/run/${config.systemd.services.vault-secrets.serviceConfig.RuntimeDirectory}";
-  removed = perSecret (
-    name: secret:
-    refuse (markers == secret.outputDir || isInside markers secret.outputDir)
-      "${option name}.outputDir is `${secret.outputDir}`, in `${markers}`, which systemd removes when vault-secrets.service ends. Write a directory as `/run/secrets/${name}`."
-  );
+  removed = concatMap (
+    place:
+    refuse (markers == place.path || isInside markers place.path)
+      "${place.option} is `${place.path}`, in `${markers}`, which systemd removes when vault-secrets.service ends. Write a directory as `${place.example}`."
+  ) outputs;
 
-  lasting = perSecret (
-    name: secret:
-    optional (!isInside "/run" secret.outputDir && !inStore secret.outputDir)
-      "${option name}.outputDir is `${secret.outputDir}`, not in /run: the secret then lies on the disk as plain text, and stays there when the host is off."
-    ++
+  lasting =
+    concatMap (
+      place:
+      optional (!isInside "/run" place.path && !inStore place.path)
+        "${place.option} is `${place.path}`, not in /run: the secret then lies on the disk as plain text, and stays there when the host is off."
+    ) outputs
+    ++ perSecret (
+      name: secret:
       optional (secret.cacheDir != null && isInside "/run" secret.cacheDir)
         "${option name}.cacheDir is `${secret.cacheDir}`: after a reboot /run is empty, and there is no copy while OpenBao is down."
-  );
+    );
 in
 {
   config = lib.mkIf cfg.enable {

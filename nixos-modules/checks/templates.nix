@@ -87,7 +87,8 @@ let
         filter != null && !lib.elem filter filters
       ) "${where}: `${filter}` is not a filter; there are ${quoted filters}, one for a placeholder."
       ++ lib.optionals (one.secret != null) (
-        refuse (lib.elem key (made secret)) "${where} has `{{ ${placeholder} }}`, and `${key}` is a file that ${option one.secret} makes. Name its keys instead."
+        refuse (lib.hasPrefix "\"" key) "${where} has `{{ ${placeholder} }}`: a key is written without quotes."
+        ++ refuse (lib.elem key (made secret)) "${where} has `{{ ${placeholder} }}`, and `${key}` is a file that ${option one.secret} makes. Name its keys instead."
         ++
           refuse
             (

@@ -104,7 +104,8 @@ fn has_declared_files(name: &str, declared: &DeclaredSecret, openbao: &DeclaredO
         return false; // a fetch reports an error
     };
     let secret = HostSecret::deployed(name, declared);
-    is_identity(&deployed.secret, declared, openbao)
+    declared.has_template_keys()
+        && is_identity(&deployed.secret, declared, openbao)
         && secret
             .recipe()
             .is_ok_and(|recipe| secret.alteration(&recipe).is_none())

@@ -216,7 +216,10 @@ impl Contents {
             .keys()
             .into_iter()
             .partition(|key| values.contains_key(*key));
-        let empty = |key: &&str| values.get(*key).is_some_and(is_empty);
+        let is_blank = |key: &str, value: &SecretValue| {
+            is_empty(value) || self.base64_keys.contains(key) && is_blank_text(value)
+        };
+        let empty = |key: &&str| values.get(*key).is_some_and(|value| is_blank(key, value));
         let empty: Vec<_> = there.into_iter().filter(empty).map(owned).collect();
         if missing.is_empty() && empty.is_empty() {
             return Ok(());
@@ -266,6 +269,12 @@ fn check_keys(secret: &str, values: &SecretMap) -> Result<(), Error> {
 /// Returns whether a required key lacks a value: an empty string, or `null`.
 fn is_empty(value: &SecretValue) -> bool {
     matches!(json_of(value).as_str(), "\"\"" | "null")
+}
+
+/// Returns whether a value is a text without a visible letter, which is the Base64 of nothing.
+fn is_blank_text(value: &SecretValue) -> bool {
+    let text = serde_json::from_str::<String>(json_of(value).as_str()).map(Zeroizing::new);
+    text.is_ok_and(|text| text.trim().is_empty())
 }
 
 /// Returns all keys as one JSON object, each value as the server sent it.

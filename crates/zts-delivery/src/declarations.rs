@@ -267,6 +267,13 @@ impl DeclaredSecret {
         templates.collect()
     }
 
+    /// Returns whether each key that `vault.templates` need has a file.
+    pub fn has_template_keys(&self) -> bool {
+        let has_file = |key| self.output_directory.join(key).exists();
+        let texts = self.placeholders_of_templates().unwrap_or_default();
+        texts.values().flat_map(Template::keys).all(has_file)
+    }
+
     /// Returns the keys whose values are Base64.
     ///
     /// # Errors
@@ -278,8 +285,7 @@ impl DeclaredSecret {
         }
     }
 
-    /// Returns the secret's name in `LoadCredential=`, where it has one; `name` is its name on the
-    /// host.
+    /// Returns the name in `LoadCredential=`, if it has one; `name` is its name on the host.
     pub fn credential(&self, name: &str) -> Option<String> {
         self.as_credential.then(|| name.to_owned())
     }

@@ -4,18 +4,27 @@
 //! OpenBao nor the cache, and is right for whatever versions are deployed: new, cached or rolled
 //! back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
 
+use rustix::process::geteuid;
 use zeroize::Zeroizing;
 use zts_secure_fs::{Folder, Guard, read_file_bounded};
 
 use crate::{
-    Declarations, DeclaredTemplate, Files, StateDir, Template, directory, error::Error, names,
-    private_file,
+    Alteration, Declarations, DeclaredTemplate, Files, StateDir, Template, directory, error::Error,
+    names, private_file,
 };
 
 /// The largest file of a key, in bytes: the largest answer of OpenBao.
 const LARGEST: u64 = 64 << 20;
+
+/// The most times that a secret is read again because another version was deployed meanwhile.
+const MOST_EXCHANGES: usize = 10;
 
 /// The contents of files, by the placeholders that stand for them.
 type FileContents<'a> = BTreeMap<&'a str, Zeroizing<Vec<u8>>>;
@@ -94,20 +103,42 @@ impl<'a> SharedTemplate<'a> {
     fn read_contents(&self) -> Result<Option<FileContents<'_>>, Error> {
         let mut contents = BTreeMap::new();
         for secret in self.secrets() {
-            let output = &self.declarations.secret(secret)?.output_directory;
+            match self.read_secret(secret)? {
+                Some(of_secret) => contents.extend(of_secret),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(contents))
+    }
+
+    /// Reads the keys of a secret, as they were written. Its owner may change its files, and this
+    /// template may be for a service of somebody else.
+    fn read_secret(&self, secret: &str) -> Result<Option<FileContents<'_>>, Error> {
+        let output = &self.declarations.secret(secret)?.output_directory;
+        for _ in 0..MOST_EXCHANGES {
             let folder = match Folder::open(output, Guard::Strict) {
                 Err(error) if error.is_absent() => return Ok(None),
                 folder => folder?,
             };
             let of_secret = self.parts.iter().filter(|(_, part)| part.0 == secret);
-            for (placeholder, (_, key)) in of_secret {
-                contents.insert(
-                    placeholder.as_str(),
-                    self.read_key(&folder, placeholder, key)?,
-                );
+            let contents = of_secret
+                .map(|(placeholder, (_, key))| {
+                    let content = self.read_key(&folder, placeholder, key)?;
+                    Ok((placeholder.as_str(), content))
+                })
+                .collect::<Result<_, Error>>();
+            // after the files were read: their change times only grow
+            let alteration = Alteration::detect(output, "");
+            if !is_still_at(&folder, output) {
+                continue; // another version was deployed meanwhile
             }
+            return match alteration {
+                Some(Alteration::Altered { names, .. }) => Err(self.altered(secret, &names)),
+                Some(Alteration::Unknown) if !is_own(&folder) => Err(self.altered(secret, &[])),
+                _ => contents.map(Some),
+            };
         }
-        Ok(Some(contents))
+        Err(self.failed(format!("the secret `{secret}` changes all the time")))
     }
 
     fn read_key(
@@ -134,6 +165,19 @@ impl<'a> SharedTemplate<'a> {
         Ok(Zeroizing::new(content))
     }
 
+    fn altered(&self, secret: &str, names: &[String]) -> Error {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let what = if names.is_empty() {
+            "its files".to_owned()
+        } else {
+            names.join(", ")
+        };
+        self.failed(format!(
+            "somebody altered {what} of the secret `{secret}`: \
+             `systemctl start vault-secret-{secret}` writes it anew"
+        ))
+    }
+
     fn failed(&self, reason: String) -> Error {
         rendering(self.name, reason)
     }
@@ -153,6 +197,27 @@ impl<'a> SharedTemplate<'a> {
         let absent = self.secrets().into_iter().filter(is_absent);
         absent.map(ToOwned::to_owned).collect()
     }
+}
+
+/// Returns whether the folder is the one at `path` now.
+fn is_still_at(folder: &Folder, path: &Path) -> bool {
+    let inode = |path: &Path| {
+        fs::metadata(path)
+            .map(|found| (found.dev(), found.ino()))
+            .ok()
+    };
+    inode(&folder.within(".")) == inode(path)
+}
+
+/// Returns whether all files in a folder belong to this user, who wrote them.
+fn is_own(folder: &Folder) -> bool {
+    let own = geteuid().as_raw();
+    fs::read_dir(folder.within(".")).is_ok_and(|mut entries| {
+        entries.all(|entry| {
+            let metadata = entry.and_then(|entry| entry.metadata());
+            metadata.is_ok_and(|found| found.uid() == own)
+        })
+    })
 }
 
 fn rendering(name: &str, reason: String) -> Error {

@@ -41,6 +41,11 @@ in
       "that a fetch renders it" =
         config.systemd.services.vault-secret-db.unitConfig.OnSuccess
         == "vault-secrets-prove.service vault-template-app.service";
+      "that a boot renders it, whenever its service starts" =
+        config.systemd.services.vault-template-app.wantedBy == [ "multi-user.target" ];
+      "that a fetch that finds its secret gone takes the file away" =
+        config.systemd.services.vault-secret-db.unitConfig.OnFailure
+        == "vault-secret-retry@db.service vault-template-app.service";
       "where the file is" = config.vault.templates.app.path == "/run/vault-templates/app/app";
       "that a rotation has its services" =
         config.vault.declarations.secrets.db.services == [ "app.service" ]
@@ -54,6 +59,40 @@ in
       "that a boot renders it" =
         config.systemd.services.vault-template-app.wantedBy == [ "multi-user.target" ];
     };
+  };
+  "three braces" = {
+    config = template "map = {{{ db.password }}" { };
+    failed = [
+      "vault.templates.app has `{{` without a placeholder such as `{{ db.password }}` behind it, on the same line. Text with braces is `{{ \"{{\" }}`."
+    ];
+  };
+  "a text that is no string of JSON" = {
+    config = template "{{ \"\\x\" }}" { };
+    failed = [
+      "vault.templates.app has `{{ \"\\x\" }}`, which begins with the name of no declared secret; ${declared}"
+    ];
+  };
+  "a secret of a user with a large number" = {
+    config = lib.recursiveUpdate (template "{{ db.password }}" { }) {
+      vault.secrets.db.owner = "100000";
+    };
+    holds = config: {
+      "that its file can be read" =
+        config.systemd.services.vault-template-app.serviceConfig.PrivateUsers or null
+        == config.systemd.services.vault-secret-db.serviceConfig.PrivateUsers or null;
+    };
+  };
+  "a template on the disk" = {
+    config = template "{{ db.password }}" { outputDir = "/var/lib/app/conf"; };
+    warned = [
+      "vault.templates.app.outputDir is `/var/lib/app/conf`, not in /run: the secret then lies on the disk as plain text, and stays there when the host is off."
+    ];
+  };
+  "a template where systemd removes it" = {
+    config = template "{{ db.password }}" { outputDir = "/run/vault-fetched/app"; };
+    failed = [
+      "vault.templates.app.outputDir is `/run/vault-fetched/app`, in `/run/vault-fetched`, which systemd removes when vault-secrets.service ends. Write a directory as `/run/vault-templates/app`."
+    ];
   };
   "a secret whose name has a dot" = {
     config = template "{{ db.main.password }}" { };

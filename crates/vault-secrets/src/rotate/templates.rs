@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zts_cli::{Failure, warn};
-use zts_delivery::{DeclaredTemplate, SharedTemplate};
+use zts_delivery::{Declarations, DeclaredTemplate, SharedTemplate};
 
 use super::run::Run;
 use crate::{render, text::Names};
@@ -47,11 +47,13 @@ fn render_all<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate
     let mut failed = Vec::new();
     for (name, declared) in &declarations.templates {
         let template = SharedTemplate::declared(declarations, name);
-        let used = template.as_ref().map(SharedTemplate::secrets);
-        let mut used = used.unwrap_or_default();
+        let mut used = match &template {
+            Ok(template) => template.secrets(),
+            Err(_) => declared_users(declarations, name),
+        };
         used.retain(|secret| secrets.contains(secret));
         let rendered = match template {
-            Ok(_) if used.is_empty() => continue,
+            _ if used.is_empty() => continue,
             template => template.and_then(|template| template.render()),
         };
         if let Err(error) = rendered {
@@ -63,4 +65,11 @@ fn render_all<'a>(run: &Run<'a>, secrets: &BTreeSet<&str>) -> Vec<FailedTemplate
         }
     }
     failed
+}
+
+/// Returns the secrets that are declared to be in a template, which may have no valid text.
+fn declared_users<'a>(declarations: &'a Declarations, template: &str) -> BTreeSet<&'a str> {
+    let secrets = declarations.secrets.iter();
+    let users = secrets.filter(|(_, secret)| secret.template_keys.contains_key(template));
+    users.map(|(name, _)| name.as_str()).collect()
 }

@@ -129,3 +129,14 @@ fn templates_of_several_secrets_are_rendered_after_that() {
     let (output, _) = fetch(&host, 1);
     failed(&output, "templates could not be rendered");
 }
+
+/// OpenBao may have a version with the key of a template that is new.
+#[test]
+fn a_secret_without_the_key_of_a_new_template_is_fetched() {
+    zts_testkit::require_bao!();
+    let host = host("with-a-new-key");
+    host.declare("tls", &json!({ "template_keys": { "app": ["user"] } }));
+    host.declare_template("app", "{{ tls.user }}", &[]);
+    let (_, started) = fetch(&host, 0);
+    assert_eq!(started[0], "vault-secret-tls.service");
+}

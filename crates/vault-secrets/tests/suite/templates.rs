@@ -124,6 +124,61 @@ fn what_cannot_be_rendered_names_template_secret_and_key() {
     );
 }
 
+/// The owner of a secret's files may write to them, and the template may be of somebody else.
+#[test]
+fn a_file_that_its_owner_altered_is_not_rendered() {
+    zts_testkit::require_bao!();
+    let host = host("owner", &[]);
+    done(&host.rotate("db"));
+    let whole = host.rendered("app");
+    let file = host.output("db").join("password");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, "one\nexec=/tmp/evil").unwrap();
+    let reason = "somebody altered `password` of the secret `db`: \
+                  `systemctl start vault-secret-db` writes it anew";
+    failed(&render(&host, "app"), reason);
+    assert_eq!(host.rendered("app"), whole);
+    host.put("smtp-relay", "two");
+    done(&host.rotate("db"));
+    assert_eq!(host.rendered("app"), "db=one\nsmtp=\"two\"\n");
+}
+
+#[test]
+fn a_text_that_cannot_be_parsed_fails_the_rotation() {
+    zts_testkit::require_bao!();
+    let host = host("unparsed", &[]);
+    done(&host.rotate("db"));
+    host.declare_template("app", "map = {{{ db.password }}", &[]);
+    host.put("db", "two");
+    let output = host.rotate("db");
+    assert_eq!(output.code(), Some(2), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains("error: `db`: line 1 of the template `app`"),
+        "{output}"
+    );
+}
+
+#[test]
+fn blank_base64_is_no_value() {
+    zts_testkit::require_bao!();
+    let host = Host::new("blank");
+    let needed = json!({
+        "template_keys": { "app": ["password"] },
+        "encoding": { "password": "base64" },
+    });
+    host.declare("db", &needed).put("db", "b25l");
+    host.declare_template("app", "{{ db.password }}", &[]);
+    done(&host.rotate("db"));
+    host.put("db", "\n");
+    failed(&host.rotate("db"), "`password`");
+    assert_eq!(
+        (host.value("db"), host.rendered("app")),
+        ("one".into(), "one".into())
+    );
+}
+
 #[test]
 fn a_template_of_a_secret_that_is_gone_is_removed() {
     zts_testkit::require_bao!();
