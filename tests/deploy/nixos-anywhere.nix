@@ -27,6 +27,8 @@
             };
           };
         };
+        # disko names the disk for GRUB, too, because of EF02.
+        boot.loader.grub.device = nixpkgs.lib.mkForce "";
         # In place of cloud-init's:
         vault.address = "https://openbao.example.internal:8200";
         services.cloud-init.enable = nixpkgs.lib.mkForce false;

@@ -16,7 +16,7 @@
             vault.enable = true;
             vault.address = "https://openbao.example.internal:8200";
             vault.tls.caCertificate = ./openbao-ca.pem;
-            vault.secrets.smtp.owner = "grafana"; # `${config.vault.secrets.smtp.path}/<key>`
+            vault.secrets.smtp.owner = "grafana"; # /run/secrets/smtp/<key>
             vault.secrets.smtp.services = [ "grafana" ]; # it starts with the files there
             vault.secrets.smtp.restartTrigger = true; # and restarts for a new version
           }

@@ -42,6 +42,10 @@ in
     { config, ... }:
     {
       options.disko = anything;
-      config.fileSystems."/".device = config.disko.devices.disk.main.device;
+      config = {
+        fileSystems."/".device = config.disko.devices.disk.main.device;
+        # For a partition of the type EF02.
+        boot.loader.grub.devices = [ config.disko.devices.disk.main.device ];
+      };
     };
 }
