@@ -120,6 +120,8 @@ def environment(path: str, scratch: Path) -> dict[str, str]:
         "TMPDIR": str(scratch),
         "TERM": "dumb",  # no colours in what is kept and read
         "CARGO_TERM_COLOR": "never",
+        # The bare tests see the tree alone, not a folder of the developer's for all projects.
+        "CARGO_TARGET_DIR": str(stages.ROOT / "target"),
         "INSTA_UPDATE": "no",  # a changed text is a failure, not a file in the tree
         "RUFF_NO_CACHE": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
