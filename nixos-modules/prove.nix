@@ -29,7 +29,8 @@ in
           StartLimitIntervalSec = 0;
         };
         path = [ config.systemd.package ];
-        serviceConfig = unit.sandbox (used ++ templates) // {
+        # A template may have keys of a secret that no service uses.
+        serviceConfig = unit.sandbox (lib.attrValues cfg.secrets ++ templates) // {
           # Not oneshot: a boot is not over before those have ended.
           Type = "exec";
           ExecStart = "${cfg.package}/bin/vault-secrets prove${cfg.rotation.startTimeoutFlag}";

@@ -75,8 +75,12 @@ in
   "a secret of a user with a large number" = {
     config = lib.recursiveUpdate (template "{{ db.password }}" { }) {
       vault.secrets.db.owner = "100000";
+      vault.secrets.smtp-relay.services = [ "app" ];
     };
     holds = config: {
+      "that it can be read again after a roll-back" =
+        config.systemd.services.vault-secrets-prove.serviceConfig.PrivateUsers or null
+        == config.systemd.services.vault-secret-db.serviceConfig.PrivateUsers or null;
       "that its file can be read" =
         config.systemd.services.vault-template-app.serviceConfig.PrivateUsers or null
         == config.systemd.services.vault-secret-db.serviceConfig.PrivateUsers or null;
