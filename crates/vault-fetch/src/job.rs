@@ -104,15 +104,11 @@ fn read_shared_templates(arguments: &Arguments) -> Result<BTreeMap<String, Templ
     let mut placeholders = BTreeMap::<_, Vec<String>>::new();
     for (name, placeholder) in &arguments.template_key {
         placeholders
-            .entry(name)
+            .entry(name.clone())
             .or_default()
             .push(placeholder.clone());
     }
-    let parsed = placeholders.into_iter().map(|(name, placeholders)| {
-        let template = Template::of_placeholders(name, &placeholders)?;
-        Ok((name.clone(), template))
-    });
-    parsed.collect()
+    Template::of_each(&placeholders)
 }
 
 /// Refuses an owner, group or mode of a template that does not exist, and two of the same template.

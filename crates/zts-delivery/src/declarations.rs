@@ -245,7 +245,7 @@ impl DeclaredSecret {
             required_keys: self.required_keys.clone(),
             base64_keys: self.base64_keys(name)?,
             templates: templates.collect::<Result<_, Error>>()?,
-            shared_templates: self.placeholders_of_templates()?,
+            shared_templates: Template::of_each(&self.template_keys)?,
             environment_file: self.environment_file.clone(),
             json_file: self.json_file.clone(),
             ownership: BTreeMap::new(),
@@ -255,22 +255,10 @@ impl DeclaredSecret {
         Ok(contents)
     }
 
-    /// Returns the placeholders of templates over several secrets, by the templates' names.
-    ///
-    /// # Errors
-    /// [`Error::Template`].
-    fn placeholders_of_templates(&self) -> Result<BTreeMap<String, Template>, Error> {
-        let templates = self.template_keys.iter().map(|(name, placeholders)| {
-            let template = Template::of_placeholders(name, placeholders)?;
-            Ok((name.clone(), template))
-        });
-        templates.collect()
-    }
-
     /// Returns whether each key that `vault.templates` need has a file.
     pub fn has_template_keys(&self) -> bool {
         let has_file = |key| self.output_directory.join(key).exists();
-        let texts = self.placeholders_of_templates().unwrap_or_default();
+        let texts = Template::of_each(&self.template_keys).unwrap_or_default();
         texts.values().flat_map(Template::keys).all(has_file)
     }
 

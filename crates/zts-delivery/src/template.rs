@@ -2,6 +2,8 @@
 //!
 //! They have no logic, so the keys that a file needs are known without rendering it.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
@@ -78,6 +80,21 @@ impl Template {
         }
         push_text(&mut pieces, rest);
         Ok(Self { pieces })
+    }
+
+    /// Parses the placeholders that each template over several secrets has of one secret, by the
+    /// templates' names.
+    ///
+    /// # Errors
+    /// [`Error::Template`].
+    pub fn of_each(
+        placeholders: &BTreeMap<String, Vec<String>>,
+    ) -> Result<BTreeMap<String, Self>, Error> {
+        let parsed = placeholders.iter().map(|(name, placeholders)| {
+            let template = Self::of_placeholders(name, placeholders)?;
+            Ok((name.clone(), template))
+        });
+        parsed.collect()
     }
 
     /// Parses a template of placeholders alone, each a key with or without a filter.

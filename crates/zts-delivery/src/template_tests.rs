@@ -136,7 +136,7 @@ proptest! {
 
     #[test]
     fn any_value_is_unchanged(value in any::<String>()) {
-        let secret = serde_json::to_string(&[("k", &value)].into_iter().collect::<std::collections::BTreeMap<_, _>>()).unwrap();
+        let secret = serde_json::to_string(&[("k", &value)].into_iter().collect::<BTreeMap<_, _>>()).unwrap();
         prop_assert_eq!(&rendered("{{ k }}", &secret), &value);
         let json: String = serde_json::from_str(&rendered("{{ k | json }}", &secret)).unwrap();
         prop_assert_eq!(&json, &value);
