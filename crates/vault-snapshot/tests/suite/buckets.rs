@@ -14,7 +14,7 @@ pub(crate) fn save_to(site: &Site, location: &str) -> Run {
         .env("BAO_TOKEN", site.server.root_token())
 }
 
-fn saved_to(site: &Site, location: &str) -> String {
+pub(crate) fn saved_to(site: &Site, location: &str) -> String {
     let output = save_to(site, location).run();
     assert_eq!(output.code(), Some(0), "{output}");
     output.stdout.trim().to_owned()

@@ -29,6 +29,7 @@ mod hostile_stores;
 mod interrupted;
 mod large;
 mod login;
+mod object_lock;
 mod outages;
 mod prune;
 mod restore;
