@@ -50,6 +50,6 @@ lib.genAttrs names (
   zero-touch-secrets = linking.callPackage ./workspace.nix {
     programs = if final.stdenv.hostPlatform.isLinux then names else portable;
   };
-  vault-host = joined "vault-host" "vault-secrets" "The programs of a host with secrets from OpenBao";
-  vault-server = joined "vault-server" "vault-node" "The programs of a node of an OpenBao cluster";
+  vault-host = joined "vault-host" "vault-secrets" "Programs of a host with secrets from OpenBao";
+  vault-server = joined "vault-server" "vault-node" "Programs of a node of an OpenBao cluster";
 }

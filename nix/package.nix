@@ -37,6 +37,7 @@ stdenvNoCC.mkDerivation {
     inherit ((lib.importTOML (../crates + "/${pname}/Cargo.toml")).package) description;
     inherit platforms;
     license = lib.licenses.mit;
+    maintainers = import ./maintainers.nix { inherit lib; };
     mainProgram = pname;
   };
 }

@@ -15,8 +15,9 @@ rustPlatform.buildRustPackage {
   doCheck = false; # the flake's checks run the tests
 
   meta = {
-    description = "Zero-touch secrets for NixOS hosts, on OpenBao: all programs";
+    description = "All programs for secrets of NixOS hosts on OpenBao";
     license = lib.licenses.mit;
+    maintainers = import ./maintainers.nix { inherit lib; };
     platforms = lib.platforms.linux ++ lib.platforms.darwin;
   };
 }

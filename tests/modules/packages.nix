@@ -31,6 +31,30 @@ let
   added = lib.filter (name: !pkgs ? ${name}) (lib.attrNames applied);
 
   onMac = lib.filterAttrs (_: package: lib.elem "aarch64-darwin" package.meta.platforms) own;
+
+  # What nixpkgs requires of a package: pkgs/README.md, "Meta attributes".
+  breaks =
+    package:
+    let
+      inherit (package) meta;
+      isProgram = package.pname or "" != "zero-touch-secrets";
+    in
+    lib.attrNames (
+      lib.filterAttrs (_: isBroken: isBroken) {
+        "description begins with a small letter" = builtins.match "[A-Z].*" meta.description == null;
+        "description begins with an article" = builtins.match "(A|An|The) .*" meta.description != null;
+        "description begins with the name" = lib.hasPrefix (lib.toLower package.pname or package.name) (
+          lib.toLower meta.description
+        );
+        "description ends with a full stop" = lib.hasSuffix "." meta.description;
+        "no license" = !(meta ? license.spdxId);
+        "no maintainers" = !lib.isList (meta.maintainers or null);
+        "no platforms" = meta.platforms or [ ] == [ ];
+        "no main program" = isProgram && !(meta ? mainProgram);
+      }
+    );
+  broken = lib.filterAttrs (_: found: found != [ ]) (lib.mapAttrs (_: breaks) own);
+
   operators = [
     "create-host"
     "vault-plan"
@@ -47,6 +71,15 @@ in
   "packages: an overlay with a package of the same name" = [
     (isPackage "vault.package" pkgs.hello overridden.host)
     (isPackage "vault.server.package" own.vault-server overridden.server)
+  ];
+  "packages: meta as nixpkgs requires it" = [ (is "what is broken" { } broken) ];
+  "packages: passthru.tests" = [
+    (is "the scenarios" true (
+      lib.all (name: own.${name}.passthru.tests ? scenario-switch) [
+        "vault-host"
+        "vault-server"
+      ]
+    ))
   ];
   "packages: on a Mac" = [ (is "the list" operators (lib.attrNames onMac)) ];
   "packages: names of overlays.default" = [
