@@ -45,6 +45,7 @@ let
       secret.secretPath
       secret.outputDir
     ]
+    ++ flag "secret-version" secret.version
     ++ flag "owner" secret.owner
     ++ flag "group" secret.group
     ++ flag "mode" secret.mode

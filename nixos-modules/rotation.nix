@@ -11,7 +11,9 @@ let
   unit = import ./unit.nix { inherit config lib; };
 
   isCritical = secret: lib.any (service: lib.elem service cfg.criticalServices) secret.usedBy;
-  rotated = lib.filterAttrs (_: secret: secret.restartTrigger && !isCritical secret) cfg.secrets;
+  rotated = lib.filterAttrs (
+    _: secret: secret.restartTrigger && secret.version == null && !isCritical secret
+  ) cfg.secrets;
 
   # The limit of a run. It may wait for a start three times: with the new files, with the old ones, and once
   # more with the new ones if the service comes up with neither. Each service may have a limit of its own.

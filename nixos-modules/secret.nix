@@ -76,6 +76,21 @@ in
       '';
     };
 
+    version = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      example = 7;
+      description = ''
+        The version of the secret to use, as `bao kv get -version=7` reads it. It stays until another
+        one is declared: newer versions are not deployed, also with `restartTrigger`. After a
+        roll-back to a NixOS generation that pinned another version, that one is deployed again. With
+        `null` it is the newest.
+
+        OpenBao keeps a number of versions (`max_versions`, 10 by default). Of one that it no longer
+        keeps, the cached copy stands in.
+      '';
+    };
+
     outputDir = mkOption {
       type = absolutePath;
       default = "${vault.secretsDirectory}/${name}";

@@ -25,6 +25,7 @@ let
     removeAttrs secret (
       lib.optional (secret.jsonFile == null) "jsonFile"
       ++ lib.optional (secret.encoding == { }) "encoding"
+      ++ lib.optional (secret.version == null) "version"
       ++ [
         "asCredential"
         "cacheDir"
@@ -56,9 +57,15 @@ let
       owner
       text
       ;
-    secrets = genAttrs template.secrets (name: {
-      inherit (cfg.secrets.${name}) encoding secretPath;
-    });
+    secrets = genAttrs template.secrets (
+      name:
+      {
+        inherit (cfg.secrets.${name}) encoding secretPath;
+      }
+      // lib.optionalAttrs (cfg.secrets.${name}.version != null) {
+        inherit (cfg.secrets.${name}) version;
+      }
+    );
   };
 
   digest = declared: builtins.hashString "sha256" (builtins.toJSON declared);

@@ -27,33 +27,38 @@ in
   config = lib.mkIf (cfg.enable && cfg.watch.enable) {
     assertions = [
       {
-        assertion = cfg.rotation.secrets != [ ];
+        # one that is pinned for now is enough
+        assertion =
+          cfg.rotation.secrets != [ ]
+          || lib.any (secret: secret.restartTrigger && secret.version != null) (lib.attrValues cfg.secrets);
         message = "vault.watch.enable is set, but no secret is rotated. Set vault.secrets.<name>.restartTrigger of one that no service of vault.criticalServices uses.";
       }
     ];
 
-    systemd.services.vault-secrets-watch = unit.asking {
-      description = "Watch OpenBao for new versions of secrets";
-      documentation = [ "man:vault-secrets-watch(1)" ];
-      wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
-      after = [ "vault-secrets.service" ];
-      wantedBy = [ "multi-user.target" ];
-      restartTriggers = [ (builtins.hashString "sha256" (builtins.toJSON cfg.declarations)) ];
-      unitConfig.StartLimitIntervalSec = 0;
-      path = [ config.systemd.package ];
-      writes = [ "/run/vault-fetch" ];
-      serviceConfig = {
-        Type = "notify";
-        ExecStart = "${cfg.package}/bin/vault-secrets watch --interval ${lib.escapeShellArg cfg.watch.interval}";
-        Restart = "always";
-        RestartSec = "30s";
-        # To systemd, for the rotations.
-        RestrictAddressFamilies = [
-          "AF_INET"
-          "AF_INET6"
-          "AF_UNIX"
-        ];
-      };
-    };
+    systemd.services.vault-secrets-watch = lib.mkIf (cfg.rotation.secrets != [ ]) (
+      unit.asking {
+        description = "Watch OpenBao for new versions of secrets";
+        documentation = [ "man:vault-secrets-watch(1)" ];
+        wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
+        after = [ "vault-secrets.service" ];
+        wantedBy = [ "multi-user.target" ];
+        restartTriggers = [ (builtins.hashString "sha256" (builtins.toJSON cfg.declarations)) ];
+        unitConfig.StartLimitIntervalSec = 0;
+        path = [ config.systemd.package ];
+        writes = [ "/run/vault-fetch" ];
+        serviceConfig = {
+          Type = "notify";
+          ExecStart = "${cfg.package}/bin/vault-secrets watch --interval ${lib.escapeShellArg cfg.watch.interval}";
+          Restart = "always";
+          RestartSec = "30s";
+          # To systemd, for the rotations.
+          RestrictAddressFamilies = [
+            "AF_INET"
+            "AF_INET6"
+            "AF_UNIX"
+          ];
+        };
+      }
+    );
   };
 }

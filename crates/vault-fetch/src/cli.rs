@@ -23,6 +23,10 @@ pub struct Arguments {
     #[arg(value_name = "SECRET_PATH")]
     pub secret: SecretPath,
 
+    /// Read this version, such as 7, and no newer one
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub secret_version: Option<u64>,
+
     /// The directory that gets the files; it is replaced as a whole
     #[arg(value_name = "OUTPUT_DIR")]
     pub output: PathBuf,

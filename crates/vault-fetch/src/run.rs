@@ -7,7 +7,7 @@ use zts_delivery::{
     Contents, Error, Failures, SecretIdentity, credentials,
     fetch::{self, FetchJob},
 };
-use zts_openbao::Settings;
+use zts_openbao::{Settings, kv::SecretSelector};
 
 use crate::{
     Arguments,
@@ -36,10 +36,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn fetch(arguments: &Arguments, contents: Contents, settings: &Settings) -> Result<(), Error> {
     let namespace = settings.namespace.as_deref();
     let (kv_mount, path) = (arguments.kv_mount.as_str(), arguments.secret.as_str());
-    let identity = SecretIdentity::new(namespace, kv_mount, path);
+    let version = arguments.secret_version;
+    let identity = SecretIdentity::new(namespace, kv_mount, SecretSelector { path, version });
     let job = FetchJob {
         kv_mount,
         path,
+        version,
         recipe: recipe(arguments, contents, &identity)?,
         identity,
         output: &arguments.output,

@@ -89,6 +89,7 @@ fn summary(reports: &[HostReport]) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(kind, count)| match kind {
             Kind::Note => count_noun(count, "note"),
+            Kind::Keys => count_noun(count, "key finding"),
             kind => format!("{count} {}", kind.as_str()),
         })
         .collect();

@@ -46,7 +46,7 @@ impl<'a> HostSecret<'a> {
         Self {
             name,
             declared,
-            identity: SecretIdentity::new(namespace, &openbao.kv_mount, &declared.secret_path),
+            identity: SecretIdentity::new(namespace, &openbao.kv_mount, declared.selector()),
         }
     }
 

@@ -39,6 +39,7 @@ struct SecretState<'a> {
     name: &'a str,
     is_in_place: bool,
     deployed_version: Option<DeployedVersion>,
+    pinned_version: Option<u64>,
     failures: Failures,
     /// The time since OpenBao confirmed the copy.
     copy_age: Option<Duration>,
@@ -50,7 +51,7 @@ struct SecretState<'a> {
 /// A metric, with its value for a secret that has one.
 type Metric = (Family, fn(&SecretState<'_>) -> Option<f64>);
 
-const METRICS: [Metric; 11] = [
+const METRICS: [Metric; 12] = [
     (
         Family::gauge(
             "vault_secret_in_place",
@@ -64,6 +65,13 @@ const METRICS: [Metric; 11] = [
             "The deployed version of the secret.",
         ),
         |secret| Some(number(secret.deployed_version.as_ref()?.version)),
+    ),
+    (
+        Family::gauge(
+            "vault_secret_pinned_version",
+            "The version that the declaration pins; only of pinned secrets.",
+        ),
+        |secret| Some(number(secret.pinned_version?)),
     ),
     (
         Family::gauge(
@@ -222,6 +230,7 @@ impl<'a> SecretState<'a> {
             name,
             is_in_place: declared.is_in_place()?,
             deployed_version,
+            pinned_version: declared.version,
             failures: Failures::read(output),
             copy_age,
             rejection: declared.rejection()?,

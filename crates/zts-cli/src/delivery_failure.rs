@@ -28,7 +28,7 @@ impl From<Error> for Failure {
             Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
             Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
             Error::Declarations { .. } | Error::InvalidDeclaration { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
-            Error::NoCache { cause } => Self::from(cause).suffix("no cache available"),
+            Error::NoCache { cause } => explain_openbao_error(cause).suffix("no cache available"),
             Error::OpenBao(cause) => explain_openbao_error(cause),
             _ => Self::failed(&error),
         }
@@ -94,6 +94,9 @@ fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
             "write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?"
         }
         From::NotFound { .. } => "is the mount right (`--kv-mount`), and a KV version 2 engine?",
+        From::NoSuchVersion { .. } => {
+            "declare another `version`, or none for the newest; OpenBao keeps as many as the secret's `max_versions`"
+        }
         From::Deleted { .. } => {
             "`bao kv undelete` brings it back; `bao kv put` writes a new version"
         }

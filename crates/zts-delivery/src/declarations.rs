@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use zts_openbao::kv::SecretSelector;
 use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
 use crate::{
@@ -66,6 +67,8 @@ pub struct DeclaredOpenBao {
 pub struct DeclaredSecret {
     /// The path in the KV mount.
     pub secret_path: String,
+    /// The version that is pinned; `None` for the newest.
+    pub version: Option<u64>,
     /// The output directory.
     pub output_directory: PathBuf,
     /// The cache directory.
@@ -231,6 +234,14 @@ impl Declarations {
 }
 
 impl DeclaredSecret {
+    /// Returns the secret and the version of it that is read.
+    pub fn selector(&self) -> SecretSelector<'_> {
+        SecretSelector {
+            path: &self.secret_path,
+            version: self.version,
+        }
+    }
+
     /// Returns the contents of the output directory for the secret with the name `name`. They lack
     /// the ownership of single files, which can be looked up on the host only.
     ///

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use zts_openbao::kv::SecretSelector;
 
 /// The longest file name on Linux, in bytes.
 const LONGEST_FILE_NAME: usize = 255;
@@ -43,16 +44,26 @@ impl fmt::Display for SecretPath {
     }
 }
 
-/// The full name of a secret: namespace, mount and path.
+/// The full name of a secret: namespace, mount and path, and the version where it is pinned. A
+/// pinned version never stands in for another one, nor does its copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretIdentity(String);
 
 impl SecretIdentity {
-    /// Returns the identity of the secret at `path` in the KV mount `mount`.
-    pub fn new(namespace: Option<&str>, mount: &str, path: &str) -> Self {
+    /// Returns the identity of a secret in the KV mount `mount`.
+    pub fn new<'a>(
+        namespace: Option<&str>,
+        mount: &str,
+        secret: impl Into<SecretSelector<'a>>,
+    ) -> Self {
+        let SecretSelector { path, version } = secret.into();
         let namespace = namespace.unwrap_or_default().trim_matches('/');
-        Self(format!("{namespace}/{mount}/{path}"))
+        let pin = version.map(|version| format!("?version={version}"));
+        Self(format!(
+            "{namespace}/{mount}/{path}{}",
+            pin.unwrap_or_default()
+        ))
     }
 }
 

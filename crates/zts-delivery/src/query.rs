@@ -23,7 +23,7 @@ pub enum LoginMode {
 #[derive(Debug)]
 pub enum QueryError {
     /// No server could be used, or no active node could confirm that there is nothing, or only an
-    /// older version than the host's.
+    /// older version than the host's, or OpenBao no longer keeps the pinned version.
     Unavailable(Error),
     /// There is no such secret, or its newest version was deleted or destroyed.
     Gone(Error),
@@ -37,7 +37,11 @@ impl QueryError {
     pub fn concerns_one_secret(&self) -> bool {
         match self {
             Self::Unavailable(error) => {
-                error.is_bad_reply() || matches!(error, Error::Unconfirmed { .. })
+                let is_of_secret = matches!(
+                    error,
+                    Error::Unconfirmed { .. } | Error::NoSuchVersion { .. }
+                );
+                error.is_bad_reply() || is_of_secret
             }
             // the credentials are the host's: each further request would be refused, too
             Self::Other(Error::LoginRefused { .. }) => false,

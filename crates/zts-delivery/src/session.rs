@@ -8,7 +8,7 @@ use std::{
 use zts_net::{deadline_in, retry_until};
 use zts_openbao::{
     Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle,
-    kv::{self, VersionMetadata},
+    kv::{self, SecretSelector, VersionMetadata},
     sys,
 };
 
@@ -139,18 +139,19 @@ impl Session<'_> {
         self.retry_policy = retry_policy;
     }
 
-    /// Returns a secret's newest version. `seen` is the newest version that the host has had: an
-    /// older one, and the absence of the secret, are believed only of the active node, because a
-    /// standby may lag behind.
+    /// Returns a secret's newest version, or the one that is pinned. `seen` is the newest version
+    /// that the host has had: an older one, and the absence of the secret, are believed only of the
+    /// active node, because a standby may lag behind.
     ///
     /// # Errors
     /// See [`QueryError`].
-    pub fn read(
+    pub fn read<'s>(
         &mut self,
-        secret: &str,
+        secret: impl Into<SecretSelector<'s>>,
         seen: Option<&DeployedVersion>,
     ) -> Result<kv::SecretVersion, QueryError> {
         let mount = self.config.kv_mount;
+        let secret = secret.into();
         let request = |client: &Client| kv::read(client, mount, secret);
         let is_outdated =
             |version: &VersionMetadata| seen.is_some_and(|seen| seen.is_newer_than(version));
@@ -161,7 +162,7 @@ impl Session<'_> {
             Ok(outdated) if is_outdated(&outdated.metadata) => {
                 let version = outdated.metadata.version;
                 self.query_active_node(request, |error| {
-                    error.leaving_version_unconfirmed(secret, version)
+                    error.leaving_version_unconfirmed(secret.path, version)
                 })
             }
             result => result,
@@ -171,8 +172,30 @@ impl Session<'_> {
                 let mount = mount.to_owned();
                 Err(QueryError::Other(Error::KvVersion1 { mount }))
             }
+            Err(QueryError::Gone(Error::NotFound { path, api_error })) => {
+                let absence = Error::NotFound { path, api_error };
+                Err(self
+                    .find_missing_version(secret)
+                    .unwrap_or(QueryError::Gone(absence)))
+            }
             result => result,
         }
+    }
+
+    /// Returns the error of a pinned version that OpenBao does not have, while it has the secret. A
+    /// version that others have taken the place of (`max_versions`) is not gone: nobody has
+    /// revoked it, and a copy may stand in.
+    fn find_missing_version(&mut self, secret: SecretSelector<'_>) -> Option<QueryError> {
+        let (mount, path) = (self.config.kv_mount, secret.path);
+        let version = secret.version?;
+        let metadata =
+            self.query_active_node(|client| kv::metadata(client, mount, path), |error| error);
+        let newest = metadata.ok()?.current_version;
+        Some(QueryError::Unavailable(Error::NoSuchVersion {
+            path: path.to_owned(),
+            version,
+            newest,
+        }))
     }
 
     /// Queries whether nothing was found because the engine is of version 1, which uses other

@@ -47,6 +47,17 @@ pub enum Error {
         /// The server's answer.
         api_error: ApiError,
     },
+    /// A KV v2 secret exists, and has no version with this number: it was never written, or the
+    /// server keeps only newer ones (`max_versions`).
+    #[error("OpenBao has no version {version} of `{path}`; the newest is {newest}")]
+    NoSuchVersion {
+        /// The path in the mount.
+        path: String,
+        /// The version that was asked for.
+        version: u64,
+        /// The newest version.
+        newest: u64,
+    },
     /// The newest version of a KV v2 secret was deleted; it can be undeleted on the server.
     #[error("version {version} of `{path}` was deleted on the server at {deletion_time}")]
     Deleted {

@@ -63,6 +63,7 @@ fn describe_refusal(error: &Error) -> String {
         Error::LoginRefused { .. } => "login refused",
         Error::NotFound { .. } => "HTTP status 404: not found",
         Error::Refused { status, .. } => return format!("HTTP status {status}: refused"),
+        Error::NoSuchVersion { .. } => "missing version",
         Error::Deleted { .. } => "deleted version",
         Error::Destroyed { .. } => "destroyed version",
         Error::KvVersion1 { .. } => "KV version 1",

@@ -89,9 +89,14 @@ pub struct ListedVersion {
 impl SecretMetadata {
     /// Returns the newest version; `None` where the listing does not have it.
     pub fn newest(&self) -> Option<VersionMetadata> {
-        let listed = self.versions.get(&self.current_version)?.clone();
+        self.version(self.current_version)
+    }
+
+    /// Returns the version with this number; `None` where the listing does not have it.
+    pub fn version(&self, number: u64) -> Option<VersionMetadata> {
+        let listed = self.versions.get(&number)?.clone();
         Some(VersionMetadata {
-            version: self.current_version,
+            version: number,
             created_time: listed.created_time,
             deletion_time: listed.deletion_time,
             destroyed: listed.destroyed,
@@ -99,13 +104,43 @@ impl SecretMetadata {
     }
 }
 
-/// Reads the newest version of the secret `path` of the KV mount `mount`.
+/// A secret of a KV mount, and the version of it that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretSelector<'a> {
+    /// The path in the mount.
+    pub path: &'a str,
+    /// The number of the version; `None` for the newest.
+    pub version: Option<u64>,
+}
+
+impl<'a> From<&'a str> for SecretSelector<'a> {
+    fn from(path: &'a str) -> Self {
+        Self {
+            path,
+            version: None,
+        }
+    }
+}
+
+impl<'a> From<&'a String> for SecretSelector<'a> {
+    fn from(path: &'a String) -> Self {
+        Self::from(path.as_str())
+    }
+}
+
+/// Reads a version of a secret of the KV mount `mount`; with a path alone, the newest.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Deleted`] or [`Error::Destroyed`] where it has none, and those of
 /// [`Client::send`].
-pub fn read(client: &Client, mount: &str, path: &str) -> Result<SecretVersion, Error> {
-    client.data(&Request::new(Method::Get, &format!("{mount}/data/{path}")))
+pub fn read<'a>(
+    client: &Client,
+    mount: &str,
+    secret: impl Into<SecretSelector<'a>>,
+) -> Result<SecretVersion, Error> {
+    let SecretSelector { path, version } = secret.into();
+    let path = format!("{mount}/data/{path}");
+    client.data(&Request::new(Method::Get, &path).version(version))
 }
 
 /// Writes a new version of a secret.

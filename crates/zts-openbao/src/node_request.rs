@@ -54,9 +54,10 @@ impl Client {
     ) -> Result<Answer, SendError> {
         let headers = self.headers(request);
         let encoded = path::encode(request.path)?;
-        let query = match request.method {
-            Method::List => "?list=true",
-            _ => "",
+        let query = match (request.method, request.version) {
+            (Method::List, _) => "?list=true".to_owned(),
+            (_, Some(version)) => format!("?version={version}"),
+            (_, None) => String::new(),
         };
         let path_and_query = format!("{encoded}{query}");
         let mut server = address.clone();

@@ -55,6 +55,8 @@ impl Method {
 pub struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) path: &'a str,
+    /// The version of a KV secret to read.
+    pub(crate) version: Option<u64>,
     pub(crate) body: Zeroizing<Vec<u8>>,
     pub(crate) headers: Vec<(&'static str, SecretString)>,
     pub(crate) authentication: Option<Authentication>,
@@ -81,6 +83,7 @@ impl<'a> Request<'a> {
         Self {
             method,
             path,
+            version: None,
             body: Zeroizing::default(),
             headers: Vec::new(),
             authentication: None,
@@ -138,6 +141,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// Reads this version of a KV secret.
+    #[must_use]
+    pub(crate) fn version(mut self, version: Option<u64>) -> Self {
+        self.version = version;
         self
     }
 

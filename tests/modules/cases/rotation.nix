@@ -1,5 +1,5 @@
 # What a new version does.
-_:
+{ lib, ... }:
 let
   secret = more: { services = [ "app" ]; } // more;
   rotation = config: config.systemd.services.vault-secret-rotate-db.serviceConfig;
@@ -24,6 +24,34 @@ in
     failed = [
       "vault.watch.enable is set, but no secret is rotated. Set vault.secrets.<name>.restartTrigger of one that no service of vault.criticalServices uses."
     ];
+  };
+  "a pinned version" = {
+    config = {
+      vault.watch.enable = true;
+      vault.secrets.db = secret {
+        restartTrigger = true;
+        version = 7;
+      };
+    };
+    holds = config: {
+      "that vault-fetch reads it" =
+        lib.hasInfix "--secret-version=7" config.systemd.services.vault-secret-db.serviceConfig.ExecStart;
+      "that vault-secrets does" = config.vault.declarations.secrets.db.version == 7;
+      "that nothing rotates it" =
+        config.vault.declarations.secrets.db.rotation == null
+        && !(config.systemd.services ? vault-secret-rotate-db)
+        && !(config.systemd.timers ? vault-secret-rotate-db)
+        && !(config.systemd.services ? vault-secrets-watch);
+    };
+  };
+  "a version that is none" = {
+    config.vault.secrets.db = secret { version = 0; };
+    refused = [
+      "secrets"
+      "db"
+      "version"
+    ];
+    type = "null or (positive integer, meaning >0)";
   };
   "a service that can" = {
     config = {

@@ -26,6 +26,7 @@ mod names;
 mod nodes;
 mod output;
 mod ownership;
+mod pinned;
 mod refusals;
 mod rejected;
 mod replies;

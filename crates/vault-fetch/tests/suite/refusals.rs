@@ -284,7 +284,6 @@ fn a_path_that_was_mistyped_takes_nothing_of_another_secret_away() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/mistyped/db`
     error: `hosts/mistyped/bd` was not written: OpenBao has nothing at `secret/data/hosts/mistyped/bd`
 
     hint: write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?
@@ -303,7 +302,6 @@ fn a_missing_mount_removes_nothing() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/no-mount/db`
     error: `hosts/no-mount/db` was not written: OpenBao has nothing at `sekret/data/hosts/no-mount/db`: no handler for route "sekret/data/hosts/no-mount/db". route entry not found.
 
     hint: is the mount right (`--kv-mount`), and a KV version 2 engine?

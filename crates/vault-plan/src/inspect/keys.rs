@@ -1,6 +1,6 @@
 //! Keys of a secret that the host needs or cannot use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use zts_delivery::{Contents, DeclaredSecret, Error, Template};
 use zts_openbao::SecretMap;
@@ -13,35 +13,55 @@ use crate::{
 /// The value of `needed_by` for a required key.
 const REQUIRED: &str = "required";
 
+/// The advice about a pinned version that cannot be used.
+pub(super) const PIN_ANOTHER: &str = "declare another `version`, or none for the newest";
+
+/// The templates of a secret, and those of several secrets that have it in them, by their names.
+struct Templates {
+    parsed: Vec<(String, Template)>,
+    errors: Vec<Error>,
+}
+
+impl Templates {
+    fn parse(secret: &DeclaredSecret) -> Self {
+        let own = secret.templates.iter();
+        let own = own.map(|(name, text)| (name, Template::parse(name, text)));
+        let shared = secret.template_keys.iter();
+        let shared = shared.map(|(name, keys)| (name, Template::of_placeholders(name, keys)));
+        let (mut parsed, mut errors) = (Vec::new(), Vec::new());
+        for (name, template) in own.chain(shared) {
+            match template {
+                Ok(template) => parsed.push((name.clone(), template)),
+                Err(error) => errors.push(error),
+            }
+        }
+        Self { parsed, errors }
+    }
+
+    /// Returns the keys that the host needs, except those of invalid templates.
+    fn needed_keys(&self, secret: &DeclaredSecret) -> BTreeSet<String> {
+        let required = secret.required_keys.iter().chain(secret.encoding.keys());
+        let templates = self.parsed.iter();
+        let named = templates.flat_map(|(_, template)| template.keys());
+        required
+            .cloned()
+            .chain(named.map(ToOwned::to_owned))
+            .collect()
+    }
+
+    /// Returns the keys that the host decodes, for their own files or in templates. The module takes
+    /// no encoding that is unknown.
+    fn base64_keys(&self, name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
+        let templates = self.parsed.iter();
+        let decoded = templates.flat_map(|(_, template)| template.base64_keys());
+        let own = secret.base64_keys(name).unwrap_or_default().into_iter();
+        own.chain(decoded.map(ToOwned::to_owned)).collect()
+    }
+}
+
 /// Returns the keys that the host needs, except those of invalid templates.
 pub(super) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
-    let required = secret.required_keys.iter();
-    let required = required.chain(secret.encoding.keys()).cloned();
-    let templates = secret.templates.iter();
-    let named = templates.flat_map(|(name, text)| template_keys(name, text));
-    let shared = shared_templates(secret).into_iter();
-    let of_shared = shared.flat_map(|(_, template)| owned(template.keys()));
-    required.chain(named).chain(of_shared).collect()
-}
-
-/// Returns the placeholders of templates over several secrets that can be parsed, by the templates'
-/// names. The module takes no others.
-fn shared_templates(secret: &DeclaredSecret) -> BTreeMap<&str, Template> {
-    let templates = secret.template_keys.iter();
-    let parsed = templates.filter_map(|(name, placeholders)| {
-        let template = Template::of_placeholders(name, placeholders).ok()?;
-        Some((name.as_str(), template))
-    });
-    parsed.collect()
-}
-
-fn owned<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
-    keys.map(ToOwned::to_owned).collect()
-}
-
-fn template_keys(name: &str, text: &str) -> BTreeSet<String> {
-    let template = Template::parse(name, text).ok();
-    owned(template.iter().flat_map(Template::keys))
+    Templates::parse(secret).needed_keys(secret)
 }
 
 /// Returns the names of the files that the host makes of the secret.
@@ -62,9 +82,15 @@ pub(super) fn check_keys(
     secret: &DeclaredSecret,
     mut values: SecretMap,
 ) -> Vec<Finding> {
-    let subject = Subject { host, name, secret };
+    let templates = Templates::parse(secret);
+    let mut contents = unrendered_contents(name, secret, &templates);
+    let subject = Subject {
+        host,
+        name,
+        secret,
+        templates,
+    };
     let mut findings = subject.invalid_templates();
-    let mut contents = unrendered_contents(name, secret);
     let mut unusable = BTreeSet::new();
     while let Err(error) = contents.files(&secret.secret_path, &values) {
         match error {
@@ -100,15 +126,15 @@ pub(super) fn check_keys(
 }
 
 /// Returns the contents that the host writes, with empty templates.
-fn unrendered_contents(name: &str, secret: &DeclaredSecret) -> Contents {
+fn unrendered_contents(name: &str, secret: &DeclaredSecret, parsed: &Templates) -> Contents {
     let templates = secret.templates.keys();
     let unrendered = templates.filter_map(|name| {
         let empty = Template::parse(name, "").ok()?;
         Some((name.clone(), empty))
     });
     Contents {
-        required_keys: needed_keys(secret).into_iter().collect(),
-        base64_keys: base64_keys(name, secret),
+        required_keys: parsed.needed_keys(secret).into_iter().collect(),
+        base64_keys: parsed.base64_keys(name, secret),
         templates: unrendered.collect(),
         environment_file: secret.environment_file.clone(),
         json_file: secret.json_file.clone(),
@@ -117,24 +143,11 @@ fn unrendered_contents(name: &str, secret: &DeclaredSecret) -> Contents {
     }
 }
 
-/// Returns the keys that the host decodes, for their own files or in templates. The module takes no
-/// encoding that is unknown.
-fn base64_keys(name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
-    let mut decoded = secret.base64_keys(name).unwrap_or_default();
-    for (name, text) in &secret.templates {
-        let template = Template::parse(name, text).ok();
-        decoded.extend(owned(template.iter().flat_map(Template::base64_keys)));
-    }
-    for template in shared_templates(secret).values() {
-        decoded.extend(owned(template.base64_keys()));
-    }
-    decoded
-}
-
 struct Subject<'a> {
     host: &'a Host,
     name: &'a str,
     secret: &'a DeclaredSecret,
+    templates: Templates,
 }
 
 impl Subject<'_> {
@@ -165,12 +178,11 @@ impl Subject<'_> {
         });
         let by = by.collect::<Vec<_>>().join(", ");
         let message = format!("`{path}` {problem} `{key}` ({by})");
-        self.finding(reason, Some(key), message).advice(kv_command(
-            self.host,
-            "patch",
-            path,
-            &key_arguments([key]),
-        ))
+        let advice = match self.secret.version {
+            Some(_) => PIN_ANOTHER.to_owned(),
+            None => kv_command(self.host, "patch", path, &key_arguments([key])),
+        };
+        self.finding(reason, Some(key), message).advice(advice)
     }
 
     /// Returns a finding with the error that the host would report.
@@ -179,8 +191,7 @@ impl Subject<'_> {
     }
 
     fn invalid_templates(&self) -> Vec<Finding> {
-        let templates = self.secret.templates.iter();
-        let errors = templates.filter_map(|(name, text)| Template::parse(name, text).err());
+        let errors = self.templates.errors.iter();
         errors
             .map(|error| self.finding("template", None, error.to_string()))
             .collect()
@@ -195,14 +206,9 @@ impl Subject<'_> {
         let is_required =
             encoding.contains_key(key) || required_keys.iter().any(|other| other == key);
         let required = is_required.then(|| REQUIRED.to_owned());
-        let templates = self.secret.templates.iter();
-        let naming = templates.filter(|(name, text)| template_keys(name, text).contains(key));
-        let shared = shared_templates(self.secret).into_iter();
-        let of_shared = shared.filter(|(_, template)| template.keys().any(|other| other == key));
-        required
-            .into_iter()
-            .chain(naming.map(|(name, _)| name.clone()))
-            .chain(of_shared.map(|(name, _)| name.to_owned()))
-            .collect()
+        let templates = self.templates.parsed.iter();
+        let naming = templates.filter(|(_, template)| template.keys().any(|other| other == key));
+        let naming = naming.map(|(name, _)| name.clone());
+        required.into_iter().chain(naming).collect()
     }
 }

@@ -3,7 +3,7 @@
 use zts_cli::shell_word;
 use zts_delivery::DeclaredSecret;
 use zts_openbao::{
-    Error,
+    Client, Error,
     kv::{self, NoKeys},
     sys::Mount,
 };
@@ -39,8 +39,7 @@ pub(super) fn check_secrets(
     let client = openbao.client(host)?;
     let (mut findings, mut credentials) = (Vec::new(), Vec::new());
     for (name, secret) in host.secrets() {
-        let path = &secret.secret_path;
-        let answer = retry_rate_limited(|| kv::read(client, mount, path));
+        let answer = retry_rate_limited(|| kv::read(client, mount, secret.selector()));
         match missing_rights.record("read", answer) {
             Ok(Some(kv::SecretVersion {
                 values: Ok(values), ..
@@ -64,11 +63,32 @@ pub(super) fn check_secrets(
             Err(Error::NotFound { api_error, .. }) if is_unmounted(&api_error) => {
                 return Ok(vec![no_mount(mount)]);
             }
-            Err(error) => findings.push(missing_secret(host, name, secret, error)?),
+            Err(error) => {
+                let error = explain_absence(client, mount, secret, error);
+                findings.push(missing_secret(host, name, secret, error)?);
+            }
         }
     }
     findings.extend(credentials::find_collisions(&credentials));
     Ok(findings)
+}
+
+/// Turns the absence of a pinned version into an error that names the newest one, where the secret
+/// exists.
+fn explain_absence(client: &Client, mount: &str, secret: &DeclaredSecret, error: Error) -> Error {
+    let (path, Some(version), Error::NotFound { .. }) =
+        (&secret.secret_path, secret.version, &error)
+    else {
+        return error;
+    };
+    match kv::metadata(client, mount, path) {
+        Ok(metadata) => Error::NoSuchVersion {
+            path: path.clone(),
+            version,
+            newest: metadata.current_version,
+        },
+        Err(_) => error,
+    }
 }
 
 /// Returns the finding about a secret without a current version.
@@ -93,6 +113,13 @@ fn missing_secret(
             finding("absent", "is not in OpenBao".to_owned(), None, None)
                 .advice(put_command(host, secret))
         }
+        Error::NoSuchVersion {
+            version, newest, ..
+        } => {
+            let state =
+                format!("has no version {version}, which is pinned; the newest is {newest}");
+            finding("no-version", state, Some(version), None).advice(keys::PIN_ANOTHER)
+        }
         Error::Deleted {
             version,
             deletion_time,
@@ -105,7 +132,7 @@ fn missing_secret(
         }
         Error::Destroyed { version, .. } => {
             let state = format!("was destroyed: version {version}");
-            finding("destroyed", state, Some(version), None).advice(put_command(host, secret))
+            finding("destroyed", state, Some(version), None).advice(replacement(host, secret))
         }
         error => return Err(error),
     })
@@ -127,7 +154,15 @@ fn without_keys(
             version: Some(version),
             ..Details::default()
         })
-        .advice(put_command(host, secret))
+        .advice(replacement(host, secret))
+}
+
+/// Returns the advice about a version that cannot be used.
+fn replacement(host: &Host, secret: &DeclaredSecret) -> String {
+    match secret.version {
+        Some(_) => keys::PIN_ANOTHER.to_owned(),
+        None => put_command(host, secret),
+    }
 }
 
 /// Returns the command that writes the keys that the host needs.

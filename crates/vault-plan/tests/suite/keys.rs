@@ -41,7 +41,7 @@ fn missing_and_empty_keys_are_found() {
       keys: db: `hosts/keys/db` has no key `tls.crt` (it is required); bao kv patch -mount=secret hosts/keys/db tls.crt=…
       keys: db: line 2 of the template `broken`: `{{` without `}}` on the same line
 
-    1 host, 1 secret: 6 keys
+    1 host, 1 secret: 6 key findings
     ----- stderr -----
     error: 6 findings of the kinds `missing`, `keys` and `denied`
     ");
@@ -81,7 +81,7 @@ fn keys_that_the_host_would_refuse_are_found() {
       keys: env: the key "not-a-name" of `hosts/refusals/env` cannot be in an environment file: a variable's name has letters, digits and `_` only
       keys: env: the key "taken.conf" of `hosts/refusals/env` cannot be in an environment file: a variable's name has letters, digits and `_` only
 
-    1 host, 1 secret: 5 keys
+    1 host, 1 secret: 5 key findings
     ----- stderr -----
     error: 5 findings of the kinds `missing`, `keys` and `denied`
     "#);
@@ -112,7 +112,10 @@ fn values_in_another_encoding_are_found() {
     ] {
         assert!(output.stdout.contains(finding), "{output}");
     }
-    assert!(output.stdout.contains("1 secret: 3 keys"), "{output}");
+    assert!(
+        output.stdout.contains("1 secret: 3 key findings"),
+        "{output}"
+    );
     assert!(!output.stdout.contains("hunter"), "{output}");
 }
 
@@ -187,7 +190,7 @@ fn credentials_of_the_same_name_are_found() {
     twice: 2 secrets
       keys: db_replica: `password` of `db_replica` and `replica_password` of `db` are one credential to `app.service`, `db_replica_password`: systemd passes only one of them; rename `db_replica` in the host's configuration, or one of the keys
 
-    1 host, 2 secrets: 1 keys
+    1 host, 2 secrets: 1 key finding
     ----- stderr -----
     error: 1 finding of the kinds `missing`, `keys` and `denied`
     ");
@@ -229,7 +232,7 @@ fn keys_that_a_template_of_several_secrets_needs_are_found() {
       keys: db: `hosts/shared/db` has no key `password` (the template `app` needs it); bao kv patch -mount=secret hosts/shared/db password=…
       keys: db: the key "keystore" of `hosts/shared/db` is not Base64: it has characters other than letters, digits, `+`, `/`, and `=` at the end
 
-    1 host, 1 secret: 2 keys
+    1 host, 1 secret: 2 key findings
     ----- stderr -----
     error: 2 findings of the kinds `missing`, `keys` and `denied`
     "#);

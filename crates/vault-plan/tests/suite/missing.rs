@@ -85,6 +85,39 @@ fn absent_deleted_and_destroyed_secrets_are_distinguished() {
 }
 
 #[test]
+fn a_pinned_version_that_cannot_be_used_is_a_finding() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("pinned");
+    for value in ["one", "two", "three"] {
+        server.put_secret("hosts/pinned/db", &json!({ value: "hunter2" }));
+    }
+    server.destroy_version("hosts/pinned/db", 2);
+    let secrets = [
+        ("a", 1, "one"),
+        ("b", 1, "two"),
+        ("c", 2, "two"),
+        ("d", 7, "x"),
+    ];
+    let secrets = secrets.map(|(name, version, key)| {
+        let pinned = json!({ "version": version, "required_keys": [key] });
+        (name, secret("hosts/pinned/db", &pinned))
+    });
+    insta::assert_snapshot!(assert_status(plan(&server, &declarations("pinned", &secrets)), 1), @"
+    exit status: 1
+    ----- stdout -----
+    pinned: 4 secrets
+      missing: c: `hosts/pinned/db` was destroyed: version 2; declare another `version`, or none for the newest
+      missing: d: `hosts/pinned/db` has no version 7, which is pinned; the newest is 3; declare another `version`, or none for the newest
+      keys: b: `hosts/pinned/db` has no key `two` (it is required); declare another `version`, or none for the newest
+
+    1 host, 4 secrets: 2 missing, 1 key finding
+    ----- stderr -----
+    error: 3 findings of the kinds `missing`, `keys` and `denied`
+    ");
+}
+
+#[test]
 fn a_version_of_null_is_a_finding() {
     zts_testkit::require_bao!();
     let server = shared_server();

@@ -89,6 +89,7 @@ fn create_job<'a>(
     Ok(FetchJob {
         kv_mount: &openbao.kv_mount,
         path: &declared.secret_path,
+        version: declared.version,
         identity: secret.identity,
         output: &declared.output_directory,
         recipe,
@@ -177,7 +178,7 @@ fn query_secret<'a, 'job>(
     let (seen, attempt) =
         begun.map_err(|error| writers::record(name, job.output, Err(error), has_unit))?;
     let answer = reader
-        .read(job.path, seen.as_ref())
+        .read(job.selector(), seen.as_ref())
         .ok_or(FetchResult::Left)?;
     *room = room
         .checked_sub(size_of(&answer))

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use zts_cli::warn;
 use zts_delivery::{DeployedVersion, QueryError, RetryPolicy, Session};
-use zts_openbao::{Error, NodeFailure, kv::SecretVersion};
+use zts_openbao::{
+    Error, NodeFailure,
+    kv::{SecretSelector, SecretVersion},
+};
 
 /// The longest time from OpenBao's first answer, or from the end of the time for it, until the
 /// secrets' own units are started. A slow server delays no service for longer than this because of
@@ -66,7 +69,7 @@ impl<'a> Reader<'a> {
     /// `None` where OpenBao answers, but the time is over.
     pub(super) fn read(
         &mut self,
-        path: &str,
+        secret: SecretSelector<'_>,
         seen: Option<&DeployedVersion>,
     ) -> Option<Result<SecretVersion, QueryError>> {
         if let Some(attempts) = self.unavailable.clone() {
@@ -78,7 +81,7 @@ impl<'a> Reader<'a> {
             deadline: remaining.min(self.limit),
             only_busy: true,
         });
-        let answer = self.session.read(path, seen);
+        let answer = self.session.read(secret, seen);
         match &answer {
             Err(error @ QueryError::Unavailable(Error::Unavailable { attempts }))
                 if !error.concerns_one_secret() =>

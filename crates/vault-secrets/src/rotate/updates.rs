@@ -10,7 +10,7 @@ use zts_delivery::{
 };
 use zts_openbao::{
     Settings,
-    kv::{self, SecretMetadata, VersionMetadata},
+    kv::{self, SecretMetadata, SecretSelector, VersionMetadata},
 };
 
 use super::repair::AlteredSet;
@@ -120,18 +120,18 @@ impl<'a> UpdateClient<'a> {
         secret: &HostSecret<'_>,
         before: &OutputState,
     ) -> Result<Result<UpdateStatus, Error>, QueryError> {
-        let path = &secret.declared.secret_path;
+        let selector = secret.declared.selector();
         let recipe = match secret.recipe() {
             Ok(recipe) => recipe,
             Err(error) => {
                 // the files of a secret that is gone are removed all the same
-                if self.newest(path)?.is_none() {
-                    self.session.read(path, None)?;
+                if self.offered(selector)?.is_none() {
+                    self.session.read(selector, None)?;
                 }
                 return Ok(Err(error));
             }
         };
-        let newest = self.newest(path)?;
+        let newest = self.offered(selector)?;
         let deployed = before.version_of(&secret.identity).cloned();
         let compared = newest.map(|newest| compare(secret, deployed.clone(), &newest));
         match compared.transpose() {
@@ -146,7 +146,7 @@ impl<'a> UpdateClient<'a> {
             }
             Ok(_) => {}
         }
-        let given = self.session.read(path, deployed.as_ref())?;
+        let given = self.session.read(selector, deployed.as_ref())?;
         Ok(self.compare_answer(secret, given, before.clone(), recipe))
     }
 
@@ -204,7 +204,7 @@ impl<'a> UpdateClient<'a> {
         self.listings.clear();
         let mut newest = BTreeMap::new();
         for secret in secrets {
-            match self.newest(&secret.declared.secret_path) {
+            match self.offered(secret.declared.selector()) {
                 Ok(version) => drop(newest.insert(secret.name, version)),
                 Err(refused) if refused.concerns_one_secret() => {}
                 Err(refused) => return Err(refused.into_cause().into()),
@@ -213,9 +213,16 @@ impl<'a> UpdateClient<'a> {
         Ok(newest)
     }
 
-    /// Returns the newest version of the secret at `path` by the listing of its folder or by its
-    /// metadata.
-    fn newest(&mut self, path: &str) -> Result<Option<VersionMetadata>, QueryError> {
+    /// Returns the newest version of a secret, or the one that is pinned, by the listing of its
+    /// folder or by its metadata.
+    fn offered(
+        &mut self,
+        SecretSelector { path, version }: SecretSelector<'_>,
+    ) -> Result<Option<VersionMetadata>, QueryError> {
+        let offered = |secret: &SecretMetadata| match version {
+            Some(version) => secret.version(version),
+            None => secret.newest(),
+        };
         let Some((folder, name)) = path.rsplit_once('/') else {
             return Ok(None); // the mount's root: hosts may not list it
         };
@@ -226,10 +233,10 @@ impl<'a> UpdateClient<'a> {
             self.listings.insert(folder.to_owned(), listing);
         }
         let newest = match self.listings.get(folder).and_then(Option::as_ref) {
-            Some(listing) => listing.get(name).and_then(SecretMetadata::newest),
+            Some(listing) => listing.get(name).and_then(offered),
             None => unless_denied(self.session.metadata(path))?
                 .as_ref()
-                .and_then(SecretMetadata::newest),
+                .and_then(offered),
         };
         // a version that is deleted, or is going to be, is read: OpenBao decides what it returns
         Ok(newest.filter(|version| !version.destroyed && version.deletion_time.is_empty()))

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) last_failure: Option<FailureReason>,
     /// The deployed version.
     pub(crate) version: Option<u64>,
+    /// The version that is declared, if one is pinned.
+    pub(crate) pinned_version: Option<u64>,
     /// The source of the deployed version.
     pub(crate) source: Option<Source>,
     /// The last change of its files in this boot.
@@ -96,6 +98,7 @@ impl Entry {
             version: deployed_version
                 .as_ref()
                 .map(|deployed_version| deployed_version.version),
+            pinned_version: secret.version,
             source: deployed_version
                 .as_ref()
                 .map(|deployed_version| deployed_version.source),

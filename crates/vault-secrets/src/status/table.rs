@@ -28,9 +28,7 @@ fn row(entry: &Entry) -> [String; 6] {
     let services: Vec<_> = entry.services.iter().map(service_cell).collect();
     [
         entry.name.clone(),
-        entry
-            .version
-            .map_or_else(none, |version| version.to_string()),
+        version_cell(entry),
         match entry.source {
             None => none(),
             Some(Source::OpenBao) => "OpenBao".to_owned(),
@@ -50,6 +48,15 @@ fn row(entry: &Entry) -> [String; 6] {
             services.join(", ")
         },
     ]
+}
+
+/// Returns `7`, or `7, pinned`.
+fn version_cell(entry: &Entry) -> String {
+    match (entry.version, entry.pinned_version) {
+        (None, _) => "-".to_owned(),
+        (Some(version), None) => version.to_string(),
+        (Some(version), Some(_)) => format!("{version}, pinned"),
+    }
 }
 
 /// Returns `app`, or `app (failed)`.

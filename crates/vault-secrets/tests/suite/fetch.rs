@@ -59,12 +59,13 @@ fn what_is_as_declared_is_not_fetched() {
 fn each_change_of_a_declaration_is_fetched() {
     zts_testkit::require_bao!();
     let host = host("redeclared");
-    let changes: [Value; 8] = [
+    let changes: [Value; 9] = [
         json!({ "mode": "0440" }),
         json!({ "group": "65534" }),
         json!({ "templates": { "conf": "{{ password }}" } }),
         json!({ "encoding": { "password": "base64" } }),
         json!({ "secret_path": "hosts/redeclared/other" }),
+        json!({ "version": 1 }),
         json!({ "cache_directory": host.path("elsewhere/tls") }),
         json!({ "seal_cache": "always" }),
         json!({ "output_directory": host.path("elsewhere/secret") }),

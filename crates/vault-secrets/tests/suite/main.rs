@@ -19,6 +19,7 @@ mod killed;
 mod largest;
 mod links;
 mod markers;
+mod pinned;
 mod prove;
 mod questions;
 mod refused;

@@ -18,10 +18,9 @@ pub(crate) fn usable_copies(job: &FetchJob<'_>) -> Result<Vec<(CachedCopy, CopyA
     match cache.read_copy(Proof::Proven) {
         CachedCopyState::Usable(copy, age) => copies.push((copy, age)),
         CachedCopyState::Absent => copies.extend(find_unproven_copy(job, cache, Proof::Replaced)?),
-        CachedCopyState::TooOld(_) => {}
-        CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
-            warn_of_unusable_copy(job, &reason);
-        }
+        // a fetch that needs the copy warns of it
+        CachedCopyState::TooOld(_) | CachedCopyState::OfOtherSecret(_) => {}
+        CachedCopyState::Unusable(reason) => warn_of_unusable_copy(job, &reason),
     }
     Ok(copies)
 }
@@ -58,17 +57,20 @@ fn warn_of_unusable_copy(job: &FetchJob<'_>, reason: &str) {
     (job.warn)(format_args!("the cached copy cannot be used: {reason}"));
 }
 
-/// Warns of a copy that is too old. Only a fetch that needs the copy does so.
-pub(crate) fn warn_of_old_copy(job: &FetchJob<'_>) {
+/// Warns of a copy that is too old or of another secret, as after a change of the declaration. Only
+/// a fetch that needs the copy does so.
+pub(crate) fn warn_of_unused_copy(job: &FetchJob<'_>) {
     let Some(cache) = &job.recipe.cache else {
         return;
     };
-    if let (CachedCopyState::TooOld(age), Some(most)) = (cache.read(), cache.max_age) {
-        (job.warn)(format_args!(
+    match (cache.read(), cache.max_age) {
+        (CachedCopyState::TooOld(age), Some(most)) => (job.warn)(format_args!(
             "the cached copy is not used: OpenBao confirmed it {}, and its age limit is {}",
             confirmed(age),
             humantime::format_duration(most)
-        ));
+        )),
+        (CachedCopyState::OfOtherSecret(reason), _) => warn_of_unusable_copy(job, &reason),
+        _ => {}
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path};
 
+use zts_openbao::kv::SecretSelector;
+
 use crate::{Cache, Recipe, SecretIdentity};
 
 /// A fetch of one secret.
@@ -10,7 +12,9 @@ pub struct FetchJob<'a> {
     pub kv_mount: &'a str,
     /// The path in that mount.
     pub path: &'a str,
-    /// The secret's namespace, mount and path.
+    /// The version that is pinned; `None` for the newest.
+    pub version: Option<u64>,
+    /// The secret's full name.
     pub identity: SecretIdentity,
     /// The output directory.
     pub output: &'a Path,
@@ -23,6 +27,14 @@ pub struct FetchJob<'a> {
 }
 
 impl FetchJob<'_> {
+    /// Returns the secret and the version of it that is read.
+    pub fn selector(&self) -> SecretSelector<'_> {
+        SecretSelector {
+            path: self.path,
+            version: self.version,
+        }
+    }
+
     /// Returns the cache directory.
     pub(crate) fn cache_folder(&self) -> Option<&Path> {
         self.recipe.cache.as_ref().map(Cache::folder)

@@ -19,7 +19,7 @@ use std::mem;
 use zts_openbao::kv;
 
 use self::{
-    copies::{confirmed, files_of_copy, find_rejection, warn_of_old_copy},
+    copies::{confirmed, files_of_copy, find_rejection, warn_of_unused_copy},
     deploy::{deploy_secret, deploy_version},
     rejected::deploy_another,
 };
@@ -58,7 +58,7 @@ fn query_and_deploy<'a>(
 ) -> Result<FetchOutcome, Error> {
     let seen = attempt.newest_seen()?;
     let mut session = open_session(attempt.has_copy())?;
-    let mut answer = session.read(attempt.job.path, seen.as_ref());
+    let mut answer = session.read(attempt.job.selector(), seen.as_ref());
     if let Err(QueryError::Unavailable(cause)) = &answer
         && attempt.has_copy()
     {
@@ -66,7 +66,7 @@ fn query_and_deploy<'a>(
             return Ok(outcome);
         }
         session = open_session(false)?; // with the time of a fetch without a copy
-        answer = session.read(attempt.job.path, seen.as_ref());
+        answer = session.read(attempt.job.selector(), seen.as_ref());
     }
     let version = answer.as_ref().map(|secret| secret.metadata.version);
     let version = version.unwrap_or_default();
@@ -111,7 +111,7 @@ impl FetchAttempt<'_> {
                 if let Some(outcome) = fall_back(self, &cause)? {
                     return Ok(outcome);
                 }
-                warn_of_old_copy(self.job);
+                warn_of_unused_copy(self.job);
                 Err(Error::NoCache { cause })
             }
             Err(QueryError::Gone(cause)) => match remove_gone_secret(self) {
