@@ -205,12 +205,8 @@ pub struct Rotate {
     #[command(flatten)]
     pub limits: MonitorLimits,
 
-    /// The file with metrics for Prometheus's node exporter [default: metrics.prom in the state
-    /// directory]
-    #[arg(long, value_name = "FILE")]
-    pub metrics: Option<PathBuf>,
-
-    /// The directory with the state that rotations share
+    /// The directory with the state that rotations share, and `metrics.prom` for Prometheus's node
+    /// exporter
     #[arg(long, value_name = "DIR", default_value = "/run/vault")]
     pub state_dir: PathBuf,
 
@@ -222,13 +218,6 @@ pub struct Rotate {
     /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
-}
-
-impl Rotate {
-    pub(crate) fn metrics(&self) -> PathBuf {
-        let default = || self.state_dir.join("metrics.prom");
-        self.metrics.clone().unwrap_or_else(default)
-    }
 }
 
 const EXAMPLES: &str = "\

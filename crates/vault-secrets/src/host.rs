@@ -21,12 +21,24 @@ impl<'a> HostSecret<'a> {
     /// Returns the secret with the identity of its deployed version, where the namespace on OpenBao
     /// is not known.
     pub(crate) fn deployed(name: &'a str, declared: &'a DeclaredSecret) -> Self {
-        let output = &declared.output_directory;
         // an error of one note leaves the other, and all that is done with the secret reads them
         // again
-        let deployed = DeployedVersion::read(output).ok().flatten();
-        let unproven = || PendingRollout::read(output).ok().flatten();
-        let identity = deployed.map(|deployed| deployed.secret);
+        let deployed = DeployedVersion::read(&declared.output_directory);
+        Self::of_version(name, declared, deployed.ok().flatten().as_ref())
+    }
+
+    /// Returns the secret with the identity of this version; without one, that of an unproven one.
+    pub(crate) fn of_version(
+        name: &'a str,
+        declared: &'a DeclaredSecret,
+        deployed: Option<&DeployedVersion>,
+    ) -> Self {
+        let unproven = || {
+            PendingRollout::read(&declared.output_directory)
+                .ok()
+                .flatten()
+        };
+        let identity = deployed.map(|deployed| deployed.secret.clone());
         let identity = identity.or_else(|| unproven().map(|rollout| rollout.new.secret));
         Self {
             name,

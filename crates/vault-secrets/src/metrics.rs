@@ -1,23 +1,19 @@
 //! Metrics of all declared secrets for Prometheus. They contain no value of a secret.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, time::SystemTime};
 
-use zts_cli::{Failure, data, warn};
-use zts_delivery::{
-    CachedCopyState, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
-    PendingRollout, Rejection, Source,
-};
+use zts_cli::{Failure, data};
+use zts_delivery::{Declarations, Source};
 use zts_exposition::{Family, Page, flag, number, seconds};
 
 use crate::{
-    file::{self, unwritable},
-    host::HostSecret,
+    file::unwritable,
     render,
     rotate::state::{RotationRecord, State},
-    status,
+    status::{
+        self,
+        secret_state::{SecretState, read_all},
+    },
 };
 
 const WRITTEN: Family = Family::gauge(
@@ -34,22 +30,14 @@ const TEMPLATE_IN_PLACE: Family = Family::gauge(
     "1 if the file of the template of several secrets is in place.",
 );
 
-/// The state of one secret.
-struct SecretState<'a> {
-    name: &'a str,
-    is_in_place: bool,
-    deployed_version: Option<DeployedVersion>,
-    pinned_version: Option<u64>,
-    failures: Failures,
-    /// The time since OpenBao confirmed the copy.
-    copy_age: Option<Duration>,
-    rejection: Option<Rejection>,
-    unproven: Option<u64>,
+/// The state of one secret, and of its last rotation.
+struct Measured<'a> {
+    secret: SecretState<'a>,
     rotation: Option<&'a RotationRecord>,
 }
 
 /// A metric, with its value for a secret that has one.
-type Metric = (Family, fn(&SecretState<'_>) -> Option<f64>);
+type Metric = (Family, fn(&Measured<'_>) -> Option<f64>);
 
 const METRICS: [Metric; 12] = [
     (
@@ -57,29 +45,34 @@ const METRICS: [Metric; 12] = [
             "vault_secret_in_place",
             "1 if the files of the secret are deployed.",
         ),
-        |secret| Some(flag(secret.is_in_place)),
+        |one| Some(flag(one.secret.is_in_place)),
     ),
     (
         Family::gauge(
             "vault_secret_version",
             "The deployed version of the secret.",
         ),
-        |secret| Some(number(secret.deployed_version.as_ref()?.version)),
+        |one| Some(number(one.secret.deployed_version.as_ref()?.version)),
     ),
     (
         Family::gauge(
             "vault_secret_pinned_version",
             "The version that the declaration pins; only of pinned secrets.",
         ),
-        |secret| Some(number(secret.pinned_version?)),
+        |one| Some(number(one.secret.declared.version?)),
     ),
     (
         Family::gauge(
             "vault_secret_version_created_timestamp_seconds",
             "Time when the deployed version was written to OpenBao.",
         ),
-        |secret| {
-            let created = secret.deployed_version.as_ref()?.created_time.as_deref()?;
+        |one| {
+            let created = one
+                .secret
+                .deployed_version
+                .as_ref()?
+                .created_time
+                .as_deref()?;
             humantime::parse_rfc3339(created).ok().map(seconds)
         },
     ),
@@ -88,16 +81,16 @@ const METRICS: [Metric; 12] = [
             "vault_secret_fetched_timestamp_seconds",
             "Time when the version was deployed or last confirmed.",
         ),
-        |secret| Some(seconds(secret.deployed_version.as_ref()?.at)),
+        |one| Some(seconds(one.secret.deployed_version.as_ref()?.at)),
     ),
     (
         Family::gauge(
             "vault_secret_from_cache",
             "1 if the deployed version comes from the copy on this host, because OpenBao was unavailable.",
         ),
-        |secret| {
+        |one| {
             Some(flag(
-                secret.deployed_version.as_ref()?.source == Source::Cache,
+                one.secret.deployed_version.as_ref()?.source == Source::Cache,
             ))
         },
     ),
@@ -106,42 +99,46 @@ const METRICS: [Metric; 12] = [
             "vault_secret_copy_confirmed_timestamp_seconds",
             "Time when OpenBao last confirmed the copy on this host.",
         ),
-        |secret| Some(seconds(SystemTime::now().checked_sub(secret.copy_age?)?)),
+        |one| {
+            Some(seconds(
+                SystemTime::now().checked_sub(one.secret.copy.as_ref()?.age?)?,
+            ))
+        },
     ),
     (
         Family::counter(
             "vault_secret_fetch_failures_total",
             "Failed fetches of the secret since the boot.",
         ),
-        |secret| Some(number(secret.failures.count)),
+        |one| Some(number(one.secret.failures.count)),
     ),
     (
         Family::gauge(
             "vault_secret_rotation_failed",
             "1 if the last rotation of the secret, or proof of its version, failed.",
         ),
-        |secret| Some(flag(secret.rotation?.failed)),
+        |one| Some(flag(one.rotation?.failed)),
     ),
     (
         Family::gauge(
             "vault_secret_rejected_version",
             "The rejected version, because a service failed with it or a key is missing.",
         ),
-        |secret| Some(number(secret.rejection.as_ref()?.version)),
+        |one| Some(number(one.secret.rejection.as_ref()?.version)),
     ),
     (
         Family::gauge(
             "vault_secret_version_unproven",
             "The deployed version, while its services have not come up with it yet.",
         ),
-        |secret| Some(number(secret.unproven?)),
+        |one| Some(number(one.secret.unproven?)),
     ),
     (
         Family::gauge(
             "vault_secret_rotation_timestamp_seconds",
             "Time of the last rotation of the secret without a failure.",
         ),
-        |secret| secret.rotation?.last_success.map(seconds),
+        |one| one.rotation?.last_success.map(seconds),
     ),
 ];
 
@@ -152,7 +149,8 @@ pub(crate) fn run(
     file: Option<&Path>,
 ) -> Result<(), Failure> {
     status::check_rights(declarations)?;
-    let (page, unreadable) = page(declarations, &State::read(state));
+    let state = State::read(state);
+    let (page, unreadable) = page(declarations, &state);
     match file {
         Some(file) => zts_exposition::write(file, &page).map_err(|cause| unwritable(file, cause)),
         None => data(page.as_str().trim_end()),
@@ -167,34 +165,30 @@ pub(crate) fn write(
     file: &Path,
 ) -> Result<(), Failure> {
     let (page, unreadable) = page(declarations, state);
-    file::write(file, page.as_str().as_bytes(), 0o644)?;
+    zts_exposition::write(file, &page).map_err(|cause| unwritable(file, cause))?;
     status::fail_for_unreadable(&unreadable)
 }
 
 /// Returns the metrics, and the names of the secrets whose state could not be read.
-fn page<'a>(declarations: &'a Declarations, state: &State) -> (Page, Vec<&'a str>) {
-    let (mut all, mut unreadable) = (Vec::new(), Vec::new());
-    for (name, secret) in &declarations.secrets {
-        match SecretState::read(name, secret, state) {
-            Ok(secret) => all.push(secret),
-            Err(error) => {
-                warn(format_args!("`{name}`: {error}"));
-                unreadable.push(name.as_str());
-            }
-        }
-    }
+fn page<'a>(declarations: &'a Declarations, state: &'a State) -> (Page, Vec<&'a str>) {
+    let (secrets, unreadable) = read_all(declarations);
+    let measured = |secret: SecretState<'a>| Measured {
+        rotation: state.secrets.get(secret.name),
+        secret,
+    };
+    let all: Vec<_> = secrets.into_iter().map(measured).collect();
     let mut page = Page::default();
     page.single(&WRITTEN, seconds(SystemTime::now()));
     for (family, value_of) in &METRICS {
         page.begin(family);
-        for secret in &all {
-            if let Some(value) = value_of(secret) {
-                page.sample(family, &[("secret", secret.name)], value);
+        for one in &all {
+            if let Some(value) = value_of(one) {
+                page.sample(family, &[("secret", one.secret.name)], value);
             }
         }
     }
     page.begin(&FETCH_FAILED);
-    for secret in &all {
+    for Measured { secret, .. } in &all {
         match secret.failures.last {
             None => page.sample(&FETCH_FAILED, &[("secret", secret.name)], 0.0),
             Some(reason) => {
@@ -214,28 +208,5 @@ fn add_templates(page: &mut Page, declarations: &Declarations) {
     for name in declarations.templates.keys() {
         let in_place = flag(!missing.contains(&name.as_str()));
         page.sample(&TEMPLATE_IN_PLACE, &[("template", name)], in_place);
-    }
-}
-
-impl<'a> SecretState<'a> {
-    fn read(name: &'a str, declared: &DeclaredSecret, state: &'a State) -> Result<Self, Error> {
-        let output = &declared.output_directory;
-        let deployed_version = DeployedVersion::read(output)?;
-        let cache = HostSecret::deployed(name, declared).copies();
-        let copy_age = match cache.map(|cache| cache.read()) {
-            Some(CachedCopyState::Usable(_, age)) => age,
-            _ => None,
-        };
-        Ok(Self {
-            name,
-            is_in_place: declared.is_in_place()?,
-            deployed_version,
-            pinned_version: declared.version,
-            failures: Failures::read(output),
-            copy_age,
-            rejection: declared.rejection()?,
-            unproven: PendingRollout::unproven_version(output)?,
-            rotation: state.secrets.get(name),
-        })
     }
 }

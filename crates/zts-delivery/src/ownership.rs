@@ -105,40 +105,37 @@ fn parse_id(name: &str) -> Option<u32> {
     name.parse().ok().filter(|number| *number != u32::MAX)
 }
 
-fn look_up_user(name: &str) -> Result<Uid, Error> {
+/// Returns the number of the user or group (`kind`) `name`, which `find` looks up.
+fn look_up(
+    kind: &'static str,
+    name: &str,
+    find: impl FnOnce(&str) -> nix::Result<Option<u32>>,
+) -> Result<u32, Error> {
     if let Some(number) = parse_id(name) {
-        return Ok(Uid::from_raw(number));
+        return Ok(number);
     }
-    match User::from_name(name) {
-        Ok(Some(user)) => Ok(Uid::from_raw(user.uid.as_raw())),
+    match find(name) {
+        Ok(Some(number)) => Ok(number),
         Ok(None) => Err(Error::UnknownAccount {
-            kind: "user",
+            kind,
             name: name.to_owned(),
         }),
         Err(cause) => Err(Error::LookUp {
-            kind: "user",
+            kind,
             name: name.to_owned(),
             cause: cause.into(),
         }),
     }
 }
 
+fn look_up_user(name: &str) -> Result<Uid, Error> {
+    let find = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
+    look_up("user", name, find).map(Uid::from_raw)
+}
+
 fn look_up_group(name: &str) -> Result<Gid, Error> {
-    if let Some(number) = parse_id(name) {
-        return Ok(Gid::from_raw(number));
-    }
-    match Group::from_name(name) {
-        Ok(Some(group)) => Ok(Gid::from_raw(group.gid.as_raw())),
-        Ok(None) => Err(Error::UnknownAccount {
-            kind: "group",
-            name: name.to_owned(),
-        }),
-        Err(cause) => Err(Error::LookUp {
-            kind: "group",
-            name: name.to_owned(),
-            cause: cause.into(),
-        }),
-    }
+    let find = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
+    look_up("group", name, find).map(Gid::from_raw)
 }
 
 #[cfg(test)]

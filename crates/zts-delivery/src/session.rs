@@ -13,7 +13,8 @@ use zts_openbao::{
 };
 
 use crate::{
-    DeployedVersion, LoginMode, MissingLeader, QueryError, RetryPolicy, RuntimeDir,
+    DeclaredOpenBao, DeployedVersion, LoginMode, MissingLeader, QueryError, RetryPolicy,
+    RuntimeDir, credentials,
     error::is_bare_denial,
     last_server::NotedServer,
     leader,
@@ -44,6 +45,25 @@ pub struct SessionConfig<'a> {
 }
 
 impl<'a> SessionConfig<'a> {
+    /// Returns the parameters that a host declares, with its credentials.
+    ///
+    /// # Errors
+    /// See [`credentials::read`].
+    pub fn declared(
+        openbao: &'a DeclaredOpenBao,
+        settings: Settings,
+        runtime_dir: Option<RuntimeDir>,
+    ) -> Result<Self, crate::Error> {
+        Ok(Self {
+            settings,
+            credentials: credentials::read(&openbao.approle_directory)?,
+            login: openbao.authentication,
+            kv_mount: &openbao.kv_mount,
+            approle_mount: &openbao.approle_mount,
+            runtime_dir,
+        })
+    }
+
     /// Creates a session. The first query sends the first request.
     ///
     /// # Errors
@@ -182,9 +202,8 @@ impl Session<'_> {
         }
     }
 
-    /// Returns the error of a pinned version that OpenBao does not have, while it has the secret. A
-    /// version that others have taken the place of (`max_versions`) is not gone: nobody has
-    /// revoked it, and a copy may stand in.
+    /// Returns the error of a pinned version that OpenBao does not have, while it has the secret.
+    /// One that it dropped (`max_versions`) was not revoked, so a copy may stand in.
     fn find_missing_version(&mut self, secret: SecretSelector<'_>) -> Option<QueryError> {
         let (mount, path) = (self.config.kv_mount, secret.path);
         let version = secret.version?;

@@ -46,7 +46,8 @@ fn deserialize_values<'de, D: Deserializer<'de>>(
 /// The metadata of one version.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct VersionMetadata {
-    /// The version's number, from 1.
+    /// The version's number, from 1; in a listing the key of the version.
+    #[serde(default)]
     pub version: u64,
     /// The time of its creation (RFC 3339).
     #[serde(deserialize_with = "bounded::deserialize_text")]
@@ -69,21 +70,7 @@ pub struct SecretMetadata {
     pub updated_time: String,
     /// Its versions by their numbers; the server keeps a limited number of them.
     #[serde(default)]
-    pub versions: BTreeMap<u64, ListedVersion>,
-}
-
-/// One version in a listing.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ListedVersion {
-    /// The time of its creation (RFC 3339).
-    #[serde(deserialize_with = "bounded::deserialize_text")]
-    pub created_time: String,
-    /// The time of its deletion (RFC 3339), which may be in the future; empty without one.
-    #[serde(default, deserialize_with = "bounded::deserialize_text")]
-    pub deletion_time: String,
-    /// Set where its data was destroyed.
-    #[serde(default)]
-    pub destroyed: bool,
+    versions: BTreeMap<u64, VersionMetadata>,
 }
 
 impl SecretMetadata {
@@ -94,12 +81,9 @@ impl SecretMetadata {
 
     /// Returns the version with this number; `None` where the listing does not have it.
     pub fn version(&self, number: u64) -> Option<VersionMetadata> {
-        let listed = self.versions.get(&number)?.clone();
         Some(VersionMetadata {
             version: number,
-            created_time: listed.created_time,
-            deletion_time: listed.deletion_time,
-            destroyed: listed.destroyed,
+            ..self.versions.get(&number)?.clone()
         })
     }
 }

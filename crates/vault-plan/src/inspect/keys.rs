@@ -49,8 +49,8 @@ impl Templates {
             .collect()
     }
 
-    /// Returns the keys that the host decodes, for their own files or in templates. The module takes
-    /// no encoding that is unknown.
+    /// Returns the keys that the host decodes, for their own files or in templates. The module
+    /// takes no encoding that is unknown.
     fn base64_keys(&self, name: &str, secret: &DeclaredSecret) -> BTreeSet<String> {
         let templates = self.parsed.iter();
         let decoded = templates.flat_map(|(_, template)| template.base64_keys());

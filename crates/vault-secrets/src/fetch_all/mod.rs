@@ -19,7 +19,7 @@ use std::{
 use zts_cli::{Failure, warn};
 use zts_delivery::{
     Declarations, DeclaredOpenBao, DeclaredSecret, Error, QueryError, RuntimeDir, Session,
-    SessionConfig, credentials,
+    SessionConfig,
     fetch::{FetchAttempt, FetchJob},
 };
 use zts_openbao::{SecretValue, Settings, kv};
@@ -106,14 +106,8 @@ fn open_session<'a>(
     jobs: &[(&str, FetchJob<'_>)],
 ) -> Result<Session<'a>, Error> {
     let output = jobs.first().map(|(_, job)| job.output);
-    let config = SessionConfig {
-        settings,
-        credentials: credentials::read(&openbao.approle_directory)?,
-        login: openbao.authentication,
-        kv_mount: &openbao.kv_mount,
-        approle_mount: &openbao.approle_mount,
-        runtime_dir: RuntimeDir::choose(arguments.runtime_dir.as_deref(), output),
-    };
+    let runtime_dir = RuntimeDir::choose(arguments.runtime_dir.as_deref(), output);
+    let config = SessionConfig::declared(openbao, settings, runtime_dir)?;
     Ok(config.open(LIMITS_OF_SESSION)?)
 }
 

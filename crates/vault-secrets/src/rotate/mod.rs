@@ -91,7 +91,11 @@ fn publish_results(
     outcomes.report_others(&arguments.name);
     state.forget_undeclared(declarations);
     let recorded = state.write(&arguments.state_dir);
-    let exported = metrics::write(declarations, state, &arguments.metrics());
+    let exported = metrics::write(
+        declarations,
+        state,
+        &arguments.state_dir.join("metrics.prom"),
+    );
     outcomes.result_for(&arguments.name)?;
     recorded.and(exported)
 }

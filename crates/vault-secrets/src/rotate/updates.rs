@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use zts_cli::warn;
 use zts_delivery::{
     DeclaredOpenBao, DeployedVersion, Error, Files, OutputState, QueryError, Recipe, Rejection,
-    RetryPolicy, RuntimeDir, Session, SessionConfig, credentials,
+    RetryPolicy, RuntimeDir, Session, SessionConfig,
 };
 use zts_openbao::{
     Settings,
@@ -68,14 +68,7 @@ impl<'a> UpdateClient<'a> {
         settings: &Settings,
         runtime_dir: Option<RuntimeDir>,
     ) -> Result<Self, Error> {
-        let config = SessionConfig {
-            settings: settings.clone(),
-            credentials: credentials::read(&openbao.approle_directory)?,
-            login: openbao.authentication,
-            kv_mount: &openbao.kv_mount,
-            approle_mount: &openbao.approle_mount,
-            runtime_dir,
-        };
+        let config = SessionConfig::declared(openbao, settings.clone(), runtime_dir)?;
         let session = config.open(RETRY_POLICY)?;
         Ok(Self {
             session,

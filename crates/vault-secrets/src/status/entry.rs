@@ -6,15 +6,10 @@ use std::{
 };
 
 use serde::{Serialize, Serializer};
-use zts_delivery::{
-    CachedCopyState, CopyAge, DeclaredSecret, DeployedVersion, Error, FailureReason, Failures,
-    LastChange, PendingRollout, Source,
-};
+use zts_delivery::{FailureReason, LastChange, Source};
 
-use crate::{
-    host::HostSecret,
-    systemd::{Unit, Units},
-};
+use super::secret_state::{CopyStatus, SecretState};
+use crate::systemd::{Unit, Units};
 
 /// The status of one secret.
 #[derive(Serialize)]
@@ -42,18 +37,6 @@ pub(crate) struct Entry {
     pub(crate) services: Vec<Service>,
 }
 
-/// The cached copy.
-#[derive(Serialize)]
-pub(crate) struct CopyStatus {
-    pub(crate) version: u64,
-    /// The time since OpenBao confirmed it.
-    #[serde(rename = "confirmed_seconds_ago", serialize_with = "whole_seconds")]
-    pub(crate) age: CopyAge,
-    pub(crate) is_sealed: bool,
-    /// True if it is older than it may be, or of unknown age.
-    pub(crate) is_too_old: bool,
-}
-
 /// A version that is not used.
 #[derive(Serialize)]
 pub(crate) struct Rejected {
@@ -74,39 +57,28 @@ pub(crate) struct Service {
 }
 
 impl Entry {
-    /// Reads the status of a secret. `taken` holds the last times at which services took files
+    /// Returns the status of a secret. `taken` holds the last times at which services took files
     /// without a start.
-    ///
-    /// # Errors
-    /// The system's errors.
-    pub(crate) fn read(
-        name: &str,
-        secret: &DeclaredSecret,
+    pub(crate) fn new(
+        secret: SecretState<'_>,
         units: &Units,
         taken: &BTreeMap<String, Duration>,
-    ) -> Result<Self, Error> {
-        let output = &secret.output_directory;
-        let deployed_version = DeployedVersion::read(output)?;
-        let change = LastChange::read(output)?;
-        let (copy, copy_unusable) = read_copy(name, secret);
-        let rejection = secret.rejection()?;
-        let services = secret.services.iter();
-        Ok(Self {
-            name: name.to_owned(),
-            in_place: secret.is_in_place()?,
-            last_failure: Failures::read(output).last,
-            version: deployed_version
-                .as_ref()
-                .map(|deployed_version| deployed_version.version),
-            pinned_version: secret.version,
-            source: deployed_version
-                .as_ref()
-                .map(|deployed_version| deployed_version.source),
+    ) -> Self {
+        let change = secret.change;
+        let services = secret.declared.services.iter();
+        let deployed = secret.deployed_version.as_ref();
+        Self {
+            name: secret.name.to_owned(),
+            in_place: secret.is_in_place,
+            last_failure: secret.failures.last,
+            version: deployed.map(|deployed| deployed.version),
+            pinned_version: secret.declared.version,
+            source: deployed.map(|deployed| deployed.source),
             changed: change.map(|change| change.at),
-            unproven: PendingRollout::unproven_version(output)?,
-            copy,
-            copy_unusable,
-            rejected: rejection.map(|rejection| Rejected {
+            unproven: secret.unproven,
+            copy: secret.copy,
+            copy_unusable: secret.copy_unusable,
+            rejected: secret.rejection.map(|rejection| Rejected {
                 version: rejection.version,
                 reason: rejection.reason,
                 at: rejection.at,
@@ -117,7 +89,7 @@ impl Entry {
                     service_status(name, units.get(name), change, taken.unwrap_or_default())
                 })
                 .collect(),
-        })
+        }
     }
 }
 
@@ -137,31 +109,6 @@ fn service_status(
     }
 }
 
-/// Reads the copy as one of the deployed secret. The identity of the declared secret depends on the
-/// settings of a connection.
-fn read_copy(name: &str, secret: &DeclaredSecret) -> (Option<CopyStatus>, Option<String>) {
-    let Some(mut cache) = HostSecret::deployed(name, secret).copies() else {
-        return (None, None);
-    };
-    let found = cache.read();
-    cache.max_age = secret.max_age("").unwrap_or_default(); // a fetch reports an invalid one
-    match found {
-        CachedCopyState::Usable(copy, age) => {
-            let status = CopyStatus {
-                version: copy.version,
-                age,
-                is_sealed: copy.is_sealed(),
-                is_too_old: cache.is_too_old(age),
-            };
-            (Some(status), None)
-        }
-        CachedCopyState::Unusable(reason) | CachedCopyState::OfOtherSecret(reason) => {
-            (None, Some(reason))
-        }
-        CachedCopyState::Absent | CachedCopyState::TooOld(_) => (None, None),
-    }
-}
-
 #[expect(clippy::ref_option, reason = "serde calls it so")]
 fn seconds<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     time.as_ref().map(since_epoch).serialize(serializer)
@@ -169,10 +116,6 @@ fn seconds<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S:
 
 fn seconds_of<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     since_epoch(time).serialize(serializer)
-}
-
-fn whole_seconds<S: Serializer>(age: &CopyAge, serializer: S) -> Result<S::Ok, S::Error> {
-    age.map(|age| age.as_secs()).serialize(serializer)
 }
 
 fn since_epoch(time: &SystemTime) -> u64 {

@@ -1,11 +1,12 @@
 //! Status of the declared secrets, from the state of this host alone. Sends no request to OpenBao.
 
 mod entry;
+pub(crate) mod secret_state;
 mod table;
 
 use std::{fs, io, path::Path};
 
-use zts_cli::{Failure, data, warn};
+use zts_cli::{Failure, data};
 use zts_delivery::{Declarations, StateDir};
 
 use self::entry::Entry;
@@ -20,17 +21,11 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
     // without systemd, the states of services are unknown
     let units = systemd::show(&services.collect()).unwrap_or_default();
     let taken = State::read(state).taken;
-    let secrets = declarations.secrets.iter();
-    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
-    for (name, secret) in secrets {
-        match Entry::read(name, secret, &units, &taken) {
-            Ok(entry) => entries.push(entry),
-            Err(error) => {
-                warn(format_args!("`{name}`: {error}"));
-                unreadable.push(name.as_str());
-            }
-        }
-    }
+    let (secrets, unreadable) = secret_state::read_all(declarations);
+    let secrets = secrets.into_iter();
+    let entries: Vec<_> = secrets
+        .map(|secret| Entry::new(secret, &units, &taken))
+        .collect();
     if json {
         let text = serde_json::to_string_pretty(&entries);
         data(text.map_err(|cause| Failure::failed(cause.to_string()))?)?;
