@@ -1,5 +1,7 @@
 //! Several servers are one.
 
+use std::fs;
+
 use serde_json::json;
 use zts_openbao::{Client, Settings, Trust, sys};
 use zts_testkit::Cluster;
@@ -50,4 +52,23 @@ fn requests_wait_for_the_end_of_an_election() {
     node.put_secret("a", &json!({ "key": "value" }));
     let found = zts_testkit::wait_for("the new leader serves", || node.read("secret/data/a"));
     assert_eq!(found["data"]["key"], "value");
+}
+
+#[test]
+fn nodes_that_end_one_after_the_other_leave_no_folder() {
+    zts_testkit::require_bao!();
+    let mut cluster = Cluster::start_with_differing_audit(3);
+    let folders: Vec<_> = cluster
+        .nodes()
+        .iter()
+        .map(|node| node.storage().parent().unwrap().to_owned())
+        .collect();
+    fs::remove_dir_all(&folders[0]).unwrap();
+    zts_testkit::wait_for("another node makes it anew", || {
+        folders[0].exists().then_some(())
+    });
+    drop(cluster);
+    for folder in folders {
+        assert!(!folder.exists(), "{}", folder.display());
+    }
 }

@@ -17,6 +17,14 @@ pub struct Cluster {
     pub(super) nodes: Vec<Server>,
 }
 
+impl Drop for Cluster {
+    /// Ends all nodes before the first folder is removed. A standby makes the folder of an audit
+    /// device anew, whose path in the storage may be another node's.
+    fn drop(&mut self) {
+        self.nodes.iter_mut().for_each(Server::kill);
+    }
+}
+
 impl Cluster {
     /// Starts `count` nodes without TLS and waits until each is active or a standby.
     pub fn start(count: usize) -> Self {
