@@ -35,7 +35,7 @@ def ids(file: Path) -> dict[str, int]:
 
 
 def free_id(file: Path, wanted: int | None) -> int:
-    """The number that was asked for, or one that nobody has."""
+    """The requested number, or one that nobody has."""
     taken = {number for number in ids(file).values() if FIRST_ID <= number < END_OF_IDS}
     return wanted if wanted is not None else max(taken, default=FIRST_ID - 1) + 1
 

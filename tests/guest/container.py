@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-# What systemd is told by its container's manager: to power off.
+# The signal with which a container's manager has systemd power off.
 SIGRTMIN_POWEROFF = signal.SIGRTMIN + 4
 ENVIRONMENT = {
     "HOME": "/root",
@@ -79,11 +79,11 @@ class Container:
         return None
 
     def is_up(self) -> bool:
-        """Whether nspawn runs."""
+        """Returns whether nspawn runs."""
         return self.process is not None and self.process.poll() is None
 
     def command(self, words: list[str]) -> list[str]:
-        """What runs `words` inside."""
+        """Returns the command that runs `words` inside."""
         leader = self.leader()
         if leader is None:
             raise RuntimeError(f"{self.name} does not run")

@@ -12,7 +12,7 @@ TMPFILES = Path("etc/tmpfiles.d/00-nixos.conf")
 
 
 def install(rendered: Rendered, root: Path) -> None:
-    """Everything but starting it."""
+    """Installs a generation in a guest's root, and starts nothing."""
     store.provide(rendered, root)
     store.put_on_path(rendered, root)
     accounts.ensure(rendered, root)
@@ -37,13 +37,13 @@ def replace(old: Rendered, new: Rendered, root: Path) -> None:
 
 
 def files(rendered: Rendered, root: Path) -> set[Path]:
-    """What a generation puts below /etc, but for its tmpfiles rules."""
+    """Returns the files that a generation puts below /etc, except its tmpfiles rules."""
     units = [*rendered.units, *(link for link, _ in links(rendered))]
     return {root / "etc" / name for name in rendered.etc} | {root / UNITS / name for name in units}
 
 
 def links(rendered: Rendered) -> list[tuple[str, str]]:
-    """What `systemctl enable` would make, below /etc/systemd/system: each link and its target."""
+    """Returns the links of `systemctl enable` below /etc/systemd/system, with their targets."""
     found = []
     for unit, how in rendered.links.items():
         for kind, folder in FOLDERS:

@@ -49,7 +49,7 @@ class Machine:
         self.connected = False
 
     def __repr__(self) -> str:
-        """For tracebacks and prints."""
+        """Returns the text for tracebacks and prints."""
         return f"<Machine {self.name}>"
 
     def log(self, message: str) -> None:

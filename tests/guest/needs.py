@@ -1,4 +1,4 @@
-"""What a run needs of the machine: its rights, its programs, the image."""
+"""Checks the machine for the needs of a run: rights, programs, the image."""
 
 import json
 import os
@@ -29,7 +29,7 @@ NEEDS = re.compile(r"^# needs: (.+)$", re.MULTILINE)
 
 
 def of_guests() -> str | None:
-    """Why this machine can have no guests."""
+    """Returns the reason why this machine can have no guests, if there is one."""
     if os.geteuid() != 0:
         return "guests need root"
     missing = [command for command in COMMANDS if shutil.which(command) is None]
@@ -41,7 +41,7 @@ def of_guests() -> str | None:
 
 
 def of_script(script: Path, binds: list[tuple[str, str]]) -> str | None:
-    """Which program is missing of those that a scenario names in a line `# needs: tofu`."""
+    """Returns the program that is missing of those in a scenario's line `# needs: tofu`."""
     offered = {Path(target).name for _, target in binds}
     wanted = " ".join(NEEDS.findall(script.read_text())).split()
     return next((f"`{name}` is not here" for name in wanted if name not in offered), None)
@@ -68,7 +68,7 @@ def image(here: Path) -> Path:
 
 
 def programs(root: Path, folder: Path | None) -> list[tuple[str, str]]:
-    """What is bound into each guest: the files here and their places there."""
+    """Returns the files that are bound into each guest, with their paths there."""
     folder = folder.resolve() if folder else build(root)
     ours = [(folder / name, f"{store.OURS}/{name}") for name in OURS]
     extra = [(which(name), f"{store.EXTRA}/{name}") for name in EXTRA]

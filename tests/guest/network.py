@@ -35,7 +35,7 @@ class Network:
         return "\n".join([*lines, *(f"{self.address(name)} {name}" for name in self.numbers), ""])
 
     def block(self, name: str) -> None:
-        """Lets every packet to and from a guest vanish; nobody is told."""
+        """Drops every packet to and from a guest without an answer."""
         ip("link", "set", self._port(name), "nomaster")
 
     def unblock(self, name: str) -> None:

@@ -10,7 +10,7 @@ STORE_PATH = re.compile(r"/nix/store/([A-Za-z0-9+._?=-]+)((?:/[A-Za-z0-9+._@-]+)
 # Only what a switch compares; systemd does not read them.
 TRIGGER = re.compile(r"^X-[A-Za-z-]+=.*$", re.MULTILINE)
 
-# What NixOS runs at each switch before the units that changed; Debian has no such target.
+# The target that NixOS restarts at each switch before the units that changed. Debian has none.
 REACTIVATION = """\
 [Unit]
 Description=Reactivate sysinit units

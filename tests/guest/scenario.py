@@ -38,7 +38,7 @@ class Log:
         print(f"[{time.monotonic() - self.began:6.2f}] {source}{message}", flush=True)
 
     def info(self, message: str) -> None:
-        """What NixOS' log offers to scripts."""
+        """Logs a message, as NixOS' log offers it to scripts."""
         self(message)
 
     log = warning = error = info
@@ -127,7 +127,7 @@ def run_script(name: str, job: dict, machines: list[Machine], log: Log) -> None:
 
 
 def show_guests(machines: list[Machine], log: Log) -> None:
-    """What each guest has to say to a failure."""
+    """Prints the end of each guest's console and journal after a failure."""
     for machine in machines:
         if machine.container.console.exists():
             log("the end of its console:", machine.name)

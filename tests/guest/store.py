@@ -129,7 +129,7 @@ def bound_programs(package: str) -> list[str]:
 
 
 def put_on_path(rendered: Rendered, root: Path) -> None:
-    """What environment.systemPackages does, for programs that the image does not have already."""
+    """Links the programs of environment.systemPackages that the image does not have already."""
     for program in on_path(rendered):
         link(root / ON_PATH / Path(program).name, program)
 
@@ -164,7 +164,7 @@ def programs(root: Path, packages: list[str]) -> set[str]:
 
 
 def exists(root: Path, path: str) -> bool:
-    """Whether a path is there, seen from inside the guest: its links are absolute."""
+    """Returns whether a path exists as seen from inside the guest, which has absolute links."""
     current, waiting, links = Path("/"), list(Path(path).parts[1:]), 0
     while waiting:
         current /= waiting.pop(0)

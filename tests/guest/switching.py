@@ -1,4 +1,4 @@
-"""What `nixos-rebuild switch` does to a running system's units, for those of a rendered node.
+"""Switches the units of a running system to a rendered node, as `nixos-rebuild switch` does.
 
 It follows pkgs/by-name/sw/switch-to-configuration-ng/src/main.rs of nixpkgs at commit
 0145c6da2896513d94440e7fb41c11487aa3de16, step by step:
@@ -73,12 +73,12 @@ def states(machine) -> dict[str, tuple[str, str]]:
 
 
 def is_active(state: str) -> bool:
-    """Whether a unit in this state counts as running."""
+    """Returns whether a unit in this state counts as running."""
     return state in ("active", "activating")
 
 
 def has_failed(machine, unit: str, state: tuple[str, str]) -> bool:
-    """Whether a unit failed, also where systemd will start it again."""
+    """Returns whether a unit failed, also one that systemd will start again."""
     if state[1] == "auto-restart" and unit.endswith(".service"):
         return machine.get_unit_property(unit, "ExecMainStatus") != "0"
     return state[0] == "failed"
@@ -169,7 +169,7 @@ def dropins(node: Rendered, unit: str) -> list[str]:
 
 
 def is_in(node: Rendered, unit: str) -> bool:
-    """Whether a node has a unit's file, or additions to one of the system's."""
+    """Returns whether a node has a unit's file, or additions to one of the system's."""
     return unit in node.units or bool(dropins(node, unit))
 
 
@@ -184,7 +184,7 @@ def settings(unit: str, base: str, node: Rendered) -> Settings:
 
 
 def compare(before: Settings, after: Settings) -> str | None:
-    """What a change of a unit asks for: `restart`, `reload` or nothing."""
+    """Returns the action that a change of a unit asks for: `restart`, `reload` or nothing."""
     found = None
     for key in before.keys() | after.keys():
         if before.get(key) == after.get(key) or (key[0] == "Unit" and key[1] in IGNORED):

@@ -10,7 +10,7 @@ def shown():
 
 
 def of_file():
-    """That of the certificate in the folder."""
+    """Returns the serial number of the certificate in the folder."""
     return acme1.succeed("openssl x509 -in /var/lib/acme/acme1/cert.pem -noout -serial")
 
 

@@ -11,7 +11,7 @@ for service in ["app", "report", "proxy", "worker", "bind"]:
 
 
 def rotate(name="db"):
-    """What the timer does; gives what it says."""
+    """Rotates a secret as the timer does; returns the journal of that run."""
     since = now(web01)
     web01.succeed(f"systemctl start vault-secret-rotate-{name}.service", timeout=120)
     return said(web01, f"vault-secret-rotate-{name}.service", since)

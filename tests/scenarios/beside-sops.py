@@ -14,7 +14,7 @@ with subtest("ours stands in a folder of its own"):
 
 
 def generation(number):
-    """What sops-install-secrets does: a new folder, the link exchanged, the old one removed."""
+    """Installs a generation as sops-install-secrets does: new folder, new link, no old folder."""
     sops.succeed(
         f"mkdir -p /run/secrets.d/{number}; echo sops{number} > /run/secrets.d/{number}/key",
         f"ln -sfn /run/secrets.d/{number} /run/secrets.new; mv -T /run/secrets.new /run/secrets",

@@ -12,7 +12,7 @@ PERIOD = 15
 
 
 def renewals(machine):
-    """What the daily timer does, every second."""
+    """Renews certificates every second, as the daily timer does."""
     background(
         machine,
         "renewals",
@@ -60,7 +60,7 @@ def host_that_follows():
 
 
 def days_pass(machine, periods):
-    """What a host's timer does, once in a period; each time a service starts with fresh secrets."""
+    """Runs a host's timer once in a period, and restarts a service with fresh secrets each time."""
     script = f"""
         for period in $(seq {periods}); do
           sleep {PERIOD}

@@ -1,4 +1,4 @@
-"""What nodes lose: a disk, its space, the keys, the file that everything is derived from.
+"""Nodes lose a disk, its space, the keys, or the file that everything is derived from.
 
 The cluster goes on as long as two nodes do, and each node comes back by itself or says
 what it lacks.
@@ -19,7 +19,7 @@ with subtest("a node's disk is wiped: it joins again by itself, with all data"):
     machine = node(name)
     machine.succeed("systemctl stop openbao.service")
     machine.succeed("rm -rf /var/lib/private/openbao")
-    # Its old self must leave the cluster, for raft knows nodes by their names.
+    # The old node must leave the cluster first, because raft identifies nodes by their names.
     as_root(f"export BAO_ADDR=https://{leader(bao1)}:8200; bao operator raft remove-peer {name}")
     began = time.monotonic()
     machine.succeed("systemctl start openbao.service")

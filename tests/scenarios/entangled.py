@@ -230,8 +230,8 @@ with subtest("killed in the middle, with good and bad versions: the next run see
         time.sleep(random.uniform(0.05, 1.2 if kill % 4 < 2 else 6))
         web01.execute("systemctl kill --signal=KILL vault-secret-rotate-user.service")
         comes_to_rest(web01, "vault-secret-rotate-user.service")
-        # Where a service had failed, as if the run had died a moment later: between setting back
-        # the count of its starts and its start.
+        # The state after a run that died a moment later: between setting back the count of a
+        # failed service's starts and its start.
         web01.execute("systemctl reset-failed pair.service solo.service")
         u, p = file("user"), file("pass")
         known = [f"u{good}", f"u{mark}"]

@@ -54,7 +54,7 @@ def compare(what, usual, ours):
 
 
 def has_all():
-    """Whether each of the fifty is there, both keys."""
+    """Returns whether both keys of each of the fifty secrets exist."""
     return many.succeed("cat /run/secrets/s*/password | wc -c").strip() == str(50 * 32)
 
 
@@ -77,7 +77,7 @@ measure("50 processes with a login, no sandbox", plain)
 assert many.succeed("cat /run/figures/s50/password") == "x" * 32
 
 with subtest("memory of one fetch, and of all"):
-    # The kernel counts what the process needed most; it is asked as long as the process lives, and
+    # The kernel counts the peak memory of a process; its count is read while the process lives, and
     # another one is started where that was too short for a question.
     for what, command in [
         ("one fetch", "exec vault-fetch hosts/many/s1 /run/figures/s1"),

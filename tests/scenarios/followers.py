@@ -1,6 +1,6 @@
-"""What stands on a service with a secret comes up with it: units that require it or are bound to
-it, directly and through others, timers, sockets and targets. Nobody logs in for that, and nothing
-is started that somebody stopped, or that nobody wants.
+"""Followers of a service with a secret come up with it: units that require it or are bound to it,
+directly and through others, timers, sockets and targets. Nobody logs in for that. A unit that
+somebody stopped, or that no other unit wants, is not started.
 
 No copies are kept on this host: without OpenBao, nothing starts.
 """

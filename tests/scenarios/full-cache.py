@@ -30,7 +30,7 @@ def everything_is_as_before(text):
 
 
 def is_not_tried_again(text):
-    """Neither by the next rotations nor by a restart."""
+    """Checks that neither the next rotations nor a restart try the rejected version again."""
     before = starts(kinds, "app")
     for _ in range(2):
         assert rotate(kinds, "db") != 0

@@ -17,7 +17,7 @@ def rejections():
 
 
 def values():
-    """What the three services came up with."""
+    """Returns the values with which the three services came up."""
     is_up(chain, "base.service", "near.service", "far.service")
     return [value(chain, service) for service in ["base", "near", "far"]]
 

@@ -7,7 +7,7 @@ alpha.wait_until_succeeds("nc -z beta 8080", timeout=60)
 
 
 def outcome(address="beta", port=8080):
-    """How a connection ends, and after how long."""
+    """Returns the exit status of a connection, and the seconds that it took."""
     began = time.monotonic()
     status = alpha.execute(f"timeout 4 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>&1")[0]
     return status, time.monotonic() - began

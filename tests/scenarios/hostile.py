@@ -28,7 +28,7 @@ def write(path, *lines):
 
 
 def memory_of(unit):
-    """What the module lets a unit take."""
+    """Returns the memory that the module lets a unit take."""
     return re.findall("^MemoryMax=(.*)$", ten.succeed(f"systemctl cat {unit}"), re.MULTILINE)[0]
 
 

@@ -1,5 +1,5 @@
-"""One secret's trouble is its own: of ten, one has an owner who is gone and one a denied path, and
-the services of the other eight run.
+"""The failure of one secret is unrelated to the others: of ten, one has an owner who is gone and
+one a denied path, and the services of the other eight run.
 """
 
 prepare_openbao()

@@ -14,12 +14,12 @@ READS = '"type":"request".*"path":"secret/data/hosts/'
 
 
 def audited():
-    """How many lines OpenBao's audit log has."""
+    """Returns the number of lines in OpenBao's audit log."""
     return int(openbao.succeed("wc -l < /var/lib/openbao/audit.log"))
 
 
 def connections(since):
-    """How many connections OpenBao got reads of this host on, after so many lines of its log."""
+    """Returns the number of connections with reads of this host, after so many lines of the log."""
     script = (
         f"tail -n +{since + 1} /var/lib/openbao/audit.log"
         f" | {{ grep '{READS}ten/s[2-9]\"' || true; }}"
@@ -29,7 +29,7 @@ def connections(since):
 
 
 def is_skipped(name):
-    """Whether systemd skipped a secret's own unit in this boot, and never ran it."""
+    """Returns whether systemd skipped a secret's own unit in this boot, and never ran it."""
     shown = ten.succeed(
         "systemctl show --property=ConditionResult,ExecMainStartTimestampMonotonic"
         f" vault-secret-{name}.service"

@@ -1,5 +1,6 @@
-"""What somebody else does to a service while it takes a new version says nothing of the version: it
-is not rejected. A service that somebody stopped stays stopped.
+"""A version is not rejected because of the acts of somebody else on a service that takes it.
+
+A service that somebody stopped stays stopped.
 
 `app` comes up when /run/app/hold is gone, so all this happens while it starts.
 """
@@ -32,7 +33,7 @@ def nothing_is_rejected():
 
 
 def the_next_run_is_content():
-    """Everything is up with the new version, and a look for others finds nothing wrong."""
+    """Checks that all services are up with the new version, and that the next run succeeds."""
     assert rotate(kinds, "db") == 0
     is_up(kinds, "app.service", "report.service")
     assert [value(kinds, "app"), value(kinds, "report")] == [f"d{count}"] * 2

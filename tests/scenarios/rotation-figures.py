@@ -1,4 +1,4 @@
-"""How long a service is away while a rotation brings a new version, and while it takes one back."""
+"""Measures a service's time down while a rotation deploys a new version, and rolls one back."""
 
 prepare_openbao()
 enrol(web01, **WEB01)

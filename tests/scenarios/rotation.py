@@ -10,7 +10,7 @@ for service in ["app", "report", "proxy", "worker", "bind"]:
 
 
 def rotate(name="db"):
-    """What the timer does."""
+    """Rotates a secret, as the timer does."""
     web01.succeed(f"systemctl start vault-secret-rotate-{name}.service", timeout=120)
 
 

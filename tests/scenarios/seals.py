@@ -1,4 +1,4 @@
-"""What opens a node other than people: its own key share, its own seal key, another OpenBao.
+"""Nodes are unsealed without people: with a key share, a seal key, or by another OpenBao.
 
 Each of these nodes must serve by itself after a reboot, and again when what it needs comes late.
 """
@@ -8,7 +8,7 @@ import os
 
 
 def seed(machine, files=None):
-    """What provisioning brings: files in /etc/openbao, root's alone; their content as bytes."""
+    """Gives a machine root's files in /etc/openbao from provisioning; their content is bytes."""
     written = [
         {
             "path": f"/etc/openbao/{name}",
@@ -28,7 +28,7 @@ def on(machine, command):
 
 
 def status(machine):
-    """How OpenBao is: its seal, and whether it is initialised and sealed."""
+    """Returns OpenBao's status: its seal, and whether it is initialised and sealed."""
     _, text = machine.execute(f"{NODE_SHELL}; bao status -format=json")
     return json.loads(text)
 

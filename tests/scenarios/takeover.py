@@ -8,7 +8,7 @@ PLACES = ["/run/secrets/db", "/var/lib/vault/cache/db"]
 
 
 def leave_files():
-    """What the scripts left, again."""
+    """Writes the files that the scripts left, again."""
     legacy.succeed(
         "systemctl stop app.service",
         "rm -rf /run/secrets/db /run/secrets/.db.* /var/lib/vault/cache/db",

@@ -19,7 +19,7 @@ def is_rejected_and_said(name, service, version):
 
 
 def bad_ones(service):
-    """How often a service has read the bad version, by its own words."""
+    """Returns how often a service has read the bad version, by its journal."""
     count = "grep --count 'the password is refused' || true"
     return int(kinds.succeed(f"journalctl --boot --output=cat --unit={service} | {{ {count}; }}"))
 
@@ -115,7 +115,7 @@ with subtest("a service at rest is not started to try a version, nor waited for"
 
 
 def job_starts():
-    """How often the timer's oneshot was started."""
+    """Returns how often the timer's oneshot was started."""
     return int(kinds.succeed("wc -l < /run/job/starts || echo 0"))
 
 

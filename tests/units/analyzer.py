@@ -74,5 +74,5 @@ def version_of(command: list[str | Path]) -> int:
 
 
 def output_of(command: list[str | Path]) -> str:
-    """What it prints."""
+    """Returns the output of a command."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

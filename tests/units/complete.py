@@ -30,13 +30,13 @@ class Node:
             yield f"/nix/store/{name}", file["text"]
 
     def has(self, unit: str) -> bool:
-        """Whether a unit is here: itself, its template, or what is added to somebody else's."""
+        """Returns whether a unit is here: itself, its template, or a drop-in for it."""
         names = [unit, re.sub(r"@[^.]*", "@", unit), f"{unit}.d/overrides.conf"]
         return any(name in self.units for name in names)
 
 
 def problems(rendered: dict) -> list[str]:
-    """What is wrong with a rendered node."""
+    """Returns the faults of a rendered node."""
     node = Node(**rendered)
     if lacking := [name for name in SECTIONS if name not in node.manifest]:
         return [f"the manifest has no {lacking}"]
@@ -65,7 +65,7 @@ def contents(node: Node) -> Iterator[str]:
 
 
 def links(node: Node) -> Iterator[str]:
-    """What starts a unit, and what it starts, is there."""
+    """Checks that both ends of each link between units exist."""
     for unit, kinds in node.manifest["links"].items():
         if not node.has(unit):
             yield f"the manifest links `{unit}`, which is not there"

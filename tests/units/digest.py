@@ -9,7 +9,7 @@ from pathlib import Path
 from rendering import HERE, ROOT, wanted_nodes
 
 DIGEST = HERE / "DIGEST"
-# What checks the rendering does not change it.
+# The check of the rendering does not change it.
 NO_SOURCES = {"check.nix"}
 PROGRAMS = ["render", "rendering.py", "evaluator.py"]
 
@@ -39,7 +39,7 @@ def digest(path: Path) -> str:
 
 
 def stale(recorded: str, current: str) -> list[str]:
-    """Which sources are not those that were rendered."""
+    """Returns the sources that are not those that were rendered."""
     old, new = parse(recorded), parse(current)
     words = {(True, False): "is gone", (False, True): "is new", (True, True): "has changed"}
     return [

@@ -18,7 +18,7 @@ class MissingNixError(Exception):
 
 
 def evaluate(nixpkgs: Path | None) -> dict:
-    """What render.nix gives, with the flake's nixpkgs or another one."""
+    """Returns the value of render.nix, with the flake's nixpkgs or another one."""
     if module_evaluator := os.environ.get("NIX_EVAL_MODULE"):
         return with_module(module_evaluator)
     if shutil.which("nix"):
@@ -27,7 +27,7 @@ def evaluate(nixpkgs: Path | None) -> dict:
 
 
 def with_nix(nixpkgs: Path | None) -> dict:
-    """With Nix itself. Files that git does not know yet count, too."""
+    """Evaluates with Nix itself, also files that git does not know yet."""
     # A path as JSON is a text in Nix, too.
     arguments = f"nixpkgs = {json.dumps(str(nixpkgs.resolve()))};" if nixpkgs else ""
     command: list[str | Path] = [
@@ -39,7 +39,7 @@ def with_nix(nixpkgs: Path | None) -> dict:
 
 
 def with_module(evaluator: str) -> dict:
-    """With a program that shows the files that a NixOS configuration has in /etc."""
+    """Evaluates with a program that shows the files that a NixOS configuration has in /etc."""
     shown = output_of(
         [evaluator, "-r", "-f", "-u", "", "-e", r"rendered\.json", HERE / "module.nix"]
     )

@@ -1,4 +1,4 @@
-"""How far the units' sandboxes go, as `systemd-analyze security` counts it; docs/hardening.md."""
+"""Scores the units' sandboxes with `systemd-analyze security`, and makes docs/hardening.md."""
 
 import json
 import re
@@ -69,14 +69,14 @@ def scores(analyzer: Analyzer, units: Units) -> Scores:
 
 
 def exposed(analyzer: Analyzer, name: str, text: str) -> dict[str, str]:
-    """What a unit may still do, with what systemd counts for it."""
+    """Returns the rights that a unit still has, with the exposure that systemd counts for each."""
     finished = analyzer.run({name: text}, "security", "--offline=true", "--json=short")
     rows = json.loads(finished.stdout)
     return {row["name"]: row["exposure"] for row in rows if row["exposure"] and not row["set"]}
 
 
 def version_of_page(text: str) -> int | None:
-    """Which systemd counted."""
+    """Returns the version of systemd that scored the page."""
     found = re.search(r"systemd\s+(\d+)\)", text)
     return int(found[1]) if found else None
 
@@ -108,7 +108,7 @@ def code(text: str) -> str:
 
 
 def worst_of_kinds(analyzer: Analyzer) -> dict[str, tuple[float, str, str]]:
-    """Of each kind the unit with the widest sandbox, of all nodes."""
+    """Returns the unit with the widest sandbox of each kind, of all nodes."""
     worst: dict[str, tuple[float, str, str]] = {}
     for name, node in committed_nodes().items():
         units = services(name, node["units"])
@@ -120,7 +120,7 @@ def worst_of_kinds(analyzer: Analyzer) -> dict[str, tuple[float, str, str]]:
 
 
 def kind_of(name: str) -> str:
-    """`vault-secret-db.service` is a `vault-secret-<name>.service`."""
+    """Returns the kind of a unit: `vault-secret-<name>.service` for `vault-secret-db.service`."""
     return next(kind for kind, pattern in KINDS if pattern.fullmatch(name))
 
 

@@ -62,7 +62,7 @@ def files_of(node: dict) -> Files:
 
 
 def changes(old: Nodes, new: Nodes) -> list[str]:
-    """How two renderings differ: each change once, with the nodes that have it."""
+    """Returns the changes between two renderings, each once with the nodes that have it."""
     gone, added = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     having: dict[str, list[str]] = {}
     for name in sorted(old.keys() & new.keys()):
@@ -78,6 +78,6 @@ def changes(old: Nodes, new: Nodes) -> list[str]:
 
 
 def difference(name: str, old: str, new: str) -> list[str]:
-    """How two texts of one name differ, as a diff."""
+    """Returns the diff of two texts of one name."""
     sides = (old.splitlines(), new.splitlines(), f"old/{name}", f"new/{name}")
     return list(difflib.unified_diff(*sides, lineterm=""))

@@ -1,4 +1,4 @@
-"""That the checks of the rendered units see what they are for."""
+"""Tests that the checks of the rendered units find the faults that they are for."""
 
 import copy
 import re
@@ -78,7 +78,7 @@ class Completeness(unittest.TestCase):
 
 
 class Changes(unittest.TestCase):
-    """How a rendering and a changed one differ."""
+    """Tests of the changes between two renderings."""
 
     def setUp(self) -> None:
         self.old = committed_nodes()
@@ -111,7 +111,7 @@ class Changes(unittest.TestCase):
 
 
 class Digest(unittest.TestCase):
-    """What DIGEST tells of its sources."""
+    """Tests of DIGEST and its sources."""
 
     def test_each_kind_of_change_is_named(self) -> None:
         self.assertEqual(
@@ -132,7 +132,7 @@ class Digest(unittest.TestCase):
 
 
 class Sandboxes(unittest.TestCase):
-    """What systemd says of a unit without a sandbox."""
+    """Tests of the score of a unit without a sandbox."""
 
     def setUp(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What the guests of tests/guest can do, and the machines of NixOS's driver cannot."""
+"""Functions of the guests of tests/guest, for the machines of NixOS's driver."""
 
 import functools
 
@@ -10,7 +10,7 @@ TIMED_OUT = 124
 
 
 def give_seed(machine, user_data, meta_data):
-    """What cloud-init finds on the machine's first boot: see cloud-init.nix."""
+    """Writes the files that cloud-init finds on the machine's first boot: see cloud-init.nix."""
     folder = machine.shared_dir / f"seed-{machine.name}"
     folder.mkdir()
     (folder / "user-data").write_text(user_data)
@@ -18,7 +18,7 @@ def give_seed(machine, user_data, meta_data):
 
 
 def switch_to(machine, generation):
-    """What `nixos-rebuild test` does with the machine's next configuration."""
+    """Switches to a machine's next configuration, as `nixos-rebuild test` does."""
     machine.succeed(
         f"/run/booted-system/specialisation/{generation}/bin/switch-to-configuration test"
     )

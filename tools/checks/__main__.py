@@ -54,7 +54,7 @@ def run_batch(batch: list, variables: dict[str, str], children: Children, report
                 jobs[pool.submit(report.run, stage, runner)] = stage.name
             watch(jobs)
         except BaseException:
-            # What follows must not be cut short by another signal.
+            # Another signal must not interrupt the following steps.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             children.stop()
@@ -79,7 +79,7 @@ def watch(jobs: dict) -> None:
 
 
 def groups_from_arguments() -> tuple[bool, set[str]]:
-    """Whether `quick` was asked for, and the groups named, all of them when none is."""
+    """Returns whether `quick` was asked for, and the named groups, or all groups."""
     parser = argparse.ArgumentParser(prog="tools/test", description=__doc__)
     parser.add_argument(
         "group",

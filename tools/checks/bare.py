@@ -27,7 +27,7 @@ from pathlib import Path
 from command import Runner
 from report import Outcome
 
-# What the standard environment of nixpkgs has, as far as tests run it.
+# The programs of nixpkgs' standard environment, as far as tests run them.
 STANDARD_PROGRAMS = (
     "awk base64 basename bash bzip2 cat chmod chown cmp cp cut date dd df diff dirname du echo env "
     "expr false find gawk grep gunzip gzip head id install kill ln ls mkdir mkfifo mktemp mv nproc "
@@ -101,7 +101,7 @@ NOT_IN_A_BUILD = {
 
 
 def missing(runner: Runner) -> str:
-    """What keeps this machine from running a command so; empty where it can."""
+    """Returns the reason why this machine cannot run a command so; empty where it can."""
     if sys.platform != "linux":
         return "this needs Linux"
     tried = runner.run(wrap(runner.root, ["/bin/sh", "-c", "true"]), part="namespaces")
@@ -140,7 +140,7 @@ def sort_skips(runner: Runner, outcome: Outcome) -> Outcome:
 
 
 def is_lost(runner: Runner, line: str) -> bool:
-    """Whether a test was skipped for a program that the machine has, or for an unknown reason."""
+    """Returns whether a test was skipped for an unknown reason, or a program that is on PATH."""
     program = re.fullmatch(r"no (\S+) on this machine", line.partition(": ")[2])
     return not program or runner.has(program[1])
 

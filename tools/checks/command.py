@@ -16,12 +16,12 @@ CONTAINED = Path(__file__).with_name("contained.py")
 
 
 class Interrupted(Exception):
-    """The run was told to stop."""
+    """The run got a signal to stop."""
 
 
 @dataclass
 class Finished:
-    """What a command printed (both streams, in order) and how it ended."""
+    """The output of a command (both streams, in order) and its exit status."""
 
     status: int
     output: str
@@ -36,7 +36,7 @@ class Children:
     stopping: bool = False
 
     def start(self, command: list[str], **more) -> subprocess.Popen:
-        """Starts one, unless the run was told to stop."""
+        """Starts one, unless the run got a signal to stop."""
         with self.lock:
             if self.stopping:
                 raise Interrupted
@@ -71,7 +71,7 @@ class Runner:
         self.tell = print  # shows the output of a failure while the check goes on
 
     def has(self, program: str) -> bool:
-        """Whether PATH has that program."""
+        """Returns whether PATH has that program."""
         folders = self.environment["PATH"].split(os.pathsep)
         return any(os.access(Path(folder, program), os.X_OK) for folder in folders if folder)
 
@@ -131,7 +131,7 @@ def end_groups(children: list[subprocess.Popen], patience: float = 6) -> None:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a child has ended, without taking its status from who waits for it."""
+    """Returns whether a child has ended, without reaping it."""
     try:
         return bool(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
     except ChildProcessError:

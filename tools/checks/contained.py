@@ -21,7 +21,7 @@ SECONDS_TO_TIDY_UP = 4
 
 
 class Interrupted(Exception):
-    """The run was told to stop (SIGTERM)."""
+    """The run got the signal to stop (SIGTERM)."""
 
 
 def main() -> int:

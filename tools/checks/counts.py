@@ -1,4 +1,4 @@
-"""Reads from the output of test runners what they ran: an exit status does not tell it."""
+"""Counts tests in the output of test runners, because an exit status does not say how many ran."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which files of the tree a formatter or linter is for."""
+"""Selects the files of the tree for a formatter or linter."""
 
 import subprocess
 from pathlib import Path
@@ -42,7 +42,7 @@ def shell_scripts(root: Path) -> list[Path]:
 
 
 def runs_with(path: Path, *interpreters: str) -> bool:
-    """Whether the first line of a file hands it to one of these interpreters."""
+    """Returns whether the first line of a file names one of these interpreters."""
     with path.open("rb") as file:
         first = file.readline(200).decode(errors="replace")
     return first.startswith("#!") and first.replace("/", " ").split()[-1] in interpreters

@@ -8,7 +8,7 @@ import counts
 from command import Runner
 from report import Outcome
 
-# What `tofu init` says when a provider is neither reachable nor in a mirror.
+# The messages of `tofu init` about a provider that is neither reachable nor in a mirror.
 NO_PROVIDER = (
     "Failed to resolve provider packages",
     "Failed to query available provider packages",

@@ -14,7 +14,7 @@ SHOWN_LINES = 200
 
 @dataclass
 class Outcome:
-    """What one check came to."""
+    """The result of one check."""
 
     passed: int = 0
     failed: int = 0

@@ -183,7 +183,7 @@ def run(runner: Runner, program: Program, command: list[str | Path]) -> Finished
 
 
 def odd_end(program: Program, finished: Finished) -> Iterable[str]:
-    """What is wrong with a program that failed although none of its tests did."""
+    """Complains about a program that failed although none of its tests did."""
     if "\ntest result: FAILED" not in finished.output:
         last = "\n".join(finished.output.splitlines()[-5:])
         yield f"`{program.name}` ended with status {finished.status}:\n{last}"

@@ -20,7 +20,7 @@ from report import Outcome, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What the Rust tests run.
+# The parts that the Rust tests need.
 RUST_PARTS = [
     "rust",
     "test-programs",
@@ -37,7 +37,7 @@ RUST_PARTS = [
 MACOS_PROGRAMS = ["create-host", "vault-plan", "vault-snapshot"]
 MACOS_TARGETS = ["aarch64-apple-darwin", "x86_64-apple-darwin"]
 
-# What tools/setup is asked for, by group.
+# The parts that tools/setup installs, by group.
 PARTS = {
     "format": ["rust", "tofu", "nixfmt", "ruff"],
     "lint": ["rust", "oldest-rust", "macos", "ruff", "shellcheck", "typos", "deadnix", "statix"],
@@ -88,7 +88,7 @@ def formatting(formatter: Formatter) -> Stage:
 
 
 def each_nix_file(runner: Runner) -> Outcome:
-    """statix takes one target a run."""
+    """Runs statix on each Nix file, because it takes one target a run."""
     if not runner.has("statix"):
         return Outcome(skipped=[f"{runner.stage}: `statix` is not here (`tools/setup statix`)"])
     runs = [runner.run(["statix", "check", file]) for file in nix_files(ROOT)]
@@ -205,7 +205,7 @@ def nix(runner: Runner) -> Outcome:
 
 
 def batches(chosen: list[Stage]) -> list[list[Stage]]:
-    """What runs side by side, in order."""
+    """Returns the stages in the order in which they run, grouped by those that run side by side."""
     found: list[list[Stage]] = []
     for stage in chosen:
         if stage.beside and found:
@@ -216,7 +216,7 @@ def batches(chosen: list[Stage]) -> list[list[Stage]]:
 
 
 def parts_of(chosen: list[Stage], groups: set[str]) -> list[str]:
-    """What tools/setup is asked for."""
+    """Returns the parts that tools/setup installs."""
     if not groups:
         return QUICK_PARTS
     return sorted({part for stage in chosen for part in PARTS[stage.group]})

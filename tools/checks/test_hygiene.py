@@ -1,4 +1,4 @@
-"""What a check leaves behind is seen, named and removed."""
+"""The leftovers of a check are seen, named and removed."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import hygiene
 
 
 class Sweep(unittest.TestCase):
-    """Against real processes and files."""
+    """Tests against real processes and files."""
 
     def setUp(self) -> None:
         hygiene.adopt_orphans()

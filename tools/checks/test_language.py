@@ -11,7 +11,7 @@ HOOK = Path(__file__).parents[1] / "hooks/commit-msg"
 
 
 class Violations(unittest.TestCase):
-    """Each rule on a few lines."""
+    """Tests of each rule on a few lines."""
 
     def lines(self, rule: str, text: str) -> list[int]:
         return language.violations(text)[rule]

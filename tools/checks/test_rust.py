@@ -1,4 +1,4 @@
-"""Which programs of tests there are, in which order they start, and how one may end."""
+"""Tests of the list of test programs, of the order of their starts, and of their ends."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ class Lints(unittest.TestCase):
 
 
 class Programs(unittest.TestCase):
-    """What cargo says of them."""
+    """Tests of the programs that cargo lists."""
 
     def setUp(self) -> None:
         lines = [
@@ -79,7 +79,7 @@ class Programs(unittest.TestCase):
 
 
 class OfTheMachine(unittest.TestCase):
-    """Which tests a build of Nix may end otherwise."""
+    """Tests of the choice of tests that depend on the machine."""
 
     def test_slow_programs_run_the_tests_that_depend_on_the_machine(self) -> None:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -148,7 +148,7 @@ class Bare(unittest.TestCase):
 
 
 class Interrupts(unittest.TestCase):
-    """A run that is told to stop."""
+    """A run that gets a signal to stop."""
 
     def test_what_runs_ends_and_nothing_else_starts(self) -> None:
         children = Children()

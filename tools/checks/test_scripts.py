@@ -17,8 +17,8 @@ ENDS_EARLY = re.compile(
 
 # `systemctl is-active` or `is-failed` and the units that it is asked for.
 ASKED = re.compile(r"\bsystemctl\s+(?:-\S+\s+)*(is-active|is-failed)((?:\s+[\w@{}.:*'\"-]+)*)")
-# What `!` turns round: a pipe of which any part may fail, or one turn of a loop, at which
-# `set -e` does not end.
+# A `!` before a pipe, of which any part may fail, or before one turn of a loop, at which `set -e`
+# does not end.
 TURNED_ROUND = re.compile(r"(?:^|[;&(]|\bdo\b)\s*!\s(?=[^|;&]*\|[^|])|\bdo\s+!\s")
 
 
@@ -42,7 +42,7 @@ def text_of(node: ast.AST) -> str:
 
 
 def of_units(text: str, must_fail: bool) -> list[str]:
-    """What is wrong with the questions to systemd in a command."""
+    """Returns the faults of the questions to systemd in a command."""
     found = []
     for question in ASKED.finditer(text):
         verb, units = question[1], question[2].split()
@@ -95,7 +95,7 @@ class Scripts(unittest.TestCase):
 
 
 class Complaints(unittest.TestCase):
-    """What is refused, and what is not."""
+    """Commands that are refused, and commands that are not."""
 
     def test_readers_that_end_early(self) -> None:
         for bad in ["grep -q b", "grep -F -qx b", "head -n 1", "grep b >/dev/null", "sed 1q"]:

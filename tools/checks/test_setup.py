@@ -14,7 +14,7 @@ import bare
 import stages
 
 SETUP = Path(__file__).parents[1] / "setup"
-# What setup itself starts to find that it cannot install a package.
+# The programs that setup itself starts to find that it cannot install a package.
 PROGRAMS_OF_SETUP = ["bash", "cut", "dirname", "flock", "id", "mkdir", "mktemp", "readlink"]
 PROGRAMS_OF_SETUP += ["rm", "sed", "sort", "tr"]
 

@@ -1,4 +1,4 @@
-"""What cloud-init would do on the new machine's first boot."""
+"""Writes the files that cloud-init would write on the new machine's first boot."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# What OpenTofu is asked: the one file that the user-data writes, as JSON in a JSON string.
+# The expression for OpenTofu: the one file that the user-data writes, as JSON in a JSON string.
 QUESTION = (
     'jsonencode(nonsensitive(yamldecode(module.cloud_init["web01"].user_data).write_files[0]))'
 )

@@ -30,7 +30,7 @@ class Output:
         self.step_number = 0
 
     def hide(self, secret: str, name: str) -> None:
-        """From now on shows `name` where `secret` would stand."""
+        """Shows `name` instead of `secret` from now on."""
         self.hidden[secret] = name
 
     def step(self, title: str, text: str) -> None:
@@ -90,7 +90,7 @@ class Output:
         return done.stdout
 
     def expect(self, holds: bool, what: str) -> None:
-        """Ends the demo where what it has just told is not true."""
+        """Ends the demo where the text just shown is not true."""
         if not holds:
             raise Unexpected(f"not so: {what}")
 

@@ -57,11 +57,11 @@ class Server:
         raise Unexpected(f"OpenBao did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
     def freeze(self) -> None:
-        """It goes on accepting connections, and answers nothing any more."""
+        """Stops the process: the server accepts connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Continues the process."""
         self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
@@ -79,7 +79,7 @@ def free_port() -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """However the demo ends, the server ends with it."""
+    """Ends the server when the demo ends, however that happens."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before the signal was set
         os._exit(1)

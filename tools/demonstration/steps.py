@@ -15,7 +15,7 @@ NEXT_SECRET = '{"username": "web01", "password": "Tr0ub4dor&3", "port": 5432}'
 
 
 class Demo:
-    """What the steps share: where things are, and how commands are run."""
+    """The state that the steps share: paths, and the ways to run commands."""
 
     def __init__(self, output: Output, scratch: Path, server: Server) -> None:
         self.output = output
@@ -84,7 +84,7 @@ class Demo:
         self.output.show(f"{folder}/ on web01", "\n".join(lines))
 
     def secret_files(self) -> dict[str, str]:
-        """What services on the new machine find."""
+        """Returns the files that services on the new machine find."""
         folder = self.guest / "run/secrets/db"
         return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
@@ -165,7 +165,7 @@ def make_host(demo: Demo) -> None:
 
 
 def show_openbao(demo: Demo) -> None:
-    """What the server knows of the host."""
+    """Shows the host's policy and role on the server."""
     demo.output.step(
         "What OpenBao holds for it",
         """The policy lets web01 read its own folder and nothing else; the role gives batch tokens,
@@ -268,7 +268,7 @@ def openbao_dies(demo: Demo) -> None:
 
 
 def leave(demo: Demo) -> None:
-    """What --keep leaves, and how to get rid of it."""
+    """Shows the things that --keep leaves, and the commands to remove them."""
     demo.output.step("Yours to play with", "The server runs on, and these are left:")
     (demo.scratch / "root-token").touch(mode=0o600)
     (demo.scratch / "root-token").write_text(demo.server.token)
@@ -283,7 +283,7 @@ create-host --hostname web02 --ip 10.0.0.12/24 --dry-run""",
 
 
 def folders_of(*programs: str) -> str:
-    """Where these programs are, as a part of PATH."""
+    """Returns the folders of these programs, as a part of PATH."""
     found = [shutil.which(program) for program in programs]
     return ":".join(dict.fromkeys(str(Path(path).parent) for path in found if path))
 

@@ -1,4 +1,4 @@
-"""What scenarios about the server share: three nodes that came up from empty disks."""
+"""The base of scenarios about the server: three nodes that came up from empty disks."""
 
 import base64
 import json
@@ -22,9 +22,9 @@ def node(name):
 
 
 def provision(period=90 * 24 * 3600):
-    """What provisioning brings to the machines before their first boot: one file for all nodes.
+    """Gives the machines their file from provisioning before the first boot: one for all nodes.
 
-    `period` is how many seconds a CA signs.
+    `period` is the time in seconds in which a CA signs.
     """
     seed = base64.b64encode(os.urandom(32)).decode()
     files = [
@@ -45,7 +45,7 @@ def as_root(command):
 
 
 def roles(machine):
-    """What each node is, as `vault-node status` sees it from one of them."""
+    """Returns the role of each node, as `vault-node status` sees it from one of them."""
     _, text = machine.execute("vault-node status --json")
     return {name: state["role"] for name, state in json.loads(text)["nodes"].items()}
 
@@ -199,7 +199,7 @@ def acknowledged(machine, name):
 
 
 def lost(machine, numbers):
-    """Which of the acknowledged writes are not there."""
+    """Returns the acknowledged writes that are not there."""
     listed = json.loads(as_root_somewhere("bao kv list -mount=secret -format=json loop"))
     return sorted(set(numbers) - {int(name) for name in listed})
 

@@ -1,4 +1,4 @@
-"""What scenarios share: an OpenBao with a fleet on it, and hosts that got their credentials.
+"""The base of scenarios: an OpenBao with a fleet on it, and hosts that got their credentials.
 
 The runners put this file in front of each scenario. It uses what they give every script: the
 machines by their names, `machines`, `subtest`, and `source_directory`, a folder with
@@ -14,7 +14,7 @@ import time
 ADDRESSES = {"web01": "10.0.0.11", "web02": "10.0.0.12", "bare": "10.0.0.13"}
 FLEET = "/root/fleet"
 
-# What web01's secrets hold at first.
+# The first values of web01's secrets.
 WEB01 = {
     "db": {"username": "app", "password": "first"},
     "tls": {"key": "k1"},
@@ -23,7 +23,7 @@ WEB01 = {
 }
 
 
-# What the secrets of kinds hold at first.
+# The first values of the secrets of kinds.
 KINDS = {
     "db": {"value": "d1"},
     "zone": {"value": "z1"},
@@ -90,7 +90,7 @@ def trust(machine):
 
 
 def hand_over(machine, token):
-    """What cloud-init does with a wrapping token."""
+    """Gives a machine its wrapping token, as cloud-init does."""
     line = shlex.quote(f"VAULT_WRAPPED_TOKEN={token}")
     machine.succeed(f"umask 077; printf '%s\\n' {line} >> /etc/environment")
 
@@ -118,7 +118,7 @@ def comes_up(machine, *services, timeout=120):
 
 
 def said(machine, unit, since="1970-01-01"):
-    """What a unit has written to the journal since the boot, or since a moment that `now` gave."""
+    """Returns the journal of a unit since the boot, or since a moment that `now` gave."""
     return machine.succeed(
         f"journalctl --sync; journalctl --boot --output=cat --since='{since}' --unit='{unit}'"
     )
@@ -148,7 +148,7 @@ def comes_to_rest(machine, unit, timeout=120):
 
 
 def states(machine, *units):
-    """What each unit is doing: `active`, `activating`, `inactive`, `failed` and so on."""
+    """Returns the state of each unit: `active`, `activating`, `inactive`, `failed` and so on."""
     shown = machine.succeed(f"systemctl show --property=ActiveState {' '.join(units)}")
     return dict(zip(units, re.findall("ActiveState=(.*)", shown), strict=True))
 
@@ -167,7 +167,7 @@ def is_at_rest(machine, *units):
 
 
 def stays_at_rest(machine, unit, span=8):
-    """Fails where a unit leaves its rest within this time; nothing else tells that it does not."""
+    """Fails where a unit leaves its rest within this time, which has to pass to prove it."""
     since = machine.succeed(f"{LEFT_REST} {unit}")
     is_at_rest(machine, unit)
     machine.sleep(span)
@@ -201,7 +201,7 @@ def rotation_ends(machine, name, timeout=240):
 
 
 def status_of(machine, name):
-    """What `vault-secrets status` tells of a secret."""
+    """Returns the part of `vault-secrets status` about a secret."""
     told = json.loads(machine.execute("vault-secrets status --json")[1])
     return next(secret for secret in told if secret["name"] == name)
 
@@ -220,8 +220,8 @@ def comes_to_be_rejected(machine, name, version, timeout=120):
 
 
 def status_comes_to(machine, condition, timeout):
-    """Waits until a condition of jq's holds for what `vault-secrets status` tells."""
-    # Where a secret is not in place, it fails, and tells all the same.
+    """Waits until a condition of jq's holds for the output of `vault-secrets status`."""
+    # The program fails for a secret that is not in place, and still prints the status.
     told = "(vault-secrets status --json 2> /dev/null || true)"
     machine.wait_until_succeeds(
         f"{told} | jq --exit-status {shlex.quote(condition)}", timeout=timeout
@@ -247,29 +247,30 @@ def now(machine):
 
 
 def starts(machine, service):
-    """How often a service of tests/nodes/lib/service.nix was started or reloaded in this boot."""
+    """Returns one word for each start or reload of a service of tests/nodes/lib/service.nix."""
     return machine.succeed(f"cat /run/{service}/starts").split()
 
 
 def value(machine, service):
-    """What such a service read when it came up last."""
+    """Returns the value that such a service read when it came up last."""
     return machine.succeed(f"cat /run/{service}/value")
 
 
 def seconds(machine, command):
-    """How long a command takes on a machine, without the time it takes to get there."""
+    """Returns the seconds that a command takes on a machine, without the time to get there."""
     script = f"t=$(date +%s%N); {command} >&2 || exit 1; echo $(( ($(date +%s%N) - t) / 1000000 ))"
     return int(machine.succeed(script).split()[-1]) / 1000
 
 
 def busy(idle):
-    """How many seconds something may take here and now that takes no longer than `idle` where
-    nothing else runs: as many times more as there are processes for each processor.
+    """Returns a limit in seconds for a step that takes at most `idle` on an idle machine.
+
+    It is `idle` times the number of processes for each processor.
     """
     return idle * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def requests(path):
-    """How many requests OpenBao has audited whose path begins so."""
+    """Returns the number of audited requests with a path that begins so."""
     script = f'grep -c \'"type":"request".*"path":"{path}\' /var/lib/openbao/audit.log || true'
     return int(openbao.succeed(script))

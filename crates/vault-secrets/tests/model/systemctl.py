@@ -17,7 +17,7 @@ from pathlib import Path
 
 FOLDER = Path(os.environ["SYSTEMD_STAND_IN"])
 FETCH = "vault-secret-db.service"
-# What each unit requires, and comes after.
+# The units that each unit requires, and comes after.
 REQUIRES = {
     "a.service": [FETCH],
     "b.service": [FETCH],
@@ -42,7 +42,7 @@ def main():
 
 
 def words(arguments):
-    """The verb and its operands; the properties that are asked for stand first."""
+    """The verb and its operands; the requested properties come first."""
     left, properties = [], None
     arguments = iter(arguments)
     for word in arguments:
@@ -65,7 +65,7 @@ def at_boot():
 
 
 def run(units, command):
-    """One call of `systemctl`; gives its status."""
+    """Runs one call of `systemctl`; returns its status."""
     properties, verb, names = command
     if verb == "show":
         blocks = [show(units, name, properties.split(",")) for name in names]
@@ -136,7 +136,7 @@ def fetch(unit):
 
 
 def read():
-    """What a service finds in its file."""
+    """Returns the text that a service finds in its file."""
     file = Path(json.loads((FOLDER / "fetch.json").read_text())["file"])
     return file.read_text() if file.exists() else "bad: nothing is there"
 
@@ -156,7 +156,7 @@ def stop(units, name):
 
 
 def went_down(units, name):
-    """It is at rest from now on."""
+    """Sets a unit to inactive, as of now."""
     units[name].update(state="inactive", went_down=now(), stopped=now(), changed=now())
 
 
@@ -186,7 +186,7 @@ def now():
 
 
 def show(units, name, properties):
-    """What systemd tells of a unit; what it does not know has no value."""
+    """Returns properties of a unit as `systemctl show` prints them; an unknown one has no value."""
     if name not in units:
         return "\n".join(["LoadState=not-found", "ActiveState=inactive", f"Id={name}"])
     unit = units[name]
