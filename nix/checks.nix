@@ -1,4 +1,4 @@
-# What `nix flake check` proves without a virtual machine.
+# The checks of `nix flake check` that need no virtual machine.
 { pkgs, self }:
 let
   inherit (pkgs) lib;

@@ -1,5 +1,5 @@
-# The documentation of the modules' options as nixpkgs makes it: `optionsJSON` is what search engines
-# and editors read, and `optionsCommonMark` fails on a description that NixOS' manual cannot have.
+# The documentation of the modules' options as nixpkgs makes it. Search engines and editors read
+# `optionsJSON`. `optionsCommonMark` fails on a description that NixOS' manual cannot have.
 { pkgs }:
 let
   inherit (pkgs) lib;

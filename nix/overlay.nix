@@ -20,7 +20,7 @@ let
     "vault-snapshot"
   ];
 
-  # Which programs a package of several brings; the tests' guests read it, too.
+  # The programs of each package that has several; the tests' guests read it, too.
   parts = lib.importJSON ./programs.json;
 
   # Several of them as one package.

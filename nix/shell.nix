@@ -1,5 +1,5 @@
-# What tools/test calls: inside this shell it sets up nothing of its own. A Mac gets what nixpkgs has
-# for it.
+# The programs that tools/test calls: inside this shell it sets up nothing of its own. A Mac gets
+# those that nixpkgs has for it.
 { pkgs }:
 pkgs.mkShell {
   packages = pkgs.lib.filter (pkgs.lib.meta.availableOn pkgs.stdenv.hostPlatform) (

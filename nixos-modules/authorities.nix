@@ -1,5 +1,5 @@
-# vault-ca.service: this host's CA certificates for OpenBao, kept current through every replacement of
-# the CA (vault.server.certificates, or whoever else makes such chains).
+# vault-ca.service: keeps this host's CA certificates for OpenBao current through every replacement
+# of the CA, by vault.server.certificates or by others that make such chains.
 { config, lib, ... }:
 let
   inherit (lib) mkOption;

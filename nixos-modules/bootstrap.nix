@@ -1,11 +1,12 @@
-# vault-bootstrap.service: on first boot, trades the wrapping token of this host for its own credentials.
+# vault-bootstrap.service: on first boot, trades the wrapping token of this host for its own
+# credentials.
 { config, lib, ... }:
 let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   inherit (import ./types.nix { inherit lib; }) absolutePath;
 
-  # Where `create-host --deliver ssh` writes a token: a disk never has it.
+  # The path to which `create-host --deliver ssh` writes a token: a disk never has it.
   delivered = "/run/vault-bootstrap/token";
   files = [ delivered ] ++ lib.optional (cfg.bootstrap.tokenFile != null) cfg.bootstrap.tokenFile;
 in

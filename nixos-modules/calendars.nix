@@ -1,5 +1,5 @@
-# The build has systemd-analyze read each calendar expression: one that only looks valid fails the build
-# rather than the timer.
+# The build has systemd-analyze read each calendar expression: one that only looks valid fails the
+# build rather than the timer.
 {
   config,
   lib,

@@ -1,5 +1,5 @@
-# vault-cleanup.service: removes the secrets of this host when a switch leads to a configuration without
-# this module.
+# vault-cleanup.service: removes the secrets of this host when a switch leads to a configuration
+# without this module.
 {
   config,
   lib,
@@ -82,8 +82,8 @@ in
           "vault-secrets-prove.service"
           "vault-secrets-watch.service"
         ];
-      # Only a configuration without this unit stops it: no change of the unit, no shutdown and no rescue
-      # mode. So its name must never change.
+      # Only a configuration without this unit stops it: no change of the unit, no shutdown and no
+      # rescue mode. So its name must never change.
       restartIfChanged = false;
       unitConfig = {
         DefaultDependencies = false;

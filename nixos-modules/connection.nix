@@ -11,7 +11,8 @@ let
   packageOption = import ./package-option.nix { inherit lib pkgs; };
   cfg = config.vault;
 
-  # Always the same place for the same name: a host's units do not change from one evaluation to the next.
+  # Always the same place for the same name: a host's units do not change from one evaluation to the
+  # next.
   digest = builtins.hashString "sha256" config.networking.hostName;
   place = lib.mod (lib.fromHexString (lib.substring 0 8 digest)) (lib.length cfg.address);
   ordered =

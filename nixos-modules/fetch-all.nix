@@ -1,5 +1,6 @@
-# vault-secrets.service: fetches all secrets of a boot in one process, and the new ones of a switch where
-# there are several. The secrets' own units wait for it, and are skipped where it has fetched their secret.
+# vault-secrets.service: fetches all secrets of a boot in one process, and the new ones of a switch
+# where there are several. The secrets' own units wait for it, and are skipped where it has fetched
+# their secret.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -26,8 +27,8 @@ in
       path = [ config.systemd.package ];
       writes = unit.foldersOf secrets;
       serviceConfig = {
-        # Ready when the secrets are there, or have had their time. Then it stays until systemd has skipped
-        # their units.
+        # Ready when the secrets are there, or have had their time. Then it stays until systemd has
+        # skipped their units.
         Type = "notify";
         ExecStart = "${cfg.package}/bin/vault-secrets fetch-all --markers /run/vault-fetched";
         # systemd removes it when the process ends, however it ends, so nothing else may be in it.

@@ -25,7 +25,7 @@ let
       lib.mapAttrsToList (template: map (key: "${template}=${key}")) secret.templateKeys
     );
 
-  # What a template has of its own, in flags of the form NAME=VALUE.
+  # The settings of each template, as flags of the form NAME=VALUE.
   ofTemplates =
     setting: secret:
     lib.concatLists (
@@ -37,7 +37,8 @@ let
       ) secret.templates
     );
 
-  # Everything that the files and the copy depend on is in the command, so that the unit changes with it.
+  # The command has everything that the files and the copy depend on, so that the unit changes with
+  # it.
   command =
     name: secret:
     [
@@ -104,8 +105,8 @@ let
           OnFailure = lib.concatStringsSep " " (whenFailed name secret);
           OnSuccess = lib.mkIf (whenFetched secret != [ ]) (lib.concatStringsSep " " (whenFetched secret));
           StartLimitIntervalSec = 0;
-          # The services require this unit, so a stop or restart by hand would stop them, too. A switch
-          # that changes or removes the unit lets a fetch that is running end.
+          # The services require this unit, so a stop or restart by hand would stop them, too. A
+          # switch that changes or removes the unit lets a fetch that is running end.
           RefuseManualStop = true;
         };
         path = [ config.systemd.package ];

@@ -1,16 +1,17 @@
 # The sandbox of this project's units. What a unit writes to is its own to add (ReadWritePaths).
 {
-  # Whether the unit may use the machine's TPM2 chip, for systemd-creds.
+  # The unit may use the machine's TPM2 chip, for systemd-creds.
   tpm2 ? false,
-  # How much memory the unit may take, so that a program gone wrong ends before the machine suffers.
-  # This suffices for the largest answers of OpenBao that are read (64 MiB), and for the files made of one.
+  # The limit of the unit's memory. A faulty program ends before the machine runs out of memory. The
+  # default suffices for the largest responses of OpenBao that are read (64 MiB) and for their
+  # files.
   memory ? "1G",
-  # Which numbers of users and groups the unit knows: `identity` those up to 65535.
+  # The numbers of users and groups that exist in the unit: with `identity`, those up to 65535.
   users ? "identity",
 }:
 {
-  # What root without further rights cannot do, and these programs must: give files to their owners,
-  # and replace folders that belong to them.
+  # The capabilities for giving files to their owners and replacing folders that belong to them,
+  # which root without further rights cannot do.
   CapabilityBoundingSet = [
     "CAP_CHOWN"
     "CAP_DAC_OVERRIDE"

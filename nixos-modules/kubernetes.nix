@@ -1,5 +1,5 @@
-# vault-ca-kubernetes.service: copies this host's CA certificates for OpenBao to a Kubernetes cluster, as the
-# ConfigMap `vault-tls` in each namespace, and keeps them current.
+# vault-ca-kubernetes.service: copies this host's CA certificates for OpenBao to a Kubernetes
+# cluster, as the ConfigMap `vault-tls` in each namespace, and keeps them current.
 {
   config,
   lib,

@@ -1,5 +1,5 @@
-# Other modules for secrets: the symbolic links that they replace as a whole, with all that somebody else
-# would write through them.
+# Other modules for secrets: the symbolic links that they replace as a whole, with all that somebody
+# else would write through them.
 {
   config,
   lib,

@@ -1,5 +1,5 @@
-# The placeholders of templates over several secrets, as vault-secrets parses them: `{{ db.password }}`,
-# `{{ db.password | json }}`, and `{{ "{{" }}` for text.
+# The placeholders of templates over several secrets, as vault-secrets parses them: `{{ db.password
+# }}`, `{{ db.password | json }}`, and `{{ "{{" }}` for text.
 { lib }:
 let
   # A string of JSON, or a name.
@@ -32,8 +32,8 @@ let
     if fitting == [ ] then null else lib.head longest;
 in
 {
-  # Each placeholder of a text once, where `names` are those of the declared secrets: the secret, which is
-  # null where there is none, the key and the filter.
+  # Each placeholder of a text once, where `names` are those of the declared secrets: the secret,
+  # which is null where there is none, the key and the filter.
   of =
     names: text:
     let
@@ -52,8 +52,8 @@ in
       }
     ) (lib.unique (map parse named));
 
-  # Whether all braces of a text are placeholders, also for vault-secrets, which looks for the first `{{`: of
-  # three braces it takes the first two.
+  # Returns whether all braces of a text are placeholders, also for vault-secrets, which looks for
+  # the first `{{`: of three braces it takes the first two.
   isWhole =
     text:
     let

@@ -17,8 +17,8 @@ in
 {
   config = lib.mkIf (cfg.enable && used != [ ]) {
     systemd.services = {
-      # Started by each fetch (OnSuccess) and by a service that failed; without an unproven version, no
-      # process starts.
+      # Started by each fetch (OnSuccess) and by a service that failed; without an unproven version,
+      # no process starts.
       vault-secrets-prove = {
         description = "Watch whether services come up with new versions of their secrets";
         documentation = [ "man:vault-secrets-prove(1)" ];

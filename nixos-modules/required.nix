@@ -1,4 +1,5 @@
-# The keys without which a secret is not taken: those that are required, and those that are linked to.
+# The keys without which a secret is not taken: those that are required, and those that are linked
+# to.
 { lib }:
 secret:
 let

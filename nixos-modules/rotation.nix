@@ -15,8 +15,9 @@ let
     _: secret: secret.restartTrigger && secret.version == null && !isCritical secret
   ) cfg.secrets;
 
-  # The limit of a run. It may wait for a start three times: with the new files, with the old ones, and once
-  # more with the new ones if the service comes up with neither. Each service may have a limit of its own.
+  # The limit of a run. It may wait for a start three times: with the new files, with the old ones,
+  # and once more with the new ones if the service comes up with neither. Each service may have a
+  # limit of its own.
   runLimit =
     let
       parts = builtins.match "([0-9]+)(s|min|h)" cfg.rotation.startTimeout;
@@ -29,8 +30,8 @@ let
     in
     if cfg.rotation.startTimeout == null then "infinity" else "${toString (30 + seconds * 4 / 60)}min";
 
-  # A run rotates all secrets with the same expression, and checks the other secrets of services that it
-  # restarts, so it writes to all folders.
+  # A run rotates all secrets with the same expression, and checks the other secrets of services
+  # that it restarts, so it writes to all folders.
   all = lib.attrValues cfg.secrets;
   templates = lib.attrValues cfg.templates;
 

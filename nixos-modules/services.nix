@@ -17,9 +17,9 @@ let
     )
   );
 
-  # A switch restarts a service if the files of its secrets are declared differently. Settings that do
-  # not change the files are left out, and so are new settings at their default: otherwise an update of
-  # the module would restart every service.
+  # A switch restarts a service if the files of its secrets are declared differently. Settings that
+  # do not change the files are left out, and so are new settings at their default: otherwise an
+  # update of the module would restart every service.
   relevant =
     secret:
     removeAttrs secret (
@@ -90,8 +90,8 @@ let
       };
     }
     // lib.optionalAttrs (hasInfix "@" name) {
-      # One instance of a template unit: only what is added stands in its file. Not where the instance is
-      # a unit of its own, as `container@web` is.
+      # One instance of a template unit: its file has the additions only. This does not hold for an
+      # instance that is a unit of its own, such as `container@web`.
       overrideStrategy = lib.mkIf (!isWhole name) "asDropin";
     }
     // lib.optionalAttrs (hasInfix "@" name && lib.versionAtLeast lib.trivial.release "25.11") {

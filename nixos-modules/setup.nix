@@ -1,5 +1,6 @@
-# The directories of secrets, and vault-setup.service, which removes secrets of an earlier configuration,
-# takes over files that other programs left in the same places, and makes links to secrets' files.
+# The directories of secrets, and vault-setup.service, which removes secrets of an earlier
+# configuration, takes over files that other programs left in the same places, and makes links to
+# secrets' files.
 { config, lib, ... }:
 let
   cfg = config.vault;
@@ -43,7 +44,8 @@ in
       description = "Remove secrets that are no longer declared, and make links to declared ones";
       documentation = [ "man:vault-secrets-clean(1)" ];
       wantedBy = [ "multi-user.target" ];
-      # A switch fetches before it starts what it stopped: then accounts and folders are made just before.
+      # A switch fetches before it starts what it stopped: then accounts and folders are made just
+      # before.
       after = [
         "local-fs.target"
         "systemd-sysusers.service"

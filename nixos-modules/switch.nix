@@ -10,8 +10,8 @@ in
     systemd.services.vault-secrets-fetch = {
       description = "Fetch the secrets that are not in place as they are declared";
       documentation = [ "man:vault-secrets-fetch(1)" ];
-      # A switch restarts this target, whatever has changed, and waits for it. A service that is reloaded,
-      # left alone, or at rest does not start the fetch of its secrets itself.
+      # A switch restarts this target, whatever has changed, and waits for it. A service that is
+      # reloaded, left alone, or at rest does not start the fetch of its secrets itself.
       wantedBy = [ "sysinit-reactivation.target" ];
       before = [ "sysinit-reactivation.target" ];
       wants = [ "vault-setup.service" ];

@@ -1,5 +1,5 @@
-# `vault.templates.<name>`: files made of several secrets, and vault-template-<name>.service, which renders
-# one from the secrets' files before the services that need it start.
+# `vault.templates.<name>`: files made of several secrets, and vault-template-<name>.service, which
+# renders one from the secrets' files before the services that need it start.
 {
   config,
   lib,

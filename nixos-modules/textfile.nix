@@ -1,4 +1,5 @@
-# vault-secrets-metrics.service: metrics of this host's secrets for node_exporter's textfile collector.
+# vault-secrets-metrics.service: metrics of this host's secrets for node_exporter's textfile
+# collector.
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;

@@ -13,7 +13,7 @@ in
     description = "address such as https://openbao.example.internal:8200";
   };
 
-  # What systemd.time(7) and the programs both read.
+  # A duration that systemd.time(7) and the programs both accept.
   duration =
     types.strMatching "([0-9]+ ?(ms|msec|s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?|M|months?|y|years?) ?)+"
     // {

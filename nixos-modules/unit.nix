@@ -35,7 +35,7 @@ in
 {
   inherit sandbox;
 
-  # What a fetch of these secrets writes to.
+  # The folders to which a fetch of these secrets writes.
   foldersOf =
     secrets:
     [ "/run/vault-fetch" ]

@@ -1,5 +1,5 @@
-# What every host of this fleet has in common: a virtual machine that cloud-init hands its
-# wrapping token and OpenBao's address, reached over SSH.
+# The common part of all hosts of this fleet: a virtual machine that is reached over SSH, and gets
+# its wrapping token and OpenBao's address from cloud-init.
 { lib, modulesPath, ... }:
 {
   imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];

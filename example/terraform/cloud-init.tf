@@ -1,4 +1,4 @@
-# What each guest is told on its first boot. The texts are made by a module without providers,
+# The user-data of each guest for its first boot. The texts are made by a module without providers,
 # so that OpenTofu alone can render and test them: see modules/cloud-init/tests.
 module "cloud_init" {
   source   = "./modules/cloud-init"

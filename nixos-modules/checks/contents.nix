@@ -12,7 +12,8 @@ let
 
   required = import ../required.nix { inherit lib; };
 
-  # The files that the declaration names. Keys that only OpenBao knows, vault-fetch and vault-plan look at.
+  # The files that the declaration names. vault-fetch and vault-plan check keys that only OpenBao
+  # has.
   named =
     secret:
     lib.attrNames secret.templates
@@ -31,8 +32,9 @@ let
     && !lib.hasPrefix "." file
     && lib.stringLength "${name}_${file}" <= 255;
 
-  # Secrets of one service whose credentials can have the same name: systemd calls a file `<secret>_<file>`, so
-  # `x_y` of `db` is `y` of `db_x`. It hands out the one that it comes to first, without a word.
+  # The secrets of one service whose credentials can have the same name: systemd calls a file
+  # `<secret>_<file>`, so `x_y` of `db` is `y` of `db_x`. Without a warning, it loads the one that
+  # it finds first.
   neighbours =
     name: secret:
     filter (

@@ -1,4 +1,5 @@
-# Warnings of files that NixOS reads before the network is up, and so before secrets are on the host.
+# Warnings of files that NixOS reads before the network is up, and so before secrets are on the
+# host.
 { config, lib, ... }:
 let
   inherit (lib)

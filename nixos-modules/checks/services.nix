@@ -46,7 +46,7 @@ let
     in
     perSecret (name: perOption (option name)) ++ perTemplate (name: perOption (optionOfTemplate name));
 
-  # What somebody may have meant: names that hold this one, or that it holds.
+  # The names that may have been meant: those that contain this one, or that it contains.
   similar =
     service:
     let

@@ -132,7 +132,8 @@ in
           ++ map (directory: "--textfile-directory=${directory}") cfg.textfileDirectories
           ++ lib.optional hasAuthority "--ca-certificate=/run/credentials/vault-exporter.service/ca.pem"
         );
-        # A credential, because the file may be beside private keys, which the exporter must not read.
+        # A credential, because the file may be beside private keys, which the exporter must not
+        # read.
         LoadCredential = lib.optional hasAuthority "ca.pem:${cfg.caCertificate}";
         Restart = "always";
         RestartSec = "5s";

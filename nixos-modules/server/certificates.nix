@@ -191,7 +191,7 @@ in
           certs.directory
           "/var/lib/openbao-certs"
         ];
-        # Where the authority file comes late (a secret of another tool), OpenBao waits for it.
+        # OpenBao waits for an authority file that comes late, such as a secret of another tool.
         Restart = "on-failure";
         RestartMode = "direct";
         RestartSec = "2s";

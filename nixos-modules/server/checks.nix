@@ -1,4 +1,4 @@
-# What a server's configuration must and should not say, by the names the user wrote.
+# Assertions and warnings on a server's configuration, with the names that the user wrote.
 { config, lib, ... }:
 let
   cfg = config.vault.server;

@@ -1,5 +1,5 @@
-# The first start of a cluster: one node initialises it, the others join. Either vault-init keeps the
-# key shares, or OpenBao initialises itself and returns none.
+# The first start of a cluster: one node initialises it, the others join. Either vault-init keeps
+# the key shares, or OpenBao initialises itself and returns none.
 {
   config,
   lib,
@@ -239,7 +239,8 @@ in
         RestartSteps = 8;
         RestartMaxDelaySec = "10min";
         TimeoutStartSec = "5min";
-        # Until there is disk space, keys that could not be written are in the process's memory only.
+        # Until there is disk space, keys that could not be written are in the process's memory
+        # only.
         SendSIGKILL = false;
       };
     };

@@ -1,5 +1,5 @@
-# OpenBao itself: services.openbao with raft storage, TLS and telemetry. services.openbao overrides these
-# settings.
+# OpenBao itself: services.openbao with raft storage, TLS and telemetry. services.openbao overrides
+# these settings.
 {
   config,
   lib,
@@ -62,8 +62,9 @@ in
           cluster_address = "${cfg.listenAddress}:${toString node.clusterPort}";
           # Metrics contain no secret, and Prometheus has no token.
           telemetry.unauthenticated_metrics_access = mkDefault true;
-          # The limit for receiving a request. Restoring a snapshot is one request, and OpenBao's default of 30 s
-          # allows some 3 GB on a network of 1 Gbit/s. The headers still have a limit of 10 s.
+          # The limit for receiving a request. Restoring a snapshot is one request, and OpenBao's
+          # default of 30 s allows some 3 GB on a network of 1 Gbit/s. The headers still have a
+          # limit of 10 s.
           http_read_timeout = mkDefault "10m";
         }
         // (

@@ -1,5 +1,5 @@
-# Restarts: a switch never restarts OpenBao, for a restart seals it. `vault-node restart` does it, one
-# node after the other.
+# Restarts: a switch never restarts OpenBao, because a restart seals it. `vault-node restart` does
+# it, one node after the other.
 {
   config,
   lib,

@@ -1,5 +1,5 @@
-# The seal that protects OpenBao's keys: key shares of people or of vault-unseal (shamir), a key of this
-# machine (static), or another OpenBao (transit).
+# The seal that protects OpenBao's keys: key shares of people or of vault-unseal (shamir), a key of
+# this machine (static), or another OpenBao (transit).
 {
   config,
   lib,

@@ -1,4 +1,4 @@
-# What a configuration of snapshots must and should not say, by the names the user wrote.
+# Assertions and warnings on a configuration of snapshots, with the names that the user wrote.
 { config, lib, ... }:
 let
   cfg = config.vault.snapshots;

@@ -37,7 +37,8 @@ let
   saving = "/run/credentials/vault-snapshot.service";
   drilling = "/run/credentials/vault-snapshot-drill.service";
 
-  # The settings that all commands of a unit share; `credentials` is the unit's directory of credentials.
+  # The settings that all commands of a unit share; `credentials` is the unit's directory of
+  # credentials.
   shared = credentials: {
     inherit (snapshots) directories;
     s3 = lib.mapAttrsToList (name: bucket: {
@@ -479,8 +480,8 @@ in
         # The restored data is on the disk for that time, encrypted as in the cluster.
         CacheDirectory = "vault-snapshot-drill";
         CacheDirectoryMode = "0700";
-        # Its server must reach nothing. Without buckets the unit has no network; with buckets the program leaves
-        # the network once it has the snapshot, which needs namespaces.
+        # Its server must reach nothing. Without buckets the unit has no network; with buckets the
+        # program leaves the network once it has the snapshot, which needs namespaces.
         PrivateNetwork = !hasBuckets;
         RestrictNamespaces =
           if hasBuckets then
@@ -497,8 +498,8 @@ in
           "AF_NETLINK"
         ];
         ReadOnlyPaths = snapshots.directories;
-        # OpenBao does not start if it cannot write to an audit device of the cluster, and must not write to the
-        # real one.
+        # OpenBao does not start if it cannot write to an audit device of the cluster, and must not
+        # write to the real one.
         TemporaryFileSystem = map (path: "${path}:mode=0700") drill.auditDirectories;
       };
     };

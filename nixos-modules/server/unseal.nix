@@ -116,7 +116,8 @@ in
       wants = [ "network-online.target" ];
       unitConfig = {
         StartLimitIntervalSec = 0;
-        # Before the cluster is initialised there is nothing to unseal: the path unit starts it then.
+        # Before the cluster is initialised there is nothing to unseal: the path unit starts it
+        # then.
         ConditionPathExists = lib.mkIf fromInit keysOfInit;
       };
       environment = lib.optionalAttrs (unseal.caCertificate != null) {

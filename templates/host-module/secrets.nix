@@ -4,7 +4,7 @@
 { config, ... }:
 {
   vault.enable = true;
-  # Where OpenBao is, unless the host's VAULT_ADDR says so:
+  # The address of OpenBao, if the host's VAULT_ADDR does not have it:
   # vault.address = "https://openbao.example.internal:8200";
 
   # /run/secrets/app/password, written before the service starts. A new version is deployed on a

@@ -1,5 +1,5 @@
-# The Nix of README, docs/how-to/deploy.md and from-sops-nix.md, the flake-parts module and the template of a host's module,
-# evaluated. `tools` are the inputs colmena, deploy-rs and disko.
+# The Nix of README, docs/how-to/deploy.md and from-sops-nix.md, the flake-parts module and the
+# template of a host's module, evaluated. `tools` are the inputs colmena, deploy-rs and disko.
 {
   pkgs,
   self,

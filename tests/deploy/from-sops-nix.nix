@@ -3,8 +3,8 @@
     enable = true;
     address = "https://openbao.example.internal:8200";
     tls.caCertificate = ./openbao-ca.pem;
-    # Where sops-nix has /run/secrets, this is the default. Set, it stays so when the last secret
-    # of sops-nix goes.
+    # This is the default while sops-nix has /run/secrets. Set, it stays so when the last secret of
+    # sops-nix goes.
     secretsDirectory = "/run/vault-secrets";
     secrets.app = {
       owner = "app";

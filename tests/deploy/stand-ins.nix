@@ -1,5 +1,6 @@
-# What docs/how-to/deploy.md uses of the tools, as they define it (colmena's src/nix/hive/eval.nix,
-# deploy-rs's flake.nix, disko's module.nix), without what they add for their own programs.
+# The parts of the tools that docs/how-to/deploy.md uses, as the tools define them (colmena's
+# src/nix/hive/eval.nix, deploy-rs's flake.nix, disko's module.nix), without the additions for their
+# own programs.
 { pkgs, nixpkgs }:
 let
   inherit (pkgs) lib;

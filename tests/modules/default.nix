@@ -1,5 +1,5 @@
-# Configurations that are wrong, and what nixos-modules/checks says of each: every message word for word,
-# and nothing else. `failures` is a list of texts; `check` a derivation that is there when it is empty.
+# Configurations that are wrong, with every message of nixos-modules/checks word for word, and no
+# other. `failures` is a list of texts; `check` a derivation that is there when it is empty.
 {
   pkgs,
   lib ? pkgs.lib,
@@ -49,7 +49,7 @@ let
     server.package = pkgs.hello;
   };
 
-  # What our own modules say: forcing all of NixOS's assertions takes long, and is not the question.
+  # The messages of our own modules only, because evaluating all of NixOS's assertions takes long.
   said =
     option:
     lib.concatMap (
@@ -107,7 +107,7 @@ let
     else
       compare name "what fails" (case.failed or [ ]) found.failed
       ++ compare name "what is warned of" (case.warned or [ ]) found.warned
-      # What the case is about beside the messages, such as a unit.
+      # The other results of the case beside the messages, such as a unit.
       ++ lib.concatLists (
         lib.mapAttrsToList (what: compare name what true) ((case.holds or (_: { })) host.config)
       );

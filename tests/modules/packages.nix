@@ -32,7 +32,7 @@ let
 
   onMac = lib.filterAttrs (_: package: lib.elem "aarch64-darwin" package.meta.platforms) own;
 
-  # What nixpkgs requires of a package: pkgs/README.md, "Meta attributes".
+  # The requirements of nixpkgs on a package: pkgs/README.md, "Meta attributes".
   breaks =
     package:
     let

@@ -1,5 +1,5 @@
-# One node whose certificate is made as NixOS's ACME client makes it: the same files in the same folder,
-# from a CA with an intermediate one.
+# One node whose certificate is made as NixOS's ACME client makes it: the same files in the same
+# folder, from a CA with an intermediate one.
 { pkgs, ... }:
 let
   folder = "/var/lib/acme/acme1";

@@ -1,5 +1,5 @@
-# A node of the cluster that bao1 initialises and unseals. It takes the cluster's snapshots, on its own disk for
-# want of another, and drills.
+# A node of the cluster that bao1 initialises and unseals. It takes the cluster's snapshots, on its
+# own disk for want of another, and drills.
 {
   imports = [ ./lib/node.nix ];
   networking.hostName = "bao3";

@@ -1,5 +1,5 @@
-# A host with units that stand on a service with a secret, directly and through others. No copies are
-# kept, so that nothing starts while OpenBao cannot be used.
+# A host with followers of a service with a secret, direct ones and others. No copies are kept, so
+# that nothing starts while OpenBao cannot be used.
 {
   config,
   lib,

@@ -1,5 +1,5 @@
-# A host with a service for each way in which a switch treats a changed one, and secrets of each that the
-# next generation declares differently.
+# A host with a service for each way in which a switch treats a changed one, and secrets of each
+# that the next generation declares differently.
 {
   config,
   lib,
@@ -61,7 +61,7 @@ let
           else
             "${secrets.${read}.path}/value";
         reload = name == "reloads";
-        # What is left in its pipe would start it again when a switch has stopped it.
+        # Unread bytes in its pipe would start it again when a switch has stopped it.
         before = lib.optionalString (name == "knocked") ''
           read -r _
         '';

@@ -1,6 +1,6 @@
-# A host with services that take versions in different ways: two that share a secret, one that systemd
-# starts again after a failure, one that ends by itself and is started again, one that a socket starts,
-# one that a timer starts, and two that may hang before they are up.
+# A host with services that take versions in different ways: two that share a secret, one that
+# systemd starts again after a failure, one that ends by itself and is started again, one that a
+# socket starts, one that a timer starts, and two that may hang before they are up.
 {
   config,
   lib,
@@ -92,7 +92,7 @@ in
       (service {
         name = "door";
         file = "${secrets.door.path}/value";
-        # Whoever knocked waits until the service is up.
+        # The client of the socket waits until the service is up.
         before = ''
           read -r _
         '';

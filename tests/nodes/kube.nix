@@ -1,5 +1,5 @@
-# A Kubernetes API server with its etcd, and beside it a host that brings OpenBao's CA certificates to every
-# namespace; what it logs in to the cluster with is a secret of its own.
+# A Kubernetes API server with its etcd, on a host that copies OpenBao's CA certificates to every
+# namespace; its credentials for the cluster are a secret of its own.
 { pkgs, ... }:
 let
   folder = "/var/lib/kubernetes";

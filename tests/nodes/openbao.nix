@@ -1,5 +1,5 @@
-# The OpenBao of the tests: one raft node with TLS and an audit log. The scenario initialises it; after
-# a restart it unseals itself with the key that the scenario left on it.
+# The OpenBao of the tests: one raft node with TLS and an audit log. The scenario initialises it;
+# after a restart it unseals itself with the key that the scenario left on it.
 { pkgs, ... }:
 let
   configuration = pkgs.writeText "openbao.hcl" ''
@@ -67,7 +67,7 @@ in
       requires = [ "openbao-certificates.service" ];
       serviceConfig = {
         ExecStart = "${pkgs.openbao}/bin/bao server -config=${configuration}";
-        # Where the scenario left the key: after a restart it serves again by itself.
+        # Unseals OpenBao after a restart with the key, if the scenario left it on the machine.
         ExecStartPost = pkgs.writeShellScript "openbao-unseal" ''
           export HOME=/root BAO_ADDR=https://localhost:8200 BAO_CACERT=/var/lib/openbao/tls/ca.pem
           [ -e /var/lib/openbao/unseal-key ] || exit 0

@@ -1,5 +1,5 @@
-# A host that has secrets of sops-nix, too. Only the options that our module looks at: sops-nix itself
-# is not an input of this flake.
+# A host that has secrets of sops-nix, too. Only the options that our module looks at: sops-nix
+# itself is not an input of this flake.
 {
   config,
   lib,

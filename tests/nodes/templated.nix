@@ -1,5 +1,5 @@
-# A host with files made of two secrets: one for a service that is restarted, one for a service that is
-# reloaded, and one that no service uses.
+# A host with files made of two secrets: one for a service that is restarted, one for a service that
+# is reloaded, and one that no service uses.
 {
   config,
   lib,

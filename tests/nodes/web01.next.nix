@@ -1,5 +1,5 @@
-# What a later `nixos-rebuild switch` makes of web01: a secret less, one more, one with another mode,
-# and the others as they were.
+# The later configuration of web01, for `nixos-rebuild switch`: one secret less, one more, one with
+# another mode, and the others as they were.
 {
   config,
   lib,

@@ -1,4 +1,5 @@
-# That what is committed is what Nix renders: compared when it is evaluated, so that nothing is built.
+# Compares the committed files with the rendering of Nix, during evaluation, so that nothing is
+# built.
 {
   pkgs,
   lib,

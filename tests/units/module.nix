@@ -1,4 +1,5 @@
-# For evaluators that only show what a NixOS configuration has in /etc: the whole rendering as one file.
+# For evaluators that only show what a NixOS configuration has in /etc: the whole rendering as one
+# file.
 { modulesPath, pkgs, ... }:
 {
   environment.etc."rendered.json".text = builtins.toJSON (

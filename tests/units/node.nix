@@ -1,4 +1,4 @@
-# What one machine has that a NixOS without our modules and its own file has not.
+# The difference between one machine and a NixOS without our modules and the machine's own file.
 {
   lib,
   store,
@@ -16,7 +16,8 @@ let
     subtractLists
     ;
 
-  # Debian has its own locales and time zones, and reads no [Install] of a unit that is linked already.
+  # Debian has its own locales and time zones, and reads no [Install] of a unit that is linked
+  # already.
   isOfNixos =
     line:
     lib.hasPrefix ''Environment="LOCALE_ARCHIVE='' line || lib.hasPrefix ''Environment="TZDIR='' line;
@@ -77,7 +78,7 @@ let
     lib.trim "'${entry.type}' '${path}' '${entry.mode}' '${entry.user}' '${entry.group}' '${entry.age}' ${entry.argument}";
   tmpfiles = subtractLists (tmpfilesOf baseline) (tmpfilesOf config);
 
-  # What a shell finds, as far as this machine has more of it.
+  # The names of the packages on a machine's PATH.
   namesOf = machine: map lib.getName machine.environment.systemPackages;
   path = lib.naturalSort (lib.unique (subtractLists (namesOf baseline) (namesOf config)));
 

@@ -1,6 +1,6 @@
-# What NixOS makes of the test machines (tests/nodes), as data: units, accounts, folders, files, and the
-# texts in the store that these name. And the reference of the modules' options. `tests/units/render`
-# writes it down; the flake's checks compare it.
+# The test machines (tests/nodes) as NixOS makes them, as data: units, accounts, folders, files, and
+# the texts in the store that these name. Also the reference of the modules' options.
+# `tests/units/render` writes the files; the flake's checks compare them.
 {
   nixpkgs ? builtins.fetchTree (builtins.fromJSON (builtins.readFile ../../flake.lock))
     .nodes.nixpkgs.locked,
@@ -27,7 +27,7 @@ let
       ++ modules;
     };
 
-  # What every machine has, with or without secrets: as little as NixOS lets one have.
+  # The base of every machine, with or without secrets: as little as NixOS lets one have.
   base = {
     nixpkgs.pkgs = pkgs;
     _module.args.pkgs = lib.mkForce (store.traced pkgs);

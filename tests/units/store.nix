@@ -1,9 +1,9 @@
 # Texts in the Nix store, without a store: an evaluation that builds nothing cannot read
-# /nix/store/<hash>-NAME. So packages that are a text carry it in their path while NixOS composes its
-# units, and it is taken out of the units again.
+# /nix/store/<hash>-NAME. So packages that are a text carry it in their path while NixOS composes
+# its units, and it is taken out of the units again.
 #
-# What stays: `/nix/store/NAME` for a package, without hash and version, so that another release of it
-# changes nothing here; `/nix/store/<8 digits of the text's SHA-256>-NAME` for a text, so that
+# The units keep `/nix/store/NAME` for a package, without hash and version, so that another release
+# of it changes nothing here; `/nix/store/<8 digits of the text's SHA-256>-NAME` for a text, so that
 # another text makes another unit, as on NixOS.
 { lib }:
 let
@@ -15,8 +15,8 @@ let
     tail
     ;
 
-  # What shells and systemd would quote or expand. (Others than ASCII stay: they may get the path
-  # quoted, which means the same.)
+  # The characters that shells and systemd would quote or expand. (Others than ASCII stay: they may
+  # get the path quoted, which means the same.)
   special = lib.stringToCharacters " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n\r\t";
   code =
     character: "_" + lib.fixedWidthString 2 "0" (lib.toHexString (lib.strings.charToInt character));
@@ -46,7 +46,7 @@ let
 
   storeName = name: text: "${substring 0 8 (hashString "sha256" (plain text))}-${name}";
 
-  # "…/nix/store/@<packed>@<name>…" in pieces: what stands before the first, then packed and rest.
+  # The pieces of "…/nix/store/@<packed>@<name>…": the text before the first, packed, and the rest.
   pieces =
     text:
     let
@@ -120,7 +120,8 @@ let
   inFile = _: "";
   inBin = name: "/bin/${name}";
 
-  # What services.openbao writes its settings with: a derivation that only a build would fill.
+  # The format with which services.openbao writes its settings: a derivation that only a build would
+  # fill.
   json =
     pkgs: arguments:
     pkgs.formats.json arguments

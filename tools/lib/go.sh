@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What builds of programs from Go modules share: sourced by build-go-program and build-kubernetes.
+# Functions for builds of programs from Go modules: sourced by build-go-program and build-kubernetes.
 
 # enter_go SCRATCH_FOLDER TOOLCHAIN: outside any module, with Go's caches in the scratch folder.
 # Sets `go` to a Go that fetches the one a module asks for; where the machine's is older than 1.21,

@@ -102,7 +102,7 @@ build_crate() {
     rm -rf "$work/target" "$work/crate"
 }
 
-# Whether there is a Go to build with; on Debian as root it is installed.
+# Returns whether there is a Go to build with; on Debian as root it is installed.
 go_for() {
   if ! command -v go >/dev/null && [ "$(id -u)" -eq 0 ] && debian_ships golang-go 1; then
     apt_install golang-go || return

@@ -1,9 +1,9 @@
-# What db01 runs. Services, users and packages go here.
+# The configuration of db01: its services, users and packages.
 { config, ... }:
 {
-  # `bao kv put -mount=secret hosts/db01/redis password=…` becomes /run/secrets/redis/password before
-  # Redis starts. A new password is looked for every hour; Redis is then restarted, and gets the
-  # previous one back if it does not come up.
+  # `bao kv put -mount=secret hosts/db01/redis password=…` becomes /run/secrets/redis/password
+  # before Redis starts. A rotation looks for a new password every hour and restarts Redis with it.
+  # If Redis does not come up, it gets the previous one back.
   vault.secrets.redis = {
     services = [ "redis-app" ];
     requiredKeys = [ "password" ];

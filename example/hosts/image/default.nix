@@ -1,5 +1,5 @@
-# What new machines are made from: one image for all hosts. On first boot it trades the wrapping token
-# that cloud-init brought, and becomes the host that cloud-init names, by `nixos-rebuild boot` of the
+# The image of new machines, one for all hosts. On first boot it trades the wrapping token that
+# cloud-init brought, and becomes the host that cloud-init names, by `nixos-rebuild boot` of the
 # fleet's flake and a reboot. The credentials stay in /var/lib/vault.
 { lib, ... }:
 {

@@ -1,4 +1,4 @@
-# What ns1 runs. Services, users and packages go here.
+# The configuration of ns1: its services, users and packages.
 {
   users.users.root.openssh.authorizedKeys.keys = [
     # "ssh-ed25519 AAAA… you@example.internal"

@@ -1,4 +1,4 @@
-# What @hostname@ runs. Services, users and packages go here.
+# The configuration of @hostname@: its services, users and packages.
 {
   users.users.root.openssh.authorizedKeys.keys = [
     # "ssh-ed25519 AAAA… you@example.internal"

@@ -5,9 +5,10 @@ resource "vault_auth_backend" "approle" {
   path = var.approle_mount
 }
 
-# No refused login locks a role: a lock of 15 minutes would let anybody who knows a host's role id stop that
-# host, and a secret id is a random number that nobody guesses. The provider's resource of the mount has no
-# such setting, and a mount can only be tuned after it was made. Read through `sys/mounts`, which takes no `sudo`.
+# No refused login locks a role: a lock of 15 minutes would let anybody who knows a host's role id
+# stop that host, and a secret id is a random number that nobody guesses. The provider's resource of
+# the mount has no such setting, and a mount can only be tuned after it was made. Read through
+# `sys/mounts`, which takes no `sudo`.
 resource "vault_generic_endpoint" "approle_without_lockout" {
   path                 = "sys/mounts/auth/${vault_auth_backend.approle.path}/tune"
   disable_delete       = true

@@ -1,7 +1,7 @@
-# Workloads on Kubernetes, each cluster with an auth method of its own: docs/how-to/kubernetes.md. Nothing
-# of this is made as long as `kubernetes_clusters` is empty.
+# Workloads on Kubernetes, each cluster with an auth method of its own: docs/how-to/kubernetes.md.
+# Nothing of this is made as long as `kubernetes_clusters` is empty.
 #
-# Who logs in is a service account called `openbao`, with a token that is for OpenBao alone and lasts
+# A service account called `openbao` logs in, with a token that is for OpenBao alone and lasts
 # minutes. It reads the folder of its own namespace: <kv_mount>/<cluster>/<namespace>/*.
 
 locals {
@@ -16,9 +16,9 @@ resource "vault_auth_backend" "kubernetes" {
   path = each.key
 }
 
-# OpenBao asks the API server about each token (TokenReview), so one of a deleted account is refused ten
-# seconds later, which is how long the API server remembers a good one. It asks with a token of its own
-# (kubernetes/base/token-reviewer.yaml), which may do nothing else.
+# OpenBao asks the API server about each token (TokenReview), so one of a deleted account is refused
+# ten seconds later, which is how long the API server remembers a good one. It asks with a token of
+# its own (kubernetes/base/token-reviewer.yaml), which may do nothing else.
 resource "vault_kubernetes_auth_backend_config" "kubernetes" {
   for_each = var.kubernetes_clusters
 
@@ -26,14 +26,15 @@ resource "vault_kubernetes_auth_backend_config" "kubernetes" {
   kubernetes_host    = each.value.host
   kubernetes_ca_cert = each.value.ca_certificate
 
-  # OpenBao does not run in that cluster: a CA or token that lay in its file system would be another's.
+  # OpenBao does not run in that cluster: a CA or token that lay in its file system would be
+  # another's.
   disable_local_ca_jwt = true
   # The API server looks at the issuer.
   disable_iss_validation = true
 
-  # Never in the state. OpenBao forgets the token whenever its neighbours here are written, so a change of
-  # theirs counts as a new version: give the token with each apply that changes a cluster. Other applies do
-  # without.
+  # Never in the state. OpenBao forgets the token whenever its neighbours here are written, so a
+  # change of theirs counts as a new version: give the token with each apply that changes a cluster.
+  # Other applies do without.
   token_reviewer_jwt_wo = lookup(var.kubernetes_reviewer_tokens, each.key, "")
   token_reviewer_jwt_wo_version = parseint(substr(sha256(join(" ", [
     each.value.host, each.value.ca_certificate, each.value.reviewer_token_version

@@ -1,6 +1,6 @@
-# Who runs the fleet from day to day, without the root token: docs/how-to/operator.md, which shows this
-# policy with the default names of the mounts. People and their passwords are made by hand, as there:
-# OpenTofu's state would hold them in clear.
+# The operator of the fleet, without the root token: docs/how-to/operator.md, which shows this
+# policy with the default names of the mounts. People and their passwords are made by hand, as
+# there: OpenTofu's state would hold them in clear.
 
 resource "vault_auth_backend" "userpass" {
   type = "userpass"
@@ -12,8 +12,8 @@ import {
   id       = each.value
 }
 
-# By it vault-plan asks OpenBao what the policies of a host allow. Its tokens are stored nowhere; an operator, who
-# writes the policies of hosts, gets nothing by them that is not theirs already.
+# By it vault-plan asks OpenBao what the policies of a host allow. Its tokens are stored nowhere; an
+# operator, who writes the policies of hosts, gets nothing by them that is not theirs already.
 resource "vault_token_auth_backend_role" "vault_plan" {
   role_name             = "vault-plan"
   allowed_policies_glob = var.host_policies

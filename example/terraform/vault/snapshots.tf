@@ -1,6 +1,6 @@
-# Who takes snapshots of the cluster, and who tries restoring them: docs/how-to/snapshots.md. Two AppRoles, for
-# the one may write what the other reads. Their secret ids are made by hand, as there: OpenTofu's state would
-# hold them in clear.
+# The AppRoles for snapshots of the cluster, and for drills: docs/how-to/snapshots.md. They are two,
+# because the one may write the secret that the other reads. Their secret ids are made by hand, as
+# there: OpenTofu's state would hold them in clear.
 
 locals {
   snapshot_canary = "${var.kv_mount}/data/vault-snapshot/canary"

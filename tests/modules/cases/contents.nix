@@ -1,4 +1,4 @@
-# What a secret's folder holds, and how.
+# Cases of the files in a secret's folder.
 { lib, ... }:
 let
   template = name: { ${name}.content = "password = {{ password }}"; };

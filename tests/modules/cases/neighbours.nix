@@ -1,4 +1,5 @@
-# Beside other modules for secrets. Only the options that ours looks at: they are no inputs of this flake.
+# Cases beside other modules for secrets, with only the options that ours reads: they are no inputs
+# of this flake.
 { lib, ... }:
 let
   sops = secrets: {

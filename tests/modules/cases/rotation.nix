@@ -1,4 +1,4 @@
-# What a new version does.
+# Cases of the deployment of a new version.
 { lib, ... }:
 let
   secret = more: { services = [ "app" ]; } // more;

@@ -1,4 +1,4 @@
-# What the hosts of the tests have in common: the module, and where OpenBao is.
+# The common part of the tests' hosts: the module, and OpenBao's address.
 { pkgs, ... }:
 {
   vault = {

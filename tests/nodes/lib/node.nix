@@ -1,4 +1,4 @@
-# What the nodes of the tests' OpenBao cluster have in common.
+# The common part of the nodes of the tests' OpenBao cluster.
 { config, ... }:
 {
   vault.server = {

@@ -1,4 +1,4 @@
-# What the tests' OpenBao servers of one node have in common.
+# The common part of the tests' OpenBao servers of one node.
 { config, pkgs, ... }:
 {
   vault.server = {

@@ -19,8 +19,8 @@ locals {
       hostname = var.hostname
       write_files = [{
         path = "/etc/environment"
-        # What stands there already stays. The newline in front keeps a last line that lacks its
-        # own apart from ours; where a name comes twice, the later line counts.
+        # The existing lines stay. The newline in front keeps a last line that lacks its own apart
+        # from ours; where a name comes twice, the later line counts.
         append  = true
         content = "\n${join("\n", local.environment)}\n"
         # By custom this file is 0644. Until `vault-unwrap` has taken it out, it holds a token
