@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use zts_cli::Failure;
+use zts_cli::{Failure, read_text};
 use zts_openbao::{Address, Client, Settings, Trust};
-use zts_secure_fs::{LARGEST_TEXT, read_text_bounded};
 
 /// The time after which a node that has not answered counts as out of reach.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,8 +28,8 @@ impl Cluster {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let path_shown = path.display();
-        let text = read_text_bounded(path, LARGEST_TEXT).map_err(|cause| {
-            Failure::usage(format!("`{path_shown}` could not be read: {cause}")).hint(
+        let text = read_text(path).map_err(|failure| {
+            failure.hint(
                 "the NixOS module writes it where `vault.server.enable` is set; `--config` names another",
             )
         })?;

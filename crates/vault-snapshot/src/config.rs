@@ -3,20 +3,17 @@
 //! Each setting becomes the default of a flag, so that flags on the command line override it. A
 //! flag on the command line also drops the settings that it conflicts with, and a place all places.
 
-use std::{ffi::OsString, fs::File, io::Read, path::Path};
+use std::{ffi::OsString, path::Path};
 
 use clap::{ArgMatches, Command, FromArgMatches, Id, ValueEnum, parser::ValueSource};
 use serde_json::Value;
-use zts_cli::{Failure, unusable};
+use zts_cli::{Failure, read_text, unusable};
 
 use crate::{
     cli::{Arguments, AuthMethod, parse_canary},
     encryption::Recipients,
     store::Location,
 };
-
-/// The limit of a settings file in bytes.
-const LIMIT: u64 = 1 << 20;
 
 /// Converts the value of a setting into values of its flag.
 type Convert = fn(&Value) -> Result<Vec<String>, String>;
@@ -196,11 +193,7 @@ fn refuse_conflicts(settings: &[FlagValues]) -> Result<(), String> {
 
 /// Reads the settings that are set.
 fn read(path: &Path) -> Result<Vec<FlagValues>, Failure> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_end(&mut text))
-        .map_err(|cause| unusable(path, format_args!("it could not be read: {cause}")))?;
-    let settings: Value = serde_json::from_slice(&text)
+    let settings: Value = serde_json::from_str(&read_text(path)?)
         .map_err(|cause| unusable(path, format_args!("it is no JSON: {cause}")))?;
     convert_all(&settings).map_err(|why| unusable(path, why))
 }

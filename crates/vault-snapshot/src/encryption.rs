@@ -13,7 +13,7 @@ use age::{
     stream::{StreamReader, StreamWriter},
     x25519,
 };
-use zts_cli::Failure;
+use zts_cli::{Failure, read_text};
 
 use crate::digest::{Digest, DigestStream};
 
@@ -210,11 +210,7 @@ impl Identities {
 
 fn read_identities(path: &Path) -> Result<Vec<x25519::Identity>, Failure> {
     let shown = path.display();
-    // A limit beyond any list of keys: `/dev/zero` has no end.
-    let mut text = zeroize::Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
-        .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
+    let text = read_text(path)?;
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Result<Vec<x25519::Identity>, _> = lines.map(str::parse).collect();

@@ -1,16 +1,12 @@
 //! The login to OpenBao.
 
-use std::{fs, io::Read, path::Path};
+use std::path::Path;
 
 use secrecy::SecretString;
-use zeroize::Zeroizing;
-use zts_cli::{ConnectionArgs, Failure};
+use zts_cli::{ConnectionArgs, Failure, read_text};
 use zts_openbao::{Authentication, Client, Settings, approle, jwt, token};
 
 use crate::cli::{AuthMethod, LoginArgs};
-
-/// The limit of a token's file in bytes.
-const LIMIT: u64 = 1 << 20;
 
 /// The credentials of a login. They are read once at the beginning, because a missing file is wrong
 /// usage and no outage.
@@ -97,14 +93,13 @@ fn read_jwt_login(mount: String, arguments: &LoginArgs) -> Result<Login, Failure
 /// # Errors
 /// A file that cannot be read, or that holds no token.
 pub(crate) fn read_token(path: &Path) -> Result<SecretString, Failure> {
-    let shown = path.display();
-    let mut text = Zeroizing::new(String::new());
-    fs::File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
-        .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
+    let text = read_text(path)?;
     let token = text.trim();
     if token.is_empty() || !token.chars().all(|letter| letter.is_ascii_graphic()) {
-        return Err(Failure::usage(format!("`{shown}` holds no token")));
+        return Err(Failure::usage(format!(
+            "`{}` holds no token",
+            path.display()
+        )));
     }
     Ok(token.into())
 }

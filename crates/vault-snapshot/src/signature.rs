@@ -3,15 +3,11 @@
 //!
 //! `openssl genpkey -algorithm ed25519` and `openssl pkey -pubout` write the key files.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
-use zts_cli::{Failure, KeyFile, unusable};
+use zts_cli::{Failure, KeyFile, read_text, unusable};
 
 use crate::description::Description;
 
@@ -21,8 +17,6 @@ const CONTEXT: &[u8] = b"vault-snapshot description\n";
 const PUBLIC_PREFIX: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
-/// The limit of a key file in bytes: `/dev/zero` has no end.
-const LIMIT: u64 = 16 << 10;
 /// The mode bits that the file of a signing key must not have, as with key shares.
 const READERS: u32 = 0o037;
 
@@ -126,14 +120,12 @@ fn signed_text(description: &Description) -> Vec<u8> {
 }
 
 fn read_public_key(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_end(&mut text))
-        .map_err(|cause| unusable(path, format_args!("it could not be read: {cause}")))?;
-    let key = pem::parse(text).ok().and_then(|block| {
-        let key = block.contents().strip_prefix(&PUBLIC_PREFIX)?;
-        (block.tag() == "PUBLIC KEY" && key.len() == 32).then(|| key.to_vec())
-    });
+    let key = pem::parse(read_text(path)?.as_str())
+        .ok()
+        .and_then(|block| {
+            let key = block.contents().strip_prefix(&PUBLIC_PREFIX)?;
+            (block.tag() == "PUBLIC KEY" && key.len() == 32).then(|| key.to_vec())
+        });
     key.ok_or_else(|| {
         unusable(path, "it holds no Ed25519 public key")
             .hint("`openssl pkey -in SIGNING-KEY -pubout -out FILE` makes it")

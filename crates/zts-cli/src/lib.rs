@@ -15,6 +15,7 @@ mod program;
 mod prompt;
 mod signals;
 mod table;
+mod text_file;
 mod token;
 
 pub use connection::{ConnectionArgs, system_trust, variable};
@@ -29,4 +30,5 @@ pub use program::{command, main};
 pub use prompt::{ask, can_ask};
 pub use signals::{Held, SignalBlock, with_signals};
 pub use table::{count_noun, format_size, format_table};
+pub use text_file::read_text;
 pub use token::{operator_token, operator_token_in_checkout};

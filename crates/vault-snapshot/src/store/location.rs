@@ -2,20 +2,14 @@
 
 use std::{
     env,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use secrecy::SecretString;
-use zeroize::Zeroizing;
-use zts_cli::Failure;
+use zts_cli::{Failure, read_text};
 use zts_net::Trust;
 use zts_s3::{Credentials, Settings};
-
-/// The limit of a credentials file in bytes: `/dev/zero` has no end.
-const LIMIT: u64 = 64 << 10;
 
 /// A value of `--s3`.
 #[derive(Debug)]
@@ -144,10 +138,7 @@ fn credentials_from_environment() -> Option<Credentials> {
 /// Reads a file in the format of AWS's tools, `aws_access_key_id = …` and so on, of one profile.
 fn read_credentials(path: &Path) -> Result<Credentials, Failure> {
     let shown = path.display();
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
-        .map_err(|cause| Failure::usage(format!("`{shown}` could not be read: {cause}")))?;
+    let text = read_text(path)?;
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));
         let (_, value) = lines.find(|(key, _)| key.trim() == name)?;

@@ -66,6 +66,11 @@ fn invalid_settings_are_wrong_usage() {
     let file = folder.join("settings.json");
     let config = file.display().to_string();
     for (text, why) in [
+        // cut off, it would be whole
+        (
+            format!("{{}}{}x", " ".repeat(4 << 20)),
+            "it is larger than 4 MiB",
+        ),
         (
             json!({ "save": { "retry_timeout": "soon" } }).to_string(),
             "`save.retry_timeout`: `soon` is no time such as `2min`",

@@ -231,7 +231,7 @@ fn files_that_hold_no_key_are_refused() {
         ),
         (
             vault_snapshot(&["list", "--dir", &dir, "--verification-key", "/dev/zero"]).run(),
-            "no Ed25519 public key",
+            "it is larger than 4 MiB",
         ),
         (
             vault_snapshot(&["list", "--dir", &dir, "--verification-key", &missing]).run(),
