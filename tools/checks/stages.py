@@ -231,7 +231,7 @@ FILES = [
         "lint", "lint shell", command("shellcheck --check-sourced", on=shell_scripts), beside=True
     ),
     Stage("lint", "spelling", command("typos --format brief"), beside=True),
-    Stage("lint", "language of Rust sources", language.check, beside=True),
+    Stage("lint", "language of sources and pages", language.check, beside=True),
     Stage("lint", "lint Nix, dead code", command("deadnix --fail", on=nix_files), beside=True),
     Stage("lint", "lint Nix, style", each_nix_file, beside=True),
 ]

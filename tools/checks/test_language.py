@@ -14,7 +14,7 @@ class Violations(unittest.TestCase):
     """Tests of each rule on a few lines."""
 
     def lines(self, rule: str, text: str) -> list[int]:
-        return language.violations(text)[rule]
+        return language.rust_violations(text)[rule]
 
     def test_only_the_first_word_of_a_doc_comment_counts(self) -> None:
         text = "//! What.\n\n/// Returns it.\n/// When it is there.\nfn a();\n    /// Whether so.\n"
@@ -43,13 +43,51 @@ class Violations(unittest.TestCase):
         for good in ['"/bin/sh"', '"#!/bin/sh\\n"', '"a/bin/b"', '"{}/bin"', "// /usr/bin/env"]:
             self.assertEqual(self.lines("programs", good), [], good)
 
-    def test_a_number_may_not_rise_and_its_limit_must_fall(self) -> None:
-        def compare(limit: int) -> str:
-            return language.compare("crates", "doc comments", ["a.rs:1"], limit)
 
-        self.assertEqual(compare(1), "")
-        self.assertIn("more than 0:\n  a.rs:1", compare(0))
-        self.assertIn("hint: lower it to 1", compare(2))
+class OtherLanguages(unittest.TestCase):
+    """Tests of the rules of comments in Python and Nix."""
+
+    def test_the_first_word_of_each_docstring_counts(self) -> None:
+        text = (
+            '"""What it is.\n\nWhere more follows.\n"""\n\n\n'
+            'class Good:\n    """The class.\n\n    How so.\n    """\n\n'
+            '    async def bad(self):\n        """Whether so."""\n'
+            '        text = """Why not."""\n\n\n'
+            'def bad():\n    """\n    That it is.\n    """\n'
+        )
+        self.assertEqual(language.python_violations(text)["doc comments"], [1, 14, 19])
+
+    def test_the_first_line_of_a_comment_in_python_counts(self) -> None:
+        text = (
+            '#!/usr/bin/env python3\n# When it is.\n# Where more follows.\nA = """\n# Who.\n"""\n'
+        )
+        self.assertEqual(language.python_violations(text)["doc comments"], [2])
+        self.assertEqual(language.python_violations("a = 1  # What\n")["doc comments"], [])
+
+    def test_long_docstrings_and_comments_count(self) -> None:
+        long = "a" * 101
+        text = f'"""Returns.\n\n{long}\n"""\n# {long}\nA = "{long}"\n# see https://{long}\n'
+        self.assertEqual(language.python_violations(text)["long lines"], [3, 5])
+
+    def test_the_first_line_of_a_comment_in_nix_counts(self) -> None:
+        text = (
+            "# What it is.\n{ }:\n{\n  # The set.\n  # Where more follows.\n"
+            "  a = 1; # Which one\n  # How it is.\n  b = 2;\n  # Whole files.\n}\n"
+        )
+        self.assertEqual(language.nix_violations(text)["doc comments"], [1, 7])
+        text = f"# {'a' * 99}\n# {'a' * 98}\na = {'a' * 99};\n# https://{'a' * 99}\n"
+        self.assertEqual(language.nix_violations(text)["long lines"], [1])
+
+    def test_sources_of_each_language_are_checked(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            subprocess.run(["git", "init", "--quiet", root], check=True)
+            (root / "a.rs").write_text("/// What.\n")
+            (root / "b.nix").write_text("# The set.\n# Whether so.\n{ }\n")
+            (root / "c").write_text('#!/usr/bin/env python3\n"""Why."""\n')
+            (root / "d.nix").write_text("# How.\n{ }\n")
+            [complaint] = language.check_sources(root)
+        self.assertEqual(complaint.split("\n")[1:], ["  a.rs:1", "  c:2", "  d.nix:1"])
 
 
 class CommitMessage(unittest.TestCase):
