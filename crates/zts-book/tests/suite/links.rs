@@ -45,7 +45,7 @@ fn broken_links_are_reported() {
     };
     for good in [
         "replace-node.md",
-        "replace-node.md#take-it-out",
+        "replace-node.md#remove-it",
         "#steps",
         "../book.toml",
         "https://openbao.org/docs/",
