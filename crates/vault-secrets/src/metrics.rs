@@ -27,7 +27,7 @@ const FETCH_FAILED: Family = Family::gauge(
 
 const TEMPLATE_IN_PLACE: Family = Family::gauge(
     "vault_template_in_place",
-    "1 if the file of the template of several secrets is in place.",
+    "1 if the file of the template of several secrets is in place, with the deployed versions of its secrets.",
 );
 
 /// The state of one secret, and of its last rotation.
@@ -203,10 +203,9 @@ fn page<'a>(declarations: &'a Declarations, state: &'a State) -> (Page, Vec<&'a 
 
 /// Adds the state of the templates of several secrets.
 fn add_templates(page: &mut Page, declarations: &Declarations) {
-    let missing = render::find_missing(declarations);
     page.begin(&TEMPLATE_IN_PLACE);
-    for name in declarations.templates.keys() {
-        let in_place = flag(!missing.contains(&name.as_str()));
-        page.sample(&TEMPLATE_IN_PLACE, &[("template", name)], in_place);
+    for template in render::states(declarations) {
+        let labels = [("template", template.name)];
+        page.sample(&TEMPLATE_IN_PLACE, &labels, flag(template.in_place));
     }
 }

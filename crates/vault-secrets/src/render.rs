@@ -1,5 +1,8 @@
 //! Renders templates of several secrets from their files on this host.
 
+use std::path::PathBuf;
+
+use serde::Serialize;
 use zts_cli::{Failure, note};
 use zts_delivery::{Declarations, Error, SharedTemplate};
 
@@ -31,9 +34,28 @@ pub(crate) fn unit(name: &str) -> String {
     format!("vault-template-{name}.service")
 }
 
-/// Returns the names of the templates whose files are not in place.
-pub(crate) fn find_missing(declarations: &Declarations) -> Vec<&str> {
-    let templates = declarations.templates.iter();
-    let missing = templates.filter(|(_, template)| !template.path().exists());
-    missing.map(|(name, _)| name.as_str()).collect()
+/// The state of a template.
+#[derive(Serialize)]
+pub(crate) struct TemplateState<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) file: PathBuf,
+    /// True if the file is as it would be rendered now.
+    pub(crate) in_place: bool,
+    /// The reason why it cannot be rendered.
+    pub(crate) failure: Option<String>,
+}
+
+/// Returns the state of each declared template, in the order of their names.
+pub(crate) fn states(declarations: &Declarations) -> Vec<TemplateState<'_>> {
+    let states = declarations.templates.iter().map(|(name, declared)| {
+        let template = SharedTemplate::declared(declarations, name);
+        let in_place = template.and_then(|template| template.is_in_place());
+        TemplateState {
+            name,
+            file: declared.path(),
+            in_place: *in_place.as_ref().unwrap_or(&false),
+            failure: in_place.err().map(|error| error.to_string()),
+        }
+    });
+    states.collect()
 }

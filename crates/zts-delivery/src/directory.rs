@@ -61,7 +61,12 @@ pub fn deploy(
 
 /// Returns whether the output directory holds exactly `files`.
 pub fn is_deployed(state_dir: &StateDir, files: &Files, ownership: Ownership) -> bool {
-    holds_exactly(state_dir.target(), files, ownership).unwrap_or(false)
+    holds(state_dir.target(), files, ownership)
+}
+
+/// Returns whether the directory `path` holds exactly `files`.
+pub(crate) fn holds(path: &Path, files: &Files, ownership: Ownership) -> bool {
+    holds_exactly(path, files, ownership).unwrap_or(false)
 }
 
 /// Creates the directory `path` in the state directory, and writes `files` into it.

@@ -84,18 +84,37 @@ impl<'a> SharedTemplate<'a> {
         }
         // locked before the secrets are read: a run that read older files must not write later
         let state_dir = StateDir::open(&self.declared.output_directory)?;
-        let Some(contents) = self.read_contents()? else {
+        let Some(files) = self.files()? else {
             state_dir.remove_output()?;
             return Err(Error::NotOnHost {
                 template: self.name.to_owned(),
                 secrets: self.absent_secrets(),
             });
         };
+        directory::deploy(&state_dir, &files, ownership, None)
+    }
+
+    /// Returns whether the file is in place as [`SharedTemplate::render`] would write it now.
+    ///
+    /// # Errors
+    /// Those of [`SharedTemplate::render`] that prevent writing it.
+    pub fn is_in_place(&self) -> Result<bool, Error> {
+        let ownership = self.declared.ownership(self.name)?;
+        let files = self.files()?;
+        let output = &self.declared.output_directory;
+        Ok(files.is_some_and(|files| directory::holds(output, &files, ownership)))
+    }
+
+    /// Returns the rendered file. `None` if a secret is not on this host.
+    fn files(&self) -> Result<Option<Files>, Error> {
+        let Some(contents) = self.read_contents()? else {
+            return Ok(None);
+        };
         let read = |placeholder: &str| Ok(contents[placeholder].as_slice());
         let refuse = |placeholder: &str, reason: &str| self.unusable(placeholder, reason);
         let content = self.template.render_contents(read, refuse)?;
         let files = BTreeMap::from([(self.declared.file.clone(), content)]);
-        directory::deploy(&state_dir, &Files::from(files), ownership, None)
+        Ok(Some(Files::from(files)))
     }
 
     /// Reads the files of the keys, each secret from one set. `None` if a secret is not on this

@@ -203,19 +203,19 @@ def rotation_ends(machine, name, timeout=240):
 def status_of(machine, name):
     """Returns the part of `vault-secrets status` about a secret."""
     told = json.loads(machine.execute("vault-secrets status --json")[1])
-    return next(secret for secret in told if secret["name"] == name)
+    return next(secret for secret in told["secrets"] if secret["name"] == name)
 
 
 def come_to_be_proven(machine, *names, timeout=120):
     """Waits until services have come up with what is in place of these secrets."""
     wanted = json.dumps(sorted(names))
-    proven = "[.[] | select(.in_place and .unproven == null) | .name]"
+    proven = "[.secrets[] | select(.in_place and .unproven == null) | .name]"
     status_comes_to(machine, f"{proven} | {wanted} - . == []", timeout)
 
 
 def comes_to_be_rejected(machine, name, version, timeout=120):
     """Waits until a version of a secret is rejected."""
-    own = f".[] | select(.name == {json.dumps(name)})"
+    own = f".secrets[] | select(.name == {json.dumps(name)})"
     status_comes_to(machine, f"{own} | .rejected.version == {version}", timeout)
 
 

@@ -6,11 +6,23 @@ mod table;
 
 use std::{fs, io, path::Path};
 
+use serde::Serialize;
 use zts_cli::{Failure, data};
 use zts_delivery::{Declarations, StateDir};
 
 use self::entry::Entry;
-use crate::{render, rotate::state::State, systemd, text};
+use crate::{
+    render::{self, TemplateState},
+    rotate::state::State,
+    systemd, text,
+};
+
+/// The status of a host.
+#[derive(Serialize)]
+struct Status<'a> {
+    secrets: Vec<Entry>,
+    templates: Vec<TemplateState<'a>>,
+}
 
 pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Result<(), Failure> {
     check_rights(declarations)?;
@@ -26,16 +38,20 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
     let entries: Vec<_> = secrets
         .map(|secret| Entry::new(secret, &units, &taken))
         .collect();
+    let status = Status {
+        secrets: entries,
+        templates: render::states(declarations),
+    };
     if json {
-        let text = serde_json::to_string_pretty(&entries);
+        let text = serde_json::to_string_pretty(&status);
         data(text.map_err(|cause| Failure::failed(cause.to_string()))?)?;
     } else if declarations.secrets.is_empty() {
         data("no secrets are declared")?;
     } else {
-        data(table::render(&entries))?;
+        data(table::render(&status))?;
     }
-    fail_for_missing(&entries)?;
-    fail_for_missing_templates(declarations)?;
+    fail_for_missing(&status.secrets)?;
+    fail_for_missing_templates(&status.templates)?;
     fail_for_unreadable(&unreadable)
 }
 
@@ -70,8 +86,9 @@ fn fail_for_missing(entries: &[Entry]) -> Result<(), Failure> {
 }
 
 /// Returns a failure if the file of a template of several secrets is not in place.
-fn fail_for_missing_templates(declarations: &Declarations) -> Result<(), Failure> {
-    let missing = render::find_missing(declarations);
+fn fail_for_missing_templates(templates: &[TemplateState<'_>]) -> Result<(), Failure> {
+    let missing = templates.iter().filter(|template| !template.in_place);
+    let missing: Vec<_> = missing.map(|template| template.name).collect();
     let Some(first) = missing.first() else {
         return Ok(());
     };

@@ -3,24 +3,53 @@
 use zts_cli::format_table;
 use zts_delivery::{FailureReason, Source};
 
-use super::entry::{Entry, Service};
-use crate::text;
+use super::{
+    Status,
+    entry::{Entry, Service},
+};
+use crate::{render::TemplateState, text};
 
+const TEMPLATES_HEAD: [&str; 3] = ["TEMPLATE", "IN PLACE", "FILE"];
 const HEAD: [&str; 6] = ["SECRET", "VERSION", "FROM", "CHANGED", "COPY", "SERVICES"];
 
-/// Renders the status of all secrets.
-pub(crate) fn render(entries: &[Entry]) -> String {
+/// Renders the status of all secrets and templates.
+pub(super) fn render(Status { secrets, templates }: &Status<'_>) -> String {
     let rows: Vec<_> = [HEAD.map(str::to_owned)]
         .into_iter()
-        .chain(entries.iter().map(row))
+        .chain(secrets.iter().map(row))
         .collect();
     let mut lines = format_table(&rows);
-    let sentences: Vec<_> = entries.iter().flat_map(sentences).collect();
+    if !templates.is_empty() {
+        let rows = templates.iter().map(template_row);
+        let rows: Vec<_> = [TEMPLATES_HEAD.map(str::to_owned)]
+            .into_iter()
+            .chain(rows)
+            .collect();
+        lines.push(String::new());
+        lines.extend(format_table(&rows));
+    }
+    let of_templates = templates.iter().filter_map(template_sentence);
+    let sentences: Vec<_> = secrets
+        .iter()
+        .flat_map(sentences)
+        .chain(of_templates)
+        .collect();
     if !sentences.is_empty() {
         lines.push(String::new());
     }
     lines.extend(sentences);
     lines.join("\n")
+}
+
+fn template_row(template: &TemplateState<'_>) -> [String; 3] {
+    let state = if template.in_place { "yes" } else { "no" };
+    let file = template.file.display().to_string();
+    [template.name.to_owned(), state.to_owned(), file]
+}
+
+fn template_sentence(template: &TemplateState<'_>) -> Option<String> {
+    let failure = template.failure.as_ref()?;
+    Some(format!("`{}` cannot be rendered: {failure}", template.name))
 }
 
 fn row(entry: &Entry) -> [String; 6] {

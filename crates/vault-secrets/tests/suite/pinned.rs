@@ -42,7 +42,7 @@ fn status_and_metrics_tell_it() {
     );
     let json = host.run(["status", "--json"]).run();
     let entries: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(entries[0]["pinned_version"], 1);
+    assert_eq!(entries["secrets"][0]["pinned_version"], 1);
     done(&host.rotate("db"));
     let metrics = host.metrics();
     let line = "vault_secret_pinned_version{secret=\"db\"} 1";

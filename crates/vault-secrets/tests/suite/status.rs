@@ -53,15 +53,15 @@ fn json_for_programs() {
     let output = host.run(["status", "--json"]).run();
     assert_eq!(output.code(), Some(1), "{output}");
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();
-    let entry = &entries[0];
+    let entry = &entries["secrets"][0];
     assert_eq!(entry["name"], "db");
     assert_eq!(entry["version"], 1);
     assert_eq!(entry["source"], "openbao");
     assert_eq!(entry["copy"]["version"], 1);
     assert_eq!(entry["rejected"]["version"], 2);
-    assert!(entries[1]["version"].is_null());
+    assert!(entries["secrets"][1]["version"].is_null());
     assert_eq!(
-        [&entry["in_place"], &entries[1]["in_place"]],
+        [&entry["in_place"], &entries["secrets"][1]["in_place"]],
         [&json!(true), &json!(false)]
     );
     assert!(!output.stdout.contains("hunter"));
@@ -85,7 +85,7 @@ fn a_version_that_was_rolled_back_is_not_unproven() {
             .run();
         let page = run.stdout;
         let in_metrics = page.contains("vault_secret_version_unproven{secret=\"db\"} 2");
-        (entries[0]["unproven"].as_u64(), in_metrics)
+        (entries["secrets"][0]["unproven"].as_u64(), in_metrics)
     };
     assert_eq!(unproven(), (Some(2), true));
     let state_dir = StateDir::open(&host.output("db")).unwrap();
@@ -134,7 +134,7 @@ fn a_secret_that_is_not_there_says_why() {
     assert!(output.stdout.contains(said), "{output}");
     let output = host.run(["status", "--json"]).run();
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();
-    assert_eq!(entries[0]["last_failure"], "gone");
+    assert_eq!(entries["secrets"][0]["last_failure"], "gone");
     host.put("db", "hunter2");
     done(&host.rotate("db"));
     done(&host.run(["status"]).run());

@@ -207,8 +207,18 @@ fn status_and_metrics_show_a_file_that_is_not_in_place() {
     done(&status());
     let in_place = "vault_template_in_place{template=\"app\"} ";
     assert!(host.metrics().contains(&format!("{in_place}1\n")));
-    fs::remove_file(host.template("app").join("app.conf")).unwrap();
+    let file = host.template("app").join("app.conf");
+    fs::write(&file, "of somebody else").unwrap();
     failed(&status(), "templates are not in place: `app`");
+    done(&render(&host, "app"));
+    done(&status());
+    fs::remove_file(&file).unwrap();
+    let json = host.run(["status", "--json"]).run();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["templates"][0]["in_place"], false);
+    let table = status();
+    assert!(table.stdout.contains("app       no        "), "{table}");
+    failed(&table, "templates are not in place: `app`");
     let metrics = host.run(["metrics"]).run();
     assert!(
         metrics.stdout.contains(&format!("{in_place}0")),

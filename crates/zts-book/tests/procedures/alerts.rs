@@ -41,12 +41,12 @@ const OF_A_HOST: [&str; 7] = [
 const OF_AN_EXPORTER: [&str; 2] = ["VaultExporterMissing.md", "VaultTextfileDamaged.md"];
 
 /// Returns the commands of a page that show the problem.
-fn symptom(name: &str) -> Vec<Step> {
+pub(crate) fn symptom(name: &str) -> Vec<Step> {
     symptoms::read_symptoms(&format!("runbook/{name}"))
 }
 
 /// Returns the commands of a page, except those that only a machine with systemd answers.
-fn typed(name: &str) -> Vec<Step> {
+pub(crate) fn typed(name: &str) -> Vec<Step> {
     let steps = steps(&zts_book::read(&format!("runbook/{name}")));
     let runs = |step: &Step| matches!(step, Step::Run(command) if !machine::answers(&command.text));
     steps.into_iter().filter(runs).collect()
