@@ -12,8 +12,8 @@ in
 {
   options.vault.tls.followAuthorities = {
     enable = lib.mkEnableOption ''
-      following the CA: this host reads the next CA certificates from the nodes, and trusts those that
-      are signed by a CA that it already trusts'';
+      following the CA: this host reads the next CA certificates from the nodes, and trusts those
+      that a trusted CA has signed'';
 
     file = mkOption {
       type = absolutePath;

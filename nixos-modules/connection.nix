@@ -54,9 +54,10 @@ in
       default = "spread";
       example = "listed";
       description = ''
-        The order in which this host uses the nodes. `spread`: each host begins at another place of the list,
-        derived from its name, so that a fleet that boots at once uses all nodes equally (standbys answer
-        reads). `listed`: the order of the list, for example with the nearest node first.
+        The order in which this host uses the nodes. `spread`: each host begins at another place of
+        the list, derived from its name. A fleet that boots at once then uses all nodes equally
+        (standbys answer reads). `listed`: the order of the list, for example with the nearest node
+        first.
       '';
     };
 

@@ -16,8 +16,9 @@ in
 {
   options.vault.tls.kubernetes = {
     enable = lib.mkEnableOption ''
-      copying the CA certificates that this host follows (`followAuthorities`) to a Kubernetes cluster: a
-      ConfigMap `vault-tls` with the key `ca.crt` in each namespace, also in namespaces that are created later'';
+      copying the CA certificates that this host follows (`followAuthorities`) to a Kubernetes
+      cluster. Each namespace, also a later one, gets a ConfigMap `vault-tls` with the key
+      `ca.crt`'';
 
     kubeconfigFile = mkOption {
       type = absolutePath;

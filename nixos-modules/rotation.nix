@@ -119,11 +119,12 @@ in
         default = null;
         example = "10min";
         description = ''
-          The longest time that a service may take to start with a new version. After it, the service counts
-          as failed, and the version is rolled back if there is one before it. With `null` it is the
-          service's own limit (`TimeoutStartSec=`), and 90 seconds for a service without a limit, such as a
-          oneshot. A oneshot without `RemainAfterExit=` that a timer or a person started is not judged by this
-          limit, because it may be a long job: its version stays unproven, and the log says so.
+          The longest time that a service may take to start with a new version. After it, the
+          service counts as failed, and the version is rolled back if there is one before it. With
+          `null` it is the service's own limit (`TimeoutStartSec=`), and 90 seconds for a service
+          without a limit, such as a oneshot. The limit does not apply to a oneshot without
+          `RemainAfterExit=` that a timer or a person started, because it may be a long job. Its
+          version stays unproven, and the log has a message.
         '';
       };
 

@@ -176,8 +176,9 @@ in
         The services that need the secret. They start after it is fetched, do not start without it, and
         each of their starts fetches it again. If the list is empty, the secret is fetched at boot.
 
-        `systemctl start vault-secret-<name>` fetches the secret by hand and affects no service. systemd
-        refuses to stop or restart that unit by hand, because it would stop or restart these services.
+        `systemctl start vault-secret-<name>` fetches the secret by hand and affects no service.
+        systemd refuses to stop or restart that unit by hand, because that would affect these
+        services.
       '';
     };
 
@@ -197,8 +198,8 @@ in
       example = "*-*-* 03:30:00";
       description = ''
         The schedule on which new versions are deployed, as a calendar expression (systemd.time(7)).
-        Secrets of a host with the same expression are rotated together, with one request to OpenBao and
-        one restart of each service, however many of its secrets changed.
+        Secrets of a host with the same expression are rotated together, with one request to
+        OpenBao. Each service is restarted once, also if several of its secrets changed.
       '';
     };
 
@@ -235,10 +236,11 @@ in
         "keystore.p12" = "base64";
       };
       description = ''
-        Keys whose values are encoded in OpenBao, and the encoding. The file of such a key has the decoded
-        bytes, for files that are no text: a secret in OpenBao is JSON, which has no bytes. Line breaks in
-        the value are ignored. The environment file and the JSON file have the value as it is in OpenBao. The
-        key is required, as in `requiredKeys`; a version in which it is not Base64 is not taken.
+        Keys whose values are encoded in OpenBao, and the encoding. The file of such a key has the
+        decoded bytes. Use it for binary files, because a secret in OpenBao is JSON, which cannot
+        hold arbitrary bytes. Line breaks in the value are ignored. The environment file and the
+        JSON file have the value as it is in OpenBao. The key is required, as in `requiredKeys`; the
+        host does not deploy a version in which it is not Base64.
       '';
     };
 
@@ -285,10 +287,10 @@ in
         { "/etc/app.conf" = "app.conf"; }
       '';
       description = ''
-        Symbolic links for programs that read a file at a fixed path: the absolute path of the link, and
-        the name of the file in the secret's directory (of a key, a template, the environment file or the
-        JSON file). A link leads through `outputDir`, and so follows each new version. A key with a link
-        is required, as in `requiredKeys`.
+        Symbolic links for programs that read a file at a fixed path. The name is the absolute path
+        of the link. The value is the name of the file in the secret's directory: of a key, a
+        template, the environment file or the JSON file. A link leads through `outputDir`, and so
+        follows each new version. A key with a link is required, as in `requiredKeys`.
 
         `vault-setup.service` makes the links at boot and after a switch to other declarations, and removes
         links that are no longer declared. Any other file at the path stays, and the unit fails with its
@@ -304,10 +306,10 @@ in
         Pass the files to the services as systemd credentials (`LoadCredential=`), for services with a
         dynamic user: key `password` of secret `db` is `$CREDENTIALS_DIRECTORY/db_password`.
 
-        systemd restricts credentials: names are printable ASCII without `:`, do not begin with a dot, and
-        have at most 255 bytes including the secret's name; all credentials of a service have at most 1 MiB. The fetch
-        refuses a version with such a name, and a version whose files alone exceed 1 MiB. It does not know
-        the other credentials of the service.
+        systemd restricts credentials. Names are printable ASCII without `:`, do not begin with a
+        dot, and have at most 255 bytes including the secret's name. All credentials of a service
+        have at most 1 MiB. The fetch refuses a version with such a name, and a version whose files
+        alone exceed 1 MiB. It does not count the other credentials of the service.
       '';
     };
 

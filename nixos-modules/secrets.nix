@@ -59,9 +59,10 @@ in
       defaultText = lib.literalMD "`/run/secrets`, or `/run/vault-secrets` where sops-nix or agenix has that";
       example = "/run/vault-secrets";
       description = ''
-        The directory with the directories of the secrets. sops-nix makes `/run/secrets` a link to its
-        own directory and replaces it as a whole; beside it, the default is another directory. Use
-        `config.vault.secrets.<name>.path` instead of a literal path, which is right in both cases.
+        The directory with the directories of the secrets. sops-nix makes `/run/secrets` a link to
+        its own directory, and replaces it as a whole. With sops-nix, the default is therefore
+        another directory. Use `config.vault.secrets.<name>.path` instead of a literal path, which
+        is right in both cases.
       '';
     };
 

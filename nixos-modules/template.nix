@@ -84,9 +84,10 @@ in
       default = [ ];
       example = [ "app" ];
       description = ''
-        The services that need the file. Each also counts as a service of every secret in the template: it
-        starts after they are fetched, does not start without them, and takes part in their rotation. It is
-        restarted or reloaded once, however many of them changed, as `onChange` of the changed secrets says.
+        The services that need the file. Each also counts as a service of every secret in the
+        template. It starts after their fetches, does not start without them, and takes part in
+        their rotation. It is restarted or reloaded once, also if several of them changed, as
+        `onChange` of the changed secrets sets.
       '';
     };
 

@@ -66,11 +66,11 @@ in
       }
     '';
     description = ''
-      Files made of keys of several secrets, each in its own directory. A file is rendered from the secrets
-      on this host, also from cached ones: before the services that need it start, and in a rotation or
-      roll-back of each secret in it. A key in a template is required, as in
-      `vault.secrets.<name>.requiredKeys`: a version without it is not deployed, and the file stays. For
-      files made of one secret there is `vault.secrets.<name>.templates`.
+      Files made of keys of several secrets, each in its own directory. A file is rendered from the
+      secrets on this host, also from cached ones. This happens before the services that need it
+      start, and in a rotation or roll-back of each secret in it. A key in a template is required,
+      as in `vault.secrets.<name>.requiredKeys`: a version without it is not deployed, and the file
+      stays. For files made of one secret there is `vault.secrets.<name>.templates`.
     '';
   };
 

@@ -21,7 +21,7 @@ in
 {
   options.vault.metrics.prometheus = {
     enable = lib.mkEnableOption ''
-      the configuration of `services.prometheus` on this host for OpenBao: it scrapes the nodes and
+      the configuration of `services.prometheus` on this host for OpenBao. It scrapes the nodes and
       `vault-exporter`, makes labels of the parts of OpenBao's metric names, and has the alerts'';
 
     nodes = mkOption {

@@ -119,11 +119,11 @@ in
         default = "90days";
         example = "30days";
         description = ''
-          The time for which a CA signs. The next CA is trusted for a whole period before, and the old one for a
-          whole period after, so a client may be switched off that long. This option is for the authority file
-          that a single node makes itself; other files have the period of `vault-certs authority --period`. The
-          period belongs to the file: to change it, add another line to the file first, and swap the lines when
-          all clients know both.
+          The time for which a CA signs. The next CA is trusted for a whole period before, and the
+          old one for a whole period after. A client may be switched off that long. This option is
+          for the authority file that a single node makes itself; other files have the period of
+          `vault-certs authority --period`. The period belongs to the file: to change it, add
+          another line to the file first, and swap the lines when all clients trust both.
         '';
       };
 
