@@ -53,6 +53,7 @@ let
       on_change = secret.onChange;
       rotation = if lib.elem name cfg.rotation.secrets then secret.restartInterval else null;
     }
+    // lib.optionalAttrs (secret.generate != { }) { inherit (secret) generate; }
     // lib.optionalAttrs (secret.version != null) { inherit (secret) version; }
     // lib.optionalAttrs (secret.templateKeys != { }) { template_keys = secret.templateKeys; };
 in

@@ -1,5 +1,4 @@
-# The keys without which a secret is not taken: those that are required, and those that are linked
-# to.
+# The keys without which a secret is not taken: those that are required, generated, or linked to.
 { lib }:
 secret:
 let
@@ -7,4 +6,4 @@ let
     file: secret.templates ? ${file} || file == secret.environmentFile || file == secret.jsonFile;
   linked = lib.filter (file: !isMade file) (lib.attrValues secret.links);
 in
-lib.unique (secret.requiredKeys ++ linked)
+lib.unique (secret.requiredKeys ++ lib.attrNames secret.generate ++ linked)

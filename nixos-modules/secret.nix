@@ -62,6 +62,28 @@ let
       '';
     };
   };
+
+  generated = types.submodule {
+    options.length = mkOption {
+      type = types.ints.between 8 4096;
+      default = 32;
+      example = 64;
+      description = "The number of characters.";
+    };
+    options.characters = mkOption {
+      type = types.enum [
+        "alphanumeric"
+        "hex"
+        "symbols"
+      ];
+      default = "alphanumeric";
+      example = "hex";
+      description = ''
+        Letters and digits; the digits of base 16 in lower case; or letters, digits and
+        ``!%*+,-./:=?@_~``.
+      '';
+    };
+  };
 in
 {
   options = {
@@ -241,6 +263,26 @@ in
         hold arbitrary bytes. Line breaks in the value are ignored. The environment file and the
         JSON file have the value as it is in OpenBao. The key is required, as in `requiredKeys`; the
         host does not deploy a version in which it is not Base64.
+      '';
+    };
+
+    generate = mkOption {
+      type = types.attrsOf generated;
+      default = { };
+      example = lib.literalExpression ''
+        {
+          password = { };
+          token = {
+            length = 64;
+            characters = "hex";
+          };
+        }
+      '';
+      description = ''
+        Random values for keys of a secret that does not exist in OpenBao. `vault-plan` lists it, and
+        `vault-plan --make-missing` makes it, once: a secret that exists is never changed. The host cannot
+        write secrets. The keys are required, as in `requiredKeys`; a secret that needs other keys, too,
+        is not made.
       '';
     };
 

@@ -29,6 +29,7 @@ let
       ++ [
         "asCredential"
         "cacheDir"
+        "generate"
         "links"
         "maxCacheAge"
         "onChange"

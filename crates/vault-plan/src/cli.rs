@@ -9,8 +9,8 @@ use zts_cli::ConnectionArgs;
 ///
 /// Reads the declarations (`vault.secrets`) of a flake's hosts, or of files, and checks with your
 /// token that OpenBao has the secrets, their keys, and policies that let the hosts read them. Also
-/// reports secrets that no host declares and grants that no host uses. Changes nothing, and shows
-/// no value of a secret.
+/// reports secrets that no host declares and grants that no host uses. Changes nothing without
+/// `--make-missing`, and shows no value of a secret.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER)]
 pub struct Arguments {
@@ -26,6 +26,11 @@ pub struct Arguments {
     /// `/etc/vault/secrets.json`, or an object of those by host; `-` is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "flake")]
     pub declarations: Vec<PathBuf>,
+
+    /// First make the secrets that do not exist and are declared with random values (`generate`);
+    /// one that exists, or was deleted, stays as it is
+    #[arg(long)]
+    pub make_missing: bool,
 
     /// Exit with status 1 for a finding of any kind
     #[arg(long)]
@@ -68,6 +73,7 @@ The token is BAO_TOKEN's (or VAULT_TOKEN's), or the one that `bao login` left. I
   read    the secrets, the hosts' AppRole roles, their role ids and their policies,
           auth/token/roles/vault-plan and identity/group/id/+
   list    the hosts' secret ids and the metadata below hosts/
+  create  the secrets, with --make-missing
   update  auth/token/create/vault-plan, sys/capabilities and identity/lookup/entity; where secret
           ids expire, also the roles' secret-id-accessor/lookup
 A host that declares no namespace is expected in yours.

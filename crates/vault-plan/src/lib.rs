@@ -1,4 +1,5 @@
-//! Compares the declarations of hosts with OpenBao before a switch. It changes nothing.
+//! Compares the declarations of hosts with OpenBao before a switch. It changes nothing, but for
+//! secrets of random values that it makes if asked to ([`generate`]).
 //!
 //! [`run`] is the whole program. The hosts come from the flake or from files ([`source`]). Each is
 //! inspected with the operator's token ([`inspect`]), several at once ([`parallel`]). OpenBao
@@ -8,6 +9,7 @@
 
 mod cli;
 mod finding;
+mod generate;
 mod host;
 mod inspect;
 mod missing_rights;
@@ -32,6 +34,9 @@ pub use cli::Arguments;
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let server = server::Server::new(&arguments.connection)?;
     let hosts = source::read_hosts(&arguments)?;
+    if arguments.make_missing {
+        generate::make_missing(&hosts, &server)?;
+    }
     let reports = inspect::inspect_hosts(&hosts, &server)?;
     zts_cli::warn_of_old_server(&server.client(None)?);
     let text = if arguments.json {

@@ -14,7 +14,8 @@ use zts_openbao::kv::SecretSelector;
 use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
 use crate::{
-    Contents, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy, StateDir, Template,
+    Contents, DeclaredTemplate, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy,
+    StateDir, Template,
 };
 
 /// The file that the NixOS module writes.
@@ -85,6 +86,9 @@ pub struct DeclaredSecret {
     pub mode: String,
     /// The keys that must exist and have a value.
     pub required_keys: Vec<String>,
+    /// The random values of a secret that does not exist, by their keys.
+    #[serde(default)]
+    pub generate: BTreeMap<String, GeneratedValue>,
     /// The encodings of the keys whose files have the decoded value.
     #[serde(default)]
     pub encoding: BTreeMap<String, String>,
@@ -117,6 +121,27 @@ pub struct DeclaredSecret {
     pub rotation: Option<String>,
 }
 
+/// A random value that an operator's program makes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct GeneratedValue {
+    /// The number of characters.
+    pub length: usize,
+    /// The set of characters.
+    pub characters: CharacterSet,
+}
+
+/// A set of characters of which a random value consists.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CharacterSet {
+    /// Letters and digits.
+    Alphanumeric,
+    /// The digits of base 16, in lower case.
+    Hex,
+    /// Letters, digits, and symbols that need no quotes in most files.
+    Symbols,
+}
+
 /// The declared ownership of a file.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DeclaredOwnership {
@@ -126,25 +151,6 @@ pub struct DeclaredOwnership {
     pub group: String,
     /// The mode, in octal.
     pub mode: String,
-}
-
-/// A template over several secrets of a host.
-#[derive(Clone, Debug, Deserialize)]
-pub struct DeclaredTemplate {
-    /// The directory of its file, which holds nothing else.
-    pub output_directory: PathBuf,
-    /// The name of its file.
-    pub file: String,
-    /// The text, with placeholders such as `{{ db.password }}`.
-    pub content: String,
-    /// The owner of the file.
-    pub owner: String,
-    /// The group of the file.
-    pub group: String,
-    /// The mode of the file, in octal.
-    pub mode: String,
-    /// The units that use the file. Each is also among the services of the template's secrets.
-    pub services: Vec<String>,
 }
 
 /// The action of a rotation on the services that use the secret.
@@ -357,26 +363,6 @@ impl DeclaredSecret {
     /// The system's errors.
     pub fn forget_rejection(&self) -> Result<(), Error> {
         Rejection::remove(self.cache_directory.as_deref(), &self.output_directory)
-    }
-}
-
-impl DeclaredTemplate {
-    /// Returns the path of the file.
-    pub fn path(&self) -> PathBuf {
-        self.output_directory.join(&self.file)
-    }
-
-    /// Looks up the ownership of the file of the template `name`.
-    ///
-    /// # Errors
-    /// [`Error::Rendering`] for an invalid mode, [`Error::UnknownAccount`] and [`Error::LookUp`].
-    pub fn ownership(&self, name: &str) -> Result<Ownership, Error> {
-        let mode = self.mode.parse::<FileMode>();
-        let mode = mode.map_err(|reason| Error::Rendering {
-            template: name.to_owned(),
-            reason: format!("its mode is `{}`: {reason}", self.mode),
-        })?;
-        Ownership::look_up(Some(&self.owner), Some(&self.group), mode)
     }
 }
 

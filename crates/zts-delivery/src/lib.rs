@@ -16,6 +16,7 @@ mod cached_copy;
 mod contents;
 pub mod credentials;
 mod declarations;
+mod declared_template;
 mod deployed_version;
 pub mod directory;
 mod encoding;
@@ -52,9 +53,10 @@ pub use cache::{Cache, CachedCopyState, StoreResult};
 pub use cached_copy::{CachedCopy, CopyAge, Proof};
 pub use contents::Contents;
 pub use declarations::{
-    DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret,
-    DeclaredTemplate, OnChange,
+    CharacterSet, DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret,
+    GeneratedValue, OnChange,
 };
+pub use declared_template::DeclaredTemplate;
 pub use deployed_version::{DeployedVersion, LastChange, OutputState, Source, uptime};
 pub use error::{Error, is_bare_denial};
 pub use failures::{FailureReason, Failures};

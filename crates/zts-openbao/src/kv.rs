@@ -148,6 +148,35 @@ pub fn write(
     client.send_ignoring_reply(&request)
 }
 
+/// Writes the first version of a secret. It never replaces one: a secret that exists, also with its
+/// newest version deleted, is [`Error::Refused`] with status 400 (API page, parameter `cas`).
+///
+/// # Errors
+/// Those of [`Client::send`].
+pub fn create(
+    client: &Client,
+    mount: &str,
+    path: &str,
+    values: &impl Serialize,
+) -> Result<(), Error> {
+    #[derive(Serialize)]
+    struct Options {
+        cas: u64,
+    }
+    #[derive(Serialize)]
+    struct Body<'a, V> {
+        options: Options,
+        data: &'a V,
+    }
+    let path = format!("{mount}/data/{path}");
+    let body = Body {
+        options: Options { cas: 0 },
+        data: values,
+    };
+    let request = Request::new(Method::Post, &path).json(&body)?.secret_body();
+    client.send_ignoring_reply(&request)
+}
+
 /// Lists the names in the folder `path`; those of folders end in `/`.
 ///
 /// # Errors

@@ -49,6 +49,24 @@ in
         config.vault.declarations.secrets.db.encoding == { "keystore.p12" = "base64"; };
     };
   };
+  "a generated key" = {
+    config.vault.secrets.db = {
+      generate.password = { };
+      requiredKeys = [ "username" ];
+    };
+    holds = config: {
+      "that vault-fetch requires it" = lib.hasInfix "--require=username --require=password" (
+        lib.replaceStrings [ "'" ] [ "" ] config.systemd.services.vault-secret-db.serviceConfig.ExecStart
+      );
+      "that vault-plan is told of it" =
+        config.vault.declarations.secrets.db.generate == {
+          password = {
+            length = 32;
+            characters = "alphanumeric";
+          };
+        };
+    };
+  };
   "a key in an encoding that is none" = {
     config.vault.secrets.db.encoding."keystore.p12" = "hex";
     refused = [

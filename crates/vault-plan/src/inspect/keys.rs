@@ -60,7 +60,7 @@ impl Templates {
 }
 
 /// Returns the keys that the host needs, except those of invalid templates.
-pub(super) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
+pub(crate) fn needed_keys(secret: &DeclaredSecret) -> BTreeSet<String> {
     Templates::parse(secret).needed_keys(secret)
 }
 

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 use zts_cli::Failure;
 use zts_openbao::{Error, token};
 
+pub(crate) use keys::needed_keys;
+
 use self::{
     capability_client::{CapabilityClient, TokenRoles},
     rights::token::TOKEN_ROLE,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     finding::{Details, Finding, Kind},
+    generate::is_generated,
     host::{Host, key_arguments, kv_command},
     missing_rights::MissingRights,
     server::{is_unmounted, retry_rate_limited},
@@ -111,7 +112,7 @@ fn missing_secret(
     Ok(match error {
         Error::NotFound { api_error, .. } if api_error.messages.is_empty() => {
             finding("absent", "is not in OpenBao".to_owned(), None, None)
-                .advice(put_command(host, secret))
+                .advice(creation(host, secret))
         }
         Error::NoSuchVersion {
             version, newest, ..
@@ -155,6 +156,15 @@ fn without_keys(
             ..Details::default()
         })
         .advice(replacement(host, secret))
+}
+
+/// Returns the command that makes a secret that does not exist.
+fn creation(host: &Host, secret: &DeclaredSecret) -> String {
+    if is_generated(secret) {
+        format!("vault-plan --make-missing {}", shell_word(&host.name))
+    } else {
+        put_command(host, secret)
+    }
 }
 
 /// Returns the advice about a version that cannot be used.

@@ -5,6 +5,7 @@ mod site;
 
 mod capabilities;
 mod flake;
+mod generate;
 mod grants;
 mod identity;
 mod keys;

@@ -48,7 +48,7 @@ pub(crate) fn run(declarations: &Declarations, state: &Path, json: bool) -> Resu
     } else if declarations.secrets.is_empty() {
         data("no secrets are declared")?;
     } else {
-        data(table::render(&status))?;
+        data(table::render(&status.secrets, &status.templates))?;
     }
     fail_for_missing(&status.secrets)?;
     fail_for_missing_templates(&status.templates)?;

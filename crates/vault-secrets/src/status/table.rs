@@ -3,17 +3,14 @@
 use zts_cli::format_table;
 use zts_delivery::{FailureReason, Source};
 
-use super::{
-    Status,
-    entry::{Entry, Service},
-};
+use super::entry::{Entry, Service};
 use crate::{render::TemplateState, text};
 
 const TEMPLATES_HEAD: [&str; 3] = ["TEMPLATE", "IN PLACE", "FILE"];
 const HEAD: [&str; 6] = ["SECRET", "VERSION", "FROM", "CHANGED", "COPY", "SERVICES"];
 
 /// Renders the status of all secrets and templates.
-pub(super) fn render(Status { secrets, templates }: &Status<'_>) -> String {
+pub(super) fn render(secrets: &[Entry], templates: &[TemplateState<'_>]) -> String {
     let rows: Vec<_> = [HEAD.map(str::to_owned)]
         .into_iter()
         .chain(secrets.iter().map(row))
