@@ -58,7 +58,8 @@ let
     ../ruff.toml
     ./checks.nix # bare.py compares its programs with those of `testPrograms`
     ../tests/guest
-    ../tests/scenarios # test_scripts.py reads them
+    ../tests/scenarios # test_scripts.py and test_programs.py read them
+    ../tests/units/rendered.json # test_programs.py reads it
     ../tools
   ];
 

@@ -1,5 +1,5 @@
 # The common part of the nodes of the tests' OpenBao cluster.
-{ config, ... }:
+{ config, pkgs, ... }:
 {
   vault.server = {
     enable = true;
@@ -16,5 +16,9 @@
   };
 
   # The scenarios fetch in a loop on a node, as a host would.
-  environment.systemPackages = [ config.vault.package ];
+  environment.systemPackages = [
+    config.vault.package
+    pkgs.jq
+    pkgs.logrotate
+  ];
 }
