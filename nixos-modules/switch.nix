@@ -10,7 +10,7 @@ in
     systemd.services.vault-secrets-fetch = {
       description = "Fetch the secrets that are not in place as they are declared";
       documentation = [ "man:vault-secrets-fetch(1)" ];
-      # A switch restarts this target, whatever has changed, and waits for it. A service that is
+      # A switch restarts this target after any change, and waits for it. A service that is
       # reloaded, left alone, or at rest does not start the fetch of its secrets itself.
       wantedBy = [ "sysinit-reactivation.target" ];
       before = [ "sysinit-reactivation.target" ];
