@@ -76,6 +76,19 @@ impl Fleet {
         written.unwrap_or_else(|error| panic!("writing `{}`: {error}", path.display()));
     }
 
+    /// Changes the text of one of its files.
+    pub fn edit(&self, file: &str, change: impl FnOnce(String) -> String) {
+        self.write(file, change(self.read(file)));
+    }
+
+    /// Replaces `from`, which one of its files must have.
+    #[track_caller]
+    pub fn replace(&self, file: &str, from: &str, to: &str) {
+        let text = self.read(file);
+        assert!(text.contains(from), "`{file}` has no `{from}`:\n{text}");
+        self.write(file, text.replace(from, to));
+    }
+
     /// Commits all changes.
     pub fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);

@@ -21,7 +21,7 @@ use crate::{
     port::Port,
     process::{Process, server_command},
     program::{find_data, find_program},
-    run::{Run, RunOutput},
+    run::Run,
     scratch::{ScratchDir, scratch_dir},
     wait::wait_for,
 };
@@ -164,7 +164,7 @@ impl Kubernetes {
     /// # Panics
     /// If it fails.
     pub fn run_kubectl<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> String {
-        assert_success(self.kubectl(arguments).run()).stdout
+        self.kubectl(arguments).succeed().stdout
     }
 
     /// Applies manifests on the server's side, which refuses fields that their schema does not
@@ -173,7 +173,7 @@ impl Kubernetes {
     /// # Panics
     /// If one of them is refused.
     pub fn apply(&self, manifests: &str) {
-        assert_success(self.apply_command(manifests).run());
+        self.apply_command(manifests).succeed();
     }
 
     /// Prepares the run of [`Kubernetes::apply`].
@@ -221,12 +221,6 @@ impl Kubernetes {
         let read = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         format!("{}\n{}", read("etcd.log"), read("server.log"))
     }
-}
-
-/// Asserts that a run succeeded.
-fn assert_success(output: RunOutput) -> RunOutput {
-    assert_eq!(output.code(), Some(0), "{output}");
-    output
 }
 
 fn start_etcd(folder: &Path, client: &str, peer: &str) -> Process {

@@ -23,7 +23,9 @@
 
 mod another_user;
 mod certificates;
+mod declarations;
 mod failing_call;
+mod files;
 mod fleet;
 mod kubernetes;
 mod metrics_documentation;
@@ -32,6 +34,7 @@ mod network;
 mod object_store;
 mod openbao;
 mod opentofu;
+mod output;
 mod port;
 mod process;
 mod program;
@@ -42,7 +45,9 @@ mod wait;
 
 pub use another_user::{ANOTHER_USER, AclKind, grant_by_acl, read_acl, spawn_as_another_user};
 pub use certificates::{CertificateAuthority, ServerCertificate};
+pub use declarations::{declarations, declared_secret, merge};
 pub use failing_call::{FILE_CALLS, FailingCall};
+pub use files::{is_root, mode, names, names_if_any, set_mode, write_program};
 pub use fleet::Fleet;
 pub use kubernetes::{
     Kubernetes, find_external_secrets_crds, missing_kubernetes_program, shared_kubernetes,
@@ -59,10 +64,11 @@ pub use openbao::{
     TokensAndLeases, shared_server,
 };
 pub use opentofu::OpenTofu;
+pub use output::RunOutput;
 pub use program::{
     build_programs, find_bao, find_program, path_with, path_without, report_skipped,
 };
-pub use run::{Run, RunOutput, Running, Signal};
+pub use run::{Run, Running, Signal};
 pub use scratch::{ScratchDir, scratch_dir};
 pub use text::{encodings, find_leak, normalize_output};
 pub use wait::{scale_timeout, wait_for};

@@ -178,6 +178,17 @@ macro_rules! require_program {
     };
 }
 
+/// Leaves the test function where the tests do not run as root, which an action of it needs:
+/// `require_root!("giving files away");`
+#[macro_export]
+macro_rules! require_root {
+    ($action:literal) => {
+        if !$crate::is_root() {
+            $crate::skip!(concat!($action, " needs root"));
+        }
+    };
+}
+
 /// Leaves the test function where a Kubernetes API server cannot be started.
 #[macro_export]
 macro_rules! require_kubernetes {

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt::Write as _,
     fs::{self, File},
     io::{Read, Seek, Write},
     mem,
@@ -17,9 +16,9 @@ pub use rustix::process::Signal;
 
 use crate::{
     openbao::Server,
+    output::RunOutput,
     process::{Process, bound_command, machine_variables},
     program::find_program,
-    text::normalize_output,
     wait::{scale_timeout, wait_for},
 };
 
@@ -27,8 +26,8 @@ use crate::{
 ///
 /// ```no_run
 /// # let program = "vault-fetch";
-/// let output = zts_testkit::Run::new(program).args(["--help"]).run();
-/// assert_eq!(output.code(), Some(0), "{output}");
+/// let output = zts_testkit::Run::new(program).args(["--help"]).succeed();
+/// output.assert_prints("Usage:");
 /// ```
 #[derive(Debug)]
 pub struct Run {
@@ -148,6 +147,18 @@ impl Run {
     /// If it does not start, or does not end before its timeout.
     pub fn run(self) -> RunOutput {
         self.start().finish()
+    }
+
+    /// Runs the program, which must succeed.
+    #[track_caller]
+    pub fn succeed(self) -> RunOutput {
+        self.run().assert_success()
+    }
+
+    /// Runs the program, which must fail with this exit status and `part` on stderr.
+    #[track_caller]
+    pub fn fail(self, code: i32, part: &str) -> RunOutput {
+        self.run().assert_failure(code, part)
     }
 
     /// Starts the program.
@@ -308,40 +319,4 @@ fn content(file: &mut File) -> String {
         .and_then(|()| file.read_to_end(&mut bytes))
         .expect("an unnamed file is read");
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The result of a run. It displays as one text of exit status, stdout and stderr for a snapshot,
-/// without ports, temporary folders, times and durations, which differ from run to run.
-#[derive(Clone, Debug)]
-pub struct RunOutput {
-    /// The exit status.
-    pub status: ExitStatus,
-    /// The text on stdout; bytes that are not UTF-8 are replaced.
-    pub stdout: String,
-    /// The text on stderr; bytes that are not UTF-8 are replaced.
-    pub stderr: String,
-    /// The duration of the run, within a millisecond.
-    pub time: Duration,
-}
-
-impl RunOutput {
-    /// Returns the exit code, or `None` when a signal ended it.
-    pub fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-}
-
-impl std::fmt::Display for RunOutput {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = format!("{}\n", self.status);
-        for (name, content) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            let end = if content.is_empty() || content.ends_with('\n') {
-                ""
-            } else {
-                "[no newline at the end]\n"
-            };
-            write!(text, "----- {name} -----\n{content}{end}")?;
-        }
-        formatter.write_str(&normalize_output(&text))
-    }
 }

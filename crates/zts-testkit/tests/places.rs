@@ -119,13 +119,12 @@ fn runs_and_interrupts() {
 #[test]
 fn a_runner_that_ignores_signals_starts_programs_that_do_not() {
     let env = zts_testkit::require_program!("env");
-    let output = Run::new(env)
+    Run::new(env)
         .args(["--ignore-signal=HUP,INT,TERM", "--"])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "runs_and_interrupts"])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains("1 passed"), "{output}");
+        .succeed()
+        .assert_prints("1 passed");
 }
 
 /// The part of the next test that is killed.

@@ -154,7 +154,6 @@ fn a_run_continues_with_the_next_leader() {
         hits.find(|hit| hit.path.ends_with("sys/wrapping/wrap"))
     });
     hosted.cluster.active_node().kill();
-    let output = running.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    running.finish().assert_success();
     hosted.assert_complete(&site);
 }

@@ -6,7 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use zts_openbao::wrapping;
 
-use crate::site::{Site, mode};
+use zts_testkit::{mode, set_mode};
+
+use crate::site::Site;
 
 #[test]
 fn the_token_in_vms_tf_is_the_identity_of_the_host() {
@@ -219,11 +221,8 @@ fn a_token_without_a_secret_id_in_the_server_is_replaced() {
 fn an_expired_token_is_reported() {
     zts_testkit::require_bao!();
     let site = Site::new("expired");
-    let toml = site
-        .fleet
-        .read("fleet.toml")
-        .replace("wrap_ttl = \"24h\"", "wrap_ttl = \"1s\"");
-    site.fleet.write("fleet.toml", &toml);
+    site.fleet
+        .replace("fleet.toml", "wrap_ttl = \"24h\"", "wrap_ttl = \"1s\"");
     site.create().succeed();
     std::thread::sleep(Duration::from_millis(2100));
     insta::assert_snapshot!(site.create().succeed(), @r"
@@ -240,7 +239,7 @@ fn a_file_with_a_token_is_private_unless_git_tracks_it() {
     zts_testkit::require_bao!();
     let site = Site::new("modes");
     let vms = site.path("terraform/vms.tf");
-    crate::site::set_mode(&vms, 0o640);
+    set_mode(&vms, 0o640);
     site.create().succeed();
     assert_eq!(mode(&vms), "0640", "git tracks it");
 
@@ -253,7 +252,7 @@ fn a_file_with_a_token_is_private_unless_git_tracks_it() {
     protected `terraform/vms.tf`, which contains a wrapping token: mode 0600
     ");
     assert_eq!(mode(&vms), "0600");
-    crate::site::set_mode(&vms, 0o664);
+    set_mode(&vms, 0o664);
     insta::assert_snapshot!(site.create().args(["--force"]).succeed(), @r"
     exit status: 0
     ----- stdout -----
@@ -338,7 +337,7 @@ fn an_expired_secret_id_does_not_count() {
     });
     site.create().succeed();
     let output = site.create().args(["--force"]).succeed();
-    assert!(output.stderr.contains("destroyed 1"), "{output}");
+    output.assert_reports("destroyed 1");
     site.login(&site.unwrap()).unwrap();
 }
 
@@ -347,9 +346,7 @@ fn an_expired_secret_id_does_not_count() {
 fn a_file_with_a_token_keeps_its_owner() {
     use std::os::unix::fs::MetadataExt;
     zts_testkit::require_bao!();
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("giving files away needs root");
-    }
+    zts_testkit::require_root!("giving files away");
     let site = Site::new("sudo");
     site.fleet
         .git(&["rm", "--quiet", "--cached", "terraform/vms.tf"]);

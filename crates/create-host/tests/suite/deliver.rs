@@ -1,17 +1,13 @@
 //! The ways of a wrapping token to a machine that OpenTofu does not make.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
-use zts_testkit::{ReadOnlyDir, RunOutput, ScratchDir, scratch_dir};
+use zts_testkit::{ReadOnlyDir, RunOutput, mode, scratch_dir};
 
-use crate::site::{IP, Site, mode};
+use crate::site::{IP, Site};
 
 /// Creates a site whose fleet has no OpenTofu.
-fn site(host: &str) -> Site {
+pub(crate) fn site(host: &str) -> Site {
     let site = Site::new(host);
     fs::remove_dir_all(site.path("terraform")).unwrap();
     site.fleet.commit("no OpenTofu");
@@ -40,24 +36,14 @@ fn without_a_way_no_token_is_issued_and_all_ways_are_named() {
     zts_testkit::require_bao!();
     let site = site("no-way-yet");
     let before = site.fleet.snapshot();
-    insta::assert_snapshot!(site.create().succeed(), @r"
-    exit status: 0
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/no-way-yet/configuration.nix`
-    created `hosts/no-way-yet/default.nix`
-    created `hosts/no-way-yet/networking.nix`
-    created policy `host-no-way-yet` in OpenBao, through its API
-    created role `no-way-yet` in OpenBao, through its API
-    no wrapping token yet, because nothing says how `no-way-yet` gets it. Run the same command again with one of these: `--token-out FILE` writes it to a file, `--token-out -` to stdout; `--deliver ssh root@HOST` hands it to a running host; `--deliver extra-files DIR` puts it where `nixos-anywhere --extra-files DIR` takes it; `--deliver credential FILE` writes a string for the SMBIOS of a QEMU or Incus machine
-    next: `git add hosts/no-way-yet`, because a flake sees only files that git tracks
-    ");
+    let output = site.create().succeed();
+    let mut lines = output.stderr.lines();
+    let line = lines.find(|line| line.starts_with("no wrapping token yet"));
+    insta::assert_snapshot!(line.unwrap(), @"no wrapping token yet, because nothing says how `no-way-yet` gets it. Run the same command again with one of these: `--token-out FILE` writes it to a file, `--token-out -` to stdout; `--deliver ssh root@HOST` hands it to a running host; `--deliver extra-files DIR` puts it where `nixos-anywhere --extra-files DIR` takes it; `--deliver credential FILE` writes a string for the SMBIOS of a QEMU or Incus machine");
     assert_eq!(site.accessors(), Vec::<String>::new());
     let token = stdout_line(&site.create().args(["--token-out", "-"]).succeed());
     assert!(site.login(&site.unwrap_token(token)).is_ok());
-    let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.create().succeed().assert_reports("nothing to change");
     site.remove().succeed();
     assert_eq!(site.fleet.snapshot(), before);
 }
@@ -95,7 +81,7 @@ fn one_message_asks_for_everything_that_is_missing() {
         "\n- give it with `--ip ADDRESS/LENGTH`\n",
         "\n- name a way: `--token-out FILE`",
     ] {
-        assert!(output.stderr.contains(part), "{part}: {output}");
+        output.assert_reports(part);
     }
     assert_refused(&site, &output);
 }
@@ -130,8 +116,7 @@ fn a_fleet_without_opentofu_gets_no_file_of_it_and_is_as_before_after_removal() 
     let credentials = site.unwrap_token(token.clone());
     assert!(site.login(&credentials).is_ok());
 
-    let second = create().succeed();
-    assert!(second.stderr.contains("nothing to change"), "{second}");
+    create().succeed().assert_reports("nothing to change");
     assert_eq!(fs::read_to_string(&file).unwrap(), token);
     create().args(["--force"]).succeed();
     assert!(
@@ -240,18 +225,12 @@ fn a_file_that_git_would_add_is_a_warning() {
     zts_testkit::require_bao!();
     let site = site("would-add");
     let output = site.create().args(["--token-out", "nas.token"]).succeed();
-    assert!(
-        output.stderr.contains(
-            "warning: git does not ignore `nas.token`: `git add --all` would commit the wrapping token\n"
-        ),
-        "{output}"
-    );
+    output.assert_reports("warning: git does not ignore `nas.token`: `git add --all` would commit the wrapping token\n");
     site.fleet.write(".gitignore", "*.token\n");
-    let output = site
-        .create()
+    site.create()
         .args(["--force", "--token-out", "nas.token"])
-        .succeed();
-    assert!(!output.stderr.contains("warning"), "{output}");
+        .succeed()
+        .assert_lacks("warning");
 }
 
 #[test]
@@ -268,16 +247,10 @@ fn in_a_mixed_fleet_a_physical_host_gets_no_machine() {
     assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
     let generated = site.fleet.read("terraform/vault/hosts-generated.tf");
     assert!(generated.contains("hosts/physical/*"));
-    let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
-    let forced = site.create().args(["--force"]).run();
-    assert_eq!(forced.code(), Some(2), "{forced}");
-    assert!(
-        forced
-            .stderr
-            .contains("`terraform/vms.tf` does not have the host"),
-        "{forced}"
-    );
+    site.create().succeed().assert_reports("nothing to change");
+    site.create()
+        .args(["--force"])
+        .fail(2, "`terraform/vms.tf` does not have the host");
     assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
 }
 
@@ -288,138 +261,11 @@ fn a_delivery_that_fails_leaves_no_secret_id() {
     let place = ReadOnlyDir::new(|_| ());
     let file = place.path().join("token");
     let arguments = ["--token-out".as_ref(), file.as_os_str()];
-    let output = site.create().args(arguments).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("no wrapping token was issued: could not write `"),
-        "{output}"
-    );
+    let output = site
+        .create()
+        .args(arguments)
+        .fail(1, "no wrapping token was issued: could not write `");
     assert_eq!(site.accessors(), Vec::<String>::new(), "{output}");
-}
-
-/// A stand-in for ssh, which runs the command on a machine of its own: another `/run`, and a
-/// `systemctl` that keeps the token that it finds.
-struct Machine {
-    folder: ScratchDir,
-}
-
-impl Machine {
-    fn new() -> Option<Self> {
-        zts_testkit::find_program("unshare").filter(|_| Path::new("/run").is_dir())?;
-        let machine = Self {
-            folder: scratch_dir(),
-        };
-        fs::create_dir(machine.path("run")).unwrap();
-        machine.write_program(
-            "ssh",
-            "#!/bin/sh\n[ \"$1\" = -- ] && [ \"$2\" = root@nas ] || exit 255\n\
-             export ME=$(dirname \"$0\") COMMAND=\"$3\"\n\
-             exec unshare --map-root-user --mount /bin/sh -c 'mount --bind \"$ME/run\" /run && exec /bin/sh -c \"$COMMAND\"'\n",
-        );
-        machine.write_systemctl("mv /run/vault-bootstrap/token \"$ME/traded\"");
-        Some(machine)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn write_program(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn write_systemctl(&self, restart: &str) {
-        let text = format!(
-            "#!/bin/sh\ncase \"$1 $2\" in\n\"cat vault-bootstrap.service\") exit 0;;\n\
-             \"restart vault-bootstrap.service\") {restart};;\n*) exit 9;;\nesac\n"
-        );
-        self.write_program("systemctl", &text);
-    }
-}
-
-#[test]
-fn a_running_host_gets_the_token_over_ssh() {
-    zts_testkit::require_bao!();
-    let Some(machine) = Machine::new() else {
-        zts_testkit::skip!("no /run to mount over on this machine");
-    };
-    let site = site("over-ssh");
-    let call = || {
-        site.create()
-            .env("PATH", zts_testkit::path_with(machine.path("")))
-            .args(["--deliver", "ssh", "root@nas"])
-    };
-    let output = call().succeed();
-    assert!(
-        output.stderr.contains(
-            "issued a wrapping token for `over-ssh`, on the host, over ssh to `root@nas`: valid for one use within 24h"
-        ),
-        "{output}"
-    );
-    assert_eq!(mode(&machine.path("traded")), "0600");
-    assert_eq!(mode(&machine.path("run/vault-bootstrap")), "0700");
-    let traded = fs::read_to_string(machine.path("traded")).unwrap();
-    assert!(!output.stderr.contains(&traded), "{output}");
-    let credentials = site.unwrap_token(traded);
-    assert!(site.login(&credentials).is_ok());
-
-    insta::assert_snapshot!(call().succeed().stderr, @r"
-    `over-ssh` has credentials already, so no wrapping token was issued: `--force` replaces them
-    nothing to change: `over-ssh` is up to date
-    ");
-    for (restart, message) in [
-        ("exit 1", "`root@nas` did not take the wrapping token"),
-        // as where OpenBao cannot be asked, and the host goes on with what it has
-        (
-            "exit 0",
-            "`root@nas` did not trade the wrapping token, and goes on with what it has",
-        ),
-    ] {
-        machine.write_systemctl(restart);
-        let output = call().args(["--force"]).run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(message), "{output}");
-        let left = machine.path("run/vault-bootstrap/token");
-        assert!(!left.exists(), "its secret id is destroyed");
-    }
-    assert_eq!(site.accessors().len(), 1, "the new secret id is destroyed");
-    assert!(site.login(&credentials).is_ok(), "the old one stays");
-}
-
-#[test]
-fn a_host_without_the_unit_is_refused_before_anything_is_changed() {
-    zts_testkit::require_bao!();
-    let Some(machine) = Machine::new() else {
-        zts_testkit::skip!("no /run to mount over on this machine");
-    };
-    let site = site("no-unit");
-    let deliver = |destination: &str| {
-        site.create()
-            .env("PATH", zts_testkit::path_with(machine.path("")))
-            .args(["--deliver", "ssh", destination])
-            .run()
-    };
-    assert_eq!(deliver("-oProxyCommand=x").code(), Some(2));
-    let output = deliver("root@elsewhere");
-    assert!(
-        output
-            .stderr
-            .contains("no connection over ssh to `root@elsewhere`"),
-        "{output}"
-    );
-    machine.write_program("systemctl", "#!/bin/sh\nexit 1\n");
-    let output = deliver("root@nas");
-    assert!(
-        output
-            .stderr
-            .contains("`root@nas` has no `vault-bootstrap.service`"),
-        "{output}"
-    );
-    assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
-    assert_eq!((site.role(), site.policy()), (None, None));
 }
 
 #[test]
@@ -442,13 +288,10 @@ fn the_address_may_be_in_the_fleet_or_missing() {
     site.create().succeed();
     let token = site.token();
     let output = call().args(["--force"]).succeed();
-    assert!(
-        output.stderr.contains("issued a wrapping token"),
-        "{output}"
-    );
+    output.assert_reports("issued a wrapping token");
     assert_ne!(site.token(), token);
     let skipped = site.bare().args(["--hostname", "address", "--skip-vault"]);
-    assert!(skipped.succeed().stderr.contains("nothing to change"));
+    skipped.succeed().assert_reports("nothing to change");
 }
 
 #[test]
@@ -472,13 +315,9 @@ fn a_host_of_dhcp_has_no_address() {
 
     site.fleet
         .write("fleet.toml", "[openbao]\nbind_cidr = true\n");
-    let output = call().run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output.stderr.contains(
-            "`dhcp` has no address, which `bind_cidr` under `[openbao]` in `fleet.toml` needs"
-        ),
-        "{output}"
+    call().fail(
+        2,
+        "`dhcp` has no address, which `bind_cidr` under `[openbao]` in `fleet.toml` needs",
     );
     call().args(["--ip", IP]).succeed();
 }
@@ -504,10 +343,9 @@ fn the_token_of_another_host_is_not_replaced() {
     call("first-of-two", "10.0.0.21/24").succeed();
     let token = fs::read_to_string(&file).unwrap();
     let before = first.fleet.snapshot();
-    let refused = second().run();
-    assert_eq!(refused.code(), Some(2), "{refused}");
+    let refused = second().run().assert_status(2);
     let reason = "shared.token` exists, and `second-of-two` has no credentials yet: it may have the token of another host";
-    assert!(refused.stderr.contains(reason), "{refused}");
+    refused.assert_reports(reason);
     assert_eq!(first.fleet.snapshot(), before);
     assert_eq!(fs::read_to_string(&file).unwrap(), token);
     second().args(["--force"]).succeed();

@@ -23,7 +23,7 @@ fn the_diff_is_shown_and_nothing_is_changed() {
     --- /dev/null
     +++ b/hosts/dry/configuration.nix
     @@ -0,0 +1,9 @@
-    +# What dry runs. Services, users and packages go here.
+    +# The configuration of dry: its services, users and packages.
     +{
     +  users.users.root.openssh.authorizedKeys.keys = [
     +    # "ssh-ed25519 AAAA… you@example.internal"
@@ -149,13 +149,9 @@ fn tokens_of_all_hosts_are_hidden() {
     let site = Site::new("dry-token");
     site.create().succeed();
     let ours = site.create().args(["--force", "--dry-run"]).succeed();
-    assert!(!ours.stdout.contains("eyJ"), "{ours}");
+    ours.assert_lacks("eyJ");
     let gone = site.remove().args(["--dry-run"]).succeed();
-    assert!(
-        gone.stdout
-            .contains("-      vault_wrapped_token = \"<hidden>\""),
-        "{gone}"
-    );
+    gone.assert_prints("-      vault_wrapped_token = \"<hidden>\"");
     let token = site.token().unwrap();
     let next = site.bare().args([
         "--hostname",
@@ -166,10 +162,8 @@ fn tokens_of_all_hosts_are_hidden() {
         "--dry-run",
     ]);
     let next = next.succeed();
-    assert!(
-        next.stdout.contains("<hidden>") && !next.stdout.contains(&token),
-        "{next}"
-    );
+    next.assert_prints("<hidden>");
+    next.assert_lacks(&token);
 }
 
 #[test]
@@ -183,7 +177,7 @@ fn an_unreachable_openbao_is_a_warning() {
         .args(["--dry-run"]);
     let output = call.succeed();
     insta::assert_snapshot!(zts_testkit::normalize_output(output.stderr.lines().next().unwrap()), @"warning: OpenBao was not checked: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused");
-    assert!(output.stdout.contains("+++ b/hosts/web01/default.nix"));
+    output.assert_prints("+++ b/hosts/web01/default.nix");
 }
 
 #[test]
@@ -193,7 +187,7 @@ fn colours_are_for_terminals() {
     assert!(!call().succeed().stdout.contains('\u{1b}'));
     let coloured = call().env("CLICOLOR_FORCE", "1").succeed().stdout;
     assert!(
-        coloured.contains("\u{1b}[32m+# What web01 runs"),
+        coloured.contains("\u{1b}[32m+# The configuration of web01"),
         "{coloured}"
     );
     let plain = call()

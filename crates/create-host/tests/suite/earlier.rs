@@ -37,7 +37,7 @@ fn the_file_is_written_anew_with_its_hosts() {
     let output = site.create().succeed();
     let note = "`terraform/vault/hosts-generated.tf` has the form of an earlier create-host: it is written anew, with \
                 the same hosts, paths and addresses of resources";
-    assert!(output.stderr.contains(note), "{output}");
+    output.assert_reports(note);
     let text = site.fleet.read(FILE);
     for part in [
         "\"secret/data/hosts/old01/*\" = [\"list\", \"read\"]",
@@ -48,8 +48,7 @@ fn the_file_is_written_anew_with_its_hosts() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.create().succeed().assert_reports("nothing to change");
     site.remove().succeed();
     assert!(site.fleet.read(FILE).contains("old01"));
 }
@@ -99,9 +98,8 @@ fn a_file_of_somebody_else_is_left_alone() {
 
     hint: name another file with `generated` under `[paths]` in `fleet.toml`; create-host then creates it
     ");
-    let toml = site.fleet.read("fleet.toml");
-    let other = toml.replace("hosts-generated.tf\"\n", "hosts-made.tf\"\n");
-    site.fleet.write("fleet.toml", &other);
+    site.fleet
+        .replace("fleet.toml", "hosts-generated.tf\"\n", "hosts-made.tf\"\n");
     site.bare()
         .args(["--hostname", &site.host, "--ip", IP, "--apply", "api"])
         .succeed();

@@ -21,11 +21,11 @@ fn a_set_that_a_function_computes_shows_the_lines_to_add() {
 
     then run the same command again; if the flake finds its hosts by itself, set `flake_entry = ""` under `[text]` in `fleet.toml`
     "#);
-    let toml = site.fleet.read("fleet.toml").replace(
+    site.fleet.replace(
+        "fleet.toml",
         "flake_entry = 'mkHost \"{hostname}\"'",
         "flake_entry = \"\"",
     );
-    site.fleet.write("fleet.toml", &toml);
     site.create_files().succeed();
     assert_eq!(site.fleet.read("flake.nix"), computed);
     site.bare()
@@ -136,7 +136,7 @@ fn entries_have_the_texts_of_fleet_toml() {
     +    }
     "#);
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     site.bare()
         .args(["--hostname", "web01", "--remove", "--skip-vault"])
         .succeed();
@@ -174,8 +174,7 @@ fn invalid_entries_are_refused() {
 fn all_other_bytes_stay() {
     let site = Site::without_server("web01");
     for file in ["flake.nix", "terraform/vms.tf"] {
-        let text = site.fleet.read(file).replace('\n', "\r\n");
-        site.fleet.write(file, &text);
+        site.fleet.edit(file, |text| text.replace('\n', "\r\n"));
     }
     let before = site.fleet.snapshot();
     site.create_files().succeed();

@@ -17,11 +17,11 @@ pub(crate) fn site(host: &str) -> Site {
             "{ services.openssh.enable = true; }\n",
         );
     }
-    let flake = site.fleet.read("flake.nix").replace(
+    site.fleet.replace(
+        "flake.nix",
         "ns1 = mkHost \"ns1\";",
         &format!("ns1 = mkHost \"ns1\";\n        {host} = mkHost \"{host}\";"),
     );
-    site.fleet.write("flake.nix", &flake);
     site.fleet.commit("a host by hand");
     site
 }
@@ -98,8 +98,7 @@ fn a_name_that_the_flake_does_not_have_is_noted() {
     zts_testkit::require_bao!();
     let site = Site::new("ns11");
     let output = enroll(&site).args(["--dry-run"]).succeed();
-    let note = "`flake.nix` has no host `ns11`: did you mean `ns1`?\n";
-    assert!(output.stderr.contains(note), "{output}");
+    output.assert_reports("`flake.nix` has no host `ns11`: did you mean `ns1`?\n");
 }
 
 #[test]
@@ -113,15 +112,13 @@ fn a_misspelt_name_is_not_enrolled_without_force() {
         let arguments = ["--hostname", "clod", "--enroll", "--token-out", "-"];
         site.bare().args(arguments).args(more).run()
     };
-    let refused = enroll(&[]);
-    assert_eq!(refused.code(), Some(1), "{refused}");
+    let refused = enroll(&[]).assert_status(1);
     let error = "`flake.nix` has no host `clod`";
     let hint = "did you mean `--hostname cloud`? If `clod` is right, add `--force`";
-    assert!(refused.stderr.contains(error), "{refused}");
-    assert!(refused.stderr.contains(hint), "{refused}");
+    refused.assert_reports(error);
+    refused.assert_reports(hint);
     assert_eq!(site.server().read("auth/approle/role/clod"), None);
-    let forced = enroll(&["--force"]);
-    assert_eq!(forced.code(), Some(0), "{forced}");
+    enroll(&["--force"]).assert_success();
     assert!(site.server().read("auth/approle/role/clod").is_some());
 }
 
@@ -129,14 +126,14 @@ fn a_misspelt_name_is_not_enrolled_without_force() {
 fn a_dry_run_without_openbao_claims_nothing_about_it() {
     let site = Site::without_server("ns1");
     let arguments = ["--hostname", "ns1", "--enroll", "--dry-run"];
-    let output = site.bare().args(arguments).args(["--token-out", "-"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("OpenBao was not checked"),
-        "{output}"
-    );
+    let output = site
+        .bare()
+        .args(arguments)
+        .args(["--token-out", "-"])
+        .succeed();
+    output.assert_reports("OpenBao was not checked");
     let end = "nothing to change in files; the access of `ns1` in OpenBao is not known";
-    assert!(output.stderr.contains(end), "{output}");
+    output.assert_reports(end);
 }
 
 #[test]
@@ -149,12 +146,7 @@ fn the_name_of_a_host_without_a_template_is_in_use() {
     );
     site.fleet.write("flake.nix", &flake);
     let output = site.create().run();
-    assert!(
-        output
-            .stderr
-            .contains("error: the name `web01` is in use: `flake.nix`, line 30"),
-        "{output}"
-    );
+    output.assert_reports("error: the name `web01` is in use: `flake.nix`, line 30");
 }
 
 #[test]
@@ -209,10 +201,7 @@ fn a_role_and_a_policy_by_hand_are_neither_taken_over_nor_deleted() {
     zts_testkit::require_bao!();
     let site = site("by-hand");
     let server = site.server();
-    server.write(
-        "sys/policies/acl/host-by-hand",
-        &json!({ "policy": "path \"x\" { capabilities = [\"read\"] }" }),
-    );
+    server.write_policy("host-by-hand", "path \"x\" { capabilities = [\"read\"] }");
     server.write(
         "auth/approle/role/by-hand",
         &json!({ "token_policies": ["host-by-hand"] }),
@@ -288,10 +277,5 @@ fn a_removed_host_that_the_flake_still_names_is_a_warning() {
     );
     site.fleet.write("flake.nix", &flake);
     let output = site.create_files().args(["--remove"]).succeed();
-    assert!(
-        output
-            .stderr
-            .contains("warning: `flake.nix`, line 26, still names `web01`\n"),
-        "{output}"
-    );
+    output.assert_reports("warning: `flake.nix`, line 26, still names `web01`\n");
 }

@@ -53,13 +53,13 @@ fn all_missing_values_are_in_one_message_whose_flags_work() {
         .args(["--set", "mac=BC:24:11:00:00:03", "--set", "pool=dns"])
         .succeed();
     let note = "`vmid` of `web01` is the next number, `105`: `--set vmid=VALUE` sets another one\n";
-    assert!(created.stderr.contains(note), "{created}");
+    created.assert_reports(note);
     let text = site.fleet.read("terraform/vms.tf");
     let entry = "    web01 = {\n      vmid      = 105\n      ipconfig0 = \"ip=10.0.0.11/24,gw=10.0.0.1\"\n      \
                  mac       = \"BC:24:11:00:00:03\"\n      pool      = \"dns\"\n      cores     = 2\n    }\n";
     assert!(text.contains(entry), "{text}");
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     remove(&site);
     assert_eq!(site.fleet.snapshot(), before);
 }
@@ -146,7 +146,7 @@ fn an_address_that_all_share_is_not_the_hosts() {
     let text = site.fleet.read("terraform/vms.tf");
     assert!(text.contains(&entry("10.0.0.11/24")), "{text}");
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     remove(&site);
     assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
 }

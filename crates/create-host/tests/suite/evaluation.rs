@@ -1,15 +1,10 @@
 //! The evaluation of a new host, with a program `nix` that answers as Nix does.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fs;
 
-use zts_testkit::{RunOutput, ScratchDir, Signal, path_with, scratch_dir, wait_for};
+use zts_testkit::{RunOutput, ScratchDir, Signal, path_with, scratch_dir, wait_for, write_program};
 
-use crate::site::{Call, IP, Site};
+use crate::site::{Call, IP, Site, error_of};
 
 /// An error in a host's file, as Nix 2.28 reports it.
 const UNDEFINED: &str = "warning: Git tree '/fleet' is dirty
@@ -44,11 +39,11 @@ error:
 ";
 
 /// A program `nix`. It records its arguments, and the state of the fleet at that time.
-struct Nix(ScratchDir);
+pub(crate) struct Nix(ScratchDir);
 
 impl Nix {
     /// Creates a program that finds this host name.
-    fn new(host_name: &str) -> Self {
+    pub(crate) fn new(host_name: &str) -> Self {
         let nix = Self(scratch_dir());
         nix.write_script(
             "case \"$*\" in
@@ -68,10 +63,8 @@ impl Nix {
     }
 
     fn write_script(&self, body: &str) {
-        let program = self.0.join("nix");
         let text = format!("#!/bin/sh\nhere='{}'\n{body}\n", self.0.display());
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.0, "nix", &text);
     }
 
     /// Sets the answer of later runs.
@@ -88,19 +81,19 @@ impl Nix {
     }
 
     /// Returns a record of the last run, and removes it; `None` without a run.
-    fn take(&self, record: &str) -> Option<String> {
+    pub(crate) fn take(&self, record: &str) -> Option<String> {
         let path = self.0.join(record);
         let text = fs::read_to_string(&path).ok();
         let _ = fs::remove_file(path);
         text
     }
 
-    fn is_called(&self) -> bool {
+    pub(crate) fn is_called(&self) -> bool {
         self.take("arguments").is_some()
     }
 
     /// Puts it on the `PATH` of a call.
-    fn on_path<'a>(&self, call: Call<'a>) -> Call<'a> {
+    pub(crate) fn on_path<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.env("PATH", path_with(&*self.0))
     }
 }
@@ -110,23 +103,12 @@ fn a_host_is_evaluated_before_it_gets_credentials() {
     zts_testkit::require_bao!();
     let site = Site::new("evaluated");
     let nix = Nix::new("evaluated");
-    insta::assert_snapshot!(nix.on_path(site.create()).succeed(), @r"
-    exit status: 0
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/evaluated/configuration.nix`
-    created `hosts/evaluated/default.nix`
-    created `hosts/evaluated/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    `git add --intent-to-add hosts/evaluated` is done, because a flake sees only files that git tracks
-    evaluated `nixosConfigurations.evaluated`: its host name is `evaluated`
-    created policy `host-evaluated` in OpenBao, through its API
-    created role `evaluated` in OpenBao, through its API
-    issued a wrapping token for `evaluated`, in `terraform/vms.tf`: valid for one use within 24h
-    warning: git tracks `terraform/vms.tf`, and with it the wrapping token: anybody who reads it within 24h and before the first boot of `evaluated` can take the credentials (`evaluated` then reports it); remove the tokens there and declare `vault_wrapped_tokens` as `example/terraform/variables.tf` does, and they go to a file that git ignores
-    ");
+    let output = nix.on_path(site.create()).succeed();
+    output.assert_reports(
+        "`git add --intent-to-add hosts/evaluated` is done, because a flake sees only files that git tracks\n\
+         evaluated `nixosConfigurations.evaluated`: its host name is `evaluated`\n\
+         created policy `host-evaluated` in OpenBao, through its API\n",
+    );
     site.assert_complete();
     let root = fs::canonicalize(site.fleet.path()).unwrap();
     let arguments = nix.take("arguments").unwrap();
@@ -164,17 +146,7 @@ fn a_host_that_does_not_evaluate_gets_no_credentials() {
     let nix = Nix::new("not-evaluated");
     nix.answer_for("not-evaluated", "", UNDEFINED, 1);
     let output = nix.on_path(site.create()).run();
-    insta::assert_snapshot!(output, @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/not-evaluated/configuration.nix`
-    created `hosts/not-evaluated/default.nix`
-    created `hosts/not-evaluated/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    `git add --intent-to-add hosts/not-evaluated` is done, because a flake sees only files that git tracks
+    insta::assert_snapshot!(error_of(&output), @r"
     error: `nixosConfigurations.not-evaluated` does not evaluate; done before that: the files are written
 
         error: undefined variable 'hostname'
@@ -193,10 +165,7 @@ fn a_host_that_does_not_evaluate_gets_no_credentials() {
 
     nix.answer("{\"hostName\":\"not-evaluated\"}", "", 0);
     let again = nix.on_path(site.create()).succeed();
-    assert!(
-        again.stderr.contains("its host name is `not-evaluated`"),
-        "{again}"
-    );
+    again.assert_reports("its host name is `not-evaluated`");
     site.assert_complete();
 }
 
@@ -208,7 +177,7 @@ fn a_fleet_that_does_not_evaluate_is_told_from_its_host() {
     let output = nix.on_path(site.create_files()).run();
     let error = "error: the fleet does not evaluate: neither does `nixosConfigurations.db01`, which was there before \
                  `web01`; done before that: the files are written\n";
-    assert!(output.stderr.contains(error), "{output}");
+    output.assert_reports(error);
 }
 
 #[test]
@@ -216,22 +185,16 @@ fn a_host_that_the_flake_does_not_have() {
     let site = Site::without_server("web01");
     let nix = Nix::new("web01");
     nix.answer("{\"names\":[\"mail\",\"template\"]}", "", 0);
-    insta::assert_snapshot!(nix.on_path(site.create_files()).run(), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/web01/configuration.nix`
-    created `hosts/web01/default.nix`
-    created `hosts/web01/networking.nix`
-    edited `terraform/vms.tf`
-    `git add --intent-to-add hosts/web01` is done, because a flake sees only files that git tracks
+    insta::assert_snapshot!(error_of(&nix.on_path(site.create_files()).run()), @r"
     error: `nixosConfigurations` of the flake does not have `web01`: it has `mail`, `template`; done before that: the files are written
 
     hint: mend it, then run the same command again, which evaluates it again; `--no-check` leaves the evaluation out
     ");
-    let json = nix.on_path(site.create_files()).args(["--json"]).run();
-    assert_eq!(json.code(), Some(1), "{json}");
+    let json = nix
+        .on_path(site.create_files())
+        .args(["--json"])
+        .run()
+        .assert_status(1);
     let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(report["evaluation"], "failed", "{json}");
 }
@@ -246,7 +209,7 @@ fn an_input_that_cannot_be_fetched_is_a_warning() {
     let warning = "warning: `no-network` was not evaluated, because Nix could not fetch what the flake needs: unable to \
                    download 'https://api.github.com/repos/NixOS/nixpkgs/commits/nixos-25.05': Could not resolve hostname \
                    (6) Could not resolve host: api.github.com\n";
-    assert!(output.stderr.contains(warning), "{output}");
+    output.assert_reports(warning);
     site.assert_complete();
 }
 
@@ -271,7 +234,7 @@ fn another_host_name_is_a_warning() {
     let output = nix.on_path(site.create_files()).succeed();
     let warning = "warning: `web01` has the host name `nixos`, whose secrets it would read: set \
                    `networking.hostName = \"web01\";`, or `vault.hostName = \"web01\";`\n";
-    assert!(output.stderr.contains(warning), "{output}");
+    output.assert_reports(warning);
 }
 
 #[test]
@@ -281,7 +244,7 @@ fn runs_that_evaluate_nothing() {
     let nix = Nix::new("unchecked");
     let created = nix.on_path(site.create()).args(["--no-check"]).succeed();
     let next = "next: `git add hosts/unchecked`, because a flake sees only files that git tracks\n";
-    assert!(created.stderr.contains(next), "{created}");
+    created.assert_reports(next);
     assert_eq!(
         site.fleet.git(&["status", "--porcelain", "hosts"]),
         "?? hosts/unchecked/\n"
@@ -302,7 +265,7 @@ fn no_token_comes_to_the_store() {
     let again = nix.on_path(site.create()).succeed();
     let reason = "`in-the-map` was not evaluated: git tracks `terraform/vms.tf`, which has wrapping tokens, and Nix \
                   would copy it to its store\n";
-    assert!(again.stderr.contains(reason), "{again}");
+    again.assert_reports(reason);
     assert!(!nix.is_called());
     // the variables are a file that git ignores
     let site = Site::with_token_variables("in-variables");
@@ -319,187 +282,8 @@ fn no_token_comes_to_the_store() {
     let output = nix.on_path(site.create()).succeed();
     let reason = "`in-variables` was not evaluated: outside of a git repository, Nix would copy all files of the fleet \
                   to its store\n";
-    assert!(output.stderr.contains(reason), "{output}");
+    output.assert_reports(reason);
     assert!(!nix.is_called());
-}
-
-/// Creates and removes the host, with Nix, in a repository with staged changes of its owner.
-/// Returns the output of the flake that Nix evaluated.
-#[track_caller]
-fn create_and_remove(site: &Site, repository: &Path) -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(repository)
-            .args(arguments)
-            .output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    fs::write(repository.join("staged.md"), "staged\n").unwrap();
-    git(&["add", "staged.md"]);
-    fs::write(repository.join("staged.md"), "changed again\n").unwrap();
-    let state = || {
-        (
-            git(&["status", "--porcelain"]),
-            git(&["ls-files", "--stage"]),
-        )
-    };
-    let before = state();
-    let nix = Nix::new("web01");
-    let below = repository.join("fleet");
-    let start = if below.is_dir() { &below } else { repository };
-    let created = nix.on_path(site.create_files()).current_dir(start).run();
-    assert_eq!(created.code(), Some(0), "{created}");
-    let status = git(&["status", "--porcelain"]);
-    assert!(status.contains(" A "), "{status}");
-    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
-    let removed = site.bare().args(remove).current_dir(start).run();
-    assert_eq!(removed.code(), Some(0), "{removed}");
-    assert_eq!(state(), before);
-    let arguments = nix.take("arguments").unwrap();
-    let installable = arguments.lines().last().unwrap();
-    let root = fs::canonicalize(repository).unwrap();
-    installable.replace(root.to_str().unwrap(), "[repository]")
-}
-
-#[test]
-fn the_index_of_git_is_as_before_after_a_removal() {
-    let git = zts_testkit::require_program!("git");
-    let site = Site::without_server("web01");
-    let plain = create_and_remove(&site, site.fleet.path());
-    assert_eq!(plain, "git+file://[repository]#nixosConfigurations");
-
-    // a worktree
-    let scratch = scratch_dir();
-    let worktree = scratch.join("work tree");
-    site.fleet.git(&[
-        "worktree",
-        "add",
-        "--quiet",
-        "--detach",
-        worktree.to_str().unwrap(),
-    ]);
-    let installable = create_and_remove(&site, &worktree);
-    assert!(
-        installable.ends_with("/work%20tree#nixosConfigurations"),
-        "{installable}"
-    );
-    site.fleet
-        .git(&["worktree", "remove", "--force", worktree.to_str().unwrap()]);
-
-    // a folder of a repository, and a submodule
-    let run = |folder: &Path, arguments: &[&str]| {
-        let mut command = Command::new(&git);
-        command.args([
-            "-c",
-            "user.name=A test",
-            "-c",
-            "user.email=test@example.org",
-        ]);
-        command.args(["-c", "protocol.file.allow=always"]).arg("-C");
-        let output = command.arg(folder).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-    };
-    let outer: PathBuf = scratch.join("outer");
-    fs::create_dir(&outer).unwrap();
-    run(&outer, &["init", "--quiet"]);
-    let fleet = site.fleet.path().to_str().unwrap();
-    run(&outer, &["submodule", "add", "--quiet", fleet, "module"]);
-    run(&outer, &["commit", "--quiet", "--message", "A module"]);
-    let installable = create_and_remove(&site, &outer.join("module"));
-    assert_eq!(installable, "git+file://[repository]#nixosConfigurations");
-
-    run(&outer, &["clone", "--quiet", fleet, "fleet"]);
-    fs::remove_dir_all(outer.join("fleet/.git")).unwrap();
-    run(&outer, &["add", "fleet"]);
-    run(&outer, &["commit", "--quiet", "--message", "A folder"]);
-    let installable = create_and_remove(&site, &outer);
-    assert_eq!(
-        installable,
-        "git+file://[repository]?dir=fleet#nixosConfigurations"
-    );
-}
-
-#[test]
-fn a_removal_that_is_killed_in_git_is_continued() {
-    let git = zts_testkit::require_program!("git");
-    let site = Site::without_server("web01");
-    let before = site.fleet.snapshot();
-    let programs = scratch_dir();
-    let program = programs.join("git");
-    let remove = || {
-        site.bare()
-            .args(["--hostname", "web01", "--remove", "--skip-vault"])
-    };
-    for index_is_changed in [false, true] {
-        let nix = Nix::new("web01");
-        nix.on_path(site.create_files()).succeed();
-        let first = if index_is_changed { git.to_str() } else { None };
-        let script = format!(
-            "#!/bin/sh\ncase \"$*\" in *update-index*) {} \"$@\"; kill -KILL $PPID; exit ;; esac\nexec {} \"$@\"\n",
-            first.unwrap_or(":"),
-            git.display()
-        );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let killed = remove().env("PATH", path_with(&*programs)).run();
-        assert_eq!(killed.code(), None, "{killed}");
-        remove().succeed();
-        assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
-        assert_eq!(site.fleet.snapshot(), before);
-    }
-}
-
-#[test]
-fn a_locked_index_is_a_warning() {
-    zts_testkit::require_program!("git");
-    let site = Site::without_server("web01");
-    let nix = Nix::new("web01");
-    let lock = site.path(".git/index.lock");
-    fs::write(&lock, "").unwrap();
-    let output = nix.on_path(site.create_files()).succeed();
-    let warning = "warning: `web01` was not evaluated, because `git add --intent-to-add hosts/web01` failed: fatal: \
-                   Unable to create '";
-    assert!(output.stderr.contains(warning), "{output}");
-    assert!(
-        output.stderr.contains("next: `git add hosts/web01`"),
-        "{output}"
-    );
-    assert!(!nix.is_called());
-
-    fs::remove_file(&lock).unwrap();
-    nix.on_path(site.create_files()).succeed();
-    assert!(nix.is_called());
-    fs::write(&lock, "").unwrap();
-    let remove = ["--hostname", "web01", "--remove", "--skip-vault"];
-    let output = site.bare().args(remove).succeed();
-    let warning = "warning: git still lists the removed files: fatal: Unable to create '";
-    assert!(output.stderr.contains(warning), "{output}");
-    fs::remove_file(&lock).unwrap();
-    let command = output
-        .stderr
-        .split('`')
-        .find(|text| text.starts_with("git rm"))
-        .unwrap();
-    let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-    site.fleet.git(&arguments);
-    assert_eq!(site.fleet.git(&["status", "--porcelain"]), "");
-}
-
-#[test]
-fn ignored_files_are_named() {
-    zts_testkit::require_program!("git");
-    let site = Site::without_server("web01");
-    site.fleet.write(".gitignore", "networking.nix\n");
-    site.fleet.commit("ignored");
-    let nix = Nix::new("web01");
-    let output = nix.on_path(site.create_files()).succeed();
-    let warning = "warning: git ignores `hosts/web01/networking.nix`: the flake does not see it\n";
-    assert!(output.stderr.contains(warning), "{output}");
-    let tracked = nix.take("tracked").unwrap();
-    assert!(!tracked.contains("hosts/web01/networking.nix"), "{tracked}");
 }
 
 fn end_while_nix_works(signal: Signal) -> RunOutput {
@@ -518,7 +302,7 @@ fn end_while_nix_works(signal: Signal) -> RunOutput {
     wait_for("Nix has ended", || nix.take("ended"));
     let arguments = ["--hostname", "web01", "--ip", IP, "--skip-vault"];
     let again = site.bare().args(arguments).succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     output
 }
 
@@ -540,7 +324,7 @@ fn hosts_of_colmena_alone_are_not_evaluated() {
     let output = nix.on_path(site.create_files()).succeed();
     let reason =
         "`web01` was not evaluated: the flake has hosts of colmena, and no `nixosConfigurations`\n";
-    assert!(output.stderr.contains(reason), "{output}");
+    output.assert_reports(reason);
     assert!(!nix.is_called());
 }
 
@@ -549,9 +333,8 @@ fn without_nix_only_verbose_runs_say_so() {
     let site = Site::without_server("web01");
     let reason = "the host is not evaluated: there is no `nix` on `PATH`\n";
     let output = site.create_files().args(["--verbose"]).succeed();
-    assert!(output.stderr.contains(reason), "{output}");
-    let output = site.create_files().succeed();
-    assert!(!output.stderr.contains(reason), "{output}");
+    output.assert_reports(reason);
+    site.create_files().succeed().assert_lacks(reason);
 }
 
 #[test]
@@ -562,8 +345,7 @@ fn messages_of_nix_are_bounded_and_show_no_token() {
     let (before, after) = ("  1 | x\n".repeat(5_000), "  2 | y\n".repeat(50));
     let error = format!("{before}error: cannot coerce '{token}'\n{after}");
     nix.answer("", &error, 1);
-    let output = nix.on_path(site.create_files()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = nix.on_path(site.create_files()).run().assert_status(1);
     let stderr = &output.stderr;
     let shown = "    error: cannot coerce '<hidden>'\n";
     assert!(

@@ -20,7 +20,7 @@ fn create_and_remove(site: &Site) -> String {
     let created = site.create_files().succeed();
     let shown = site.fleet.git(&["diff", "--unified=0", "--", "*.nix"]);
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     site.bare()
         .args(["--hostname", "web01", "--remove", "--skip-vault"])
         .succeed();
@@ -65,9 +65,8 @@ fn an_address_that_no_file_gets_is_named() {
     let created = site.create_files().succeed();
     let note = "next: complete `hosts/web01/default.nix`: it has only what the other hosts share, and the address \
                 `10.0.0.11/24` is in no file\n";
-    assert!(created.stderr.contains(note), "{created}");
-    let again = site.create_files().succeed();
-    assert!(!again.stderr.contains("next: complete"), "{again}");
+    created.assert_reports(note);
+    site.create_files().succeed().assert_lacks("next: complete");
 }
 
 #[test]
@@ -87,7 +86,7 @@ fn values_that_each_other_host_has_in_a_file_are_named() {
     site.fleet.commit("Hosts with facts");
     let created = site.create_files().succeed();
     let note = "next: complete `hosts/web01/facts.nix`: each other host has `rack` there, with a value of its own\n";
-    assert!(created.stderr.contains(note), "{created}");
+    created.assert_reports(note);
     let facts = site.fleet.read("hosts/web01/facts.nix");
     assert!(facts.contains("site = \"north\""), "{facts}");
 }
@@ -218,8 +217,7 @@ fn what_is_left_to_do_in_a_flake_without_the_module() {
             "inputs.zero-touch-secrets.url = \"path:..\";\n  outputs",
         ),
     );
-    let created = site
-        .bare()
+    site.bare()
         .args([
             "--hostname",
             "web02",
@@ -227,8 +225,8 @@ fn what_is_left_to_do_in_a_flake_without_the_module() {
             "10.0.0.12/24",
             "--skip-vault",
         ])
-        .succeed();
-    assert!(!created.stderr.contains("import the module"), "{created}");
+        .succeed()
+        .assert_lacks("import the module");
 }
 
 #[test]

@@ -11,9 +11,8 @@ const GENERATED: &str = "terraform/vault/hosts-generated.tf";
 
 /// Adds sections to the settings.
 fn add_settings(site: &Site, text: &str) {
-    let settings = site.fleet.read("fleet.toml");
     site.fleet
-        .write("fleet.toml", format!("{settings}\n{text}"));
+        .edit("fleet.toml", |settings| format!("{settings}\n{text}"));
 }
 
 /// Creates a site whose host has a grant of a secret, and one of a folder by its group.
@@ -134,8 +133,7 @@ fn a_grant_comes_and_goes_with_the_next_run_and_without_a_new_token() {
     let mut host = site.server().anonymous_client();
     host.authenticate(Authentication::Token(site.login(&credentials).unwrap()));
     assert!(may_read(&host, "regranted/wifi"));
-    let again = run().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    run().succeed().assert_reports("nothing to change");
 
     site.fleet.write("fleet.toml", &settings);
     insta::assert_snapshot!(run().succeed(), @r#"
@@ -161,22 +159,20 @@ fn one_run_writes_the_grants_of_all_hosts_to_the_generated_file() {
     let note = "in `terraform/vault/hosts-generated.tf`, `db01` gets `teams/fleet-wide/*` and gets the policies \
                 `backup`, as in `fleet.toml`; \
                 `create-host --hostname db01`, or an apply of `terraform/vault`, changes it in OpenBao\n";
-    assert!(output.stderr.contains(note), "{output}");
+    output.assert_reports(note);
     let generated = site.fleet.read(GENERATED);
     assert_eq!(
         generated.matches("secret/data/teams/fleet-wide/*").count(),
         2
     );
 
-    let settings = site.fleet.read("fleet.toml");
-    let settings = settings.replace("\"fleet-wide\", \"db01\"", "\"fleet-wide\"");
-    site.fleet.write("fleet.toml", &settings);
+    site.fleet
+        .replace("fleet.toml", "\"fleet-wide\", \"db01\"", "\"fleet-wide\"");
     let output = site.create().succeed();
-    let note = "`db01` loses `teams/fleet-wide/*`, as in `fleet.toml`";
-    assert!(output.stderr.contains(note), "{output}");
+    output.assert_reports("`db01` loses `teams/fleet-wide/*`, as in `fleet.toml`");
     let output = site.remove().succeed();
     let warning = "warning: `fleet.toml` still names `fleet-wide`: a new host of this name would have its grants\n";
-    assert!(output.stderr.contains(warning), "{output}");
+    output.assert_reports(warning);
     let db01 = before.iter_mut().find(|host| host.name == "db01").unwrap();
     db01.more_policies.insert("backup".to_owned());
     assert_eq!(generated_hosts(&site), before);
@@ -228,9 +224,7 @@ fn a_declared_policy_is_taken_away_in_the_settings() {
 
     hint: take it out of `policies` under `[hosts.declared-policy]` there, then run the same command again
     ");
-    let settings = site.fleet.read("fleet.toml");
-    let settings = settings.replace("[\"backup\"]", "[]");
-    site.fleet.write("fleet.toml", &settings);
+    site.fleet.replace("fleet.toml", "[\"backup\"]", "[]");
     site.create().args(remove).succeed();
     let policies = &site.role().unwrap()["token_policies"];
     assert_eq!(*policies, json!(["host-declared-policy"]));

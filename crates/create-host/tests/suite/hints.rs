@@ -109,7 +109,7 @@ fn follow(site: &Site, call: Call<'_>) -> Vec<RunOutput> {
 #[track_caller]
 fn follow_all(site: &Site, call: Call<'_>) {
     for output in follow(site, call) {
-        assert_eq!(output.code(), Some(0), "{output}");
+        output.assert_success();
     }
 }
 
@@ -154,11 +154,11 @@ fn a_kv_engine_of_version_1() {
     let server = Server::dev();
     server.enable_approle();
     let site = Site::on(server, "version-1");
-    let mounted = type_command(
+    type_command(
         &site,
         "bao secrets disable secret && bao secrets enable -path=secret -version=1 kv",
-    );
-    assert_eq!(mounted.code(), Some(0), "{mounted}");
+    )
+    .assert_success();
     follow_all(&site, create(&site));
     create(&site).succeed();
 }
@@ -169,8 +169,7 @@ fn a_role_and_a_policy_by_hand() {
     let site = Site::new("hand-made");
     let write = || {
         let server = site.server();
-        let policy = json!({ "policy": "path \"x\" { capabilities = [\"read\"] }" });
-        server.write("sys/policies/acl/host-hand-made", &policy);
+        server.write_policy("host-hand-made", "path \"x\" { capabilities = [\"read\"] }");
         let role = json!({ "token_policies": ["host-hand-made"] });
         server.write("auth/approle/role/hand-made", &role);
     };
@@ -180,7 +179,7 @@ fn a_role_and_a_policy_by_hand() {
     site.remove().succeed();
     write();
     follow_all(&site, site.remove());
-    assert!(site.remove().succeed().stderr.contains("nothing to change"));
+    site.remove().succeed().assert_reports("nothing to change");
 }
 
 #[test]
@@ -191,8 +190,7 @@ fn a_host_that_somebody_made() {
         .write(&site.host_file("configuration.nix"), "{ a = 1; }\n");
     site.fleet.commit("by hand");
     let [enrolled] = follow(&site, create(&site)).try_into().unwrap();
-    let better = "`terraform/vms.tf` does not have the host";
-    assert!(enrolled.stderr.contains(better), "{enrolled}");
+    enrolled.assert_reports("`terraform/vms.tf` does not have the host");
     let arguments = ["--hostname", "made-by-hand", "--enroll", "--token-out", "-"];
     site.bare()
         .args(arguments)
@@ -239,8 +237,7 @@ fn a_file_with_the_token_of_another_host() {
 /// Runs `call`, which must fail with a hint that has `part`, and then `next`, which must succeed.
 #[track_caller]
 fn follow_flag(call: Call<'_>, part: &str, next: Call<'_>) {
-    let output = call.run();
-    assert_eq!(output.code(), Some(2), "{output}");
+    let output = call.run().assert_status(2);
     let (_, hint) = output.stderr.split_once("\nhint: ").unwrap();
     assert!(hint.contains(part), "{output}");
     next.succeed();

@@ -18,8 +18,7 @@ const TEMPLATE: &str = "{\n  networking.hostName = \"@hostname@\";\n  networking
 
 /// Adds the types to the example fleet.
 fn add_types(site: &Site) {
-    let settings = site.fleet.read("fleet.toml") + TYPES;
-    site.fleet.write("fleet.toml", &settings);
+    site.fleet.edit("fleet.toml", |settings| settings + TYPES);
     site.fleet
         .write("hosts/template-physical/default.nix", TEMPLATE);
     site.fleet.commit("types");
@@ -43,7 +42,7 @@ fn a_physical_host_lives_without_the_flag_and_without_a_machine() {
     assert!(!vms.contains("type-physical"), "{vms}");
     let created = site.fleet.snapshot();
     let again = site.create().args(PHYSICAL).succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     let output = site.create().args(["--json", "--dry-run"]).succeed();
     let report: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(report["type"], "physical");
@@ -56,8 +55,7 @@ fn a_physical_host_lives_without_the_flag_and_without_a_machine() {
         .args(["--force"])
         .args(token)
         .succeed();
-    let note = "`type-physical` is a host of the type `physical`\n";
-    assert!(output.stderr.contains(note), "{output}");
+    output.assert_reports("`type-physical` is a host of the type `physical`\n");
     let credentials = site.unwrap_token(output.stdout.trim().to_owned());
     assert!(site.login(&credentials).is_ok());
     assert_eq!(site.fleet.snapshot(), created);
@@ -137,8 +135,7 @@ fn a_fleet_without_types_has_none_to_choose() {
     ");
     for unusable in ["", "../x", "VPS"] {
         let output = site.create_files().args(["--type", unusable]).run();
-        let hint = "hint: describe it there, in a section `[host_types.NAME]`";
-        assert!(output.stderr.contains(hint), "{output}");
+        output.assert_reports("hint: describe it there, in a section `[host_types.NAME]`");
     }
     let settings = site.fleet.read("fleet.toml") + "\n[host_types.vps]\n"; // as the hint says
     site.fleet.write("fleet.toml", &settings);
@@ -174,12 +171,11 @@ fn types_with_files_of_the_same_names_are_told_by_their_texts() {
         .write("hosts/template-bare/default.nix", template);
     site.create_files().args(PHYSICAL).succeed();
     let output = site.create_files().args(["--type", "bare"]).run();
-    let refusal = "`web01` is a host of the type `physical`, not `bare`";
-    assert!(output.stderr.contains(refusal), "{output}");
-    let edited = site.fleet.read("hosts/web01/default.nix") + "# mine\n";
-    site.fleet.write("hosts/web01/default.nix", &edited);
+    output.assert_reports("`web01` is a host of the type `physical`, not `bare`");
+    site.fleet
+        .edit("hosts/web01/default.nix", |edited| edited + "# mine\n");
     let again = site.create_files().args(PHYSICAL).succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
 }
 
 #[test]
@@ -205,12 +201,11 @@ fn the_folder_of_no_template_is_a_host() {
     add_types(&site);
     let before = site.fleet.snapshot();
     for arguments in [["--type", "vm"], ["--remove", "--force"]] {
-        let output = site
-            .bare()
+        site.bare()
             .args(["--hostname", "template-physical", "--skip-vault"])
             .args(arguments)
-            .run();
-        assert_eq!(output.code(), Some(2), "{output}");
+            .run()
+            .assert_status(2);
         assert_eq!(site.fleet.snapshot(), before);
     }
 }
@@ -220,11 +215,11 @@ fn a_host_by_hand_is_of_no_type() {
     zts_testkit::require_bao!();
     let site = Site::new("type-none");
     add_types(&site);
-    let flake = site.fleet.read("flake.nix").replace(
+    site.fleet.replace(
+        "flake.nix",
         "ns1 = mkHost \"ns1\";",
         "ns1 = mkHost \"ns1\";\n        type-none = mkHost \"type-none\";",
     );
-    site.fleet.write("flake.nix", &flake);
     site.fleet.write("hosts/type-none/default.nix", "{ }\n");
     site.fleet.commit("a host by hand");
     let before = site.fleet.snapshot();
@@ -248,8 +243,8 @@ fn a_host_that_is_older_than_the_types_is_of_none() {
     let metal = "\n[host_types.metal]\nvms = \"\"\n";
     site.fleet.write("fleet.toml", &(settings.clone() + metal));
     let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
-    assert!(!again.stderr.contains("the type"), "{again}");
+    again.assert_reports("nothing to change");
+    again.assert_lacks("the type");
     insta::assert_snapshot!(site.create().args(["--type", "metal"]).run(), @r"
     exit status: 2
     ----- stdout -----
@@ -270,12 +265,11 @@ fn a_host_that_is_older_than_the_types_is_of_none() {
 #[test]
 fn values_of_placeholders_are_asked_for_at_once_and_are_no_attributes() {
     let site = Site::without_server("web01");
-    let settings = site.fleet.read("fleet.toml");
-    let text = settings.replace(
+    site.fleet.replace(
+        "fleet.toml",
         "'mkHost \"{hostname}\"'",
         "'(mkHost \"{hostname}\" /* {rack} */)'",
     );
-    site.fleet.write("fleet.toml", &text);
     let template = site.fleet.read("hosts/template/configuration.nix");
     let template = template + "# @rack@-@slot@ @out@\n";
     site.fleet
@@ -299,7 +293,7 @@ fn values_of_placeholders_are_asked_for_at_once_and_are_no_attributes() {
     let vms = site.fleet.read("terraform/vms.tf");
     assert!(!vms.contains("rack") && !vms.contains("slot"), "{vms}");
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
 }
 
 /// Runs the settings and the commands of both halves of the page.
@@ -311,8 +305,9 @@ fn the_page() {
         .expect("two halves");
     for half in [halves.0, halves.1] {
         let site = Site::without_server("page");
-        let settings = site.fleet.read("fleet.toml") + "\n" + &blocks(half, "toml");
-        site.fleet.write("fleet.toml", &settings);
+        site.fleet.edit("fleet.toml", |settings| {
+            settings + "\n" + &blocks(half, "toml")
+        });
         site.fleet
             .write("hosts/template-physical/default.nix", TEMPLATE);
         let console = blocks(half, "console");
@@ -327,8 +322,7 @@ fn the_page() {
             site.bare().args(&arguments).succeed();
             let again = &arguments[..2]; // the host alone
             let again = site.bare().args(again).args(["--skip-vault", "--dry-run"]);
-            let again = again.succeed();
-            assert!(again.stderr.contains("nothing to change"), "{again}");
+            again.succeed().assert_reports("nothing to change");
         }
     }
 }

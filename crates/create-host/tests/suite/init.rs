@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink};
 
 use zts_testkit::{Fleet, Run, RunOutput};
 
-use crate::site::IP;
+use crate::site::{self, IP};
 
 pub(super) const FLAKE: &str = r#"{
   outputs = { nixpkgs, ... }:
@@ -85,19 +85,8 @@ pub(super) fn init(fleet: &Fleet, more: &[&str]) -> Run {
 }
 
 #[track_caller]
-pub(super) fn succeed(run: Run) -> RunOutput {
-    let output = run.run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    output
-}
-
-#[track_caller]
 pub(super) fn refuse(fleet: &Fleet, run: Run) -> RunOutput {
-    let before = fleet.snapshot();
-    let output = run.run();
-    assert_ne!(output.code(), Some(0), "{output}");
-    assert_eq!(fleet.snapshot(), before, "{output}");
-    output
+    site::refuse(fleet, || run.run())
 }
 
 /// Returns the lines of the file without its comments, but with the origins.
@@ -116,7 +105,7 @@ pub(super) fn settings(fleet: &Fleet) -> String {
 #[test]
 fn the_file_has_what_the_fleet_tells_and_its_origin() {
     let fleet = telling_fleet();
-    insta::assert_snapshot!(succeed(init(&fleet, &[])), @r"
+    insta::assert_snapshot!(init(&fleet, &[]).succeed(), @r"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
@@ -165,7 +154,7 @@ fn the_file_has_what_the_fleet_tells_and_its_origin() {
 #[test]
 fn each_key_of_the_example_is_in_the_file() {
     let fleet = telling_fleet();
-    succeed(init(&fleet, &[]));
+    init(&fleet, &[]).succeed();
     let text = fleet.read("fleet.toml");
     let example = Fleet::copy_example().read("fleet.toml");
     let keys = |text: &str| -> Vec<String> {
@@ -187,10 +176,10 @@ fn the_file_changes_nothing_for_a_host() {
                 .args(["--hostname", "web01", "--ip", IP, "--skip-vault"])
                 .args(["--dry-run"])
         };
-        let without = succeed(create());
-        assert!(without.stdout.contains("web01"), "{without}");
-        succeed(init(&fleet, &[]));
-        let with = succeed(create());
+        let without = create().succeed();
+        without.assert_prints("web01");
+        init(&fleet, &[]).succeed();
+        let with = create().succeed();
         assert_eq!(without.stdout, with.stdout);
         let line = |output: &RunOutput| {
             let origins = output.stderr.lines();
@@ -207,7 +196,7 @@ fn a_run_without_the_file_says_in_one_line_what_it_took() {
     let run = Run::new(env!("CARGO_BIN_EXE_create-host"))
         .current_dir(fleet.path())
         .args(["--hostname", "web01", "--ip", IP, "--skip-vault"]);
-    insta::assert_snapshot!(succeed(run).stderr, @r"
+    insta::assert_snapshot!(run.succeed().stderr, @r"
     edited `flake.nix`
     edited `infra/nodes.tf`
     created `machines/web01/default.nix`
@@ -234,9 +223,7 @@ fn a_file_that_exists_is_left() {
     let fleet = silent_fleet();
     for target in ["infra/main.tf", "nowhere"] {
         symlink(target, fleet.path().join("fleet.toml")).unwrap();
-        let output = init(&fleet, &[]).run();
-        assert_eq!(output.code(), Some(2), "{output}");
-        assert!(output.stderr.contains("fleet.toml` exists"), "{output}");
+        init(&fleet, &[]).fail(2, "fleet.toml` exists");
         fs::remove_file(fleet.path().join("fleet.toml")).unwrap();
     }
     assert!(!fleet.path().join("nowhere").exists());
@@ -262,7 +249,7 @@ fn all_questions_are_in_one_message() {
         "--set",
         "paths.vms=",
     ];
-    succeed(init(&fleet, &answers));
+    init(&fleet, &answers).succeed();
     insta::assert_snapshot!(settings(&fleet), @r#"
     [openbao]
     address = "https://openbao.example.org:8200"
@@ -303,10 +290,11 @@ fn several_maps_are_named() {
         "--set",
         "paths.vms_map=locals.west",
     ];
-    succeed(init(
+    init(
         &fleet,
         &[address, [west[0], west[1]], [west[2], west[3]]].concat(),
-    ));
+    )
+    .succeed();
     let text = settings(&fleet);
     assert!(text.contains("vms_map = \"locals.west\""), "{text}");
 }
@@ -327,7 +315,9 @@ fn entries_that_differ_are_shown() {
     - `--set text.flake_entry='mkHost { id = 1; }'`: like a present host; edit what is its own
     - `--set text.flake_entry='mkHost { id = 2; }'`: like a present host; edit what is its own
     ");
-    succeed(run().args(["--set", "text.flake_entry=mkHost { id = 3; }"]));
+    run()
+        .args(["--set", "text.flake_entry=mkHost { id = 3; }"])
+        .succeed();
     let text = settings(&fleet);
     assert!(
         text.contains("flake_entry = \"mkHost { id = 3; }\""),
@@ -349,8 +339,7 @@ fn an_answer_is_checked_as_the_file_is() {
         "hosts.web01.grants=x",
         "default_host_type=vm",
     ] {
-        let output = refuse(&fleet, init(&fleet, &["--set", answer]));
-        assert_eq!(output.code(), Some(2), "{output}");
+        let output = refuse(&fleet, init(&fleet, &["--set", answer])).assert_status(2);
         shown.push_str(&output.stderr);
     }
     insta::assert_snapshot!(shown, @r"

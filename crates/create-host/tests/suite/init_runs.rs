@@ -3,10 +3,10 @@
 use std::{fs, thread, time::Duration};
 
 use serde_json::Value;
-use zts_testkit::{Fleet, Run, RunOutput};
+use zts_testkit::{Fleet, Run, RunOutput, set_mode};
 
-use crate::init::{FLAKE, init, refuse, settings, silent_fleet, succeed, telling_fleet};
-use crate::site::{IP, Site, set_mode};
+use crate::init::{FLAKE, init, refuse, settings, silent_fleet, telling_fleet};
+use crate::site::{IP, Site};
 
 #[test]
 fn the_address_comes_from_the_fleet_or_the_environment() {
@@ -15,7 +15,9 @@ fn the_address_comes_from_the_fleet_or_the_environment() {
         fleet.write("infra/main.tf", "");
         fleet.write(file, text);
         let run = init(&fleet, &["--dry-run", "--json"]);
-        let output = succeed(run.env("VAULT_ADDR", "https://env.example.org:8200"));
+        let output = run
+            .env("VAULT_ADDR", "https://env.example.org:8200")
+            .succeed();
         let json: Value = serde_json::from_str(&output.stdout).unwrap();
         let settings = json["settings"].as_array().unwrap();
         let address = settings.iter().find(|one| one["key"] == "openbao.address");
@@ -57,11 +59,8 @@ fn a_saved_token_is_not_sent_to_an_address_of_the_fleet() {
         .env("HOME", &*home)
         .args(["--hostname", "web01", "--ip", IP, "--apply", "api"]);
     let output = refuse(&fleet, run);
-    assert!(
-        output.stderr.contains(
-            "`https://bao.bog.example.org:8200`, which nobody but `infra/nodes.tf` names"
-        ),
-        "{output}"
+    output.assert_reports(
+        "`https://bao.bog.example.org:8200`, which nobody but `infra/nodes.tf` names",
     );
 }
 
@@ -75,7 +74,7 @@ fn the_result_is_json() {
     assert_eq!(refused["questions"][1]["answers"][0], "--set paths.vms=");
     assert!(refused["error"]["hint"].is_string(), "{refused}");
     let fleet = telling_fleet();
-    let dry = parse(&succeed(init(&fleet, &["--json", "--dry-run"])));
+    let dry = parse(&init(&fleet, &["--json", "--dry-run"]).succeed());
     assert_eq!(dry["questions"], Value::Array(Vec::new()));
     assert!(
         dry["diff"]
@@ -84,7 +83,7 @@ fn the_result_is_json() {
             .contains("+hosts = \"machines\"")
     );
     assert!(!fleet.path().join("fleet.toml").exists());
-    let done = parse(&succeed(init(&fleet, &["--json"])));
+    let done = parse(&init(&fleet, &["--json"]).succeed());
     assert_eq!(done["changed"], true);
     assert_eq!(done["file"], "fleet.toml");
     let first = &done["settings"][0];
@@ -103,29 +102,22 @@ fn the_result_is_json() {
 fn no_fleet_and_broken_files_are_named() {
     let empty = zts_testkit::scratch_dir();
     let run = || Run::new(env!("CARGO_BIN_EXE_create-host")).arg("init");
-    let output = run().current_dir(&*empty).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("there is no fleet in"), "{output}");
+    run().current_dir(&*empty).fail(2, "there is no fleet in");
     let fleet = silent_fleet();
     fleet.write("flake.nix", "{ outputs = ");
     let broken = refuse(&fleet, init(&fleet, &[]));
-    assert!(
-        broken
-            .stderr
-            .contains("`flake.nix`, line 1, column 13: not valid Nix"),
-        "{broken}"
-    );
+    broken.assert_reports("`flake.nix`, line 1, column 13: not valid Nix");
     fleet.write("flake.nix", format!("# {}\n{FLAKE}", "x".repeat(20 << 20)));
     let large = refuse(&fleet, init(&fleet, &[]));
-    assert!(large.stderr.contains("`flake.nix` is too large"), "{large}");
+    large.assert_reports("`flake.nix` is too large");
     // the folder of a monorepo
     fleet.write("infra/nix/flake.nix", FLAKE);
     fs::remove_file(fleet.path().join("flake.nix")).unwrap();
     fleet.write("infra/laptops/flake.nix", FLAKE);
     let above = refuse(&fleet, init(&fleet, &[]));
-    assert!(above.stderr.contains("`--repo infra/nix`"), "{above}");
+    above.assert_reports("`--repo infra/nix`");
     let below = init(&fleet, &["--repo", "infra/nix"]).env("BAO_ADDR", "https://bao:8200");
-    succeed(below);
+    below.succeed();
     assert!(fleet.path().join("infra/nix/fleet.toml").is_file());
 }
 
@@ -139,13 +131,7 @@ fn a_folder_that_nobody_may_write_to_is_named() {
     if writable {
         zts_testkit::skip!("this user may write anywhere");
     }
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("run this as a user who may write there"),
-        "{output}"
-    );
+    output.assert_failure(1, "run this as a user who may write there");
 }
 
 #[test]
@@ -168,7 +154,7 @@ fn of_several_runs_one_writes() {
 #[test]
 fn a_killed_run_leaves_the_whole_file_or_none() {
     let fleet = telling_fleet();
-    succeed(init(&fleet, &[]));
+    init(&fleet, &[]).succeed();
     let (path, whole) = (fleet.path().join("fleet.toml"), fleet.read("fleet.toml"));
     for round in 0..20_u64 {
         let _ = fs::remove_file(&path);
@@ -180,7 +166,7 @@ fn a_killed_run_leaves_the_whole_file_or_none() {
         }
     }
     let _ = fs::remove_file(&path);
-    succeed(init(&fleet, &[]));
+    init(&fleet, &[]).succeed();
     let files = fleet.snapshot();
     let drafts = files
         .iter()
@@ -205,18 +191,11 @@ fn a_person_is_asked() {
     zts_testkit::require_program!("script");
     let fleet = silent_fleet();
     // an empty line and an invalid address are asked for again; the default is taken
-    let output = at_terminal(&fleet, "\nbao\nhttps://bao.example.org:8200\n\n");
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains("openbao.address: "), "{output}");
-    assert!(
-        output.stdout.contains("`http://` or `https://` is missing"),
-        "{output}"
-    );
-    assert!(
-        output.stdout.contains("  1) leave OpenTofu's code alone"),
-        "{output}"
-    );
-    assert!(output.stdout.contains("paths.vms [1]: "), "{output}");
+    let output = at_terminal(&fleet, "\nbao\nhttps://bao.example.org:8200\n\n").assert_success();
+    output.assert_prints("openbao.address: ");
+    output.assert_prints("`http://` or `https://` is missing");
+    output.assert_prints("  1) leave OpenTofu's code alone");
+    output.assert_prints("paths.vms [1]: ");
     let text = settings(&fleet);
     assert!(
         text.contains("address = \"https://bao.example.org:8200\""),
@@ -230,14 +209,8 @@ fn without_an_answer_nothing_is_written() {
     zts_testkit::require_program!("script");
     let fleet = silent_fleet();
     let before = fleet.snapshot();
-    let output = at_terminal(&fleet, "https://bao.example.org:8200\n\u{4}");
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stdout
-            .contains("`paths.vms` was not answered: nothing was written"),
-        "{output}"
-    );
+    let output = at_terminal(&fleet, "https://bao.example.org:8200\n\u{4}").assert_status(2);
+    output.assert_prints("`paths.vms` was not answered: nothing was written");
     assert_eq!(fleet.snapshot(), before);
 }
 

@@ -4,19 +4,18 @@ use std::{thread, time::Duration};
 
 use zts_testkit::{Fault, Proxy, RunOutput};
 
-use crate::site::Site;
+use crate::site::{Site, error_of};
 
 /// Runs `create` with failing requests for `fragment`, then again without a failure.
 #[track_caller]
 fn fails_once(site: &Site, fragment: &str, arguments: &[&str]) -> RunOutput {
     let proxy = Proxy::to(&site.server().address());
     proxy.on(fragment, Fault::Status(500));
-    let output = site.create().through(&proxy).args(arguments).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("run the same command again"),
-        "{output}"
-    );
+    let output = site
+        .create()
+        .through(&proxy)
+        .args(arguments)
+        .fail(1, "run the same command again");
     site.assert_tidy();
     proxy.clear_faults();
     site.create().through(&proxy).args(arguments).succeed();
@@ -53,16 +52,7 @@ fn the_first_requests() {
 fn the_policy() {
     zts_testkit::require_bao!();
     let site = Site::new("fail-policy");
-    insta::assert_snapshot!(fails_once(&site, "POST /v1/sys/policies", &[]), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-policy/configuration.nix`
-    created `hosts/fail-policy/default.nix`
-    created `hosts/fail-policy/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
+    insta::assert_snapshot!(error_of(&fails_once(&site, "POST /v1/sys/policies", &[])), @r"
     error: policy and role are not both in OpenBao: the policy `host-fail-policy` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written
 
     hint: run the same command again: it continues from there
@@ -73,16 +63,7 @@ fn the_policy() {
 fn the_role() {
     zts_testkit::require_bao!();
     let site = Site::new("fail-role");
-    insta::assert_snapshot!(fails_once(&site, "POST /v1/auth/approle/role/fail-role", &[]), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-role/configuration.nix`
-    created `hosts/fail-role/default.nix`
-    created `hosts/fail-role/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
+    insta::assert_snapshot!(error_of(&fails_once(&site, "POST /v1/auth/approle/role/fail-role", &[])), @r"
     error: policy and role are not both in OpenBao: the role `fail-role` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written
 
     hint: run the same command again: it continues from there
@@ -93,18 +74,7 @@ fn the_role() {
 fn the_role_id() {
     zts_testkit::require_bao!();
     let site = Site::new("fail-role-id");
-    insta::assert_snapshot!(fails_once(&site, "/role-id", &[]), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-role-id/configuration.nix`
-    created `hosts/fail-role-id/default.nix`
-    created `hosts/fail-role-id/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    created policy `host-fail-role-id` in OpenBao, through its API
-    created role `fail-role-id` in OpenBao, through its API
+    insta::assert_snapshot!(error_of(&fails_once(&site, "/role-id", &[])), @r"
     error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao
 
     hint: run the same command again: it continues from there
@@ -115,18 +85,7 @@ fn the_role_id() {
 fn the_secret_id() {
     zts_testkit::require_bao!();
     let site = Site::new("fail-secret-id");
-    insta::assert_snapshot!(fails_once(&site, "/secret-id", &[]), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-secret-id/configuration.nix`
-    created `hosts/fail-secret-id/default.nix`
-    created `hosts/fail-secret-id/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    created policy `host-fail-secret-id` in OpenBao, through its API
-    created role `fail-secret-id` in OpenBao, through its API
+    insta::assert_snapshot!(error_of(&fails_once(&site, "/secret-id", &[])), @r"
     error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; nor is it known whether a secret id was issued, which nobody has (OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500); done before that: the files are written, the policy and the role are in OpenBao
 
     hint: add `--force`, which destroys it; then run the same command again: it continues from there
@@ -137,18 +96,7 @@ fn the_secret_id() {
 fn a_failed_wrapping_leaves_no_unused_secret_id() {
     zts_testkit::require_bao!();
     let site = Site::new("fail-wrap");
-    insta::assert_snapshot!(fails_once(&site, "sys/wrapping/wrap", &[]), @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-wrap/configuration.nix`
-    created `hosts/fail-wrap/default.nix`
-    created `hosts/fail-wrap/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    created policy `host-fail-wrap` in OpenBao, through its API
-    created role `fail-wrap` in OpenBao, through its API
+    insta::assert_snapshot!(error_of(&fails_once(&site, "sys/wrapping/wrap", &[])), @r"
     error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: HTTP status 500; done before that: the files are written, the policy and the role are in OpenBao
 
     hint: run the same command again: it continues from there
@@ -166,19 +114,8 @@ fn a_secret_id_that_cannot_be_destroyed_is_reported_with_a_command() {
         .on("accessor/destroy", Fault::Close);
     let output = site.create().through(&proxy).run();
     let [accessor] = site.accessors().try_into().unwrap();
-    let shown = output.to_string().replace(&accessor, "[accessor]");
+    let shown = error_of(&output).replace(&accessor, "[accessor]");
     insta::assert_snapshot!(shown, @"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-then-dead/configuration.nix`
-    created `hosts/fail-then-dead/default.nix`
-    created `hosts/fail-then-dead/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    created policy `host-fail-then-dead` in OpenBao, through its API
-    created role `fail-then-dead` in OpenBao, through its API
     error: no wrapping token was issued: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected); the new secret id, which nobody has, was not destroyed either (OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected)): its accessor is `[accessor]`; done before that: the files are written, the policy and the role are in OpenBao
 
     hint: the log of the server at that address says why, or that of what is in between; then `bao write -address=http://127.0.0.1:[port] auth/approle/role/fail-then-dead/secret-id-accessor/destroy secret_id_accessor=[accessor]` destroys that secret id; then run the same command again: it continues from there
@@ -188,8 +125,7 @@ fn a_secret_id_that_cannot_be_destroyed_is_reported_with_a_command() {
     let words: Vec<_> = command.unwrap().split(' ').skip(1).collect();
     proxy.clear_faults();
     let bao = zts_testkit::Run::new(zts_testkit::find_bao().unwrap()).args(words);
-    let typed = bao.env("BAO_TOKEN", site.server().root_token()).run();
-    assert_eq!(typed.code(), Some(0), "{typed}");
+    bao.env("BAO_TOKEN", site.server().root_token()).succeed();
     assert!(site.accessors().is_empty());
     site.create().succeed();
     site.assert_complete();
@@ -202,16 +138,13 @@ fn the_response_with_the_secret_id_is_lost() {
     let proxy = Proxy::to(&site.server().address());
     let path = "POST /v1/auth/approle/role/fail-answer/secret-id";
     proxy.once_on(path, Fault::Truncate(20));
-    let output = site.create().through(&proxy).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    site.create().through(&proxy).run().assert_status(1);
     assert!(site.accessors().is_empty(), "it is found and destroyed");
 
     // this includes the paths below
     proxy.on(path, Fault::Truncate(20));
-    let output = site.create().through(&proxy).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    let message = "nor is it known whether a secret id was issued, which nobody has";
-    assert!(output.stderr.contains(message), "{output}");
+    let output = site.create().through(&proxy).run().assert_status(1);
+    output.assert_reports("nor is it known whether a secret id was issued, which nobody has");
     assert_eq!(site.accessors().len(), 1);
     site.create()
         .through(proxy.clear_faults())
@@ -240,20 +173,9 @@ fn the_token_cannot_be_written() {
         // another process removes the entry at this moment
         site.fleet.write("terraform/vms.tf", &before);
         run.join().unwrap()
-    });
-    assert_eq!(output.code(), Some(1), "{output}");
-    insta::assert_snapshot!(output, @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/fail-place/configuration.nix`
-    created `hosts/fail-place/default.nix`
-    created `hosts/fail-place/networking.nix`
-    edited `terraform/vault/hosts-generated.tf`
-    edited `terraform/vms.tf`
-    created policy `host-fail-place` in OpenBao, through its API
-    created role `fail-place` in OpenBao, through its API
+    })
+    .assert_status(1);
+    insta::assert_snapshot!(error_of(&output), @r"
     error: no wrapping token was issued: `terraform/vms.tf`, `fail-place` in `locals.vms` is missing; done before that: the files are written, the policy and the role are in OpenBao
 
     hint: add the host first; then run the same command again: it continues from there
@@ -303,8 +225,11 @@ fn credentials_are_valid_at_every_moment_of_force() {
         "sys/wrapping/wrap",
     ] {
         proxy.clear_faults().on(fragment, Fault::Status(500));
-        let output = site.create().through(&proxy).args(["--force"]).run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        site.create()
+            .through(&proxy)
+            .args(["--force"])
+            .run()
+            .assert_status(1);
         assert!(
             site.login(&old).is_ok(),
             "the old credentials are still valid"
@@ -313,8 +238,11 @@ fn credentials_are_valid_at_every_moment_of_force() {
     proxy
         .clear_faults()
         .on("accessor/destroy", Fault::Status(500));
-    let output = site.create().through(&proxy).args(["--force"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    site.create()
+        .through(&proxy)
+        .args(["--force"])
+        .run()
+        .assert_status(1);
     assert!(site.login(&old).is_ok());
     site.assert_complete();
 }
@@ -328,9 +256,7 @@ fn the_removal() {
     let proxy = Proxy::to(&site.server().address());
     let fails = |fragment: &str| {
         proxy.clear_faults().on(fragment, Fault::Status(500));
-        let output = site.remove().through(&proxy).run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        output
+        site.remove().through(&proxy).run().assert_status(1)
     };
     insta::assert_snapshot!(fails("accessor/destroy"), @r"
     exit status: 1

@@ -92,13 +92,12 @@ fn the_diff_of_a_dry_run_is_in_the_json() {
 #[test]
 fn an_error_is_in_the_json() {
     let site = Site::without_server("ns1");
-    let output = site.create_files().args(["--json"]).run();
-    assert_eq!(output.code(), Some(2), "{output}");
+    let output = site.create_files().args(["--json"]).run().assert_status(2);
     let error = &parse(&output)["error"];
     assert!(
         error["message"].as_str().unwrap().contains("is in use"),
         "{error}"
     );
     assert!(error["hint"].is_string());
-    assert!(output.stderr.contains("error: "));
+    output.assert_reports("error: ");
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use zts_testkit::mode;
+
 use crate::site::Site;
 
 /// A fleet whose map of machines is in `file`, besides further files.
@@ -20,11 +22,10 @@ fn fleet_with(files: &[(&str, &str)]) -> Site {
 #[track_caller]
 fn round_trip(site: &Site, file: &str, note: &str) -> String {
     let before = site.fleet.snapshot();
-    let output = site.create_files().succeed();
-    assert!(output.stderr.contains(note), "{note}: {output}");
+    site.create_files().succeed().assert_reports(note);
     let text = site.fleet.read(file);
     let again = site.create_files().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     site.bare()
         .args(["--hostname", "web01", "--remove", "--skip-vault"])
         .succeed();
@@ -85,7 +86,7 @@ fn the_map_is_found_in_any_place() {
         );
         assert!(written.contains("10.0.0.11/24"), "{written}");
         let output = site.create_files().succeed();
-        assert!(output.stderr.contains(&format!(": {place}")), "{output}");
+        output.assert_reports(&format!(": {place}"));
     }
 }
 
@@ -134,8 +135,7 @@ fn a_setting_names_the_map() {
     "#);
     assert_eq!(site.fleet.snapshot(), before);
     site.fleet.write("fleet.toml", "[paths]\nvms = \"\"\n");
-    let none = site.create_files().args(["--dry-run"]).run();
-    assert_eq!(none.code(), Some(0), "{none}");
+    site.create_files().args(["--dry-run"]).succeed();
     site.fleet.write(
         "fleet.toml",
         "[paths]\nvms = \"terraform/main.tf\"\nvms_map = \"locals.a\"\n",
@@ -170,16 +170,13 @@ fn a_token_is_written_to_a_file_of_data() {
         "terraform/vms.yaml",
         "vms:\n  ns1:\n    ip: 10.0.0.2/24 # resolver\n",
     );
-    let toml = site.fleet.read("fleet.toml");
-    site.fleet.write(
-        "fleet.toml",
-        toml.replace("terraform/vms.tf", "terraform/vms.yaml"),
-    );
+    site.fleet
+        .replace("fleet.toml", "terraform/vms.tf", "terraform/vms.yaml");
     let before = site.fleet.read("terraform/vms.yaml");
     site.create().succeed();
     let text = site.fleet.read("terraform/vms.yaml");
     assert!(text.contains("vault_wrapped_token: \"ey"), "no token");
-    assert_eq!(crate::site::mode(&site.path("terraform/vms.yaml")), "0600");
+    assert_eq!(mode(&site.path("terraform/vms.yaml")), "0600");
     site.create().args(["--force"]).succeed();
     assert_ne!(site.fleet.read("terraform/vms.yaml"), text);
     site.remove().succeed();

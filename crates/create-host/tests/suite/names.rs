@@ -34,7 +34,7 @@ fn an_address_of_another_host() {
 #[test]
 fn an_address_in_another_notation_is_recognised() {
     let site = site();
-    assert_eq!(files_of(&site, "six", "fd00::6/64").run().code(), Some(0));
+    files_of(&site, "six", "fd00::6/64").succeed();
     let vms = site
         .fleet
         .read("terraform/vms.tf")
@@ -48,12 +48,9 @@ fn an_address_in_another_notation_is_recognised() {
 
     hint: give another one with `--ip`
     ");
-    assert!(
-        files_of(&site, "six", "fd00::6/64")
-            .run()
-            .stderr
-            .contains("nothing to change")
-    );
+    files_of(&site, "six", "fd00::6/64")
+        .run()
+        .assert_reports("nothing to change");
 }
 
 #[test]
@@ -118,11 +115,11 @@ fn an_entry_in_vms_tf_identifies_the_host() {
         "hosts/web01/configuration.nix",
         "{ services.nginx.enable = true; }\n",
     );
-    let vms = site.fleet.read("terraform/vms.tf").replace(
+    site.fleet.replace(
+        "terraform/vms.tf",
         "    \"ns1\"",
         "    \"web01\" = {\n      ip = \"10.0.0.11/24\"\n    }\n\n    \"ns1\"",
     );
-    site.fleet.write("terraform/vms.tf", &vms);
     let output = files_of(&site, "web01", "10.0.0.11/24").run();
     insta::assert_snapshot!(output, @r"
     exit status: 0
@@ -144,24 +141,21 @@ fn an_entry_in_vms_tf_identifies_the_host() {
 #[test]
 fn changes_by_the_owner_stay() {
     let site = site();
-    assert_eq!(
-        files_of(&site, "web01", "10.0.0.11/24").run().code(),
-        Some(0)
-    );
+    files_of(&site, "web01", "10.0.0.11/24").succeed();
     site.fleet.write(
         "hosts/web01/configuration.nix",
         "{ services.nginx.enable = true; }\n",
     );
-    let flake = site
-        .fleet
-        .read("flake.nix")
-        .replace("mkHost \"web01\"", "mkHost \"web01\" // { x = 1; }");
-    site.fleet.write("flake.nix", &flake);
-    let vms = site.fleet.read("terraform/vms.tf").replace(
+    site.fleet.replace(
+        "flake.nix",
+        "mkHost \"web01\"",
+        "mkHost \"web01\" // { x = 1; }",
+    );
+    site.fleet.replace(
+        "terraform/vms.tf",
         "ip = \"10.0.0.11/24\"",
         "ip = \"10.0.0.11/24\"\n      cores = 8",
     );
-    site.fleet.write("terraform/vms.tf", &vms);
     let before = site.fleet.snapshot();
     let output = files_of(&site, "web01", "10.0.0.11/24").run();
     assert!(
@@ -177,11 +171,8 @@ fn a_name_may_have_its_domain() {
     let site = Site::new("web01.example.org");
     let before = site.fleet.snapshot();
     let output = site.create().succeed();
-    assert!(
-        output.stderr.contains(
-            "next: set `vault.hostName = \"web01.example.org\";` in `hosts/web01.example.org`"
-        ),
-        "{output}"
+    output.assert_reports(
+        "next: set `vault.hostName = \"web01.example.org\";` in `hosts/web01.example.org`",
     );
     site.assert_complete();
     let flake = site.fleet.read("flake.nix");
@@ -214,8 +205,7 @@ fn the_folder_of_the_template_is_not_a_host() {
     hint: choose another name
     ");
     let site = site();
-    let output = site
-        .bare()
+    site.bare()
         .args([
             "--hostname",
             "template",
@@ -223,22 +213,16 @@ fn the_folder_of_the_template_is_not_a_host() {
             "--skip-vault",
             "--force",
         ])
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
+        .run()
+        .assert_status(2);
     assert!(site.path("hosts/template/default.nix").is_file());
 }
 
 #[test]
 fn a_gateway_out_of_reach_is_a_warning() {
-    insta::assert_snapshot!(files_of(&site(), "web01", "10.9.0.11/24").run().stderr, @r"
-    warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: check `gateway` under `[network]` in `fleet.toml`
-    edited `flake.nix`
-    created `hosts/web01/configuration.nix`
-    created `hosts/web01/default.nix`
-    created `hosts/web01/networking.nix`
-    edited `terraform/vms.tf`
-    next: `git add hosts/web01`, because a flake sees only files that git tracks
-    ");
+    files_of(&site(), "web01", "10.9.0.11/24")
+        .succeed()
+        .assert_reports("warning: the gateway `10.0.0.1` is not in the network of `10.9.0.11/24`: check `gateway` under `[network]` in `fleet.toml`\n");
 }
 
 #[test]
@@ -250,5 +234,5 @@ fn a_gateway_that_no_file_gets_is_no_warning() {
     site.fleet
         .write(file, text.replace("@gateway@", "10.9.0.1"));
     let output = files_of(&site, "web01", "10.9.0.11/24").run();
-    assert!(!output.stderr.contains("warning"), "{output}");
+    output.assert_lacks("warning");
 }

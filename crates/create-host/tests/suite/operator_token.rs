@@ -44,8 +44,7 @@ fn a_saved_token_is_not_sent_to_an_address_from_a_checkout() {
     let proxy = Proxy::to(&shared_server().address());
     let checkout = Checkout::naming(&proxy.address());
     for more in [&[][..], &["--force"]] {
-        let output = checkout.run("stray", more).run();
-        assert_eq!(output.code(), Some(2), "{output}");
+        let output = checkout.run("stray", more).run().assert_status(2);
         insta::allow_duplicates! {
             insta::assert_snapshot!(zts_testkit::normalize_output(&output.stderr), @"
             error: the token that `bao login` saved is not sent to `http://127.0.0.1:[port]`, which nobody but `fleet.toml` names; nothing was changed
@@ -57,13 +56,13 @@ fn a_saved_token_is_not_sent_to_an_address_from_a_checkout() {
     let dry = checkout.run("stray", &["--dry-run"]).run();
     let warning =
         "warning: OpenBao was not checked: the token that `bao login` saved is not sent to";
-    assert!(dry.stderr.contains(warning), "{dry}");
-    let remove = Run::new(env!("CARGO_BIN_EXE_create-host"))
+    dry.assert_reports(warning);
+    Run::new(env!("CARGO_BIN_EXE_create-host"))
         .current_dir(checkout.fleet.path())
         .env("HOME", &*checkout.home)
         .args(["--hostname", "stray", "--remove", "--apply", "api"])
-        .run();
-    assert_eq!(remove.code(), Some(2), "{remove}");
+        .run()
+        .assert_status(2);
     assert_eq!(proxy.connections(), 0, "nothing was sent at all");
 }
 
@@ -93,11 +92,11 @@ fn a_person_at_a_terminal_is_asked_for_a_saved_token() {
     let question = "Type `yes` to send it the token that `bao login` saved:";
     let (output, is_sent) = at_terminal(&[], "yes\n");
     assert!(output.stdout.contains(question) && is_sent, "{output}");
-    assert!(!output.stdout.contains("was not checked"), "{output}");
+    output.assert_lacks("was not checked");
     for typed in ["\n", "y\n", "no\n", "\u{4}"] {
         let (output, is_sent) = at_terminal(&[], typed);
         assert!(output.stdout.contains(question) && !is_sent, "{output}");
-        assert!(output.stdout.contains("is not sent to"), "{output}");
+        output.assert_prints("is not sent to");
     }
 }
 
@@ -121,12 +120,10 @@ fn a_saved_token_is_sent_to_a_given_address() {
     let checkout = Checkout::naming("https://bao.example.org:8200");
     let address = proxy.address();
     let dry = checkout.run("named-one", &["--dry-run"]);
-    let output = dry.env("BAO_ADDR", &address).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    let output = checkout
+    dry.env("BAO_ADDR", &address).succeed();
+    checkout
         .run("named-two", &["--dry-run", "--address", &address])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     assert!(!proxy.requests().is_empty());
 }
 
@@ -137,8 +134,7 @@ fn a_given_token_is_sent_to_the_address_of_the_fleet() {
     let proxy = Proxy::to(&shared_server().address());
     let checkout = Checkout::naming(&proxy.address());
     let run = checkout.run("given", &["--dry-run"]);
-    let output = run.env("BAO_TOKEN", shared_server().root_token()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    run.env("BAO_TOKEN", shared_server().root_token()).succeed();
     assert!(!proxy.requests().is_empty());
 }
 
@@ -147,27 +143,15 @@ fn a_given_token_is_sent_to_the_address_of_the_fleet() {
 fn no_token_is_sent_unencrypted_to_another_machine() {
     let token = "s.only-for-this-test-0123456789";
     let checkout = Checkout::naming("http://192.0.2.1:8200");
-    let output = checkout.run("open", &[]).env("BAO_TOKEN", token).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output.stderr.contains("could be read on the way"),
-        "{output}"
-    );
-    assert!(
-        output.stderr.contains("`--address http://192.0.2.1:8200`"),
-        "{output}"
-    );
+    let output = checkout
+        .run("open", &[])
+        .env("BAO_TOKEN", token)
+        .fail(2, "could be read on the way");
+    output.assert_reports("`--address http://192.0.2.1:8200`");
     let named = checkout
         .run("open", &[])
         .env("BAO_ADDR", "http://192.0.2.1:8200");
-    let output = named.run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("the token that `bao login` saved is not sent to"),
-        "{output}"
-    );
+    named.fail(2, "the token that `bao login` saved is not sent to");
 }
 
 #[test]
@@ -185,12 +169,11 @@ fn a_vulnerable_server_is_reported_once() {
     let output = site
         .create()
         .args(["--dry-run", "--address", &proxy.address()])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let count = output.stderr.matches("is version 2.5.3").count();
     assert_eq!(count, 1, "{output}");
     let output = site.create().args(["--dry-run"]).run();
-    assert!(!output.stderr.contains("inline authentication"), "{output}");
+    output.assert_lacks("inline authentication");
 }
 
 #[test]
@@ -225,9 +208,10 @@ fn a_secret_id_repeated_in_an_error_is_redacted() {
     let site = Site::new("echoed-body");
     let proxy = Proxy::to(&site.server().address());
     proxy.on("wrapping/wrap", Fault::EchoBody(400));
-    let output = site.create().args(["--address", &proxy.address()]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("[redacted]"), "{output}");
+    let output = site
+        .create()
+        .args(["--address", &proxy.address()])
+        .fail(1, "[redacted]");
     for shown in ["secret_id", "c2VjcmV0X2lk", "7365637265745f6964"] {
         let behind = output.stderr.split(shown).nth(1).unwrap_or_default();
         let behind: String = behind.chars().take(12).collect();
@@ -244,11 +228,12 @@ fn commands_in_messages_are_safe_to_paste() {
         "https://bao.example;id",
         "http://127.0.0.1:$(id)",
     ] {
-        let output = Checkout::naming(address).run("pasted", &[]).run();
-        assert_eq!(output.code(), Some(2), "{output}");
-        let message = "is not the address of an OpenBao server";
-        assert!(output.stderr.contains(message), "{output}");
-        assert!(!output.stderr.contains("BAO_ADDR="), "{output}");
+        let output = Checkout::naming(address)
+            .run("pasted", &[])
+            .run()
+            .assert_status(2);
+        output.assert_reports("is not the address of an OpenBao server");
+        output.assert_lacks("BAO_ADDR=");
     }
     let site = Site::new("pasted");
     let proxy = Proxy::to(&site.server().address());
@@ -260,10 +245,7 @@ fn commands_in_messages_are_safe_to_paste() {
         )
         .on("wrapping/wrap", Fault::EchoBody(400))
         .on("secret-id-accessor/destroy", Fault::EchoBody(400));
-    let output = site.create().args(["--address", &proxy.address()]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("secret_id_accessor='$(id)'"),
-        "{output}"
-    );
+    site.create()
+        .args(["--address", &proxy.address()])
+        .fail(1, "secret_id_accessor='$(id)'");
 }

@@ -23,8 +23,7 @@ fn the_report_says_which_parameter_changes_from_what_to_what() {
         site.server().write("auth/approle/role/tuned", &role);
         let policy = site.policy().unwrap().replacen("\"list\",", "", 1)
             + "path \"team/*\" {\n  capabilities = [\"read\"]\n}\n";
-        let policy = json!({ "policy": policy });
-        site.server().write("sys/policies/acl/host-tuned", &policy);
+        site.server().write_policy("host-tuned", &policy);
     };
     change();
     insta::assert_snapshot!(site.create().args(["--dry-run"]).succeed(), @r#"
@@ -53,8 +52,7 @@ fn the_report_says_which_parameter_changes_from_what_to_what() {
         change("role", "token_type", json!("service"), json!("batch")),
     ]);
     assert_eq!(json["openbao"]["changes"], expected);
-    let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.create().succeed().assert_reports("nothing to change");
 }
 
 #[test]
@@ -115,8 +113,7 @@ fn policies_by_hand_are_kept_until_they_are_taken_away() {
     assert_eq!(policies(), json!(["host-teamed"]));
     assert_eq!(site.fleet.read(GENERATED), before);
     let again = remove().succeed();
-    let absent = "the role `teamed` does not have the policy `team-x`\nnothing to change";
-    assert!(again.stderr.contains(absent), "{again}");
+    again.assert_reports("the role `teamed` does not have the policy `team-x`\nnothing to change");
 }
 
 #[test]
@@ -168,10 +165,9 @@ fn a_role_of_somebody_else_is_not_taken_over_because_of_its_policies() {
     add_policy(&made, "team-x");
     let site = Site::new("foreign");
     let before = site.fleet.snapshot();
-    let refused = site.create().run();
-    assert_eq!(refused.code(), Some(1), "{refused}");
+    let refused = site.create().run().assert_status(1);
     let reason = "the name `foreign` is in use: OpenBao has a role `foreign` with other parameters";
-    assert!(refused.stderr.contains(reason), "{refused}");
+    refused.assert_reports(reason);
     assert_eq!(site.fleet.snapshot(), before);
 }
 

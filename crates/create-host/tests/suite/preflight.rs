@@ -250,10 +250,7 @@ fn apply_none_waits_for_the_role_then_issues() {
     next: `git add hosts/none`, because a flake sees only files that git tracks
     ");
     assert_eq!((site.token(), site.role()), (None, None));
-    site.server().write(
-        "sys/policies/acl/host-none",
-        &json!({ "policy": "path \"a\" {}" }),
-    );
+    site.server().write_policy("host-none", "path \"a\" {}");
     site.server().write(
         "auth/approle/role/none",
         &json!({ "token_policies": ["host-none"] }),
@@ -290,13 +287,11 @@ fn a_mount_with_user_lockout_is_reported() {
     let server = Server::dev();
     server.enable_user_lockout();
     let site = Site::on(server, "lockable");
-    let output = site.create().run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = site.create().succeed();
     let warning = "warning: at `auth/approle/`, five refused logins by anybody lock a host out for 15 minutes; \
                    `bao auth tune -user-lockout-disable=true approle/` turns that off";
-    assert!(output.stderr.contains(warning), "{output}");
+    output.assert_reports(warning);
     zts_openbao::sys::disable_lockout(&site.server().client(), "approle").unwrap();
-    let output = site.create().args(["--force"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(!output.stderr.contains("user-lockout"), "{output}");
+    let output = site.create().args(["--force"]).succeed();
+    output.assert_lacks("user-lockout");
 }

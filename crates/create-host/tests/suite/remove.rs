@@ -93,10 +93,7 @@ fn files_that_git_cannot_restore_are_kept() {
     site.fleet
         .write("hosts/web01/keys/host.pub", "ssh-ed25519 BBBB\n");
     let refused = remove().run();
-    assert!(
-        refused.stderr.contains("lose `hosts/web01/keys/host.pub`:"),
-        "{refused}"
-    );
+    refused.assert_reports("lose `hosts/web01/keys/host.pub`:");
     remove().args(["--force"]).succeed();
     assert!(!site.path("hosts/web01").exists());
 
@@ -121,10 +118,8 @@ fn a_machine_of_somebody_else_is_removed_with_force_only() {
         site.bare()
             .args(["--hostname", "nas", "--remove", "--skip-vault"])
     };
-    let refused = remove().run();
-    assert_eq!(refused.code(), Some(1), "{refused}");
-    let reason = "the files and entries of `nas` may be somebody else's";
-    assert!(refused.stderr.contains(reason), "{refused}");
+    let refused = remove().run().assert_status(1);
+    refused.assert_reports("the files and entries of `nas` may be somebody else's");
     assert_eq!(site.fleet.snapshot(), before);
     remove().args(["--force"]).succeed();
     assert_eq!(site.fleet.read("terraform/vms.tf"), vms);
@@ -134,8 +129,7 @@ fn a_machine_of_somebody_else_is_removed_with_force_only() {
 fn an_entry_that_its_owner_changed_is_removed_with_force_only() {
     let site = Site::without_server("web01");
     let edit = |from: &str, to: &str| {
-        let vms = site.fleet.read("terraform/vms.tf");
-        site.fleet.write("terraform/vms.tf", vms.replace(from, to));
+        site.fleet.replace("terraform/vms.tf", from, to);
     };
     edit("      ip ", "      node   = \"pve1\"\n      ip ");
     site.create_files().succeed();
@@ -151,8 +145,7 @@ fn an_entry_that_its_owner_changed_is_removed_with_force_only() {
     site.fleet
         .write("terraform/vms.tf", &(others.to_owned() + &entry));
     let refused = remove().run();
-    let reason = "the files and entries of `web01` may be somebody else's";
-    assert!(refused.stderr.contains(reason), "{refused}");
+    refused.assert_reports("the files and entries of `web01` may be somebody else's");
     remove().args(["--force"]).succeed();
 }
 

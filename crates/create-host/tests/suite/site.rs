@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, ThreadId},
@@ -283,20 +282,20 @@ impl Call<'_> {
     /// Runs the program, which must succeed.
     #[track_caller]
     pub(crate) fn succeed(self) -> RunOutput {
-        let output = self.run();
-        assert_eq!(output.code(), Some(0), "{output}");
-        output
+        self.run().assert_success()
+    }
+
+    /// Runs the program, which must fail with this exit status and `part` on stderr.
+    #[track_caller]
+    pub(crate) fn fail(self, code: i32, part: &str) -> RunOutput {
+        self.run().assert_failure(code, part)
     }
 
     /// Runs the program, which must fail and leave the fleet unchanged.
     #[track_caller]
     pub(crate) fn refuse(self) -> RunOutput {
         let fleet = &self.site.fleet;
-        let before = fleet.snapshot();
-        let output = self.run();
-        assert_ne!(output.code(), Some(0), "{output}");
-        assert_eq!(fleet.snapshot(), before);
-        output
+        refuse(fleet, || self.run())
     }
 
     pub(crate) fn start(self) -> Running {
@@ -304,19 +303,27 @@ impl Call<'_> {
     }
 }
 
+/// Runs the program, which must fail and leave the fleet unchanged.
+#[track_caller]
+pub(crate) fn refuse(fleet: &Fleet, run: impl FnOnce() -> RunOutput) -> RunOutput {
+    let before = fleet.snapshot();
+    let output = run();
+    assert_ne!(output.code(), Some(0), "{output}");
+    assert_eq!(fleet.snapshot(), before, "{output}");
+    output
+}
+
+/// Returns the message and the hint of a run that failed with status 1 and printed nothing.
+#[track_caller]
+pub(crate) fn error_of(output: &RunOutput) -> String {
+    assert_eq!(output.code(), Some(1), "{output}");
+    assert_eq!(output.stdout, "", "{output}");
+    let text = zts_testkit::normalize_output(&output.stderr);
+    let (_, error) = text.split_once("error: ").expect("it is reported");
+    format!("error: {error}")
+}
+
 /// Returns the tests' `PATH` without Nix, which would evaluate each new host.
 pub(crate) fn path_without_nix() -> OsString {
     path_without(&["nix"], Path::new(env!("CARGO_TARGET_TMPDIR")))
-}
-
-/// Returns the mode of a file in octal.
-pub(crate) fn mode(path: &Path) -> String {
-    format!(
-        "{:04o}",
-        fs::metadata(path).unwrap().permissions().mode() & 0o7777
-    )
-}
-
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -1,22 +1,21 @@
 //! Policy and role through OpenTofu, if it and the Vault provider are installed.
 
 use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
+    fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
-use zts_testkit::{OpenTofu, RunOutput};
+use zts_testkit::OpenTofu;
 
-use crate::site::{Call, IP, Site};
+use crate::site::{Call, IP, Site, error_of};
 
 /// OpenTofu, for fleets.
-struct Tofu(OpenTofu);
+pub(crate) struct Tofu(pub(crate) OpenTofu);
 
 impl Tofu {
     /// Runs `tofu init` in the fleet, which fails if the mirror lacks the provider.
-    fn init(&self, site: &Site) -> bool {
+    pub(crate) fn init(&self, site: &Site) -> bool {
         self.0.init(&site.path("terraform/vault"))
     }
 
@@ -30,7 +29,7 @@ impl Tofu {
             .env("TF_CLI_CONFIG_FILE", self.0.configuration())
     }
 
-    fn create<'a>(&self, site: &'a Site) -> Call<'a> {
+    pub(crate) fn create<'a>(&self, site: &'a Site) -> Call<'a> {
         self.call(site, &["--ip", IP])
     }
 }
@@ -39,8 +38,8 @@ impl Tofu {
 macro_rules! initialised {
     ($host:expr) => {{
         zts_testkit::require_bao!();
-        let tofu = match OpenTofu::find() {
-            Ok(tofu) => Tofu(tofu),
+        let tofu = match zts_testkit::OpenTofu::find() {
+            Ok(tofu) => $crate::tofu::Tofu(tofu),
             Err(missing) => zts_testkit::skip!("{missing}"),
         };
         let site = Site::new($host);
@@ -50,6 +49,7 @@ macro_rules! initialised {
         (tofu, site)
     }};
 }
+pub(crate) use initialised;
 
 /// Returns role and policy without the host's name, for comparison.
 fn comparable(site: &Site) -> (Value, String) {
@@ -140,7 +140,7 @@ fn a_second_run_changes_nothing_and_remove_reverts_all() {
     tofu.create(&site).succeed();
     let (made, accessors) = (files(&site), site.accessors());
     let again = tofu.create(&site).succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    again.assert_reports("nothing to change");
     assert_eq!((files(&site), site.accessors()), (made, accessors));
     let credentials = site.unwrap();
     tofu.create(&site).args(["--force"]).succeed();
@@ -175,7 +175,7 @@ fn opentofu_takes_over_and_removes_objects_of_the_api() {
     let (tofu, site) = initialised!("both-ways");
     site.create().succeed();
     let nothing = tofu.create(&site).succeed();
-    assert!(nothing.stderr.contains("nothing to change"), "{nothing}");
+    nothing.assert_reports("nothing to change");
     tofu.call(&site, &["--remove"]).succeed();
     assert_eq!(
         (site.role(), site.policy()),
@@ -199,10 +199,7 @@ fn opentofu_keeps_policies_by_hand() {
             site.server().write("auth/approle/role/tofu-teamed", &ttl);
         }
         let output = tofu.create(&site).succeed();
-        assert!(
-            output.stderr.contains("`team-x`, added by hand: kept"),
-            "{output}"
-        );
+        output.assert_reports("`team-x`, added by hand: kept");
         assert_eq!(policies(), teamed);
         assert_eq!(site.role().unwrap()["token_ttl"], 3600);
     }
@@ -254,31 +251,6 @@ fn opentofu_reaches_the_server_in_the_same_way() {
 }
 
 #[test]
-fn the_output_of_a_failed_opentofu_is_shown() {
-    let (tofu, site) = initialised!("tofu-fails");
-    let approle = site.fleet.read("terraform/vault/approle.tf");
-    site.fleet.write(
-        "terraform/vault/approle.tf",
-        approle.replace("type = \"approle\"", "type = var.no_such_variable"),
-    );
-    let output = tofu.create(&site).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    insta::assert_snapshot!(end_of(&output), @r"
-    error: policy and role are not both in OpenBao: `tofu apply` in `terraform/vault` failed (exit status: 1); done before that: the files are written
-
-    hint: see its output above; then run the same command again: it continues from there
-    ");
-    assert!(
-        output.stderr.contains("no_such_variable"),
-        "its own words: {output}"
-    );
-    assert_eq!((site.role(), site.token()), (None, None));
-    site.fleet.write("terraform/vault/approle.tf", &approle);
-    tofu.create(&site).succeed();
-    site.assert_complete();
-}
-
-#[test]
 fn a_deviation_from_the_plan_is_detected() {
     let (tofu, site) = initialised!("tofu-other");
     let toml = site.fleet.read("fleet.toml");
@@ -287,117 +259,12 @@ fn a_deviation_from_the_plan_is_detected() {
         "fleet.toml",
         toml.replace(other, "generated = \"terraform/elsewhere.tf\""),
     );
-    let output = tofu.create(&site).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    insta::assert_snapshot!(output, @r"
-    exit status: 1
-    ----- stdout -----
-    ----- stderr -----
-    edited `flake.nix`
-    created `hosts/tofu-other/configuration.nix`
-    created `hosts/tofu-other/default.nix`
-    created `hosts/tofu-other/networking.nix`
-    created `terraform/elsewhere.tf`
-    edited `terraform/vms.tf`
+    let output = tofu.create(&site).run().assert_status(1);
+    insta::assert_snapshot!(error_of(&output), @r"
     error: policy and role are not both in OpenBao: OpenTofu succeeded, but the policy `host-tofu-other` is not as planned; done before that: the files are written
 
     hint: in `fleet.toml`, `generated` under `[paths]` must be a file of the folder `vault_terraform`, and the mounts under `[openbao]` must be those of that folder; then run the same command again: it continues from there
     ");
-}
-
-#[test]
-fn verbose_shows_the_output() {
-    let (tofu, site) = initialised!("tofu-verbose");
-    let quiet = tofu.create(&site).args(["--dry-run"]).succeed();
-    assert_eq!(site.role(), None);
-    assert!(!quiet.stderr.contains("vault_policy"), "{quiet}");
-    let output = tofu.create(&site).args(["--verbose"]).succeed();
-    assert!(
-        output
-            .stderr
-            .contains("vault_policy.generated_host_policies[\"tofu-verbose\"]"),
-        "{output}"
-    );
-}
-
-/// Returns a run that finds a shell script in place of OpenTofu. The script prints its token, as an
-/// error of the provider may, and ends with `status`.
-fn create_with_stand_in(site: &Site, status: u8) -> Call<'_> {
-    let folder = site.path("bin");
-    fs::create_dir_all(site.path("terraform/vault/.terraform")).unwrap();
-    fs::create_dir_all(&folder).unwrap();
-    let script = format!(
-        "#!/bin/sh\n\
-         echo \"to stdout: $VAULT_TOKEN\"\n\
-         echo \"to stderr: $VAULT_TOKEN\" >&2\n\
-         printf 'no line end'\n\
-         exit {status}\n"
-    );
-    let program = folder.join("tofu");
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    site.bare()
-        .args(["--hostname", &site.host, "--ip", IP, "--apply", "tofu"])
-        .env("PATH", zts_testkit::path_with(folder))
-}
-
-#[test]
-fn no_output_of_opentofu_shows_the_token() {
-    zts_testkit::require_bao!();
-    let site = Site::new("tofu-token");
-    for (flags, status) in [
-        (&["--verbose"][..], 0),
-        (&["--verbose"], 1),
-        (&["-vv"], 1),
-        (&[], 1),
-    ] {
-        let output = create_with_stand_in(&site, status).args(flags).run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        for words in ["to stdout: <", "to stderr: <", "no line end\n"] {
-            assert!(output.stderr.contains(words), "{words}: {output}");
-        }
-        let leak = zts_testkit::find_leak(site.server().root_token(), &output.stderr);
-        assert_eq!(leak, None, "{output}");
-    }
-}
-
-#[test]
-fn only_the_flag_shows_the_output_of_a_successful_opentofu() {
-    zts_testkit::require_bao!();
-    let site = Site::new("tofu-level");
-    for level in ["debug", "trace"] {
-        let run = create_with_stand_in(&site, 0).env("BAO_LOG_LEVEL", level);
-        let output = run.run();
-        assert!(output.stderr.contains("DEBUG"), "{output}");
-        assert!(!output.stderr.contains("to std"), "{output}");
-    }
-}
-
-#[test]
-fn a_terminal_shows_the_progress() {
-    let (tofu, site) = initialised!("tofu-terminal");
-    let script = zts_testkit::require_program!("script");
-    let command = format!(
-        "{} --hostname tofu-terminal --ip {IP}",
-        env!("CARGO_BIN_EXE_create-host")
-    );
-    let folder = tofu.0.program().parent().unwrap();
-    let output = zts_testkit::Run::new(script)
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .current_dir(site.fleet.path())
-        .server(site.server())
-        .env("BAO_TOKEN", site.server().root_token())
-        .env("PATH", zts_testkit::path_with(folder))
-        .env("HOME", site.fleet.path())
-        .env("TERM", "xterm")
-        .env("TF_CLI_CONFIG_FILE", tofu.0.configuration())
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stdout.contains("OpenTofu applies `terraform/vault`"),
-        "{output}"
-    );
-    site.assert_complete();
 }
 
 #[test]
@@ -408,14 +275,9 @@ fn the_listed_capabilities_suffice() {
     let of_mount = ["sys/mounts/auth/approle", "sys/mounts/auth/approle/tune"]
         .map(|path| crate::openbao::rule(path, "\"read\""));
     let token = crate::openbao::token_with(&site, "api-maker", &for_api);
-    let refused = tofu.create(&site).token(&token).run();
-    assert_eq!(refused.code(), Some(1), "{refused}");
-    assert!(
-        refused
-            .stderr
-            .contains("`sys/mounts/auth/approle/tune`; nothing was changed"),
-        "{refused}"
-    );
+    tofu.create(&site)
+        .token(&token)
+        .fail(1, "`sys/mounts/auth/approle/tune`; nothing was changed");
     let token = crate::openbao::token_with(&site, "tofu-maker", &(for_api + &of_mount.concat()));
     tofu.create(&site).token(&token).succeed();
     site.assert_complete();
@@ -432,11 +294,4 @@ fn files(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
     };
     files.retain(|(path, _)| !kept(path));
     files
-}
-
-/// Returns the program's own message after OpenTofu's output.
-fn end_of(output: &RunOutput) -> String {
-    let shown = output.to_string();
-    let start = shown.find("error: policy").unwrap_or(0);
-    shown[start..].to_owned()
 }

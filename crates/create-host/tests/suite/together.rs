@@ -19,8 +19,7 @@ fn runs_on_one_fleet_wait_for_each_other() {
         })
         .collect();
     for run in runs {
-        let output = run.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        run.finish().assert_success();
     }
     let (flake, vms) = (
         site.fleet.read("flake.nix"),
@@ -45,8 +44,7 @@ fn concurrent_runs_create_a_host_once() {
     let site = Site::new("twice");
     let runs: Vec<_> = (0..4).map(|_| site.create().start()).collect();
     for run in runs {
-        let output = run.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        run.finish().assert_success();
     }
     assert_eq!(site.accessors().len(), 1);
     site.assert_complete();

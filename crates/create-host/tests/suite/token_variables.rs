@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::site::{Site, TOKENS, mode};
+use zts_testkit::mode;
+
+use crate::site::{Site, TOKENS};
 
 #[test]
 fn by_default_git_does_not_track_the_token() {
@@ -36,8 +38,7 @@ fn by_default_git_does_not_track_the_token() {
         .git(&["status", "--porcelain", "--untracked-files=all"]);
     assert!(!shown.contains("wrapping-tokens"), "{shown}");
     let token = site.token().unwrap();
-    let again = site.create().succeed();
-    assert!(again.stderr.contains("nothing to change"), "{again}");
+    site.create().succeed().assert_reports("nothing to change");
     assert_eq!(site.token().unwrap(), token);
     site.create().args(["--force"]).succeed();
     assert_ne!(site.token().unwrap(), token);
@@ -76,18 +77,13 @@ fn the_tokens_of_other_hosts_stay() {
 fn a_fleet_with_tokens_in_its_machine_map_keeps_them_there() {
     zts_testkit::require_bao!();
     let site = Site::with_token_variables("tokens-in-map");
-    let vms = site.fleet.read("terraform/vms.tf").replace(
+    site.fleet.replace(
+        "terraform/vms.tf",
         "ip = \"10.0.0.2/24\"",
         "ip                  = \"10.0.0.2/24\"\n      vault_wrapped_token = \"an-old-one\"",
     );
-    site.fleet.write("terraform/vms.tf", &vms);
     let output = site.create().succeed();
-    assert!(
-        output
-            .stderr
-            .contains("; remove the tokens there and declare `vault_wrapped_tokens`"),
-        "{output}"
-    );
+    output.assert_reports("; remove the tokens there and declare `vault_wrapped_tokens`");
     assert!(!site.path(TOKENS).exists());
     site.assert_complete();
 }
@@ -129,7 +125,7 @@ fn a_map_without_a_place_for_tokens_gets_them_in_the_variables() {
             .contains("bare = \"10.0.0.11\"")
     );
     let next = "next: OpenTofu's code does not use the token yet: declare the variable `vault_wrapped_tokens`";
-    assert!(created.stderr.contains(next), "{created}");
+    created.assert_reports(next);
     site.assert_complete();
     site.create().args(["--force"]).succeed();
     site.assert_complete();

@@ -10,7 +10,7 @@ fn no_event_shows_a_token_or_a_credential() {
     zts_testkit::require_bao!();
     let site = Site::new("trace");
     let output = site.create().args(["-vv"]).succeed();
-    assert!(output.stderr.contains("DEBUG"), "{output}");
+    output.assert_reports("DEBUG");
     let token = site.token().expect("a wrapping token in vms.tf");
     let credentials = site.unwrap();
     for secret in [

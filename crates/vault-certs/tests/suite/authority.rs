@@ -1,6 +1,8 @@
 //! The authority file.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+
+use zts_testkit::set_mode;
 
 use crate::{Fleet, NOW, assert_output, run};
 
@@ -26,8 +28,7 @@ fn an_authority_is_replaced_by_swapping_lines() {
 fn invalid_authority_files_are_refused() {
     let fleet = Fleet::new();
     let file = fleet.path("authority");
-    let again = run(&["authority", "--output", file.to_str().unwrap()]);
-    assert_eq!(again.code(), Some(1), "{again}");
+    run(&["authority", "--output", file.to_str().unwrap()]).assert_status(1);
     let good = fleet.text("authority");
     for (text, what) in [
         (String::new(), "is empty"),
@@ -40,16 +41,12 @@ fn invalid_authority_files_are_refused() {
         ),
     ] {
         fs::write(&file, &text).unwrap();
-        let output = fleet.renew("a", NOW, &[]);
-        assert_eq!(output.code(), Some(2), "{output}");
-        assert!(output.stderr.contains(what), "{output}");
+        fleet.renew("a", NOW, &[]).assert_failure(2, what);
         assert!(!fleet.path("a/key.pem").exists());
     }
     fs::write(&file, &good).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let output = fleet.renew("a", NOW, &[]);
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("mode 644"), "{output}");
+    set_mode(&file, 0o644);
+    fleet.renew("a", NOW, &[]).assert_failure(2, "mode 644");
     fs::remove_file(&file).unwrap();
     assert_eq!(fleet.renew("a", NOW, &[]).code(), Some(2));
     assert_output(

@@ -62,11 +62,8 @@ fn concurrent_runs_create_one_authority_and_one_pair() {
         .collect();
     let outputs: Vec<_> = running
         .into_iter()
-        .map(zts_testkit::Running::finish)
+        .map(|run| run.finish().assert_success())
         .collect();
-    for output in &outputs {
-        assert_eq!(output.code(), Some(0), "{output}");
-    }
     let made = outputs.iter().filter(|one| one.stdout.trim() == "changed");
     assert_eq!(made.count(), 1);
     assert_output(&fleet.renew("a", NOW, &[]), "unchanged");
@@ -88,9 +85,7 @@ fn a_full_disk_leaves_a_complete_set() {
     assert_output(&renew(NOW), "changed");
     let before = contents(disk.path());
     disk.fill();
-    let full = renew(NOW + 20 * DAY);
-    assert_eq!(full.code(), Some(1), "{full}");
-    assert!(full.stderr.contains("No space left"), "{full}");
+    renew(NOW + 20 * DAY).assert_failure(1, "No space left");
     assert_eq!(contents(disk.path()), before);
     assert_output(&renew(NOW), "unchanged");
     fs::remove_file(disk.path().join("filler")).unwrap();
@@ -110,8 +105,8 @@ fn a_read_only_disk_is_named() {
         .args(["renew", "--cluster", "main"])
         .args(["--authority".as_ref(), fleet.path("authority").as_os_str()])
         .args(["--directory".as_ref(), folder.as_os_str()])
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
+        .run()
+        .assert_status(1);
     // A mount tells root, permissions an ordinary user.
     let reasons = ["Read-only file system", "Permission denied"];
     let is_named = |reason: &str| output.stderr.contains(&format!("missing`: {reason}"));

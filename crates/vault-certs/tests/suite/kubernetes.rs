@@ -54,8 +54,7 @@ fn printed_manifests_can_be_applied() {
         .args(arguments)
         .arg("--ca")
         .arg(cluster.bundle())
-        .run();
-    assert_eq!(printed.code(), Some(0), "{printed}");
+        .succeed();
     cluster.server.apply(&printed.stdout);
     for namespace in ["printed", "007"] {
         assert_eq!(cluster.current_bundle(namespace), bundle);
@@ -115,8 +114,7 @@ fn each_namespace_gets_and_keeps_the_bundle() {
     let second = cluster.fleet.text("a/ca.pem");
     let together = [cluster.pushing().start(), cluster.pushing().start()];
     for one in together {
-        let output = one.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        one.finish().assert_success();
     }
     assert_eq!(cluster.current_bundle("new"), second);
     assert_eq!(cluster.current_bundle("kube-system"), second);
@@ -153,8 +151,7 @@ fn the_account_has_only_the_needed_rights() {
         );
     }
     // It may create this ConfigMap, and only in this way.
-    let made = as_account(&["create", "configmap", "vault-tls", "--namespace=default"]);
-    assert_eq!(made.code(), Some(0), "{made}");
+    as_account(&["create", "configmap", "vault-tls", "--namespace=default"]).assert_success();
 }
 
 #[test]
@@ -162,40 +159,28 @@ fn a_refusal_by_the_cluster_is_reported() {
     zts_testkit::require_kubernetes!();
     let cluster = Cluster::new();
     let stranger = cluster.server.write_kubeconfig("stranger", "nobody's");
-    let refused = cluster.pushing_as(stranger).run();
-    assert_eq!(refused.code(), Some(1), "{refused}");
-    assert!(
-        refused
-            .stderr
-            .contains("error: `kubectl get namespaces` failed"),
-        "{refused}"
-    );
-    let absent = cluster.pushing().args(["--namespace", "absent"]).run();
-    assert_eq!(absent.code(), Some(1), "{absent}");
-    assert!(
-        absent.stderr.contains("is not current in `absent`"),
-        "{absent}"
-    );
+    cluster
+        .pushing_as(stranger)
+        .fail(1, "error: `kubectl get namespaces` failed");
+    cluster
+        .pushing()
+        .args(["--namespace", "absent"])
+        .fail(1, "is not current in `absent`");
     // A namespace that fails does not block the others.
     cluster.server.add_namespace("fixed");
     let fixed = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"vault-tls","namespace":"fixed"},"immutable":true}"#;
     cluster.server.apply(fixed);
-    let output = cluster.push();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("is not current in `fixed`"),
-        "{output}"
-    );
+    cluster
+        .push()
+        .assert_failure(1, "is not current in `fixed`");
     assert_eq!(
         cluster.current_bundle("default"),
         cluster.fleet.text("a/ca.pem")
     );
-    let without = cluster.pushing().env("PATH", cluster.fleet.path("")).run();
-    assert_eq!(without.code(), Some(2), "{without}");
-    assert!(
-        without.stderr.contains("there is no `kubectl`"),
-        "{without}"
-    );
+    cluster
+        .pushing()
+        .env("PATH", cluster.fleet.path(""))
+        .fail(2, "there is no `kubectl`");
 }
 
 /// A separate API server, because a push changes all namespaces.

@@ -40,8 +40,7 @@ impl Fleet {
         };
         let file = fleet.path("authority");
         let file = file.to_str().unwrap();
-        let made = run(&["authority", "--period", period, "--output", file]);
-        assert_eq!(made.code(), Some(0), "{made}");
+        run(&["authority", "--period", period, "--output", file]).assert_success();
         fleet
     }
 
@@ -96,12 +95,7 @@ impl Fleet {
 
     /// Returns the names in a folder, with hidden ones, sorted.
     pub(crate) fn entries(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
+        zts_testkit::names(&self.path(folder))
     }
 
     /// Returns whether OpenSSL accepts a node's chain at a time with this bundle.

@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use zts_testkit::mode;
 
 use crate::{DAY, Fleet, NOW, PERIOD, assert_output, run};
 
@@ -27,8 +29,8 @@ fn nodes_derive_the_same_ca_bytes_without_contact() {
             .to_owned()
     };
     assert_eq!(links("a"), links("b"));
-    let mode = |name: &str| fs::metadata(fleet.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("a/key.pem"), mode("authority")), (0o640, 0o600));
+    assert_eq!(mode(&fleet.path("a/key.pem")), "0640");
+    assert_eq!(mode(&fleet.path("authority")), "0600");
 }
 
 #[test]
@@ -85,9 +87,7 @@ fn a_bundle_of_one_period_ago_is_valid_and_an_older_one_is_not() {
 
 #[test]
 fn a_key_with_the_wrong_group_gets_the_right_one() {
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("giving files to a group needs root");
-    }
+    zts_testkit::require_root!("giving files to a group");
     let fleet = Fleet::new();
     assert_output(&fleet.renew("a", NOW, &[]), "changed"); // by hand, without the group
     let with_group = || fleet.renew("a", NOW, &["--group", "daemon"]);
@@ -123,7 +123,7 @@ fn invalid_host_names_are_refused() {
     ] {
         let output = fleet.renew("a", NOW, &["--name", name]);
         assert_eq!(output.code(), Some(2), "{name}: {output}");
-        assert!(output.stderr.contains("is no host name"), "{output}");
+        output.assert_reports("is no host name");
     }
     assert!(!fleet.path("a/key.pem").exists());
     let good = ["--name", "*.bao.example.com", "--name", "bao_1.example.com"];
@@ -138,11 +138,9 @@ fn a_failed_reload_is_repeated() {
         let run = fleet.renewing("a", NOW, &more).env("PATH", "/nowhere");
         run.run()
     };
-    let first = without_systemctl();
-    assert_eq!(first.code(), Some(1), "{first}");
+    without_systemctl().assert_status(1);
     // No file is due, but OpenBao has not reloaded the last ones yet.
-    let second = without_systemctl();
-    assert_eq!(second.code(), Some(1), "{second}");
+    without_systemctl().assert_status(1);
     zts_testkit::require_program!("systemctl");
     assert_output(&fleet.renew("a", NOW, &more), "unchanged");
     assert_output(&without_systemctl(), "unchanged");
@@ -156,28 +154,20 @@ fn missing_and_expired_files_are_shown_and_fail() {
         let directory = fleet.path(node);
         run(&["show", "--directory", directory.to_str().unwrap()])
     };
-    let renewed = fleet.renew("bao1", now.as_secs(), &[]);
-    assert_eq!(renewed.code(), Some(0), "{renewed}");
-    let shown = show("bao1");
-    assert_eq!(shown.code(), Some(0), "{shown}");
+    fleet.renew("bao1", now.as_secs(), &[]).assert_success();
+    show("bao1").assert_success();
     fs::remove_file(fleet.path("bao1").join("ca.pem")).unwrap();
-    let shown = show("bao1");
-    assert_eq!(shown.code(), Some(1), "{shown}");
+    let shown = show("bao1").assert_status(1);
     assert!(shown.stdout.starts_with("node"), "{shown}");
-    assert!(shown.stderr.contains("ca.pem` are missing"), "{shown}");
+    shown.assert_reports("ca.pem` are missing");
     fs::write(fleet.path("bao1").join("chain.pem"), "").unwrap();
-    let shown = show("bao1");
-    assert!(shown.stderr.contains("there is no certificate"), "{shown}");
-    assert_eq!(shown.code(), Some(1), "{shown}");
+    show("bao1").assert_failure(1, "there is no certificate");
 
     for (node, at, message) in [
         ("past", now.as_secs() - 2 * PERIOD, "expired on"),
         ("future", now.as_secs() + 2 * PERIOD, "is not valid before"),
     ] {
-        let renewed = fleet.renew(node, at, &[]);
-        assert_eq!(renewed.code(), Some(0), "{renewed}");
-        let shown = show(node);
-        assert_eq!(shown.code(), Some(1), "{shown}");
-        assert!(shown.stderr.contains(message), "{shown}");
+        fleet.renew(node, at, &[]).assert_success();
+        show(node).assert_failure(1, message);
     }
 }

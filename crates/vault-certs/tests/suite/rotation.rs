@@ -54,15 +54,15 @@ fn keep_current(fleet: &Fleet, server: &mut Server) -> usize {
     let mut looked = 0;
     let mut followed = 0;
     while looked < 3 {
-        let renewed = fleet.renew("node", clock(), &[]);
-        assert_eq!(renewed.code(), Some(0), "{renewed}");
+        let renewed = fleet.renew("node", clock(), &[]).assert_success();
         if renewed.stdout.trim() == "changed" {
             server.reload();
         }
         if began.elapsed() >= Duration::from_secs(SHORT * (looked + 1)) {
             looked += 1;
-            let output = fleet.fetch("followed.pem", &[&server.address()], &[]);
-            assert_eq!(output.code(), Some(0), "{output}");
+            let output = fleet
+                .fetch("followed.pem", &[&server.address()], &[])
+                .assert_success();
             followed += usize::from(output.stdout.trim() == "changed");
         }
         thread::sleep(Duration::from_millis(100));

@@ -79,13 +79,11 @@ fn scrapes_run_concurrently_until_a_signal() {
     });
     exporter.process.signal(Signal::TERM);
     let output = exporter.process.finish();
-    assert!(output.stderr.contains("listens on 127.0.0.1:"), "{output}");
+    output.assert_reports("listens on 127.0.0.1:");
 }
 
 #[test]
 fn an_address_in_use_is_an_error() {
     let first = exporter();
-    let output = run(&["--node=http://127.0.0.1:1", "--listen", &first.address]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains(&first.address), "{output}");
+    run(&["--node=http://127.0.0.1:1", "--listen", &first.address]).fail(1, &first.address);
 }

@@ -56,14 +56,10 @@ fn untrusted_certificates_are_tls_failures() {
         let server = Server::builder().tls(shown).start();
         let node = format!("--node=a={}", server.address());
         let output = run(&[&node, "--once"]).server(&server).run();
-        let line = "vault_node_trouble{node=\"a\",reason=\"tls\"} 1\n";
-        assert!(output.stdout.contains(line), "{output}");
+        output.assert_prints("vault_node_trouble{node=\"a\",reason=\"tls\"} 1\n");
         let careless = run(&[&node, "--once", "--skip-verify"]).run();
-        assert!(
-            careless.stdout.contains("vault_node_up{node=\"a\"} 1\n"),
-            "{careless}"
-        );
-        assert!(careless.stderr.contains("not verified"), "{careless}");
+        careless.assert_prints("vault_node_up{node=\"a\"} 1\n");
+        careless.assert_reports("not verified");
     }
 }
 

@@ -65,11 +65,10 @@ fn the_alerts_are_valid_and_fire_when_they_should() {
     let promtool = zts_testkit::require_program!("promtool");
     let folder = repository("monitoring");
     let tool = |arguments: &[&str]| {
-        let output = Run::new(&promtool)
+        Run::new(&promtool)
             .args(arguments)
             .current_dir(&folder)
-            .run();
-        assert_eq!(output.code(), Some(0), "{output}");
+            .succeed();
     };
     tool(&["check", "rules", "alerts.yml"]);
     tool(&[
@@ -96,8 +95,8 @@ fn the_tests_of_the_alerts_can_fail() {
         let output = Run::new(&promtool)
             .args(["test", "rules", file])
             .current_dir(&*folder)
-            .run();
-        assert_eq!(output.code(), Some(1), "{output}");
+            .run()
+            .assert_status(1);
         let text = format!("{}{}", output.stdout, output.stderr);
         failed.extend(captures(r#"exp: \{alertname="(\w+)""#, &text));
     }
@@ -196,11 +195,10 @@ fn the_dashboard_can_be_imported() {
     let folder = zts_testkit::scratch_dir();
     let groups = json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
     fs::write(folder.join("rules.yml"), groups.to_string()).unwrap();
-    let output = Run::new(promtool)
+    Run::new(promtool)
         .args(["check", "rules", "rules.yml"])
         .current_dir(&*folder)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
 }
 
 /// A Prometheus that scrapes an OpenBao and an exporter, with what is shipped.

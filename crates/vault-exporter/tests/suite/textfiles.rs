@@ -110,7 +110,7 @@ fn families_of_several_files_are_merged() {
                   # HELP b_seconds Of one.\n# TYPE b_seconds summary\n\
                   b_seconds_sum 4\nb_seconds{quantile=\"0.5\"} 2\nb_seconds_count 2\n\
                   # HELP vault_exporter_scrape_seconds";
-    assert!(output.stdout.contains(merged), "{output}");
+    output.assert_prints(merged);
     let names: Vec<_> = output
         .stdout
         .lines()
@@ -135,5 +135,5 @@ fn families_of_several_files_are_merged() {
         .stdin(text)
         .run();
     // 3: only remarks on style, such as a metric without help
-    assert_eq!(check.code(), Some(3), "{check}");
+    check.assert_status(3);
 }

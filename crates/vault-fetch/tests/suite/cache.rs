@@ -8,9 +8,9 @@ use std::{
 };
 
 use serde_json::json;
-use zts_testkit::{ClosedPort, RunOutput};
+use zts_testkit::{ClosedPort, RunOutput, mode, set_mode};
 
-use crate::host::{Host, files, is_root, mode, set_mode};
+use crate::host::{Host, files};
 
 /// A host with a copy in its cache, and an OpenBao that is down.
 struct Down {
@@ -37,9 +37,7 @@ impl Down {
     /// Asserts that the copy is not used, and returns the warning.
     #[track_caller]
     fn assert_unusable(&self) -> String {
-        let output = self.fetch();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains("no cache available"), "{output}");
+        let output = self.fetch().assert_failure(1, "no cache available");
         assert!(!self.host.output().exists());
         let warning = output.stderr.lines().next().unwrap_or_default();
         zts_testkit::normalize_output(warning)
@@ -48,16 +46,14 @@ impl Down {
     /// Asserts that a fetch replaces the unusable copy.
     #[track_caller]
     fn assert_mended_by_a_good_fetch(&self) {
-        let output = self.host.fetch().cached().run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        self.host.fetch().cached().succeed();
         fs::remove_dir_all(self.host.output()).unwrap();
         self.assert_usable();
     }
 
     #[track_caller]
     fn assert_usable(&self) {
-        let output = self.fetch();
-        assert_eq!(output.code(), Some(0), "{output}");
+        self.fetch().assert_success();
         let expected = files([("password", "hunter2"), ("port", "5432")]);
         assert_eq!(self.host.files(), expected);
     }
@@ -85,14 +81,13 @@ fn the_warning_names_version_and_age_of_the_copy() {
     let down = Down::new("stale");
     down.host
         .put(&json!({ "password": "hunter2", "port": 5432, "more": 1 }));
-    assert_eq!(down.host.fetch().cached().run().code(), Some(0));
+    down.host.fetch().cached().succeed();
     let confirmed = SystemTime::now() - Duration::from_secs(26 * 3600);
     let copy = File::open(down.host.cached_copy()).unwrap();
     copy.set_modified(confirmed).unwrap();
-    let output = down.fetch();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("version 2"), "{output}");
-    assert!(output.stderr.contains("confirmed 1day 2h"), "{output}");
+    let output = down.fetch().assert_success();
+    output.assert_reports("version 2");
+    output.assert_reports("confirmed 1day 2h");
 }
 
 #[test]
@@ -102,7 +97,7 @@ fn a_fetch_of_the_same_version_makes_the_copy_young_again() {
     let copy = File::open(down.host.cached_copy()).unwrap();
     copy.set_modified(SystemTime::now() - Duration::from_secs(7200))
         .unwrap();
-    down.host.fetch().cached().succeed();
+    down.host.fetch().cached().succeed_silently();
     let modified = fs::metadata(down.host.cached_copy())
         .unwrap()
         .modified()
@@ -176,9 +171,7 @@ fn a_copy_that_others_may_change_is_not_used() {
 #[test]
 fn a_copy_of_another_user_is_not_used() {
     zts_testkit::require_bao!();
-    if !is_root() {
-        zts_testkit::skip!("giving a file away needs root");
-    }
+    zts_testkit::require_root!("giving a file away");
     let down = Down::new("foreign");
     std::os::unix::fs::chown(down.host.cached_copy(), Some(1234), None).unwrap();
     insta::assert_snapshot!(down.assert_unusable(), @"warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` may be changed by other users");
@@ -273,7 +266,7 @@ fn without_the_flag_no_copy_is_kept() {
     zts_testkit::require_bao!();
     let host = Host::new("no-cache");
     host.put(&json!({ "password": "hunter2" }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     assert_eq!(
         host.files_with("hunter2"),
         [Path::new("secrets/db/password")]
@@ -287,8 +280,7 @@ fn a_failed_fetch_keeps_no_copy() {
     host.put(&json!({ "password": "hunter2" }));
     fs::create_dir(host.path("secrets")).unwrap();
     fs::write(host.output(), "in the way").unwrap();
-    let output = host.fetch().cached().run();
-    assert_eq!(output.code(), Some(2), "{output}");
+    host.fetch().cached().run().assert_status(2);
     assert!(!host.cached_copy().exists());
 }
 
@@ -318,7 +310,7 @@ fn the_next_run_removes_the_draft_of_a_killed_run() {
     fs::write(&litter, "half a secret").unwrap();
     down.host
         .put(&json!({ "password": "hunter2", "port": 5432 }));
-    down.host.fetch().cached().succeed();
+    down.host.fetch().cached().succeed_silently();
     assert!(!litter.exists());
 }
 
@@ -349,12 +341,10 @@ fn a_copy_that_is_too_old_is_not_used() {
     );
 
     let fetch_of_old = down.host.fetch().cached().args(["--max-cache-age", "9d"]);
-    let output = fetch_of_old.address(down.server.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch_of_old.address(down.server.address()).succeed();
 
-    fetch().succeed(); // OpenBao confirms it
-    let output = fetch().address(down.server.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch().succeed_silently(); // OpenBao confirms it
+    fetch().address(down.server.address()).succeed();
 }
 
 #[test]
@@ -367,7 +357,7 @@ fn without_a_copy_that_is_young_enough_openbao_is_waited_for() {
     let proxy = zts_testkit::Proxy::to(&down.host.server.address());
     proxy.first(1, zts_testkit::Fault::Close);
     let fetch = down.host.fetch().cached().through(&proxy);
-    fetch.args(["--max-cache-age", "1s"]).succeed();
+    fetch.args(["--max-cache-age", "1s"]).succeed_silently();
 }
 
 #[test]
@@ -392,16 +382,13 @@ fn a_copy_that_is_dated_in_the_future_has_no_age() {
     hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
     ");
     assert!(!down.host.output().exists());
-    let output = fetch().run(); // any age is young enough
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("at an unknown time"), "{output}");
+    let output = fetch().succeed(); // any age is young enough
+    output.assert_reports("at an unknown time");
 
     ahead(5); // clocks are adjusted by seconds
-    let output = fetch().args(["--max-cache-age", "7d"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch().args(["--max-cache-age", "7d"]).succeed();
     ahead(365 * 86_400);
     let again = down.host.fetch().cached();
-    again.args(["--max-cache-age", "7d"]).succeed(); // OpenBao confirms it
-    let output = fetch().args(["--max-cache-age", "7d"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    again.args(["--max-cache-age", "7d"]).succeed_silently(); // OpenBao confirms it
+    fetch().args(["--max-cache-age", "7d"]).succeed();
 }

@@ -97,8 +97,7 @@ fn a_cluster_serves_through_any_node_and_outlives_its_leader() {
 
     // The leader goes; the others elect a new one.
     put(&mut hosted, "second");
-    let output = hosted.fetch(&leader);
-    assert_eq!(output.code(), Some(0), "{output}");
+    hosted.fetch(&leader).assert_success();
     for node in hosted.cluster.standbys() {
         zts_testkit::wait_for("each standby has what the leader has", || {
             let found = node.read("secret/data/hosts/web01/db")?;
@@ -160,12 +159,11 @@ fn new_credentials_work_on_a_standby_at_once() {
     let gone = hosted.cluster.active_node().issue_secret_id("web01");
     gone.write_to(&hosted.folder.join("approle"));
     hosted.cluster.active_node().delete_role("web01");
-    let output = zts_testkit::wait_for("the standby knows that the role is gone", || {
+    zts_testkit::wait_for("the standby knows that the role is gone", || {
         let output = hosted.fetch(&standby);
         (output.code() == Some(1)).then_some(output)
-    });
-    let reason = "OpenBao refused the login";
-    assert!(output.stderr.contains(reason), "{output}");
+    })
+    .assert_reports("OpenBao refused the login");
 }
 
 /// Returns the indexes of the committed and of the applied entries of the raft log.
@@ -213,8 +211,7 @@ fn a_fetch_that_is_served_while_no_node_leads_warns_with_the_time() {
         .and_then(|note| note.set_modified(seen))
         .unwrap();
     for addresses in [&survivor, &all] {
-        let output = hosted.fetch(addresses);
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = hosted.fetch(addresses).assert_success();
         let warning = format!("warning: OpenBao at `{survivor}` finds no leader, and had one 3m");
         assert!(output.stderr.starts_with(&warning), "{output}");
         let newer = "ago: there may be newer versions of `hosts/web01/db` than 1\n";
@@ -222,7 +219,7 @@ fn a_fetch_that_is_served_while_no_node_leads_warns_with_the_time() {
     }
     std::fs::remove_file(note).unwrap();
     let output = hosted.fetch(&survivor);
-    assert!(output.stderr.contains("since an unknown time"), "{output}");
+    output.assert_reports("since an unknown time");
     assert_eq!(hosted.password().as_deref(), Some("first"));
 }
 
@@ -256,19 +253,17 @@ fn an_absence_that_no_active_node_confirms_is_answered_by_the_copy() {
     }
     let unconfirmed = "a node has nothing at `secret/data/hosts/web01/db`, and no active node \
                        confirmed it: ";
-    let output = hosted.fetch(&survivor);
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = hosted.fetch(&survivor).assert_success();
     let start = format!("warning: {unconfirmed}");
     assert!(output.stderr.starts_with(&start), "{output}");
-    assert!(output.stderr.contains("comes from the cache"), "{output}");
+    output.assert_reports("comes from the cache");
     assert_eq!(hosted.password().as_deref(), Some("first"));
 
     std::fs::remove_dir_all(hosted.folder.join("cache-db")).unwrap();
-    let output = hosted.fetch(&survivor);
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = hosted.fetch(&survivor).assert_status(1);
     let start = format!("error: `hosts/web01/db` was not written: {unconfirmed}");
     assert!(output.stderr.starts_with(&start), "{output}");
-    assert!(output.stderr.contains("no cache available"), "{output}");
+    output.assert_reports("no cache available");
     assert_eq!(hosted.password().as_deref(), Some("first"), "it stays");
 }
 
@@ -285,7 +280,7 @@ fn a_leader_that_was_seen_recently_is_not_queried() {
     let leader = hosted.cluster.active_node().address();
     let note = hosted.folder.join("notes/leader");
     let noted = |fetch: zts_testkit::RunOutput| {
-        assert_eq!(fetch.code(), Some(0), "{fetch}");
+        fetch.assert_success();
         std::fs::metadata(&note)
             .and_then(|note| note.modified())
             .unwrap()

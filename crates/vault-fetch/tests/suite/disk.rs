@@ -1,20 +1,11 @@
 //! Disks that are full or read-only.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use serde_json::json;
-use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Tmpfs};
+use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Tmpfs, is_root, names};
 
-use crate::host::{Host, files, files_in, is_root};
-
-fn entries(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
+use crate::host::{Host, files, files_in};
 
 /// A value that is too large for the free space of the disk.
 fn large() -> serde_json::Value {
@@ -30,8 +21,8 @@ fn a_full_disk_keeps_the_old_set_and_leaves_no_drafts() {
     };
     let output = disk.path().join("db");
     host.put(&json!({ "password": "hunter2" }));
-    host.fetch().to(&output).succeed();
-    let before = entries(&disk.path().join(".db.vault-fetch"));
+    host.fetch().to(&output).succeed_silently();
+    let before = names(&disk.path().join(".db.vault-fetch"));
     host.put(&large());
     insta::assert_snapshot!(host.fetch().to(&output).run(), @"
     exit status: 1
@@ -40,15 +31,14 @@ fn a_full_disk_keeps_the_old_set_and_leaves_no_drafts() {
     error: `hosts/full-output/db` was not written: could not write `[temporary]/tmpfs/.db.vault-fetch/new/b`: No space left on device (os error 28)
     ");
     assert_eq!(files_in(&output), files([("password", "hunter2")]));
-    assert_eq!(entries(&disk.path().join(".db.vault-fetch")), before);
+    assert_eq!(names(&disk.path().join(".db.vault-fetch")), before);
 
     disk.fill();
     host.put(&json!({ "password": "hunter3" }));
-    let failed = host.fetch().to(&output).run();
-    assert_eq!(failed.code(), Some(1), "{failed}");
+    host.fetch().to(&output).run().assert_status(1);
     assert_eq!(files_in(&output), files([("password", "hunter2")]));
     fs::remove_file(disk.path().join("filler")).unwrap();
-    host.fetch().to(&output).succeed();
+    host.fetch().to(&output).succeed_silently();
     assert_eq!(files_in(&output), files([("password", "hunter3")]));
 }
 
@@ -61,8 +51,10 @@ fn a_disk_that_is_full_from_the_start_gets_nothing() {
     };
     disk.fill();
     host.put(&json!({ "password": "hunter2" }));
-    let output = host.fetch().to(disk.path().join("db")).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    host.fetch()
+        .to(disk.path().join("db"))
+        .run()
+        .assert_status(1);
     assert!(!disk.path().join("db").exists());
 }
 
@@ -80,7 +72,7 @@ fn a_full_cache_disk_keeps_the_old_copy_and_the_secret_is_written() {
             .args(["--cache-dir".as_ref(), cache.as_os_str()])
     };
     host.put(&json!({ "password": "hunter2" }));
-    cached().succeed();
+    cached().succeed_silently();
     host.put(&large());
     insta::assert_snapshot!(cached().run(), @"
     exit status: 0
@@ -89,11 +81,10 @@ fn a_full_cache_disk_keeps_the_old_copy_and_the_secret_is_written() {
     warning: `hosts/full-cache/db` was written, but no copy could be kept: could not write `[temporary]/tmpfs/cache/secret.json`: No space left on device (os error 28)
     ");
     assert_eq!(host.files()["a"], "small", "the job is done");
-    assert_eq!(entries(&cache), ["secret.json"], "no litter");
+    assert_eq!(names(&cache), ["secret.json"], "no litter");
 
     let refused = zts_testkit::closed_port();
-    let output = cached().address(refused.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    cached().address(refused.address()).succeed();
     assert_eq!(
         host.files(),
         files([("password", "hunter2")]),
@@ -107,10 +98,10 @@ fn a_read_only_directory_is_reported() {
     let host = Host::new("read-only");
     host.put(&json!({ "password": "hunter2" }));
     let place = ReadOnlyDir::new(|_| {});
-    let output = host.fetch().to(place.path().join("db")).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("could not make `"), "{output}");
-    assert!(entries(place.path()).is_empty());
+    host.fetch()
+        .to(place.path().join("db"))
+        .fail(1, "could not make `");
+    assert!(names(place.path()).is_empty());
 }
 
 #[test]
@@ -121,12 +112,10 @@ fn a_read_only_cache_is_reported_and_the_secret_is_written() {
     let place = ReadOnlyDir::new(|_| {});
     let itself = is_root().then(|| place.path().to_owned()); // else a folder that testkit has locked
     for cache in itself.into_iter().chain([place.path().join("cache")]) {
-        let output = host
-            .fetch()
+        host.fetch()
             .args(["--cache-dir".as_ref(), cache.as_os_str()])
-            .run();
-        assert_eq!(output.code(), Some(0), "{output}");
-        assert!(output.stderr.contains("no copy could be kept"), "{output}");
+            .succeed()
+            .assert_reports("no copy could be kept");
         assert_eq!(host.files(), files([("password", "hunter2")]));
     }
 }
@@ -141,10 +130,9 @@ fn a_copy_on_a_disk_that_became_read_only_still_stands_in() {
     });
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch().address(refused.address());
-    let output = fetch
+    fetch
         .args(["--cache-dir".as_ref(), place.path().as_os_str()])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     assert_eq!(host.files(), files([("password", "hunter2")]));
 }
 
@@ -162,7 +150,7 @@ fn assert_each_set_is_whole(host: &Host, flags: &[&str]) {
         for password in ["hunter2", "hunter3"] {
             host.put(&json!(set(password)));
             if password == "hunter2" {
-                fetch().succeed();
+                fetch().succeed_silently();
             }
         }
     };

@@ -49,7 +49,7 @@ fn any_bytes_come_out_as_they_went_in() {
             "--json-file=all.json",
             &format!("--template={name}={}", template(&host)),
         ]);
-        run.succeed();
+        run.succeed_silently();
         for file in ["a=b", &name] {
             assert!(
                 fs::read(host.output().join(file)).unwrap() == bytes,
@@ -64,8 +64,7 @@ fn any_bytes_come_out_as_they_went_in() {
     fs::remove_dir_all(host.output()).unwrap();
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch().cached().address(refused.address());
-    let output = fetch.args(["--encoding=a=b=base64"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch.args(["--encoding=a=b=base64"]).succeed();
     assert!(fs::read(host.output().join("a=b")).unwrap() == bytes(300_001));
 }
 
@@ -81,7 +80,7 @@ fn a_version_that_is_not_base64_changes_nothing() {
     let host = Host::new("not-encoded");
     let encoded = || host.fetch().args(["--encoding=k=base64"]);
     host.put(&json!({ "k": "AP8K" }));
-    encoded().succeed();
+    encoded().succeed_silently();
     for (values, reason) in [
         (
             json!({ "k": "hunter-two" }),
@@ -93,9 +92,7 @@ fn a_version_that_is_not_base64_changes_nothing() {
         (json!({ "k": "" }), "has nothing in its key `k`"),
     ] {
         host.put(&values);
-        let output = encoded().run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(reason), "{output}");
+        encoded().fail(1, reason);
         assert_eq!(fs::read(host.output().join("k")).unwrap(), b"\x00\xff\x0a");
     }
     let hint = format!(
@@ -103,8 +100,7 @@ fn a_version_that_is_not_base64_changes_nothing() {
         host.secret()
     );
     host.put(&json!({ "k": "hunter-two" }));
-    let output = encoded().run();
-    assert!(output.stderr.contains(&hint), "{output}");
+    encoded().run().assert_reports(&hint);
 }
 
 #[test]
@@ -112,7 +108,7 @@ fn without_the_flag_the_file_has_what_is_in_openbao() {
     zts_testkit::require_bao!();
     let host = Host::new("left-encoded");
     host.put(&json!({ "k": "AP8K\n" }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     assert_eq!(host.files(), files([("k", "AP8K\n")]));
 }
 

@@ -3,16 +3,16 @@
 use std::{fs, os::unix::fs::MetadataExt};
 
 use serde_json::json;
-use zts_testkit::{CertificateKind, Fault, Proxy, Server};
+use zts_testkit::{CertificateKind, Fault, Proxy, Server, is_root, mode};
 
-use crate::host::{Host, files, is_root, mode, on_both};
+use crate::host::{Host, files, on_both};
 
 #[test]
 fn each_key_becomes_a_file() {
     zts_testkit::require_bao!();
     on_both("each-key", |host| {
         host.put(&json!({ "username": "app", "password": "hunter2" }));
-        host.fetch().succeed();
+        host.fetch().succeed_silently();
         assert_eq!(
             host.files(),
             files([("password", "hunter2"), ("username", "app")])
@@ -33,7 +33,7 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
         host.server.tokens_and_leases(),
         host.server.audited_requests().len(),
     );
-    host.fetch().through(&proxy).cached().succeed();
+    host.fetch().through(&proxy).cached().succeed_silently();
 
     assert_eq!(proxy.connections(), 1);
     let asked = || -> Vec<_> {
@@ -55,7 +55,7 @@ fn a_fetch_is_one_request_and_leaves_nothing_on_the_server() {
     assert_eq!(audited, expected, "the login is part of the request");
     assert_eq!(host.server.tokens_and_leases(), before);
 
-    host.fetch().through(&proxy).cached().succeed();
+    host.fetch().through(&proxy).cached().succeed_silently();
     assert_eq!(asked(), [&once[..], &[read]].concat());
 }
 
@@ -69,7 +69,7 @@ fn over_tls_it_is_one_connection() {
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
     let before = host.server.tokens_and_leases();
-    host.fetch().through(&proxy).succeed();
+    host.fetch().through(&proxy).succeed_silently();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     assert_eq!(proxy.connections(), 1);
     assert_eq!(host.server.tokens_and_leases(), before);
@@ -84,11 +84,11 @@ fn a_directory_that_holds_the_secret_already_is_left_alone() {
         let data = fs::metadata(host.output()).unwrap();
         (data.ino(), data.ctime(), data.ctime_nsec())
     };
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     let before = identity();
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     host.put(&json!({ "password": "hunter2" })); // a new version, the same content
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(identity(), before);
 }
 
@@ -99,7 +99,7 @@ fn a_server_without_inline_authentication_gets_a_login() {
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Fault::StripHeaders("x-vault-inline-auth-".to_owned()));
-    host.fetch().through(&proxy).succeed();
+    host.fetch().through(&proxy).succeed_silently();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let paths: Vec<_> = proxy.requests().into_iter().map(|hit| hit.path).collect();
     let read = "/v1/secret/data/hosts/login-first/db";
@@ -120,7 +120,7 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
     let login = "POST /v1/auth/approle/login";
     for expected in [&[read, login, read][..], &[login, read], &[login, read]] {
         let before = host.requests_to_vault().len();
-        host.fetch().cached().succeed();
+        host.fetch().cached().succeed_silently();
         assert_eq!(host.requests_to_vault()[before..], *expected);
     }
     // a note of a day ago counts no longer: the server may be another by now
@@ -131,7 +131,7 @@ fn a_fetch_from_vault_is_two_requests_but_for_the_first() {
     noted["login_since"]["secs_since_epoch"] = (since - 90_000).into();
     fs::write(&note, noted.to_string()).unwrap();
     let before = host.requests_to_vault().len();
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(host.requests_to_vault()[before..], [read, login, read]);
 }
 
@@ -145,7 +145,7 @@ fn also_a_login_leaves_nothing_on_the_server() {
     let host = Host::on(server, "batch-token");
     host.put(&json!({ "password": "hunter2" }));
     let before = host.server.tokens_and_leases();
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     assert_eq!(host.server.tokens_and_leases(), before);
 }
@@ -157,7 +157,7 @@ fn a_login_can_be_asked_for() {
     host.put(&json!({ "password": "hunter2" }));
     let proxy = Proxy::to(&host.server.address());
     let fetch = host.fetch().through(&proxy);
-    fetch.args(["--authentication", "login"]).succeed();
+    fetch.args(["--authentication", "login"]).succeed_silently();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let methods: Vec<_> = proxy.requests().into_iter().map(|hit| hit.method).collect();
     assert_eq!(
@@ -194,10 +194,7 @@ fn other_mounts_can_be_named() {
     server.write("sys/mounts/team/kv", &settings);
     server.write("sys/auth/team/hosts", &json!({ "type": "approle" }));
     let policy = r#"path "team/kv/data/*" { capabilities = ["read"] }"#;
-    server.write(
-        "sys/policies/acl/other-mounts",
-        &json!({ "policy": policy }),
-    );
+    server.write_policy("other-mounts", policy);
     let role = json!({ "token_policies": ["other-mounts"], "token_type": "batch" });
     server.write("auth/team/hosts/role/other-mounts", &role);
     let role = "auth/team/hosts/role/other-mounts";
@@ -206,7 +203,7 @@ fn other_mounts_can_be_named() {
     for how in ["inline", "login"] {
         let fetch = host.fetch_of("db").args(["--kv-mount", "team/kv"]);
         let fetch = fetch.args(["--approle-mount", "team/hosts"]);
-        fetch.args(["--authentication", how]).succeed();
+        fetch.args(["--authentication", how]).succeed_silently();
         assert_eq!(host.files(), files([("password", "hunter2")]));
         fs::remove_dir_all(host.output()).unwrap();
     }
@@ -253,10 +250,14 @@ fn a_secret_of_another_namespace_is_reached() {
     );
     use_role(&host, role);
     write_to_new_mount(server, "team/secret/data/db");
-    host.fetch_of("db").env("BAO_NAMESPACE", "team").succeed();
+    host.fetch_of("db")
+        .env("BAO_NAMESPACE", "team")
+        .succeed_silently();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     fs::remove_dir_all(host.output()).unwrap();
-    host.fetch_of("db").args(["--namespace", "team/"]).succeed();
+    host.fetch_of("db")
+        .args(["--namespace", "team/"])
+        .succeed_silently();
     let output = host.fetch_of("db").run();
     assert_eq!(output.code(), Some(1), "elsewhere it is not: {output}");
 }

@@ -5,7 +5,6 @@ use std::{
     ffi::OsStr,
     fs,
     ops::Deref,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -141,8 +140,7 @@ impl Host {
     /// Fetches `values`, so that there is a copy in the cache.
     pub(crate) fn with_cached(self, values: &Value) -> Self {
         self.put(values);
-        let output = self.fetch().cached().run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        self.fetch().cached().succeed();
         assert!(self.cached_copy().is_file());
         self
     }
@@ -199,21 +197,6 @@ pub(crate) fn files<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String
     pairs
         .map(|(name, content)| (name.to_owned(), content.to_owned()))
         .into()
-}
-
-/// Returns a mode in octal.
-pub(crate) fn mode(path: &Path) -> String {
-    let mode = fs::symlink_metadata(path).unwrap().permissions().mode();
-    format!("{:04o}", mode & 0o7777)
-}
-
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// Returns whether the tests run as root, which may read and write everything.
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 /// A run of the program before its start.
@@ -294,11 +277,24 @@ impl Fetch<'_> {
         output
     }
 
-    /// Runs the program, and asserts that it succeeds without any output.
-    pub(crate) fn succeed(self) {
-        let output = self.run();
-        let quiet = output.stdout.is_empty() && output.stderr.is_empty();
-        assert!(output.code() == Some(0) && quiet, "{output}");
+    /// Runs the program, which must succeed.
+    #[track_caller]
+    pub(crate) fn succeed(self) -> RunOutput {
+        self.run().assert_success()
+    }
+
+    /// Runs the program, which must succeed without any output.
+    #[track_caller]
+    pub(crate) fn succeed_silently(self) {
+        let output = self.succeed();
+        let is_silent = output.stdout.is_empty() && output.stderr.is_empty();
+        assert!(is_silent, "{output}");
+    }
+
+    /// Runs the program, which must fail with this exit status and `part` on stderr.
+    #[track_caller]
+    pub(crate) fn fail(self, code: i32, part: &str) -> RunOutput {
+        self.run().assert_failure(code, part)
     }
 
     /// Starts the program.

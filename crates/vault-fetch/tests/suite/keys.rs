@@ -9,9 +9,9 @@ fn changed_added_and_removed_keys_arrive_together() {
     zts_testkit::require_bao!();
     let host = Host::new("keys-change");
     host.put(&json!({ "kept": "same", "changed": "old", "removed": "gone" }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     host.put(&json!({ "kept": "same", "changed": "new", "added": "here" }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     assert_eq!(
         host.files(),
         files([("added", "here"), ("changed", "new"), ("kept", "same")])
@@ -23,9 +23,9 @@ fn a_secret_that_lost_all_its_keys_is_an_empty_directory() {
     zts_testkit::require_bao!();
     let host = Host::new("no-keys");
     host.put(&json!({ "password": "hunter2" }));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     host.put(&json!({}));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert!(host.output().is_dir());
     assert_eq!(host.files(), files([]));
 }
@@ -61,7 +61,7 @@ fn odd_names_that_are_file_names_are_taken_as_they_are() {
         .into_iter()
         .collect();
     host.put(&values.into());
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(host.files(), files(names.map(|name| (name, name))));
 }
 
@@ -129,7 +129,7 @@ fn secrets_whose_paths_differ_by_case_are_two() {
         .put_secret("hosts/case/Db", &json!({ "password": "upper" }));
     host.server
         .put_secret("hosts/case/db", &json!({ "password": "lower" }));
-    host.fetch_of("hosts/case/Db").cached().succeed();
+    host.fetch_of("hosts/case/Db").cached().succeed_silently();
     assert_eq!(host.files(), files([("password", "upper")]));
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch_of("hosts/case/db").cached();
@@ -152,22 +152,26 @@ fn keys_that_are_no_credentials_are_refused_before_the_service_fails() {
     let longest = "x".repeat(253);
     for key in [".env", "schlüssel", "a:b", &longest] {
         host.put(&json!({ key: "hunter2" }));
-        host.fetch().succeed();
-        let output = host.fetch().args(["--as-credential", "db"]).run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        host.fetch().succeed_silently();
+        let output = host
+            .fetch()
+            .args(["--as-credential", "db"])
+            .run()
+            .assert_status(1);
         let said =
             format!("the key {key:?} of `hosts/as-credential/db` cannot be a systemd credential");
-        assert!(output.stderr.contains(&said), "{output}");
+        output.assert_reports(&said);
     }
     host.put(&json!({ "large": "x".repeat(1 << 20) }));
-    let output = host.fetch().args(["--as-credential", "db"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("systemd takes 1048576"), "{output}");
+    host.fetch()
+        .args(["--as-credential", "db"])
+        .fail(1, "systemd takes 1048576");
     host.put(&json!({ "a key": "hunter2", "tls.crt": "hunter2" }));
-    host.fetch().args(["--as-credential", "db"]).succeed();
-    let output = host
-        .fetch()
+    host.fetch()
+        .args(["--as-credential", "db"])
+        .succeed_silently();
+    host.fetch()
         .args(["--as-credential", "db", "--environment-file", ".env"])
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
+        .run()
+        .assert_status(2);
 }

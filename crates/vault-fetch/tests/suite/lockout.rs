@@ -4,9 +4,9 @@ use std::{slice, thread, time::Duration};
 
 use serde_json::{Value, json};
 use zts_openbao::{AppRoleCredentials, approle};
-use zts_testkit::{Fault, Proxy, Run, RunOutput, Server};
+use zts_testkit::{Fault, Proxy, Run, RunOutput, Server, mode};
 
-use crate::host::{Host, cluster_with_web01, files, files_in, mode};
+use crate::host::{Host, cluster_with_web01, files, files_in};
 
 /// Creates a host with a copy, on a server that locks roles after five refused logins for `time`.
 fn host_of_a_locking_server(name: &str, time: &str) -> Host {
@@ -64,9 +64,9 @@ fn a_mount_that_is_tuned_locks_nobody() {
     assert_eq!(host.fetch().run().code(), Some(1));
     let off = json!({ "user_lockout_config": { "lockout_disable": true } });
     host.server.write("sys/auth/approle/tune", &off);
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     host.server.lock_role(&host.credentials.role_id);
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
 }
 
 /// While a role is locked, the server gives the same answer for valid and destroyed credentials and
@@ -81,19 +81,10 @@ fn revoked_credentials_are_refused_when_the_lock_ends() {
             "destroyed-locked" => destroy_secret_id(&host),
             _ => host.server.delete_role(name),
         }
-        let output = host.fetch().cached().run();
-        assert_eq!(output.code(), Some(0), "{output}");
-        assert!(
-            output.stderr.contains("it has locked this role"),
-            "{output}"
-        );
+        let output = host.fetch().cached().succeed();
+        output.assert_reports("it has locked this role");
         thread::sleep(Duration::from_secs(5));
-        let output = host.fetch().cached().run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(
-            output.stderr.contains("invalid role or secret ID"),
-            "{output}"
-        );
+        host.fetch().cached().fail(1, "invalid role or secret ID");
     }
 }
 
@@ -103,9 +94,9 @@ fn a_mount_that_is_missing_is_no_lock() {
     let host = host_of_a_locking_server("no-mount-no-lock", "15m");
     for how in ["auto", "login"] {
         let fetch = host.fetch().cached().args(["--authentication", how]);
-        let output = fetch.args(["--approle-mount", "aprole"]).run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains("--approle-mount"), "{output}");
+        fetch
+            .args(["--approle-mount", "aprole"])
+            .fail(1, "--approle-mount");
     }
 }
 
@@ -137,10 +128,7 @@ fn refused_credentials_never_lock_the_role() {
     for run in runs {
         let output = run.finish();
         assert_eq!(output.code(), Some(1), "never the copy: {output}");
-        assert!(
-            output.stderr.contains("invalid role or secret ID"),
-            "{output}"
-        );
+        output.assert_reports("invalid role or secret ID");
     }
     insta::assert_snapshot!(host.fetch().cached().run(), @"
     exit status: 1
@@ -156,7 +144,7 @@ fn refused_credentials_never_lock_the_role() {
     assert_eq!(refused_logins(&host) - before, 2);
     let anew = host.server.issue_secret_id(&host.name);
     anew.write_to(&host.path("approle"));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
 }
 
 /// Runs a fetch of a secret that is absent at first. `meanwhile` runs before the absence is
@@ -181,11 +169,7 @@ fn a_login_that_the_active_node_refuses_is_reported_and_counted() {
     zts_testkit::require_bao!();
     let host = Host::new("refused-by-active");
     let (output, _) = fetch_absent(&host, || destroy_secret_id(&host));
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("OpenBao refused the login"),
-        "{output}"
-    );
+    output.assert_failure(1, "OpenBao refused the login");
     let noted = std::fs::read(host.runtime_dir().join("logins")).unwrap();
     let noted: Value = serde_json::from_slice(&noted).unwrap();
     assert_eq!(noted["refused"], 1, "{noted}");
@@ -199,7 +183,7 @@ fn a_secret_that_only_the_active_node_has_costs_no_token() {
     let (output, paths) = fetch_absent(&host, || {
         host.put(&values);
     });
-    assert_eq!(output.code(), Some(0), "{output}");
+    output.assert_success();
     assert_eq!(host.files(), files([("password", "hunter2")]));
     let logins = paths.iter().filter(|path| path.ends_with("/login"));
     assert_eq!(logins.count(), 0, "{paths:?}");
@@ -216,19 +200,16 @@ fn refused_credentials_lock_no_role_where_secrets_are_in_three_folders() {
     let before = refused_logins(&host);
     for _ in 0..2 {
         for folder in ["secrets", "srv/app", "etc/keys"] {
-            let output = host.fetch().to(host.path(folder).join("db")).run();
-            assert_eq!(output.code(), Some(1), "{output}");
-            assert!(
-                output.stderr.contains("invalid role or secret ID"),
-                "{output}"
-            );
+            host.fetch()
+                .to(host.path(folder).join("db"))
+                .fail(1, "invalid role or secret ID");
         }
     }
     assert_eq!(refused_logins(&host) - before, 2);
     assert_eq!(mode(&host.runtime_dir()), "0700");
     let anew = host.server.issue_secret_id(&host.name);
     anew.write_to(&host.path("approle"));
-    host.fetch().succeed(); // the role is not locked
+    host.fetch().succeed_silently(); // the role is not locked
 }
 
 /// The credentials were accepted before, and are refused now.
@@ -242,7 +223,7 @@ fn credentials_that_were_accepted_before_are_blocked_too() {
     }
     let anew = host.server.issue_secret_id(&host.name);
     anew.write_to(&host.path("approle"));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
 }
 
 /// Each node counts for itself, so another one is tried.
@@ -290,8 +271,7 @@ fn the_next_node_is_asked() {
     for left in ["run", "notes"] {
         std::fs::remove_dir_all(folder.join(left)).unwrap();
     }
-    let output = run(&in_order);
-    assert_eq!(output.code(), Some(0), "{output}");
+    run(&in_order).assert_success();
     assert_eq!(
         files_in(&folder.join("run/db")),
         files([("password", "hunter2")])

@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde_json::json;
-use zts_testkit::{RunOutput, Tmpfs};
+use zts_testkit::{RunOutput, Tmpfs, mode, set_mode};
 
-use crate::host::{Host, files, files_in, mode, set_mode};
+use crate::host::{Host, files, files_in};
 
 fn host(name: &str) -> Host {
     let host = Host::new(name);
@@ -19,7 +19,7 @@ fn host(name: &str) -> Host {
 
 #[track_caller]
 fn written_to(host: &Host, output: &Path) {
-    host.fetch().to(output).succeed();
+    host.fetch().to(output).succeed_silently();
     assert_eq!(files_in(output), files([("password", "hunter2")]));
 }
 
@@ -63,7 +63,7 @@ fn odd_paths_are_paths() {
     host.fetch()
         .current_dir(&host.path("."))
         .to("relative")
-        .succeed();
+        .succeed_silently();
     assert_eq!(
         files_in(&host.path("relative")),
         files([("password", "hunter2")])
@@ -74,7 +74,7 @@ fn odd_paths_are_paths() {
 fn changed_files_are_repaired() {
     zts_testkit::require_bao!();
     let host = host("put-right");
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     let file = host.output().join("password");
     let changes: [(&str, &dyn Fn()); 6] = [
         ("content", &|| {
@@ -100,7 +100,7 @@ fn changed_files_are_repaired() {
     ];
     for (what, change) in changes {
         change();
-        host.fetch().succeed();
+        host.fetch().succeed_silently();
         assert_eq!(host.files(), files([("password", "hunter2")]), "{what}");
         assert_eq!(mode(&file), "0400", "{what}");
         assert!(fs::symlink_metadata(&file).unwrap().is_file(), "{what}");
@@ -150,7 +150,7 @@ fn a_file_in_the_way_is_left_alone_before_and_after_the_first_fetch() {
             ");
             if round == 0 {
                 fs::remove_file(host.output()).unwrap();
-                host.fetch().succeed();
+                host.fetch().succeed_silently();
                 fs::remove_dir_all(host.output()).unwrap();
                 in_the_way();
             }
@@ -189,8 +189,12 @@ fn a_directory_that_cannot_be_exchanged_is_reported() {
     let host = host("no-swap");
     let mut said = String::new();
     for output in ["/", "/..", ".", "..", "", "x/.."] {
-        let output = host.fetch().current_dir(&host.path(".")).to(output).run();
-        assert_eq!(output.code(), Some(2), "{output}");
+        let output = host
+            .fetch()
+            .current_dir(&host.path("."))
+            .to(output)
+            .run()
+            .assert_status(2);
         said.extend(output.stderr.lines().take(1).chain(["\n"]));
     }
     insta::assert_snapshot!(said, @"
@@ -239,9 +243,9 @@ fn a_file_in_place_of_a_parent_is_reported() {
 fn a_name_that_is_too_long_is_reported() {
     zts_testkit::require_bao!();
     let host = host("long-output");
-    let output = host.fetch().to(host.path(&"x".repeat(250))).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("File name too long"), "{output}");
+    host.fetch()
+        .to(host.path(&"x".repeat(250)))
+        .fail(1, "File name too long");
 }
 
 #[test]
@@ -250,11 +254,11 @@ fn two_secrets_beside_each_other_do_not_disturb_each_other() {
     let host = host("beside");
     host.server
         .put_secret("hosts/beside/web", &json!({ "key": "of-the-web" }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     let inode = fs::metadata(host.output()).unwrap().ino();
     host.fetch_of("hosts/beside/web")
         .to(host.path("secrets/web"))
-        .succeed();
+        .succeed_silently();
     assert_eq!(
         files_in(&host.path("secrets/web")),
         files([("key", "of-the-web")])
@@ -265,9 +269,7 @@ fn two_secrets_beside_each_other_do_not_disturb_each_other() {
 #[test]
 fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     zts_testkit::require_bao!();
-    if !crate::host::is_root() {
-        zts_testkit::skip!("giving folders away needs root");
-    }
+    zts_testkit::require_root!("giving folders away");
     let host = host("led-astray");
     let app = host.path("app");
     fs::create_dir_all(app.join("deeper")).unwrap();
@@ -295,7 +297,7 @@ fn root_is_not_led_elsewhere_by_the_owner_of_a_folder_above() {
     assert_eq!(host.fetch().to(app.join("db")).run().code(), Some(2));
     // what is in a sticky folder is its owner's alone
     set_mode(&app, 0o1777);
-    host.fetch().to(app.join("db")).succeed();
+    host.fetch().to(app.join("db")).succeed_silently();
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use serde_json::json;
 
-use crate::host::{Host, files, is_root, mode};
+use zts_testkit::{is_root, mode};
+
+use crate::host::{Host, files};
 
 fn host(name: &str) -> Host {
     let host = Host::new(name);
@@ -20,9 +22,7 @@ fn owner(path: &Path) -> (u32, u32) {
 #[test]
 fn owner_and_group_by_name_and_by_number() {
     zts_testkit::require_bao!();
-    if !is_root() {
-        zts_testkit::skip!("giving files away needs root");
-    }
+    zts_testkit::require_root!("giving files away");
     let host = host("owners");
     let file = host.output().join("password");
     for (user, group, expected) in [
@@ -32,7 +32,7 @@ fn owner_and_group_by_name_and_by_number() {
     ] {
         host.fetch()
             .args(["--owner", user, "--group", group])
-            .succeed();
+            .succeed_silently();
         assert_eq!(owner(&file), expected);
         // an owner of the directory could put a link in the place of a file
         assert_eq!(owner(&host.output()), (0, expected.1));
@@ -40,21 +40,18 @@ fn owner_and_group_by_name_and_by_number() {
         assert_eq!(mode(&host.output()), others, "who may read may enter");
         assert_eq!(host.files(), files([("password", "hunter2")]));
     }
-    host.fetch().args(["--group", "daemon"]).succeed();
+    host.fetch().args(["--group", "daemon"]).succeed_silently();
     assert_eq!(owner(&file), (0, 1), "without an owner it is who runs it");
 }
 
 #[test]
 fn also_a_copy_from_the_cache_gets_its_owner() {
     zts_testkit::require_bao!();
-    if !is_root() {
-        zts_testkit::skip!("giving files away needs root");
-    }
+    zts_testkit::require_root!("giving files away");
     let host = host("cached-owner").with_cached(&json!({ "password": "hunter2" }));
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch().cached().address(refused.address());
-    let output = fetch.args(["--owner", "daemon", "--mode", "440"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch.args(["--owner", "daemon", "--mode", "440"]).succeed();
     assert_eq!(owner(&host.output().join("password")).0, 1);
     assert_eq!(mode(&host.output().join("password")), "0440");
 }
@@ -95,8 +92,7 @@ fn a_user_other_than_root_cannot_give_files_away() {
         zts_testkit::skip!("this needs a user who is not root");
     }
     let host = host("not-root");
-    let output = host.fetch().args(["--owner", "0"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    host.fetch().args(["--owner", "0"]).run().assert_status(1);
     assert!(!host.output().exists());
 }
 
@@ -113,7 +109,7 @@ fn the_mode_is_that_of_the_files_and_opens_the_directory_for_those_who_may_read(
         ("600", "0600", "00"),
         ("0", "0000", "00"),
     ] {
-        host.fetch().args(["--mode", asked]).succeed();
+        host.fetch().args(["--mode", asked]).succeed_silently();
         assert_eq!(mode(&host.output().join("password")), of_files);
         assert_eq!(
             mode(&host.output()),
@@ -162,8 +158,7 @@ fn the_umask_changes_nothing() {
             .arg("--cache-dir")
             .arg(host.path("var/cache/db"))
             .server(&host.server);
-        let output = run.run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        run.succeed();
         for (path, expected) in [
             ("secrets", "0711"),
             ("secrets/db/password", "0400"),
@@ -195,31 +190,29 @@ fn a_template_may_have_a_mode_of_its_own() {
     let mine = if is_root() { '5' } else { '7' };
     for (asked, of_directory) in [("0440", "50"), ("0444", "55"), ("0400", "00")] {
         let flag = format!("app.conf={asked}");
-        with_template(&host, &["--template-mode", &flag]).succeed();
+        with_template(&host, &["--template-mode", &flag]).succeed_silently();
         assert_eq!(
             (of("app.conf"), of("password")),
             (asked.to_owned(), "0400".to_owned())
         );
         assert_eq!(mode(&host.output()), format!("0{mine}{of_directory}"));
         let before = fs::metadata(host.output()).unwrap().ino();
-        with_template(&host, &["--template-mode", &flag]).succeed();
+        with_template(&host, &["--template-mode", &flag]).succeed_silently();
         let after = fs::metadata(host.output()).unwrap().ino();
         assert_eq!(after, before, "what is right already is left alone");
     }
-    with_template(&host, &[]).succeed();
+    with_template(&host, &[]).succeed_silently();
     assert_eq!(of("app.conf"), "0400");
 }
 
 #[test]
 fn a_template_may_have_an_owner_and_a_group_of_its_own() {
     zts_testkit::require_bao!();
-    if !is_root() {
-        zts_testkit::skip!("giving files away needs root");
-    }
+    zts_testkit::require_root!("giving files away");
     let host = host("template-owner");
     let of = |name: &str| owner(&host.output().join(name));
     let flags = ["--template-owner", "app.conf=1234"];
-    with_template(&host, &flags).succeed();
+    with_template(&host, &flags).succeed_silently();
     assert_eq!((of("app.conf"), of("password")), ((1234, 0), (0, 0)));
     assert_eq!(mode(&host.output()), "0555", "its owner has to enter");
     // to the directory of the secret's group, members of another one are others
@@ -228,13 +221,13 @@ fn a_template_may_have_an_owner_and_a_group_of_its_own() {
         ["--template-group", "app.conf=3456"],
         ["--template-mode", "app.conf=0440"],
     ];
-    with_template(&host, &flags.concat()).succeed();
+    with_template(&host, &flags.concat()).succeed_silently();
     assert_eq!((of("app.conf"), of("password")), ((0, 3456), (0, 2345)));
     assert_eq!(owner(&host.output()), (0, 2345));
     assert_eq!(mode(&host.output()), "0555");
     // the group alone, without the right to read, opens nothing
     let flags = ["--template-group", "app.conf=3456"];
-    with_template(&host, &flags).succeed();
+    with_template(&host, &flags).succeed_silently();
     assert_eq!(mode(&host.output()), "0500");
 }
 
@@ -255,9 +248,7 @@ fn an_owner_of_no_template_is_wrong_usage() {
             "does not exist",
         ),
     ] {
-        let output = with_template(&host, &flags).run();
-        assert_eq!(output.code(), Some(2), "{output}");
-        assert!(output.stderr.contains(why), "{output}");
+        with_template(&host, &flags).fail(2, why);
     }
     let twice = [
         "--template-owner",
@@ -266,6 +257,6 @@ fn an_owner_of_no_template_is_wrong_usage() {
         "app.conf=1",
     ];
     let output = with_template(&host, &twice).run();
-    assert!(output.stderr.contains("names `app.conf` twice"), "{output}");
+    output.assert_reports("names `app.conf` twice");
     assert!(!host.output().exists());
 }

@@ -29,13 +29,13 @@ fn the_declared_version_is_written_whatever_was_there() {
     for (version, number) in [(Some(2), "2"), (None, "3"), (Some(1), "1"), (Some(3), "3")] {
         let fetch = host.fetch().cached();
         match version {
-            Some(version) => pinned(&host, version).succeed(),
-            None => fetch.succeed(),
+            Some(version) => pinned(&host, version).succeed_silently(),
+            None => fetch.succeed_silently(),
         }
         assert!(has(&host, number), "{version:?}");
     }
     host.put(&json!({ "number": "4" }));
-    pinned(&host, 3).succeed();
+    pinned(&host, 3).succeed_silently();
     assert!(has(&host, "3"));
 }
 
@@ -45,47 +45,42 @@ fn the_copy_of_another_version_does_not_stand_in() {
     zts_testkit::require_bao!();
     let host = host("pinned-copy");
     let refused = zts_testkit::closed_port();
-    pinned(&host, 2).succeed();
+    pinned(&host, 2).succeed_silently();
     let cut_off = |version| {
         pinned(&host, version)
             .deadline("1s")
             .address(refused.address())
             .run()
     };
-    assert_eq!(cut_off(2).code(), Some(0));
-    let output = cut_off(1);
-    assert_eq!(output.code(), Some(1), "{output}");
+    cut_off(2).assert_success();
+    cut_off(1).assert_status(1);
     assert!(has(&host, "2"));
-    let output = host
-        .fetch()
+    host.fetch()
         .cached()
         .deadline("1s")
         .address(refused.address())
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
+        .run()
+        .assert_status(1);
 }
 
 #[test]
 fn a_version_that_openbao_no_longer_keeps_comes_from_the_copy() {
     zts_testkit::require_bao!();
     let host = host("pinned-and-dropped");
-    pinned(&host, 2).succeed();
+    pinned(&host, 2).succeed_silently();
     for number in 4..=13 {
         host.put(&json!({ "number": number.to_string() }));
     }
     std::fs::remove_dir_all(host.output()).unwrap();
-    let output = pinned(&host, 2).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = pinned(&host, 2).succeed();
     assert!(has(&host, "2"));
     let told = format!(
         "OpenBao has no version 2 of `{0}`; the newest is 13; `{0}` comes from the cache",
         host.secret()
     );
-    assert!(output.stderr.contains(&told), "{output}");
-    let output = pinned(&host, 99).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    let told = "hint: declare another `version`, or none for the newest";
-    assert!(output.stderr.contains(told), "{output}");
+    output.assert_reports(&told);
+    let output = pinned(&host, 99).run().assert_status(1);
+    output.assert_reports("hint: declare another `version`, or none for the newest");
 }
 
 /// Somebody has revoked it.
@@ -93,12 +88,10 @@ fn a_version_that_openbao_no_longer_keeps_comes_from_the_copy() {
 fn a_deleted_version_is_removed_from_the_host() {
     zts_testkit::require_bao!();
     let host = host("pinned-and-deleted");
-    pinned(&host, 3).succeed();
+    pinned(&host, 3).succeed_silently();
     host.server.delete_version(&host.secret());
-    let output = pinned(&host, 3).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("version 3 of"), "{output}");
+    pinned(&host, 3).fail(1, "version 3 of");
     assert!(!host.output().exists());
-    pinned(&host, 2).succeed();
+    pinned(&host, 2).succeed_silently();
     assert!(has(&host, "2"));
 }

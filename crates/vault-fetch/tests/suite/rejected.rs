@@ -9,7 +9,9 @@ use std::{
 use serde_json::{Value, json};
 use zts_delivery::Rejection;
 
-use crate::host::{Host, files, set_mode};
+use zts_testkit::set_mode;
+
+use crate::host::{Host, files};
 
 const GOOD: &str = "the-good-password";
 const BAD: &str = "the-bad-password";
@@ -36,7 +38,7 @@ fn with_copy(name: &str) -> Host {
 fn without_copy(name: &str) -> Host {
     let host = Host::new(name);
     host.put(&json!({ "password": GOOD }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     host.put(&json!({ "password": BAD }));
     rejection(2).write(&beside(&host)).unwrap();
     host
@@ -77,9 +79,9 @@ fn the_copy_of_the_version_before_is_written_and_kept() {
 fn the_bad_version_is_taken_out_again() {
     zts_testkit::require_bao!();
     let host = with_copy("rejected-in-place");
-    host.fetch().succeed(); // without the cache, so that its note does not count
+    host.fetch().succeed_silently(); // without the cache, so that its note does not count
     assert_holds(&host, BAD);
-    assert_eq!(host.fetch().cached().run().code(), Some(0));
+    host.fetch().cached().succeed();
     assert_holds(&host, GOOD);
 }
 
@@ -108,8 +110,7 @@ fn without_any_other_version_it_is_written() {
     warning: version 2 of `hosts/rejected-only/db` was rejected 2h 1m ago: postgresql.service did not come up: exit-code; it is written all the same, because there is no other; `vault-secrets rotate db --again` tries version 2 again
     ");
     assert_holds(&host, BAD);
-    let output = host.fetch().run();
-    assert!(output.stderr.contains("there is no other;"), "{output}");
+    host.fetch().run().assert_reports("there is no other;");
 }
 
 #[test]
@@ -117,11 +118,11 @@ fn a_copy_of_the_rejected_version_is_no_other() {
     zts_testkit::require_bao!();
     let host = with_copy("rejected-copy");
     rejection(9).write(&host.cache()).unwrap();
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(copy(&host)["copy"]["version"], 2);
     rejection(2).write(&host.cache()).unwrap();
     let output = host.fetch().cached().run();
-    assert!(output.stderr.contains("there is no other;"), "{output}");
+    output.assert_reports("there is no other;");
     assert_holds(&host, BAD);
 }
 
@@ -133,10 +134,10 @@ fn another_secrets_files_are_no_other_version() {
         "hosts/rejected-another/web",
         &json!({ "password": "other" }),
     );
-    host.fetch_of("hosts/rejected-another/web").succeed();
+    host.fetch_of("hosts/rejected-another/web")
+        .succeed_silently();
     rejection(2).write(&beside(&host)).unwrap();
-    let output = host.fetch().run();
-    assert!(output.stderr.contains("there is no other;"), "{output}");
+    host.fetch().run().assert_reports("there is no other;");
     assert_holds(&host, BAD);
 }
 
@@ -150,8 +151,8 @@ fn a_newer_version_is_written_and_the_note_is_gone() {
     for host in [&cached, &plain] {
         host.put(&json!({ "password": "the-mended-password" }));
     }
-    cached.fetch().cached().succeed();
-    plain.fetch().succeed();
+    cached.fetch().cached().succeed_silently();
+    plain.fetch().succeed_silently();
     for host in [&cached, &plain] {
         assert_holds(host, "the-mended-password");
     }
@@ -166,8 +167,7 @@ fn the_note_stays_while_no_copy_of_the_newer_version_can_be_kept() {
     let host = with_copy("rejected-not-kept");
     host.put(&json!({ "password": "the-mended-password" }));
     let fetch = host.fetch().cached().args(["--seal-cache", "always"]);
-    let output = fetch.env("PATH", "/nonexistent").run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fetch.env("PATH", "/nonexistent").succeed();
     assert_holds(&host, "the-mended-password");
     assert!(Rejection::read(&host.cache()).unwrap().is_some());
 }
@@ -179,7 +179,7 @@ fn the_same_number_of_a_secret_that_was_made_anew_is_another_version() {
     let mut note = rejection(2);
     note.created_time = Some("2020-01-01T00:00:00Z".to_owned());
     note.write(&host.cache()).unwrap();
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_holds(&host, BAD);
 
     note.created_time = Some(
@@ -189,8 +189,7 @@ fn the_same_number_of_a_secret_that_was_made_anew_is_another_version() {
             .to_owned(),
     );
     note.write(&host.cache()).unwrap();
-    let output = host.fetch().cached().run();
-    assert!(output.stderr.contains("was rejected"), "{output}");
+    host.fetch().cached().run().assert_reports("was rejected");
 }
 
 #[test]
@@ -199,14 +198,11 @@ fn a_version_in_place_that_is_newer_than_the_copy_stays() {
     let host =
         Host::new("rejected-older-copy").with_cached(&json!({ "password": "an-old-password" }));
     host.put(&json!({ "password": GOOD }));
-    host.fetch().succeed();
+    host.fetch().succeed_silently();
     host.put(&json!({ "password": BAD }));
     rejection(3).write(&host.cache()).unwrap();
     let output = host.fetch().cached().run();
-    assert!(
-        output.stderr.contains("version 2 stays in place"),
-        "{output}"
-    );
+    output.assert_reports("version 2 stays in place");
     assert_holds(&host, GOOD);
 }
 
@@ -217,11 +213,8 @@ fn an_unusable_copy_is_skipped() {
     let required = || host.fetch().cached().args(["--require", "password"]);
     fs::write(host.cached_copy(), "garbage").unwrap();
     let output = required().run();
-    assert!(output.stderr.contains("is damaged"), "{output}");
-    assert!(
-        output.stderr.contains("version 1 stays in place"),
-        "{output}"
-    );
+    output.assert_reports("is damaged");
+    output.assert_reports("version 1 stays in place");
     assert_holds(&host, GOOD);
 }
 
@@ -249,7 +242,7 @@ fn a_copy_without_a_required_key_or_too_old_is_passed_over() {
         .set_modified(confirmed)
         .unwrap();
     let output = host.fetch().cached().args(["--max-cache-age", "1h"]).run();
-    assert!(output.stderr.contains("there is no other;"), "{output}");
+    output.assert_reports("there is no other;");
     assert_eq!(host.files()["password"], BAD);
 }
 
@@ -258,12 +251,8 @@ fn with_openbao_down_the_copy_is_used() {
     zts_testkit::require_bao!();
     let host = with_copy("rejected-down");
     let refused = zts_testkit::closed_port();
-    let output = host.fetch().cached().address(refused.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("comes from the cache: version 1"),
-        "{output}"
-    );
+    let output = host.fetch().cached().address(refused.address()).succeed();
+    output.assert_reports("comes from the cache: version 1");
     assert_holds(&host, GOOD);
 }
 
@@ -276,15 +265,15 @@ fn a_note_that_is_no_note_does_not_count() {
     let large = vec![b' '; 2 << 20];
     for text in [&b""[..], b"{}", b"\xff", &good[1..], &large] {
         fs::write(&note, text).unwrap();
-        host.fetch().cached().succeed();
+        host.fetch().cached().succeed_silently();
         assert_holds(&host, BAD);
     }
     fs::write(&note, good).unwrap();
     set_mode(&note, 0o666); // anybody may have written it
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     fs::remove_file(&note).unwrap();
     fs::create_dir(&note).unwrap();
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
 }
 
 #[test]
@@ -305,10 +294,9 @@ fn a_secret_that_is_gone_takes_the_note_and_all_files_with_it() {
                 .args(["--template", &template, "--environment-file", "env"]);
             if cached { fetch.cached() } else { fetch }
         };
-        assert_eq!(fetch().run().code(), Some(0));
+        fetch().succeed();
         host.server.delete_version(&host.secret());
-        let output = fetch().run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        fetch().run().assert_status(1);
         assert!(!host.output().exists());
         assert!(!host.cached_copy().exists());
         assert!(!host.cache().join("rejected.json").exists());

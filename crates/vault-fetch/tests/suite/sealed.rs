@@ -10,9 +10,9 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use zts_testkit::{Fault, Proxy, Run, SilentListener};
+use zts_testkit::{Fault, Proxy, Run, SilentListener, mode, write_program};
 
-use crate::host::{Fetch, Host, mode, set_mode};
+use crate::host::{Fetch, Host};
 
 /// The path of systemd-creds, if it can encrypt on this machine.
 pub(crate) static SYSTEMD_CREDS: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
@@ -52,7 +52,7 @@ impl Sealing {
     /// Creates a host with a sealed copy and without the files.
     pub(crate) fn with_copy(name: &str) -> Self {
         let sealing = Self::new(name);
-        sealing.fetch("always").succeed();
+        sealing.fetch("always").succeed_silently();
         sealing.assert_sealed();
         fs::remove_dir_all(sealing.host.output()).unwrap();
         sealing
@@ -79,16 +79,13 @@ impl Sealing {
     /// Creates a folder with a systemd-creds that runs `script`. The real one is `$REAL`.
     pub(crate) fn other_program(&self, script: &str) -> PathBuf {
         let folder = self.host.path("other");
-        fs::create_dir_all(&folder).unwrap();
         let real = SYSTEMD_CREDS.as_deref().unwrap().display().to_string();
-        let program = folder.join("systemd-creds");
         let text = format!(
             "#!/bin/sh\nPATH='{}'\nREAL={real}\ncd '{}'\n{script}\n",
             std::env::var("PATH").unwrap(),
             folder.display()
         );
-        fs::write(&program, text).unwrap();
-        set_mode(&program, 0o755);
+        write_program(&folder, "systemd-creds", &text);
         folder
     }
 
@@ -128,12 +125,8 @@ impl Sealing {
     #[track_caller]
     pub(crate) fn assert_opens(&self) {
         let refused = zts_testkit::closed_port();
-        let output = self.fetch("always").address(refused.address()).run();
-        assert_eq!(output.code(), Some(0), "{output}");
-        assert!(
-            output.stderr.contains("comes from the cache: version"),
-            "{output}"
-        );
+        let output = self.fetch("always").address(refused.address()).succeed();
+        output.assert_reports("comes from the cache: version");
         assert_eq!(self.host.files()["password"], PASSWORD);
     }
 }
@@ -156,7 +149,7 @@ fn its_digest_is_of_the_sealed_text_only() {
     let sealing = Sealing::with_copy("sealed-digest");
     let first = sealing.copy()["sha256"].clone();
     fs::remove_file(sealing.host.cached_copy()).unwrap();
-    sealing.fetch("always").succeed();
+    sealing.fetch("always").succeed_silently();
     let text = fs::read_to_string(sealing.host.cached_copy()).unwrap();
     let (_, copy) = text.split_once("\"copy\":").unwrap();
     let copy = copy.strip_suffix('}').unwrap();
@@ -174,7 +167,7 @@ fn a_fetch_of_the_same_version_starts_no_program() {
     copy.set_modified(SystemTime::now() - Duration::from_secs(7200))
         .unwrap();
     for seal in ["always", "auto"] {
-        sealing.fetch_without(seal).succeed();
+        sealing.fetch_without(seal).succeed_silently();
     }
     assert_eq!(fs::read(sealing.host.cached_copy()).unwrap(), before);
     let modified = copy.metadata().unwrap().modified().unwrap();
@@ -188,7 +181,7 @@ fn a_new_version_is_sealed_anew() {
     sealing
         .host
         .put(&json!({ "password": PASSWORD, "more": "hunter3-and-more" }));
-    sealing.fetch("auto").succeed();
+    sealing.fetch("auto").succeed_silently();
     sealing.assert_sealed();
     fs::remove_dir_all(sealing.host.output()).unwrap();
     sealing.assert_opens();
@@ -200,10 +193,9 @@ fn a_plain_copy_is_replaced_by_a_sealed_one_and_back() {
     require_systemd_creds!();
     let sealing = Sealing::new("sealed-switch");
     for seal in ["always", "auto"] {
-        sealing.fetch("never").succeed();
+        sealing.fetch("never").succeed_silently();
         sealing.assert_plain();
-        let output = sealing.fetch(seal).run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        sealing.fetch(seal).succeed();
         sealing.assert_sealed();
     }
     let refused = zts_testkit::closed_port();
@@ -221,10 +213,9 @@ fn a_plain_copy_is_replaced_by_a_sealed_one_and_back() {
 fn an_unsealed_copy_is_used_until_it_is_replaced() {
     require_systemd_creds!();
     let sealing = Sealing::new("sealed-later");
-    sealing.fetch("never").succeed();
+    sealing.fetch("never").succeed_silently();
     let refused = zts_testkit::closed_port();
-    let output = sealing.fetch("auto").address(refused.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    sealing.fetch("auto").address(refused.address()).succeed();
 }
 
 /// An attacker with access to the disk, or a restored backup, could have put it there.
@@ -232,12 +223,10 @@ fn an_unsealed_copy_is_used_until_it_is_replaced() {
 fn a_plain_copy_does_not_stand_in_where_copies_are_always_sealed() {
     require_systemd_creds!();
     let sealing = Sealing::new("sealed-planted");
-    sealing.fetch("never").succeed();
+    sealing.fetch("never").succeed_silently();
     let refused = zts_testkit::closed_port();
     let fetch = sealing.fetch("always").address(refused.address());
-    let output = fetch.deadline("2s").run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("is not sealed"), "{output}");
+    fetch.deadline("2s").fail(1, "is not sealed");
 }
 
 #[test]
@@ -253,9 +242,8 @@ fn a_damaged_copy_is_replaced() {
     let mut flipped = good;
     flipped[place] ^= 1;
     fs::write(sealing.host.cached_copy(), flipped).unwrap();
-    let output = sealing.fetch("always").run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("is damaged"), "{output}");
+    let output = sealing.fetch("always").succeed();
+    output.assert_reports("is damaged");
     sealing.assert_opens();
 }
 
@@ -296,14 +284,10 @@ fn a_copy_of_another_machine_is_reported_and_replaced() {
     fs::remove_file(sealing.host.path("machine.key")).unwrap();
     let refused = zts_testkit::closed_port();
     let fetch = sealing.fetch("always").address(refused.address());
-    let without_a_key = fetch.deadline("2s").run();
-    assert_eq!(without_a_key.code(), Some(1), "{without_a_key}");
+    fetch.deadline("2s").run().assert_status(1);
     let run = Run::new(SYSTEMD_CREDS.as_deref().unwrap()).arg("setup");
     let key = sealing.host.path("machine.key");
-    assert_eq!(
-        run.env("SYSTEMD_CREDENTIAL_SECRET", key).run().code(),
-        Some(0)
-    );
+    run.env("SYSTEMD_CREDENTIAL_SECRET", key).succeed();
     let fetch = sealing.fetch("always").address(refused.address());
     insta::assert_snapshot!(fetch.deadline("2s").run(), @"
     exit status: 1
@@ -320,7 +304,7 @@ fn a_copy_of_another_machine_is_reported_and_replaced() {
     sealing
         .host
         .put(&json!({ "password": PASSWORD, "more": 1 }));
-    sealing.fetch("always").succeed();
+    sealing.fetch("always").succeed_silently();
     sealing.assert_opens();
 }
 
@@ -330,14 +314,8 @@ fn where_a_copy_does_not_open_openbao_is_asked_again() {
     let sealing = Sealing::with_copy("sealed-retry_policy");
     let proxy = Proxy::to(&sealing.host.server.address());
     proxy.first(1, Fault::Close);
-    let output = sealing.fetch_without("always").through(&proxy).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("there is no `systemd-creds` on PATH"),
-        "{output}"
-    );
+    let output = sealing.fetch_without("always").through(&proxy).succeed();
+    output.assert_reports("there is no `systemd-creds` on PATH");
     assert_eq!(sealing.host.files()["password"], PASSWORD);
 }
 
@@ -346,8 +324,7 @@ fn a_sealed_copy_makes_the_wait_for_a_silent_server_as_short_as_a_plain_one() {
     require_systemd_creds!();
     let sealing = Sealing::with_copy("sealed-silent");
     let hole = SilentListener::open();
-    let output = sealing.fetch("always").address(hole.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = sealing.fetch("always").address(hole.address()).succeed();
     eprintln!("from the sealed cache in {:?}", output.time);
     assert!(
         output.time < zts_testkit::scale_timeout(Duration::from_secs(5)),

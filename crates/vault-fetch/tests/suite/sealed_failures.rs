@@ -21,9 +21,9 @@ fn without_systemd_creds_auto_stores_an_unsealed_copy_and_warns_once() {
     warning: `hosts/sealed-without/db` was written, and its copy is kept unsealed: there is no `systemd-creds` on PATH
     ");
     sealing.assert_plain();
-    sealing.fetch_without("auto").succeed();
+    sealing.fetch_without("auto").succeed_silently();
     sealing.assert_plain();
-    sealing.fetch("auto").succeed();
+    sealing.fetch("auto").succeed_silently();
     sealing.assert_sealed();
 }
 
@@ -44,20 +44,19 @@ fn without_systemd_creds_always_keeps_none() {
     );
     assert!(!sealing.host.cached_copy().exists());
 
-    sealing.fetch("never").succeed();
+    sealing.fetch("never").succeed_silently();
     fs::write(sealing.host.cache().join("secret.json.new"), PASSWORD).unwrap();
-    let output = sealing.fetch_without("always").run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    sealing.fetch_without("always").succeed();
     sealing.assert_nothing_in_clear();
     assert!(
         !sealing.host.cached_copy().exists(),
         "the plain one does not survive"
     );
 
-    sealing.fetch("always").succeed();
+    sealing.fetch("always").succeed_silently();
     sealing.host.put(&json!({ "password": "hunter3-and-more" }));
     let output = sealing.fetch_without("always").run();
-    assert!(output.stderr.contains("no copy could be kept"), "{output}");
+    output.assert_reports("no copy could be kept");
     sealing.assert_opens(); // the earlier version, sealed
 }
 
@@ -66,8 +65,7 @@ fn run_with_script(sealing: &Sealing, script: &str) -> [RunOutput; 2] {
     let folder = sealing.other_program(script);
     ["auto", "always"].map(|seal| {
         let _ = fs::remove_file(sealing.host.cached_copy());
-        let output = sealing.fetch_with(seal, &folder).run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = sealing.fetch_with(seal, &folder).succeed();
         assert_eq!(
             sealing.host.files()["password"],
             PASSWORD,
@@ -134,15 +132,13 @@ fn a_systemd_creds_that_hangs_or_never_stops_is_ended() {
             scope.spawn(move || {
                 let sealing = Sealing::new(&format!("sealed-hangs-{number}"));
                 let folder = sealing.other_program(script);
-                let output = sealing.fetch_with("auto", &folder).run();
-                assert_eq!(output.code(), Some(0), "{output}");
+                let output = sealing.fetch_with("auto", &folder).succeed();
                 assert!(
                     output.time < zts_testkit::scale_timeout(Duration::from_secs(20)),
                     "{:?}",
                     output.time
                 );
-                let said = "did not end within 10 s";
-                assert!(output.stderr.contains(said), "{output}");
+                output.assert_reports("did not end within 10 s");
                 sealing.assert_plain();
                 let id = fs::read_to_string(folder.join("pid")).unwrap();
                 assert!(!Path::new("/proc").join(id.trim()).exists(), "it is ended");
@@ -158,7 +154,7 @@ fn no_value_is_in_an_argument_a_variable_or_a_file_of_systemd_creds() {
     let script = "cat /proc/$$/cmdline /proc/$$/environ >process; cat >input; \
                   \"$REAL\" \"$@\" <input | tee output";
     let folder = sealing.other_program(script);
-    sealing.fetch_with("always", &folder).succeed();
+    sealing.fetch_with("always", &folder).succeed_silently();
     sealing.assert_sealed();
     assert!(
         fs::metadata(folder.join("input")).unwrap().len() == 32,
@@ -190,7 +186,7 @@ fn a_secret_of_megabytes_is_sealed_and_opens() {
     sealing
         .host
         .put(&json!({ "password": PASSWORD, "large": large }));
-    sealing.fetch("always").succeed();
+    sealing.fetch("always").succeed_silently();
     sealing.assert_sealed();
     fs::remove_dir_all(sealing.host.output()).unwrap();
     sealing.assert_opens();
@@ -203,7 +199,7 @@ fn sixteen_runs_at_once_seal_one_copy() {
     let sealing = Sealing::new("sealed-together");
     thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| sealing.fetch("always").succeed());
+            scope.spawn(|| sealing.fetch("always").succeed_silently());
         }
     });
     sealing.assert_sealed();
@@ -226,7 +222,7 @@ fn a_run_that_is_killed_while_it_seals_leaves_nothing_in_clear() {
     assert_eq!(running.kill().status.signal(), Some(9));
     sealing.assert_nothing_in_clear();
     sealing.assert_opens(); // the earlier version
-    sealing.fetch("always").succeed();
+    sealing.fetch("always").succeed_silently();
     sealing.assert_sealed();
     assert_eq!(sealing.copy()["copy"]["version"], 2);
 }
@@ -241,9 +237,8 @@ fn a_read_only_disk_is_reported_and_the_secret_is_written() {
         .host
         .fetch()
         .args(["--seal-cache", "always", "--cache-dir"]);
-    let output = fetch.args([cache.as_os_str()]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("no copy could be kept"), "{output}");
+    let output = fetch.args([cache.as_os_str()]).succeed();
+    output.assert_reports("no copy could be kept");
     assert_eq!(sealing.host.files(), files([("password", PASSWORD)]));
 }
 
@@ -252,13 +247,11 @@ fn sealing_without_a_cache_is_wrong_usage() {
     zts_testkit::require_bao!();
     let host = Host::new("sealed-usage");
     for arguments in [["--seal-cache", "always"], ["--max-cache-age", "7d"]] {
-        let output = host.fetch().args(arguments).run();
-        assert_eq!(output.code(), Some(2), "{output}");
+        host.fetch().args(arguments).run().assert_status(2);
     }
-    let output = host
-        .fetch()
+    host.fetch()
         .cached()
         .args(["--seal-cache", "sometimes"])
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
+        .run()
+        .assert_status(2);
 }

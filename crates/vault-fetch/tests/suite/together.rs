@@ -12,13 +12,12 @@ fn thirty_two_at_once_on_one_directory_all_succeed() {
     zts_testkit::require_bao!();
     let host = Host::new("thirty-two");
     host.put(&json!({ "a": "first", "b": "first" }));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     let values = json!({ "a": "second", "b": "second" });
     host.put(&values);
     let runs: Vec<_> = (0..32).map(|_| host.fetch().cached().start()).collect();
     for run in runs {
-        let output = run.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = run.finish().assert_success();
         assert_eq!(output.stderr, "");
     }
     assert_eq!(host.files(), files([("a", "second"), ("b", "second")]));
@@ -32,7 +31,7 @@ fn a_slow_run_does_not_put_an_older_version_back() {
     zts_testkit::require_bao!();
     let host = Host::new("overtaken");
     host.put(&json!({ "password": "first-one" }));
-    host.fetch().succeed(); // so that no run waits for the login of another
+    host.fetch().succeed_silently(); // so that no run waits for the login of another
     host.put(&json!({ "password": "older-one" }));
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Fault::Trickle(Duration::from_millis(2)));
@@ -41,9 +40,8 @@ fn a_slow_run_does_not_put_an_older_version_back() {
         (proxy.bytes_to_clients() > 0).then_some(())
     });
     host.put(&json!({ "password": "newer-one" }));
-    host.fetch().cached().succeed();
-    let output = slow.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    host.fetch().cached().succeed_silently();
+    slow.finish().assert_success();
     assert_eq!(host.files(), files([("password", "newer-one")]));
     assert_eq!(
         host.files_with("older-one"),
@@ -61,9 +59,8 @@ fn a_run_that_turns_to_the_cache_does_not_put_an_older_version_back() {
         (hole.connections() > 0).then_some(())
     });
     host.put(&json!({ "password": "newer-one" }));
-    host.fetch().cached().succeed();
-    let output = slow.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    host.fetch().cached().succeed_silently();
+    slow.finish().assert_success();
     assert_eq!(host.files(), files([("password", "newer-one")]));
 }
 
@@ -74,10 +71,10 @@ fn a_secret_that_was_made_anew_may_have_a_lower_version() {
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
     }
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     host.server.delete_metadata(&host.secret());
     host.put(&json!({ "password": "a-new-life" }));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(host.files(), files([("password", "a-new-life")]));
 }
 
@@ -97,11 +94,11 @@ fn a_lower_version_is_taken_also_after_the_clock_was_set_back() {
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
     }
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     set_the_clock_back(&host);
     host.server.delete_metadata(&host.secret());
     host.put(&json!({ "password": "a-new-life" }));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     assert_eq!(host.files(), files([("password", "a-new-life")]));
 }
 
@@ -128,13 +125,13 @@ fn a_slow_run_does_not_bring_back_what_was_made_anew_meanwhile() {
     for number in 1..4 {
         host.put(&json!({ "password": format!("number-{number}") }));
     }
-    host.fetch().cached().succeed();
-    let output = slow_run(&host, host.fetch(), || {
+    host.fetch().cached().succeed_silently();
+    slow_run(&host, host.fetch(), || {
         host.server.delete_metadata(&host.secret());
         host.put(&json!({ "password": "a-new-life" }));
-        host.fetch().cached().succeed();
-    });
-    assert_eq!(output.code(), Some(0), "{output}");
+        host.fetch().cached().succeed_silently();
+    })
+    .assert_success();
     assert_eq!(host.files(), files([("password", "a-new-life")]));
 }
 
@@ -143,15 +140,14 @@ fn a_slow_run_does_not_bring_back_what_was_deleted_meanwhile() {
     zts_testkit::require_bao!();
     let host = Host::new("deleted-meanwhile");
     host.put(&json!({ "password": "deleted-one" }));
-    host.fetch().cached().succeed();
+    host.fetch().cached().succeed_silently();
     set_the_clock_back(&host);
     let output = slow_run(&host, host.fetch(), || {
         host.server.delete_version(&host.secret());
-        let output = host.fetch().cached().run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        host.fetch().cached().run().assert_status(1);
         assert!(!host.output().exists());
-    });
-    assert_eq!(output.code(), Some(1), "{output}");
+    })
+    .assert_status(1);
     assert!(!host.output().exists(), "{output}");
     assert!(!host.cached_copy().exists());
 }

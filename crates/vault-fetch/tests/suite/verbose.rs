@@ -1,15 +1,9 @@
 //! Events of `--verbose` and `BAO_LOG_LEVEL`: the nodes that were tried, and no secret.
 
 use serde_json::json;
-use zts_testkit::{Proxy, RunOutput, closed_port, find_leak, normalize_output};
+use zts_testkit::{Proxy, closed_port, find_leak, normalize_output};
 
-use crate::host::{Fetch, Host};
-
-fn succeeded(fetch: Fetch<'_>) -> RunOutput {
-    let output = fetch.run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    output
-}
+use crate::host::Host;
 
 #[test]
 fn each_node_is_named_with_the_reason_why_it_was_left() {
@@ -18,7 +12,7 @@ fn each_node_is_named_with_the_reason_why_it_was_left() {
     host.put(&json!({ "password": "hunter2" }));
     let (closed, server) = (closed_port().address(), host.server.address());
     let run = host.fetch().address(format!("{closed},{server}"));
-    let output = succeeded(run.args(["-v"]));
+    let output = run.args(["-v"]).succeed();
     let lines: Vec<_> = output.stderr.lines().collect();
     let position = |parts: &[&str]| {
         let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
@@ -47,8 +41,12 @@ fn two_v_print_each_http_exchange() {
     zts_testkit::require_bao!();
     let host = Host::new("exchanges");
     host.put(&json!({ "password": "hunter2" }));
-    let run = |flag| succeeded(host.fetch().args([flag, "--authentication", "login"]));
-    assert!(!run("-v").stderr.contains("TRACE"));
+    let run = |flag| {
+        host.fetch()
+            .args([flag, "--authentication", "login"])
+            .succeed()
+    };
+    run("-v").assert_lacks("TRACE");
     let output = run("-vv");
     for (method, path) in [
         ("POST", "auth/approle/login"),
@@ -68,12 +66,12 @@ fn the_journal_adds_the_time() {
     host.put(&json!({ "password": "hunter2" }));
     let run = || host.fetch().env("BAO_LOG_LEVEL", "debug");
     let first_line = |text: &str| text.lines().next().map(normalize_output);
-    let output = succeeded(run().env("JOURNAL_STREAM", "8:1234"));
+    let output = run().env("JOURNAL_STREAM", "8:1234").succeed();
     assert!(
         first_line(&output.stderr).is_some_and(|line| line.starts_with("DEBUG ")),
         "{output}"
     );
-    let output = succeeded(run());
+    let output = run().succeed();
     assert!(
         first_line(&output.stderr).is_some_and(|line| line.starts_with("[time] DEBUG ")),
         "{output}"
@@ -85,9 +83,9 @@ fn nothing_is_printed_without_a_level() {
     zts_testkit::require_bao!();
     let host = Host::new("quiet");
     host.put(&json!({ "password": "hunter2" }));
-    let output = succeeded(host.fetch().env("BAO_LOG_LEVEL", "off"));
+    let output = host.fetch().env("BAO_LOG_LEVEL", "off").succeed();
     assert_eq!(output.stderr, "");
-    let output = succeeded(host.fetch().env("VAULT_LOG_LEVEL", ""));
+    let output = host.fetch().env("VAULT_LOG_LEVEL", "").succeed();
     assert_eq!(output.stderr, "");
 }
 
@@ -111,7 +109,7 @@ fn the_cached_copy_that_stands_in_is_named() {
     zts_testkit::require_bao!();
     let host = Host::new("verbose-copy").with_cached(&json!({ "password": "hunter2" }));
     let run = host.fetch().cached().address(closed_port().address());
-    let output = succeeded(run.args(["--verbose"]));
+    let output = run.args(["--verbose"]).succeed();
     let copy = format!("file={}", host.cached_copy().display());
     let names_copy = |line: &str| line.contains("cached copy is usable") && line.contains(&copy);
     assert!(output.stderr.lines().any(names_copy), "{output}");
@@ -133,8 +131,8 @@ fn no_event_shows_a_secret() {
     let mut events = String::new();
     for authentication in ["inline", "login"] {
         let run = host.fetch().cached().address(&addresses).args(["-vv"]);
-        let output = succeeded(run.args(["--authentication", authentication]));
-        assert!(output.stderr.contains("TRACE"), "{output}");
+        let output = run.args(["--authentication", authentication]).succeed();
+        output.assert_reports("TRACE");
         events.push_str(&output.stderr);
     }
     let headers = proxy

@@ -3,7 +3,7 @@
 use serde_json::json;
 use zts_testkit::Server;
 
-use crate::{ONE, Uninitialised, failed, succeeded};
+use crate::{ONE, Uninitialised};
 
 fn fresh() -> Uninitialised {
     Uninitialised::on(
@@ -18,7 +18,7 @@ fn recovery_shares_are_stored_and_the_token_is_revoked_immediately() {
     zts_testkit::require_bao!();
     let fresh = fresh();
     let arguments = ["--shares", "3", "--threshold", "2", "--revoke-root-token"];
-    succeeded(&fresh.run(&arguments).run());
+    fresh.run(&arguments).succeed();
     let keys = fresh.keys();
     assert_eq!(
         keys["recovery_keys_b64"].as_array().unwrap().len(),
@@ -42,11 +42,10 @@ fn an_auto_unsealed_storage_is_never_moved() {
     let fresh = fresh();
     fresh.lose_answer();
     let storage = fresh.server.folder().join("storage");
-    let output = fresh
+    fresh
         .run(&ONE)
         .args(["--start-over-storage".as_ref(), storage.as_os_str()])
         .args(["--start-over-unit", "openbao.service"])
-        .run();
-    failed(&output, "interrupted before its keys were stored");
+        .fail(1, "interrupted before its keys were stored");
     assert!(storage.join("vault.db").exists());
 }

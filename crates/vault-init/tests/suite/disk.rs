@@ -1,16 +1,10 @@
 //! Errors of the disk are found before the request.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, chown},
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::chown, path::Path, thread, time::Duration};
 
-use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Run, RunOutput, Tmpfs};
+use zts_testkit::{FILE_CALLS, FailingCall, ReadOnlyDir, Run, RunOutput, Tmpfs, set_mode};
 
-use crate::{ONE, Uninitialised, failed, succeeded};
+use crate::{ONE, Uninitialised};
 
 fn run_in(fresh: &Uninitialised, directory: &Path) -> RunOutput {
     Run::new(env!("CARGO_BIN_EXE_vault-init"))
@@ -33,15 +27,12 @@ fn a_full_disk_is_refused_and_one_with_space_accepted() {
     fs::write(disk.path().join("space"), [0; 16 << 10]).unwrap();
     disk.fill();
     fs::remove_file(disk.path().join("space")).unwrap();
-    failed(
-        &run_in(&fresh, &directory),
-        "cannot be given the space that the keys need",
-    );
+    run_in(&fresh, &directory).assert_failure(1, "cannot be given the space that the keys need");
     assert!(!fresh.is_initialised());
     let left = fs::read_dir(&directory).unwrap().count();
     assert_eq!(left, 1, "only the lock is left");
     fs::remove_file(disk.path().join("filler")).unwrap();
-    succeeded(&run_in(&fresh, &directory));
+    run_in(&fresh, &directory).assert_success();
 }
 
 #[test]
@@ -50,8 +41,7 @@ fn a_read_only_disk_is_refused() {
     let fresh = Uninitialised::new();
     let place = ReadOnlyDir::new(|place| fs::create_dir(place.join("init")).unwrap());
     for name in ["init", "missing"] {
-        let output = run_in(&fresh, &place.path().join(name));
-        assert_eq!(output.code(), Some(1), "{output}");
+        run_in(&fresh, &place.path().join(name)).assert_status(1);
     }
     assert!(!fresh.is_initialised());
 }
@@ -66,16 +56,10 @@ fn a_directory_that_another_user_can_replace_is_refused() {
     if chown(&directory, Some(65_533), None).is_err() {
         zts_testkit::skip!("giving folders away needs root");
     }
-    failed(
-        &run_in(&fresh, &directory),
-        "may be changed by another user",
-    );
+    run_in(&fresh, &directory).assert_failure(1, "may be changed by another user");
     chown(&directory, Some(0), None).unwrap();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-    failed(
-        &run_in(&fresh, &directory),
-        "may be changed by another user",
-    );
+    set_mode(&directory, 0o777);
+    run_in(&fresh, &directory).assert_failure(1, "may be changed by another user");
     assert!(!fresh.is_initialised());
 }
 
@@ -106,8 +90,7 @@ fn keys_stay_in_memory_until_the_disk_can_be_written_to() {
     thread::sleep(Duration::from_millis(200));
     assert!(running.is_running(), "it keeps the keys");
     disk.set_read_only(false);
-    let output = running.finish();
-    assert!(output.stderr.contains("Read-only file system"), "{output}");
+    running.finish().assert_reports("Read-only file system");
     let keys: serde_json::Value =
         serde_json::from_slice(&fs::read(directory.join("unseal.json")).unwrap()).unwrap();
     assert!(fresh.submit(keys["unseal_keys_b64"][0].as_str().unwrap()));

@@ -4,7 +4,7 @@ use std::{fs, thread, time::Duration};
 
 use zts_testkit::{Fault, Proxy, Signal};
 
-use crate::{ONE, Uninitialised, failed, succeeded};
+use crate::{ONE, Uninitialised};
 
 #[test]
 fn a_lost_answer_is_reported_by_the_next_run() {
@@ -12,22 +12,18 @@ fn a_lost_answer_is_reported_by_the_next_run() {
     let fresh = Uninitialised::new();
     fresh.lose_answer();
     for _ in 0..2 {
-        let next = fresh.run(&ONE).run();
-        failed(&next, "interrupted before its keys were stored");
-        assert!(
-            next.stderr
-                .contains("hint: start over: `systemctl stop openbao.service && mv "),
-            "{next}"
-        );
+        let next = fresh
+            .run(&ONE)
+            .fail(1, "interrupted before its keys were stored");
+        next.assert_reports("hint: start over: `systemctl stop openbao.service && mv ");
     }
     // a damaged note counts, too; without a note the keys are elsewhere
     fs::write(fresh.path("started.json"), "").unwrap(); // as after a power cut
-    failed(
-        &fresh.run(&ONE).run(),
-        "interrupted before its keys were stored",
-    );
+    fresh
+        .run(&ONE)
+        .fail(1, "interrupted before its keys were stored");
     fs::remove_file(fresh.path("started.json")).unwrap();
-    succeeded(&fresh.run(&ONE).run());
+    fresh.run(&ONE).succeed();
 }
 
 #[test]
@@ -35,13 +31,13 @@ fn the_last_steps_of_an_interrupted_run_are_finished() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
     let arguments = ["--shares", "2", "--threshold", "2"];
-    succeeded(&fresh.run(&arguments).run());
+    fresh.run(&arguments).succeed();
     let keys = fs::read_to_string(fresh.path("unseal.json")).unwrap();
     // the state in which only the first file has its name
     fs::rename(fresh.path("unseal.json"), fresh.path("unseal.json.new")).unwrap();
     fs::write(fresh.path("unseal-key-1.age"), "the first").unwrap();
     fs::write(fresh.path("answered.json"), "{}").unwrap();
-    succeeded(&fresh.run(&arguments).run());
+    fresh.run(&arguments).succeed();
     assert_eq!(fs::read_to_string(fresh.path("unseal.json")).unwrap(), keys);
     assert_eq!(fresh.names(), [".lock", "unseal-key-1.age", "unseal.json"]);
 }
@@ -53,7 +49,7 @@ fn empty_drafts_of_other_names_do_not_count_as_keys() {
     fs::create_dir(fresh.path("")).unwrap();
     fs::write(fresh.path("unseal-key-1.age.new"), [0; 512]).unwrap();
     fs::write(fresh.path("unseal-key-7.pgp.part"), "").unwrap();
-    succeeded(&fresh.run(&ONE).run());
+    fresh.run(&ONE).succeed();
     assert_eq!(
         fresh.names(),
         [".lock", "unseal-key-7.pgp.part", "unseal.json"]
@@ -67,15 +63,14 @@ fn a_refused_request_leaves_no_note() {
     fs::create_dir(fresh.path("")).unwrap();
     let no_key = fresh.path("../no-key");
     fs::write(&no_key, "bm8ga2V5").unwrap();
-    let output = fresh
+    fresh
         .run(&ONE)
         .args([
             "--revoke-root-token".as_ref(),
             "--pgp-key".as_ref(),
             no_key.as_os_str(),
         ])
-        .run();
-    failed(&output, "OpenBao was not initialised");
+        .fail(1, "OpenBao was not initialised");
     assert_eq!(fresh.names(), [".lock"]);
 }
 
@@ -84,12 +79,14 @@ fn a_stopped_server_is_waited_for() {
     zts_testkit::require_bao!();
     let mut fresh = Uninitialised::new();
     fresh.server.stop();
-    let short = fresh.run(&ONE).args(["--wait", "300ms"]).run();
-    failed(&short, "cannot be used");
+    fresh
+        .run(&ONE)
+        .args(["--wait", "300ms"])
+        .fail(1, "cannot be used");
     assert_eq!(fresh.names(), [".lock"]);
     let running = fresh.run(&ONE).start();
     fresh.server.restart_sealed();
-    succeeded(&running.finish());
+    running.finish().assert_success();
 }
 
 #[test]
@@ -123,7 +120,7 @@ fn a_kill_at_any_time_loses_no_key_unnoticed() {
             assert!(fresh.submit(share), "after kill {number}: {next}");
             assert_eq!(fresh.names(), [".lock", "unseal.json"]);
         } else {
-            failed(&next, "interrupted before its keys were stored");
+            next.assert_failure(1, "interrupted before its keys were stored");
             lost += 1;
         }
         fs::remove_dir_all(fresh.path("")).unwrap();
@@ -154,13 +151,10 @@ fn a_node_that_lost_its_disk_starts_no_second_cluster() {
         let others = others.iter().flat_map(|other| ["--other", other]);
         fresh.run(&ONE).args(others).args(["--wait", "1s"]).run()
     };
-    let silent = run(&[&address, &nobody]);
-    assert_eq!(silent.code(), Some(1), "{silent}");
-    assert!(silent.stderr.contains("another one may be"), "{silent}");
-    assert_eq!(other.run(&ONE).run().code(), Some(0));
-    let joins = run(&[&address]);
-    assert_eq!(joins.code(), Some(0), "{joins}");
-    assert!(joins.stderr.contains("joins that cluster"), "{joins}");
+    run(&[&address, &nobody]).assert_failure(1, "another one may be");
+    other.run(&ONE).succeed();
+    let joins = run(&[&address]).assert_success();
+    joins.assert_reports("joins that cluster");
     assert!(!fresh.is_initialised());
 }
 
@@ -170,12 +164,7 @@ fn keys_of_another_cluster_are_never_overwritten() {
     let fresh = Uninitialised::new();
     fs::create_dir_all(fresh.path("")).unwrap();
     fs::write(fresh.path("unseal.json"), "{}").unwrap();
-    let output = fresh.run(&ONE).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("contains keys: unseal.json"),
-        "{output}"
-    );
+    fresh.run(&ONE).fail(1, "contains keys: unseal.json");
     assert!(!fresh.is_initialised());
 }
 
@@ -202,8 +191,9 @@ fn an_answer_with_too_few_shares_is_a_failure() {
     for person in &people {
         arguments.extend(["--age-recipient", person]);
     }
-    let output = fresh.run_at(&proxy.address(), &arguments).run();
-    failed(&output, "it answered 1 key share where 3 were requested");
+    fresh
+        .run_at(&proxy.address(), &arguments)
+        .fail(1, "it answered 1 key share where 3 were requested");
     assert_eq!(
         fresh.names(),
         [
@@ -221,17 +211,18 @@ fn an_answer_with_too_few_shares_is_a_failure() {
         "version": "2.7.2", "build_date": "", "migration": false, "recovery_seal": false, "storage_type": "raft",
     });
     proxy.on("seal-status", Fault::Body(sealed.to_string()));
-    let again = fresh.run_at(&proxy.address(), &arguments).run();
-    failed(&again, "it answered 1 key share where 3 were requested");
+    fresh
+        .run_at(&proxy.address(), &arguments)
+        .fail(1, "it answered 1 key share where 3 were requested");
     fs::remove_file(fresh.path("incomplete.txt")).unwrap();
-    succeeded(&fresh.run_at(&proxy.address(), &arguments).run());
+    fresh.run_at(&proxy.address(), &arguments).succeed();
 }
 
 #[test]
 fn complete_drafts_are_recovered() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
-    succeeded(&fresh.run(&ONE).run());
+    fresh.run(&ONE).succeed();
     let keys = fs::read_to_string(fresh.path("unseal.json")).unwrap();
     // the state after an error of the disk between the last byte and the note
     fs::remove_file(fresh.path("unseal.json")).unwrap();
@@ -241,12 +232,8 @@ fn complete_drafts_are_recovered() {
         r#"{"address":"http://x","at":1}"#,
     )
     .unwrap();
-    let output = fresh.run(&ONE).run();
-    succeeded(&output);
-    assert!(
-        output.stderr.contains("an earlier run wrote to drafts"),
-        "{output}"
-    );
+    let output = fresh.run(&ONE).succeed();
+    output.assert_reports("an earlier run wrote to drafts");
     assert_eq!(fs::read_to_string(fresh.path("unseal.json")).unwrap(), keys);
     assert_eq!(fresh.names(), [".lock", "unseal.json"]);
 }
@@ -255,7 +242,7 @@ fn complete_drafts_are_recovered() {
 fn a_part_of_the_keys_is_never_removed() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
-    succeeded(&fresh.run(&ONE).run());
+    fresh.run(&ONE).succeed();
     let keys = fs::read(fresh.path("unseal.json")).unwrap();
     fs::remove_file(fresh.path("unseal.json")).unwrap();
     let half = &keys[..keys.len() / 2];
@@ -266,10 +253,9 @@ fn a_part_of_the_keys_is_never_removed() {
     )
     .unwrap();
     for _ in 0..2 {
-        failed(
-            &fresh.run(&ONE).run(),
-            "an earlier run ended while it wrote the keys",
-        );
+        fresh
+            .run(&ONE)
+            .fail(1, "an earlier run ended while it wrote the keys");
         assert_eq!(fs::read(fresh.path("unseal.json.new")).unwrap(), half);
     }
 }
@@ -286,8 +272,9 @@ fn an_impossible_time_is_reported() {
     ] {
         let text = format!(r#"{{"address":"http://x","at":{at}}}"#);
         fs::write(fresh.path("started.json"), text).unwrap();
-        let output = fresh.run(&ONE).run();
-        failed(&output, "at a time after the year 9999 was interrupted");
-        assert!(!output.stderr.contains("panicked"), "{output}");
+        let output = fresh
+            .run(&ONE)
+            .fail(1, "at a time after the year 9999 was interrupted");
+        output.assert_lacks("panicked");
     }
 }

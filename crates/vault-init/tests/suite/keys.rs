@@ -1,9 +1,9 @@
 //! The stored keys unseal the server.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, process::Command};
 
 use age::x25519::Identity;
-use zts_testkit::find_leak;
+use zts_testkit::{find_leak, mode};
 
 use crate::{ONE, Uninitialised};
 
@@ -11,11 +11,10 @@ use crate::{ONE, Uninitialised};
 fn keys_are_stored_in_a_file_that_only_root_can_read() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
-    let output = fresh.run(&[]).env("BAO_LOG_LEVEL", "trace").run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
-    let mode = |name: &str| fs::metadata(fresh.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("unseal.json"), mode("")), (0o600, 0o700));
+    let output = fresh.run(&[]).env("BAO_LOG_LEVEL", "trace").succeed();
+    output.assert_reports("TRACE HTTP exchange");
+    assert_eq!(mode(&fresh.path("unseal.json")), "0600");
+    assert_eq!(mode(&fresh.path("")), "0700");
     let keys = fresh.keys();
     let shares = ["unseal_keys_b64", "unseal_keys_hex"].map(|name| keys[name].as_array().unwrap());
     for secret in shares.into_iter().flatten().chain([&keys["root_token"]]) {
@@ -33,12 +32,8 @@ fn keys_are_stored_in_a_file_that_only_root_can_read() {
     let again = fresh.run(&[]).run();
     assert_eq!((again.code(), &fresh.keys()), (Some(0), &keys), "{again}");
     fs::remove_file(fresh.path("unseal.json")).unwrap();
-    let elsewhere = fresh.run(&[]).run();
-    assert_eq!(elsewhere.code(), Some(0), "{elsewhere}");
-    assert!(
-        elsewhere.stderr.contains("its keys are not here"),
-        "{elsewhere}"
-    );
+    let elsewhere = fresh.run(&[]).succeed();
+    elsewhere.assert_reports("its keys are not here");
 }
 
 #[test]
@@ -62,12 +57,8 @@ fn shares_are_encrypted_for_persons_and_the_root_token_is_revoked() {
     for recipient in &recipients {
         arguments.extend(["--age-recipient", recipient]);
     }
-    let sealed = fresh.run(&arguments).run();
-    assert_eq!(sealed.code(), Some(1), "{sealed}"); // the token cannot be revoked yet
-    assert!(
-        sealed.stderr.contains("not revoked yet: OpenBao is sealed"),
-        "{sealed}"
-    );
+    let sealed = fresh.run(&arguments).run().assert_status(1); // the token cannot be revoked yet
+    sealed.assert_reports("not revoked yet: OpenBao is sealed");
     let token = fs::read_to_string(fresh.path("root-token")).unwrap();
     let share = |index: usize| {
         let file = fs::read(fresh.path(&format!("unseal-key-{}.age", index + 1))).unwrap();
@@ -82,8 +73,7 @@ fn shares_are_encrypted_for_persons_and_the_root_token_is_revoked() {
     );
     assert!(!fresh.submit(&share(0)) && fresh.submit(&share(2)));
     arguments.retain(|argument| !["--wait", "1s"].contains(argument));
-    let revoked = fresh.run(&arguments).run();
-    assert_eq!(revoked.code(), Some(0), "{revoked}");
+    fresh.run(&arguments).succeed();
     assert!(!fresh.path("root-token").exists());
     let mut lookup = Command::new(zts_testkit::find_bao().unwrap());
     lookup
@@ -126,8 +116,7 @@ fn openbao_encrypts_shares_for_pgp_keys() {
     fs::write(&key, run(&["--export", "alice"])).unwrap();
     let key = key.to_str().unwrap();
     let arguments = [&ONE[..], &["--pgp-key", key, "--root-token-recipient", key]].concat();
-    let output = fresh.run(&arguments).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fresh.run(&arguments).succeed();
     let encrypted = fs::read_to_string(fresh.path("unseal-key-1.pgp")).unwrap();
     let bytes =
         base64::Engine::decode(&base64::prelude::BASE64_STANDARD, encrypted.trim()).unwrap();
@@ -142,17 +131,13 @@ fn openbao_encrypts_shares_for_pgp_keys() {
 fn revoking_the_root_token_leaves_the_shares() {
     zts_testkit::require_bao!();
     let fresh = Uninitialised::new();
-    assert_eq!(fresh.run(&ONE).run().code(), Some(0));
+    fresh.run(&ONE).succeed();
     assert!(fresh.submit(fresh.keys()["unseal_keys_b64"][0].as_str().unwrap()));
-    let output = fresh.run(&ONE).arg("--revoke-root-token").run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    fresh.run(&ONE).arg("--revoke-root-token").succeed();
     let keys = fresh.keys();
     assert!(
         keys.get("root_token").is_none() && keys["unseal_keys_b64"][0].is_string(),
         "{keys}"
     );
-    assert_eq!(
-        fresh.run(&ONE).arg("--revoke-root-token").run().code(),
-        Some(0)
-    );
+    fresh.run(&ONE).arg("--revoke-root-token").succeed();
 }

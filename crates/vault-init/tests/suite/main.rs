@@ -13,7 +13,7 @@ mod usage;
 use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::Value;
-use zts_testkit::{Fault, Proxy, Run, RunOutput, ScratchDir, Server};
+use zts_testkit::{Fault, Proxy, Run, ScratchDir, Server};
 
 /// An uninitialised server, and the directory for its keys.
 pub(crate) struct Uninitialised {
@@ -60,12 +60,7 @@ impl Uninitialised {
 
     /// Returns the names in the directory.
     pub(crate) fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path("")).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
+        zts_testkit::names(&self.path(""))
     }
 
     /// Kills a run after the initialisation and before its answer has arrived.
@@ -92,19 +87,6 @@ impl Uninitialised {
         zts_openbao::unseal::submit_share(&self.server.anonymous_client(), &share)
             .is_ok_and(|state| !state.sealed)
     }
-}
-
-/// Asserts that the run succeeded.
-#[track_caller]
-pub(crate) fn succeeded(output: &RunOutput) {
-    assert_eq!(output.code(), Some(0), "{output}");
-}
-
-/// Asserts that the run failed with `reason` in its message.
-#[track_caller]
-pub(crate) fn failed(output: &RunOutput, reason: &str) {
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains(reason), "{output}");
 }
 
 /// The arguments for one key share.

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::{ONE, Uninitialised, failed, succeeded};
+use crate::{ONE, Uninitialised};
 
 #[test]
 fn an_armoured_pgp_key_is_accepted() {
@@ -26,16 +26,12 @@ fn an_armoured_pgp_key_is_accepted() {
     let key = key.to_str().unwrap();
     let arguments = [&ONE[..], &["--pgp-key", key, "--root-token-recipient", key]].concat();
     fs::write(key, &armoured[..armoured.len() / 2]).unwrap();
-    let half = fresh.run(&arguments).run();
-    assert_eq!(half.code(), Some(2), "{half}");
+    fresh.run(&arguments).run().assert_status(2);
     fs::write(key, armoured).unwrap();
-    succeeded(&fresh.run(&arguments).run());
+    fresh.run(&arguments).succeed();
     assert!(fresh.path("unseal-key-1.pgp").exists());
-    failed(
-        &fresh
-            .run(&[])
-            .args(["--address", "http://127.0.0.1:1", "--wait", "0s"])
-            .run(),
-        "cannot be used",
-    );
+    fresh
+        .run(&[])
+        .args(["--address", "http://127.0.0.1:1", "--wait", "0s"])
+        .fail(1, "cannot be used");
 }

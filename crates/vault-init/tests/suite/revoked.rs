@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{Uninitialised, succeeded};
+use crate::Uninitialised;
 
 fn bao(fresh: &Uninitialised, token: &str, arguments: &[&str]) -> Option<Value> {
     let mut command: Command = fresh.server.bao_command(arguments);
@@ -48,9 +48,8 @@ fn the_shares_generate_a_new_root_token() {
     let keys = fresh.keys();
     let share = |index: usize| keys["unseal_keys_b64"][index].as_str().unwrap();
     assert!(!fresh.submit(share(0)) && fresh.submit(share(1)));
-    let output = running.finish();
-    succeeded(&output);
-    assert!(output.stderr.contains("no-token.md"), "{output}");
+    let output = running.finish().assert_success();
+    output.assert_reports("no-token.md");
     let lookup = ["token", "lookup", "-format=json"];
     let first = keys["root_token"].as_str().unwrap();
     assert_eq!(bao(&fresh, first, &lookup), None);

@@ -2,14 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{Run, ScratchDir};
+use zts_testkit::{Run, ScratchDir, write_program};
 
-use crate::{ONE, Uninitialised, failed, succeeded};
+use crate::{ONE, Uninitialised};
 
 /// A `systemctl` that forwards its commands to the test, which stops and starts the server.
 struct FakeSystemctl {
@@ -19,13 +18,11 @@ struct FakeSystemctl {
 impl FakeSystemctl {
     fn new() -> Self {
         let folder = zts_testkit::scratch_dir();
-        let program = folder.join("systemctl");
         let text = format!(
             "#!/bin/sh\nmark={}/$1-$2\n: >$mark\nwhile test -e $mark; do sleep 0.02; done\n",
             folder.display()
         );
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&folder, "systemctl", &text);
         Self { folder }
     }
 
@@ -87,9 +84,8 @@ fn a_storage_with_lost_keys_is_moved_aside() {
         .start();
     systemctl.on("stop-openbao.service", || fresh.server.stop());
     systemctl.on("start-openbao.service", || fresh.server.restart_sealed());
-    let output = running.finish();
-    succeeded(&output);
-    assert!(output.stderr.contains("warning: "), "{output}");
+    let output = running.finish().assert_success();
+    output.assert_reports("warning: ");
     let [aside] = &list_aside(&storage)[..] else {
         panic!("one folder is moved aside: {output}");
     };
@@ -113,9 +109,8 @@ fn a_storage_that_was_ever_unsealed_stays() {
     fs::create_dir(fresh.path("")).unwrap();
     fs::write(fresh.path("started.json"), json!({}).to_string()).unwrap();
     let storage = storage_of(&fresh);
-    let output = run_with_start_over(&fresh, &storage).run();
-    succeeded(&output);
-    assert!(output.stderr.contains("was unsealed before"), "{output}");
+    let output = run_with_start_over(&fresh, &storage).succeed();
+    output.assert_reports("was unsealed before");
     assert!(list_aside(&storage).is_empty());
     assert_eq!(fresh.names(), [".lock"]);
 }
@@ -128,12 +123,8 @@ fn an_unsealed_storage_stays() {
     assert!(fresh.submit(&share));
     fs::create_dir(fresh.path("")).unwrap();
     fs::write(fresh.path("started.json"), "").unwrap();
-    let output = run_with_start_over(&fresh, &storage_of(&fresh)).run();
-    succeeded(&output);
-    assert!(
-        output.stderr.contains("its keys are stored elsewhere"),
-        "{output}"
-    );
+    let output = run_with_start_over(&fresh, &storage_of(&fresh)).succeed();
+    output.assert_reports("its keys are stored elsewhere");
     assert_eq!(fresh.names(), [".lock"]);
 }
 
@@ -143,15 +134,11 @@ fn nothing_is_moved_if_the_storage_is_missing_or_openbao_cannot_be_stopped() {
     let fresh = Uninitialised::on_disk();
     fresh.lose_answer();
     let elsewhere = zts_testkit::scratch_dir();
-    failed(
-        &run_with_start_over(&fresh, &elsewhere).run(),
-        "`--start-over-storage` names",
-    );
+    run_with_start_over(&fresh, &elsewhere).fail(1, "`--start-over-storage` names");
     let storage = storage_of(&fresh);
-    let no_systemctl = run_with_start_over(&fresh, &storage)
+    run_with_start_over(&fresh, &storage)
         .env("PATH", "/nowhere")
-        .run();
-    failed(&no_systemctl, "`systemctl stop openbao.service` failed");
+        .fail(1, "`systemctl stop openbao.service` failed");
     assert!(storage.join("vault.db").exists());
     assert!(fresh.path("started.json").exists());
 }

@@ -78,9 +78,7 @@ fn invalid_arguments_are_refused_with_the_reason() {
             "several addresses",
         ),
     ] {
-        let output = fresh.run(&arguments).run();
-        assert_eq!(output.code(), Some(2), "{said}: {output}");
-        assert!(output.stderr.contains(said), "{said}: {output}");
+        fresh.run(&arguments).fail(2, said);
     }
     assert!(!fresh.is_initialised());
 }

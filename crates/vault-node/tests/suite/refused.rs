@@ -12,25 +12,20 @@ fn no_node_is_restarted_while_another_does_not_serve() {
     let mut cluster = Cluster::start(3);
     let machine = Machine::first_of(&mut cluster);
     cluster.nodes()[2].kill();
-    let refused = machine.run(&["restart", "--timeout=1s"]);
-    assert_eq!(refused.code(), Some(1), "{refused}");
-    assert!(
-        refused.stderr.contains("`node3` is out of reach"),
-        "{refused}"
-    );
-    assert!(refused.stderr.contains("hint: "), "{refused}");
+    let refused = machine
+        .run(&["restart", "--timeout=1s"])
+        .assert_failure(1, "`node3` is out of reach");
+    refused.assert_reports("hint: ");
     // forced, it restarts the unit, which this machine does not have
-    let forced = machine.run(&["restart", "--force"]);
-    assert_eq!(forced.code(), Some(1), "{forced}");
-    assert!(forced.stderr.contains("systemctl restart"), "{forced}");
+    machine
+        .run(&["restart", "--force"])
+        .assert_failure(1, "systemctl restart");
 }
 
 #[test]
 fn invalid_configurations_are_refused() {
     let folder = zts_testkit::scratch_dir();
-    let absent = run(&folder, &["status"]);
-    assert_eq!(absent.code(), Some(2), "{absent}");
-    assert!(absent.stderr.contains("could not be read"), "{absent}");
+    run(&folder, &["status"]).assert_failure(2, "could not be read");
     let lists = [
         "",
         "{}",

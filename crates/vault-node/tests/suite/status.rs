@@ -22,17 +22,15 @@ fn roles_of_all_nodes_are_shown() {
     let mut cluster = Cluster::start_with_tls(3);
     let machine = Machine::first_of(&mut cluster);
 
-    let well = machine.run(&["status", "--json"]);
-    assert_eq!(well.code(), Some(0), "{well}");
+    let well = machine.run(&["status", "--json"]).assert_success();
     assert_eq!(roles(&well.stdout), ["leader", "standby", "standby"]);
 
     cluster.nodes()[1].restart_sealed();
     cluster.nodes()[2].pause(); // accepts connections, and never answers
-    let ill = machine.run(&["status", "--json"]);
-    assert_eq!(ill.code(), Some(1), "{ill}");
+    let ill = machine.run(&["status", "--json"]).assert_status(1);
     let found = roles(&ill.stdout);
     assert_eq!(found[1..], ["sealed", "out-of-reach"], "{ill}");
-    assert!(ill.stderr.contains("`node2`, `node3`"), "{ill}");
+    ill.assert_reports("`node2`, `node3`");
 
     let table = machine.run(&["status"]);
     let line = |name: &str| {
@@ -56,8 +54,7 @@ fn a_standby_without_quorum_has_no_leader() {
     for node in &mut cluster.nodes()[..2] {
         node.kill();
     }
-    let shown = machine.run(&["status", "--json"]);
-    assert_eq!(shown.code(), Some(1), "{shown}");
+    let shown = machine.run(&["status", "--json"]).assert_status(1);
     assert_eq!(
         roles(&shown.stdout),
         ["out-of-reach", "out-of-reach", "no-leader"]
@@ -70,9 +67,8 @@ fn a_node_without_data_is_not_initialised() {
     let mut cluster = Cluster::start(1);
     let machine = Machine::first_of(&mut cluster);
     cluster.nodes()[0].restart_empty();
-    let shown = machine.run(&["status"]);
-    assert_eq!(shown.code(), Some(1), "{shown}");
-    assert!(shown.stdout.contains("not initialised"), "{shown}");
+    let shown = machine.run(&["status"]).assert_status(1);
+    shown.assert_prints("not initialised");
 }
 
 /// Nodes that declare their audit devices differently never open their storage for reading.
@@ -118,8 +114,7 @@ fn long_texts_and_terminal_sequences_are_not_shown() {
         });
         fs::write(folder.join("nodes.json"), list.to_string()).unwrap();
         for command in [&["status"][..], &["status", "--json"]] {
-            let output = run(&folder, command);
-            assert_eq!(output.code(), Some(1), "{output}");
+            let output = run(&folder, command).assert_status(1);
             let text = format!("{}{}", output.stdout, output.stderr);
             assert!(
                 text.len() < 1000 && !text.contains('\u{1b}'),

@@ -6,7 +6,7 @@ use serde_json::json;
 use zts_openbao::approle;
 use zts_testkit::{Run, ScratchDir, Server, scratch_dir};
 
-use crate::site::{assert_status, declarations, secret, shared_server};
+use crate::site::{declarations, secret, shared_server};
 
 /// Writes a flake of hosts with the module enabled, with it disabled, without it, and a broken one.
 fn flake() -> ScratchDir {
@@ -54,25 +54,21 @@ fn hosts_with_the_module_are_evaluated() {
     let (server, flake) = (shared_server(), flake());
     server.add_host("nixed");
     server.put_secret("hosts/nixed/db", &json!({ "key": "hunter2" }));
-    let output = assert_status(run(&nix, &flake, &server).args(["nixed"]), 0);
+    let output = run(&nix, &flake, &server).args(["nixed"]).succeed();
     assert_eq!(output.stdout, "nixed: 1 secret, all there\n", "{output}");
-    let output = assert_status(run(&nix, &flake, &server).args(["nothere"]), 2);
-    assert!(
-        output
-            .stderr
-            .contains("there are `bound-at`, `broken`, `nixed`, `odd name`, `unused`, `without`"),
-        "{output}"
+    run(&nix, &flake, &server).args(["nothere"]).fail(
+        2,
+        "there are `bound-at`, `broken`, `nixed`, `odd name`, `unused`, `without`",
     );
     for name in ["without", "unused", "odd name"] {
-        let output = assert_status(run(&nix, &flake, &server).args([name]), 2);
-        assert!(
-            output.stderr.contains("does not use the module"),
-            "{output}"
-        );
+        run(&nix, &flake, &server)
+            .args([name])
+            .fail(2, "does not use the module");
     }
     for name in ["${throw \"x\"}", "a\"b", "\\"] {
-        let output = assert_status(run(&nix, &flake, &server).args([name]), 2);
-        assert!(output.stderr.contains("there is no host"), "{output}");
+        run(&nix, &flake, &server)
+            .args([name])
+            .fail(2, "there is no host");
     }
 }
 
@@ -81,13 +77,13 @@ fn messages_of_nix_are_shown() {
     zts_testkit::require_bao!();
     let nix = zts_testkit::require_program!("nix");
     let (server, flake) = (shared_server(), flake());
-    let output = assert_status(run(&nix, &flake, &server), 1);
+    let output = run(&nix, &flake, &server).run().assert_status(1);
     for part in [
         "this host is broken",
         "could not be evaluated",
         "see the messages of Nix above",
     ] {
-        assert!(output.stderr.contains(part), "{output}");
+        output.assert_reports(part);
     }
 }
 
@@ -97,7 +93,7 @@ fn without_nix_a_hint_names_the_option() {
         .env("PATH", "/nonexistent")
         .env("BAO_ADDR", "http://192.0.2.1:8200")
         .env("BAO_TOKEN", "s.x");
-    insta::assert_snapshot!(assert_status(run, 1), @r"
+    insta::assert_snapshot!(run.run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -121,7 +117,7 @@ fn roles_bound_to_other_addresses_are_noted() {
     ] {
         let role = json!({ "token_policies": ["host-bound-at"], "secret_id_bound_cidrs": blocks });
         approle::write_role(&server.client(), "approle", "bound-at", &role).unwrap();
-        let output = assert_status(run(&nix, &flake, &server).args(["bound-at"]), 0);
+        let output = run(&nix, &flake, &server).args(["bound-at"]).succeed();
         let text = "and its configuration gives it 192.0.2.7, 203.0.113.7; unless OpenBao";
         assert_eq!(output.stdout.contains(text), is_excluded, "{output}");
         assert_eq!(output.stdout.contains("note"), is_excluded, "{output}");

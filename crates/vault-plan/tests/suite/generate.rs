@@ -22,7 +22,7 @@ fn a_secret_that_does_not_exist_is_made_once() {
     let declared = declarations("generated", &[("db", generated(&needs))]);
     let output = plan(&server, &declared).run();
     let advice = "`hosts/generated/db` is not in OpenBao; vault-plan --make-missing generated";
-    assert!(output.stdout.contains(advice), "{output}");
+    output.assert_prints(advice);
 
     // two at once, as of two operators
     let runs = [(); 2].map(|()| plan(&server, &declared).args(["--make-missing"]).start());

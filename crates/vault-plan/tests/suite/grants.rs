@@ -3,7 +3,7 @@
 use serde_json::json;
 use zts_openbao::sys;
 
-use crate::site::{assert_status, declarations, finding_lines, plan, secret, shared_server};
+use crate::site::{declarations, finding_lines, plan, secret, shared_server};
 
 #[test]
 fn unused_grants_are_found() {
@@ -43,7 +43,7 @@ fn unused_grants_are_found() {
             ("used", secret("shared/used", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 0
     ----- stdout -----
     granted: 2 secrets, all there
@@ -54,7 +54,10 @@ fn unused_grants_are_found() {
     1 host, 2 secrets: 3 unused
     ----- stderr -----
     ");
-    assert_status(plan(&server, &declared).args(["--strict"]), 1);
+    plan(&server, &declared)
+        .args(["--strict"])
+        .run()
+        .assert_status(1);
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn configurations_of_one_host_use_its_grants_together() {
         "twin": declarations("twin", &[("a", secret("hosts/twin/a", &json!({})))]),
         "twin-next": declarations("twin", &[("b", secret("hosts/twin/b", &json!({})))]),
     });
-    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declared).args(["--strict"]).run(), @r"
     exit status: 0
     ----- stdout -----
     twin: 1 secret, all there

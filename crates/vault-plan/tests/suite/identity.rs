@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use zts_openbao::{AppRoleCredentials, approle, sys};
 use zts_testkit::{Run, Server};
 
-use crate::site::{assert_status, declarations, finding_lines, plan, secret, shared_server};
+use crate::site::{declarations, finding_lines, plan, secret, shared_server};
 
 /// Adds a host that has logged in, with the secret `shared/<name>`, which its own policy does not
 /// allow. Returns its declarations and its entity.
@@ -99,7 +99,7 @@ fn policies_that_the_token_role_does_not_allow_are_noted() {
     policy(&server, "other", "secret/data/shared/beyond", "read");
     let role = json!({ "token_policies": ["host-beyond", "other"] });
     approle::write_role(&server.client(), "approle", "beyond", &role).unwrap();
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0).stdout, @r"
+    insta::assert_snapshot!(plan(&server, &declared).succeed().stdout, @r"
     beyond: 1 secret, all there
       note: the host's right to read its secrets could not be checked: it has the policies `other`, which the token role `vault-plan` does not allow; bao write auth/token/roles/vault-plan allowed_policies_glob='host-*,more-*,other'
 
@@ -120,7 +120,7 @@ fn without_the_token_role_a_hint_creates_it() {
         }
         let hosts = json!({ "one": declared, "two": declared });
         insta::allow_duplicates! {
-            insta::assert_snapshot!(assert_status(plan(&server, &hosts), 1), @r"
+            insta::assert_snapshot!(plan(&server, &hosts).run(), @r"
             exit status: 1
             ----- stdout -----
             ----- stderr -----

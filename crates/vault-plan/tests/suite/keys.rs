@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::{assert_status, declarations, findings, plan, secret, shared_server};
+use crate::site::{declarations, findings, plan, secret, shared_server};
 
 #[test]
 fn missing_and_empty_keys_are_found() {
@@ -30,7 +30,7 @@ fn missing_and_empty_keys_are_found() {
             ),
         )],
     );
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 1
     ----- stdout -----
     keys: 1 secret
@@ -70,7 +70,7 @@ fn keys_that_the_host_would_refuse_are_found() {
             ),
         )],
     );
-    let output = assert_status(plan(&server, &declared), 1);
+    let output = plan(&server, &declared).run().assert_status(1);
     insta::assert_snapshot!(output, @r#"
     exit status: 1
     ----- stdout -----
@@ -104,19 +104,16 @@ fn values_in_another_encoding_are_found() {
         "encodings",
         &[("app", secret("hosts/encodings/app", &changes))],
     );
-    let output = assert_status(plan(&server, &declared), 1);
+    let output = plan(&server, &declared).run().assert_status(1);
     for finding in [
         "`hosts/encodings/app` has no key `gone.p12` (it is required)",
         "the key \"bad.p12\" of `hosts/encodings/app` is not Base64",
         "the key \"inner\" of `hosts/encodings/app` is not Base64",
     ] {
-        assert!(output.stdout.contains(finding), "{output}");
+        output.assert_prints(finding);
     }
-    assert!(
-        output.stdout.contains("1 secret: 3 key findings"),
-        "{output}"
-    );
-    assert!(!output.stdout.contains("hunter"), "{output}");
+    output.assert_prints("1 secret: 3 key findings");
+    output.assert_lacks("hunter");
 }
 
 #[test]
@@ -154,13 +151,15 @@ fn invalid_credentials_are_found() {
                 ),
             )],
         );
-        let output = assert_status(plan(&server, &declared), i32::from(as_credential));
+        let output = plan(&server, &declared)
+            .run()
+            .assert_status(i32::from(as_credential));
         let lines = output
             .stdout
             .matches("cannot be a systemd credential")
             .count();
         assert_eq!(lines, count, "{output}");
-        assert!(!output.stdout.contains("hunter2"), "{output}");
+        output.assert_lacks("hunter2");
     }
 }
 
@@ -184,7 +183,7 @@ fn credentials_of_the_same_name_are_found() {
     };
     let to = |services: &[&str]| json!({ "as_credential": true, "services": services });
     let app = to(&["app.service"]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared(&app, &app)), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared(&app, &app)).run(), @r"
     exit status: 1
     ----- stdout -----
     twice: 2 secrets
@@ -198,7 +197,7 @@ fn credentials_of_the_same_name_are_found() {
         to(&["other.service"]),
         json!({ "services": ["app.service"] }),
     ] {
-        assert_status(plan(&server, &declared(&app, &other)), 0);
+        plan(&server, &declared(&app, &other)).succeed();
     }
     let template = json!({
         "as_credential": true, "services": ["app.service"], "templates": { "user": "{{ password }}" },
@@ -206,7 +205,9 @@ fn credentials_of_the_same_name_are_found() {
     let named = json!({
         "as_credential": true, "services": ["app.service"], "environment_file": "replica_user",
     });
-    let output = assert_status(plan(&server, &declared(&named, &template)), 1);
+    let output = plan(&server, &declared(&named, &template))
+        .run()
+        .assert_status(1);
     assert_eq!(
         output.stdout.matches("are one credential").count(),
         2,
@@ -225,7 +226,7 @@ fn keys_that_a_template_of_several_secrets_needs_are_found() {
     );
     let needs = json!({ "template_keys": { "app": ["user", "password | url", "keystore | base64decode"] } });
     let declared = declarations("shared", &[("db", secret("hosts/shared/db", &needs))]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r#"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r#"
     exit status: 1
     ----- stdout -----
     shared: 1 secret

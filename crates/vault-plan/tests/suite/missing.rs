@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::{
-    assert_status, declarations, finding_lines, plan, secret, shared_server, with_openbao,
-};
+use crate::site::{declarations, finding_lines, plan, secret, shared_server, with_openbao};
 
 #[test]
 fn a_host_without_findings_has_one_line() {
@@ -26,7 +24,7 @@ fn a_host_without_findings_has_one_line() {
             ),
         )
     });
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("complete", &secrets)), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declarations("complete", &secrets)).run(), @r"
     exit status: 0
     ----- stdout -----
     complete: 3 secrets, all there
@@ -70,7 +68,7 @@ fn absent_deleted_and_destroyed_secrets_are_distinguished() {
         };
         (name, secret(&format!("hosts/gaps/{name}"), &changes))
     });
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("gaps", &secrets)), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declarations("gaps", &secrets)).run(), @r"
     exit status: 1
     ----- stdout -----
     gaps: 4 secrets
@@ -103,7 +101,7 @@ fn a_pinned_version_that_cannot_be_used_is_a_finding() {
         let pinned = json!({ "version": version, "required_keys": [key] });
         (name, secret("hosts/pinned/db", &pinned))
     });
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("pinned", &secrets)), 1), @"
+    insta::assert_snapshot!(plan(&server, &declarations("pinned", &secrets)).run(), @"
     exit status: 1
     ----- stdout -----
     pinned: 4 secrets
@@ -133,7 +131,7 @@ fn a_version_of_null_is_a_finding() {
         };
         (name, secret(&format!("hosts/null/{name}"), &changes))
     });
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("null", &secrets)), 1), @"
+    insta::assert_snapshot!(plan(&server, &declarations("null", &secrets)).run(), @"
     exit status: 1
     ----- stdout -----
     null: 2 secrets
@@ -185,7 +183,7 @@ fn a_mount_of_another_engine_is_one_finding() {
             declarations("mounts", &secrets),
             &json!({ "kv_mount": mount }),
         );
-        let output = assert_status(plan(&server, &declared), 1);
+        let output = plan(&server, &declared).run().assert_status(1);
         let missing = output
             .stdout
             .lines()

@@ -4,7 +4,7 @@ use serde_json::json;
 use zts_openbao::{Authentication, Client, Settings, approle, kv, sys};
 use zts_testkit::Server;
 
-use crate::site::{assert_status, declarations, plan, secret, with_openbao};
+use crate::site::{declarations, plan, secret, with_openbao};
 
 fn client(server: &Server, namespace: &str) -> Client {
     let mut settings = Settings::new(vec![server.address().parse().unwrap()]);
@@ -58,24 +58,19 @@ fn the_declared_namespace_is_used_or_else_the_operators() {
     let plain = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
     let declared = with_openbao(plain.clone(), &json!({ "namespace": "team" }));
     let complete = "web01: 1 secret, all there\n";
-    assert_eq!(assert_status(plan(&server, &declared), 0).stdout, complete);
+    assert_eq!(plan(&server, &declared).succeed().stdout, complete);
     assert_eq!(
-        assert_status(plan(&server, &plain).env("BAO_NAMESPACE", "team"), 0).stdout,
+        plan(&server, &plain)
+            .env("BAO_NAMESPACE", "team")
+            .succeed()
+            .stdout,
         complete
     );
-    assert_status(plan(&server, &plain), 1);
+    plan(&server, &plain).run().assert_status(1);
     let both = json!({ "root": plain, "team": declared });
-    let output = assert_status(plan(&server, &both), 1);
-    assert!(
-        output
-            .stdout
-            .contains("team (hostname web01): 1 secret, all there\n"),
-        "{output}"
-    );
-    assert!(
-        output.stdout.contains("`hosts/web01/db` is not in OpenBao"),
-        "{output}"
-    );
+    let output = plan(&server, &both).run().assert_status(1);
+    output.assert_prints("team (hostname web01): 1 secret, all there\n");
+    output.assert_prints("`hosts/web01/db` is not in OpenBao");
 }
 
 #[test]
@@ -84,7 +79,7 @@ fn commands_name_the_namespace() {
     let server = server();
     let declared = declarations("web01", &[("new", secret("hosts/web01/new", &json!({})))]);
     let declared = with_openbao(declared, &json!({ "namespace": "team" }));
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 1
     ----- stdout -----
     web01: 1 secret

@@ -2,20 +2,10 @@
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use zts_openbao::{Method, Request, sys};
+use zts_openbao::{Method, Request};
 use zts_testkit::{Fault, Proxy, Server, find_leak};
 
-use crate::site::{assert_status, declarations, plan, secret, shared_server};
-
-/// Creates a token with a policy of this text.
-fn token(server: &Server, name: &str, policy: &str) -> String {
-    let client = server.client();
-    sys::write_policy(&client, name, policy).unwrap();
-    let request = Request::new(Method::Post, "auth/token/create");
-    let request = request.json(&json!({ "policies": [name] })).unwrap();
-    let reply = client.send::<Value>(&request).unwrap().unwrap();
-    reply.auth.unwrap().client_token.expose_secret().to_owned()
-}
+use crate::site::{declarations, plan, secret, shared_server};
 
 /// Logs the host in once, and adds it to a group.
 fn in_a_group(server: &Server, host: &str) {
@@ -62,8 +52,8 @@ fn the_rights_in_help_are_sufficient() {
     server.put_secret("hosts/audited/deep/db", &json!({ "key": "hunter2" }));
     let db = secret("hosts/audited/deep/db", &json!({ "rotation": "hourly" }));
     let declared = declarations("audited", &[("db", db)]);
-    let token = token(&server, "operator", &rules(&ENOUGH));
-    let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 0);
+    let token = server.create_token("operator", &rules(&ENOUGH));
+    let output = plan(&server, &declared).env("BAO_TOKEN", token).succeed();
     assert_eq!(output.stdout, "audited: 1 secret, all there\n", "{output}");
 }
 
@@ -74,8 +64,8 @@ fn all_missing_rights_are_in_one_error() {
     server.add_host("hidden");
     server.put_secret("hosts/hidden/db", &json!({ "key": "hunter2" }));
     let declared = declarations("hidden", &[("db", secret("hosts/hidden/db", &json!({})))]);
-    let nothing = token(&server, "nobody", "# nothing\n");
-    insta::assert_snapshot!(assert_status(plan(&server, &declared).env("BAO_TOKEN", nothing), 1), @r#"
+    let nothing = server.create_token("nobody", "# nothing\n");
+    insta::assert_snapshot!(plan(&server, &declared).env("BAO_TOKEN", nothing).run(), @r#"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -100,8 +90,11 @@ fn all_missing_rights_are_in_one_error() {
     for missing in 0..ENOUGH.len() {
         let mut some = ENOUGH.to_vec();
         let (_, right) = some.remove(missing);
-        let token = token(&server, &format!("operator-{missing}"), &rules(&some));
-        let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 1);
+        let token = server.create_token(&format!("operator-{missing}"), &rules(&some));
+        let output = plan(&server, &declared)
+            .env("BAO_TOKEN", token)
+            .run()
+            .assert_status(1);
         assert!(
             output.stdout.is_empty() && output.stderr.contains(&format!("`{right}` on")),
             "{output}"
@@ -114,7 +107,7 @@ fn an_invalid_token_is_an_error() {
     zts_testkit::require_bao!();
     let server = shared_server();
     let declared = declarations("any", &[("db", secret("hosts/any/db", &json!({})))]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared).env("BAO_TOKEN", "s.invalid"), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).env("BAO_TOKEN", "s.invalid").run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -135,15 +128,18 @@ fn missing_rights_on_queries_of_capabilities_are_in_one_error() {
     let older = ENOUGH.into_iter().filter(|(path, _)| {
         path.starts_with("secret/") || path.starts_with("sys/policies") || path.ends_with("role/+")
     });
-    let token = token(&server, "older", &rules(&older.collect::<Vec<_>>()));
-    let output = assert_status(plan(&server, &declared).env("BAO_TOKEN", token), 1);
+    let token = server.create_token("older", &rules(&older.collect::<Vec<_>>()));
+    let output = plan(&server, &declared)
+        .env("BAO_TOKEN", token)
+        .run()
+        .assert_status(1);
     for path in [
         "auth/approle/role/older/role-id",
         "auth/approle/role/older/secret-id/",
         "auth/token/create/vault-plan",
         "auth/token/roles/vault-plan",
     ] {
-        assert!(output.stderr.contains(&format!("on `{path}`")), "{output}");
+        output.assert_reports(&format!("on `{path}`"));
     }
 }
 
@@ -160,10 +156,9 @@ fn errors_that_repeat_the_request_show_no_token() {
         let proxy = Proxy::to(&server.address());
         proxy.on("sys/capabilities", fault);
         let run = plan(&server, &declared).env("BAO_ADDR", proxy.address());
-        let output = assert_status(run.env("BAO_LOG_LEVEL", "trace"), 1);
-        assert!(output.stderr.contains("[redacted]"), "{output}");
-        assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
-        assert!(!output.stderr.contains("\"b.AA"), "{output}");
+        let output = run.env("BAO_LOG_LEVEL", "trace").fail(1, "[redacted]");
+        output.assert_reports("TRACE HTTP exchange");
+        output.assert_lacks("\"b.AA");
         assert_eq!(
             find_leak(server.root_token(), &output.stderr),
             None,

@@ -1,9 +1,8 @@
 //! Output of the program.
 
 use serde_json::{Value, json};
-use zts_testkit::Run;
 
-use crate::site::{assert_status, declarations, plan, secret, shared_server};
+use crate::site::{declarations, plan, secret, shared_server};
 
 #[test]
 fn several_hosts_have_a_summary() {
@@ -20,7 +19,7 @@ fn several_hosts_have_a_summary() {
         )
     };
     let both = json!({ "one": host("one"), "two": host("two") });
-    insta::assert_snapshot!(assert_status(plan(&server, &both), 0), @r"
+    insta::assert_snapshot!(plan(&server, &both).run(), @r"
     exit status: 0
     ----- stdout -----
     one: 1 secret, all there
@@ -29,7 +28,7 @@ fn several_hosts_have_a_summary() {
     2 hosts, 2 secrets: all there
     ----- stderr -----
     ");
-    insta::assert_snapshot!(assert_status(plan(&server, &json!({})), 0), @r"
+    insta::assert_snapshot!(plan(&server, &json!({})).run(), @r"
     exit status: 0
     ----- stdout -----
     no host declares secrets
@@ -58,7 +57,7 @@ fn json_has_everything_and_no_value() {
             ("gone", secret("hosts/machine/gone", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--json"]), 1), @r#"
+    insta::assert_snapshot!(plan(&server, &declared).args(["--json"]).run(), @r#"
     exit status: 1
     ----- stdout -----
     {
@@ -107,7 +106,7 @@ fn json_has_everything_and_no_value() {
     ----- stderr -----
     error: 2 findings of the kinds `missing`, `keys` and `denied`
     "#);
-    let nothing = assert_status(plan(&server, &json!({})).args(["--json"]), 0);
+    let nothing = plan(&server, &json!({})).args(["--json"]).succeed();
     let nothing: Value = serde_json::from_str(&nothing.stdout).unwrap();
     assert_eq!(nothing["hosts"], json!([]));
     assert_eq!(nothing["summary"]["missing"], 0);
@@ -126,36 +125,10 @@ fn no_run_shows_a_value_or_the_token() {
     let changes = json!({ "environment_file": "env", "required_keys": ["nothing"] });
     let declared = declarations("quiet", &[("env", secret("hosts/quiet/env", &changes))]);
     for more in [&[][..], &["--json"], &["--strict"]] {
-        let output = assert_status(plan(&server, &declared).args(more), 1);
+        let output = plan(&server, &declared).args(more).run().assert_status(1);
         for hidden in [value, server.root_token()] {
             let is_shown = output.stdout.contains(hidden) || output.stderr.contains(hidden);
             assert!(!is_shown, "{output}");
         }
-    }
-}
-
-#[test]
-fn help_has_findings_examples_and_exit_status() {
-    let help = Run::new(env!("CARGO_BIN_EXE_vault-plan"))
-        .args(["--help"])
-        .run();
-    assert_eq!(help.code(), Some(0), "{help}");
-    for part in [
-        "undeclared",
-        "Examples:",
-        "Exit status:",
-        "--declarations",
-        "BAO_ADDR",
-    ] {
-        assert!(help.stdout.contains(part), "{part}:\n{help}");
-    }
-    for kind in ["man", "bash", "fish"] {
-        let text = Run::new(env!("CARGO_BIN_EXE_vault-plan"))
-            .args(["--generate", kind])
-            .run();
-        assert!(
-            text.code() == Some(0) && text.stdout.contains("declarations"),
-            "{text}"
-        );
     }
 }

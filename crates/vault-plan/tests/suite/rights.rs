@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use zts_openbao::{approle, sys};
 use zts_testkit::Server;
 
-use crate::site::{
-    assert_status, declarations, finding_lines, plan, secret, shared_server, with_openbao,
-};
+use crate::site::{declarations, finding_lines, plan, secret, shared_server, with_openbao};
 
 /// Adds a host with a role of these policies, the policy `host-<host>` of this text, and a secret
 /// `shared/<host>`.
@@ -43,7 +41,7 @@ fn paths_that_no_policy_allows_are_denied() {
             ("denied", secret("shared/denied/ca", &json!({}))),
         ],
     );
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r#"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r#"
     exit status: 1
     ----- stdout -----
     strict: 3 secrets
@@ -62,7 +60,7 @@ fn missing_roles_and_policies_have_commands() {
     let server = shared_server();
     server.put_secret("hosts/unmade/db", &json!({ "key": "hunter2" }));
     let declared = declarations("unmade", &[("db", secret("hosts/unmade/db", &json!({})))]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 1
     ----- stdout -----
     unmade: 1 secret
@@ -73,7 +71,7 @@ fn missing_roles_and_policies_have_commands() {
     error: 1 finding of the kinds `missing`, `keys` and `denied`
     ");
     let unmounted = with_openbao(declared.clone(), &json!({ "approle_mount": "nowhere" }));
-    insta::assert_snapshot!(assert_status(plan(&server, &unmounted), 1).stdout, @r"
+    insta::assert_snapshot!(plan(&server, &unmounted).run().assert_status(1).stdout, @r"
     unmade: 1 secret
       denied: AppRole is not mounted at `auth/nowhere/`: the host cannot log in; bao auth enable -path=nowhere approle
 
@@ -82,7 +80,7 @@ fn missing_roles_and_policies_have_commands() {
     let role =
         json!({ "token_policies": ["host-unmade", "more-gone"], "token_no_default_policy": true });
     approle::write_role(&server.client(), "approle", "unmade", &role).unwrap();
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 1
     ----- stdout -----
     unmade: 1 secret
@@ -153,7 +151,7 @@ fn policies_that_only_openbao_parses_count() {
     let text =
         r#"path "secret/data/shared/*" { capabilities = ["read"] comment = "all on one line" }"#;
     let declared = host(&server, "dialect", &["host-dialect"], text);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 0
     ----- stdout -----
     dialect: 1 secret, all there
@@ -204,7 +202,7 @@ fn rotation_without_the_right_to_list_is_noted() {
     let text = "path \"secret/data/shared/*\" {\n  capabilities = [\"read\"]\n}\n";
     let mut declared = host(&server, "rotates", &["host-rotates"], text);
     declared["secrets"]["ca"]["rotation"] = json!("hourly");
-    insta::assert_snapshot!(assert_status(plan(&server, &declared).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declared).args(["--strict"]).run(), @r"
     exit status: 0
     ----- stdout -----
     rotates: 1 secret, all there
@@ -257,13 +255,13 @@ fn address_blocks_of_a_role_are_noted() {
         let role = json!({ "token_policies": ["host-bound"], parameter: blocks });
         approle::write_role(&server.client(), "approle", "bound", &role).unwrap();
     };
-    assert_status(plan(&server, &declared), 0);
+    plan(&server, &declared).succeed();
     bind(
         "secret_id_bound_cidrs",
         &["192.0.2.7/32", "198.51.100.0/24"],
     );
     bind("token_bound_cidrs", &["192.0.2.0/24"]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 0
     ----- stdout -----
     bound: 1 secret, all there
@@ -297,12 +295,12 @@ fn expired_secret_ids_are_denied() {
         let output = plan(&server, &declared).run();
         (output.code() == Some(1)).then_some(())
     });
-    let output = assert_status(plan(&server, &declared), 1);
+    let output = plan(&server, &declared).run().assert_status(1);
     let line = "denied: each secret id of the role `auth/approle/role/outdated` has expired";
-    assert!(output.stdout.contains(line), "{output}");
+    output.assert_prints(line);
     server.write(role, &json!({ "secret_id_ttl": "1h" }));
     server.issue_secret_id("outdated");
-    assert_status(plan(&server, &declared), 0);
+    plan(&server, &declared).succeed();
 }
 
 /// `sys/capabilities` reports `read` for such a rule, and OpenBao refuses a plain read.

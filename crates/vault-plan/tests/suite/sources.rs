@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use zts_testkit::{Run, scratch_dir};
 
-use crate::site::{assert_status, declarations, plan, plan_without_server, secret, shared_server};
+use crate::site::{declarations, plan, plan_without_server, secret, shared_server};
 
 /// Sets an address that the run never connects to.
 fn with_unused_server(run: Run) -> Run {
@@ -32,20 +32,20 @@ fn several_files_and_hosts_by_name() {
             .server(&server)
             .env("BAO_TOKEN", server.root_token())
     };
-    insta::assert_snapshot!(assert_status(run(), 0).stdout, @r"
+    insta::assert_snapshot!(run().succeed().stdout, @r"
     a1: declares no secrets
     a2: declares no secrets
     a3: declares no secrets
 
     3 hosts, 0 secrets: all there
     ");
-    insta::assert_snapshot!(assert_status(run().args(["a3", "a1"]), 0).stdout, @r"
+    insta::assert_snapshot!(run().args(["a3", "a1"]).succeed().stdout, @r"
     a1: declares no secrets
     a3: declares no secrets
 
     2 hosts, 0 secrets: all there
     ");
-    insta::assert_snapshot!(assert_status(run().args(["a4"]), 2), @r"
+    insta::assert_snapshot!(run().args(["a4"]).run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -53,7 +53,7 @@ fn several_files_and_hosts_by_name() {
 
     hint: there are `a1`, `a2`, `a3`
     ");
-    insta::assert_snapshot!(assert_status(run().args(["--declarations", "one.json"]), 2), @r"
+    insta::assert_snapshot!(run().args(["--declarations", "one.json"]).run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -74,15 +74,10 @@ fn files_without_declarations_are_refused() {
         json!({ "web01": lacking }),
         json!({ "web01": 1 }),
     ] {
-        let output = assert_status(with_unused_server(plan_without_server(&declared)), 2);
-        assert!(
-            output
-                .stderr
-                .contains("`-` does not hold declarations of hosts"),
-            "{output}"
-        );
+        with_unused_server(plan_without_server(&declared))
+            .fail(2, "`-` does not hold declarations of hosts");
     }
-    insta::assert_snapshot!(assert_status(with_unused_server(plan_without_server(&json!({ "web01": lacking }))), 2), @r"
+    insta::assert_snapshot!(with_unused_server(plan_without_server(&json!({ "web01": lacking }))).run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -90,7 +85,7 @@ fn files_without_declarations_are_refused() {
     ");
     let absent =
         Run::new(env!("CARGO_BIN_EXE_vault-plan")).args(["--declarations", "/nonexistent"]);
-    insta::assert_snapshot!(assert_status(with_unused_server(absent), 2), @r"
+    insta::assert_snapshot!(with_unused_server(absent).run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -105,7 +100,7 @@ fn unknown_fields_are_ignored() {
     let mut declared = declarations("future", &[]);
     declared["novel"] = json!({ "a": 1 });
     declared["openbao"]["novel"] = json!(1);
-    assert_status(plan(&server, &declared), 0);
+    plan(&server, &declared).succeed();
 }
 
 #[test]
@@ -119,17 +114,13 @@ fn names_that_are_no_path_are_refused() {
         ("web01", "hosts/x\n"),
     ] {
         let declared = declarations(hostname, &[("db", secret(path, &json!({})))]);
-        let output = assert_status(with_unused_server(plan_without_server(&declared)), 2);
-        assert!(
-            output.stderr.contains("cannot be a path in OpenBao"),
-            "{output}"
-        );
+        with_unused_server(plan_without_server(&declared)).fail(2, "cannot be a path in OpenBao");
     }
 }
 
 #[test]
 fn an_address_and_a_token_are_required() {
-    insta::assert_snapshot!(assert_status(plan_without_server(&json!({})), 2), @r"
+    insta::assert_snapshot!(plan_without_server(&json!({})).run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -137,7 +128,7 @@ fn an_address_and_a_token_are_required() {
 
     hint: give it with `--address` or `BAO_ADDR`
     ");
-    insta::assert_snapshot!(assert_status(plan_without_server(&json!({})).env("BAO_ADDR", "http://192.0.2.1:8200"), 2), @r"
+    insta::assert_snapshot!(plan_without_server(&json!({})).env("BAO_ADDR", "http://192.0.2.1:8200").run(), @r"
     exit status: 2
     ----- stdout -----
     ----- stderr -----
@@ -146,6 +137,5 @@ fn an_address_and_a_token_are_required() {
     hint: run `bao login` first, or set `BAO_TOKEN`
     ");
     let both = plan_without_server(&json!({})).args(["--flake", "."]);
-    let output = assert_status(both, 2);
-    assert!(output.stderr.contains("cannot be used with"), "{output}");
+    both.fail(2, "cannot be used with");
 }

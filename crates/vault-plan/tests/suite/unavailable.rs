@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use zts_testkit::{Fault, Proxy, Server, Signal, closed_port, wait_for};
 
-use crate::site::{assert_status, declarations, plan, plan_without_server, secret};
+use crate::site::{declarations, plan, plan_without_server, secret};
 
 #[test]
 fn a_sealed_server_is_an_error() {
@@ -13,7 +13,7 @@ fn a_sealed_server_is_an_error() {
     let server = Server::dev();
     server.seal();
     let declared = declarations("web01", &[("db", secret("hosts/web01/db", &json!({})))]);
-    insta::assert_snapshot!(assert_status(plan(&server, &declared), 1), @r"
+    insta::assert_snapshot!(plan(&server, &declared).run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
@@ -36,7 +36,7 @@ fn an_unreachable_server_is_one_error() {
     let run = plan_without_server(&hosts.into())
         .env("BAO_ADDR", refused.address())
         .env("BAO_TOKEN", "s.x");
-    let output = assert_status(run, 1);
+    let output = run.run().assert_status(1);
     assert_eq!(output.stderr.matches("error: ").count(), 1, "{output}");
     assert!(
         output.stderr.contains("connection refused") && output.stdout.is_empty(),
@@ -97,7 +97,7 @@ fn a_rate_limit_only_takes_longer() {
         "sys/quotas/rate-limit/slow",
         &json!({ "path": "secret/", "rate": 5 }),
     );
-    let output = assert_status(plan(&server, &declarations("limited", &secrets)), 0);
+    let output = plan(&server, &declarations("limited", &secrets)).succeed();
     assert!(
         output.stdout.starts_with("limited: 8 secrets, all there"),
         "{output}"

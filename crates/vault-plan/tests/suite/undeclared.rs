@@ -3,7 +3,7 @@
 use serde_json::json;
 use zts_openbao::sys;
 
-use crate::site::{assert_status, declarations, plan, secret, shared_server};
+use crate::site::{declarations, plan, secret, shared_server};
 
 #[test]
 fn undeclared_secrets_are_found() {
@@ -21,7 +21,9 @@ fn undeclared_secrets_are_found() {
         "hoard": declarations("hoard", &[("db", secret("hosts/hoard/db", &json!({})))]),
         "neighbour": declarations("neighbour", &[("lent", secret("hosts/hoard/lent", &json!({})))]),
     });
-    let output = assert_status(plan(&server, &declared).args(["hoard", "neighbour"]), 0);
+    let output = plan(&server, &declared)
+        .args(["hoard", "neighbour"])
+        .succeed();
     insta::assert_snapshot!(output, @r"
     exit status: 0
     ----- stdout -----
@@ -35,21 +37,24 @@ fn undeclared_secrets_are_found() {
     2 hosts, 2 secrets: 4 undeclared
     ----- stderr -----
     ");
-    assert_status(plan(&server, &declared).args(["--strict"]), 1);
+    plan(&server, &declared)
+        .args(["--strict"])
+        .run()
+        .assert_status(1);
 }
 
 #[test]
 fn a_host_without_declarations_is_inspected() {
     zts_testkit::require_bao!();
     let server = shared_server();
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("image", &[])).args(["--strict"]), 0), @r"
+    insta::assert_snapshot!(plan(&server, &declarations("image", &[])).args(["--strict"]).run(), @r"
     exit status: 0
     ----- stdout -----
     image: declares no secrets
     ----- stderr -----
     ");
     server.put_secret("hosts/leftover/db", &json!({ "key": "hunter2" }));
-    insta::assert_snapshot!(assert_status(plan(&server, &declarations("leftover", &[])), 0).stdout, @r"
+    insta::assert_snapshot!(plan(&server, &declarations("leftover", &[])).succeed().stdout, @r"
     leftover: declares no secrets
       undeclared: `hosts/leftover/db` is in OpenBao, and no host declares it; declare it, or delete it with all its versions: bao kv metadata delete -mount=secret hosts/leftover/db
 

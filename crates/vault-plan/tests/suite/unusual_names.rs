@@ -3,9 +3,7 @@
 use serde_json::json;
 use zts_openbao::{approle, sys};
 
-use crate::site::{
-    assert_status, declarations, finding_lines, plan, secret, shared_server, with_openbao,
-};
+use crate::site::{declarations, finding_lines, plan, secret, shared_server, with_openbao};
 
 #[test]
 fn unusual_names_are_not_changed() {
@@ -49,7 +47,7 @@ fn control_characters_in_names_are_escaped() {
     server.put_secret("hosts/escapes/db", &json!({ "key": "hunter2" }));
     let changes = json!({ "required_keys": ["\u{1b}[2Jgone"] });
     let declared = declarations("escapes", &[("db", secret("hosts/escapes/db", &changes))]);
-    let output = assert_status(plan(&server, &declared), 1);
+    let output = plan(&server, &declared).run().assert_status(1);
     assert!(
         !output.stdout.contains('\u{1b}') && output.stdout.contains(r"\u{1b}[2J"),
         "{output}"
@@ -63,9 +61,9 @@ fn commands_are_safe_to_paste() {
     server.add_host("paste");
     let changes = json!({ "required_keys": ["it's; rm -rf /"] });
     let declared = declarations("paste", &[("db", secret("hosts/paste/$(id) b", &changes))]);
-    let output = assert_status(plan(&server, &declared), 1);
+    let output = plan(&server, &declared).run().assert_status(1);
     let command = r"bao kv put -mount=secret 'hosts/paste/$(id) b' 'it'\''s; rm -rf /'=…";
-    assert!(output.stdout.contains(command), "{output}");
+    output.assert_prints(command);
     for (openbao, command) in [
         (
             json!({ "kv_mount": "a;id" }),
@@ -76,13 +74,14 @@ fn commands_are_safe_to_paste() {
             "bao auth enable -path='a;id'",
         ),
     ] {
-        let output = assert_status(plan(&server, &with_openbao(declared.clone(), &openbao)), 1);
-        assert!(output.stdout.contains(command), "{output}");
+        let output = plan(&server, &with_openbao(declared.clone(), &openbao))
+            .run()
+            .assert_status(1);
+        output.assert_prints(command);
     }
     let unmade = declarations("$(id)", &[("db", secret("hosts/paste/db", &json!({})))]);
-    let output = assert_status(plan(&server, &unmade), 1);
-    let command = "create-host --hostname '$(id)'";
-    assert!(output.stdout.contains(command), "{output}");
+    let output = plan(&server, &unmade).run().assert_status(1);
+    output.assert_prints("create-host --hostname '$(id)'");
 }
 
 /// OpenBao has names of policies in lower case, and those in a role as they were written.
@@ -97,6 +96,6 @@ fn policy_names_ignore_case() {
     approle::write_role(&server.client(), "approle", "Capital", &role).unwrap();
     server.issue_secret_id("Capital");
     let declared = declarations("Capital", &[("db", secret("hosts/Capital/db", &json!({})))]);
-    let output = assert_status(plan(&server, &declared), 0);
+    let output = plan(&server, &declared).succeed();
     assert_eq!(output.stdout, "Capital: 1 secret, all there\n", "{output}");
 }

@@ -147,24 +147,18 @@ impl<'a> Group<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use zts_testkit::{declarations as declarations_of, declared_secret};
+
     use super::*;
 
     fn declarations() -> Declarations {
-        let secret = |rotation: &str| {
-            format!(
-                r#"{{ "secret_path": "x", "output_directory": "/x", "cache_directory": null, "seal_cache": "never",
-                "max_cache_age": null, "owner": "0", "group": "0", "mode": "0400", "required_keys": [],
-                "templates": {{}}, "environment_file": null, "services": [], "on_change": "restart",
-                "rotation": {rotation} }}"#
-            )
-        };
-        let (hourly, daily, none) = (secret(r#""hourly""#), secret(r#""daily""#), secret("null"));
-        serde_json::from_str(&format!(
-            r#"{{ "hostname": "h", "openbao": {{ "addresses": [], "namespace": null, "kv_mount": "secret",
-            "approle_mount": "approle", "ca_certificate": null, "skip_verify": false, "approle_directory": "/a" }},
-            "secrets": {{ "a": {hourly}, "b": {daily}, "c": {hourly}, "d": {none}, "e": {none} }} }}"#
-        ))
-        .unwrap()
+        let secret =
+            |rotation: Option<&str>| declared_secret("x", &json!({ "rotation": rotation }));
+        let (hourly, daily, none) = (secret(Some("hourly")), secret(Some("daily")), secret(None));
+        let secrets = json!({ "a": hourly, "b": daily, "c": hourly, "d": none, "e": none });
+        let text = declarations_of("h", "http://[::1]:1", Path::new("/a"), &secrets);
+        serde_json::from_value(text).unwrap()
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{ClosedPort, Run, RunOutput, ScratchDir, Server, Tmpfs, shared_server};
+use zts_testkit::{
+    ClosedPort, Run, RunOutput, ScratchDir, Server, Tmpfs, declarations, declared_secret,
+    names_if_any, shared_server, write_program,
+};
 
 use crate::host::{Event, Host, Quality, SERVICES, Service, State, Version};
 
@@ -120,9 +122,7 @@ impl Simulated {
             ("systemctl", systemctl.as_str()),
             ("journalctl", "#!/bin/sh\nexit 1\n"),
         ] {
-            let stand_in = folder.join("bin").join(name);
-            fs::write(&stand_in, text).unwrap();
-            fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+            write_program(&folder.join("bin"), name, text);
         }
         let mut host = Self {
             server,
@@ -188,35 +188,19 @@ impl Simulated {
         } else {
             self.nobody.address()
         };
-        let secret = json!({
-            "secret_path": self.secret(),
-            "output_directory": self.output(),
-            "cache_directory": self.cache(),
-            "seal_cache": "never",
-            "max_cache_age": null,
-            "owner": rustix::process::geteuid().as_raw().to_string(),
-            "group": rustix::process::getegid().as_raw().to_string(),
-            "mode": "0400",
-            "required_keys": [],
-            "templates": {},
-            "environment_file": null,
-            "services": SERVICES.map(unit_of),
-            "on_change": "restart",
-            "rotation": "hourly",
-        });
-        let declarations = json!({
-            "hostname": self.name,
-            "openbao": {
-                "addresses": [address],
-                "namespace": null,
-                "kv_mount": "secret",
-                "approle_mount": "approle",
-                "ca_certificate": null,
-                "skip_verify": false,
-                "approle_directory": self.folder.join("approle"),
-            },
-            "secrets": { "db": secret },
-        });
+        let secret = declared_secret(
+            &self.secret(),
+            &json!({
+                "output_directory": self.output(),
+                "cache_directory": self.cache(),
+                "seal_cache": "never",
+                "services": SERVICES.map(unit_of),
+                "rotation": "hourly",
+            }),
+        );
+        let secrets = json!({ "db": secret });
+        let approle = self.folder.join("approle");
+        let declarations = declarations(&self.name, &address, &approle, &secrets);
         let path = |path: PathBuf| path.display().to_string();
         let fetch = json!({
             "command": [
@@ -397,13 +381,7 @@ impl Simulated {
             "rejected.json",
             "fingerprints",
         ];
-        let names = |folder: &Path| -> Vec<String> {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            entries
-                .map(|entry| entry.file_name().into_string().unwrap())
-                .collect()
-        };
-        let mut litter = names(&self.notes());
+        let mut litter = names_if_any(&self.notes());
         litter.retain(|name| !known.contains(&name.as_str()));
         litter
     }

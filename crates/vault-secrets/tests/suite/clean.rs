@@ -1,17 +1,11 @@
 //! Secrets that are no longer declared are removed, and nothing else is.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::symlink, path::Path, thread, time::Duration};
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Running};
+use zts_testkit::{Fault, Proxy, Running, mode, names, names_if_any};
 
-use crate::host::{Host, done, failed, names};
+use crate::host::Host;
 
 /// A host that has fetched secrets, and noted where.
 fn host(name: &str) -> Host {
@@ -19,8 +13,8 @@ fn host(name: &str) -> Host {
     for name in ["db", "tls"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate("db"));
-    done(&host.clean());
+    host.rotate("db").assert_success();
+    host.clean().assert_success();
     host
 }
 
@@ -33,11 +27,10 @@ fn a_secret_that_is_no_longer_declared_leaves_nothing() {
     zts_testkit::require_bao!();
     let host = host("removed");
     host.forget("tls");
-    done(&host.clean());
+    host.clean().assert_success();
     assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
     assert_eq!(names(&host.path("cache")), ["db"]);
-    let output = host.clean();
-    done(&output);
+    let output = host.clean().assert_success();
     assert_eq!(output.stderr, "", "there is nothing left to say");
 }
 
@@ -45,14 +38,14 @@ fn a_secret_that_is_no_longer_declared_leaves_nothing() {
 fn all_secrets_are_removed_before_the_module_leaves() {
     zts_testkit::require_bao!();
     let host = host("removed-all");
-    done(&host.clean_all());
-    assert_eq!(names(&host.path("secrets")), [""; 0]);
-    assert_eq!(names(&host.path("cache")), [""; 0]);
+    host.clean_all().assert_success();
+    assert_eq!(names_if_any(&host.path("secrets")), [""; 0]);
+    assert_eq!(names_if_any(&host.path("cache")), [""; 0]);
     assert!(
         !is_there(&host.path("places.json")),
         "nothing is to be cleaned later"
     );
-    done(&host.clean_all());
+    host.clean_all().assert_success();
 }
 
 /// The files of a killed run, too.
@@ -64,7 +57,7 @@ fn a_cache_that_is_removed_leaves_no_key_beside_it() {
         fs::write(host.path("cache").join(file), "").unwrap();
     }
     host.forget("tls");
-    done(&host.clean());
+    host.clean().assert_success();
     assert_eq!(names(&host.path("cache")), ["another", "db"]);
 }
 
@@ -74,7 +67,7 @@ fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
     let host = host("moved");
     let elsewhere = json!({ "output_directory": host.path("elsewhere/tls") });
     host.declare("tls", &elsewhere);
-    done(&host.clean());
+    host.clean().assert_success();
     assert_eq!(names(&host.path("secrets")), [".db.vault-fetch", "db"]);
     assert_eq!(names(&host.path("cache")), ["db", "tls"]);
     // under another name, in the same place
@@ -82,7 +75,7 @@ fn what_is_declared_stays_and_a_moved_secret_leaves_its_old_place() {
     let same =
         json!({ "output_directory": host.output("db"), "cache_directory": host.cache("db") });
     host.declare("database", &same);
-    done(&host.clean());
+    host.clean().assert_success();
     assert_eq!(host.value("db"), "one");
 }
 
@@ -93,13 +86,13 @@ fn what_vault_fetch_did_not_make_stays() {
     fs::remove_dir_all(host.state_dir("tls")).unwrap();
     fs::write(host.cache("tls").join("notes.txt"), "mine").unwrap();
     host.forget("tls");
-    let output = host.clean();
-    failed(&output, "holds files that vault-fetch did not write");
+    host.clean()
+        .assert_failure(1, "holds files that vault-fetch did not write");
     assert_eq!(host.value("tls"), "one");
     assert_eq!(names(&host.cache("tls")), ["notes.txt", "secret.json"]);
-    failed(&host.clean(), "holds files");
+    host.clean().assert_failure(1, "holds files");
     fs::remove_file(host.cache("tls").join("notes.txt")).unwrap();
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!is_there(&host.cache("tls")));
 }
 
@@ -115,7 +108,7 @@ fn links_lead_nowhere() {
     symlink(&treasure, host.output("tls")).unwrap();
     symlink(&treasure, host.cache("tls")).unwrap();
     host.forget("tls");
-    failed(&host.clean(), "could not be removed");
+    host.clean().assert_failure(1, "could not be removed");
     assert_eq!(names(&treasure), ["secret.json"]);
     assert!(is_there(&host.output("tls")) && is_there(&host.cache("tls")));
 }
@@ -127,10 +120,10 @@ fn a_link_in_place_of_the_hidden_folder_leads_nowhere_either() {
     let treasure = host.path("treasure");
     fs::rename(host.state_dir("tls"), &treasure).unwrap();
     symlink(&treasure, host.state_dir("tls")).unwrap();
-    let before = names(&treasure);
+    let before = names_if_any(&treasure);
     host.forget("tls");
-    failed(&host.clean(), "could not be removed");
-    assert_eq!(names(&treasure), before);
+    host.clean().assert_failure(1, "could not be removed");
+    assert_eq!(names_if_any(&treasure), before);
     assert_eq!(host.value("tls"), "one");
 }
 
@@ -141,8 +134,8 @@ fn one_bad_place_does_not_keep_the_others() {
     fs::write(host.cache("db").join("notes.txt"), "mine").unwrap();
     host.forget("db");
     host.forget("tls");
-    failed(&host.clean(), "holds files");
-    assert!(names(&host.path("secrets")).is_empty());
+    host.clean().assert_failure(1, "holds files");
+    assert!(names_if_any(&host.path("secrets")).is_empty());
     assert_eq!(names(&host.path("cache")), ["db"]);
 }
 
@@ -153,7 +146,7 @@ fn a_place_above_one_that_is_declared_stays() {
     let below = json!({ "output_directory": host.output("tls").join("below") });
     host.forget("tls");
     host.declare("other", &below);
-    done(&host.clean());
+    host.clean().assert_success();
     assert_eq!(host.value("tls"), "one");
 }
 
@@ -162,11 +155,9 @@ fn a_note_that_is_damaged_is_told_and_written_anew() {
     zts_testkit::require_bao!();
     let host = host("damaged");
     fs::write(host.path("places.json"), "{").unwrap();
-    let output = host.clean();
-    done(&output);
-    assert!(output.stderr.contains("is not used"), "{output}");
+    host.clean().assert_success().assert_reports("is not used");
     host.forget("tls");
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!is_there(&host.output("tls")));
 }
 
@@ -177,8 +168,7 @@ fn where_a_reboot_took_everything_there_is_nothing_to_say() {
     fs::remove_dir_all(host.path("secrets")).unwrap();
     fs::remove_dir_all(host.path("cache")).unwrap();
     host.forget("tls");
-    let output = host.clean();
-    done(&output);
+    let output = host.clean().assert_success();
     assert_eq!(output.stderr, "");
 }
 
@@ -197,22 +187,19 @@ fn files_of_a_script_are_taken_over_and_replaced_by_the_next_fetch() {
     let host = Host::new("taken-over");
     host.declare("db", &json!({}));
     with_scripts_files(&host, "db");
-    let output = host.clean();
-    done(&output);
+    let output = host.clean().assert_success();
     for place in [host.output("db"), host.cache("db")] {
         let said = format!("took over `{}`", place.display());
-        assert!(output.stderr.contains(&said), "{output}");
+        output.assert_reports(&said);
     }
     assert_eq!(names(&host.output("db")), ["user", "value"], "still there");
     assert_eq!(names(&host.cache("db")), ["secret.json"]);
-    let mode = fs::metadata(host.cache("db")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
-    let again = host.clean();
-    done(&again);
+    assert_eq!(mode(&host.cache("db")), "0700");
+    let again = host.clean().assert_success();
     assert_eq!(again.stderr, "", "there is nothing left to take over");
 
     host.put("db", "fresh");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "fresh");
     let copy = fs::read_to_string(host.cache("db").join("secret.json")).unwrap();
     assert!(
@@ -227,12 +214,8 @@ fn plain_files_beside_a_copy_go() {
     let host = host("beside-a-copy");
     fs::write(host.cache("db").join("value"), "scripted").unwrap();
     let copy = fs::read(host.cache("db").join("secret.json")).unwrap();
-    let output = host.clean();
-    done(&output);
-    assert!(
-        output.stderr.contains("beside which there is a copy"),
-        "{output}"
-    );
+    let output = host.clean().assert_success();
+    output.assert_reports("beside which there is a copy");
     assert_eq!(names(&host.cache("db")), ["secret.json"]);
     assert_eq!(
         fs::read(host.cache("db").join("secret.json")).unwrap(),
@@ -256,13 +239,11 @@ fn what_has_another_shape_is_not_taken_over() {
         with_scripts_files(&host, "tls");
         make(&host.output("db").join("odd"));
         make(&host.cache("db").join("odd"));
-        let output = host.clean();
-        failed(
-            &output,
-            "places of `db` hold what vault-fetch did not write",
-        );
+        let output = host
+            .clean()
+            .assert_failure(1, "places of `db` hold what vault-fetch did not write");
         let named = format!("`{}`", host.output("db").join("odd").display());
-        assert!(output.stderr.contains(&named), "{output}");
+        output.assert_reports(&named);
         assert_eq!(names(&host.output("db")), ["odd", "user", "value"]);
         assert_eq!(names(&host.cache("db")), ["odd", "user", "value"]);
         assert!(!is_there(&host.state_dir("db")), "{output}");
@@ -285,10 +266,9 @@ fn slow_host(name: &str) -> (Host, Proxy) {
 /// Removes a secret from the declarations while `run` waits for OpenBao.
 fn switch_without_tls(host: &Host, run: Running) {
     host.forget("tls");
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!is_there(&host.output("tls")), "removed during the fetch");
-    let output = run.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = run.finish().assert_success();
     assert_eq!(
         names(&host.path("secrets")),
         [".db.vault-fetch", "db"],
@@ -317,11 +297,11 @@ fn a_fetch_that_outlives_the_module_leaves_nothing() {
     zts_testkit::require_bao!();
     let (host, proxy) = slow_host("outlived-fetch");
     let run = slow_fetch(&host, &proxy);
-    done(&host.clean_all());
+    host.clean_all().assert_success();
     fs::remove_file(host.path("secrets.json")).unwrap();
-    done(&run.finish());
-    assert_eq!(names(&host.path("secrets")), [""; 0]);
-    assert_eq!(names(&host.path("cache")), [""; 0]);
+    run.finish().assert_success();
+    assert_eq!(names_if_any(&host.path("secrets")), [""; 0]);
+    assert_eq!(names_if_any(&host.path("cache")), [""; 0]);
 }
 
 #[test]
@@ -330,11 +310,11 @@ fn a_rotation_that_outlives_the_module_leaves_nothing() {
     let (host, proxy) = slow_host("outlived-rotation");
     let run = host.start_rotation_at("db", &proxy.address());
     thread::sleep(DELAY / 3);
-    done(&host.clean_all());
+    host.clean_all().assert_success();
     fs::remove_file(host.path("secrets.json")).unwrap();
     let output = run.finish();
-    assert_eq!(names(&host.path("secrets")), [""; 0], "{output}");
-    assert_eq!(names(&host.path("cache")), [""; 0], "{output}");
+    assert_eq!(names_if_any(&host.path("secrets")), [""; 0], "{output}");
+    assert_eq!(names_if_any(&host.path("cache")), [""; 0], "{output}");
 }
 
 #[test]
@@ -343,10 +323,9 @@ fn a_cache_that_a_switch_drops_during_the_fetch_leaves_no_copy() {
     let (host, proxy) = slow_host("dropped-cache");
     let run = slow_fetch(&host, &proxy);
     host.declare("tls", &json!({ "cache_directory": null }));
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!is_there(&host.cache("tls")), "removed during the fetch");
-    let output = run.finish();
-    done(&output);
+    let output = run.finish().assert_success();
     assert_eq!(host.value("tls"), "two");
     assert_eq!(names(&host.path("cache")), ["db"], "{output}");
 }
@@ -358,13 +337,12 @@ fn a_fetch_fails_if_an_undeclared_place_cannot_be_removed() {
     let run = slow_fetch(&host, &proxy);
     host.forget("tls");
     fs::write(host.cache("tls").join("notes.txt"), "mine").unwrap();
-    let output = run.finish();
-    failed(
-        &output,
+    let output = run.finish().assert_failure(
+        1,
         "error: not everything that is no longer declared could be removed",
     );
     let left = format!("`{}` is no longer declared", host.cache("tls").display());
-    assert!(output.stderr.contains(&left), "{output}");
+    output.assert_reports(&left);
     assert!(!is_there(&host.output("tls")), "the other place is removed");
 }
 
@@ -375,10 +353,8 @@ fn a_failed_fetch_of_an_undeclared_secret_reports_why() {
     host.server.delete_version(&host.secret("tls"));
     let run = slow_fetch(&host, &proxy);
     host.forget("tls");
-    let output = run.finish();
-    done(&output);
-    let why = "was not written: ";
-    assert!(output.stderr.contains(why), "{output}");
+    let output = run.finish().assert_success();
+    output.assert_reports("was not written: ");
     assert!(!is_there(&host.state_dir("tls")), "{output}");
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use zts_testkit::RunOutput;
 
-use crate::host::{Host, done, failed};
+use crate::host::Host;
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 cd "${0%/*}"
@@ -17,17 +17,10 @@ exit "$(cat status)"
 /// Runs the command, and returns the units that it started each time.
 fn fetch(host: &Host, status: u8) -> (RunOutput, Vec<String>) {
     let bin = host.path("bin");
-    host.write_program("systemctl", SYSTEMCTL);
+    let path = host.write_program("systemctl", SYSTEMCTL);
     fs::write(bin.join("status"), status.to_string()).unwrap();
     let _ = fs::remove_file(bin.join("started"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = [bin.clone()]
-        .into_iter()
-        .chain(std::env::split_paths(&path));
-    let output = host
-        .run(["fetch"])
-        .env("PATH", std::env::join_paths(path).unwrap())
-        .run();
+    let output = host.run(["fetch"]).env("PATH", path).run();
     let started = fs::read_to_string(bin.join("started")).unwrap_or_default();
     let units = started
         .lines()
@@ -40,7 +33,7 @@ fn host(name: &str) -> Host {
     let host = Host::new(name);
     for name in ["db", "tls"] {
         host.declare(name, &json!({})).put(name, "one");
-        done(&host.rotate(name));
+        host.rotate(name).assert_success();
     }
     host
 }
@@ -50,7 +43,7 @@ fn what_is_as_declared_is_not_fetched() {
     zts_testkit::require_bao!();
     let host = host("as-declared");
     let (output, started) = fetch(&host, 0);
-    done(&output);
+    assert_eq!(output.code(), Some(0), "{output}");
     assert!(started.is_empty(), "{started:?}");
     assert_eq!(output.stderr, "");
 }
@@ -86,7 +79,7 @@ fn files_and_copies_that_are_missing_or_altered_are_fetched() {
     let host = host("missing");
     fs::remove_file(host.cache("tls").join("secret.json")).unwrap();
     let (output, started) = fetch(&host, 0);
-    done(&output); // the files are there, and a full disk takes no copy
+    output.assert_success(); // the files are there, and a full disk takes no copy
     assert_eq!(started, ["vault-secret-tls.service"; 2]);
     fs::remove_dir_all(host.output("db")).unwrap();
     let (_, started) = fetch(&host, 0);
@@ -125,10 +118,10 @@ fn templates_of_several_secrets_are_rendered_after_that() {
     assert_eq!(started[0], "vault-secret-tls.service");
     host.declare("tls", &json!({}));
     let (output, started) = fetch(&host, 0);
-    done(&output);
+    assert_eq!(output.code(), Some(0), "{output}");
     assert_eq!(started, [units]);
     let (output, _) = fetch(&host, 1);
-    failed(&output, "templates could not be rendered");
+    output.assert_failure(1, "templates could not be rendered");
 }
 
 /// OpenBao may have a version with the key of a template that is new.

@@ -4,9 +4,11 @@
 use std::{fs, time::Duration};
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Run, RunOutput, Server, SilentListener, closed_port, find_leak};
+use zts_testkit::{
+    Fault, Proxy, Run, RunOutput, Server, SilentListener, closed_port, find_leak, names,
+};
 
-use crate::host::{Host, done, names};
+use crate::host::Host;
 
 pub(crate) fn fetch_all(host: &Host) -> Run {
     host.run(["fetch-all"])
@@ -40,8 +42,7 @@ fn all_secrets_come_over_one_connection() {
     zts_testkit::require_bao!();
     let host = host_with("one-connection", 12);
     let proxy = Proxy::to(&host.server.address());
-    let output = fetch_all(&host).env("BAO_ADDR", proxy.address()).run();
-    done(&output);
+    let output = fetch_all(&host).env("BAO_ADDR", proxy.address()).succeed();
     assert_eq!(output.stderr, "");
     let expected: Vec<_> = (0..12).map(|number| format!("s{number}")).collect();
     assert_eq!(values(&host, 12), expected);
@@ -60,10 +61,9 @@ fn no_event_shows_a_value_or_a_credential() {
     host.declare("db", &json!({})).put("db", value);
     let addresses = format!("{},{}", closed_port().address(), host.server.address());
     let run = fetch_all(&host).args(["-vv"]).env("BAO_ADDR", addresses);
-    let output = run.run();
-    done(&output);
+    let output = run.succeed();
     for words in ["INFO node cannot be used", "DEBUG node answered", "TRACE"] {
-        assert!(output.stderr.contains(words), "{words}: {output}");
+        output.assert_reports(words);
     }
     let credentials = &host.credentials;
     for secret in [value, &credentials.role_id, &credentials.secret_id] {
@@ -75,15 +75,16 @@ fn no_event_shows_a_value_or_a_credential() {
 fn what_is_in_place_is_not_fetched() {
     zts_testkit::require_bao!();
     let host = host_with("in-place", 3);
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     fs::remove_dir_all(host.output("s1")).unwrap();
     let proxy = Proxy::to(&host.server.address());
-    done(&fetch_all(&host).env("BAO_ADDR", proxy.address()).run());
+    fetch_all(&host).env("BAO_ADDR", proxy.address()).succeed();
     assert_eq!(host.value("s1"), "s1");
     assert_eq!(proxy.requests().len(), 1);
     let refused = closed_port();
-    let output = fetch_all(&host).env("BAO_ADDR", refused.address()).run();
-    done(&output);
+    let output = fetch_all(&host)
+        .env("BAO_ADDR", refused.address())
+        .succeed();
     assert_eq!(output.stderr, "");
 }
 
@@ -95,7 +96,7 @@ fn a_server_without_inline_authentication_gets_one_login() {
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, name);
     }
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     assert_eq!(host.value("c"), "c");
     let asked = host.requests_to_vault();
     let logins = asked.iter().filter(|request| request.contains("auth/"));
@@ -124,7 +125,7 @@ fn the_failure_of_a_secret_is_its_own() {
     warning: `incomplete` was not written: `hosts/own-failure/incomplete` has no key `user`
     warning: `unowned` was not written: the user `nobody-has-this-name` does not exist on this host
     ");
-    assert_eq!(output.code(), Some(1), "{output}");
+    output.assert_status(1);
     let metrics = host.run(["metrics"]).run().stdout;
     for name in ["denied", "incomplete", "absent", "unowned"] {
         let failures = format!("vault_secret_fetch_failures_total{{secret=\"{name}\"}} 1");
@@ -143,7 +144,7 @@ pub(crate) fn from_copies(host: &Host, address: &str, deadline: &str) -> RunOutp
 fn a_silent_server_is_waited_for_once() {
     zts_testkit::require_bao!();
     let host = host_with("silent", 8);
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     reboot(&host);
     host.declare("new", &json!({}));
     let hole = SilentListener::open();
@@ -167,10 +168,9 @@ fn a_silent_server_is_waited_for_once() {
 fn a_dead_server_is_not_waited_for() {
     zts_testkit::require_bao!();
     let host = host_with("dead", 8);
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     reboot(&host);
-    let output = from_copies(&host, &closed_port().address(), "60s");
-    done(&output);
+    let output = from_copies(&host, &closed_port().address(), "60s").assert_success();
     assert_eq!(values(&host, 8)[7], "s7");
     let most = zts_testkit::scale_timeout(Duration::from_secs(3));
     assert!(output.time < most, "{:?}", output.time);
@@ -182,8 +182,10 @@ fn refused_credentials_lock_no_role() {
     let host = host_with("refused-login", 5);
     host.replace_credentials();
     let proxy = Proxy::to(&host.server.address());
-    let output = fetch_all(&host).env("BAO_ADDR", proxy.address()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    fetch_all(&host)
+        .env("BAO_ADDR", proxy.address())
+        .run()
+        .assert_status(1);
     let reads = proxy.requests().into_iter();
     let reads = reads.filter(|request| request.path.contains("/data/"));
     assert_eq!(reads.count(), 2);
@@ -197,7 +199,7 @@ fn versions_are_unproven_and_rejected_ones_stay_so() {
         .declare("tls", &json!({}))
         .put("db", "one")
         .put("tls", "one");
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     assert!(host.state_dir("db").join("rollout").exists());
     assert!(!host.state_dir("tls").join("rollout").exists());
     assert_eq!(names(&host.cache("db")), ["unproven.json"]);
@@ -212,10 +214,9 @@ fn versions_are_unproven_and_rejected_ones_stay_so() {
     )
     .unwrap();
     reboot(&host);
-    let output = fetch_all(&host).run();
-    done(&output);
+    let output = fetch_all(&host).succeed();
     assert_eq!(host.value("tls"), "one");
-    assert!(output.stderr.contains("`tls`: version 2"), "{output}");
+    output.assert_reports("`tls`: version 2");
 }
 
 #[test]
@@ -229,6 +230,6 @@ fn a_secret_that_a_switch_removes_meanwhile_is_removed() {
         (proxy.connections() > 0).then_some(())
     });
     host.forget("s1");
-    done(&run.finish());
+    run.finish().assert_success();
     assert_eq!(names(&host.path("secrets")), [".s0.vault-fetch", "s0"]);
 }

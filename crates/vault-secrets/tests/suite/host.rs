@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
-    fs::{self, Permissions},
+    ffi::{OsStr, OsString},
+    fs,
     ops::Deref,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{EnrolledHost, HostCredentials, Run, RunOutput, Running, Server, shared_server};
+use zts_testkit::{
+    EnrolledHost, HostCredentials, Run, RunOutput, Running, Server, declarations, declared_secret,
+    merge, shared_server,
+};
 
 /// A host with declared secrets.
 pub(crate) struct Host {
@@ -51,25 +53,16 @@ impl Host {
     /// Declares a secret that is rotated every hour. The fields of `otherwise` replace the
     /// defaults.
     pub(crate) fn declare(&self, name: &str, otherwise: &Value) -> &Self {
-        let mut secret = json!({
-            "secret_path": self.secret(name),
-            "output_directory": self.output(name),
-            "cache_directory": self.cache(name),
-            "seal_cache": "never",
-            "max_cache_age": null,
-            "owner": rustix::process::geteuid().as_raw().to_string(),
-            "group": rustix::process::getegid().as_raw().to_string(),
-            "mode": "0400",
-            "required_keys": [],
-            "templates": {},
-            "environment_file": null,
-            "services": [],
-            "on_change": "restart",
-            "rotation": "hourly",
-        });
-        for (field, value) in otherwise.as_object().unwrap() {
-            secret[field] = value.clone();
-        }
+        let mut secret = declared_secret(
+            &self.secret(name),
+            &json!({
+                "output_directory": self.output(name),
+                "cache_directory": self.cache(name),
+                "seal_cache": "never",
+                "rotation": "hourly",
+            }),
+        );
+        merge(&mut secret, otherwise);
         self.secrets.lock().unwrap().insert(name.to_owned(), secret);
         self.write_declarations();
         self
@@ -116,20 +109,10 @@ impl Host {
     }
 
     fn write_declarations(&self) {
-        let declarations = json!({
-            "hostname": self.name,
-            "openbao": {
-                "addresses": [self.address()],
-                "namespace": null,
-                "kv_mount": "secret",
-                "approle_mount": "approle",
-                "ca_certificate": null,
-                "skip_verify": false,
-                "approle_directory": self.path("approle"),
-            },
-            "secrets": *self.secrets.lock().unwrap(),
-            "templates": *self.templates.lock().unwrap(),
-        });
+        let secrets = json!(*self.secrets.lock().unwrap());
+        let approle = self.path("approle");
+        let mut declarations = declarations(&self.name, &self.address(), &approle, &secrets);
+        declarations["templates"] = json!(*self.templates.lock().unwrap());
         fs::write(self.path("secrets.json"), declarations.to_string()).unwrap();
     }
 
@@ -217,12 +200,11 @@ impl Host {
             .env("BAO_ADDR", self.address())
     }
 
-    /// Writes a program that stands in for one of systemd's, into the folder `bin`.
-    pub(crate) fn write_program(&self, name: &str, script: &str) {
-        fs::create_dir_all(self.path("bin")).unwrap();
-        let program = self.path("bin").join(name);
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    /// Writes a program that stands in for one of systemd's into the folder `bin`, and returns a
+    /// `PATH` with it.
+    pub(crate) fn write_program(&self, name: &str, script: &str) -> OsString {
+        zts_testkit::write_program(&self.path("bin"), name, script);
+        zts_testkit::path_with(self.path("bin"))
     }
 
     pub(crate) fn rotation(&self, name: &str) -> Run {
@@ -278,27 +260,4 @@ pub(crate) fn on_both(name: &str, test: impl Fn(Host)) {
         test(Host::new(name));
         test(Host::on(Server::builder().audit().start(), name).on_vault());
     }
-}
-
-/// Checks that a run succeeded.
-#[track_caller]
-pub(crate) fn done(output: &RunOutput) {
-    assert_eq!(output.code(), Some(0), "{output}");
-}
-
-/// Checks that a run failed with this message.
-#[track_caller]
-pub(crate) fn failed(output: &RunOutput, why: &str) {
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains(why), "{output}");
-}
-
-/// Returns the names in a directory, sorted.
-pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }

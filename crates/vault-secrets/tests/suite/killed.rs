@@ -3,9 +3,9 @@
 use std::{fs, os::unix::process::ExitStatusExt, thread};
 
 use serde_json::{Value, json};
-use zts_testkit::{FILE_CALLS, FailingCall};
+use zts_testkit::{FILE_CALLS, FailingCall, names, names_if_any};
 
-use crate::host::{Host, done, names};
+use crate::host::Host;
 
 const KILLS: u32 = 120;
 const SECRETS: [&str; 3] = ["a", "b", "c"];
@@ -44,8 +44,7 @@ fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
     }
     let times = (0..5).map(|number| {
         put(&host, number);
-        let output = host.rotate("a");
-        done(&output);
+        let output = host.rotate("a").assert_success();
         output.time
     });
     let time = times.min().unwrap();
@@ -73,8 +72,8 @@ fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
             finish_rotation(&host, number);
         } else {
             // the next version is written before any run has cleaned up
-            done(&host.rotate("a"));
-            done(&host.rotate("a"));
+            host.rotate("a").assert_success();
+            host.rotate("a").assert_success();
             assert_eq!(SECRETS.map(|name| version(&host, name)), [number; 3]);
         }
     }
@@ -85,11 +84,11 @@ fn killed_at_120_moments_every_set_is_whole_and_the_next_run_finishes() {
 }
 
 fn finish_rotation(host: &Host, number: u32) {
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     for name in SECRETS {
         assert_eq!(version(host, name), number);
         assert_eq!(host.copied(name), Some(u64::from(number) + 1));
-        let left = names(&host.state_dir(name));
+        let left = names_if_any(&host.state_dir(name));
         assert_eq!(
             left,
             ["changed", "fingerprints", "previous", "written"],
@@ -106,7 +105,7 @@ fn after_any_single_error_of_the_disk_each_set_is_whole_and_the_next_run_finishe
     let host = Host::new("one-error");
     host.declare("a", &json!({}));
     host.put("a", "0");
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     let (mut version, mut deployed, mut unreadable) = (0, 0, 0);
     let injected = FailingCall::for_each(&FILE_CALLS, |failing| {
         if deployed == version {
@@ -131,7 +130,7 @@ fn after_any_single_error_of_the_disk_each_set_is_whole_and_the_next_run_finishe
         );
         deployed = value;
         if deployed == version {
-            done(&host.rotate("a"));
+            host.rotate("a").assert_success();
             assert_eq!(names(&host.cache("a")), ["secret.json"], "{failing}");
         } // else the next run begins where this one began
     });

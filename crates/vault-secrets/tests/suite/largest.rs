@@ -35,7 +35,7 @@ fn the_largest_answers_fit_into_the_memory_of_the_unit() {
     proxy.always(Fault::Body(body));
     let run = with_markers(&host, fetch_all(&host)).env("BAO_ADDR", proxy.address());
     let (output, peak) = run.start().finish_with_peak_memory();
-    assert_eq!(output.code(), Some(1), "{output}");
+    output.assert_status(1);
     let is_fetched = |number: &u64| host.output(&format!("s{number}")).is_dir();
     let fetched = (0..10).filter(is_fetched).count() as u64;
     assert!((1..10).contains(&fetched), "{fetched} of 10");

@@ -8,7 +8,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, done, failed, names};
+use zts_testkit::{names, names_if_any};
+
+use crate::host::Host;
 
 /// Declares links to the file `password` of the secret `db`.
 fn linked(paths: &[&Path]) -> Value {
@@ -35,17 +37,15 @@ fn text(path: &Path) -> String {
 fn a_link_follows_each_exchange_of_the_files() {
     zts_testkit::require_bao!();
     let (host, path) = host("link");
-    let output = host.clean();
-    done(&output);
-    assert!(output.stderr.contains("made the link"), "{output}");
+    let output = host.clean().assert_success();
+    output.assert_reports("made the link");
     assert_eq!(text(&path), "", "there is no secret yet");
     for value in ["one", "two", "three"] {
         host.put("db", value);
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         assert_eq!(text(&path), value);
     }
-    let output = host.clean();
-    done(&output);
+    let output = host.clean().assert_success();
     assert_eq!(output.stderr, "");
     assert_eq!(
         fs::read_link(&path).unwrap(),
@@ -59,15 +59,14 @@ fn a_link_is_removed_when_it_is_no_longer_declared() {
     let (host, path) = host("unlinked");
     let other = host.path("etc/other");
     host.declare("db", &linked(&[&path, &other]));
-    done(&host.clean());
+    host.clean().assert_success();
     host.declare("db", &linked(&[&other]));
-    let output = host.clean();
-    done(&output);
-    assert!(output.stderr.contains("removed the link"), "{output}");
-    assert_eq!(names(&host.path("etc/app")), [""; 0]);
+    let output = host.clean().assert_success();
+    output.assert_reports("removed the link");
+    assert_eq!(names_if_any(&host.path("etc/app")), [""; 0]);
     assert!(other.is_symlink());
     host.forget("db");
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!other.is_symlink());
 }
 
@@ -75,12 +74,12 @@ fn a_link_is_removed_when_it_is_no_longer_declared() {
 fn a_link_of_a_secret_that_moved_leads_to_its_new_place() {
     zts_testkit::require_bao!();
     let (host, path) = host("moved-link");
-    done(&host.clean());
+    host.clean().assert_success();
     let mut moved = linked(&[&path]);
     moved["output_directory"] = json!(host.path("elsewhere/db"));
     host.declare("db", &moved);
-    done(&host.clean());
-    done(&host.rotate("db"));
+    host.clean().assert_success();
+    host.rotate("db").assert_success();
     assert_eq!(
         fs::read_link(&path).unwrap(),
         host.path("elsewhere/db/password")
@@ -112,12 +111,12 @@ fn what_stands_in_the_way_stays_and_is_told() {
     ];
     for (what, place) in ways {
         place(&path, &treasure);
-        let output = host.clean();
-        failed(&output, "is not a link of this program's and stays");
+        host.clean()
+            .assert_failure(1, "is not a link of this program's and stays");
         assert!(good.is_symlink(), "{what}");
         // neither is it removed with the declaration
         host.declare("db", &linked(&[&good]));
-        done(&host.clean());
+        host.clean().assert_success();
         assert!(path.symlink_metadata().is_ok(), "{what}");
         assert_eq!(text(&treasure), "mine");
         host.declare("db", &linked(&[&path, &good]));
@@ -127,6 +126,6 @@ fn what_stands_in_the_way_stays_and_is_told() {
             fs::remove_file(&path).unwrap();
         }
     }
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(path.is_symlink());
 }

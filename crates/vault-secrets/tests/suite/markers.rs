@@ -7,11 +7,11 @@ use std::{
 };
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Run, Running};
+use zts_testkit::{Fault, Proxy, Run, Running, names_if_any};
 
 use crate::{
     fetch_all::{fetch_all, from_copies, host_with, reboot, values},
-    host::{Host, done, names},
+    host::Host,
 };
 
 /// A `systemctl` that notes the markers at each call, and has skipped the unit of `s0` at the
@@ -62,10 +62,10 @@ waits.service loaded inactive dead start Waits
 /// Returns the run with a folder for markers and the stand-in for systemd.
 pub(crate) fn with_markers(host: &Host, run: Run) -> Run {
     fs::create_dir(host.path("markers")).unwrap();
-    host.write_program("systemctl", SYSTEMCTL);
+    let path = host.write_program("systemctl", SYSTEMCTL);
     fs::write(host.path("bin/units"), UNITS).unwrap();
     run.args(["--markers".as_ref(), host.path("markers").as_os_str()])
-        .env("PATH", zts_testkit::path_with(host.path("bin")))
+        .env("PATH", path)
 }
 
 /// Starts a run as systemd does, and waits until it is ready.
@@ -90,12 +90,11 @@ fn markers_stand_until_systemd_has_skipped_the_units() {
     host.declare("absent", &json!({}));
     let run = start_until_ready(&host);
     assert_eq!(host.value("s2"), "s2");
-    let output = run.finish();
-    assert_eq!(output.code(), Some(1), "{output}");
+    run.finish().assert_status(1);
     let seen = fs::read_to_string(host.path("bin/seen")).unwrap();
     let seen: Vec<_> = seen.lines().map(str::trim_end).collect();
     assert_eq!(seen[..3], ["", "s0 s2", "s2"]);
-    assert_eq!(names(&host.path("markers")), Vec::<String>::new());
+    assert_eq!(names_if_any(&host.path("markers")), Vec::<String>::new());
     let metrics = host.run(["metrics"]).run().stdout;
     let failures = "vault_secret_fetch_failures_total{secret=\"absent\"} 0";
     assert!(metrics.contains(failures), "its unit notes it: {metrics}");
@@ -118,7 +117,7 @@ fn no_secret_of_a_service_that_is_not_at_rest_has_a_marker() {
         let services = json!({ "services": [format!("{service}.service")] });
         host.declare(&format!("s{}", number + 1), &services);
     }
-    done(&with_markers(&host, fetch_all(&host)).run());
+    with_markers(&host, fetch_all(&host)).succeed();
     let seen = fs::read_to_string(host.path("bin/seen")).unwrap();
     assert_eq!(seen.lines().nth(1), Some("s0 s5 s6 "));
 }
@@ -130,7 +129,7 @@ fn without_an_answer_of_systemd_there_is_no_marker() {
     let run = with_markers(&host, fetch_all(&host));
     let script = "#!/bin/sh\nls \"${0%/*}\"/../markers >> \"${0%/*}\"/seen\nexit 1\n";
     host.write_program("systemctl", script);
-    done(&run.run());
+    run.succeed();
     assert_eq!(values(&host, 2), ["s0", "s1"]);
     assert_eq!(fs::read_to_string(host.path("bin/seen")).unwrap(), "");
 }
@@ -139,16 +138,15 @@ fn without_an_answer_of_systemd_there_is_no_marker() {
 fn a_slow_server_is_left_to_the_units_after_a_second() {
     zts_testkit::require_bao!();
     let host = host_with("slow", 8);
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     reboot(&host);
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Fault::Delay(Duration::from_millis(400)));
     let run = fetch_all(&host).env("BAO_ADDR", proxy.address());
-    let output = with_markers(&host, run).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    with_markers(&host, run).run().assert_status(1);
     assert_eq!(host.value("s0"), "s0");
     assert_eq!(host.value("s7"), "", "its own unit fetches it");
-    done(&from_copies(&host, &proxy.address(), "60s"));
+    from_copies(&host, &proxy.address(), "60s").assert_success();
     assert_eq!(host.value("s7"), "s7", "no unit waits for this run");
 }
 
@@ -174,13 +172,13 @@ fn slow_seals_keep_neither_units_nor_markers_waiting() {
     assert_eq!(values(&host, 12)[11], "s11");
     assert_eq!(host.copied("s0"), None);
     zts_testkit::wait_for("no marker is left", || {
-        names(&host.path("markers")).is_empty().then_some(())
+        names_if_any(&host.path("markers")).is_empty().then_some(())
     });
     let copied = || (0..12).filter(|number| host.copied(&format!("s{number}")).is_some());
     assert!(copied().count() < 12, "copies are still being stored");
     host.put("s9", "newer"); // the copy that is stored last
-    done(&host.fetch("s9").run());
-    done(&run.finish());
+    host.fetch("s9").succeed();
+    run.finish().assert_success();
     assert_eq!(copied().count(), 12);
     assert_eq!(host.copied("s9"), Some(2), "of the run that came later");
 }
@@ -191,8 +189,7 @@ fn copies_of_a_killed_run_are_stored_by_the_next_one() {
     let host = host_with_slow_seals("killed-before-copies");
     start_until_ready(&host).kill();
     assert_eq!(host.copied("s0"), None);
-    let output = fetch_all(&host).run();
-    done(&output);
+    fetch_all(&host).succeed();
     let copied = (0..12).map(|number| host.copied(&format!("s{number}")));
     assert_eq!(copied.flatten().count(), 12);
 }
@@ -201,7 +198,7 @@ fn copies_of_a_killed_run_are_stored_by_the_next_one() {
 fn locked_directories_keep_no_unit_waiting() {
     zts_testkit::require_bao!();
     let host = host_with("locked", 12);
-    done(&fetch_all(&host).run());
+    fetch_all(&host).succeed();
     let mut locked = Vec::new();
     for number in 0..12 {
         let name = format!("s{number}");
@@ -212,8 +209,7 @@ fn locked_directories_keep_no_unit_waiting() {
     }
     let run = start_until_ready(&host);
     drop(locked);
-    let output = run.finish();
-    assert_eq!(output.code(), Some(1), "{output}");
+    run.finish().assert_status(1);
     assert_eq!(host.value("s0"), "s0");
     assert_eq!(host.value("s9"), "", "its own unit fetches it");
 }

@@ -1,10 +1,12 @@
 //! The metrics for Prometheus.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::json;
 
-use crate::host::{Host, done, failed};
+use zts_testkit::mode;
+
+use crate::host::Host;
 
 /// Returns the output of `vault-secrets metrics`.
 fn metrics(host: &Host) -> String {
@@ -13,11 +15,9 @@ fn metrics(host: &Host) -> String {
         .run(["metrics"])
         .args(["--output".as_ref(), file.as_os_str()])
         .args(["--state-dir".as_ref(), host.path("state").as_os_str()]);
-    let output = run.run();
-    done(&output);
+    let output = run.succeed();
     assert_eq!(output.stdout, "");
-    let mode = fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o644);
+    assert_eq!(mode(&file), "0644");
     fs::read_to_string(&file).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn age_version_and_source_of_each_secret() {
         "none",
         &json!({ "rotation": null, "cache_directory": null }),
     );
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let page = metrics(&host);
     has(
         &page,
@@ -61,14 +61,9 @@ fn age_version_and_source_of_each_secret() {
     assert!(!page.contains("hunter2"));
     assert!(!page.contains("version{secret=\"none\"}"));
     zts_testkit::assert_metrics_documented("vault-secrets", &page);
-    let run = host
-        .run(["metrics", "--state-dir", "/does/not/exist"])
-        .run();
-    done(&run);
-    assert!(
-        run.stdout.contains("vault_secret_version{secret=\"db\"} 1"),
-        "{run}"
-    );
+    host.run(["metrics", "--state-dir", "/does/not/exist"])
+        .succeed()
+        .assert_prints("vault_secret_version{secret=\"db\"} 1");
 }
 
 #[test]
@@ -76,10 +71,10 @@ fn a_removed_directory_is_not_in_place() {
     zts_testkit::require_bao!();
     let host = Host::new("metrics-removed");
     host.declare("db", &json!({})).put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     fs::remove_dir_all(host.output("db")).unwrap();
     has(&metrics(&host), &["vault_secret_in_place{secret=\"db\"} 0"]);
-    failed(&host.run(["status"]).run(), "not in place");
+    host.run(["status"]).fail(1, "not in place");
 }
 
 #[test]
@@ -88,7 +83,7 @@ fn failures_are_counted_by_their_reason() {
     let host = Host::new("metrics-failures");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({})).put("tls", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
 
     host.rotate_at("db", "http://127.0.0.1:1");
     let page = metrics(&host);
@@ -118,7 +113,7 @@ fn failures_are_counted_by_their_reason() {
     );
 
     fs::write(&secret_id, good).unwrap();
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let page = metrics(&host);
     has(
         &page,
@@ -130,7 +125,7 @@ fn failures_are_counted_by_their_reason() {
     );
 
     host.forget("tls");
-    done(&host.clean());
+    host.clean().assert_success();
     assert!(!metrics(&host).contains("tls"));
 }
 
@@ -139,8 +134,6 @@ fn a_place_that_cannot_be_written_to_is_told() {
     zts_testkit::require_bao!();
     let host = Host::new("metrics-unwritable");
     host.declare("db", &json!({}));
-    let output = host
-        .run(["metrics", "--output", "/does/not/exist/a.prom"])
-        .run();
-    failed(&output, "could not write `/does/not/exist/a.prom`");
+    host.run(["metrics", "--output", "/does/not/exist/a.prom"])
+        .fail(1, "could not write `/does/not/exist/a.prom`");
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, done};
+use crate::host::Host;
 
 /// A host with a secret of two versions, pinned to the first.
 fn host(name: &str) -> Host {
     let host = Host::new(name);
     host.declare("db", &json!({ "version": 1, "rotation": null }));
     host.put("db", "one").put("db", "two");
-    done(&host.run(["fetch-all"]).run());
+    host.run(["fetch-all"]).succeed();
     host
 }
 
@@ -18,16 +18,16 @@ fn one_process_fetches_it_and_a_rotation_by_hand_leaves_it() {
     zts_testkit::require_bao!();
     let host = host("pinned");
     assert_eq!(host.value("db"), "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "one");
     host.declare("db", &json!({ "version": 2 }));
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "two");
     host.put("db", "three");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "two");
     host.declare("db", &json!({}));
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "three");
 }
 
@@ -36,14 +36,11 @@ fn status_and_metrics_tell_it() {
     zts_testkit::require_bao!();
     let host = host("pinned-status");
     let table = host.run(["status"]).run();
-    assert!(
-        table.stdout.contains("db      1, pinned  OpenBao"),
-        "{table}"
-    );
+    table.assert_prints("db      1, pinned  OpenBao");
     let json = host.run(["status", "--json"]).run();
     let entries: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(entries["secrets"][0]["pinned_version"], 1);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let metrics = host.metrics();
     let line = "vault_secret_pinned_version{secret=\"db\"} 1";
     assert!(metrics.contains(line), "{metrics}");

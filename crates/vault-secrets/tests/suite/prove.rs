@@ -1,11 +1,11 @@
 //! Proof of versions that services started with by themselves, with a stand-in for systemd.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::json;
 use zts_testkit::Run;
 
-use crate::host::{Host, done};
+use crate::host::Host;
 
 /// A `systemctl` with one unit, which starts for longer each time that it is shown.
 const SYSTEMCTL: &str = r#"#!/bin/sh
@@ -39,22 +39,16 @@ fn a_proof_that_ends_before_all_versions_are_proven_names_them() {
         .arg(host.path("notes"))
         .args(["--service", "app.service"])
         .env("BAO_ADDR", host.server.address());
-    done(&fetch.run());
+    fetch.succeed();
     // the service started after that
     let changed = json!({ "uptime": { "secs": 1, "nanos": 0 }, "at": { "secs_since_epoch": 1, "nanos_since_epoch": 0 } });
     fs::write(host.state_dir("db").join("changed"), changed.to_string()).unwrap();
-    fs::create_dir(host.path("bin")).unwrap();
-    let stand_in = host.path("bin/systemctl");
-    fs::write(&stand_in, SYSTEMCTL).unwrap();
-    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
-
     let output = host
         .run(["prove", "--start-timeout", "1ms"])
         .args(["--state-dir".as_ref(), host.path("state").as_os_str()])
-        .env("PATH", zts_testkit::path_with(host.path("bin")))
-        .run();
-    done(&output);
+        .env("PATH", host.write_program("systemctl", SYSTEMCTL))
+        .succeed();
     let warning = "warning: services start again and again: the versions of `db` are still unproven; the \
                    next fetch, or the next failure of a service, starts `vault-secrets prove` again";
-    assert!(output.stderr.contains(warning), "{output}");
+    output.assert_reports(warning);
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use zts_testkit::{Proxy, Server, closed_port};
 
-use crate::host::{Host, done, failed};
+use crate::host::Host;
 
 #[test]
 fn where_nothing_is_new_one_listing_is_all() {
@@ -12,18 +12,18 @@ fn where_nothing_is_new_one_listing_is_all() {
     for name in ["a", "b", "c"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     assert_eq!(
         (host.asked("detailed-metadata"), host.asked("data")),
         (1, 3)
     );
-    done(&host.rotate("b"));
+    host.rotate("b").assert_success();
     assert_eq!(
         (host.asked("detailed-metadata"), host.asked("data")),
         (2, 3)
     );
     host.put("c", "two");
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     assert_eq!(
         (host.asked("detailed-metadata"), host.asked("data")),
         (3, 4)
@@ -39,7 +39,7 @@ fn one_connection_and_no_login_of_its_own() {
         host.declare(name, &json!({})).put(name, "one");
     }
     let proxy = Proxy::to(&host.server.address());
-    done(&host.rotate_at("a", &proxy.address()));
+    host.rotate_at("a", &proxy.address()).assert_success();
     assert_eq!(proxy.connections(), 1);
     let asked: Vec<_> = proxy
         .requests()
@@ -61,7 +61,7 @@ fn the_server_that_answered_last_is_asked_first_by_the_next_run() {
     ways[0].always(zts_testkit::Fault::Close);
     let addresses = ways.each_ref().map(Proxy::address).join(",");
     for asked in [1, 1] {
-        done(&host.rotate_at("db", &addresses));
+        host.rotate_at("db", &addresses).assert_success();
         assert_eq!(ways[0].requests().len(), asked);
     }
     assert_eq!(host.value("db"), "one");
@@ -75,9 +75,9 @@ fn a_policy_that_allows_no_listing_has_each_read() {
     let path = "sys/policies/acl/host-unlisted";
     host.server.write(path, &json!({ "policy": policy }));
     host.declare("db", &json!({})).put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.put("db", "two");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.value("db"), "two");
 }
 
@@ -92,7 +92,7 @@ fn a_server_that_knows_no_inline_login_gets_one_login_for_all() {
     for name in ["a", "b"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate_at("a", &proxy.address()));
+    host.rotate_at("a", &proxy.address()).assert_success();
     let hits = proxy.requests();
     let logins = hits.iter().filter(|hit| hit.path.ends_with("/login"));
     assert_eq!(logins.count(), 1, "{hits:?}");
@@ -104,10 +104,11 @@ fn with_openbao_down_nothing_changes() {
     let host = Host::new("down");
     host.declare("db", &json!({})).put("db", "one");
     host.declare("tls", &json!({})).put("tls", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let refused = closed_port();
-    let output = host.rotate_at("db", &refused.address());
-    failed(&output, "nothing was changed");
+    let output = host
+        .rotate_at("db", &refused.address())
+        .assert_failure(1, "nothing was changed");
     assert!(output.time.as_secs() < 2, "{:?}", output.time);
     assert_eq!(
         (host.value("db"), host.copied("db")),
@@ -121,9 +122,9 @@ fn a_sealed_server_changes_nothing_either() {
     zts_testkit::require_bao!();
     let host = Host::on(Server::dev(), "sealed");
     host.declare("db", &json!({})).put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.server.write("sys/seal", &json!({}));
-    failed(&host.rotate("db"), "it is sealed");
+    host.rotate("db").assert_failure(1, "it is sealed");
     assert_eq!(host.value("db"), "one");
 }
 
@@ -135,8 +136,9 @@ fn a_silent_server_is_waited_for_once_not_for_each_secret() {
         host.declare(name, &json!({})).put(name, "one");
     }
     let hole = zts_testkit::SilentListener::open();
-    let output = host.rotate_at("a", &hole.address());
-    failed(&output, "nothing was changed");
+    let output = host
+        .rotate_at("a", &hole.address())
+        .assert_failure(1, "nothing was changed");
     assert_eq!(
         output.stderr.matches("cannot be used").count(),
         1,
@@ -155,10 +157,10 @@ fn vault_is_asked_for_the_metadata_of_each_secret() {
     for name in ["a", "b"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     host.put("b", "two");
     let before = host.requests_to_vault().len();
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     assert_eq!(host.value("b"), "two");
     let path = |kind: &str, name: &str| format!("GET /v1/secret/{kind}/hosts/vault/{name}");
     let expected = [

@@ -3,9 +3,9 @@
 use std::{fs, thread, time::Duration};
 
 use serde_json::json;
-use zts_testkit::{Fault, Proxy, Server};
+use zts_testkit::{Fault, Proxy, Server, names};
 
-use crate::host::{Host, done, failed, names, on_both};
+use crate::host::{Host, on_both};
 
 #[test]
 fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
@@ -13,11 +13,10 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
     on_both("lacking", |host| {
         host.declare("db", &json!({ "required_keys": ["password"] }))
             .put("db", "one");
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         let path = host.secret("db");
         host.server.put_secret(&path, &json!({ "user": "u" }));
-        let output = host.rotate("db");
-        assert_eq!(output.code(), Some(1));
+        let output = host.rotate("db").assert_status(1);
         insta::assert_snapshot!(output, @"
     exit status: 1
     ----- stdout -----
@@ -31,10 +30,11 @@ fn a_version_that_lacks_a_key_changes_nothing_and_is_read_once() {
             ("one".to_owned(), Some(1))
         );
         let read = host.asked("data");
-        failed(&host.rotate("db"), "version 2 is not used, it was rejected");
+        host.rotate("db")
+            .assert_failure(1, "version 2 is not used, it was rejected");
         assert_eq!(host.asked("data"), read);
         host.put("db", "three");
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         assert_eq!(
             (host.value("db"), host.copied("db")),
             ("three".to_owned(), Some(3))
@@ -52,19 +52,19 @@ fn without_a_cached_copy_a_rejection_lasts_until_the_next_boot() {
         &json!({ "required_keys": ["password"], "cache_directory": null }),
     )
     .put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.server
         .put_secret(&host.secret("db"), &json!({ "user": "u" }));
-    failed(&host.rotate("db"), "has no key `password`");
+    host.rotate("db").assert_failure(1, "has no key `password`");
     let read = host.asked("data");
-    failed(&host.rotate("db"), "it was rejected");
+    host.rotate("db").assert_failure(1, "it was rejected");
     assert_eq!(
         (host.value("db"), host.asked("data")),
         ("one".to_owned(), read)
     );
     // a reboot empties `/run`
     fs::remove_dir_all(host.path("secrets")).unwrap();
-    failed(&host.rotate("db"), "has no key `password`");
+    host.rotate("db").assert_failure(1, "has no key `password`");
     assert!(!host.output("db").exists(), "there is no earlier version");
     assert!(host.asked("data") > read);
 }
@@ -76,7 +76,7 @@ fn a_version_of_null_is_one_secrets_failure_and_the_others_are_rotated() {
         for name in ["a", "b", "c"] {
             host.declare(name, &json!({})).put(name, "one");
         }
-        done(&host.rotate("a"));
+        host.rotate("a").assert_success();
         host.server.put_secret(&host.secret("b"), &json!(null));
         host.put("a", "two").put("c", "two");
         insta::assert_snapshot!(host.rotate("b"), @"
@@ -91,9 +91,9 @@ fn a_version_of_null_is_one_secrets_failure_and_the_others_are_rotated() {
         ");
         let values = ["a", "b", "c"].map(|name| host.value(name));
         assert_eq!(values, ["two", "one", "two"]);
-        done(&host.rotate("c"));
+        host.rotate("c").assert_success();
         host.put("b", "three");
-        done(&host.rotate("b"));
+        host.rotate("b").assert_success();
         assert_eq!(host.value("b"), "three");
     });
 }
@@ -128,12 +128,12 @@ fn again_tries_a_rejected_version_once_more() {
     let host = Host::new("again");
     host.declare("db", &json!({ "required_keys": ["user"] }))
         .put("db", "one");
-    failed(&host.rotate("db"), "has no key `user`");
+    host.rotate("db").assert_failure(1, "has no key `user`");
     host.declare("db", &json!({}));
-    failed(&host.rotate("db"), "--again");
-    done(&host.rotate_again("db"));
+    host.rotate("db").assert_failure(1, "--again");
+    host.rotate_again("db").assert_success();
     assert_eq!(host.value("db"), "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
 }
 
 /// Returns a host whose secrets `a` and `b` were rejected, and could be deployed now.
@@ -143,7 +143,7 @@ fn host_with_two_rejected_secrets(name: &str) -> Host {
         host.declare(name, &json!({ "required_keys": ["user"] }))
             .put(name, "one");
     }
-    failed(&host.rotate("a"), "has no key `user`");
+    host.rotate("a").assert_failure(1, "has no key `user`");
     for name in ["a", "b"] {
         host.declare(name, &json!({}));
     }
@@ -154,19 +154,13 @@ fn host_with_two_rejected_secrets(name: &str) -> Host {
 fn again_forgets_the_rejection_of_the_named_secret_alone() {
     zts_testkit::require_bao!();
     let host = host_with_two_rejected_secrets("again-one");
-    let output = host.rotate_again("a");
-    done(&output);
+    let output = host.rotate_again("a").assert_success();
     assert_eq!(
         (host.value("a"), host.value("b")),
         ("one".into(), String::new())
     );
-    assert!(
-        output
-            .stderr
-            .contains("`b`: version 1 is not used, it was rejected"),
-        "{output}"
-    );
-    done(&host.rotate_again("b"));
+    output.assert_reports("`b`: version 1 is not used, it was rejected");
+    host.rotate_again("b").assert_success();
     assert_eq!(host.value("b"), "one");
 }
 
@@ -175,7 +169,7 @@ fn again_forgets_the_rejections_of_all_named_secrets() {
     zts_testkit::require_bao!();
     let host = host_with_two_rejected_secrets("again-two");
     let run = host.rotation("a").args(["b", "--again"]);
-    done(&run.run());
+    run.succeed();
     assert_eq!(
         (host.value("a"), host.value("b")),
         ("one".into(), "one".into())
@@ -188,9 +182,10 @@ fn an_empty_key_of_a_template_refuses_the_version_too() {
     let host = Host::new("template");
     let templates = json!({ "templates": { "conf": "p={{ password }}" } });
     host.declare("db", &templates).put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.put("db", "");
-    failed(&host.rotate("db"), "has nothing in its key `password`");
+    host.rotate("db")
+        .assert_failure(1, "has nothing in its key `password`");
     assert_eq!(names(&host.output("db")), ["conf", "password"]);
 }
 
@@ -200,17 +195,17 @@ fn a_deleted_secret_leaves_the_host_and_the_others_go_on() {
     on_both("deleted", |host| {
         host.declare("db", &json!({})).put("db", "one");
         host.declare("tls", &json!({})).put("tls", "one");
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         host.server.delete_version(&host.secret("db"));
         host.put("tls", "two");
-        failed(&host.rotate("db"), "was deleted on the server");
+        host.rotate("db")
+            .assert_failure(1, "was deleted on the server");
         assert_eq!(
             (host.output("db").exists(), host.copied("db")),
             (false, None)
         );
         assert_eq!(host.value("tls"), "two");
-        let output = host.rotate("tls");
-        done(&output);
+        let output = host.rotate("tls").assert_success();
         assert!(
             output.stderr.contains("`db`"),
             "it is reported all the same: {output}"
@@ -223,12 +218,13 @@ fn a_deleted_secret_with_an_unknown_owner_leaves_the_host_too() {
     zts_testkit::require_bao!();
     on_both("deleted-owner", |host| {
         host.declare("db", &json!({})).put("db", "one");
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         host.declare("db", &json!({ "owner": "nobody-of-this-name" }));
         assert_eq!(host.rotate("db").code(), Some(2));
         assert_eq!(host.value("db"), "one", "it is not deleted");
         host.server.delete_version(&host.secret("db"));
-        failed(&host.rotate("db"), "was deleted on the server");
+        host.rotate("db")
+            .assert_failure(1, "was deleted on the server");
         assert_eq!(
             (host.output("db").exists(), host.copied("db")),
             (false, None)
@@ -241,7 +237,7 @@ fn a_deleted_secret_that_exists_again_before_its_removal_stays() {
     zts_testkit::require_bao!();
     let host = Host::new("exists-again");
     host.declare("db", &json!({})).put("db", "one");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.server.delete_version(&host.secret("db"));
     let proxy = Proxy::to(&host.server.address());
     proxy.once_on("/data/", Fault::Trickle(Duration::from_millis(10)));
@@ -253,9 +249,8 @@ fn a_deleted_secret_that_exists_again_before_its_removal_stays() {
     });
     thread::sleep(Duration::from_millis(300)); // the answer is on its way
     host.put("db", "two");
-    done(&host.fetch("db").run());
-    let output = run.finish();
-    done(&output);
+    host.fetch("db").succeed();
+    run.finish().assert_success();
     assert_eq!(
         (host.value("db"), host.copied("db")),
         ("two".into(), Some(2))
@@ -269,11 +264,13 @@ fn a_destroyed_or_absent_secret_leaves_the_host_too() {
         for name in ["db", "tls"] {
             host.declare(name, &json!({})).put(name, "one");
         }
-        done(&host.rotate("db"));
+        host.rotate("db").assert_success();
         host.server.destroy_version(&host.secret("db"), 1);
         host.server.delete_metadata(&host.secret("tls"));
-        failed(&host.rotate("db"), "was destroyed on the server");
-        failed(&host.rotate("tls"), "OpenBao has nothing at");
+        host.rotate("db")
+            .assert_failure(1, "was destroyed on the server");
+        host.rotate("tls")
+            .assert_failure(1, "OpenBao has nothing at");
         for name in ["db", "tls"] {
             assert_eq!(
                 (host.output(name).exists(), host.copied(name)),
@@ -288,10 +285,12 @@ fn a_denied_secret_stays_as_it_is() {
     zts_testkit::require_bao!();
     on_both("denied", |host| {
         host.declare("db", &json!({})).put("db", "one");
-        done(&host.rotate("db"));
-        let policy = json!({ "policy": "path \"secret/data/none\" { capabilities = [\"read\"] }" });
-        host.server.write("sys/policies/acl/host-denied", &policy);
-        failed(&host.rotate("db"), "OpenBao denied");
+        host.rotate("db").assert_success();
+        host.server.write_policy(
+            "host-denied",
+            "path \"secret/data/none\" { capabilities = [\"read\"] }",
+        );
+        host.rotate("db").assert_failure(1, "OpenBao denied");
         assert_eq!(
             (host.value("db"), host.copied("db")),
             ("one".to_owned(), Some(1))
@@ -308,16 +307,17 @@ fn refused_credentials_are_tried_twice_and_no_more() {
     for name in ["a", "b", "c", "d", "e", "f", "g"] {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     let old = host.replace_credentials();
     for _ in 0..4 {
-        failed(&host.rotate("a"), "invalid role or secret ID");
+        host.rotate("a")
+            .assert_failure(1, "invalid role or secret ID");
     }
     assert_eq!(host.value("g"), "one");
     host.put("g", "two");
     let anew = host.server.issue_secret_id("locked-out");
     anew.write_to(&host.path("approle"));
     assert_ne!(anew, old);
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     assert_eq!(host.value("g"), "two");
 }

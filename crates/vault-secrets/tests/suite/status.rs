@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use zts_delivery::StateDir;
 
-use crate::host::{Host, done, failed};
+use crate::host::Host;
 
 fn host(name: &str) -> Host {
     let host = Host::new(name);
@@ -15,7 +15,7 @@ fn host(name: &str) -> Host {
         "none",
         &json!({ "rotation": null, "cache_directory": null }),
     );
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.server
         .put_secret(&host.secret("db"), &json!({ "user": "hunter3" }));
     host.rotate("db");
@@ -26,8 +26,7 @@ fn host(name: &str) -> Host {
 fn a_table_for_people() {
     zts_testkit::require_bao!();
     let host = host("table");
-    let output = host.run(["status"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = host.run(["status"]).run().assert_status(1);
     insta::with_settings!({ filters => [(r"\b\d+s\b", "[n]s")] }, {
         insta::assert_snapshot!(output, @"
         exit status: 1
@@ -50,8 +49,7 @@ fn a_table_for_people() {
 fn json_for_programs() {
     zts_testkit::require_bao!();
     let host = host("json");
-    let output = host.run(["status", "--json"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = host.run(["status", "--json"]).run().assert_status(1);
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();
     let entry = &entries["secrets"][0];
     assert_eq!(entry["name"], "db");
@@ -64,7 +62,7 @@ fn json_for_programs() {
         [&entry["in_place"], &entries["secrets"][1]["in_place"]],
         [&json!(true), &json!(false)]
     );
-    assert!(!output.stdout.contains("hunter"));
+    output.assert_lacks("hunter");
 }
 
 /// A run that is killed after its roll-back leaves the note of the rollout.
@@ -75,7 +73,9 @@ fn a_version_that_was_rolled_back_is_not_unproven() {
     host.declare("db", &json!({ "services": ["app.service"] }));
     for value in ["one", "two"] {
         host.put("db", value);
-        done(&host.fetch("db").args(["--service", "app.service"]).run());
+        host.fetch("db")
+            .args(["--service", "app.service"])
+            .succeed();
     }
     let unproven = || {
         let status = host.run(["status", "--json"]).run();
@@ -117,8 +117,7 @@ fn a_host_without_secrets() {
     let host = Host::new("empty");
     host.declare("db", &json!({}));
     host.forget("db");
-    let output = host.run(["status"]).run();
-    done(&output);
+    let output = host.run(["status"]).succeed();
     assert_eq!(output.stdout, "no secrets are declared\n");
 }
 
@@ -128,16 +127,14 @@ fn a_secret_that_is_not_there_says_why() {
     let host = Host::new("not-there");
     host.declare("db", &json!({}));
     host.rotate("db"); // nobody has written it
-    let output = host.run(["status"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    let said = "`db` is not in place: it does not exist on OpenBao, or was deleted";
-    assert!(output.stdout.contains(said), "{output}");
+    let output = host.run(["status"]).run().assert_status(1);
+    output.assert_prints("`db` is not in place: it does not exist on OpenBao, or was deleted");
     let output = host.run(["status", "--json"]).run();
     let entries: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(entries["secrets"][0]["last_failure"], "gone");
     host.put("db", "hunter2");
-    done(&host.rotate("db"));
-    done(&host.run(["status"]).run());
+    host.rotate("db").assert_success();
+    host.run(["status"]).succeed();
     fs::remove_dir_all(host.output("db")).unwrap();
     assert_eq!(host.run(["status"]).run().code(), Some(1));
 }
@@ -149,32 +146,25 @@ fn an_unreadable_note_is_reported_and_the_other_secrets_are_shown() {
     let host = Host::new("unreadable");
     for name in ["db", "tls"] {
         host.declare(name, &json!({})).put(name, "hunter2");
-        done(&host.rotate(name));
+        host.rotate(name).assert_success();
     }
     let note = host.state_dir("db").join("written");
     fs::remove_file(&note).unwrap();
     fs::create_dir(&note).unwrap();
     let output = host.run(["status"]).run();
-    assert!(output.stdout.contains("\ntls "), "{output}");
+    output.assert_prints("\ntls ");
     let said = format!("`db`: could not read `{}`: Is a directory", note.display());
-    assert!(output.stderr.contains(&said), "{output}");
-    failed(
-        &output,
-        "the state of declared secrets could not be read: `db`",
-    );
+    output.assert_reports(&said);
+    assert_eq!(output.code(), Some(1), "{output}");
+    output.assert_reports("the state of declared secrets could not be read: `db`");
     let output = host.run(["metrics"]).run();
     let in_place = "vault_secret_in_place{secret=";
     assert_eq!(output.stdout.matches(in_place).count(), 1, "{output}");
-    assert!(output.stdout.contains(&format!("{in_place}\"tls\"}} 1")));
-    failed(
-        &output,
-        "the state of declared secrets could not be read: `db`",
-    );
+    output.assert_prints(&format!("{in_place}\"tls\"}} 1"));
+    output.assert_failure(1, "the state of declared secrets could not be read: `db`");
     host.put("db", "hunter3").put("tls", "hunter3");
-    failed(
-        &host.rotate("db"),
-        "/.db.vault-fetch/written`: Is a directory",
-    );
+    host.rotate("db")
+        .assert_failure(1, "/.db.vault-fetch/written`: Is a directory");
     assert_eq!(
         [host.value("db"), host.value("tls")],
         ["hunter2", "hunter3"]

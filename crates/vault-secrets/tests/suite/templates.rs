@@ -1,11 +1,11 @@
 //! Templates of several secrets.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::json;
-use zts_testkit::RunOutput;
+use zts_testkit::{RunOutput, mode, names, names_if_any, set_mode};
 
-use crate::host::{Host, done, failed, names};
+use crate::host::Host;
 
 const CONTENT: &str = "db={{ db.password }}\nsmtp={{ smtp-relay.password | json }}\n";
 
@@ -29,21 +29,18 @@ fn a_template_is_rendered_from_the_files_on_the_host() {
     zts_testkit::require_bao!();
     let host = host("rendered", &[]);
     for secret in ["db", "smtp-relay"] {
-        done(&host.fetch(secret).run());
+        host.fetch(secret).succeed();
     }
     let asked = || host.asked("data") + host.asked("detailed-metadata");
     let before = asked();
-    let output = render(&host, "app");
-    done(&output);
-    assert!(output.stderr.contains("was rendered"), "{output}");
+    let output = render(&host, "app").assert_success();
+    output.assert_reports("was rendered");
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
-    let file = fs::metadata(host.template("app").join("app.conf")).unwrap();
-    assert_eq!(file.permissions().mode() & 0o777, 0o440);
-    let again = render(&host, "app");
-    done(&again);
+    assert_eq!(mode(&host.template("app").join("app.conf")), "0440");
+    let again = render(&host, "app").assert_success();
     assert_eq!(again.stderr, "", "an equal file is left alone");
     fs::remove_file(host.template("app").join("app.conf")).unwrap();
-    done(&render(&host, "app"));
+    render(&host, "app").assert_success();
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
     assert_eq!(asked(), before, "requests were sent");
 }
@@ -52,10 +49,10 @@ fn a_template_is_rendered_from_the_files_on_the_host() {
 fn a_rotation_renders_the_templates_of_what_it_deploys() {
     zts_testkit::require_bao!();
     let host = host("rotated", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"one\"\n");
     host.put("db", "two").put("smtp-relay", "two");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.rendered("app"), "db=two\nsmtp=\"two\"\n");
     let old = host.path("templates/.app.vault-fetch/previous/app.conf");
     let old = fs::read_to_string(old).unwrap();
@@ -65,18 +62,17 @@ fn a_rotation_renders_the_templates_of_what_it_deploys() {
 #[test]
 fn a_version_without_a_key_of_a_template_is_rejected_and_the_file_stays() {
     zts_testkit::require_bao!();
-    let host = host("lacking", &[]);
-    done(&host.rotate("db"));
+    let host = host("template-lacking", &[]);
+    host.rotate("db").assert_success();
     host.server
         .put_secret(&host.secret("db"), &json!({ "user": "app" }));
     host.put("smtp-relay", "two");
-    let output = host.rotate("db");
-    failed(
-        &output,
+    host.rotate("db").assert_failure(
+        1,
         "has no key `password` (needed by `app` of `vault.templates`)",
     );
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"two\"\n");
-    failed(&host.rotate("db"), "version 2");
+    host.rotate("db").assert_failure(1, "version 2");
     assert_eq!(host.value("db"), "one");
 }
 
@@ -89,7 +85,7 @@ fn what_cannot_be_rendered_names_template_secret_and_key() {
 
     hint: `vault-secrets status` shows the secrets that are on this host; `systemctl start vault-secret-NAME` fetches one
     ");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let whole = host.rendered("app");
     for (content, reason) in [
         (
@@ -111,17 +107,10 @@ fn what_cannot_be_rendered_names_template_secret_and_key() {
         ),
     ] {
         host.declare_template("app", content, &[]);
-        failed(&render(&host, "app"), reason);
+        render(&host, "app").assert_failure(1, reason);
         assert_eq!(host.rendered("app"), whole, "{content}");
     }
-    let unknown = render(&host, "web");
-    assert_eq!(unknown.code(), Some(2), "{unknown}");
-    assert!(
-        unknown
-            .stderr
-            .contains("no template is declared as `web`; there is `app`"),
-        "{unknown}"
-    );
+    render(&host, "web").assert_failure(2, "no template is declared as `web`; there is `app`");
 }
 
 /// The owner of a secret's files may write to them, and the template may be of somebody else.
@@ -129,17 +118,17 @@ fn what_cannot_be_rendered_names_template_secret_and_key() {
 fn a_file_that_its_owner_altered_is_not_rendered() {
     zts_testkit::require_bao!();
     let host = host("owner", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let whole = host.rendered("app");
     let file = host.output("db").join("password");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(&file, 0o600);
     fs::write(&file, "one\nexec=/tmp/evil").unwrap();
     let reason = "somebody altered `password` of the secret `db`: \
                   `systemctl start vault-secret-db` writes it anew";
-    failed(&render(&host, "app"), reason);
+    render(&host, "app").assert_failure(1, reason);
     assert_eq!(host.rendered("app"), whole);
     host.put("smtp-relay", "two");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"two\"\n");
 }
 
@@ -147,17 +136,11 @@ fn a_file_that_its_owner_altered_is_not_rendered() {
 fn a_text_that_cannot_be_parsed_fails_the_rotation() {
     zts_testkit::require_bao!();
     let host = host("unparsed", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.declare_template("app", "map = {{{ db.password }}", &[]);
     host.put("db", "two");
-    let output = host.rotate("db");
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("error: `db`: line 1 of the template `app`"),
-        "{output}"
-    );
+    host.rotate("db")
+        .assert_failure(2, "error: `db`: line 1 of the template `app`");
 }
 
 #[test]
@@ -170,9 +153,9 @@ fn blank_base64_is_no_value() {
     });
     host.declare("db", &needed).put("db", "b25l");
     host.declare_template("app", "{{ db.password }}", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.put("db", "\n");
-    failed(&host.rotate("db"), "`password`");
+    host.rotate("db").assert_failure(1, "`password`");
     assert_eq!(
         (host.value("db"), host.rendered("app")),
         ("one".into(), "one".into())
@@ -183,13 +166,13 @@ fn blank_base64_is_no_value() {
 fn a_template_of_a_secret_that_is_gone_is_removed() {
     zts_testkit::require_bao!();
     let host = host("gone", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     host.server.delete_metadata(&host.secret("smtp-relay"));
-    let output = host.rotate("db");
-    failed(&output, "not on this host: `smtp-relay`");
-    assert_eq!(names(&host.template("app")), [""; 0]);
+    host.rotate("db")
+        .assert_failure(1, "not on this host: `smtp-relay`");
+    assert_eq!(names_if_any(&host.template("app")), [""; 0]);
     host.put("smtp-relay", "three");
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     assert_eq!(host.rendered("app"), "db=one\nsmtp=\"three\"\n");
 }
 
@@ -197,50 +180,46 @@ fn a_template_of_a_secret_that_is_gone_is_removed() {
 fn status_and_metrics_show_a_file_that_is_not_in_place() {
     zts_testkit::require_bao!();
     let host = host("shown", &[]);
-    done(&host.rotate("db"));
+    host.rotate("db").assert_success();
     let status = || {
         let state = host.path("state");
         host.run(["status"])
             .args(["--state-dir".as_ref(), state.as_os_str()])
             .run()
     };
-    done(&status());
+    status().assert_success();
     let in_place = "vault_template_in_place{template=\"app\"} ";
     assert!(host.metrics().contains(&format!("{in_place}1\n")));
     let file = host.template("app").join("app.conf");
     fs::write(&file, "of somebody else").unwrap();
-    failed(&status(), "templates are not in place: `app`");
-    done(&render(&host, "app"));
-    done(&status());
+    status().assert_failure(1, "templates are not in place: `app`");
+    render(&host, "app").assert_success();
+    status().assert_success();
     fs::remove_file(&file).unwrap();
     let json = host.run(["status", "--json"]).run();
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["templates"][0]["in_place"], false);
-    let table = status();
-    assert!(table.stdout.contains("app       no        "), "{table}");
-    failed(&table, "templates are not in place: `app`");
+    let table = status().assert_failure(1, "templates are not in place: `app`");
+    table.assert_prints("app       no        ");
     let metrics = host.run(["metrics"]).run();
-    assert!(
-        metrics.stdout.contains(&format!("{in_place}0")),
-        "{metrics}"
-    );
+    metrics.assert_prints(&format!("{in_place}0"));
 }
 
 #[test]
 fn a_template_that_is_no_longer_declared_is_removed() {
     zts_testkit::require_bao!();
     let host = host("removed", &[]);
-    done(&host.clean());
-    done(&host.rotate("db"));
+    host.clean().assert_success();
+    host.rotate("db").assert_success();
     assert_eq!(names(&host.path("templates")), [".app.vault-fetch", "app"]);
     host.forget_template("app");
-    done(&host.clean());
-    assert_eq!(names(&host.path("templates")), [""; 0]);
+    host.clean().assert_success();
+    assert_eq!(names_if_any(&host.path("templates")), [""; 0]);
     host.declare_template("app", CONTENT, &[]);
-    done(&host.clean());
-    done(&render(&host, "app"));
-    done(&host.clean_all());
-    assert_eq!(names(&host.path("templates")), [""; 0]);
+    host.clean().assert_success();
+    render(&host, "app").assert_success();
+    host.clean_all().assert_success();
+    assert_eq!(names_if_any(&host.path("templates")), [""; 0]);
 }
 
 /// A `systemctl` with one service, which is up since the boot. Notes what it is asked to do.
@@ -256,22 +235,17 @@ esac
 fn the_services_of_a_template_that_cannot_be_written_are_left_alone() {
     zts_testkit::require_bao!();
     let host = host("unwritable", &["app.service"]);
-    host.write_program("systemctl", SYSTEMCTL);
+    let path = host.write_program("systemctl", SYSTEMCTL);
     let rotate = || {
         host.rotation("db")
             .args(["--settle", "1ms", "--start-timeout", "1s"])
-            .env("PATH", zts_testkit::path_with(host.path("bin")))
+            .env("PATH", &path)
             .run()
     };
     let asked = || fs::read_to_string(host.path("bin/asked")).unwrap_or_default();
     fs::create_dir_all(host.template("app")).unwrap();
     fs::write(host.template("app").join("mine"), "").unwrap();
-    let refused = rotate();
-    assert_eq!(refused.code(), Some(2), "{refused}");
-    assert!(
-        refused.stderr.contains("`db`: the template `app`: "),
-        "{refused}"
-    );
+    rotate().assert_failure(2, "`db`: the template `app`: ");
     assert_eq!(host.value("db"), "one");
     assert_eq!(asked(), "");
     assert_eq!(names(&host.template("app")), ["mine"]);

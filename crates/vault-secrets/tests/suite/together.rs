@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use serde_json::json;
 use zts_secure_fs::{Lock, LockKind};
 
-use crate::host::{Host, done};
+use crate::host::Host;
 
 #[test]
 fn simultaneous_timers_query_once() {
@@ -15,7 +15,7 @@ fn simultaneous_timers_query_once() {
     for name in names {
         host.declare(name, &json!({})).put(name, "one");
     }
-    done(&host.rotate("a"));
+    host.rotate("a").assert_success();
     for name in names {
         host.put(name, "two");
     }
@@ -23,7 +23,7 @@ fn simultaneous_timers_query_once() {
     // each starts before the query of the first one, or finds no new version
     let runs = names.map(|name| host.start_rotation(name));
     for run in runs {
-        done(&run.finish());
+        run.finish().assert_success();
     }
     let listed = host.asked("detailed-metadata") - listed;
     eprintln!("five runs at once: {listed} listings");
@@ -60,6 +60,6 @@ fn a_run_that_waits_for_another_says_so() {
     );
     assert_eq!(host.value("db"), "");
     drop(lock);
-    done(&run.finish());
+    run.finish().assert_success();
     assert_eq!(host.value("db"), "one");
 }

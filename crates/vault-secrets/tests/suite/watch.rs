@@ -6,7 +6,7 @@ use std::{fs, thread, time::Duration};
 use serde_json::json;
 use zts_testkit::{Proxy, Run, Server};
 
-use crate::host::{Host, done};
+use crate::host::Host;
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >> "${0%/*}/started"
@@ -19,7 +19,7 @@ fn host_with(host: Host, names: &[&str]) -> Host {
     }
     host.write_program("systemctl", SYSTEMCTL);
     for name in names {
-        done(&host.fetch(name).run());
+        host.fetch(name).succeed();
     }
     host
 }
@@ -74,8 +74,7 @@ fn a_new_version_is_rotated_and_not_again_and_again() {
         calls,
         "a version that waits is left to its timer"
     );
-    let output = run.kill();
-    assert!(output.stderr.contains("`a` changed in OpenBao"), "{output}");
+    run.kill().assert_reports("`a` changed in OpenBao");
 }
 
 #[test]
@@ -135,8 +134,7 @@ fn a_token_that_has_ended_is_replaced() {
     assert_eq!(started(&host), Vec::<String>::new());
     host.put("a", "second");
     wait_for_starts(&host, 1);
-    let output = run.kill();
-    assert!(!output.stderr.contains("warning"), "{output}");
+    run.kill().assert_lacks("warning");
 }
 
 #[test]

@@ -15,8 +15,7 @@ pub(crate) fn save_to(site: &Site, location: &str) -> Run {
 }
 
 pub(crate) fn saved_to(site: &Site, location: &str) -> String {
-    let output = save_to(site, location).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = save_to(site, location).succeed();
     output.stdout.trim().to_owned()
 }
 
@@ -34,13 +33,9 @@ fn a_snapshot_is_stored_listed_verified_and_pruned() {
     let second = saved_to(&site, &location);
     assert_eq!(names(&site.folder.join("work")), [""; 0]);
     let listed = vault_snapshot(&["list", "--s3", &location]).run();
-    assert!(
-        listed.stdout.contains("/backups/openbao: 2 snapshots"),
-        "{listed}"
-    );
-    assert!(!listed.stdout.contains("FLAWED"), "{listed}");
-    let verified = verify(&location);
-    assert_eq!(verified.code(), Some(0), "{verified}");
+    listed.assert_prints("/backups/openbao: 2 snapshots");
+    listed.assert_lacks("FLAWED");
+    let verified = verify(&location).assert_success();
     assert_eq!(
         verified
             .stdout
@@ -49,12 +44,9 @@ fn a_snapshot_is_stored_listed_verified_and_pruned() {
         2,
         "{verified}"
     );
-    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location]).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(
-        pruned.stdout.contains(&first) && !pruned.stdout.contains(&second),
-        "{pruned}"
-    );
+    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--s3", &location]).succeed();
+    pruned.assert_prints(&first);
+    pruned.assert_lacks(&second);
     assert_eq!(
         names(&store.objects_dir()),
         [second.clone(), format!("{second}.json")]
@@ -66,10 +58,9 @@ fn no_event_shows_the_token_or_the_key_of_the_store() {
     require_store!();
     let site = Site::new();
     let store = ObjectStore::start();
-    let output = save_to(&site, &store.location()).args(["-vv"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = save_to(&site, &store.location()).args(["-vv"]).succeed();
     let upload = format!("TRACE HTTP exchange method=PUT url={}/", store.address());
-    assert!(output.stderr.contains(&upload), "{output}");
+    output.assert_reports(&upload);
     for secret in [site.server.root_token(), store.secret_key()] {
         assert_eq!(find_leak(secret, &output.stderr), None, "{output}");
     }
@@ -87,8 +78,7 @@ fn a_large_snapshot_is_uploaded_in_parts() {
     let output = save_to(&site, &location)
         .arg("--dir")
         .arg(&*site.folder)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let name = output.stdout.trim();
     let asked = proxy.requests();
     let parts = asked.iter().filter(|hit| hit.path.contains("partNumber="));
@@ -97,7 +87,7 @@ fn a_large_snapshot_is_uploaded_in_parts() {
         fs::read(site.path(name)).unwrap(),
         fs::read(store.objects_dir().join(name)).unwrap()
     );
-    assert_eq!(verify(&location).code(), Some(0));
+    verify(&location).assert_success();
 
     // Each request fails once, and is repeated.
     for trouble in [Fault::Status(503), Fault::Close, Fault::Truncate(20)] {
@@ -115,7 +105,7 @@ fn a_large_snapshot_is_uploaded_in_parts() {
         proxy.clear_faults();
         let verified = verify(&location);
         assert_eq!(verified.code(), Some(0), "{trouble:?}: {verified}");
-        assert!(verified.stdout.contains(&name), "{verified}");
+        verified.assert_prints(&name);
     }
     assert!(unfinished_uploads(&store).is_empty());
 }
@@ -136,8 +126,7 @@ fn only_the_description_of_the_newest_is_read() {
     // The numbers of all requests of a successful run and of those for descriptions.
     let requests = |run: Run| {
         let before = proxy.requests().len();
-        let output = run.args(["--s3", &location]).run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        run.args(["--s3", &location]).succeed();
         let asked = proxy.requests().split_off(before);
         let of_descriptions = asked.iter().filter(|hit| hit.path.contains(".json"));
         (asked.len(), of_descriptions.count())
@@ -193,7 +182,7 @@ fn killed_runs_leave_no_incomplete_snapshot() {
         let listed = vault_snapshot(&["list", "--s3", &location]).run();
         assert!(!listed.stdout.contains("FLAWED"), "step {step}: {listed}");
     }
-    assert_eq!(verify(&location).code(), Some(0));
+    verify(&location).assert_success();
     // Killed while pruning: the newest stays, and all are intact.
     let newest = saved_to(&site, &location);
     for delay in [0, 5, 10, 20, 40, 80] {
@@ -211,9 +200,8 @@ fn killed_runs_leave_no_incomplete_snapshot() {
         running.kill();
         let left = names(&store.objects_dir());
         assert!(left.contains(&newest), "{left:?}");
-        let verified = vault_snapshot(&["verify", "--s3", &location]).run();
-        assert_eq!(verified.code(), Some(0), "{verified}");
+        vault_snapshot(&["verify", "--s3", &location]).succeed();
         let listed = vault_snapshot(&["list", "--s3", &location]).run();
-        assert!(!listed.stdout.contains("FLAWED"), "{listed}");
+        listed.assert_lacks("FLAWED");
     }
 }

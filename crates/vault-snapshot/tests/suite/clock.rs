@@ -21,23 +21,13 @@ fn a_snapshot_dated_ahead_is_not_the_newest() {
             .env("BAO_TOKEN", site.server.root_token())
             .run()
     };
-    let output = restore(&[]);
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains(&format!("{newest} is restored")),
-        "{output}"
-    );
-    assert!(
-        output.stderr.contains("dated ahead of this clock"),
-        "{output}"
-    );
-    assert!(output.stderr.contains(&ahead), "{output}");
+    let output = restore(&[]).assert_success();
+    output.assert_reports(&format!("{newest} is restored"));
+    output.assert_reports("dated ahead of this clock");
+    output.assert_reports(&ahead);
     let output = restore(&[&ahead]);
     assert_eq!(output.code(), Some(0), "named, it is: {output}");
-    assert!(
-        output.stderr.contains(&format!("{ahead} is restored")),
-        "{output}"
-    );
+    output.assert_reports(&format!("{ahead} is restored"));
     let verified = vault_snapshot(&["verify", "--dir", &site.dir()]).run();
     assert!(verified.stdout.starts_with(&newest), "{verified}");
     assert_eq!(site.verify_all().stdout.lines().count(), 2);
@@ -61,8 +51,7 @@ fn a_snapshot_dated_ahead_is_not_the_newest() {
 
     // The next run reports it in the metrics.
     let metrics = site.path("metrics");
-    let output = site.save().arg("--metrics-file").arg(&metrics).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    site.save().arg("--metrics-file").arg(&metrics).succeed();
     let figures = fs::read_to_string(&metrics).unwrap();
     assert!(
         figures.contains("\nvault_snapshot_dated_ahead 1\n"),
@@ -83,17 +72,10 @@ fn if_all_are_dated_ahead_one_must_be_named() {
     for name in [newest.clone(), format!("{newest}.json")] {
         fs::remove_file(site.path(&name)).unwrap();
     }
-    let output = vault_snapshot(&["restore", "--yes", "--dir", &site.dir()])
+    vault_snapshot(&["restore", "--yes", "--dir", &site.dir()])
         .env("BAO_ADDR", site.server.address())
         .env("BAO_TOKEN", site.server.root_token())
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("dated ahead of this clock"),
-        "{output}"
-    );
-    assert!(output.stderr.contains("name the snapshot"), "{output}");
-    let verified = vault_snapshot(&["verify", "--dir", &site.dir()]).run();
-    assert_eq!(verified.code(), Some(1), "{verified}");
-    assert!(verified.stderr.contains("dated ahead"), "{verified}");
+        .fail(1, "dated ahead of this clock")
+        .assert_reports("name the snapshot");
+    vault_snapshot(&["verify", "--dir", &site.dir()]).fail(1, "dated ahead");
 }

@@ -32,10 +32,7 @@ fn a_flipped_byte_is_found_at_any_position() {
         fs::write(&path, spoilt).unwrap();
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "byte {place}: {verified}");
-        assert!(
-            verified.stderr.contains(&format!("{name} in ")),
-            "{verified}"
-        );
+        verified.assert_reports(&format!("{name} in "));
         assert!(
             verified.stderr.contains("damaged"),
             "byte {place}: {verified}"
@@ -45,15 +42,10 @@ fn a_flipped_byte_is_found_at_any_position() {
         fs::write(&path, &whole[..length]).unwrap();
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{length} bytes: {verified}");
-        assert!(
-            verified
-                .stderr
-                .contains("its size differs from its description"),
-            "{verified}"
-        );
+        verified.assert_reports("its size differs from its description");
     }
     fs::write(&path, &whole).unwrap();
-    assert_eq!(site.verify_all().code(), Some(0));
+    site.verify_all().assert_success();
 }
 
 #[test]
@@ -78,11 +70,9 @@ fn a_wrong_description_is_a_flaw() {
     ] {
         assert_ne!(text, good);
         fs::write(&beside, text).unwrap();
-        let verified = site.verify_all();
-        assert_eq!(verified.code(), Some(1), "{verified}");
-        assert!(verified.stderr.contains(message), "{verified}");
+        site.verify_all().assert_failure(1, message);
         let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
-        assert!(listed.stdout.contains("FLAWED"), "{listed}");
+        listed.assert_prints("FLAWED");
     }
     fs::remove_file(&beside).unwrap();
     assert_eq!(site.verify_all().code(), Some(1));
@@ -107,25 +97,16 @@ fn forged_descriptions_are_harmless() {
         fs::write(&beside, other).unwrap();
         let verified = site.verify_all();
         assert_eq!(verified.code(), Some(1), "{key}: {verified}");
-        assert!(
-            verified.stderr.contains("differs from its description"),
-            "{verified}"
-        );
+        verified.assert_reports("differs from its description");
     }
     let id = about["cluster_id"].as_str().unwrap();
     fs::write(&beside, good.replace(id, "\\u001b[31mred\\u009b")).unwrap();
     let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
-    assert!(
-        listed.stdout.contains("cluster \\u{1b}[31mred\\u{9b}"),
-        "{listed}"
-    );
+    listed.assert_prints("cluster \\u{1b}[31mred\\u{9b}");
     fs::remove_file(&beside).unwrap();
     mkfifoat(CWD, &beside, Mode::RUSR).unwrap();
     let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
-    assert!(
-        listed.stdout.contains("no description beside it"),
-        "{listed}"
-    );
+    listed.assert_prints("no description beside it");
 }
 
 /// Verifies the archive's own digests, also where the description fits the damaged file.

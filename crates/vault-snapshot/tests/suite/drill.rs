@@ -1,10 +1,10 @@
 //! Drills.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 use age::secrecy::ExposeSecret;
 use serde_json::json;
-use zts_testkit::{ObjectStore, Run, ScratchDir, scratch_dir};
+use zts_testkit::{ObjectStore, Run, ScratchDir, scratch_dir, set_mode};
 
 use crate::site::{Site, approle, description, names, vault_snapshot, write_share};
 
@@ -43,8 +43,7 @@ impl Drill {
 
     /// Saves with a canary into the site's folder.
     pub(crate) fn saved(&self) -> String {
-        let output = self.saving().args(["--dir", &self.site.dir()]).run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = self.saving().args(["--dir", &self.site.dir()]).succeed();
         output.stdout.trim().to_owned()
     }
 
@@ -111,15 +110,9 @@ fn the_newest_snapshot_is_restored_unsealed_and_its_canary_read() {
     drill.saved();
     let name = drill.saved();
     let metrics = drill.keys.join("drill.prom");
-    let output = drill.drill().arg("--metrics-file").arg(&metrics).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains(&name), "{output}");
-    assert!(
-        output
-            .stdout
-            .contains("restored, unsealed, and its canary of 20"),
-        "{output}"
-    );
+    let output = drill.drill().arg("--metrics-file").arg(&metrics).succeed();
+    output.assert_prints(&name);
+    output.assert_prints("restored, unsealed, and its canary of 20");
     drill.assert_no_leftovers();
     let text = fs::read_to_string(&metrics).unwrap();
     assert!(
@@ -137,19 +130,19 @@ fn the_newest_snapshot_is_restored_unsealed_and_its_canary_read() {
         .read("secret/data/vault-snapshot/canary")
         .unwrap();
     let value = canary["data"]["value"].as_str().unwrap();
-    assert!(!output.stdout.contains(value) && !output.stderr.contains(value));
+    output.assert_lacks(value);
+    output.assert_lacks(value);
 
     // A description with another canary.
     let beside = drill.site.path(&format!("{name}.json"));
     let mut about = description(&drill.site.path(&name));
     about["canary"]["sha256"] = "0".repeat(64).into();
     fs::write(&beside, about.to_string()).unwrap();
-    let output = drill.drill().arg("--metrics-file").arg(&metrics).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("the restored canary differs"),
-        "{output}"
-    );
+    drill
+        .drill()
+        .arg("--metrics-file")
+        .arg(&metrics)
+        .fail(1, "the restored canary differs");
     let text = fs::read_to_string(&metrics).unwrap();
     assert!(
         text.contains("\nvault_snapshot_drill_success 0\n"),
@@ -169,31 +162,23 @@ fn missing_inputs_are_reported() {
     drill.saved();
     let wrong = drill.keys.join("wrong");
     fs::write(&wrong, format!("{}\n", "ab".repeat(32))).unwrap();
-    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(&wrong, 0o600);
     let output = drill
         .drill_without_keys()
         .arg("--unseal-key-file")
         .arg(&wrong)
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("the key shares do not unseal it"),
-        "{output}"
-    );
-    assert!(!output.stderr.contains("abab"), "{output}");
-    fs::set_permissions(&wrong, fs::Permissions::from_mode(0o644)).unwrap();
-    let output = drill
+        .fail(1, "the key shares do not unseal it");
+    output.assert_lacks("abab");
+    set_mode(&wrong, 0o644);
+    drill
         .drill_without_keys()
         .arg("--unseal-key-file")
         .arg(&wrong)
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    let output = drill.drill_without_keys().run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output.stderr.contains("there is nothing to unseal"),
-        "{output}"
-    );
+        .run()
+        .assert_status(2);
+    drill
+        .drill_without_keys()
+        .fail(2, "there is nothing to unseal");
     let shares = drill.keys.join("shares");
     let with = |program: &str| {
         drill
@@ -202,38 +187,26 @@ fn missing_inputs_are_reported() {
             .arg(&shares)
             .run()
     };
-    let output = with("no-such-program");
-    assert_eq!(output.code(), Some(2), "{output}");
-    let output = with("false");
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("ended"), "{output}");
+    with("no-such-program").assert_status(2);
+    with("false").assert_failure(1, "ended");
     // The drill's own folder.
-    let output = drill.drill().arg("--hide").arg(&*drill.work).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("cannot be hidden"), "{output}");
+    drill
+        .drill()
+        .arg("--hide")
+        .arg(&*drill.work)
+        .fail(2, "cannot be hidden");
     drill.assert_no_leftovers();
     // A role that may not read the canary.
-    drill
-        .site
-        .server
-        .write("sys/policies/acl/reader", &json!({ "policy": SAVER }));
+    drill.site.server.write_policy("reader", SAVER);
     drill.saved();
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("`read` on `secret/data/vault-snapshot/canary`"),
-        "{output}"
-    );
+    drill
+        .drill()
+        .fail(1, "`read` on `secret/data/vault-snapshot/canary`");
     // A snapshot without a canary.
     drill.site.saved();
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("saved without a canary"), "{output}");
-    let output = drill.drill().arg("--without-canary").run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("no secret was read"), "{output}");
+    drill.drill().fail(1, "saved without a canary");
+    let output = drill.drill().arg("--without-canary").succeed();
+    output.assert_reports("no secret was read");
     drill.assert_no_leftovers();
 }
 
@@ -255,18 +228,10 @@ fn a_denied_canary_does_not_prevent_a_snapshot() {
             .env("BAO_ADDR", server.address())
             .run()
     };
-    let output = saving("secret/vault-snapshot/canary");
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("saved without its canary"),
-        "{output}"
-    );
-    assert!(
-        output
-            .stderr
-            .contains("must allow `create` and `update` on `secret/data/vault-snapshot/canary`"),
-        "{output}"
-    );
+    let output = saving("secret/vault-snapshot/canary").assert_success();
+    output.assert_reports("saved without its canary");
+    output
+        .assert_reports("must allow `create` and `update` on `secret/data/vault-snapshot/canary`");
     let about = description(&drill.site.path(output.stdout.trim()));
     assert!(
         about["canary"].is_null() && about["without_canary"].is_string(),
@@ -281,26 +246,18 @@ fn a_denied_canary_does_not_prevent_a_snapshot() {
         figures.contains("\nvault_snapshot_success 1\n"),
         "{figures}"
     );
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("restored and unsealed, but no secret was read"),
-        "{output}"
-    );
-    assert!(output.stderr.contains("denied"), "{output}");
+    let output = drill
+        .drill()
+        .fail(1, "restored and unsealed, but no secret was read");
+    output.assert_reports("denied");
     drill.assert_no_leftovers();
     // Neither does a missing mount.
-    let everything =
-        json!({ "policy": "path \"*\" { capabilities = [\"create\", \"read\", \"update\"] }" });
-    server.write("sys/policies/acl/saver", &everything);
-    let output = saving("no-such-mount/canary");
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("saved without its canary"),
-        "{output}"
+    server.write_policy(
+        "saver",
+        "path \"*\" { capabilities = [\"create\", \"read\", \"update\"] }",
     );
+    let output = saving("no-such-mount/canary").assert_success();
+    output.assert_reports("saved without its canary");
 }
 
 /// Unseals with several key shares, although the throw-away server was initialised with one.
@@ -335,9 +292,7 @@ fn a_damaged_snapshot_fails_a_drill() {
     let mut spoilt = fs::read(&path).unwrap();
     spoilt[1_000_000] ^= 1;
     fs::write(&path, spoilt).unwrap();
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("is damaged"), "{output}");
+    drill.drill().fail(1, "is damaged");
     drill.assert_no_leftovers();
 }
 
@@ -350,7 +305,7 @@ fn an_encrypted_snapshot_in_a_bucket_is_drilled() {
     let drill = Drill::new();
     let store = ObjectStore::start();
     let identity = age::x25519::Identity::generate();
-    let output = drill
+    drill
         .saving()
         .args([
             "--s3",
@@ -360,17 +315,15 @@ fn an_encrypted_snapshot_in_a_bucket_is_drilled() {
             "--work",
         ])
         .arg(&*drill.work)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let file = drill.keys.join("identity");
     fs::write(&file, identity.to_string().expose_secret()).unwrap();
-    let output = drill
+    drill
         .drill()
         .args(["--s3", &store.location(), "--age-identity"])
         .arg(file)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains(".snap.age"), "{output}");
+        .succeed()
+        .assert_prints(".snap.age");
     drill.assert_no_leftovers();
 }
 
@@ -386,7 +339,6 @@ fn exactly_the_documented_metrics_are_written() {
 
 /// Returns the metrics of a successful run.
 fn metrics_of(run: Run, file: &Path) -> String {
-    let output = run.arg("--metrics-file").arg(file).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    run.arg("--metrics-file").arg(file).succeed();
     fs::read_to_string(file).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::{fs, io, net::TcpListener, os::unix::fs::chown, path::Path, thread};
 
 use serde_json::json;
-use zts_testkit::{Run, Server, wait_for};
+use zts_testkit::{Run, Server, is_root, wait_for};
 
 use crate::{drill::Drill, site::Site};
 
@@ -36,8 +36,7 @@ fn a_drill_that_is_killed_leaves_no_server() {
             (!servers.iter().any(there)).then_some(())
         });
     }
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    drill.drill().succeed();
     drill.assert_no_leftovers();
 }
 
@@ -46,13 +45,10 @@ fn a_drill_that_is_killed_leaves_no_server() {
 fn a_server_whose_drill_has_ended_does_not_start() {
     let output = Run::new(env!("CARGO_BIN_EXE_vault-snapshot"))
         .args(["__die-with-parent", "1", "echo", "started"])
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
+        .run()
+        .assert_status(1);
     assert_eq!(output.stdout, "", "{output}");
-    assert!(
-        output.stderr.contains("parent process has ended"),
-        "{output}"
-    );
+    output.assert_reports("parent process has ended");
 }
 
 fn children(id: u32) -> Vec<u32> {
@@ -86,10 +82,8 @@ fn the_server_has_no_network() {
     }
     let its = devices(&server.to_string());
     assert_eq!(its.lines().count(), only_loopback, "{its}");
-    let output = running.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
-    let output = drill.drill().arg("--with-network").run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    running.finish().assert_success();
+    drill.drill().arg("--with-network").succeed();
 }
 
 #[test]
@@ -103,12 +97,11 @@ fn a_seal_that_unseals_by_itself() {
     let seal = drill.site.server.seal_configuration();
     fs::write(&file, seal.to_string()).unwrap();
     // A relative path, while the server runs in another folder.
-    let output = drill
+    drill
         .drill_without_keys()
         .current_dir(&*drill.keys)
         .args(["--seal-config", "seal.json"])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     drill.assert_no_leftovers();
 }
 
@@ -124,18 +117,15 @@ fn an_unreachable_seal_is_reported() {
     });
     fs::write(&file, json!({ "seal": { "transit": transit } }).to_string()).unwrap();
     let run = || drill.drill_without_keys().arg("--seal-config").arg(&file);
-    let output = run().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("Error configuring seal"), "{output}");
-    assert!(output.stderr.contains("give `--with-network`"), "{output}");
-    let output = run().arg("--with-network").run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(!output.stderr.contains("give `--with-network`"), "{output}");
+    let output = run().fail(1, "Error configuring seal");
+    output.assert_reports("give `--with-network`");
+    let output = run().arg("--with-network").run().assert_status(1);
+    output.assert_lacks("give `--with-network`");
     let settings = drill.keys.join("settings.json");
     fs::write(&settings, r#"{ "drill": { "with_network": true } }"#).unwrap();
     let output = run().arg("--with-network=false").arg("--config");
     let output = output.arg(&settings).run();
-    assert!(output.stderr.contains("give `--with-network`"), "{output}");
+    output.assert_reports("give `--with-network`");
     drill.assert_no_leftovers();
 }
 
@@ -153,7 +143,7 @@ fn a_drill_needs_no_root() {
             "--clear-groups",
             "--no-new-privs",
         ];
-        if rustix::process::geteuid().is_root() {
+        if is_root() {
             Run::new(&setpriv).args(ids).arg(program)
         } else {
             Run::new(program)
@@ -179,23 +169,19 @@ fn a_drill_needs_no_root() {
     if come.arg(&*drill.work).run().code() != Some(0) {
         zts_testkit::skip!("another user does not come to the temporary folder");
     }
-    let output = as_nobody(&program)
+    as_nobody(&program)
         .args(["drill", "--dir", &drill.site.dir(), "--step-timeout", "30s"])
         .args(["--approle-dir", "reader", "--unseal-key-file", "shares"])
         .args(["--bao-program", "./bao", "--work"])
         .arg(&*drill.work)
         .current_dir(&*drill.keys)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stdout.contains("unsealed, and its canary"),
-        "{output}"
-    );
+        .succeed()
+        .assert_prints("unsealed, and its canary");
     drill.assert_no_leftovers();
 }
 
 fn give_away(path: &Path, user: u32) {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     chown(path, Some(user), Some(user)).unwrap();
@@ -216,8 +202,7 @@ fn audit_devices_are_hidden() {
     let opened = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
     let before = (fs::metadata(&log).unwrap().len(), opened(&log));
     let hidden = || drill.drill().arg("--hide").arg(drill.site.server.folder());
-    let output = hidden().run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    hidden().succeed();
     assert_eq!((fs::metadata(&log).unwrap().len(), opened(&log)), before);
     drill.assert_no_leftovers();
 }
@@ -241,8 +226,6 @@ fn an_unreachable_audit_device_is_replaced() {
     );
     let drill = Drill::around(Site::around(server));
     drill.saved();
-    let output = drill.drill().run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains("its canary of 20"), "{output}");
+    drill.drill().succeed().assert_prints("its canary of 20");
     drill.assert_no_leftovers();
 }

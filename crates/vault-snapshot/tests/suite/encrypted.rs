@@ -34,8 +34,7 @@ fn only_the_recipients_can_decrypt() {
             "--age-recipient",
             &recipients[1],
         ])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let name = output.stdout.trim();
     assert!(name.ends_with(".snap.age"), "{name}");
     assert_eq!(
@@ -55,16 +54,10 @@ fn only_the_recipients_can_decrypt() {
 
     // Listing needs no identity; verification without one covers the stored file only.
     let listed = vault_snapshot(&["list", "--dir", &site.dir()]).run();
-    assert!(
-        listed.stdout.contains("encrypted") && !listed.stdout.contains("FLAWED"),
-        "{listed}"
-    );
-    let verified = site.verify_all();
-    assert_eq!(verified.code(), Some(0), "{verified}");
-    assert!(
-        verified.stdout.contains("is not verified without"),
-        "{verified}"
-    );
+    listed.assert_prints("encrypted");
+    listed.assert_lacks("FLAWED");
+    let verified = site.verify_all().assert_success();
+    verified.assert_prints("is not verified without");
     let keys = scratch_dir();
     let with = |identity: &age::x25519::Identity| {
         let file = keys.join("identity");
@@ -74,28 +67,17 @@ fn only_the_recipients_can_decrypt() {
             .arg(file)
             .run()
     };
-    let verified = with(&two);
-    assert_eq!(verified.code(), Some(0), "{verified}");
-    assert!(
-        verified.stdout.contains("OpenBao's own digests"),
-        "{verified}"
-    );
-    let verified = with(&other);
-    assert_eq!(verified.code(), Some(1), "{verified}");
-    assert!(
-        verified
-            .stderr
-            .contains("none of the given age identities opens"),
-        "{verified}"
-    );
+    with(&two)
+        .assert_success()
+        .assert_prints("OpenBao's own digests");
+    with(&other).assert_failure(1, "none of the given age identities opens");
 
     let mut spoilt = fs::read(&path).unwrap();
     let middle = spoilt.len() / 2;
     spoilt[middle] ^= 1;
     fs::write(&path, spoilt).unwrap();
     for verified in [site.verify_all(), with(&one)] {
-        assert_eq!(verified.code(), Some(1), "{verified}");
-        assert!(verified.stderr.contains("damaged"), "{verified}");
+        verified.assert_failure(1, "damaged");
     }
 }
 

@@ -46,8 +46,9 @@ fn a_failing_store_gets_nothing_and_does_not_block_the_others() {
         );
     }
     let refused = closed_port();
-    let output = save_to(&site, &store.location_through(&refused.address())).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    save_to(&site, &store.location_through(&refused.address()))
+        .run()
+        .assert_status(1);
     assert_eq!(
         verify(&good.location()).stdout.lines().count(),
         6,
@@ -87,7 +88,7 @@ fn an_unreachable_store_is_reported_as_openbao_is() {
         let output = save_to(&site, &location).run();
         assert_eq!(output.code(), Some(1), "{location}: {output}");
         assert!(output.stderr.contains(message), "{location}: {output}");
-        assert!(!output.stderr.contains("os error"), "{output}");
+        output.assert_lacks("os error");
     }
 }
 
@@ -99,12 +100,7 @@ fn a_store_without_space() {
         zts_testkit::skip!("mounting needs root");
     };
     let store = ObjectStore::start_in(small.path());
-    let output = save_to(&site, &store.location()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("writing `openbao/openbao-"),
-        "{output}"
-    );
+    save_to(&site, &store.location()).fail(1, "writing `openbao/openbao-");
     let left = if store.objects_dir().exists() {
         names(&store.objects_dir())
     } else {
@@ -129,14 +125,10 @@ fn invalid_credentials_and_urls_are_reported() {
         store.address(),
         wrong.display()
     );
-    let output = save_to(&site, &location).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("SignatureDoesNotMatch"), "{output}");
-    assert!(!output.stderr.contains("no-such-secret"), "{output}");
+    let output = save_to(&site, &location).fail(1, "SignatureDoesNotMatch");
+    output.assert_lacks("no-such-secret");
     let location = store.location().replace("/backups/", "/missing/");
-    let output = save_to(&site, &location).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("NoSuchBucket"), "{output}");
+    save_to(&site, &location).fail(1, "NoSuchBucket");
     for (location, message) in [
         ("ftp://host/bucket", "does not begin with"),
         ("https://host", "names no bucket"),
@@ -158,7 +150,7 @@ fn invalid_credentials_and_urls_are_reported() {
         let output = save_to(&site, location).run();
         assert_eq!(output.code(), Some(2), "{location}: {output}");
         assert!(output.stderr.contains(message), "{location}: {output}");
-        assert!(!output.stderr.contains("top-secret"), "{output}");
+        output.assert_lacks("top-secret");
     }
 }
 
@@ -173,8 +165,7 @@ fn an_unreadable_snapshot_is_not_reported_as_damaged() {
     fs::write(&file, identity.to_string().expose_secret()).unwrap();
     for recipient in [None, Some(identity.to_public().to_string())] {
         let encrypted = recipient.iter().flat_map(|to| ["--age-recipient", to]);
-        let saved = save_to(&site, &store.location()).args(encrypted).run();
-        assert_eq!(saved.code(), Some(0), "{saved}");
+        let saved = save_to(&site, &store.location()).args(encrypted).succeed();
         let proxy = Proxy::to(&store.address());
         // Its description is shorter.
         proxy.on(saved.stdout.trim(), Fault::Truncate(1_000_000));
@@ -185,8 +176,8 @@ fn an_unreadable_snapshot_is_not_reported_as_damaged() {
             verify().arg("--age-identity").arg(&file).run(),
         ] {
             assert_eq!(output.code(), Some(1), "{output}");
-            assert!(output.stderr.contains("could not be read"), "{output}");
-            assert!(!output.stderr.contains("damaged"), "{output}");
+            output.assert_reports("could not be read");
+            output.assert_lacks("damaged");
         }
     }
 }
@@ -202,12 +193,7 @@ fn an_endless_listing_ends() {
         "<ListBucketResult><NextContinuationToken>x</NextContinuationToken></ListBucketResult>";
     proxy.on("list-type=2", Fault::Body(objects.to_owned()));
     let location = store.location_through(&proxy.address());
-    let listed = vault_snapshot(&["list", "--s3", &location]).run();
-    assert_eq!(listed.code(), Some(1), "{listed}");
-    assert!(
-        listed.stderr.contains("the same continuation token"),
-        "{listed}"
-    );
+    vault_snapshot(&["list", "--s3", &location]).fail(1, "the same continuation token");
     proxy.clear_faults();
     let uploads = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker></ListMultipartUploadsResult>";
     proxy.on("uploads=", Fault::Body(uploads.to_owned()));
@@ -217,8 +203,5 @@ fn an_endless_listing_ends() {
         Some(0),
         "it is there, and sweeping can wait: {saved}"
     );
-    assert!(
-        saved.stderr.contains("the same continuation token"),
-        "{saved}"
-    );
+    saved.assert_reports("the same continuation token");
 }

@@ -18,8 +18,7 @@ fn several_folders_get_the_same_snapshot() {
         .arg(&deep)
         .arg("--work")
         .arg(work.join("w"))
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let name = output.stdout.trim();
     assert_eq!(names(&site.folder), names(&deep));
     assert_eq!(names(&work.join("w")), [""; 0]);
@@ -38,12 +37,10 @@ fn a_folder_with_two_names_is_one_place() {
     std::os::unix::fs::symlink(&*site.folder, &other).unwrap();
     let twice = |run: zts_testkit::Run| run.args(["--dir", &site.dir(), "--dir"]).arg(&other);
     for _ in 0..2 {
-        let output = twice(site.save()).run();
-        assert_eq!(output.code(), Some(0), "{output}");
-        assert!(output.stderr.contains("in 1 of 1 places"), "{output}");
+        let output = twice(site.save()).succeed();
+        output.assert_reports("in 1 of 1 places");
     }
-    let pruned = twice(vault_snapshot(&["prune", "--keep-last", "1"])).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    let pruned = twice(vault_snapshot(&["prune", "--keep-last", "1"])).succeed();
     assert_eq!(pruned.stdout.lines().count(), 1, "{pruned}");
     assert_eq!(names(&site.folder).len(), 2);
 }
@@ -58,11 +55,13 @@ fn a_failing_place_does_not_block_the_others() {
         zts_testkit::skip!("mounting needs root");
     };
     // A disk with room only for the lock: the snapshot has more than 2 MB.
-    let output = site.save().arg("--dir").arg(small.path()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("No space left"), "{output}");
-    assert!(output.stderr.contains("in 1 of 2 places"), "{output}");
-    assert_eq!(site.verify_all().code(), Some(0));
+    let output = site
+        .save()
+        .arg("--dir")
+        .arg(small.path())
+        .fail(1, "No space left");
+    output.assert_reports("in 1 of 2 places");
+    site.verify_all().assert_success();
     assert_eq!(names(&site.folder).len(), 2);
     assert_eq!(
         names(small.path()),
@@ -80,24 +79,20 @@ fn a_failing_place_does_not_block_the_others() {
         .arg(&metrics)
         .env("BAO_ADDR", site.server.address())
         .env("BAO_TOKEN", site.server.root_token())
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("cannot be locked"), "{output}");
-    assert!(output.stderr.contains("could not be created"), "{output}");
-    assert!(output.stderr.contains("in 1 of 3 places"), "{output}");
+        .fail(1, "cannot be locked");
+    output.assert_reports("could not be created");
+    output.assert_reports("in 1 of 3 places");
     assert_eq!(site.verify_all().stdout.lines().count(), 2);
     let figures = fs::read_to_string(metrics).unwrap();
     assert!(figures.contains("places_missed 2\n"), "{figures}");
     // The others are pruned nevertheless; no folder is created for it.
     let missing = site.path("mistyped");
-    let output = vault_snapshot(&["prune", "--keep-last", "1", "--dir"])
+    vault_snapshot(&["prune", "--keep-last", "1", "--dir"])
         .arg(read_only.path())
         .args(["--dir", &missing.display().to_string()])
         .args(["--dir", &site.dir()])
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("cannot be locked"), "{output}");
-    assert!(output.stdout.contains(".snap"), "{output}");
+        .fail(1, "cannot be locked")
+        .assert_prints(".snap");
     assert!(!missing.exists());
     let alone = vault_snapshot(&["prune", "--keep-last", "1", "--dir"]).arg(&missing);
     assert_eq!(alone.run().code(), Some(1));
@@ -110,10 +105,12 @@ fn a_full_disk_is_reported_without_retries() {
     let Some(small) = Tmpfs::mount(600 << 10) else {
         zts_testkit::skip!("mounting needs root");
     };
-    let output = site.save().arg("--work").arg(small.path()).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("No space left"), "{output}");
-    assert!(!output.stderr.contains("trying again"), "{output}");
+    let output = site
+        .save()
+        .arg("--work")
+        .arg(small.path())
+        .fail(1, "No space left");
+    output.assert_lacks("trying again");
     assert_eq!(names(small.path()), [""; 0]);
 }
 
@@ -123,21 +120,12 @@ fn saving_only_on_the_clusters_disk_is_refused() {
     let site = Site::new();
     let storage = site.server.folder().join("storage");
     let on_it = || site.save().arg("--cluster-storage").arg(&storage);
-    let output = on_it().run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("on the disk that OpenBao keeps its data on"),
-        "{output}"
-    );
-    let output = on_it().arg("--same-disk").run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    on_it().fail(2, "on the disk that OpenBao keeps its data on");
+    on_it().arg("--same-disk").succeed();
     let Some(elsewhere) = Tmpfs::mount(64 << 20) else {
         zts_testkit::skip!("mounting needs root");
     };
-    let output = on_it().arg("--dir").arg(elsewhere.path()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    on_it().arg("--dir").arg(elsewhere.path()).succeed();
 }
 
 #[test]
@@ -160,14 +148,8 @@ fn foreign_files_are_not_touched() {
     fs::write(site.path("openbao-x-2026-11-24T19-50-01Z.snap"), "mine").unwrap();
     site.saved();
     site.saved();
-    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--dir", &site.dir()]).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(
-        pruned
-            .stderr
-            .contains("no description beside it; it is left as it is"),
-        "{pruned}"
-    );
+    let pruned = vault_snapshot(&["prune", "--keep-last", "1", "--dir", &site.dir()]).succeed();
+    pruned.assert_reports("no description beside it; it is left as it is");
     let left = names(&site.folder);
     for name in foreign.iter().chain(&[
         "openbao-x-2026-11-24T19-50-00Z.snap",

@@ -163,7 +163,7 @@ fn an_error_that_repeats_the_request_prints_no_credentials() {
                 let run = run.args(["--canary", "secret/canary"]);
                 let output = run.env("BAO_LOG_LEVEL", "trace").run();
                 assert_ne!(output.code(), Some(2), "{output}");
-                assert!(output.stderr.contains("TRACE HTTP exchange"), "{output}");
+                output.assert_reports("TRACE HTTP exchange");
                 let printed = format!("{}{}", output.stdout, output.stderr);
                 for secret in secrets {
                     assert_eq!(

@@ -187,9 +187,7 @@ fn a_small_encrypted_file_takes_little_memory_and_time() {
         }
         describe(&folder, &name, &[&text]);
         let run = vault_snapshot(&["verify", "--dir"]).arg(&*folder);
-        let output = run_bounded(run.arg("--age-identity").arg(&key));
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(message), "{output}");
+        run_bounded(run.arg("--age-identity").arg(&key)).assert_failure(1, message);
     }
 }
 
@@ -210,9 +208,6 @@ fn an_endless_description_is_ignored() {
     ] {
         fs::write(&beside, spoilt).unwrap();
         let output = run_bounded(vault_snapshot(&["list", "--dir"]).arg(&*folder));
-        assert!(
-            output.stdout.contains("no description beside it"),
-            "{output}"
-        );
+        output.assert_prints("no description beside it");
     }
 }

@@ -123,14 +123,11 @@ fn a_stores_message_is_printed_in_part() {
         ),
     ] {
         let store = Store::start(move |_, _| (status, String::new(), body.clone().into_bytes()));
-        let output = store.run(&["list"]);
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(&status[..3]), "{output}");
+        store.run(&["list"]).assert_failure(1, &status[..3]);
     }
     let steering = "<Error><Code>A\u{1b}[31m</Code><Message>one&#10;&#27;two</Message></Error>";
     let store = Store::start(move |_, _| ("403 Forbidden", String::new(), steering.into()));
-    let output = store.run(&["list"]);
-    assert!(output.stderr.contains("(A [31m: one two)"), "{output}");
+    store.run(&["list"]).assert_reports("(A [31m: one two)");
 }
 
 #[test]
@@ -142,21 +139,15 @@ fn an_endless_listing_is_ended() {
     };
     let ever_new = Store::start(move |number, _| token(&format!("t{number}")));
     let output = ever_new.run(&["list"]);
-    assert!(output.stderr.contains("does not end after"), "{output}");
+    output.assert_reports("does not end after");
     assert!(ever_new.asked.load(Ordering::SeqCst) <= 300);
     let alternating = Store::start(move |number, _| token(["a", "b", "c"][number % 3]));
     let output = alternating.run(&["list"]);
-    assert!(
-        output.stderr.contains("the same continuation token"),
-        "{output}"
-    );
+    output.assert_reports("the same continuation token");
     assert_eq!(alternating.asked.load(Ordering::SeqCst), 4);
     let long = "t".repeat(1 << 20);
     let output = Store::start(move |_, _| token(&long)).run(&["list"]);
-    assert!(
-        output.stderr.contains("marker of the next page"),
-        "{output}"
-    );
+    output.assert_reports("marker of the next page");
 }
 
 #[test]
@@ -176,9 +167,7 @@ fn invalid_listings_are_refused() {
         ("<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><ListBucketResult><Contents><Key>&b;</Key><Size>1</Size></Contents></ListBucketResult>".to_owned(), "S3's"),
     ] {
         let store = Store::start(move |_, _| xml(body.clone()));
-        let output = store.run(&["list"]);
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(message), "{message}: {output}");
+        store.run(&["list"]).assert_failure(1, message);
     }
 }
 
@@ -202,14 +191,13 @@ fn an_endless_object_is_ended() {
             }
             ("200 OK", "x-endless: yes\r\n".to_owned(), Vec::new())
         });
-        let output = store.run(&["verify"]);
-        assert_eq!(output.code(), Some(1), "{output}");
+        let output = store.run(&["verify"]).assert_status(1);
         let message = if endless_description {
             "no description beside it"
         } else {
             "is damaged"
         };
-        assert!(output.stderr.contains(message), "{output}");
+        output.assert_reports(message);
     }
 }
 
@@ -224,9 +212,7 @@ fn a_redirect_is_not_followed() {
     ] {
         let location = format!("location: {}/elsewhere\r\n", other.address);
         let store = Store::start(move |_, _| (status, location.clone(), Vec::new()));
-        let output = store.run(&["list"]);
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains(&status[..3]), "{output}");
+        store.run(&["list"]).assert_failure(1, &status[..3]);
     }
     assert_eq!(other.asked.load(Ordering::SeqCst), 0);
 }
@@ -241,8 +227,9 @@ fn a_store_without_tls_causes_a_warning() {
             "{scheme}://store.invalid/bucket?credentials={}",
             key.display()
         );
-        let output = vault_snapshot(&["list", "--s3", &place, "--s3-timeout", "1s"]).run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        let output = vault_snapshot(&["list", "--s3", &place, "--s3-timeout", "1s"])
+            .run()
+            .assert_status(1);
         assert_eq!(
             output
                 .stderr

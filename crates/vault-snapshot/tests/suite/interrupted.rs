@@ -28,7 +28,7 @@ fn a_killed_save_leaves_no_incomplete_snapshot() {
         std::thread::sleep(whole * step / 8);
         running.kill();
     }
-    assert_eq!(elsewhere().run().code(), Some(0));
+    elsewhere().succeed();
     assert_eq!(names(&work), [""; 0]);
     site.saved();
     let left = names(&site.folder);
@@ -67,10 +67,9 @@ fn a_killed_prune_leaves_the_snapshots_to_keep() {
                 .any(|name| name.contains("2026-02-12") && name.ends_with(".snap"))
         );
         // All snapshots are intact and have their descriptions.
-        assert_eq!(site.verify_all().code(), Some(0));
+        site.verify_all().assert_success();
     }
-    let pruned = vault_snapshot(&arguments).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    vault_snapshot(&arguments).succeed();
     assert_eq!(
         names(&site.folder).len(),
         4,
@@ -98,12 +97,7 @@ fn runs_exclude_each_other() {
         site.save(),
         vault_snapshot(&["prune", "--keep-last", "1", "--dir", &dir]),
     ] {
-        let second = run.run();
-        assert_eq!(second.code(), Some(1), "{second}");
-        assert!(
-            second.stderr.contains("another vault-snapshot is running"),
-            "{second}"
-        );
+        run.fail(1, "another vault-snapshot is running");
     }
     assert!(
         begun.elapsed() < zts_testkit::scale_timeout(Duration::from_secs(10)),

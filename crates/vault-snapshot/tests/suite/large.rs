@@ -15,7 +15,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{Cluster, Run, RunOutput, Server};
+use zts_testkit::{Cluster, Run, Server};
 
 use crate::site::vault_snapshot;
 
@@ -44,19 +44,17 @@ fn all_secrets_are_restored() {
         let (output, peak) = save.start().finish_with_peak_memory();
         (output, peak, before)
     });
-    assert_success("saved under load", &output);
-    eprintln!("at its peak: {peak} KiB");
+    let time = output.assert_success().time;
+    eprintln!("saved under load: {time:.2?}, at its peak: {peak} KiB");
     assert!((1..FLAT).contains(&peak), "{peak} KiB");
-    assert_success(
-        "verified",
-        &run_with_long_timeouts(&["verify", "--dir", &dir]).run(),
-    );
+    let verify = run_with_long_timeouts(&["verify", "--dir", &dir]);
+    measure("verified", || verify.succeed());
 
     let mut new = Cluster::start(3);
     let restore = run_with_long_timeouts(&["restore", "--yes", "--force", "--dir", &dir])
         .env("BAO_ADDR", new.addresses())
         .env("BAO_TOKEN", new.active_node().root_token());
-    assert_success("restored", &restore.run());
+    measure("restored", || restore.succeed());
     for node in new.nodes() {
         node.unseal_with_keys_of(old.active_node());
     }
@@ -67,11 +65,6 @@ fn all_secrets_are_restored() {
 
 fn run_with_long_timeouts(arguments: &[&str]) -> Run {
     vault_snapshot(arguments).timeout(Duration::from_secs(600))
-}
-
-fn assert_success(what: &str, output: &RunOutput) {
-    assert_eq!(output.code(), Some(0), "{output}");
-    eprintln!("{what}: {:.2?}", output.time);
 }
 
 fn measure<T>(what: &str, work: impl FnOnce() -> T) -> T {

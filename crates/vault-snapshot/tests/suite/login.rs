@@ -35,27 +35,17 @@ fn an_approle_with_only_the_right_to_read_snapshots() {
             .args(["--auth", "approle", "--approle-dir"])
             .arg(&*credentials)
     };
-    let output = run().run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    run().succeed();
     // Without the right to write the canary, the snapshot is saved nevertheless.
     let output = run()
         .args(["--canary", "secret/vault-snapshot/canary"])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("`create` and `update` on `secret/data/vault-snapshot/canary`"),
-        "{output}"
-    );
-    site.server.write(
-        "sys/policies/acl/snapshot",
-        &json!({ "policy": format!("{POLICY}\n{CANARY}") }),
-    );
+        .succeed();
+    output.assert_reports("`create` and `update` on `secret/data/vault-snapshot/canary`");
+    site.server
+        .write_policy("snapshot", &format!("{POLICY}\n{CANARY}"));
     let output = run()
         .args(["--canary", "secret/vault-snapshot/canary"])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let written = site
         .server
         .read("secret/data/vault-snapshot/canary")
@@ -69,17 +59,9 @@ fn an_approle_with_only_the_right_to_read_snapshots() {
         "only its digest is in the description"
     );
     // Without the right to read snapshots, none is saved.
-    site.server
-        .write("sys/policies/acl/snapshot", &json!({ "policy": CANARY }));
-    let output = run().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("`read` on `sys/storage/raft/snapshot`"),
-        "{output}"
-    );
-    assert!(!output.stderr.contains("trying again"), "{output}");
+    site.server.write_policy("snapshot", CANARY);
+    let output = run().fail(1, "`read` on `sys/storage/raft/snapshot`");
+    output.assert_lacks("trying again");
 }
 
 #[test]
@@ -93,18 +75,10 @@ fn missing_and_refused_credentials_are_reported() {
             .arg(&*credentials)
     };
     fs::write(credentials.join("secret-id"), "not-one").unwrap();
-    let output = run().run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("refused the login at `auth/approle/login`"),
-        "{output}"
-    );
-    assert!(!output.stderr.contains("not-one"), "{output}");
+    let output = run().fail(1, "refused the login at `auth/approle/login`");
+    output.assert_lacks("not-one");
     fs::remove_file(credentials.join("secret-id")).unwrap();
-    let output = run().run();
-    assert_eq!(output.code(), Some(2), "{output}");
+    run().run().assert_status(2);
 }
 
 /// Logs in with a JWT of a workload identity.
@@ -115,7 +89,7 @@ fn a_workloads_token() {
     zts_testkit::require_program!("openssl");
     let (key, jwt) = signed_jwt();
     let server = &site.server;
-    server.write("sys/policies/acl/snapshot", &json!({ "policy": POLICY }));
+    server.write_policy("snapshot", POLICY);
     server.write("sys/auth/jwt", &json!({ "type": "jwt" }));
     server.write(
         "auth/jwt/config",
@@ -129,20 +103,15 @@ fn a_workloads_token() {
     let file = folder.join("token");
     fs::write(&file, format!("{jwt}\n")).unwrap();
     let run = || save(&site).args(["--auth", "jwt", "--jwt-file"]).arg(&file);
-    let output = run().args(["--role", "snapshot"]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    run().args(["--role", "snapshot"]).succeed();
     let left = server.list("auth/token/accessors");
     assert_eq!(left.len(), 1, "only the root token is left: {left:?}");
-    let output = run().args(["--role", "nobody"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(!output.stderr.contains(&jwt), "{output}");
-    let output = run().run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    let output = run()
+    let output = run().args(["--role", "nobody"]).run().assert_status(1);
+    output.assert_lacks(&jwt);
+    run().run().assert_status(2);
+    run()
         .args(["--role", "snapshot", "--auth-mount", "other"])
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("auth/other/login"), "{output}");
+        .fail(1, "auth/other/login");
 }
 
 /// Logs in with a pod's service account, whose token OpenBao reviews at the API server.
@@ -157,7 +126,7 @@ fn a_service_account() {
         kubernetes.add_service_account("backups", account);
     }
     let server = &site.server;
-    server.write("sys/policies/acl/snapshot", &json!({ "policy": POLICY }));
+    server.write_policy("snapshot", POLICY);
     configure_kubernetes_auth(server, &kubernetes);
     server.write(
         "auth/kubernetes/role/snapshot",
@@ -175,8 +144,7 @@ fn a_service_account() {
         run.arg(&file).run()
     };
     let good = token("snapshot");
-    let output = run(&good);
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = run(&good).assert_success();
     assert!(site.path(output.stdout.trim()).exists(), "{output}");
 
     let other = token("other");
@@ -204,14 +172,9 @@ fn a_service_account() {
 #[track_caller]
 fn assert_refused(output: &RunOutput, token: &str) {
     assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("OpenBao refused the login at `auth/kubernetes/login`"),
-        "{output}"
-    );
-    assert!(!output.stderr.contains("trying again"), "{output}");
-    assert!(!output.stderr.contains(token), "{output}");
+    output.assert_reports("OpenBao refused the login at `auth/kubernetes/login`");
+    output.assert_lacks("trying again");
+    output.assert_lacks(token);
 }
 
 /// Lets OpenBao review tokens at this API server.
@@ -251,8 +214,7 @@ printf '%s.%s.%s' "$head" "$body" "$(printf '%s.%s' "$head" "$body" | openssl dg
     let output = Run::new("/bin/sh")
         .args(["-c", script, "sh"])
         .arg(&*folder)
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
     let key = fs::read_to_string(folder.join("public.pem")).unwrap();
     (key, output.stdout)
 }

@@ -40,10 +40,9 @@ fn a_failed_attempt_is_repeated() {
     let proxy = Proxy::to(&site.server.address());
     // the leader's state, its identity, and then the snapshot
     proxy.first(4, Fault::Truncate(40));
-    let output = site.save_from(&proxy.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("trying again"), "{output}");
-    assert_eq!(site.verify_all().code(), Some(0));
+    let output = site.save_from(&proxy.address()).succeed();
+    output.assert_reports("trying again");
+    site.verify_all().assert_success();
 }
 
 #[test]
@@ -51,16 +50,13 @@ fn a_sealed_and_an_unreachable_server_are_reported() {
     zts_testkit::require_bao!();
     let site = Site::new();
     let refused = closed_port();
-    let output = site
-        .save_from(&refused.address())
+    site.save_from(&refused.address())
         .args(["--retry-timeout", "1s"])
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("no connection"), "{output}");
+        .fail(1, "no connection");
     site.server.seal();
-    let output = site.save().args(["--retry-timeout", "1s"]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("it is sealed"), "{output}");
+    site.save()
+        .args(["--retry-timeout", "1s"])
+        .fail(1, "it is sealed");
     assert_eq!(names(&site.folder), [""; 0]);
 }
 
@@ -91,8 +87,7 @@ fn the_loss_of_the_leader_is_retried() {
         std::thread::sleep(Duration::from_millis(30));
         let leader = cluster.active_node().address();
         cluster.active_node().kill();
-        let output = running.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        running.finish().assert_success();
         let all = cluster.nodes();
         let dead = all
             .iter_mut()
@@ -100,7 +95,6 @@ fn the_loss_of_the_leader_is_retried() {
             .unwrap();
         dead.restart();
     }
-    let verified = vault_snapshot(&["verify", "--all", "--dir", &dir]).run();
-    assert_eq!(verified.code(), Some(0), "{verified}");
+    let verified = vault_snapshot(&["verify", "--all", "--dir", &dir]).succeed();
     assert_eq!(verified.stdout.lines().count(), 4, "{verified}");
 }

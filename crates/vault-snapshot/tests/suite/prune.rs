@@ -31,8 +31,7 @@ fn snapshots_outside_the_policy_are_removed() {
         "2026-04-01T00:00:00Z",
     ];
     let old = times.map(|time| copy_with_time(&site.folder, &newest, time));
-    let dry = prune(&site, &["--keep-daily", "3", "--dry-run"]);
-    assert_eq!(dry.code(), Some(0), "{dry}");
+    let dry = prune(&site, &["--keep-daily", "3", "--dry-run"]).assert_success();
     assert_eq!(snapshots(&site).len(), 5);
     let pruned = prune(&site, &["--keep-daily", "3"]);
     assert_eq!(pruned.stdout, dry.stdout, "the same as in the dry run");
@@ -59,9 +58,8 @@ fn the_newest_intact_snapshot_stays() {
     let middle = spoilt.len() / 2;
     spoilt[middle] ^= 1;
     fs::write(site.path(&newest), spoilt).unwrap();
-    let pruned = prune(&site, &["--keep-last", "1"]);
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(pruned.stderr.contains("is damaged"), "{pruned}");
+    let pruned = prune(&site, &["--keep-last", "1"]).assert_success();
+    pruned.assert_reports("is damaged");
     let left = snapshots(&site);
     assert!(left.contains(&good) && !left.contains(&old), "{left:?}");
     // Without an intact snapshot, none is removed.
@@ -70,9 +68,7 @@ fn the_newest_intact_snapshot_stays() {
         spoilt[middle + 1] ^= 1;
         fs::write(site.path(name), spoilt).unwrap();
     }
-    let pruned = prune(&site, &["--keep-last", "1"]);
-    assert_eq!(pruned.code(), Some(1), "{pruned}");
-    assert!(pruned.stderr.contains("none of them is intact"), "{pruned}");
+    prune(&site, &["--keep-last", "1"]).assert_failure(1, "none of them is intact");
     assert_eq!(snapshots(&site), left);
 }
 
@@ -84,12 +80,8 @@ fn a_snapshot_dated_ahead_does_not_displace_others() {
     let newest = site.saved();
     let old = copy_with_time(&site.folder, &newest, "2026-03-01T09:00:00Z");
     let to_come = copy_with_time(&site.folder, &newest, "2199-01-01T00:00:00Z");
-    let pruned = prune(&site, &["--keep-last", "1", "--keep-daily", "1"]);
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(
-        pruned.stderr.contains("is dated ahead of this clock"),
-        "{pruned}"
-    );
+    let pruned = prune(&site, &["--keep-last", "1", "--keep-daily", "1"]).assert_success();
+    pruned.assert_reports("is dated ahead of this clock");
     let left = snapshots(&site);
     assert!(
         left.contains(&newest) && left.contains(&to_come),
@@ -120,12 +112,6 @@ fn each_cluster_is_pruned_for_itself() {
 #[test]
 fn a_policy_is_required() {
     let folder = zts_testkit::scratch_dir();
-    let output = vault_snapshot(&["prune", "--dir", &folder.display().to_string()]).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("no option says which snapshots to keep"),
-        "{output}"
-    );
+    vault_snapshot(&["prune", "--dir", &folder.display().to_string()])
+        .fail(2, "no option says which snapshots to keep");
 }

@@ -35,9 +35,8 @@ fn the_cluster_has_its_former_data() {
     site.saved();
     server.put_secret("fill/3", &json!({ "value": "newer" }));
     server.put_secret("later", &json!({ "value": "newer" }));
-    let output = restore(server, &["--yes", "--dir", &site.dir()]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("serves it"), "{output}");
+    let output = restore(server, &["--yes", "--dir", &site.dir()]).succeed();
+    output.assert_reports("serves it");
     zts_testkit::wait_for("the old state is served", || {
         (value(server, "fill/3")? == before).then_some(())
     });
@@ -52,12 +51,10 @@ fn a_denial_is_reported_for_any_size() {
     fill(&site.server, 60, 700_000);
     site.saved();
     for _ in 0..5 {
-        let output = vault_snapshot(&["restore", "--yes", "--dir", &site.dir()])
+        vault_snapshot(&["restore", "--yes", "--dir", &site.dir()])
             .env("BAO_ADDR", site.server.address())
             .env("BAO_TOKEN", "s.nobody")
-            .run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains("must allow `update` on"), "{output}");
+            .fail(1, "must allow `update` on");
     }
 }
 
@@ -70,21 +67,10 @@ fn another_cluster_needs_force() {
     let name = site.saved();
     let path = site.path(&name).display().to_string();
     let mut new = Server::builder().raft().start();
-    let output = restore(&new, &["--yes", &path]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains("is a snapshot of cluster"),
-        "{output}"
-    );
-    assert!(output.stderr.contains("--force"), "{output}");
-    let output = restore(&new, &["--yes", "--force", &path]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("is sealed: restart it, then unseal it"),
-        "{output}"
-    );
+    let output = restore(&new, &["--yes", &path]).fail(1, "is a snapshot of cluster");
+    output.assert_reports("--force");
+    let output = restore(&new, &["--yes", "--force", &path]).succeed();
+    output.assert_reports("is sealed: restart it, then unseal it");
     new.unseal_with_keys_of(&site.server);
     let secrets = new.list("secret/metadata/fill/");
     assert_eq!(secrets.len(), 1_000);
@@ -99,14 +85,9 @@ fn the_cluster_name_must_be_typed() {
     zts_testkit::require_bao!();
     let site = Site::new();
     site.saved();
-    let output = restore(&site.server, &["--dir", &site.dir()])
+    restore(&site.server, &["--dir", &site.dir()])
         .stdin("yes\n")
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(
-        output.stderr.contains("standard input is no terminal"),
-        "{output}"
-    );
+        .fail(2, "standard input is no terminal");
     let about = crate::site::description(&site.path(&site.saved()));
     let cluster = about["cluster_name"].as_str().unwrap();
     let script = zts_testkit::require_program!("script");
@@ -123,14 +104,9 @@ fn the_cluster_name_must_be_typed() {
             .env("BAO_TOKEN", site.server.root_token())
             .stdin(format!("{typed}\n"))
             .run();
-        assert!(
-            output.stdout.contains("Type the name of that cluster"),
-            "{output}"
-        );
-        assert!(
-            output.stdout.contains(cluster) && output.stdout.contains(" ago)"),
-            "{output}"
-        );
+        output.assert_prints("Type the name of that cluster");
+        output.assert_prints(cluster);
+        output.assert_prints(" ago)");
         assert_eq!(output.stdout.contains("serves it"), restored, "{output}");
         assert_eq!(output.code(), Some(i32::from(!restored)), "{output}");
     }
@@ -144,36 +120,30 @@ fn damaged_and_encrypted_snapshots_are_not_restored() {
     let mut spoilt = fs::read(site.path(&name)).unwrap();
     spoilt[100_000] ^= 1;
     fs::write(site.path(&name), spoilt).unwrap();
-    let output = restore(&site.server, &["--yes", "--force", "--dir", &site.dir()]).run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("is damaged"), "{output}");
+    restore(&site.server, &["--yes", "--force", "--dir", &site.dir()]).fail(1, "is damaged");
     let identity = age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
-    let output = site.save().args(["--age-recipient", &recipient]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    let output = restore(&site.server, &["--yes", "--dir", &site.dir()]).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("is encrypted"), "{output}");
+    site.save().args(["--age-recipient", &recipient]).succeed();
+    restore(&site.server, &["--yes", "--dir", &site.dir()]).fail(2, "is encrypted");
     let keys = scratch_dir();
     let file = keys.join("identity");
     fs::write(&file, identity.to_string().expose_secret()).unwrap();
     site.server
         .put_secret("later", &json!({ "value": "newer" }));
-    let output = restore(
+    restore(
         &site.server,
         &["--yes", "--dir", &site.dir(), "--age-identity"],
     )
     .arg(file)
-    .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    .succeed();
     zts_testkit::wait_for("the old state is served", || {
         value(&site.server, "later").is_none().then_some(())
     });
     // A token without the right.
-    let output = restore(&site.server, &["--yes", "--dir", &site.dir(), &name])
+    restore(&site.server, &["--yes", "--dir", &site.dir(), &name])
         .env("BAO_TOKEN", "s.none")
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
+        .run()
+        .assert_status(1);
 }
 
 #[test]
@@ -184,12 +154,10 @@ fn a_snapshot_in_a_bucket_is_restored() {
     }
     let site = Site::new();
     let store = ObjectStore::start();
-    let output = site.save().args(["--s3", &store.location()]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    site.save().args(["--s3", &store.location()]).succeed();
     site.server
         .put_secret("later", &json!({ "value": "newer" }));
-    let output = restore(&site.server, &["--yes", "--s3", &store.location()]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    restore(&site.server, &["--yes", "--s3", &store.location()]).succeed();
     zts_testkit::wait_for("the old state is served", || {
         value(&site.server, "later").is_none().then_some(())
     });
@@ -202,12 +170,10 @@ fn an_upload_that_times_out_is_reported() {
     let site = Site::around(Server::builder().raft().read_timeout("1s").start());
     site.saved();
     let slow = slow_proxy_to(&site.server.address());
-    let output = restore(&site.server, &["--yes", "--dir", &site.dir()])
+    restore(&site.server, &["--yes", "--dir", &site.dir()])
         .env("BAO_ADDR", slow)
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("nothing is restored"), "{output}");
-    assert!(output.stderr.contains("`http_read_timeout`"), "{output}");
+        .fail(1, "nothing is restored")
+        .assert_reports("`http_read_timeout`");
 }
 
 /// Starts a proxy to the server that passes 0.5 MB a second, and returns its address.

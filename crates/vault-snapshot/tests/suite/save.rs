@@ -1,8 +1,10 @@
 //! `save`, `list` and `verify`.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::Value;
+
+use zts_testkit::mode;
 
 use crate::site::{Site, description, names, vault_snapshot};
 
@@ -13,8 +15,7 @@ fn a_run_leaves_only_the_snapshot_and_its_description() {
     let name = site.saved();
     assert_eq!(names(&site.folder), [name.clone(), format!("{name}.json")]);
     for name in names(&site.folder) {
-        let mode = fs::metadata(site.path(&name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+        assert_eq!(mode(&site.path(&name)), "0600", "{name}");
     }
     let about = description(&site.path(&name));
     let length = fs::metadata(site.path(&name)).unwrap().len();
@@ -56,13 +57,12 @@ fn a_snapshot_is_listed_and_verified() {
     );
     let columns: Vec<_> = lines[1].split_whitespace().collect();
     assert_eq!(columns, ["SNAPSHOT", "TAKEN", "SIZE"], "{listed}");
-    assert!(!listed.stdout.contains("FLAWED"), "{listed}");
+    listed.assert_lacks("FLAWED");
     let json = vault_snapshot(&["list", "--json", "--dir", &site.dir()]).run();
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json[0]["name"], second.as_str());
     assert_eq!(json[0]["metadata"], description(&site.path(&second)));
-    let verified = site.verify_all();
-    assert_eq!(verified.code(), Some(0), "{verified}");
+    let verified = site.verify_all().assert_success();
     assert_eq!(
         verified
             .stdout
@@ -96,15 +96,13 @@ fn metrics_report_the_result() {
             .arg(&file)
             .run()
     };
-    let failed = run("s.none");
-    assert_eq!(failed.code(), Some(1), "{failed}");
+    run("s.none").assert_status(1);
     assert_eq!(figure("vault_snapshot_success"), Some(0.0));
     assert_eq!(
         figure("vault_snapshot_last_success_timestamp_seconds"),
         None
     );
-    let good = run(site.server.root_token());
-    assert_eq!(good.code(), Some(0), "{good}");
+    run(site.server.root_token()).assert_success();
     assert_eq!(figure("vault_snapshot_success"), Some(1.0));
     let success = figure("vault_snapshot_last_success_timestamp_seconds");
     assert!(success.is_some_and(|time| time > 1.7e9));
@@ -124,8 +122,7 @@ fn timeouts_of_any_length_are_accepted() {
     zts_testkit::require_bao!();
     let site = Site::new();
     let ages = "584000000000years";
-    let output = site
-        .save()
+    site.save()
         .args([
             "--idle-timeout",
             ages,
@@ -134,6 +131,5 @@ fn timeouts_of_any_length_are_accepted() {
             "--s3-timeout",
             ages,
         ])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
+        .succeed();
 }

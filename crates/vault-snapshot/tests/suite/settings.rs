@@ -1,9 +1,9 @@
 //! The settings file: checked by its own command, and overridden by flags.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use zts_testkit::{ObjectStore, scratch_dir};
+use zts_testkit::{ObjectStore, scratch_dir, set_mode};
 
 use crate::{
     drill::Drill,
@@ -28,8 +28,7 @@ fn a_settings_file_has_the_values_of_flags() {
         "prune": { "keep_last": 1 },
     });
     let config = write_settings(&other, &settings);
-    let checked = vault_snapshot(&["check-config", &config]).run();
-    assert_eq!(checked.code(), Some(0), "{checked}");
+    let checked = vault_snapshot(&["check-config", &config]).succeed();
     assert_eq!(checked.stdout, "");
 
     let save = || {
@@ -41,9 +40,8 @@ fn a_settings_file_has_the_values_of_flags() {
     let (first, second) = (save(), save());
     assert_eq!(first.code(), Some(0), "{first}");
     assert_eq!(second.code(), Some(0), "{second}");
-    let pruned = vault_snapshot(&["-v", "--config", &config, "prune"]).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(pruned.stdout.contains(first.stdout.trim()), "{pruned}");
+    let pruned = vault_snapshot(&["-v", "--config", &config, "prune"]).succeed();
+    pruned.assert_prints(first.stdout.trim());
     let newest = second.stdout.trim();
     assert_eq!(
         names(&site.folder),
@@ -95,14 +93,13 @@ fn invalid_settings_are_wrong_usage() {
             &["check-config", config.as_str()][..],
             &["list", "--config", &config],
         ] {
-            let output = vault_snapshot(arguments).run();
-            assert_eq!(output.code(), Some(2), "{output}");
-            assert!(output.stderr.contains(&config), "{output}");
-            assert!(output.stderr.contains(why), "{output}");
+            let output = vault_snapshot(arguments).fail(2, &config);
+            output.assert_reports(why);
         }
     }
-    let missing = vault_snapshot(&["check-config", "/nonexistent"]).run();
-    assert_eq!(missing.code(), Some(2), "{missing}");
+    vault_snapshot(&["check-config", "/nonexistent"])
+        .run()
+        .assert_status(2);
 }
 
 #[test]
@@ -118,8 +115,7 @@ fn a_place_on_the_command_line_replaces_all_places_of_the_file() {
         }),
     );
     let listed = vault_snapshot(&["list", "--config", &config, "--dir"]).arg(&**empty);
-    let listed = listed.run();
-    assert_eq!(listed.code(), Some(0), "{listed}");
+    let listed = listed.succeed();
     let expected = format!("{}: 0 snapshots\n", empty.display());
     assert_eq!(listed.stdout, expected, "{listed}");
 
@@ -127,9 +123,7 @@ fn a_place_on_the_command_line_replaces_all_places_of_the_file() {
     let listed = vault_snapshot(&["list", "--config", &config, "--s3", bucket])
         .env("AWS_ACCESS_KEY_ID", "id")
         .env("AWS_SECRET_ACCESS_KEY", "key")
-        .run();
-    assert_eq!(listed.code(), Some(1), "{listed}");
-    assert!(listed.stderr.contains(bucket), "{listed}");
+        .fail(1, bucket);
     assert_eq!(listed.stdout, "", "the folder is not listed: {listed}");
 }
 
@@ -147,23 +141,21 @@ fn the_bucket_of_the_file_is_safe_from_a_prune_of_another_place() {
     let location = store.location();
     let save = || site.save().args(["--s3", &location]).run();
     let (first, second) = (save(), save());
-    assert_eq!(first.code(), Some(0), "{first}");
-    assert_eq!(second.code(), Some(0), "{second}");
+    first.assert_success();
+    second.assert_success();
     let pruned = vault_snapshot(&["prune", "--config", &config, "--keep-last", "1", "--dir"]);
-    let pruned = pruned.arg(&*site.folder).run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
+    let pruned = pruned.arg(&*site.folder).succeed();
     assert_eq!(names(&site.folder).len(), 2, "{pruned}");
     assert_eq!(names(&store.objects_dir()).len(), 4, "{pruned}");
 
     let empty = scratch_dir();
-    let restored = vault_snapshot(&["restore", "--yes", "--config", &config, "--dir"])
+    vault_snapshot(&["restore", "--yes", "--config", &config, "--dir"])
         .arg(&*empty)
         .env("BAO_ADDR", site.server.address())
         .env("BAO_TOKEN", site.server.root_token())
-        .run();
-    assert_eq!(restored.code(), Some(1), "{restored}");
-    let why = "there is no snapshot";
-    assert!(restored.stderr.contains(why), "{restored}");
+        .run()
+        .assert_status(1)
+        .assert_reports("there is no snapshot");
 }
 
 #[test]
@@ -174,14 +166,13 @@ fn a_flag_drops_the_settings_that_it_conflicts_with() {
         &json!({ "drill": { "unseal_key_files": ["/nonexistent/share"] } }),
     );
     let drill = || vault_snapshot(&["drill", "--config", &config, "--dir"]).arg(&*folder);
-    let with_keys = drill().run();
-    assert_eq!(with_keys.code(), Some(2), "{with_keys}");
-    let file = "/nonexistent/share";
-    assert!(with_keys.stderr.contains(file), "{with_keys}");
-    let with_seal = drill().args(["--seal-config", "/nonexistent/seal"]).run();
-    assert_eq!(with_seal.code(), Some(1), "{with_seal}");
-    let why = "there is no snapshot";
-    assert!(with_seal.stderr.contains(why), "{with_seal}");
+    let with_keys = drill().run().assert_status(2);
+    with_keys.assert_reports("/nonexistent/share");
+    let with_seal = drill()
+        .args(["--seal-config", "/nonexistent/seal"])
+        .run()
+        .assert_status(1);
+    with_seal.assert_reports("there is no snapshot");
 }
 
 #[test]
@@ -194,11 +185,10 @@ fn key_files_drop_the_seal_of_the_file_and_the_canary_is_required_again() {
         &json!({ "drill": { "seal_config_file": "/nonexistent", "without_canary": true } }),
     );
     let run = || drill.drill().args(["--config", &config]);
-    let output = run().run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    let output = run().arg("--without-canary=false").run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("saved without a canary"), "{output}");
+    run().succeed();
+    run()
+        .arg("--without-canary=false")
+        .fail(1, "saved without a canary");
 }
 
 #[test]
@@ -208,7 +198,7 @@ fn a_flag_unsets_what_the_file_sets() {
     let other = scratch_dir();
     let shares = other.join("shares");
     fs::write(&shares, format!("{}\n", site.server.unseal_key())).unwrap();
-    fs::set_permissions(&shares, fs::Permissions::from_mode(0o644)).unwrap();
+    set_mode(&shares, 0o644);
     let config = write_settings(
         &other,
         &json!({
@@ -220,10 +210,10 @@ fn a_flag_unsets_what_the_file_sets() {
     let drill = || vault_snapshot(&["drill", "--config", &config]);
     let allowed = drill().run();
     let why = "there is no snapshot";
-    assert!(allowed.stderr.contains(why), "{allowed}");
-    let refused = drill().arg("--allow-readable-key-files=false").run();
-    assert_eq!(refused.code(), Some(2), "{refused}");
-    assert!(refused.stderr.contains("shares"), "{refused}");
+    allowed.assert_reports(why);
+    drill()
+        .arg("--allow-readable-key-files=false")
+        .fail(2, "shares");
 
     let storage = site.server.folder().join("storage");
     let save = || {
@@ -232,10 +222,8 @@ fn a_flag_unsets_what_the_file_sets() {
             .env("BAO_ADDR", site.server.address())
             .env("BAO_TOKEN", site.server.root_token())
     };
-    let refused = save().arg("--same-disk=false").run();
-    assert_eq!(refused.code(), Some(2), "{refused}");
-    let why = "on the disk that OpenBao keeps its data on";
-    assert!(refused.stderr.contains(why), "{refused}");
+    let refused = save().arg("--same-disk=false").run().assert_status(2);
+    refused.assert_reports("on the disk that OpenBao keeps its data on");
     for flags in [&[][..], &["--same-disk"], &["--same-disk=true"]] {
         let saved = save().args(flags).run();
         assert_eq!(saved.code(), Some(0), "{flags:?}: {saved}");

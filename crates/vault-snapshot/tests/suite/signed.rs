@@ -1,9 +1,9 @@
 //! Signed snapshots, and forgeries by an attacker with write access.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use zts_testkit::{Run, RunOutput, ScratchDir, scratch_dir};
+use zts_testkit::{Run, RunOutput, ScratchDir, scratch_dir, set_mode};
 
 use crate::site::{Site, copy_with_time, description, names, vault_snapshot};
 
@@ -16,8 +16,10 @@ impl Keys {
     fn new(openssl: &Path) -> Self {
         let folder = scratch_dir();
         let run = |arguments: &[&str]| {
-            let output = Run::new(openssl).args(arguments).current_dir(&folder).run();
-            assert_eq!(output.code(), Some(0), "{output}");
+            Run::new(openssl)
+                .args(arguments)
+                .current_dir(&folder)
+                .succeed();
         };
         run(&["genpkey", "-algorithm", "ed25519", "-out", "private"]);
         run(&["pkey", "-in", "private", "-pubout", "-out", "public"]);
@@ -42,8 +44,10 @@ macro_rules! require_keys {
 }
 
 fn saved(site: &Site, keys: &Keys) -> String {
-    let output = site.save().args(["--signing-key", &keys.private()]).run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = site
+        .save()
+        .args(["--signing-key", &keys.private()])
+        .succeed();
     output.stdout.trim().to_owned()
 }
 
@@ -62,10 +66,7 @@ fn change(folder: &Path, name: &str, key: &str, value: Value) {
 
 fn assert_restored(site: &Site, output: &RunOutput, name: &str) {
     assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains(&format!("{name} is restored")),
-        "{output}"
-    );
+    output.assert_reports(&format!("{name} is restored"));
     assert!(site.server.read("secret/data/fill/0").is_some());
 }
 
@@ -75,19 +76,13 @@ fn a_signature_covers_the_whole_description() {
     let site = Site::new();
     let name = saved(&site, &keys);
     for verified_by in [vec![&keys], vec![&other, &keys], vec![]] {
-        let output = with_keys(&site, "verify", &verified_by).run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        with_keys(&site, "verify", &verified_by).succeed();
     }
     let listed = with_keys(&site, "list", &[&keys]).run();
-    assert!(listed.stdout.contains(", signed"), "{listed}");
-    let output = with_keys(&site, "verify", &[&other]).arg("--all").run();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("none of the verification keys signed it"),
-        "{output}"
-    );
+    listed.assert_prints(", signed");
+    with_keys(&site, "verify", &[&other])
+        .arg("--all")
+        .fail(1, "none of the verification keys signed it");
     let good = fs::read(site.path(&format!("{name}.json"))).unwrap();
     let about = description(&site.path(&name));
     for (key, value) in about.as_object().unwrap() {
@@ -114,7 +109,7 @@ fn a_signature_covers_the_whole_description() {
     }
     // The layout of the file does not matter.
     fs::write(site.path(&format!("{name}.json")), about.to_string()).unwrap();
-    assert_eq!(with_keys(&site, "verify", &[&keys]).run().code(), Some(0));
+    with_keys(&site, "verify", &[&keys]).succeed();
 }
 
 /// Refuses the archive of an attacker that is newer than all others and has valid digests.
@@ -153,8 +148,7 @@ fn a_forged_snapshot_is_not_used() {
     );
     let pruned = with_keys(&site, "prune", &[&keys])
         .args(["--keep-last", "1"])
-        .run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
+        .succeed();
     assert_eq!(pruned.stdout, "", "{pruned}");
     let left = names(&site.folder);
     assert!(
@@ -173,14 +167,11 @@ fn a_forged_snapshot_is_not_used() {
         &real,
     );
     // Neither by name, nor by path, nor without a description.
-    let named = restore(with_keys(&site, "restore", &[&keys]).arg(&made));
-    assert_eq!(named.code(), Some(1), "{named}");
-    assert!(named.stderr.contains("it is not signed"), "{named}");
+    restore(with_keys(&site, "restore", &[&keys]).arg(&made)).assert_failure(1, "it is not signed");
     fs::remove_file(site.path(&format!("{made}.json"))).unwrap();
     let path = site.path(&made).display().to_string();
-    let named = restore(with_keys(&site, "restore", &[&keys]).arg(&path));
-    assert_eq!(named.code(), Some(1), "{named}");
-    assert!(named.stderr.contains("no description beside it"), "{named}");
+    restore(with_keys(&site, "restore", &[&keys]).arg(&path))
+        .assert_failure(1, "no description beside it");
 }
 
 #[test]
@@ -191,12 +182,9 @@ fn signed_snapshots_are_pruned() {
     let second = saved(&site, &keys);
     let pruned = with_keys(&site, "prune", &[&keys])
         .args(["--keep-last", "1"])
-        .run();
-    assert_eq!(pruned.code(), Some(0), "{pruned}");
-    assert!(
-        pruned.stdout.contains(&first) && !pruned.stdout.contains(&second),
-        "{pruned}"
-    );
+        .succeed();
+    pruned.assert_prints(&first);
+    pruned.assert_lacks(&second);
 }
 
 #[test]
@@ -210,7 +198,7 @@ fn files_that_hold_no_key_are_refused() {
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     )
     .unwrap();
-    fs::set_permissions(&rsa, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(&rsa, 0o600);
     let rsa = rsa.display().to_string();
     let (private, public) = (keys.private(), keys.public());
     let missing = folder.join("missing").display().to_string();
@@ -239,10 +227,8 @@ fn files_that_hold_no_key_are_refused() {
         ),
     ] {
         assert_eq!(output.code(), Some(2), "{message}: {output}");
-        assert!(output.stderr.contains(message), "{message}: {output}");
+        output.assert_reports(message);
     }
-    fs::set_permissions(&private, fs::Permissions::from_mode(0o644)).unwrap();
-    let output = save(&private);
-    assert_eq!(output.code(), Some(2), "{output}");
-    assert!(output.stderr.contains("chmod 0600"), "{output}");
+    set_mode(Path::new(&private), 0o644);
+    save(&private).assert_failure(2, "chmod 0600");
 }

@@ -3,12 +3,11 @@
 use std::{
     fmt::Write,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value, json};
-use zts_testkit::{Run, RunOutput, ScratchDir, Server, scratch_dir};
+use zts_testkit::{Run, RunOutput, ScratchDir, Server, scratch_dir, set_mode};
 
 pub(crate) struct Site {
     pub(crate) server: Server,
@@ -52,8 +51,7 @@ impl Site {
 
     /// Saves a snapshot and returns its name.
     pub(crate) fn saved(&self) -> String {
-        let output = self.save().run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = self.save().succeed();
         output.stdout.trim().to_owned()
     }
 
@@ -84,10 +82,7 @@ pub(crate) fn fill(server: &Server, count: usize, size: usize) {
 
 /// Creates a role and its policy of the same name, and a folder with its credentials.
 pub(crate) fn approle(server: &Server, role: &str, policy: &str, folder: &Path) {
-    server.write(
-        &format!("sys/policies/acl/{role}"),
-        &json!({ "policy": policy }),
-    );
+    server.write_policy(role, policy);
     server.write(
         &format!("auth/approle/role/{role}"),
         &json!({ "token_policies": [role], "token_type": "batch", "token_no_default_policy": true, "token_ttl": "10m" }),
@@ -97,30 +92,22 @@ pub(crate) fn approle(server: &Server, role: &str, policy: &str, folder: &Path) 
 
 /// Creates a folder with credentials of a role.
 pub(crate) fn issue(server: &Server, role: &str, folder: &Path) {
-    let id = server.read(&format!("auth/approle/role/{role}/role-id"));
-    let secret = server.write(&format!("auth/approle/role/{role}/secret-id"), &json!({}));
     fs::create_dir_all(folder).unwrap();
-    for (name, data) in [("role_id", id), ("secret_id", secret)] {
-        let value = data.unwrap()[name].as_str().unwrap().to_owned();
-        fs::write(folder.join(name.replace('_', "-")), value).unwrap();
-    }
+    server.issue_secret_id(role).write_to(folder);
 }
 
 /// Writes the key share of a server to a file for its owner only.
 pub(crate) fn write_share(server: &Server, file: &Path) {
     fs::write(file, format!("{}\n", server.unseal_key())).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(file, 0o600);
 }
 
 /// Returns the names in a folder, sorted, without the lock file.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != ".vault-snapshot.lock")
-        .collect();
-    names.sort();
+    let names = zts_testkit::names(folder).into_iter();
     names
+        .filter(|name| name != ".vault-snapshot.lock")
+        .collect()
 }
 
 /// Reads the description beside a snapshot.

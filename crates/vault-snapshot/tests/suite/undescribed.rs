@@ -47,38 +47,17 @@ fn a_snapshot_of_another_program_is_used_by_its_path() {
     let drill = Drill::new();
     let path = saved_by_bao(&drill.site);
     let listed = vault_snapshot(&["list", "--dir", &drill.site.dir()]).run();
-    assert!(
-        listed.stdout.contains("monday.snap, of another program"),
-        "{listed}"
-    );
-    let verified = vault_snapshot(&["verify", &path]).run();
-    assert_eq!(verified.code(), Some(0), "{verified}");
-    assert!(
-        verified.stdout.contains("intact by OpenBao's own digests"),
-        "{verified}"
-    );
-    assert!(!verified.stdout.contains("as it was saved"), "{verified}");
-    assert!(
-        verified.stderr.contains("no description beside it"),
-        "{verified}"
-    );
-    let output = drill.drill_of(&path).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stdout.contains("restored and unsealed"), "{output}");
-    assert!(
-        output.stderr.contains("no secret was read from it"),
-        "{output}"
-    );
-    let output = restore(&drill.site, &path, &[]);
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("no description beside it"),
-        "{output}"
-    );
-    assert!(
-        output.stderr.contains("monday.snap is restored"),
-        "{output}"
-    );
+    listed.assert_prints("monday.snap, of another program");
+    let verified = vault_snapshot(&["verify", &path]).succeed();
+    verified.assert_prints("intact by OpenBao's own digests");
+    verified.assert_lacks("as it was saved");
+    verified.assert_reports("no description beside it");
+    let output = drill.drill_of(&path).succeed();
+    output.assert_prints("restored and unsealed");
+    output.assert_reports("no secret was read from it");
+    let output = restore(&drill.site, &path, &[]).assert_success();
+    output.assert_reports("no description beside it");
+    output.assert_reports("monday.snap is restored");
     is_restored(&drill.site);
     // A damaged one is refused.
     let mut spoilt = fs::read(&path).unwrap();
@@ -88,8 +67,7 @@ fn a_snapshot_of_another_program_is_used_by_its_path() {
         vault_snapshot(&["verify", &path]).run(),
         restore(&drill.site, &path, &["--force"]),
     ] {
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(output.stderr.contains("is damaged"), "{output}");
+        output.assert_failure(1, "is damaged");
     }
 }
 
@@ -110,16 +88,10 @@ fn a_snapshot_with_a_lost_description_is_used_if_named() {
     fs::remove_file(&beside).unwrap();
     let path = site.path(name).display().to_string();
     // It does not count as the newest.
-    let bare = vault_snapshot(&["verify", "--dir", &site.dir()]).run();
-    assert_eq!(bare.code(), Some(1), "{bare}");
-    assert!(bare.stderr.contains("name it or its file"), "{bare}");
-    let closed = vault_snapshot(&["verify", &path]).run();
-    assert_eq!(closed.code(), Some(2), "{closed}");
-    assert!(closed.stderr.contains("is encrypted"), "{closed}");
-    let verified = vault_snapshot(&["verify", &path, "--age-identity", &key]).run();
-    assert_eq!(verified.code(), Some(0), "{verified}");
-    let output = restore(&site, name, &["--dir", &site.dir(), "--age-identity", &key]);
-    assert_eq!(output.code(), Some(0), "{output}");
+    vault_snapshot(&["verify", "--dir", &site.dir()]).fail(1, "name it or its file");
+    vault_snapshot(&["verify", &path]).fail(2, "is encrypted");
+    vault_snapshot(&["verify", &path, "--age-identity", &key]).succeed();
+    restore(&site, name, &["--dir", &site.dir(), "--age-identity", &key]).assert_success();
     is_restored(&site);
     // Another snapshot's description is reported.
     let other = String::from_utf8(good).unwrap();
@@ -128,12 +100,8 @@ fn a_snapshot_with_a_lost_description_is_used_if_named() {
         other.replace("taken_at\": \"20", "taken_at\": \"21"),
     )
     .unwrap();
-    let output = restore(&site, &path, &["--age-identity", &key]);
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(
-        output.stderr.contains(&format!("move `{name}.json` away")),
-        "{output}"
-    );
+    restore(&site, &path, &["--age-identity", &key])
+        .assert_failure(1, &format!("move `{name}.json` away"));
 }
 
 #[test]
@@ -148,14 +116,12 @@ fn a_place_with_the_description_is_preferred() {
     let name = saved.stdout.trim();
     fs::remove_file(site.path(&format!("{name}.json"))).unwrap();
     let places = ["--dir", &site.dir(), "--s3", &store.location()];
-    let output = restore(&site, name, &places);
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(!output.stderr.contains("no description"), "{output}");
+    let output = restore(&site, name, &places).assert_success();
+    output.assert_lacks("no description");
     is_restored(&site);
     fs::remove_file(store.objects_dir().join(format!("{name}.json"))).unwrap();
-    let output = restore(&site, name, &["--s3", &store.location()]);
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("no description"), "{output}");
+    let output = restore(&site, name, &["--s3", &store.location()]).assert_success();
+    output.assert_reports("no description");
     is_restored(&site);
 }
 
@@ -180,12 +146,7 @@ fn a_snapshot_replaced_after_its_verification_is_not_restored() {
     site.server
         .put_secret("later", &json!({ "value": "newer" }));
     saved_by_bao(&site);
-    let output = running.finish();
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("nothing is restored"), "{output}");
-    assert!(
-        output.stderr.contains("has changed since it was verified"),
-        "{output}"
-    );
+    let output = running.finish().assert_failure(1, "nothing is restored");
+    output.assert_reports("has changed since it was verified");
     assert!(site.server.read("secret/data/later").is_some());
 }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use zts_testkit::Run;
+use zts_testkit::{Run, set_mode};
 
-use crate::{Machine, set_mode};
+use crate::Machine;
 
 fn machine() -> Machine {
     Machine {
@@ -82,21 +82,24 @@ fn an_invalid_configuration_is_refused_with_the_reason() {
             "unknown field `check_interval`, expected one of `log_level`",
         ),
     ] {
-        let output = machine.configure(&configuration).run(&["--once"]).run();
-        assert_eq!(output.code(), Some(2), "{said}: {output}");
-        assert!(output.stderr.contains(said), "{said}: {output}");
+        let output = machine
+            .configure(&configuration)
+            .run(&["--once"])
+            .fail(2, said);
         assert!(
             output.stderr.contains("config.json") || said.contains("no key"),
             "{output}"
         );
         assert!(!output.stderr.contains("c0ffee"), "{said}: {output}");
     }
-    let absent = machine.run(&["--config=/nonexistent"]).run();
-    assert_eq!(absent.code(), Some(2), "{absent}");
-    let endless = Run::new(env!("CARGO_BIN_EXE_vault-unseal"))
+    machine
+        .run(&["--config=/nonexistent"])
+        .run()
+        .assert_status(2);
+    Run::new(env!("CARGO_BIN_EXE_vault-unseal"))
         .arg("--config=/dev/zero")
-        .run();
-    assert_eq!(endless.code(), Some(2), "{endless}");
+        .run()
+        .assert_status(2);
 }
 
 #[test]
@@ -105,13 +108,10 @@ fn files_with_shares_that_other_users_can_read_are_refused() {
     machine.configure(&with("probe_interval", json!(5)));
     for mode in [0o640, 0o604, 0o620] {
         set_mode(&machine.path("config.json"), mode);
-        let output = machine.run(&["--once"]).run();
-        assert_eq!(output.code(), Some(2), "{output}");
-        assert!(
-            output.stderr.contains(&format!("mode {mode:04o}")),
-            "{output}"
-        );
-        assert!(output.stderr.contains("chmod 0600"), "{output}");
+        let output = machine
+            .run(&["--once"])
+            .fail(2, &format!("mode {mode:04o}"));
+        output.assert_reports("chmod 0600");
     }
     // A configuration without shares may be readable, as in the Nix store; a file with shares may
     // not.
@@ -124,16 +124,8 @@ fn files_with_shares_that_other_users_can_read_are_refused() {
     };
     assert_eq!(run().code(), Some(1), "nobody answers at that address");
     set_mode(&shares, 0o644);
-    let readable = run();
-    assert_eq!(readable.code(), Some(2), "{readable}");
-    assert!(
-        readable.stderr.contains("shares` cannot be used"),
-        "{readable}"
-    );
-    assert!(
-        readable.stderr.contains("`--allow-readable-key-files`"),
-        "{readable}"
-    );
+    let readable = run().assert_failure(2, "shares` cannot be used");
+    readable.assert_reports("`--allow-readable-key-files`");
 }
 
 #[test]
@@ -147,7 +139,7 @@ fn files_that_other_users_can_read_are_accepted_if_allowed() {
     let arguments = [&file[..], &["--once", "--allow-readable-key-files"]].concat();
     let output = machine.run(&arguments).run();
     assert_eq!(output.code(), Some(1), "nobody answers there: {output}");
-    assert!(output.stderr.contains("1 of 1 nodes"), "{output}");
+    output.assert_reports("1 of 1 nodes");
 }
 
 #[test]
@@ -165,16 +157,14 @@ fn files_without_valid_shares_are_refused() {
         ("c0ffee", "key share 1 is neither hex nor base64"),
     ] {
         fs::write(&file, text).unwrap();
-        let output = machine
+        machine
             .run(&["--once", "--unseal-key-file", file.to_str().unwrap()])
-            .run();
-        assert_eq!(output.code(), Some(2), "{output}");
-        assert!(output.stderr.contains(said), "{output}");
-        assert!(!output.stderr.contains("c0ffee"), "{output}");
+            .fail(2, said)
+            .assert_lacks("c0ffee");
     }
     fs::write(&file, [0xff, 0xfe]).unwrap();
-    let binary = machine
+    machine
         .run(&["--once", "--unseal-key-file", file.to_str().unwrap()])
-        .run();
-    assert!(binary.stderr.contains("it is no text"), "{binary}");
+        .run()
+        .assert_reports("it is no text");
 }

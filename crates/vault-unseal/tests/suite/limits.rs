@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use zts_testkit::{RunOutput, Server, find_program};
+use zts_testkit::{RunOutput, Server, find_program, is_root};
 
 use crate::{Machine, Shares, configuration, wait_until_unsealed};
 
@@ -42,7 +42,7 @@ fn all_memory_is_locked_within_the_limit_of_the_unit() {
     };
     let own = rustix::process::getrlimit(rustix::process::Resource::Memlock);
     let is_low = own.current.is_some_and(|bytes| bytes < 128 << 20);
-    if is_low && !rustix::process::geteuid().is_root() {
+    if is_low && !is_root() {
         zts_testkit::skip!("this user may not lock as much memory as the unit");
     }
     let (locked, output) = unseal_through(&[&prlimit, "--as=134217728"]);
@@ -62,16 +62,14 @@ fn a_low_limit_is_a_warning() {
     let (Some(prlimit), Some(setpriv)) = (program("prlimit"), program("setpriv")) else {
         zts_testkit::skip!("no `prlimit` or `setpriv`");
     };
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("only root has the right to lock that is taken away here");
-    }
+    zts_testkit::require_root!("the right to lock that is taken away here");
     for limit in ["--memlock=65536", "--memlock=8388608"] {
         let without_right = [&setpriv, "--bounding-set=-all", "--inh-caps=-all"];
         let (locked, output) = unseal_through(&[&[&*prlimit, limit], &without_right[..]].concat());
         assert_eq!(locked, 0, "{output}");
-        assert!(output.stderr.contains("LimitMEMLOCK="), "{output}");
+        output.assert_reports("LimitMEMLOCK=");
     }
     let (locked, output) = unseal_through(&[&prlimit, "--as=50331648"]);
     assert_eq!(locked, 0, "{output}");
-    assert!(output.stderr.contains("LimitMEMLOCK="), "{output}");
+    output.assert_reports("LimitMEMLOCK=");
 }

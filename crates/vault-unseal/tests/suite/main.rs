@@ -9,15 +9,10 @@ mod others;
 mod service;
 mod shares;
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 use serde_json::{Value, json};
-use zts_testkit::{Cluster, Run, RunOutput, ScratchDir, Server};
+use zts_testkit::{Cluster, Run, RunOutput, ScratchDir, Server, set_mode};
 
 /// The machine on which `vault-unseal` runs.
 pub(crate) struct Machine {
@@ -72,10 +67,6 @@ impl Machine {
         self.configure(&configuration(nodes, shares));
         self.run(&["--once"]).run()
     }
-}
-
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Returns a configuration with these nodes and key shares, and with all log lines.

@@ -64,8 +64,7 @@ fn nodes_that_do_not_answer_delay_no_other() {
     // The process ends although its threads wait for an answer.
     let began = Instant::now();
     running.signal(zts_testkit::Signal::TERM);
-    let output = running.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    running.finish().assert_success();
     let took = began.elapsed();
     assert!(
         took < zts_testkit::scale_timeout(Duration::from_secs(1)),
@@ -166,10 +165,10 @@ fn an_uninitialised_node_is_not_unsealed() {
     let mut server = Server::builder().raft().start();
     server.restart_empty();
     let machine = Machine::new(&server);
-    let output = machine.once(&[server.address()], &[server.unseal_key()]);
-    assert_eq!(output.code(), Some(1), "{output}");
-    assert!(output.stderr.contains("debug: "), "{output}");
-    assert!(output.stderr.contains("not initialised"), "{output}");
+    let output = machine
+        .once(&[server.address()], &[server.unseal_key()])
+        .assert_failure(1, "debug: ");
+    output.assert_reports("not initialised");
 }
 
 /// The cluster's CA and the file with it change while the program runs, without a reload.
@@ -194,7 +193,7 @@ fn a_new_ca_is_read_from_the_file() {
     let output = running.kill();
     let told = output.stderr.matches("warn: https://").count();
     assert_eq!(told, 1, "{output}");
-    assert!(output.stderr.contains("TLS failed"), "{output}");
+    output.assert_reports("TLS failed");
 }
 
 /// The load on an unsealed node is one request in each interval, over one connection.
@@ -227,6 +226,6 @@ fn a_node_that_joins_its_cluster_is_unsealed() {
     cluster.nodes()[2].restart_empty();
     wait_until_unsealed(&cluster.nodes()[2]);
     let output = running.kill();
-    assert!(!output.stderr.contains("error: "), "{output}");
+    output.assert_lacks("error: ");
     shares.assert_unsaid(&output);
 }

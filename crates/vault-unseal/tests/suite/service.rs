@@ -47,16 +47,10 @@ fn systemd_is_notified_of_start_watchdog_and_reload() {
     wait_until_unsealed(&server);
 
     running.signal(Signal::TERM);
-    let output = running.finish();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = running.finish().assert_success();
     let refused = output.stderr.contains("memory is not locked");
     assert!(refused != (locked > 0), "{locked} kB: {output}");
-    assert!(
-        output
-            .stderr
-            .contains("the previous configuration stays in use"),
-        "{output}"
-    );
+    output.assert_reports("the previous configuration stays in use");
 }
 
 /// Shells start background jobs with SIGINT ignored, so that Ctrl-C does not end them.
@@ -90,7 +84,6 @@ fn sigint_stays_ignored_if_it_was_ignored_at_the_start() {
             assert!(running.is_running());
             running.signal(Signal::TERM);
         }
-        let output = running.finish();
-        assert_eq!(output.code(), Some(0), "{output}");
+        running.finish().assert_success();
     }
 }

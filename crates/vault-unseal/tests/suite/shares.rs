@@ -32,12 +32,12 @@ fn too_few_shares_are_not_submitted() {
     zts_testkit::require_bao!();
     let (server, Shares { base64, hex }) = sealed_server();
     let machine = Machine::new(&server);
-    let few = machine.once(&[server.address()], &[&base64[0], &base64[1], &hex[1]]);
-    assert_eq!(few.code(), Some(1), "{few}");
+    let few = machine
+        .once(&[server.address()], &[&base64[0], &base64[1], &hex[1]])
+        .assert_status(1);
     let said = "3 different key shares are needed, and 2 are given";
-    assert!(few.stderr.contains(said), "{few}");
-    let said = "key share 3 is the same as key share 2";
-    assert!(few.stderr.contains(said), "{few}");
+    few.assert_reports(said);
+    few.assert_reports("key share 3 is the same as key share 2");
     assert_eq!(progress(&server), 0);
 }
 
@@ -93,11 +93,9 @@ fn wrong_shares_among_right_ones_are_reported() {
         &shares.hex[2].to_uppercase(),
         &shares.base64[0],
     ];
-    let mixed = machine.once(&[server.address()], &given);
-    assert_eq!(mixed.code(), Some(0), "{mixed}");
-    assert!(mixed.stderr.contains("with key shares 2, 4, 5"), "{mixed}");
-    let said = "these key shares do not belong to it: 1, 3";
-    assert!(mixed.stderr.contains(said), "{mixed}");
+    let mixed = machine.once(&[server.address()], &given).assert_success();
+    mixed.assert_reports("with key shares 2, 4, 5");
+    mixed.assert_reports("these key shares do not belong to it: 1, 3");
     shares.assert_unsaid(&mixed);
     others.assert_unsaid(&mixed);
 }
@@ -111,14 +109,9 @@ fn a_damaged_share_and_one_of_another_length_are_reported() {
     let damaged = format!("{}{}", "00".repeat(32), &hex[0][64..]);
     let short = "00".repeat(32);
     let given = [&*damaged, &base64[0], &short, &base64[1], &base64[2]];
-    let output = machine.once(&[server.address()], &given);
-    assert_eq!(output.code(), Some(0), "{output}");
-    let said = "key share 3 has 32 bytes, and others have 33";
-    assert!(output.stderr.contains(said), "{output}");
-    assert!(
-        output.stderr.contains("do not belong to it: 1, 3"),
-        "{output}"
-    );
+    let output = machine.once(&[server.address()], &given).assert_success();
+    output.assert_reports("key share 3 has 32 bytes, and others have 33");
+    output.assert_reports("do not belong to it: 1, 3");
 }
 
 #[test]
@@ -133,17 +126,13 @@ fn shares_are_read_from_files_and_credentials() {
     fs::write(machine.path("credentials/unseal-key-1"), &base64[2]).unwrap();
     fs::write(machine.path("credentials/other"), "not a share").unwrap();
     machine.configure(&json!({ "nodes": [server.address()] }));
-    let output = machine
+    machine
         .run(&["--once"])
         .args(["--unseal-key-file".as_ref(), lines.as_os_str()])
         .args(["--unseal-key-file".as_ref(), made.as_os_str()])
         .env("CREDENTIALS_DIRECTORY", machine.path("credentials"))
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("with key shares 1, 2, 4"),
-        "{output}"
-    );
+        .succeed()
+        .assert_reports("with key shares 1, 2, 4");
     assert!(!is_sealed(&server));
 }
 
@@ -156,13 +145,11 @@ fn an_answer_that_repeats_a_share_is_not_logged() {
     let proxy = Proxy::to(&server.address());
     let echo = json!({ "sealed": shares.base64[0] }).to_string();
     proxy.on("POST /v1/sys/unseal", Fault::Body(echo));
-    let output = machine.once(&[proxy.address()], &shares.three());
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = machine
+        .once(&[proxy.address()], &shares.three())
+        .assert_status(1);
     shares.assert_unsaid(&output);
-    assert!(
-        output.stderr.contains("its answer is not OpenBao's"),
-        "{output}"
-    );
+    output.assert_reports("its answer is not OpenBao's");
 }
 
 #[test]
@@ -183,8 +170,7 @@ fn a_reload_reads_the_shares_of_a_rotated_key() {
     running.signal(zts_testkit::Signal::HUP);
     wait_until_unsealed(&server);
     let said = "3 different key shares are needed, and 1 are given";
-    let output = running.kill();
-    assert!(output.stderr.contains(said), "{output}");
+    running.kill().assert_reports(said);
 }
 
 #[test]

@@ -38,8 +38,7 @@ fn any_failure_has_exit_status_0() {
         (&host.token, address.clone()),
         (&host.token, address),
     ] {
-        let output = best_effort(&host, token, &address);
-        assert_eq!(output.code(), Some(0), "{output}");
+        best_effort(&host, token, &address).assert_success();
     }
     host.assert_has_its_credentials();
 }
@@ -49,13 +48,11 @@ fn an_error_of_the_disk_has_exit_status_0() {
     zts_testkit::require_bao!();
     let host = NewHost::new("in-the-way");
     std::fs::write(host.approle(), "a file").unwrap();
-    let output = best_effort(&host, &host.token, &host.server.address());
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = best_effort(&host, &host.token, &host.server.address()).assert_success();
     assert!(output.stderr.starts_with("warning: "), "{output}");
     assert!(host.token_is_unused());
     std::fs::create_dir(host.environment()).unwrap();
-    let output = best_effort(&host, &host.token, &host.server.address());
-    assert_eq!(output.code(), Some(0), "{output}");
+    best_effort(&host, &host.token, &host.server.address()).assert_success();
 }
 
 #[test]
@@ -66,16 +63,16 @@ fn wrong_usage_has_exit_status_2() {
         (host.token.as_str(), "nonsense"),
         ("two words", host.server.address().as_str()),
     ] {
-        let output = best_effort(&host, token, address);
-        assert_eq!(output.code(), Some(2), "{output}");
+        best_effort(&host, token, address).assert_status(2);
     }
-    let output = host.unwrap().args(["--best-effort", "--nonsense"]).run();
-    assert_eq!(output.code(), Some(2), "{output}");
-    let output = host
-        .unwrap()
+    host.unwrap()
+        .args(["--best-effort", "--nonsense"])
+        .run()
+        .assert_status(2);
+    host.unwrap()
         .args(["--best-effort"])
         .env("BAO_SKIP_VERIFY", "maybe")
-        .run();
-    assert_eq!(output.code(), Some(2), "{output}");
+        .run()
+        .assert_status(2);
     assert!(host.token_is_unused());
 }

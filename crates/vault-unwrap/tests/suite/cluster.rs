@@ -52,7 +52,7 @@ fn a_guest_bootstraps_through_a_standby_and_through_load_balancers() {
             // immediately: the standby may not have the token yet
             let (credentials, token) = issue(&mut cluster, &format!("web{run}"), LONG);
             let (output, secret_id) = boot(address, &token);
-            assert_eq!(output.code(), Some(0), "{output}");
+            output.assert_success();
             assert_eq!(secret_id, Some(credentials.secret_id));
         }
     }
@@ -73,16 +73,12 @@ fn used_and_expired_tokens_are_distinguished_through_a_standby() {
     let client = cluster.active_node().anonymous_client();
     wrapping::unwrap::<Value>(&client, &token.as_str().into()).unwrap();
     let (output, _) = boot(&standby, &token);
-    let alarm = "somebody else has this host's credentials";
-    assert!(output.stderr.contains(alarm), "{output}");
+    output.assert_reports("somebody else has this host's credentials");
 
     let (_, token) = issue(&mut cluster, "expired", Duration::from_secs(1));
     thread::sleep(Duration::from_millis(2100)); // the expiry is in whole seconds
     let (output, _) = boot(&standby, &token);
-    assert!(
-        output.stderr.contains("the wrapping token expired at"),
-        "{output}"
-    );
+    output.assert_reports("the wrapping token expired at");
     assert!(
         cluster
             .standbys()

@@ -2,16 +2,17 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{PermissionsExt, lchown, symlink},
+    os::unix::fs::{lchown, symlink},
     thread,
     time::Duration,
 };
 
 use zts_testkit::{
-    ANOTHER_USER, AclKind, FILE_CALLS, FailingCall, Fault, Proxy, ReadOnlyDir, Tmpfs,
+    ANOTHER_USER, AclKind, FILE_CALLS, FailingCall, Fault, Proxy, ReadOnlyDir, Tmpfs, is_root,
+    mode, names, names_if_any, set_mode,
 };
 
-use crate::host::{LONG, NewHost, entries, is_unused};
+use crate::host::{LONG, NewHost, is_unused};
 
 #[test]
 fn a_read_only_folder_does_not_cost_the_token() {
@@ -19,8 +20,7 @@ fn a_read_only_folder_does_not_cost_the_token() {
     let host = NewHost::new("read-only");
     let place = ReadOnlyDir::new(|place| fs::create_dir(place.join("there")).unwrap());
     // a user other than root may write to a folder of its own, whatever its parent's mode
-    let is_root = rustix::process::geteuid().is_root();
-    let there = is_root.then_some("there");
+    let there = is_root().then_some("there");
     for folder in there.into_iter().chain(["missing", "missing/deeper"]) {
         let output = host.unwrap().to(&place.path().join(folder)).run();
         assert_eq!(output.code(), Some(1), "{folder}: {output}");
@@ -31,14 +31,12 @@ fn a_read_only_folder_does_not_cost_the_token() {
 #[test]
 fn the_owner_of_a_parent_folder_cannot_redirect_root() {
     zts_testkit::require_bao!();
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("giving folders away needs root");
-    }
+    zts_testkit::require_root!("giving folders away");
     let host = NewHost::new("led-astray");
     let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     let app = place.join("app");
     fs::create_dir(&app).unwrap();
-    fs::set_permissions(&*victim, fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&victim, 0o755);
     symlink(&*victim, app.join("approle")).unwrap();
     std::os::unix::fs::chown(&app, Some(65_533), Some(65_533)).unwrap();
     insta::assert_snapshot!(host.unwrap().to(&app.join("approle")).run(), @"
@@ -50,9 +48,8 @@ fn the_owner_of_a_parent_folder_cannot_redirect_root() {
     hint: name another folder with `--approle-dir`, or give this one to root
     ");
     assert!(host.token_is_unused());
-    assert!(entries(&victim).is_empty());
-    let mode = fs::metadata(&*victim).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o755);
+    assert!(names_if_any(&victim).is_empty());
+    assert_eq!(mode(&victim), "0755");
 }
 
 #[test]
@@ -71,10 +68,10 @@ fn a_full_disk_does_not_cost_the_token() {
     error: could not write to `[temporary]/tmpfs/approle`: No space left on device (os error 28)
     ");
     assert!(host.token_is_unused());
-    assert!(entries(&folder).is_empty(), "no litter");
+    assert!(names_if_any(&folder).is_empty(), "no litter");
     fs::remove_file(disk.path().join("filler")).unwrap();
-    host.unwrap().to(&folder).succeed();
-    assert_eq!(entries(&folder), ["role-id", "secret-id", "tried-token"]);
+    host.unwrap().to(&folder).succeed_silently();
+    assert_eq!(names(&folder), ["role-id", "secret-id", "tried-token"]);
 }
 
 #[test]
@@ -98,21 +95,19 @@ fn missing_parent_folders_are_created() {
     let host = NewHost::new("parents");
     host.unwrap()
         .to(&host.path("var/lib/vault/approle"))
-        .succeed();
+        .succeed_silently();
     assert!(host.path("var/lib/vault/approle/secret-id").is_file());
 }
 
 #[test]
 fn links_in_sticky_folders_and_access_control_lists_cannot_redirect_root() {
     zts_testkit::require_bao!();
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("another user's files need root");
-    }
+    zts_testkit::require_root!("another user's files");
     let host = NewHost::new("led-by-link");
     let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     let sticky = place.join("sticky");
     fs::create_dir(&sticky).unwrap();
-    fs::set_permissions(&sticky, fs::Permissions::from_mode(0o1777)).unwrap();
+    set_mode(&sticky, 0o1777);
     symlink(&*victim, sticky.join("vault")).unwrap();
     lchown(sticky.join("vault"), Some(ANOTHER_USER), None).unwrap();
     insta::assert_snapshot!(host.unwrap().to(&sticky.join("vault/approle")).run(), @"
@@ -123,18 +118,15 @@ fn links_in_sticky_folders_and_access_control_lists_cannot_redirect_root() {
 
     hint: name another folder with `--approle-dir`, or give this one to root
     ");
-    assert!(entries(&victim).is_empty());
+    assert!(names_if_any(&victim).is_empty());
 
     let listed = place.join("listed");
     fs::create_dir(&listed).unwrap();
     if zts_testkit::grant_by_acl(File::open(&listed).unwrap(), AclKind::Access) {
-        let output = host.unwrap().to(&listed.join("approle")).run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        assert!(
-            output.stderr.contains("may be changed by another user"),
-            "{output}"
-        );
-        assert!(entries(&listed).is_empty());
+        host.unwrap()
+            .to(&listed.join("approle"))
+            .fail(1, "may be changed by another user");
+        assert!(names_if_any(&listed).is_empty());
     }
     assert!(host.token_is_unused());
 }
@@ -142,13 +134,11 @@ fn links_in_sticky_folders_and_access_control_lists_cannot_redirect_root() {
 #[test]
 fn another_user_who_replaces_a_folder_cannot_redirect_root() {
     zts_testkit::require_bao!();
-    if !rustix::process::geteuid().is_root() {
-        zts_testkit::skip!("another user's files need root");
-    }
+    zts_testkit::require_root!("another user's files");
     let host = NewHost::new("exchanged");
     let (place, victim) = (zts_testkit::scratch_dir(), zts_testkit::scratch_dir());
     for (folder, mode) in [(&*place, 0o1777), (&*victim, 0o755)] {
-        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(folder, mode);
     }
     let name = place.join("vault");
     let (theirs, target) = (name.clone(), victim.to_owned());
@@ -171,10 +161,9 @@ fn another_user_who_replaces_a_folder_cannot_redirect_root() {
             .address(nobody.address());
         let output = unwrap.deadline("0s").run();
         assert_ne!(output.code(), Some(0), "{output}");
-        let mode = fs::metadata(&*victim).unwrap().permissions().mode() & 0o7777;
         assert_eq!(
-            (mode, entries(&victim)),
-            (0o755, Vec::new()),
+            (mode(&victim).as_str(), names_if_any(&victim)),
+            ("0755", Vec::new()),
             "run {run}: {output}"
         );
         if fs::symlink_metadata(&name)
@@ -211,7 +200,7 @@ fn a_disk_with_few_free_blocks_does_not_cost_the_token() {
         let output = host.unwrap().to(&folder).run();
         if output.code() == Some(0) {
             assert!(!host.token_is_unused());
-            assert_eq!(entries(&folder), ["role-id", "secret-id", "tried-token"]);
+            assert_eq!(names(&folder), ["role-id", "secret-id", "tried-token"]);
             eprintln!("{free} free blocks are enough");
             return;
         }
@@ -220,7 +209,7 @@ fn a_disk_with_few_free_blocks_does_not_cost_the_token() {
             "{free} free: {output}"
         );
         assert!(host.token_is_unused(), "{free} free: {output}");
-        assert!(entries(&folder).is_empty(), "{free} free: no litter");
+        assert!(names_if_any(&folder).is_empty(), "{free} free: no litter");
         fs::remove_file(disk.path().join("filler")).unwrap();
     }
     panic!("eight blocks are enough");
@@ -252,11 +241,8 @@ fn credentials_stay_in_memory_until_the_disk_can_be_written_to() {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(read("role-id"), host.credentials.role_id, "{output}");
     assert_eq!(read("secret-id"), host.credentials.secret_id);
-    assert!(
-        output.stderr.contains("Read-only file system")
-            && output.stderr.contains("hint: free space there (`df -h "),
-        "{output}"
-    );
+    output.assert_reports("Read-only file system");
+    output.assert_reports("hint: free space there (`df -h ");
 }
 
 #[test]
@@ -273,7 +259,7 @@ fn no_single_error_of_the_disk_costs_the_credentials() {
             return; // the next run uses the same token and folder
         }
         host.assert_has_its_credentials();
-        let names = entries(&host.approle());
+        let names = names_if_any(&host.approle());
         let expected = ["role-id", "secret-id", "tried-token"];
         assert_eq!(names, expected, "{failing}: {output}");
         fs::remove_dir_all(host.approle()).unwrap();

@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, symlink},
     time::Duration,
 };
 
 use secrecy::ExposeSecret;
 use serde_json::json;
 use zts_openbao::{AppRoleCredentials, Authentication, Client, Settings, approle, wrapping};
-use zts_testkit::{Fault, Proxy, ReadOnlyDir, Running, Server};
+use zts_testkit::{Fault, Proxy, ReadOnlyDir, Running, Server, is_root, set_mode};
 
 use crate::host::NewHost;
 
@@ -44,7 +44,7 @@ fn the_line_is_removed_and_all_others_keep_every_byte() {
         let text = [&before[..place], token.as_bytes(), &before[place + 7..]].concat();
         fs::write(host.environment(), text).unwrap();
         let shown = String::from_utf8_lossy(before);
-        host.without_token().succeed();
+        host.without_token().succeed_silently();
         host.assert_has_its_credentials();
         let found = fs::read(host.environment()).unwrap();
         assert_eq!(
@@ -75,7 +75,7 @@ fn variables_of_openbao_and_comments_are_parsed() {
             format!("{prefix}_ADDR={address}{comment}\n{prefix}_WRAPPED_TOKEN=\"{token}\"{comment}\nA=1\n"),
         )
         .unwrap();
-        host.without_token().address("").succeed();
+        host.without_token().address("").succeed_silently();
         host.assert_has_its_credentials();
         let left = fs::read_to_string(host.environment()).unwrap();
         assert_eq!(left, format!("{prefix}_ADDR={address}{comment}\nA=1\n"));
@@ -120,7 +120,7 @@ fn the_namespace_beside_the_address_is_used() {
     let token = token.token.expose_secret();
     let text = format!("{lines}VAULT_WRAPPED_TOKEN={token}\n");
     fs::write(host.environment(), text).unwrap();
-    host.without_token().address("").succeed();
+    host.without_token().address("").succeed_silently();
     let (role_id, secret_id) = host.stored().expect("credentials");
     assert_eq!(role_id, credentials.role_id.expose_secret());
     assert_eq!(secret_id, credentials.secret_id.expose_secret());
@@ -133,10 +133,7 @@ fn the_namespace_beside_the_address_is_used() {
     let text = format!("{lines}VAULT_WRAPPED_TOKEN={again}\n");
     fs::write(host.environment(), text).unwrap();
     let output = host.without_token().address("").run();
-    assert!(
-        output.stderr.contains("this host has working credentials"),
-        "{output}"
-    );
+    output.assert_reports("this host has working credentials");
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), lines);
     // the trade itself needs no namespace
     fs::remove_dir_all(host.approle()).unwrap();
@@ -144,7 +141,7 @@ fn the_namespace_beside_the_address_is_used() {
     let token = third.token.expose_secret();
     let text = format!("VAULT_ADDR={address}\nVAULT_WRAPPED_TOKEN={token}\n");
     fs::write(host.environment(), text).unwrap();
-    host.without_token().address("").succeed();
+    host.without_token().address("").succeed_silently();
     assert!(host.stored().is_some());
 }
 
@@ -153,15 +150,14 @@ fn mode_and_owner_are_kept() {
     zts_testkit::require_bao!();
     let host = NewHost::new("kept-mode");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
-    fs::set_permissions(host.environment(), fs::Permissions::from_mode(0o604)).unwrap();
-    let is_root = rustix::process::geteuid().is_root();
-    if is_root {
+    set_mode(&host.environment(), 0o604);
+    if is_root() {
         std::os::unix::fs::chown(host.environment(), Some(1234), Some(2345)).unwrap();
     }
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     let data = fs::metadata(host.environment()).unwrap();
     assert_eq!(data.mode() & 0o7777, 0o604);
-    if is_root {
+    if is_root() {
         assert_eq!((data.uid(), data.gid()), (1234, 2345));
     }
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
@@ -175,7 +171,7 @@ fn a_link_stays_a_link() {
     fs::create_dir(host.path("elsewhere")).unwrap();
     fs::rename(host.environment(), host.path("elsewhere/real")).unwrap();
     symlink("elsewhere/real", host.environment()).unwrap();
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     assert!(host.environment().is_symlink());
     assert_eq!(
         fs::read_to_string(host.path("elsewhere/real")).unwrap(),
@@ -193,8 +189,7 @@ fn a_file_that_cannot_be_changed_is_a_warning() {
     });
     let file = place.path().join("environment");
     symlink(&file, host.environment()).unwrap();
-    let output = host.without_token().run();
-    assert_eq!(output.code(), Some(0), "{output}");
+    let output = host.without_token().succeed();
     let expected = "warning: the credentials are stored, but the used token stays in the file";
     assert!(output.stderr.starts_with(expected), "{output}");
     host.assert_has_its_credentials();
@@ -219,7 +214,7 @@ fn a_line_that_is_added_meanwhile_is_not_lost() {
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let (running, _proxy) = start_slow_unwrap(&host);
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\nADDED=meanwhile\n");
-    assert_eq!(running.finish().code(), Some(0));
+    running.finish().assert_success();
     assert_eq!(
         fs::read_to_string(host.environment()).unwrap(),
         "ADDED=meanwhile\n"
@@ -233,7 +228,7 @@ fn another_token_that_is_added_meanwhile_stays_for_the_next_start() {
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let (running, _proxy) = start_slow_unwrap(&host);
     host.write_environment("VAULT_WRAPPED_TOKEN=a-new-one\n");
-    assert_eq!(running.finish().code(), Some(0));
+    running.finish().assert_success();
     let text = fs::read_to_string(host.environment()).unwrap();
     assert_eq!(text, "VAULT_WRAPPED_TOKEN=a-new-one\n");
 }
@@ -243,7 +238,7 @@ fn a_token_from_another_source_leaves_the_file_unchanged() {
     zts_testkit::require_bao!();
     let host = NewHost::new("two-tokens");
     host.write_environment("VAULT_WRAPPED_TOKEN=another\n");
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     host.assert_has_its_credentials();
     let text = fs::read_to_string(host.environment()).unwrap();
     assert_eq!(text, "VAULT_WRAPPED_TOKEN=another\n");
@@ -256,12 +251,11 @@ fn a_failure_leaves_the_file_unchanged() {
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     let before = fs::metadata(host.environment()).unwrap();
     let refused = zts_testkit::closed_port();
-    let output = host
-        .without_token()
+    host.without_token()
         .address(refused.address())
         .deadline("0s")
-        .run();
-    assert_eq!(output.code(), Some(1), "{output}");
+        .run()
+        .assert_status(1);
     let after = fs::metadata(host.environment()).unwrap();
     assert_eq!(
         (after.ino(), after.mtime_nsec()),
@@ -279,7 +273,7 @@ fn the_access_control_list_is_kept() {
         zts_testkit::skip!("a file system without access control lists");
     }
     let before = zts_testkit::read_acl(&file);
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     let after = zts_testkit::read_acl(fs::File::open(host.environment()).unwrap());
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
     assert!(before.is_some());
@@ -291,14 +285,14 @@ fn the_draft_of_a_killed_run_is_removed() {
     zts_testkit::require_bao!();
     let host = NewHost::new("swept");
     let draft = host.path(".environment.vault-unwrap");
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     fs::write(&draft, "A=1\n").unwrap();
     host.write_environment("A=1\n");
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     assert!(!draft.exists());
     fs::write(&draft, "A=1\n").unwrap();
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     assert!(!draft.exists());
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
 }
@@ -311,6 +305,6 @@ fn a_comment_after_the_token_in_a_variable_is_ignored() {
     let text = format!("{} # from cloud-init", host.token);
     host.without_token()
         .env("BAO_WRAPPED_TOKEN", text)
-        .succeed();
+        .succeed_silently();
     host.assert_has_its_credentials();
 }

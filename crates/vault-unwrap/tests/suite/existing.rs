@@ -1,11 +1,11 @@
 //! Hosts that have credentials already.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::json;
-use zts_testkit::{Fault, HostCredentials, Proxy, Server};
+use zts_testkit::{Fault, HostCredentials, Proxy, Server, mode, names, names_if_any, set_mode};
 
-use crate::host::{NewHost, entries};
+use crate::host::NewHost;
 
 fn pair(role_id: &str, secret_id: &str) -> HostCredentials {
     HostCredentials {
@@ -35,8 +35,8 @@ fn without_a_token_no_request_is_sent() {
     zts_testkit::require_bao!();
     let host = set_up("nothing-to-do");
     let proxy = Proxy::to(&host.server.address());
-    host.without_token().through(&proxy).succeed();
-    host.without_token().address("").succeed();
+    host.without_token().through(&proxy).succeed_silently();
+    host.without_token().address("").succeed_silently();
     assert_eq!(proxy.connections(), 0);
     host.assert_has_its_credentials();
 }
@@ -47,7 +47,7 @@ fn working_credentials_stay_and_the_token_is_not_used() {
     let host = set_up("keep");
     host.write_environment("A=1\nVAULT_WRAPPED_TOKEN=@token@\n");
     record_try(&host, &host.token); // as after a run that could not remove it from the file
-    host.without_token().succeed();
+    host.without_token().succeed_silently();
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
     assert_eq!(
@@ -96,14 +96,8 @@ fn credentials_and_token_stay_while_openbao_is_unavailable() {
     let host = set_up("down");
     host.write_environment("VAULT_WRAPPED_TOKEN=@token@\n");
     let refused = zts_testkit::closed_port();
-    let output = host.without_token().address(refused.address()).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output
-            .stderr
-            .contains("warning: the wrapping token of this host stays for the next start"),
-        "{output}"
-    );
+    let output = host.without_token().address(refused.address()).succeed();
+    output.assert_reports("warning: the wrapping token of this host stays for the next start");
     host.assert_has_its_credentials();
     assert!(host.token_is_unused());
     let text = fs::read_to_string(host.environment()).unwrap();
@@ -116,9 +110,8 @@ fn one_id_alone_counts_as_no_credentials() {
     for missing in ["role-id", "secret-id"] {
         let host = NewHost::new(&format!("half-{missing}")).with_credentials(&pair("old", "old"));
         fs::remove_file(host.approle().join(missing)).unwrap();
-        let output = host.without_token().run();
-        assert_eq!(output.code(), Some(1), "{output}");
-        host.unwrap().succeed();
+        host.without_token().run().assert_status(1);
+        host.unwrap().succeed_silently();
         host.assert_has_its_credentials();
     }
 }
@@ -127,7 +120,7 @@ fn one_id_alone_counts_as_no_credentials() {
 fn empty_files_count_as_no_credentials() {
     zts_testkit::require_bao!();
     let host = NewHost::new("empty").with_credentials(&pair("old", " \n"));
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -142,9 +135,9 @@ fn an_interrupted_run_is_finished_without_openbao() {
     let journal = json!({ "role_id": role_id, "secret_id": secret_id }).to_string();
     fs::write(host.approle().join("unwrapped.json"), journal).unwrap();
     fs::write(host.approle().join("role-id"), role_id).unwrap();
-    host.without_token().address("").succeed();
+    host.without_token().address("").succeed_silently();
     host.assert_has_its_credentials();
-    assert_eq!(entries(&host.approle()), ["role-id", "secret-id"]);
+    assert_eq!(names(&host.approle()), ["role-id", "secret-id"]);
 }
 
 #[test]
@@ -157,7 +150,7 @@ fn a_damaged_journal_is_ignored() {
         let output = host.without_token().run();
         assert_eq!(output.code(), Some(1), "{garbage}: {output}");
     }
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -167,8 +160,8 @@ fn drafts_of_a_killed_run_are_removed() {
     let host = NewHost::new("litter");
     fs::create_dir(host.approle()).unwrap();
     fs::write(host.approle().join(".secret-id.new"), "half a secret").unwrap();
-    host.unwrap().succeed();
-    let left = entries(&host.approle());
+    host.unwrap().succeed_silently();
+    let left = names_if_any(&host.approle());
     assert_eq!(left, ["role-id", "secret-id", "tried-token"]);
 }
 
@@ -176,14 +169,11 @@ fn drafts_of_a_killed_run_are_removed() {
 fn modes_that_are_too_wide_are_corrected() {
     zts_testkit::require_bao!();
     let host = NewHost::new("too-open").with_credentials(&pair("old-role", "old-secret"));
-    let open = |path: &std::path::Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    };
-    open(&host.approle(), 0o755);
-    open(&host.approle().join("secret-id"), 0o644);
-    assert_eq!(host.unwrap().run().code(), Some(0));
-    assert_eq!(crate::host::mode(&host.approle()), "0700");
-    assert_eq!(crate::host::mode(&host.approle().join("secret-id")), "0600");
+    set_mode(&host.approle(), 0o755);
+    set_mode(&host.approle().join("secret-id"), 0o644);
+    host.unwrap().succeed();
+    assert_eq!(mode(&host.approle()), "0700");
+    assert_eq!(mode(&host.approle().join("secret-id")), "0600");
 }
 
 /// OpenBao refuses the credentials and the token, however often the unit starts.
@@ -196,8 +186,10 @@ fn refused_credentials_never_lock_the_role() {
     let good = host.credentials.clone();
     let host = host.with_credentials(&pair(&good.role_id, "wrong"));
     for _ in 0..8 {
-        let output = host.with_token("s.used").deadline("1s").run();
-        assert_eq!(output.code(), Some(1), "{output}");
+        host.with_token("s.used")
+            .deadline("1s")
+            .run()
+            .assert_status(1);
     }
     good.write_to(&host.approle());
     assert!(host.can_log_in());
@@ -213,12 +205,8 @@ fn a_new_token_is_used_although_the_role_is_locked() {
     let good = host.credentials.clone();
     let host = host.with_credentials(&pair(&good.role_id, "old"));
     host.server.lock_role(&good.role_id);
-    let output = host.unwrap().run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("has locked this host's role"),
-        "{output}"
-    );
+    let output = host.unwrap().succeed();
+    output.assert_reports("has locked this host's role");
     assert_eq!(host.stored().unwrap().1, good.secret_id);
 }
 
@@ -237,7 +225,7 @@ fn a_clone_becomes_the_host_of_its_token() {
     ");
     host.assert_has_its_credentials();
     assert_eq!(fs::read_to_string(host.environment()).unwrap(), "A=1\n");
-    host.without_token().succeed(); // without output on the next start
+    host.without_token().succeed_silently(); // without output on the next start
 }
 
 #[test]
@@ -247,11 +235,10 @@ fn a_clone_with_a_refused_token_stays_and_warns_at_each_start() {
     let used = "s.w2EcqJLUZWb6HNYTeK0NorZq";
     fs::write(host.environment(), format!("VAULT_WRAPPED_TOKEN={used}\n")).unwrap();
     for _ in 0..2 {
-        let output = host.without_token().run();
-        assert_eq!(output.code(), Some(0), "{output}");
+        let output = host.without_token().succeed();
         let said = "warning: the credentials and the wrapping token of this host stay: OpenBao does not know";
-        assert!(output.stderr.contains(said), "{output}");
-        assert!(output.stderr.contains("hint: "), "{output}");
+        output.assert_reports(said);
+        output.assert_reports("hint: ");
         host.assert_has_its_credentials();
     }
     assert!(
@@ -267,14 +254,10 @@ fn working_credentials_are_not_replaced_by_refused_ones() {
     let host = set_up("clone-refused");
     let worthless = pair(&host.credentials.role_id, "not-a-secret-id");
     let token = host.server.wrap_credentials(&worthless, crate::host::LONG);
-    let output = host.with_token(&token).run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(
-        output.stderr.contains("its credentials are refused"),
-        "{output}"
-    );
+    let output = host.with_token(&token).succeed();
+    output.assert_reports("its credentials are refused");
     host.assert_has_its_credentials();
-    let left = entries(&host.approle());
+    let left = names_if_any(&host.approle());
     assert!(!left.iter().any(|name| name.contains(".new")), "{left:?}");
 }
 
@@ -289,7 +272,6 @@ fn only_the_active_nodes_refusal_discards_new_credentials() {
     let proxy = Proxy::to(&host.server.address());
     // the first login uses the old credentials
     proxy.second_on("auth/approle/login", Fault::EchoBody(400));
-    let output = host.unwrap().through(&proxy).run();
-    assert!(!output.stderr.contains("warning"), "{output}");
+    host.unwrap().through(&proxy).run().assert_lacks("warning");
     host.assert_has_its_credentials();
 }

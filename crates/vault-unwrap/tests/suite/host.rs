@@ -148,26 +148,6 @@ pub(crate) fn is_unused(server: &Server, token: &str) -> bool {
     wrapping::lookup(&server.anonymous_client(), &token.into()).is_ok()
 }
 
-/// Returns the names in a folder; none if it does not exist.
-pub(crate) fn entries(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    names
-}
-
-/// Returns a mode in octal.
-pub(crate) fn mode(path: &Path) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::symlink_metadata(path).unwrap().permissions().mode();
-    format!("{:04o}", mode & 0o7777)
-}
-
 /// A run of the program that is being configured.
 pub(crate) struct Unwrap<'a> {
     host: &'a NewHost,
@@ -229,11 +209,24 @@ impl Unwrap<'_> {
         output
     }
 
-    /// Runs the program, and asserts that it succeeds without output.
-    pub(crate) fn succeed(self) {
-        let output = self.run();
-        let quiet = output.stdout.is_empty() && output.stderr.is_empty();
-        assert!(output.code() == Some(0) && quiet, "{output}");
+    /// Runs the program, which must succeed.
+    #[track_caller]
+    pub(crate) fn succeed(self) -> RunOutput {
+        self.run().assert_success()
+    }
+
+    /// Runs the program, which must succeed without any output.
+    #[track_caller]
+    pub(crate) fn succeed_silently(self) {
+        let output = self.succeed();
+        let is_silent = output.stdout.is_empty() && output.stderr.is_empty();
+        assert!(is_silent, "{output}");
+    }
+
+    /// Runs the program, which must fail with this exit status and `part` on stderr.
+    #[track_caller]
+    pub(crate) fn fail(self, code: i32, part: &str) -> RunOutput {
+        self.run().assert_failure(code, part)
     }
 
     pub(crate) fn start(self) -> Running {

@@ -28,9 +28,8 @@ fn no_event_shows_the_token_or_the_credentials() {
     let closed = zts_testkit::closed_port().address();
     let addresses = format!("{closed},{}", host.server.address());
     let run = host.unwrap().env("BAO_ADDR", addresses);
-    let output = run.env("BAO_LOG_LEVEL", "trace").run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    assert!(output.stderr.contains("DEBUG"), "{output}");
+    let output = run.env("BAO_LOG_LEVEL", "trace").succeed();
+    output.assert_reports("DEBUG");
     let credentials = &host.credentials;
     for secret in [
         &host.token,

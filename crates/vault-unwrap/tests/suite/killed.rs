@@ -29,10 +29,7 @@ fn a_kill_at_80_times_never_leaves_one_id_alone() {
             host.assert_has_its_credentials();
         } else {
             lost += 1; // killed between OpenBao's answer and the disk
-            assert!(
-                output.stderr.contains("this host itself began to use it"),
-                "{output}"
-            );
+            output.assert_reports("this host itself began to use it");
             assert_eq!(host.stored(), None);
         }
         std::fs::remove_dir_all(host.approle()).unwrap();
@@ -74,7 +71,7 @@ fn assert_pair_is_whole_or_finished_next(host: &NewHost, number: u32) {
         "half a pair after kill {number}"
     );
     if there("unwrapped.json") {
-        host.without_token().address("").succeed();
+        host.without_token().address("").succeed_silently();
         host.assert_has_its_credentials();
     }
 }

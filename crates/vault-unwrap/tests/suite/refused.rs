@@ -6,9 +6,9 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use zts_openbao::wrapping;
 
-use zts_testkit::{Fault, Proxy};
+use zts_testkit::{Fault, Proxy, names};
 
-use crate::host::{LONG, NewHost, entries, is_unused};
+use crate::host::{LONG, NewHost, is_unused};
 
 fn use_up(host: &NewHost, token: &str) {
     wrapping::unwrap::<Value>(&host.server.anonymous_client(), &token.into()).unwrap();
@@ -44,7 +44,7 @@ fn a_token_that_another_party_uses_just_before_this_host() {
     use_up(&host, &host.token);
     let alarm = "somebody else has this host's credentials";
     let output = running.finish();
-    assert!(output.stderr.contains(alarm), "{output}");
+    output.assert_reports(alarm);
     let output = host.unwrap().run();
     assert!(
         output.stderr.contains(alarm),
@@ -104,8 +104,7 @@ fn an_unknown_token() {
     let claims =
         BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":99999999999,"jti":"s.x","type":"wrapping"}"#);
     let forged = format!("eyJhbGciOiJFUzUxMiJ9.{claims}.AAAA");
-    let output = host.with_token(&forged).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    host.with_token(&forged).run().assert_status(1);
     assert_eq!(host.stored(), None);
 }
 
@@ -214,14 +213,14 @@ fn a_token_with_another_payload() {
 
     hint: issue a new one with `create-host --force`, and hand it to this host
     ");
-    assert_eq!(entries(&host.approle()), ["tried-token"]);
+    assert_eq!(names(&host.approle()), ["tried-token"]);
 }
 
 #[test]
 fn a_token_that_this_host_used_raises_no_alarm() {
     zts_testkit::require_bao!();
     let host = NewHost::new("used-here");
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     fs::remove_file(host.approle().join("secret-id")).unwrap();
     insta::assert_snapshot!(host.unwrap().run(), @"
     exit status: 1
@@ -249,10 +248,10 @@ fn an_impossible_expiry_is_reported() {
         let output = host
             .with_token(&format!("eyJ.{claims}.sig"))
             .deadline("1s")
-            .run();
-        assert_eq!(output.code(), Some(1), "{output}");
+            .run()
+            .assert_status(1);
         assert!(output.stderr.contains(said), "{expiry}: {output}");
-        assert!(!output.stderr.contains("panicked"), "{output}");
+        output.assert_lacks("panicked");
     }
 }
 

@@ -9,8 +9,7 @@ use crate::host::{NewHost, Unwrap};
 /// Asserts that the run fails at the deadline and that the token stays unused.
 #[track_caller]
 fn assert_gives_up(host: &NewHost, run: Unwrap<'_>) -> RunOutput {
-    let output = run.deadline("700ms").run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    let output = run.deadline("700ms").run().assert_status(1);
     assert!(
         output.time < zts_testkit::scale_timeout(Duration::from_secs(4)),
         "{:?}",
@@ -75,7 +74,7 @@ fn a_sealed_server() {
     hint: unseal it with `bao operator unseal`
     ");
     host.server.unseal();
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -121,7 +120,10 @@ fn a_server_that_starts_late() {
     let host = NewHost::new("late");
     let proxy = Proxy::to(&host.server.address());
     proxy.first(1, Fault::Status(503)).first(2, Fault::Close);
-    host.unwrap().through(&proxy).deadline("20s").succeed();
+    host.unwrap()
+        .through(&proxy)
+        .deadline("20s")
+        .succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -131,7 +133,7 @@ fn one_of_two_servers_is_enough() {
     let host = NewHost::new("one-of-two");
     let refused = zts_testkit::closed_port();
     let order = format!("{},{}", refused.address(), host.server.address());
-    host.unwrap().address(order).succeed();
+    host.unwrap().address(order).succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -172,10 +174,9 @@ fn a_lost_request_can_be_repeated() {
     let host = NewHost::new("lost-request");
     let proxy = Proxy::to(&host.server.address());
     proxy.on("sys/wrapping/unwrap", Fault::Close);
-    let output = host.unwrap().through(&proxy).run();
-    assert_eq!(output.code(), Some(1), "{output}");
+    host.unwrap().through(&proxy).run().assert_status(1);
     assert!(host.token_is_unused());
-    host.unwrap().succeed();
+    host.unwrap().succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -188,7 +189,10 @@ fn the_answer_to_a_used_token_is_waited_for() {
         "sys/wrapping/unwrap",
         Fault::Delay(Duration::from_millis(1500)),
     );
-    host.unwrap().through(&proxy).deadline("1s").succeed();
+    host.unwrap()
+        .through(&proxy)
+        .deadline("1s")
+        .succeed_silently();
     host.assert_has_its_credentials();
 }
 
@@ -196,5 +200,7 @@ fn the_answer_to_a_used_token_is_waited_for() {
 fn a_deadline_of_any_length_is_accepted() {
     zts_testkit::require_bao!();
     let host = NewHost::new("ages");
-    host.unwrap().deadline("18446744073709551615s").succeed();
+    host.unwrap()
+        .deadline("18446744073709551615s")
+        .succeed_silently();
 }

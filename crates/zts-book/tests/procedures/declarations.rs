@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use zts_testkit::{Run, RunOutput};
+use zts_testkit::{Run, RunOutput, declarations, declared_secret};
 
 use crate::{host::Host, programs};
 
@@ -21,22 +21,19 @@ pub(crate) fn content_of(page: &str) -> String {
 impl Host {
     /// Declares its secret, with keys that it must have, as the module writes it down.
     pub(crate) fn declare(&self, required_keys: &[&str]) {
-        let declared = json!({
-            "hostname": "web01",
-            "openbao": {
-                "addresses": [self.server.address()], "namespace": null, "kv_mount": "secret",
-                "approle_mount": "approle", "ca_certificate": self.server.ca_certificate(),
-                "skip_verify": false, "approle_directory": self.place("/var/lib/vault/approle"),
-            },
-            "secrets": { "db": {
-                "secret_path": "hosts/web01/db", "output_directory": self.place("/run/secrets/db"),
-                "cache_directory": self.place("/var/lib/vault/cache/db"), "seal_cache": "auto",
-                "max_cache_age": null, "owner": rustix::process::geteuid().as_raw().to_string(),
-                "group": rustix::process::getegid().as_raw().to_string(), "mode": "0400",
-                "required_keys": required_keys, "templates": {}, "environment_file": null,
-                "services": [], "on_change": "restart", "rotation": "hourly",
-            } },
-        });
+        let db = declared_secret(
+            "hosts/web01/db",
+            &json!({
+                "output_directory": self.place("/run/secrets/db"),
+                "cache_directory": self.place("/var/lib/vault/cache/db"),
+                "required_keys": required_keys,
+                "rotation": "hourly",
+            }),
+        );
+        let approle = self.place("/var/lib/vault/approle");
+        let secrets = json!({ "db": db });
+        let mut declared = declarations("web01", &self.server.address(), &approle, &secrets);
+        declared["openbao"]["ca_certificate"] = json!(self.server.ca_certificate());
         fs::write(self.place("/etc/secrets.json"), declared.to_string()).expect("it is declared");
     }
 

@@ -67,14 +67,13 @@ impl Host {
             fs::create_dir_all(disks.join(folder)).expect("a disk is made");
         }
         let authority = disks.join("bao1/authority");
-        let made = Run::new(programs::build_programs().join("vault-certs"))
+        Run::new(programs::build_programs().join("vault-certs"))
             .args([
                 "authority".as_ref(),
                 "--output".as_ref(),
                 authority.as_os_str(),
             ])
-            .run();
-        assert_eq!(made.code(), Some(0), "{made}");
+            .succeed();
         renew(&disks, 0);
         let files = ServerCertificate {
             certificate: disks.join("bao1/certs/chain.pem"),
@@ -113,7 +112,7 @@ impl Host {
 
     /// Has create-host make it, and hands over the token as cloud-init does.
     pub(crate) fn hand_over(&mut self) {
-        let made = Run::new(programs::build_programs().join("create-host"))
+        Run::new(programs::build_programs().join("create-host"))
             .args([
                 "--hostname",
                 "web01",
@@ -126,8 +125,7 @@ impl Host {
             .env("BAO_TOKEN", self.server.root_token())
             .env("PATH", programs::path())
             .current_dir(self.fleet.path())
-            .run();
-        assert_eq!(made.code(), Some(0), "{made}");
+            .succeed();
         let line = format!("VAULT_WRAPPED_TOKEN={}\n", self.token());
         fs::write(self.disks.join("web01/etc/environment"), line).expect("it is handed over");
     }
@@ -364,7 +362,7 @@ fn renew(disks: &ScratchDir, ago: u64) -> RunOutput {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970");
-    let output = Run::new(programs::build_programs().join("vault-certs"))
+    Run::new(programs::build_programs().join("vault-certs"))
         .args(["renew", "--cluster", "main", "--name", "bao1"])
         .args([
             "--authority".as_ref(),
@@ -372,7 +370,5 @@ fn renew(disks: &ScratchDir, ago: u64) -> RunOutput {
         ])
         .args(["--directory".as_ref(), disks.join("bao1/certs").as_os_str()])
         .args(["--at", &(now.as_secs() - ago).to_string()])
-        .run();
-    assert_eq!(output.code(), Some(0), "{output}");
-    output
+        .succeed()
 }

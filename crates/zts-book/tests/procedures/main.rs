@@ -127,15 +127,14 @@ fn shared_secrets() {
     let denied = host.plan("shared/wifi");
     let advice = "add `grants = [\"shared/wifi\"]` under `[hosts.web01]` in `fleet.toml`, then run \
                   `create-host --hostname web01`";
-    assert!(denied.stdout.contains(advice), "{denied}");
+    denied.assert_prints(advice);
     host.server.delete("secret/metadata/shared/wifi");
 
     host.follow(page);
-    let granted = host.plan("shared/wifi");
-    assert_eq!(granted.code(), Some(0), "{granted}");
+    let granted = host.plan("shared/wifi").assert_success();
     let unused = "unused: the policy `host-web01` grants `secret/data/teams/media/*`";
     assert_eq!(granted.stdout.matches("unused: ").count(), 1, "{granted}");
-    assert!(granted.stdout.contains(unused), "{granted}");
+    granted.assert_prints(unused);
 }
 
 #[test]
@@ -161,10 +160,9 @@ fn from_sops_nix() {
     let mut host = host::Host::new();
     let keys = host.home().join(".config/sops/age/keys.txt");
     fs::create_dir_all(keys.parent().expect("a folder")).expect("it is created");
-    let made = zts_testkit::Run::new(keygen)
+    zts_testkit::Run::new(keygen)
         .args(["-o".as_ref(), keys.as_os_str()])
-        .run();
-    assert_eq!(made.code(), Some(0), "{made}");
+        .succeed();
     let text = fs::read_to_string(&keys).expect("the key is read");
     let (_, rest) = text.split_once("public key: ").expect("it is named");
     let recipient = rest.split_whitespace().next().expect("it is there");
@@ -172,12 +170,11 @@ fn from_sops_nix() {
         "secrets/web01.yaml",
         format!("app:\n  password: \"{}\"\n  user: app\n", r"a 'b' \\ %s"),
     );
-    let encrypted = zts_testkit::Run::new(sops)
+    zts_testkit::Run::new(sops)
         .args(["--encrypt", "--in-place", "--age", recipient])
         .arg("secrets/web01.yaml")
         .current_dir(host.fleet.path())
-        .run();
-    assert_eq!(encrypted.code(), Some(0), "{encrypted}");
+        .succeed();
     assert!(!host.fleet.read("secrets/web01.yaml").contains("%s"));
 
     host.follow("how-to/from-sops-nix.md");

@@ -62,7 +62,7 @@ pub(crate) fn log_in(site: &mut Site) {
 }
 
 fn token(server: &Server) -> String {
-    server.write("sys/policies/acl/operator", &json!({ "policy": policy() }));
+    server.write_policy("operator", &policy());
     let mut command = server.bao_command(&["token", "create", "-policy=operator", "-field=token"]);
     let output = command.output().expect("`bao token create` runs");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -51,10 +51,7 @@ fn set_up(site: &mut Site, store: &ObjectStore) {
     let node = site.node("bao1");
     node.enable_approle();
     node.put_secret("hosts/web01/db", &json!({ "password": "before the loss" }));
-    node.write(
-        "sys/policies/acl/operator",
-        &json!({ "policy": operator::policy() }),
-    );
+    node.write_policy("operator", &operator::policy());
     node.write("sys/auth/userpass", &json!({ "type": "userpass" }));
     let token = node.root_token().to_owned();
     site.log_in(&token);

@@ -1,9 +1,9 @@
-//! Each program ends with each of its exit statuses: 0, 1 and 2.
+//! Each program ends with each of its exit statuses: 0, 1 and 2, and describes itself.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::path::Path;
 
 use serde_json::json;
-use zts_testkit::{Fleet, Run, RunOutput};
+use zts_testkit::{Fleet, Run, RunOutput, declarations, set_mode};
 
 use crate::programs;
 
@@ -50,16 +50,9 @@ fn run(program: &str, arguments: &[&str]) -> RunOutput {
         "log_level": "info", "probe_interval": 1, "nodes": [address], "unseal_keys": ["00".repeat(32)],
     });
     fleet.write("unseal.json", unseal.to_string());
-    let owner_only = fs::Permissions::from_mode(0o600); // it holds a share
-    fs::set_permissions(fleet.path().join("unseal.json"), owner_only).expect("its mode is set");
-    let declared = json!({
-        "hostname": "web01",
-        "openbao": {
-            "addresses": [address], "namespace": null, "kv_mount": "secret", "approle_mount": "approle",
-            "ca_certificate": null, "skip_verify": false, "approle_directory": "/var/lib/vault/approle",
-        },
-        "secrets": {},
-    });
+    set_mode(&fleet.path().join("unseal.json"), 0o600); // it holds a share
+    let approle = Path::new("/var/lib/vault/approle");
+    let declared = declarations("web01", &address, approle, &json!({}));
     fleet.write("declared.json", declared.to_string());
     Run::new(programs::build_programs().join(program))
         .args(arguments)
@@ -86,5 +79,29 @@ fn each_program_ends_with_each_status() {
                 "{program} {arguments:?}: {output}"
             );
         }
+    }
+}
+
+#[test]
+fn each_program_describes_itself_on_stdout() {
+    for program in programs::names() {
+        let run = |arguments: &[&str]| {
+            let run = Run::new(programs::build_programs().join(&program));
+            run.args(arguments).run()
+        };
+        let version = format!("{program} ");
+        for (arguments, part) in [
+            (&["--help"][..], "Exit status: "),
+            (&["--version"], version.as_str()),
+            (&["--generate", "man"], program.as_str()),
+            (&["--generate", "bash"], "--verbose"),
+            (&["--generate", "zsh"], "--verbose"),
+            (&["--generate", "fish"], "-l verbose"),
+        ] {
+            let output = run(arguments).assert_success();
+            output.assert_prints(part);
+            assert_eq!(output.stderr, "", "{program} {arguments:?}");
+        }
+        run(&["--generate", "powerpoint"]).assert_status(2);
     }
 }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use zts_secure_fs::{Folder, Guard};
-use zts_testkit::spawn_as_another_user;
+use zts_testkit::{mode, set_mode, spawn_as_another_user};
 
-use crate::{mode, reachable, set_mode};
+use crate::reachable;
 
 /// The number of attempts to redirect root.
 const RUNS: usize = 1000;
@@ -59,7 +59,7 @@ fn root_is_never_redirected_to_another_folder() {
             }
             Err(_) => refused += 1,
         }
-        assert_eq!(mode(&victim), 0o755);
+        assert_eq!(mode(&victim), "0755");
         assert_eq!(fs::read_dir(&victim).unwrap().count(), 0);
         if fs::symlink_metadata(&name).is_ok_and(|data| data.uid() == 0) {
             fs::remove_dir_all(&name).unwrap(); // root owns it

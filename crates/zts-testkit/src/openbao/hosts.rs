@@ -83,12 +83,29 @@ impl Server {
         }
     }
 
+    /// Writes a policy.
+    pub fn write_policy(&self, name: &str, rules: &str) {
+        sys::write_policy(&self.client(), name, rules).expect("the policy is written");
+    }
+
+    /// Writes a policy, and creates a token with it and with the policy `default`.
+    pub fn create_token(&self, policy: &str, rules: &str) -> String {
+        self.write_policy(policy, rules);
+        let request = Request::new(Method::Post, "auth/token/create")
+            .json(&json!({ "policies": [policy] }))
+            .expect("the body is JSON");
+        let reply = self.client().send::<Value>(&request);
+        let reply = reply.expect("a token is created").and_then(|it| it.auth);
+        let token = reply.expect("the answer has a token").client_token;
+        token.expose_secret().to_owned()
+    }
+
     /// Creates the policy `host-<host>` and the role `<host>` as create-host does, and a secret id.
     pub fn add_host(&self, host: &str) -> HostCredentials {
         self.enable_approle();
         let client = self.client();
         let policy = format!("host-{host}");
-        sys::write_policy(&client, &policy, &policy_text(host)).expect("the policy is written");
+        self.write_policy(&policy, &policy_text(host));
         let role = json!({
             "token_policies": [policy],
             "secret_id_ttl": 0,

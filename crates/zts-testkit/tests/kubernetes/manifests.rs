@@ -58,9 +58,7 @@ fn the_example_leads_from_an_account_to_its_secret() {
         ("version: v2", "version: v3", "Unsupported value"),
     ] {
         let wrong = rendered.replace(right, wrong);
-        let refused = kubernetes.apply_command(&wrong).run();
-        assert_eq!(refused.code(), Some(1), "{refused}");
-        assert!(refused.stderr.contains(complaint), "{refused}");
+        kubernetes.apply_command(&wrong).fail(1, complaint);
     }
 
     let store = object(&kubernetes, &["get", "clustersecretstore", "openbao"]);
