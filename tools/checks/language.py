@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 from files import nix_files, python_files, tracked, with_suffix
@@ -24,6 +25,10 @@ FORBIDDEN_NAMES = re.compile(
     r"\b(?:Workplace|Asker|Deaf|Prospect|Trial|Patience|Trouble"
     r"|scout|carry_out|hopeless|excused|take_back|put_again)\b"
 )
+
+# Words that no page uses, except in a quotation or as code.
+FORBIDDEN_WORDS = re.compile(r"\bwhoever\b", re.IGNORECASE)
+QUOTATION = re.compile(r"`[^`]*`|\"[^\"]*\"")
 
 # NixOS has only `/bin/sh` and `/usr/bin/env`, a build of Nix only the first: others are on PATH.
 PROGRAM_BY_PATH = re.compile(r"(?<![\w}@.])/(?:usr/(?:local/)?)?s?bin\b(?!/sh\b)")
@@ -132,30 +137,52 @@ def check_sources(root: Path) -> list[str]:
 
 def long_lines_of_prose(text: str) -> list[int]:
     """The numbers of the lines of a Markdown page that are too long."""
-    found = []
+    return [
+        number
+        for number, line in lines_of_prose(text)
+        if len(line) > LONGEST_LINE and not UNBREAKABLE.match(line)
+    ]
+
+
+def lines_with_forbidden_words(text: str) -> list[int]:
+    """The numbers of the lines of a Markdown page with a word of `FORBIDDEN_WORDS`."""
+    return [
+        number
+        for number, line in lines_of_prose(text)
+        if FORBIDDEN_WORDS.search(QUOTATION.sub("", line))
+    ]
+
+
+def lines_of_prose(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a Markdown page outside blocks of code, with their numbers."""
     in_code = False
     for number, line in enumerate(text.splitlines(), start=1):
         in_code ^= bool(FENCE.match(line))
-        if len(line) > LONGEST_LINE and not in_code and not UNBREAKABLE.match(line):
-            found.append(number)
-    return found
+        if not in_code:
+            yield number, line
 
 
 def check_pages(root: Path) -> list[str]:
-    """The complaint about the Markdown pages that people write."""
-    pages = [path for path in tracked(root) if path.suffix == ".md"]
-    places = [
-        f"  {path}:{line}"
-        for path in pages
-        if not str(path).startswith(GENERATED)
-        for line in long_lines_of_prose((root / path).read_text())
+    """The complaints about the Markdown pages that people write, one for each broken rule."""
+    pages = [
+        path
+        for path in tracked(root)
+        if path.suffix == ".md" and not str(path).startswith(GENERATED)
     ]
-    listed = "\n".join(places)
-    return [f"lines of prose longer than {LONGEST_LINE} columns:\n{listed}"] if places else []
+    rules = {
+        f"lines of prose longer than {LONGEST_LINE} columns": long_lines_of_prose,
+        "lines of prose with `whoever`": lines_with_forbidden_words,
+    }
+    complaints = []
+    for rule, violations in rules.items():
+        places = [f"  {path}:{n}" for path in pages for n in violations((root / path).read_text())]
+        if places:
+            complaints.append(f"{rule}:\n" + "\n".join(places))
+    return complaints
 
 
 def check(runner) -> Outcome:
-    """Checks all rules in all sources, and the width of pages."""
+    """Checks all rules in all sources, and the width and words of pages."""
     complaints = check_sources(runner.root) + check_pages(runner.root)
-    passed = len(RULES) + 1 - len(complaints)
+    passed = len(RULES) + 2 - len(complaints)
     return Outcome(passed, failed=len(complaints), output="\n".join(complaints))

@@ -33,6 +33,21 @@ class Violations(unittest.TestCase):
         text = f"{wide}\n| {wide} |\n<!-- {wide} -->\n```\n{wide}\n```\n- {wide}\n    {wide}\n"
         self.assertEqual(language.long_lines_of_prose(text), [1, 7])
 
+    def test_words_of_pages_count_outside_quotations_and_code(self) -> None:
+        text = '"Whoever" and `whoever`\n| a | whoever |\n```\nwhoever\n```\nWhoever reads.\n'
+        self.assertEqual(language.lines_with_forbidden_words(text), [2, 6])
+
+    def test_pages_that_people_write_are_checked(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            subprocess.run(["git", "init", "--quiet", root], check=True)
+            (root / "a.md").write_text(f"{'a ' * 60}\n\nWhoever reads.\n")
+            (root / "docs").mkdir()
+            (root / "docs/options.md").write_text("Whoever reads.\n")
+            long, words = language.check_pages(root)
+        self.assertTrue(long.endswith(":\n  a.md:1"), long)
+        self.assertTrue(words.endswith(":\n  a.md:3"), words)
+
     def test_names_count_in_code_only(self) -> None:
         text = "struct Trouble; // Trouble\nlet troubled = put_again();\n"
         self.assertEqual(self.lines("forbidden names", text), [1, 2])
