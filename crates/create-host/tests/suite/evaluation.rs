@@ -83,9 +83,10 @@ impl Nix {
     /// Returns a record of the last run, and removes it; `None` without a run.
     pub(crate) fn take(&self, record: &str) -> Option<String> {
         let path = self.0.join(record);
-        let text = fs::read_to_string(&path).ok();
+        // A record that was not read yet stays: the script may write it between the two calls.
+        let text = fs::read_to_string(&path).ok()?;
         let _ = fs::remove_file(path);
-        text
+        Some(text)
     }
 
     pub(crate) fn is_called(&self) -> bool {
