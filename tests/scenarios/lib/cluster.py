@@ -139,7 +139,7 @@ def background(machine, name, script):
     """Runs a script as a unit of its own on a machine."""
     machine.succeed(
         f"printf %s {shlex.quote(script)} > /tmp/{name}.sh",
-        f"systemd-run --quiet --unit={name} bash /tmp/{name}.sh",
+        f"systemd-run --quiet --unit={name} --setenv=PATH bash /tmp/{name}.sh",
     )
 
 
