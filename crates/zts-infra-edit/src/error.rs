@@ -148,6 +148,19 @@ pub struct MissingValue {
     pub name: String,
     /// A value that it could have.
     pub example: String,
+    /// The values that the others have, if each has its own.
+    pub others: Vec<String>,
+}
+
+impl MissingValue {
+    /// Returns the address of a new host, as one that is missing.
+    pub(crate) fn address() -> Self {
+        Self {
+            name: "ip".to_owned(),
+            example: "ADDRESS/LENGTH".to_owned(),
+            others: Vec::new(),
+        }
+    }
 }
 
 /// A refused edit, with the file.

@@ -61,7 +61,10 @@ fn no_fleet(current: &Path, below: &[PathBuf]) -> Failure {
         current.display()
     ))
     .hint(if below.is_empty() {
-        "change to the folder of the fleet, or give it with `--repo`".to_owned()
+        format!(
+            "change to the folder of the fleet, or give it with `--repo`; for a host of a repository without a \
+             flake, make an empty `{SETTINGS_FILE}` there, and add `--enroll`"
+        )
     } else {
         let ways = below
             .iter()

@@ -327,6 +327,7 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
         Origin::Discovered(discovery) => vec![discovery.file.replace(MARK, name)],
         Origin::Existing => {
             let mut named = named_files(&added.value, &added.file, name);
+            named.extend(files_in_texts(files, name, added));
             named.retain(|path| files.read(path).is_some());
             named
         }
@@ -337,9 +338,27 @@ fn entry_files(files: &dyn FleetFiles, flake: &str, name: &str, added: &Placemen
         | Origin::Data(_)
         | Origin::First => {
             let place = Some(added.file.as_str()).filter(|file| !file.is_empty());
-            named_files(&added.value, place.unwrap_or(flake), name)
+            let mut named = named_files(&added.value, place.unwrap_or(flake), name);
+            named.extend(files_in_texts(files, name, added));
+            named
         }
     }
+}
+
+/// Returns the files that an entry names by texts, where the host that it is learnt from has them.
+fn files_in_texts(files: &dyn FleetFiles, name: &str, added: &Placement) -> Vec<String> {
+    let like = match &added.origin {
+        Origin::Learnt(like) | Origin::Typical { like, .. } => like,
+        Origin::Existing => name,
+        _ => return Vec::new(),
+    };
+    let is_of_host = |path: &String| {
+        let form = rename_path(path, name);
+        let other = form.map(|form| form.replace(MARK, like));
+        other.is_some_and(|other| files.read(&main_file_of(other)).is_some())
+    };
+    let paths = nix::text_paths(&added.value).into_iter();
+    paths.filter(is_of_host).map(main_file_of).collect()
 }
 
 /// Returns the files below the fleet's root that `value`, an expression in the file `file`, names

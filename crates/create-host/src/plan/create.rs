@@ -14,7 +14,7 @@ use super::{
         check_environment, check_folder, is_complete, is_in_flake, is_listed, name_in_use,
         note_unused_address,
     },
-    incomplete::{list_others, note_incomplete},
+    incomplete::{list_others, note_incomplete, note_undefined},
     own_values::own_values,
     request::{NewHost, Request},
     requirements::check_nothing_is_missing,
@@ -119,6 +119,7 @@ fn note_surroundings(
     let others = list_others(name, sources, settings, changes);
     let mut notes = Vec::new();
     notes.extend(note_incomplete(name, &others, sources, changes));
+    notes.extend(note_undefined(name, sources, changes));
     notes.extend(note_beside(name, &others, sources, changes));
     notes.extend(note_unused_address(name, address, changes, settings));
     notes

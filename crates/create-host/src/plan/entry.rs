@@ -94,10 +94,7 @@ pub(super) fn ask_for_values(
     missing: &[MissingValue],
     others: &str,
 ) -> (String, String) {
-    let names: Vec<String> = missing
-        .iter()
-        .map(|value| format!("`{}`", value.name))
-        .collect();
+    let names: Vec<String> = missing.iter().map(describe_missing).collect();
     let flag = |value: &MissingValue| match value.name.as_str() {
         "ip" => format!("--ip {}", value.example),
         name => format!("--set {name}={}", shell_word(&value.example)),
@@ -108,6 +105,38 @@ pub(super) fn ask_for_values(
         names.join(", ")
     );
     (problem, format!("give them: `{}`", flags.join(" ")))
+}
+
+/// Returns the name of a value, and those of its values that other hosts have, if each has its own.
+fn describe_missing(value: &MissingValue) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = value
+        .others
+        .iter()
+        .take(SHOWN)
+        .map(|other| format!("`{}`", shorten(other)))
+        .collect();
+    let more = if value.others.len() > SHOWN {
+        ", …"
+    } else {
+        ""
+    };
+    let name = &value.name;
+    if shown.is_empty() {
+        format!("`{name}`")
+    } else {
+        format!("`{name}` (such as {}{more})", shown.join(", "))
+    }
+}
+
+/// Returns the beginning of a long value, such as a key.
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 30;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(LONGEST).collect();
+    format!("{beginning}…")
 }
 
 /// Returns a number or a truth value as it is, and any other text quoted.

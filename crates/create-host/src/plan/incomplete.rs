@@ -10,6 +10,7 @@ use crate::{
     fleet::Settings,
     host::HostName,
     host_paths::{MARK, is_of_secrets, rename_path, skeleton},
+    overlay::{NewFile, WithFiles},
 };
 
 /// Returns the other hosts of the flake, for notes of what a new one lacks.
@@ -26,6 +27,31 @@ pub(super) fn list_others(
     let mut hosts = nix::list_hosts(&sources.tree, flake).unwrap_or_default();
     hosts.retain(|host| host != name.as_str());
     hosts
+}
+
+/// Returns a note for each file that takes an entry of the host from a set without it.
+pub(super) fn note_undefined(
+    name: &HostName,
+    sources: &Sources,
+    changes: &[FileChange],
+) -> Vec<String> {
+    let texts = changes.iter().filter_map(|change| {
+        let text = String::from_utf8(change.after.clone()?).ok()?;
+        Some((change.path.clone(), text))
+    });
+    let more: Vec<NewFile> = texts.collect();
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &more,
+    };
+    let nix = more.iter().filter(|(path, _)| nix::is_nix_file(path));
+    let undefined = nix.flat_map(|(path, _)| {
+        let sets = nix::undefined_entries(&files, path, name.as_str()).into_iter();
+        sets.map(move |set| {
+            format!("next: `{path}` takes `{set}.{name}`: add `{name}` where `{set}` has the other hosts")
+        })
+    });
+    undefined.collect()
 }
 
 /// Returns a note for each new file of data that lacks what each other host has in its own one.

@@ -109,7 +109,7 @@ fn no_fleet() {
     ----- stderr -----
     error: there is no fleet in `/` or above: no `fleet.toml` and no `flake.nix`
 
-    hint: change to the folder of the fleet, or give it with `--repo`
+    hint: change to the folder of the fleet, or give it with `--repo`; for a host of a repository without a flake, make an empty `fleet.toml` there, and add `--enroll`
     ");
     insta::assert_snapshot!(run(&["--hostname", "web01", "--ip", "10.0.0.11/24", "--repo", "/nonexistent"]), @r"
     exit status: 2

@@ -1,7 +1,7 @@
 //! Values without the name of their host.
 
 use core::net::IpAddr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
@@ -37,6 +37,10 @@ pub(super) struct Wanted<'a> {
     pub(super) is_file: bool,
     /// True if the file is data that a function reads, so that a host needs all of it.
     pub(super) is_data: bool,
+    /// The file of the value.
+    pub(super) file: &'a str,
+    /// The values that the user gave for attributes, by their paths.
+    pub(super) values: &'a BTreeMap<String, String>,
 }
 
 impl Wanted<'_> {

@@ -5,25 +5,30 @@ use std::rc::Rc;
 use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::abstraction::{Wanted, parse_ip, rename_segments};
+use super::abstraction::{Wanted, parse_ip};
 use super::data::{add_to_data, find_data_file};
 use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::guess::find_folder_to_copy;
 use super::insertion::{HostInsertion, choose_insertion};
-use super::learn::{Sibling, learn_value};
+use super::learn::learn_value;
+use super::lesson::{Sibling, Unlearnt};
 use super::locate::CONFIGURATIONS;
 use super::name::format_name;
 use super::new_host::{ANY_ADDRESS, Addition, FileEdit, NewHost};
 use super::new_value::NewValue;
 use super::open::{discover, open_output};
 use super::origin::Origin;
+use super::output::{COLMENA, HIVE};
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
+use super::scalars::list_scalars;
 use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
 use super::system::{replace_system, with_system};
-use super::unsupported::{add_to_data_by_hand, cannot_add, copy_folder_by_hand, hosts_elsewhere};
+use super::unsupported::{
+    add_to_data_by_hand, cannot_add, copy_folder_by_hand, file_of_one_host, hosts_elsewhere,
+};
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::notice::check_notice;
 use crate::text::reindent;
@@ -151,8 +156,15 @@ impl Target<'_> {
         others.hosts.retain(|other| other.name != self.host.name);
         let address = find_address(existing);
         let is_any = self.host.address == Some(ANY_ADDRESS);
+        let mut values = existing
+            .value
+            .as_ref()
+            .map(list_scalars)
+            .unwrap_or_default();
+        values.extend(self.host.values.clone());
         let host = NewHost {
             address: address.as_deref().filter(|_| is_any).or(self.host.address),
+            values: &values,
             ..*self.host
         };
         let target = Target {
@@ -249,13 +261,21 @@ impl Target<'_> {
             module: &relative_path(&place.path, host.module),
             is_file: false,
             is_data: false,
+            file: &place.path,
+            values: host.values,
         };
         let node = set.map_or(&place.root, |set| &set.container);
-        let lesson = learn_value(&siblings, wanted).map_err(|candidates| {
-            let error = Error::Individual {
-                set: self.output.join("."),
-                position: Position::at(&place.text, node_range(node).start),
-                candidates,
+        let lesson = learn_value(&siblings, wanted).map_err(|obstacle| {
+            let error = match obstacle {
+                Unlearnt::Values(values) => Error::Values {
+                    host: host.name.to_owned(),
+                    values,
+                },
+                Unlearnt::Individual(candidates) => Error::Individual {
+                    set: self.output.join("."),
+                    position: Position::at(&place.text, node_range(node).start),
+                    candidates,
+                },
             };
             at(place, error)
         })?;
@@ -301,43 +321,16 @@ fn file_that_makes_hosts(
     if !found.hosts.is_empty() || !found.obstacles.is_empty() {
         return None;
     }
+    let computed = [HIVE, COLMENA].into_iter().find_map(|output| {
+        let (file, found) = open_output(sources, &flake.path, output).ok()?;
+        let obstacle = found.obstacles.first()?;
+        Some(sources.file_of(&obstacle.node).unwrap_or(file))
+    });
+    if computed.is_some() {
+        return computed;
+    }
     let mut files = sources.files_with("nixosSystem").into_iter();
     files.find(|file| file.path != flake.path)
-}
-
-/// Returns the error for a set in a file that is another host's alone.
-fn file_of_one_host(
-    found: &FlakeHosts,
-    set: &HostSet,
-    place: &SourceFile,
-    name: &str,
-) -> Option<Error> {
-    let mut hosts = found
-        .hosts
-        .iter()
-        .filter(|host| host.container == set.container);
-    let (only, rest) = (hosts.next()?, hosts.next());
-    let own = rename_segments(&place.path, &only.name, name);
-    let root = |host: &HostEntry| host.container.ancestors().last();
-    let mut files: Vec<_> = found.hosts.iter().map(root).collect();
-    files.dedup();
-    if rest.is_some() || (own == place.path && files.len() < 3) {
-        return None;
-    }
-    let position = Position::at(&place.text, node_range(&only.entry).start);
-    let own = if own == place.path {
-        format!("a file for `{name}`")
-    } else {
-        format!("`{own}`")
-    };
-    Some(Error::Unsupported {
-        problem: format!("cannot add `{name}` here: each host has a file of its own"),
-        position,
-        manual_edit: ManualEdit::Other(format!(
-            "write {own} by hand like `{}`, with the files beside it",
-            place.path
-        )),
-    })
 }
 
 /// Returns the first address in the value of a host.

@@ -40,7 +40,7 @@ pub(super) fn common_text(
         return Some(certain(new_host_id(wanted.name)));
     }
     let addresses = parse_addresses(texts);
-    if is_of_other_network(base, &addresses, wanted.address) {
+    if is_of_other_network((base, wanted.file), &addresses, wanted.address) {
         return next_address(texts).map(|text| CommonText {
             text,
             is_assumed: true,

@@ -5,13 +5,13 @@ use rnix::ast;
 
 use super::abstraction::{MARK, abstract_tokens, rename_path};
 use super::discovery::is_name_of_hosts;
-use super::expression::{function_body, inner_expression};
+use super::expression::{function_body, inner_expression, literal_string};
 use super::files::{SourceFile, Sources};
 use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
 use super::parse::{cast, node_range, parse_source, untyped};
 use super::registry::options_of;
-use super::scope::{entry_path, list_entries};
+use super::scope::{Binding, entry_path, list_entries, resolve_variable, value_of};
 
 /// The limit of names before that of the host.
 const MAX_DEPTH: usize = 5;
@@ -177,7 +177,8 @@ pub(super) fn complete_modules(
         return format!("{{\n  {}\n}}\n", least_module(most, host, sets_name));
     }
     let mut text = text.to_owned();
-    for path in common.iter().filter(|path| !own.contains(path)) {
+    let is_own = |path: &str| own.iter().any(|known| plain(known) == plain(path));
+    for path in common.iter().filter(|path| !is_own(path)) {
         let last_two: Vec<&str> = path.rsplitn(3, '.').take(2).collect();
         let named: Vec<String> = last_two
             .iter()
@@ -261,7 +262,7 @@ fn collect_paths(set: &SyntaxNode, host: &str, prefix: &str, paths: &mut Vec<Str
         }
         let names = attributes
             .iter()
-            .map(|(_, attribute)| abstract_tokens(attribute, host).concat());
+            .map(|(_, attribute)| attribute_of_host(attribute, host));
         let mut path = prefix.to_owned();
         for name in names {
             path.push_str(&name);
@@ -278,6 +279,26 @@ fn collect_paths(set: &SyntaxNode, host: &str, prefix: &str, paths: &mut Vec<Str
             _ => {}
         }
     }
+}
+
+/// Returns the name of an attribute with a mark for the host's, which may be that of a variable.
+fn attribute_of_host(attribute: &SyntaxNode, host: &str) -> String {
+    let text = attribute.to_string();
+    let variable = text
+        .strip_prefix("${")
+        .and_then(|text| text.strip_suffix('}'));
+    let definition = variable.and_then(|variable| match resolve_variable(variable, attribute) {
+        Binding::Entry(scope) => value_of(&scope, variable),
+        Binding::Argument | Binding::Unknown => None,
+    });
+    let is_host = definition.is_some_and(|value| match &value {
+        ast::Expr::Str(string) => literal_string(string).as_deref() == Some(host),
+        _ => false,
+    });
+    if is_host {
+        return MARK.to_owned();
+    }
+    abstract_tokens(attribute, host).concat()
 }
 
 /// Returns whether a source is a module of NixOS or of a home, not data about a host.

@@ -4,7 +4,7 @@ use rnix::SyntaxNode;
 use rnix::ast::{self, HasEntry};
 
 use super::call::function_name;
-use super::expression::{call_parts, inner_expression, literal_string};
+use super::expression::{call_parts, inner_expression, literal_string, pipe_operands};
 use super::files::{SourceFile, Sources, join_path};
 use super::flake_hosts::FlakeHosts;
 use super::folders::{folder_of_system, folder_prefix};
@@ -122,6 +122,8 @@ fn uses_project(flake: &SourceFile, convention: &Convention) -> bool {
         .filter_map(|node| cast::<ast::Str>(&node));
     let mut texts = strings.filter_map(|string| literal_string(&string));
     texts.any(|text| text.contains(':') && text.contains(convention.address))
+        // a fork
+        || flake.text.contains(&format!("{}.url", convention.project))
 }
 
 fn follow_convention(sources: &Sources<'_>, convention: &Convention) -> Option<Discovery> {
@@ -194,7 +196,7 @@ fn folder_of(sources: &Sources<'_>, value: &ast::Expr) -> Option<String> {
             let folder = text.trim_start_matches("./").trim_end_matches('/');
             (!folder.starts_with('/')).then(|| folder.to_owned())
         }
-        path => sources.literal_path(path),
+        path => folder_prefix(sources, path),
     }
 }
 
@@ -229,7 +231,20 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
         let paths = nodes.filter_map(|node| cast::<ast::PathRel>(&node));
         paths.filter_map(discover_argument).find(is_of_hosts)
     };
-    let reads: Vec<Discovery> = calls_in(node).filter_map(read).collect();
+    let read_piped = |node: SyntaxNode| {
+        let (path, function) = pipe_operands(&cast::<ast::Expr>(&node)?)?;
+        let is_reader = function_name(&function).is_some_and(|name| name == "readDir");
+        let folder = folder_prefix(sources, &path).filter(|_| is_reader)?;
+        let (file, hosts) = host_files(sources, &folder_of_system(sources, &folder))?;
+        Some(Discovery {
+            reader: untyped(&function).to_string(),
+            file,
+            hosts,
+        })
+    };
+    let called = calls_in(node).filter_map(read);
+    let piped = node.descendants().filter_map(read_piped);
+    let reads: Vec<Discovery> = called.chain(piped).collect();
     let best = reads.iter().find(|one| is_of_hosts(one)).cloned();
     best.or_else(named_here)
         .or_else(|| calls_in(&file.root).filter_map(read).find(is_of_hosts))

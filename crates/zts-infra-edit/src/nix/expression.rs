@@ -40,6 +40,18 @@ pub(super) fn update_operands(expression: &ast::Expr) -> Option<(ast::Expr, ast:
     }
 }
 
+/// Returns the value and the function of `value |> function` or `function <| value`.
+pub(super) fn pipe_operands(expression: &ast::Expr) -> Option<(ast::Expr, ast::Expr)> {
+    let ast::Expr::BinOp(operation) = expression else {
+        return None;
+    };
+    match operation.operator()? {
+        BinOpKind::PipeRight => Some((operation.lhs()?, operation.rhs()?)),
+        BinOpKind::PipeLeft => Some((operation.rhs()?, operation.lhs()?)),
+        _ => None,
+    }
+}
+
 /// Returns the operands of `++`.
 pub(super) fn concatenated_lists(expression: &ast::Expr) -> Option<(ast::Expr, ast::Expr)> {
     match expression {

@@ -23,6 +23,7 @@ const MAX_DEPTH: usize = 4;
 pub(super) fn guess_folder(
     sources: &Sources<'_>,
     flake: &SourceFile,
+    output: &[&str],
     found: &FlakeHosts,
 ) -> Option<Discovery> {
     let is_entry = |node: &SyntaxNode| {
@@ -36,7 +37,7 @@ pub(super) fn guess_folder(
     if !found.hosts.is_empty()
         || !found.data.is_empty()
         || is_written
-        || !makes_hosts(sources, flake, found)
+        || !makes_hosts(sources, flake, output, found)
     {
         return None;
     }
@@ -87,7 +88,21 @@ pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<(String, Stri
     Some((folder, first))
 }
 
-fn makes_hosts(sources: &Sources<'_>, flake: &SourceFile, found: &FlakeHosts) -> bool {
+fn makes_hosts(
+    sources: &Sources<'_>,
+    flake: &SourceFile,
+    output: &[&str],
+    found: &FlakeHosts,
+) -> bool {
+    if output != [CONFIGURATIONS] {
+        // colmena makes hosts of any modules, unless it has them from another output
+        let mut obstacles = found.obstacles.iter();
+        let is_other = |node: &SyntaxNode| {
+            let text = node.to_string();
+            text.contains("self") || text.contains("colmena")
+        };
+        return !found.obstacles.is_empty() && !obstacles.any(|one| is_other(&one.node));
+    }
     let mut files = sources.files_with("nixosSystem").into_iter();
     let elsewhere = files.any(|file| file.path != flake.path);
     elsewhere

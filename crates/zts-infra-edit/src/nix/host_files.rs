@@ -3,8 +3,8 @@
 use rnix::ast;
 
 use super::abstraction::{MARK, rename_segments};
-use super::call::element_name;
 use super::context::Context;
+use super::elements::element_name;
 use super::files::{Sources, is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
 use super::parse::untyped;

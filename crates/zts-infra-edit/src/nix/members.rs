@@ -34,6 +34,14 @@ impl<'a> Peer<'a> {
         Some(self.part(untyped(&body)))
     }
 
+    /// Returns the body of a function, or any other value itself.
+    pub(super) fn body_or_self(&self) -> Option<Peer<'a>> {
+        match self.node.kind() {
+            SyntaxKind::NODE_LAMBDA => self.body(),
+            _ => Some(self.clone()),
+        }
+    }
+
     pub(super) fn part(&self, node: SyntaxNode) -> Peer<'a> {
         Peer {
             node,
@@ -71,6 +79,11 @@ fn collect_members<'a>(
                 let path = entry.attrpath().map(|path| untyped(&path));
                 let path = path.map(|path| abstract_tokens(&path, peer.name).concat());
                 let key = format!("{prefix}{}", path.unwrap_or_default());
+                // the set of all settings, whose name may be left out
+                let key = match key.strip_prefix("config.") {
+                    Some(key) if is_flat => key.to_owned(),
+                    _ => key,
+                };
                 let value = entry.value().map(|value| peer.part(untyped(&value)));
                 let inner = value
                     .as_ref()

@@ -3,13 +3,18 @@
 use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::abstraction::{MARK, Replacement, Wanted, abstract_tokens, render_node};
+use super::abstraction::{
+    MARK, Replacement, Wanted, abstract_tokens, rename_segments, render_node,
+};
 use super::common_text::common_text;
 use super::expression::literal_string;
 use super::individual::Shared;
+use super::like_paths::path_like_others;
 use super::members::{Peer, indent_of, operators};
 use super::parse::{cast, node_range};
+use super::scalars::are_identifiers;
 use super::settings::{is_host_name, is_imports, is_setting, joined_lists};
+use crate::error::MissingValue;
 
 /// The replacements in one value that leave the parts that more than half of the hosts have.
 pub(super) struct Merge<'a> {
@@ -23,6 +28,10 @@ pub(super) struct Merge<'a> {
     pub(super) left_out: Vec<String>,
     /// True if one of these is an attribute that all hosts have.
     pub(super) lacks_part: bool,
+    /// The attributes that all hosts have, each its own value, and that no value is given for.
+    pub(super) missing: Vec<MissingValue>,
+    /// The path of the attribute whose value is merged.
+    pub(super) path: Vec<String>,
     /// True if an address in another network is the next one there.
     pub(super) is_assumed: bool,
 }
@@ -36,6 +45,8 @@ impl<'a> Merge<'a> {
             replacements: Vec::new(),
             left_out: Vec::new(),
             lacks_part: false,
+            missing: Vec::new(),
+            path: Vec::new(),
             is_assumed: false,
         }
     }
@@ -58,12 +69,17 @@ impl<'a> Merge<'a> {
         if self.take_common(base, peers) {
             return true;
         }
-        let before = (self.replacements.len(), self.left_out.len());
+        let before = (
+            self.replacements.len(),
+            self.left_out.len(),
+            self.missing.len(),
+        );
         if self.merge_parts(base, peers) {
             return true;
         }
         self.replacements.truncate(before.0);
         self.left_out.truncate(before.1);
+        self.missing.truncate(before.2);
         let is_module = self.wanted.is_module();
         if self.wanted.is_file && is_imports(&base.node) {
             self.keep_common_imports(base, peers);
@@ -72,8 +88,11 @@ impl<'a> Merge<'a> {
         let shared = self
             .shared
             .filter(|_| !(is_module && is_setting(&base.node)));
-        shared.is_some_and(|shared| !shared.is_individual(&base.node, base.name))
-            || self.replace_file(base)
+        let is_kept = |shared: &Shared| {
+            !shared.is_individual(&base.node, base.name)
+                && (self.wanted.is_file || !are_identifiers(peers))
+        };
+        shared.is_some_and(is_kept) || self.replace_file(base, peers)
     }
 
     /// Leaves out the elements of joined lists of imports that not most hosts have.
@@ -96,20 +115,27 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Replaces the first file of a host that does not name itself by that of the new host.
-    fn replace_file(&mut self, base: &Peer<'_>) -> bool {
+    /// Replaces the first file of a host that does not name itself by that of the new host: beside
+    /// those of the others, whatever their names are, or else the usual one.
+    fn replace_file(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
         let is_own = self.shared.is_some_and(|shared| {
             !shared.name_themselves && shared.is_individual(&base.node, base.name)
         });
         let is_path = base.node.kind() == SyntaxKind::NODE_PATH_REL;
         let module = self.wanted.module;
+        if !is_own || !is_path {
+            return false;
+        }
+        let text = path_like_others(base, peers, self.wanted.name);
+        let text = text.unwrap_or_else(|| module.to_owned());
+        let names_host = |path: &str| rename_segments(path, self.wanted.name, MARK) != path;
         let mut replaced = self.replacements.iter();
-        if !is_own || !is_path || replaced.any(|replacement| replacement.text == module) {
+        if replaced.any(|one| one.text == module || names_host(&one.text)) {
             return false;
         }
         self.replacements.push(Replacement {
             range: node_range(&base.node),
-            text: module.to_owned(),
+            text,
         });
         true
     }
@@ -117,7 +143,12 @@ impl<'a> Merge<'a> {
     /// Merges values of one kind by their parts.
     fn merge_parts(&mut self, base: &Peer<'_>, peers: &[Peer<'_>]) -> bool {
         let kind = base.node.kind();
-        let is_same = |peer: &&Peer<'_>| peer.node.kind() == kind;
+        // a module may be a function or a set
+        let takes_sets = kind == SyntaxKind::NODE_LAMBDA && self.wanted.is_module();
+        let is_same = |peer: &&Peer<'_>| {
+            let other = peer.node.kind();
+            other == kind || (takes_sets && other == SyntaxKind::NODE_ATTR_SET)
+        };
         let same: Vec<Peer<'_>> = peers.iter().filter(is_same).cloned().collect();
         if same.len() * 2 <= peers.len() {
             return false;
@@ -129,7 +160,7 @@ impl<'a> Merge<'a> {
                 let is_typical = self.shared.is_some();
                 let is_alike = |peer: &&Peer<'_>| is_typical || peer.head() == base.head();
                 let alike = same.iter().filter(is_alike);
-                let bodies: Vec<Peer<'_>> = alike.filter_map(Peer::body).collect();
+                let bodies: Vec<Peer<'_>> = alike.filter_map(Peer::body_or_self).collect();
                 if bodies.len() * 2 <= peers.len() {
                     return false;
                 }
@@ -239,7 +270,7 @@ impl<'a> Merge<'a> {
             SyntaxKind::NODE_ATTR_SET | SyntaxKind::NODE_PAREN | SyntaxKind::NODE_LAMBDA
         ) {
             return (kind == SyntaxKind::NODE_PATH_REL && names_host(&element))
-                || self.replace_file(&element);
+                || self.replace_file(&element, peers);
         }
         let of_kind = |list: &SyntaxNode| list.children().find(|child| child.kind() == kind);
         let is_first = of_kind(&base.node).is_some_and(|first| first == *node);

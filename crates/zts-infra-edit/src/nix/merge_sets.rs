@@ -27,13 +27,22 @@ impl Merge<'_> {
         if !is_typical && keys.any(|key| is_common(key) && !own.contains_key(key)) {
             return false;
         }
-        let is_defined = own.keys().any(|key| key.contains(MARK) && is_common(key));
+        let has_registry = own.keys().any(|key| is_in_registry(key));
+        let is_defined = own.keys().any(|key| {
+            let defines = is_in_registry(key) || !has_registry;
+            key.contains(MARK) && defines && is_common(key)
+        });
         let is_merged = own.iter().all(|(key, member)| {
             let holders = holders(key);
             let merged = if self.wanted.is_module() && is_of_disks(key) {
                 holders.len() == peers.len() && are_equal(&holders)
             } else if is_common(key) {
-                self.merge_members(member, &holders)
+                self.path.push(key.clone());
+                let merged = self.take_given(member, &holders)
+                    || self.merge_members(member, &holders)
+                    || (holders.len() == peers.len() && self.ask_for_value(member, &holders));
+                self.path.pop();
+                merged
             } else {
                 // the part that defines the host may have another path for each system
                 let value = member.value.as_ref().filter(|_| key.contains(MARK));
@@ -149,6 +158,13 @@ impl Merge<'_> {
         let bodies: Vec<Peer<'_>> = bodies.collect();
         are_kept && body(base).is_some_and(|own| self.merge_values(&base.part(own), &bodies))
     }
+}
+
+/// Returns whether a path is that of a host in a set of hosts, such as `den.hosts.x86_64-linux.{}`.
+fn is_in_registry(key: &str) -> bool {
+    const SETS: [&str; 2] = ["hosts", "nixosConfigurations"];
+    let names = key.split('.').take_while(|name| !name.contains(MARK));
+    key.contains(MARK) && names.into_iter().any(|name| SETS.contains(&name))
 }
 
 /// Returns whether all hosts have the same value.

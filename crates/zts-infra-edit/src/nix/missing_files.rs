@@ -36,7 +36,58 @@ pub(super) fn without_missing_files(text: &str, path: &str, files: &dyn FleetFil
             None => Vec::new(),
         }
     });
-    let mut places: Vec<Range<usize>> = places.collect();
+    leave_out(text, places.collect())
+}
+
+/// Leaves out the modules with the host's name in lists that none of its files defines, where those
+/// of another host are defined: its user's settings, or its disks.
+pub(super) fn without_missing_modules(
+    own: &[(String, String)],
+    host: &str,
+    others: &[&str],
+    is_defined: &dyn Fn(&str) -> bool,
+) -> Vec<(String, String)> {
+    let has = |module: &str| {
+        let entry = format!("{module} =");
+        own.iter().any(|(_, text)| text.contains(&entry))
+    };
+    let is_missing = |node: &SyntaxNode| {
+        let is_element = node
+            .parent()
+            .is_some_and(|parent| cast::<ast::List>(&parent).is_some());
+        let text = node.to_string();
+        let module = text.rsplit('.').next().unwrap_or_default();
+        let is_name = |letter: char| letter.is_alphanumeric() || "_-'".contains(letter);
+        is_element
+            && module.chars().all(is_name)
+            && module.contains(host)
+            && (is_of_input(&text)
+                || (!has(module) && {
+                    let mut others = others.iter();
+                    others.any(|other| is_defined(&module.replace(host, other)))
+                }))
+    };
+    let places = |text: &str| -> Vec<Range<usize>> {
+        let root = parse_source(text).ok();
+        let nodes = root.into_iter().flat_map(|root| root.descendants());
+        nodes
+            .filter(is_missing)
+            .map(|node| node_range(&node))
+            .collect()
+    };
+    let kept = own
+        .iter()
+        .map(|(path, text)| (path.clone(), leave_out(text, places(text))));
+    kept.collect()
+}
+
+/// Returns whether a module is of another flake, which does not know the new host.
+fn is_of_input(module: &str) -> bool {
+    module.starts_with("inputs.") && !module.starts_with("inputs.self.")
+}
+
+/// Returns a text without these places, and the blanks before them.
+fn leave_out(text: &str, mut places: Vec<Range<usize>>) -> String {
     places.sort_by_key(|place| (place.start, Reverse(place.end)));
     let mut end = 0;
     places.retain(|place| {

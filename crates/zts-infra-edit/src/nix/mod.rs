@@ -15,12 +15,14 @@
 
 mod abstraction;
 mod add;
+mod asked_values;
 mod call;
 mod common_text;
 mod context;
 mod data;
 mod definers;
 mod discovery;
+mod elements;
 mod expression;
 mod files;
 mod flake_hosts;
@@ -33,6 +35,8 @@ mod imports;
 mod individual;
 mod insertion;
 mod learn;
+mod lesson;
+mod like_paths;
 mod literals;
 mod locate;
 mod members;
@@ -45,6 +49,7 @@ mod nesting;
 mod network;
 mod new_host;
 mod new_value;
+mod only_host;
 mod open;
 mod origin;
 mod output;
@@ -55,15 +60,18 @@ mod paths;
 mod places;
 mod plain;
 mod register;
+mod register_groups;
 mod registers;
 mod registry;
 mod remove;
+mod scalars;
 mod scope;
 mod search;
 mod settings;
 mod short_names;
 mod siblings;
 mod system;
+mod undefined;
 mod unsupported;
 
 use rnix::{SyntaxKind, SyntaxNode, ast};
@@ -86,11 +94,12 @@ pub use literals::{Literal, list_literals};
 pub use new_host::{ANY_ADDRESS, FileEdit, NewHost};
 pub use origin::Origin;
 pub use own_files::{OwnFiles, learn_data_file, learn_own_files};
-pub use paths::{ends_path, is_flake, named_paths, resolve_path};
+pub use paths::{ends_path, is_flake, named_paths, resolve_path, text_paths};
 pub use places::{Placement, Removal, add_import};
 pub use registers::TypicalEntry;
 pub use short_names::short_names;
 pub use system::replace_system;
+pub use undefined::undefined_entries;
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///

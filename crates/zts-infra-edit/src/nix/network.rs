@@ -30,15 +30,15 @@ const WORDS: [&str; 16] = [
     "yggdrasil",
 ];
 
-/// Returns whether an address is one of such a network: a name around it says so, and the new
-/// host's address is in none of theirs. `addresses` are those of the other hosts.
+/// Returns whether an address is one of such a network: a name around it or of its file says so, and
+/// the new host's address is in none of theirs. `addresses` are those of the other hosts.
 pub(super) fn is_of_other_network(
-    node: &SyntaxNode,
+    (node, file): (&SyntaxNode, &str),
     addresses: &[IpAddr],
     own: Option<&str>,
 ) -> bool {
     let is_near = own.is_some_and(|own| addresses.iter().any(|other| is_together(own, *other)));
-    !is_near && (is_shared(addresses) || has_name(node))
+    !is_near && (is_shared(addresses) || has_name(node) || is_named(file))
 }
 
 /// Returns whether a name around a value has a word of such a network.
@@ -47,10 +47,13 @@ fn has_name(node: &SyntaxNode) -> bool {
         .ancestors()
         .filter_map(|node| cast::<ast::AttrpathValue>(&node));
     let mut names = entries.flat_map(|entry| entry_path(&entry).into_iter().filter_map(|it| it.0));
-    names.any(|name| {
-        let words = split_words(&name);
-        words.iter().any(|word| WORDS.contains(&word.as_str()))
-    })
+    names.any(|name| is_named(&name))
+}
+
+/// Returns whether a name or a path has a word of such a network.
+fn is_named(name: &str) -> bool {
+    let words = split_words(name);
+    words.iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
 /// Returns the words of a name such as `wgIp` or `wg_ip`, in lower case.

@@ -65,5 +65,5 @@ pub(super) fn discover(
     }
     find_discovery(sources, flake, found)
         .filter(|discovery| found.sets.is_empty() || discovery.hosts.len() > found.hosts.len())
-        .or_else(|| guess_folder(sources, flake, found).filter(|_| output == [CONFIGURATIONS]))
+        .or_else(|| guess_folder(sources, flake, output, found))
 }

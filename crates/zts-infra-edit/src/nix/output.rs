@@ -2,6 +2,7 @@
 
 use rnix::ast;
 
+use super::abstraction::{MARK, rename_segments};
 use super::context::Context;
 use super::files::{SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, SetKind};
@@ -63,16 +64,23 @@ pub(super) fn search_imports(sources: &Sources<'_>, hosts: &[String]) -> FlakeHo
                 .last()
                 .is_some_and(|(name, _)| name.as_deref() == Some("imports"));
             if let (true, Some(ast::Expr::List(list))) = (is_imports, entry.value()) {
-                let list = list_paths(&list);
+                let mut list = list_paths(&list);
                 let known = list.hosts.iter().filter(|host| hosts.contains(&host.name));
-                let count = known.count();
-                if count > 1 && count * 2 > hosts.len() {
+                let forms: Vec<String> = known.map(form_of).collect();
+                if forms.len() > 1 && forms.len() * 2 > hosts.len() {
+                    // other files, which are of no host
+                    list.hosts.retain(|host| forms.contains(&form_of(host)));
                     found.append(list);
                 }
             }
         }
     }
     found
+}
+
+/// Returns the path of a host's file, with a mark for its name.
+fn form_of(host: &HostEntry) -> String {
+    rename_segments(&host.entry.to_string(), &host.name, MARK)
 }
 
 /// Returns the paths in a list as hosts, by the names of their files or folders.

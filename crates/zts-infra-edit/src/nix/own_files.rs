@@ -1,5 +1,7 @@
 //! The files of a host in a flake whose hosts have modules of their own, one or more files each.
 
+use std::collections::BTreeSet;
+
 use rnix::ast;
 
 use super::abstraction::{MARK, Wanted, rename_segments};
@@ -8,9 +10,10 @@ use super::expression::function_body;
 use super::files::{FleetFiles, SourceFile, Sources, file_expression, list_nix_files};
 use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
-use super::learn::{Lesson, Sibling, learn_value};
-use super::missing_files::without_missing_files;
-use super::new_host::NewHost;
+use super::learn::learn_value;
+use super::lesson::{Lesson, Sibling};
+use super::missing_files::{without_missing_files, without_missing_modules};
+use super::new_host::{NO_VALUES, NewHost};
 use super::open::open_output;
 use super::origin::Origin;
 use super::parse::{cast, node_range, parse_source, untyped};
@@ -60,11 +63,16 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
     } else {
         text.map(|text| (form.replace(MARK, host.name), text))
     };
-    match main {
+    let own = match main {
         None => OwnFiles::new(),
         Some(main) if names.len() == 1 => vec![main],
         Some(main) => with_files_beside(&sources, &form, &names, host, main, has_modules),
-    }
+    };
+    let is_defined = |module: &str| {
+        let is_word = format!("{module} =");
+        !sources.files_with(&is_word).is_empty()
+    };
+    without_missing_modules(&own, host.name, &names, &is_defined)
 }
 
 /// Returns the main file of a host, of this form, and the files that more than half of the hosts
@@ -92,6 +100,7 @@ fn with_files_beside(
 /// Empties the modules with the name of a host, in a text that was learnt from an only one. What
 /// makes the host stays.
 fn empty_modules(text: &str, host: &str) -> String {
+    const REGISTRIES: [&str; 3] = ["nixosconfigurations", "hosts", "systems"];
     let Ok(root) = parse_source(text) else {
         return text.to_owned();
     };
@@ -101,20 +110,22 @@ fn empty_modules(text: &str, host: &str) -> String {
     let mut places: Vec<(std::ops::Range<usize>, bool)> = Vec::new();
     for entry in entries {
         let path = entry_path(&entry);
-        let has = |words: &[&str]| {
-            let mut names = path.iter().filter_map(|(name, _)| name.as_deref());
-            names.any(|name| words.iter().any(|word| name.to_lowercase().contains(word)))
-        };
+        let mut names = path.iter().filter_map(|(name, _)| name.as_deref());
+        let has_host = names.clone().any(|name| name.contains(host));
+        let is_registry = names.any(|name| {
+            let is_word = |word: &&str| name.to_lowercase().contains(word);
+            !name.contains(host) && REGISTRIES.iter().any(is_word)
+        });
         let is_module = matches!(
             entry.value(),
             Some(ast::Expr::Lambda(_) | ast::Expr::AttrSet(_))
         );
-        let Some(value) = entry.value().filter(|_| is_module && has(&[host])) else {
+        let Some(value) = entry.value().filter(|_| is_module && has_host) else {
             continue;
         };
         let range = node_range(&untyped(&function_body(&value)));
         let is_inside = places.iter().any(|(outer, _)| outer.contains(&range.start));
-        if !is_inside && !has(&["nixosconfigurations", "hosts", "systems"]) {
+        if !is_inside && !is_registry {
             let has_name = untyped(&value).to_string().contains("hostName");
             places.push((range, has_name));
         }
@@ -198,17 +209,38 @@ fn list_owners(sources: &Sources<'_>, found: &FlakeHosts, name: &str) -> Vec<(St
         if !hosts.contains(&host.name.as_str()) {
             hosts.push(&host.name);
         }
-        let is_known = owners.iter().any(|(owner, _)| *owner == host.name);
-        if !is_known && is_in_own_file(sources, host) {
+        if is_in_own_file(sources, host) {
             let path = sources.file_of(&host.entry).map(|file| file.path.clone());
             let form = rename_segments(&path.unwrap_or_default(), &host.name, MARK);
             owners.push((host.name.clone(), form));
         }
     }
+    let owners = keep_main_files(&owners);
     if owners.len() * 2 <= hosts.len() {
-        owners.clear();
+        return Vec::new();
     }
     owners
+}
+
+/// Keeps one file of each host: the one that most hosts have, and of these the one with the name of
+/// a main file.
+fn keep_main_files(owners: &[(String, String)]) -> Vec<(String, String)> {
+    const MAIN: [&str; 4] = ["default.nix", "configuration.nix", "host.nix", "nixos.nix"];
+    let rank = |form: &str| {
+        let hosts = owners.iter().filter(|(_, other)| other == form);
+        let hosts: BTreeSet<&String> = hosts.map(|(host, _)| host).collect();
+        let file = form.rsplit('/').next().unwrap_or_default();
+        (hosts.len(), MAIN.contains(&file) || file.contains(MARK))
+    };
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for (host, form) in owners {
+        match kept.iter_mut().find(|(known, _)| known == host) {
+            Some((_, known)) if rank(form) > rank(known) => known.clone_from(form),
+            Some(_) => {}
+            None => kept.push((host.clone(), form.clone())),
+        }
+    }
+    kept
 }
 
 fn most_common_form(owners: &[(String, String)]) -> Option<String> {
@@ -301,6 +333,8 @@ fn learn_file(
         module: "",
         is_file: true,
         is_data,
+        file: "",
+        values: NO_VALUES,
     };
     let siblings = with_system(keep_like(siblings, host.like), host.system);
     let lesson = learn_value(&siblings, wanted).ok()?;

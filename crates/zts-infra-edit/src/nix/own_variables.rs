@@ -51,12 +51,17 @@ fn definition_of(node: &SyntaxNode, host: &str) -> Option<SyntaxNode> {
         SyntaxKind::NODE_IDENT_PARAM,
     ];
     let variable = cast::<ast::Ident>(node)?.to_string();
-    if NAMES.contains(&node.parent()?.kind()) || !is_named_after(&variable, host) {
+    let is_name = variable == host;
+    if NAMES.contains(&node.parent()?.kind()) || !(is_name || is_named_after(&variable, host)) {
         return None;
     }
     let Binding::Entry(scope) = resolve_variable(&variable, node) else {
         return None;
     };
+    // in a recursive set, it is the host itself
+    if is_name && scope.kind() != SyntaxKind::NODE_LET_IN {
+        return None;
+    }
     let definition = untyped(&value_of(&scope, &variable)?);
     // a variable that is defined by itself
     let is_inside = node_range(&definition).contains(&node_range(node).start);

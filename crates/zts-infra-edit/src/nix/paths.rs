@@ -28,6 +28,19 @@ pub fn named_paths(text: &str, file: &str) -> Vec<String> {
     paths
 }
 
+/// Returns the texts in an expression that may be paths from the fleet's root, such as
+/// `"hosts/web01"` of `relativeToRoot "hosts/web01"`.
+#[must_use]
+pub fn text_paths(text: &str) -> Vec<String> {
+    let strings = text.split('"').skip(1).step_by(2);
+    let is_path = |string: &&str| {
+        let is_plain = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
+        string.contains('/') && !string.starts_with('/') && string.chars().all(is_plain)
+    };
+    let paths = strings.filter(is_path);
+    paths.filter_map(|path| resolve_path("", path)).collect()
+}
+
 /// Returns the paths in a text that stand behind the flake itself.
 pub(super) fn paths_of_flake(text: &str) -> Vec<String> {
     let starts = text.match_indices('/').map(|(start, _)| start);

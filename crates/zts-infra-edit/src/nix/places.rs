@@ -11,6 +11,7 @@ use super::open::{discover, open_output};
 use super::origin::Origin;
 use super::output::{COLMENA, HIVE, IMPORTS, OTHER_OUTPUTS};
 use super::paths::named_paths;
+use super::register_groups::list_groups;
 use super::registers::{
     Completion, TypicalEntry, add_to_registers, list_used, remove_from_registers,
 };
@@ -98,7 +99,13 @@ fn apply_edit(
         return Ok(Completion::default());
     }
     let others = hosts.iter().filter(|other| *other != host.name);
-    add_to_registers(overlay, flake, &others.cloned().collect::<Vec<_>>(), host)
+    let others: Vec<String> = others.cloned().collect();
+    let mut completion = add_to_registers(overlay, flake, &others, host)?;
+    for group in list_groups(overlay, &others, host.name) {
+        let more = add_to_registers(overlay, flake, &group, host)?;
+        completion.typical.extend(more.typical);
+    }
+    Ok(completion)
 }
 
 /// The entry of a host in another output than that of its configuration.
@@ -183,7 +190,12 @@ pub(super) fn displace_host(
         .map(|output| hosts_of(files, flake, output))
         .unwrap_or_default();
     others.retain(|other| other != host);
-    let used = list_used(files, &others, host);
+    let mut groups: Vec<Vec<String>> = list_groups(files, &others, host).into_iter().collect();
+    groups.push(others);
+    let used: Vec<_> = groups
+        .iter()
+        .map(|group| list_used(files, group, host))
+        .collect();
     let mut by_hand = Vec::new();
     for other in OTHER_OUTPUTS {
         let before = overlay.edits.clone();
@@ -194,7 +206,9 @@ pub(super) fn displace_host(
     }
     // the configurations may be computed from the others, and name the host until now
     remove_from_output(&mut overlay, flake, &[CONFIGURATIONS], host)?;
-    remove_from_registers(&mut overlay, flake, &others, host, used);
+    for (group, used) in groups.iter().zip(used) {
+        remove_from_registers(&mut overlay, flake, group, host, used);
+    }
     Ok(Removal {
         edits: into_edits(overlay),
         by_hand,

@@ -101,7 +101,10 @@ fn learn_entry(
         target.choose_value(&register.found, &register.file)
     };
     let address = host.address;
-    learn(host).map_err(|_| {
+    learn(host).map_err(|error| {
+        if matches!(error.error, Error::Values { .. }) {
+            return error;
+        }
         let with_address = NewHost {
             address: Some(ANY_ADDRESS),
             ..*host
@@ -109,10 +112,7 @@ fn learn_entry(
         let file = register.file.path.clone();
         let host = host.name.to_owned();
         if learn(&with_address).is_ok() {
-            let values = vec![MissingValue {
-                name: "ip".to_owned(),
-                example: "ADDRESS/LENGTH".to_owned(),
-            }];
+            let values = vec![MissingValue::address()];
             let error = Error::Values { host, values };
             return FileError { file, error };
         }
@@ -132,7 +132,7 @@ fn needs_entry(register: &Register, host: &str, address: Option<&str>) -> Error 
         .find(|one| !is_image(&one.name));
     let example = model.map_or_else(String::new, |model| {
         let indent = line_indent(text, node_range(&model.entry).start);
-        let values = example_values(&model.entry, address);
+        let values = example_values((&model.entry, &register.file.path), address);
         render_node(&model.entry, &values, (&model.name, host), indent)
     });
     let set = register.found.sets.first();
@@ -152,7 +152,7 @@ fn needs_entry(register: &Register, host: &str, address: Option<&str>) -> Error 
 
 /// Returns the replacements of the values of one machine: its address by that of the host, and
 /// others, such as keys, by a word.
-fn example_values(entry: &SyntaxNode, address: Option<&str>) -> Vec<Replacement> {
+fn example_values((entry, file): (&SyntaxNode, &str), address: Option<&str>) -> Vec<Replacement> {
     let strings = entry.descendants().filter(|node| {
         let string = cast::<ast::Str>(node);
         let text = string.and_then(|string| literal_string(&string));
@@ -161,7 +161,8 @@ fn example_values(entry: &SyntaxNode, address: Option<&str>) -> Vec<Replacement>
     let replace = |node: SyntaxNode| {
         let text = literal_string(&cast::<ast::Str>(&node)?)?;
         let addresses: Vec<_> = parse_ip(&text).into_iter().collect();
-        let is_own = !addresses.is_empty() && !is_of_other_network(&node, &addresses, address);
+        let is_own =
+            !addresses.is_empty() && !is_of_other_network((&node, file), &addresses, address);
         let own = own_address(text.contains('/'), address).filter(|_| is_own);
         Some(Replacement {
             range: node_range(&node),

@@ -3,10 +3,11 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::call::{HostsArgument, element_name, hosts_argument, list_argument, output_argument};
+use super::call::{HostsArgument, hosts_argument, list_argument, output_argument};
 use super::context::{Context, in_file};
 use super::data::{filter_hosts, read_hosts};
 use super::discovery::has_hosts;
+use super::elements::element_name;
 use super::expression::{
     call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
     update_operands,

@@ -7,7 +7,7 @@ use super::abstraction::{MARK, rename_segments};
 use super::discovery::names_with_files;
 use super::files::Sources;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
-use super::learn::Sibling;
+use super::lesson::Sibling;
 use super::own_variables::with_own_variables;
 use super::parse::{cast, node_range, parse_source, sole_expression, untyped};
 use crate::text::line_indent;
@@ -117,14 +117,22 @@ fn join_parts(source: &str, parts: &[&HostEntry]) -> Option<(SyntaxNode, String)
 }
 
 /// Keeps the hosts with the path that most of them have before their value. Without such a path,
-/// all values become sets.
+/// and beside sets, all values become sets.
 pub(super) fn unify_tails(siblings: Vec<Sibling>) -> Vec<Sibling> {
     let count = |tail: &str| siblings.iter().filter(|one| one.tail == tail).count();
     let common = siblings
         .iter()
         .map(|one| &one.tail)
         .find(|tail| count(tail) * 2 > siblings.len());
-    if let Some(tail) = common.cloned() {
+    let is_set = |one: &Sibling| cast::<ast::AttrSet>(&one.value).is_some();
+    let are_sets = siblings
+        .iter()
+        .filter(|one| one.tail.is_empty())
+        .all(is_set);
+    if let Some(tail) = common
+        .cloned()
+        .filter(|tail| !(tail.is_empty() && are_sets))
+    {
         return siblings
             .into_iter()
             .filter(|one| one.tail == tail)

@@ -2,7 +2,7 @@
 
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken};
 
-use super::learn::Sibling;
+use super::lesson::Sibling;
 use super::name::is_system;
 use super::parse::{node_range, parse_source, sole_expression};
 use crate::error::Error;

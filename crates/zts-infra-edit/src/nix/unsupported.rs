@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
+use super::abstraction::rename_segments;
 use super::expression::has_token;
 use super::files::SourceFile;
-use super::flake_hosts::{FlakeHosts, Obstacle};
+use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, Obstacle};
 use super::name::format_name;
 use super::parse::node_range;
 use crate::error::{Error, FileError, ManualEdit, Position};
@@ -192,4 +193,39 @@ fn is_attribute_name(identifier: &SyntaxToken) -> bool {
         [SyntaxKind::NODE_INHERIT, ..]
             | [SyntaxKind::NODE_ATTRPATH, SyntaxKind::NODE_ATTRPATH_VALUE]
     )
+}
+
+/// Returns the error for a set in a file that is another host's alone.
+pub(super) fn file_of_one_host(
+    found: &FlakeHosts,
+    set: &HostSet,
+    place: &SourceFile,
+    name: &str,
+) -> Option<Error> {
+    let mut hosts = found
+        .hosts
+        .iter()
+        .filter(|host| host.container == set.container);
+    let (only, rest) = (hosts.next()?, hosts.next());
+    let own = rename_segments(&place.path, &only.name, name);
+    let root = |host: &HostEntry| host.container.ancestors().last();
+    let mut files: Vec<_> = found.hosts.iter().map(root).collect();
+    files.dedup();
+    if rest.is_some() || (own == place.path && files.len() < 3) {
+        return None;
+    }
+    let position = Position::at(&place.text, node_range(&only.entry).start);
+    let own = if own == place.path {
+        format!("a file for `{name}`")
+    } else {
+        format!("`{own}`")
+    };
+    Some(Error::Unsupported {
+        problem: format!("cannot add `{name}` here: each host has a file of its own"),
+        position,
+        manual_edit: ManualEdit::Other(format!(
+            "write {own} by hand like `{}`, with the files beside it",
+            place.path
+        )),
+    })
 }

@@ -103,7 +103,7 @@ pub fn learn_entry(source: &str, place: &MapPlace, new: &NewMachine<'_>) -> Resu
         (true, Some(model), Some(address)) if new.address.is_some() => {
             Learnt::Body(learner.filled(model, address), Vec::new())
         }
-        (true, Some(_), Some(_)) => Learnt::Missing(vec![missing_address()]),
+        (true, Some(_), Some(_)) => Learnt::Missing(vec![MissingValue::address()]),
         (true, ..) => Learnt::NoModel,
     })
 }
@@ -140,13 +140,6 @@ fn own_address<'a>(model: &'a Item, objects: &[&Item]) -> Option<&'a Node> {
     };
     let nodes = address_nodes(&model.value);
     nodes.into_iter().find(|node| !is_shared(node))
-}
-
-fn missing_address() -> MissingValue {
-    MissingValue {
-        name: "ip".to_owned(),
-        example: "ADDRESS/LENGTH".to_owned(),
-    }
 }
 
 struct Learner<'a> {
@@ -235,7 +228,7 @@ impl<'a> Learner<'a> {
             .own_address
             .is_some_and(|own| std::ptr::eq(own, &raw const model.value));
         if is_own_address && self.new.address.is_none() {
-            self.missing.push(missing_address());
+            self.missing.push(MissingValue::address());
             return None;
         }
         let is_template = is_own_address || self.have_equal_templates(same);
@@ -252,6 +245,7 @@ impl<'a> Learner<'a> {
         self.missing.push(MissingValue {
             name: self.path.join("."),
             example: self.example(same),
+            others: Vec::new(),
         });
         None
     }
