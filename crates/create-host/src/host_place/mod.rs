@@ -37,10 +37,13 @@ pub(super) fn learn_files(
         values: &BTreeMap::new(),
     };
     let own = nix::learn_own_files(files, flake, &host);
-    if !own.is_empty() {
+    let added = nix::add_host(files, flake, &host);
+    let is_read_elsewhere = added
+        .as_ref()
+        .is_ok_and(|added| is_found_elsewhere(added, name, &own));
+    if !own.is_empty() && !is_read_elsewhere {
         return Err(complete_own_files(files, flake, &host, own));
     }
-    let added = nix::add_host(files, flake, &host);
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
     let hosts = if reads_all {
         Vec::new()
@@ -317,6 +320,17 @@ pub(crate) fn locate_host_folder(files: &dyn FleetFiles, flake: &str) -> Option<
 fn is_found_in_tree(added: &Placement) -> bool {
     match &added.origin {
         Origin::Discovered(Discovery { reader, .. }) => reader.ends_with("import-tree"),
+        _ => false,
+    }
+}
+
+/// Returns whether the flake finds a host by another file than these, which are none that make it.
+fn is_found_elsewhere(added: &Placement, name: &str, own: &[NewFile]) -> bool {
+    match &added.origin {
+        Origin::Discovered(discovery) if !is_found_in_tree(added) => {
+            let main = discovery.file.replace(MARK, name);
+            own.iter().all(|(path, _)| *path != main)
+        }
         _ => false,
     }
 }

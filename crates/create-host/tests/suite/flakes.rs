@@ -125,7 +125,7 @@ fn a_first_host() {
 #[test]
 fn hosts_with_nothing_in_common() {
     let site = site_with_flake(
-        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = {\n      db01 = mkHost { name = \"db01\"; id = 1; };\n      ns1 = mkHost { name = \"ns1\"; id = 2; };\n    };\n  };\n}\n",
+        "{\n  outputs = { nixpkgs, ... }: {\n    nixosConfigurations = {\n      db01 = mkHost \"db01\" 1;\n      ns1 = mkHost \"ns1\" 2;\n    };\n  };\n}\n",
     );
     let output = site.create_files().run();
     insta::assert_snapshot!(output, @r#"
@@ -137,15 +137,15 @@ fn hosts_with_nothing_in_common() {
     hint: set the text of new entries under `[text]` in `fleet.toml`; the present hosts have, with `{hostname}` for the name:
 
     flake_entry = '''
-    mkHost { name = "{hostname}"; id = 1; }
+    mkHost "{hostname}" 1
     '''
 
     flake_entry = '''
-    mkHost { name = "{hostname}"; id = 2; }
+    mkHost "{hostname}" 2
     '''
     "#);
     // the hint, followed
-    let text = "[text]\nflake_entry = '''\nmkHost { name = \"{hostname}\"; id = 3; }\n'''\n";
+    let text = "[text]\nflake_entry = '''\nmkHost \"{hostname}\" 3\n'''\n";
     site.fleet.write("fleet.toml", text);
     let flake = site.fleet.read("flake.nix");
     site.fleet.write(
@@ -155,7 +155,7 @@ fn hosts_with_nothing_in_common() {
     site.fleet.commit("The text of an entry");
     insta::assert_snapshot!(create_and_remove(&site), @r#"
     +++ b/flake.nix
-    +      web01 = mkHost { name = "web01"; id = 3; };
+    +      web01 = mkHost "web01" 3;
     "#);
 }
 
