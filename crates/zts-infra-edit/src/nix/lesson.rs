@@ -1,4 +1,4 @@
-//! What is learnt of the entries of hosts: the hosts with their values, and the new value.
+//! The hosts with their values, and the value that is learnt from them.
 
 use rnix::SyntaxNode;
 

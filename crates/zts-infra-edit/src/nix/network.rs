@@ -30,8 +30,8 @@ const WORDS: [&str; 16] = [
     "yggdrasil",
 ];
 
-/// Returns whether an address is one of such a network: a name around it or of its file says so, and
-/// the new host's address is in none of theirs. `addresses` are those of the other hosts.
+/// Returns whether an address is one of such a network: a name around it or of its file says so,
+/// and the new host's address is in none of theirs. `addresses` are those of the other hosts.
 pub(super) fn is_of_other_network(
     (node, file): (&SyntaxNode, &str),
     addresses: &[IpAddr],

@@ -15,8 +15,9 @@ use super::members::indent_of;
 use super::parse::{cast, node_range};
 use super::settings::{is_address_of_host, is_deployed};
 
-/// Returns the changes of the only host's value for a new host. A value of its own cannot be told from a value of all hosts, so its
-/// address is replaced where an attribute says that it is one, and another address is refused.
+/// Returns the changes of the only host's value for a new host. A value of its own cannot be told
+/// from a value of all hosts. Its address is replaced where an attribute says that it is one, and
+/// another address is refused.
 pub(super) fn change_only_host(sibling: &Sibling, wanted: Wanted<'_>) -> Option<Vec<Replacement>> {
     let mut replacements = Vec::new();
     for string in sibling

@@ -1,5 +1,5 @@
-//! Groups of hosts whose entries name one of a set, such as `inventory.web01`, where the other hosts
-//! do not.
+//! Groups of hosts whose entries name one of a set, such as `inventory.web01`, where the other
+//! hosts do not.
 
 use std::collections::BTreeSet;
 
