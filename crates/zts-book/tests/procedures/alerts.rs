@@ -37,6 +37,8 @@ const OF_A_HOST: [&str; 7] = [
     "VaultVersionRejected.md",
     "VaultCredentialsRefused.md",
 ];
+/// The same on a host whose template is rendered, which the procedure about templates makes.
+pub(crate) const OF_A_TEMPLATE: &str = "VaultTemplateMissing.md";
 /// The same where an exporter runs that is well.
 const OF_AN_EXPORTER: [&str; 2] = ["VaultExporterMissing.md", "VaultTextfileDamaged.md"];
 
@@ -202,7 +204,8 @@ fn every_command_of_every_page() {
         let weighed = symptoms::TO_BE_WEIGHED
             .iter()
             .any(|(page, _)| *page == name);
-        let mut differ = OF_A_CLUSTER.iter().chain(&OF_A_HOST).chain(&OF_AN_EXPORTER);
+        let differ = OF_A_CLUSTER.iter().chain(&OF_A_HOST).chain(&OF_AN_EXPORTER);
+        let mut differ = differ.chain(&[OF_A_TEMPLATE]);
         assert_eq!(
             followed,
             weighed || differ.any(|page| *page == name),

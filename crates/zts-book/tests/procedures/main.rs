@@ -221,7 +221,7 @@ fn templates_of_several_secrets() {
         read("/run/vault-templates/app.conf/app.conf"),
         format!("database = \"{db}\"\nmail = \"{smtp}\"\n")
     );
-    let alert = "VaultTemplateMissing.md";
+    let alert = alerts::OF_A_TEMPLATE;
     assert!(!host.shows(&alerts::symptom(alert)), "the host is well");
     fs::remove_dir_all(host.place("/run/vault-templates/app.conf")).expect("it is there");
     host.follow_steps(alerts::typed(alert));
