@@ -23,7 +23,7 @@ impl From<Error> for Failure {
             Error::Incomplete { .. } => Self::failed(&error).hint("add the keys with `bao kv patch`; they are asked for by `--require`, `--encoding` and the templates"),
             Error::NoKeys { mount, path, version, .. } => Self::failed(&error).hint(without_keys(mount, path, *version)),
             Error::NameTaken { .. } => Self::failed(&error).hint("each key becomes a file: rename the key in OpenBao, or the other"),
-            Error::NotBase64 { secret, key, .. } => Self::failed(&error).hint(encode(secret, key)),
+            Error::NotBase64 { mount, secret, key, .. } => Self::failed(&error).hint(encode(mount.as_deref(), secret, key)),
             Error::Variable { .. } => Self::failed(&error).hint("rename or change the key in OpenBao, or do without the environment file"),
             Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
             Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
@@ -41,9 +41,11 @@ fn is_disk_error(cause: &io::Error) -> bool {
 }
 
 /// Returns the hint for a value that is not in Base64, with the command that stores a file so.
-fn encode(secret: &str, key: &str) -> String {
+fn encode(mount: Option<&str>, secret: &str, key: &str) -> String {
+    let mount = mount.map(|mount| format!("-mount={} ", shell_word(mount)));
     format!(
-        "the declaration says that it is in Base64; to store a file so, pipe `base64 FILE` into `bao kv patch -mount=MOUNT {} {}=-`",
+        "the declaration says that it is in Base64; to store a file so, pipe `base64 FILE` into `bao kv patch {}{} {}=-`",
+        mount.unwrap_or_default(),
         shell_word(secret),
         shell_word(key)
     )

@@ -131,7 +131,9 @@ impl Contents {
         given: &kv::SecretVersion,
     ) -> Result<Files, Error> {
         match &given.values {
-            Ok(values) => self.files(path, values),
+            Ok(values) => self
+                .files(path, values)
+                .map_err(|error| error.in_mount(mount)),
             Err(found) => Err(Error::NoKeys {
                 mount: mount.to_owned(),
                 path: path.to_owned(),

@@ -32,6 +32,7 @@ pub(crate) fn decode_base64(
         Err("it is not a string")
     };
     decoded.map_err(|reason| Error::NotBase64 {
+        mount: None,
         secret: secret.to_owned(),
         key: key.to_owned(),
         reason,

@@ -156,6 +156,8 @@ pub enum Error {
     /// A value that is declared to be Base64, and is not.
     #[error("the key {key:?} of `{secret}` is not Base64: {reason}")]
     NotBase64 {
+        /// The KV mount, of an answer of OpenBao's.
+        mount: Option<String>,
         /// The secret's path.
         secret: String,
         /// The key.
@@ -287,6 +289,15 @@ impl Error {
 
     pub(crate) fn refused(path: &Path, reason: &'static str) -> Self {
         zts_secure_fs::Error::refused(path, reason).into()
+    }
+
+    /// Adds the KV mount of the answer that has the error.
+    #[must_use]
+    pub(crate) fn in_mount(mut self, name: &str) -> Self {
+        if let Self::NotBase64 { mount, .. } = &mut self {
+            *mount = Some(name.to_owned());
+        }
+        self
     }
 
     /// Returns whether a path must not be used.

@@ -96,7 +96,7 @@ fn a_version_that_is_not_base64_changes_nothing() {
         assert_eq!(fs::read(host.output().join("k")).unwrap(), b"\x00\xff\x0a");
     }
     let hint = format!(
-        "hint: the declaration says that it is in Base64; to store a file so, pipe `base64 FILE` into `bao kv patch -mount=MOUNT {} k=-`",
+        "hint: the declaration says that it is in Base64; to store a file so, pipe `base64 FILE` into `bao kv patch -mount=secret {} k=-`",
         host.secret()
     );
     host.put(&json!({ "k": "hunter-two" }));
