@@ -1,7 +1,9 @@
 //! Waits for conditions, with limits that grow with the machine's load.
 
 use std::{
-    fs, thread,
+    fs,
+    sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,9 +29,26 @@ pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
 pub fn scale_timeout(idle: Duration) -> Duration {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    idle.mul_f64(
-        (runnable_processes(&load) / f64::from(u32::try_from(processors).unwrap_or(1))).max(1.0),
-    )
+    let processors = f64::from(u32::try_from(processors).unwrap_or(1));
+    let now = (runnable_processes(&load) / processors).max(1.0);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let factor = last.map_or(now, |(factor, at)| {
+        remembered(factor, at.elapsed()).max(now)
+    });
+    *last = Some((factor, Instant::now()));
+    idle.mul_f64(factor)
+}
+
+/// The last factor, and the time of its use.
+static LAST: Mutex<Option<(f64, Instant)>> = Mutex::new(None);
+
+/// The time in which half of a factor is forgotten.
+const HALF_LIFE: Duration = Duration::from_secs(30);
+
+/// Returns what is left of a factor after this time. A limit that is looked up at the end of a run
+/// must not be shorter than a timeout that was set at its start, when the machine was busier.
+fn remembered(factor: f64, passed: Duration) -> f64 {
+    factor * 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64())
 }
 
 /// Returns the number of runnable processes: the average of the last minute or the current number,
@@ -45,7 +64,15 @@ fn runnable_processes(load: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::runnable_processes;
+    use std::time::Duration;
+
+    use super::{remembered, runnable_processes};
+
+    #[test]
+    fn a_limit_outlasts_the_load_that_it_was_set_for() {
+        assert!(remembered(7.0, Duration::from_secs(6)) > 6.0);
+        assert!(remembered(7.0, Duration::from_secs(120)) < 1.0);
+    }
 
     #[test]
     fn the_larger_of_average_and_current_load_counts() {
