@@ -191,6 +191,7 @@ fn status_and_metrics_show_a_file_that_is_not_in_place() {
     let in_place = "vault_template_in_place{template=\"app\"} ";
     assert!(host.metrics().contains(&format!("{in_place}1\n")));
     let file = host.template("app").join("app.conf");
+    fs::remove_file(&file).unwrap(); // only root may write to it
     fs::write(&file, "of somebody else").unwrap();
     status().assert_failure(1, "templates are not in place: `app`");
     render(&host, "app").assert_success();
