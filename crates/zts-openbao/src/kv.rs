@@ -137,15 +137,7 @@ pub fn write(
     path: &str,
     values: &impl Serialize,
 ) -> Result<(), Error> {
-    #[derive(Serialize)]
-    struct Body<'a, V> {
-        data: &'a V,
-    }
-    let path = format!("{mount}/data/{path}");
-    let request = Request::new(Method::Post, &path)
-        .json(&Body { data: values })?
-        .secret_body();
-    client.send_ignoring_reply(&request)
+    write_after(client, mount, path, values, None)
 }
 
 /// Writes the first version of a secret. It never replaces one: a secret that exists, also with its
@@ -159,18 +151,30 @@ pub fn create(
     path: &str,
     values: &impl Serialize,
 ) -> Result<(), Error> {
+    write_after(client, mount, path, values, Some(0))
+}
+
+/// Writes a new version of a secret, only after the version `cas` if there is one.
+fn write_after(
+    client: &Client,
+    mount: &str,
+    path: &str,
+    values: &impl Serialize,
+    cas: Option<u64>,
+) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Options {
         cas: u64,
     }
     #[derive(Serialize)]
     struct Body<'a, V> {
-        options: Options,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        options: Option<Options>,
         data: &'a V,
     }
     let path = format!("{mount}/data/{path}");
     let body = Body {
-        options: Options { cas: 0 },
+        options: cas.map(|cas| Options { cas }),
         data: values,
     };
     let request = Request::new(Method::Post, &path).json(&body)?.secret_body();
