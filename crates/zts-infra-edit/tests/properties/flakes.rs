@@ -11,7 +11,8 @@ struct Shape {
     frame: &'static str,
     /// The text before the names of dotted entries.
     path: &'static str,
-    /// The hosts that the frame holds itself, before the others.
+    /// The hosts that the frame holds itself, before the others. Their names have three letters,
+    /// as no name of `names()` has, so that none is there twice.
     own: &'static [&'static str],
 }
 
@@ -71,9 +72,9 @@ const SHAPES: [Shape; 17] = [
         &[],
     ),
     shape(
-        "{\n  outputs = _: {\n    nixosConfigurations = f [ \"zz\" ] // {%};\n  } // each (s: { });\n}\n",
+        "{\n  outputs = _: {\n    nixosConfigurations = f [ \"zzz\" ] // {%};\n  } // each (s: { });\n}\n",
         "",
-        &["zz"],
+        &["zzz"],
     ),
     shape(
         "{\n  outputs = _: {\n    nixosConfigurations = { zzz = 1; } // {%};\n  };\n}\n",
