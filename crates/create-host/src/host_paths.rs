@@ -126,7 +126,7 @@ pub(crate) fn machine_skeleton(path: &str) -> Option<&'static str> {
     if file.contains("hardware") {
         return Some("# Replaced by what `nixos-generate-config` finds on the machine.\n{ }\n");
     }
-    if file.trim_start_matches('_').starts_with("dis") {
+    if file.trim_start_matches('_').starts_with("disk") {
         return Some("# The layout of the disks, as disko reads it.\n{ }\n");
     }
     None
@@ -217,6 +217,17 @@ mod tests {
             (vec!["hosts/db/a.nix", "hosts/db/b.nix"], "hosts/db/a.nix"),
         ] {
             assert_eq!(choose_main(files.into_iter(), "db"), Some(main));
+        }
+    }
+
+    #[test]
+    fn only_files_about_disks_are_of_disks() {
+        for (path, is_of_disks) in [
+            ("hosts/db/disko.nix", true),
+            ("hosts/db/_disks.nix", true),
+            ("hosts/db/services/displayManager.nix", false),
+        ] {
+            assert_eq!(machine_skeleton(path).is_some(), is_of_disks, "{path}");
         }
     }
 

@@ -121,6 +121,7 @@ pub(super) fn is_read_beside(texts: &[(String, String)], inner: &str) -> bool {
         format!("}}/{inner}"),
         format!("\"/{inner}\""),
         format!("\"{inner}\""),
+        format!("+ /{inner}"),
     ];
     let folder = inner.strip_suffix("/default.nix");
     let folder = folder.map(|folder| format!("}}/{folder}"));

@@ -148,8 +148,11 @@ impl HostPlaces<'_> {
         let Some(target) = nix::resolve_path(path, import) else {
             return false;
         };
-        if rename_path(&target, name).is_some() {
-            return nix::is_nix_file(&target) && machine_skeleton(&target).is_some();
+        if let Some(form) = rename_path(&target, name) {
+            let is_made = machine_skeleton(&target).is_some()
+                || self.is_shared(&form, name)
+                || self.companions(name).contains(&target);
+            return nix::is_nix_file(&target) && is_made;
         }
         let inner = format!("{target}/default.nix");
         self.files.read(&target).is_some() || self.files.read(&inner).is_some()

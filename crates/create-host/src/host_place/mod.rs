@@ -4,6 +4,7 @@
 mod computed;
 mod main_text;
 mod places;
+mod read_elsewhere;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,6 +82,9 @@ fn complete_own_files(
     own.extend(missing);
     drop_files_that_lack_one(files, &mut own);
     own.extend(files_of_entry(files, flake, host, &own));
+    let hosts = hosts_to_learn_from(files, flake, host.like);
+    let places = HostPlaces::read(files, &hosts, host.name);
+    places.add_computed_files(host, &mut own);
     own
 }
 

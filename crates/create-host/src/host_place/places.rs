@@ -109,11 +109,16 @@ impl<'a> HostPlaces<'a> {
         let texts = self.texts_of_others();
         let read = self.read_by_computed_path();
         let is_read = |inner: &str| is_read_beside(texts, inner);
+        let main = self.main_pattern();
+        let main = main.and_then(|main| Some(main.path.split_once(MARK)?.0));
+        let is_in_place = |path: &str| {
+            is_below_host_folder(path) || main.is_some_and(|folder| path.starts_with(folder))
+        };
         let companions = self.patterns.iter().filter(|pattern| {
             let inner = pattern.path.split_once(&format!("{MARK}/"));
             let is_common = pattern.hosts.len() * 2 > self.hosts.len();
             let is_read_in_folder = is_common
-                && is_below_host_folder(&pattern.path)
+                && is_in_place(&pattern.path)
                 && inner.is_some_and(|(_, inner)| !inner.contains(MARK) && is_read(inner));
             is_read_in_folder || read.contains(&pattern.path)
         });
@@ -141,7 +146,7 @@ impl<'a> HostPlaces<'a> {
 
     /// Returns the forms of the files that most hosts have, and that the fleet reads by a computed
     /// path, such as `./users/${user}/${hostname}.nix`.
-    fn read_by_computed_path(&self) -> Vec<String> {
+    pub(super) fn read_by_computed_path(&self) -> Vec<String> {
         let texts = self.texts_of_others();
         let computed = texts
             .iter()
@@ -194,19 +199,6 @@ impl<'a> HostPlaces<'a> {
             is_common.then(|| (path, common.clone()))
         })
         .collect()
-    }
-
-    /// Returns the text of a further file: learnt, if it is data, and the least for a module.
-    pub(super) fn companion_text(&self, path: &str, host: &NewHost<'_>) -> Option<String> {
-        if is_main_file(path, host.name) {
-            return None;
-        }
-        let data = || {
-            self.data_text(path, host)
-                .filter(|_| self.are_data(path, host.name))
-        };
-        let text = self.machine_or_user_text(path, host.name).or_else(data);
-        Some(text.unwrap_or_else(|| "{ }\n".to_owned()))
     }
 
     /// Returns whether most hosts' files of this form are no modules.
@@ -310,6 +302,14 @@ impl<'a> HostPlaces<'a> {
                 return shared;
             }
         }
+    }
+
+    /// Returns whether all hosts have a file of this form, with the same text.
+    pub(super) fn is_shared(&self, form: &str, name: &str) -> bool {
+        let pattern = self.patterns.iter().find(|known| known.path == form);
+        let pattern = pattern.filter(|one| one.hosts.len() == self.hosts.len());
+        let shared = pattern.and_then(|pattern| self.shared_text(pattern, name));
+        shared.is_some() && !is_of_users(form)
     }
 
     /// Returns the text of a file, if at least two hosts have it and more than half of them have

@@ -14,6 +14,9 @@ use crate::text::{is_word, replace_name};
 /// The mark in the place of a host's name, which no source contains.
 pub(super) const MARK: &str = "\u{1}";
 
+/// The mark in the place of a host's name with a capital letter.
+const CAPITAL_MARK: &str = "\u{2}";
+
 /// Names of hosts that are words of any fleet.
 const GENERIC: [&str; 6] = ["nixos", "nix", "home", "host", "default", "main"];
 
@@ -156,12 +159,13 @@ fn rename_whole(token: &SyntaxToken, text: &str, from: &str, to: &str) -> String
         SyntaxKind::TOKEN_IDENT if text.contains(from) && is_module_name(token, from) => {
             rename_part(text, from, to)
         }
+        SyntaxKind::TOKEN_IDENT if is_module_name(token, from) => rename_capital(text, from, to),
         _ => text.to_owned(),
     }
 }
 
-/// Replaces `from` where it is a part of an identifier such as `hosts-web01` or `web01Disks`. The
-/// name of a host that is no identifier stays.
+/// Replaces `from` where it is a part of an identifier such as `hosts-web01`, `web01Disks` or, of a
+/// name with a capital letter, `hostWeb01`. The name of a host that is no identifier stays.
 fn rename_part(text: &str, from: &str, to: &str) -> String {
     let is_identifier = |letter: char| letter.is_ascii_alphanumeric() || "_-\u{1}".contains(letter);
     let continues = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
@@ -169,11 +173,43 @@ fn rename_part(text: &str, from: &str, to: &str) -> String {
         return text.to_owned();
     };
     let (before, after) = (&text[..start], &text[start + from.len()..]);
-    let begins = before.is_empty() || before.ends_with(['-', '_']);
+    let is_capital = from.starts_with(|letter: char| letter.is_ascii_uppercase());
+    let begins = before.is_empty()
+        || before.ends_with(['-', '_'])
+        || (is_capital && before.ends_with(|letter: char| letter.is_ascii_lowercase()));
     if !begins || after.starts_with(continues) {
         return text.to_owned();
     }
     format!("{before}{to}{after}")
+}
+
+/// Replaces `from` where it is a word of an identifier with a capital letter, such as `diskoWeb01`.
+fn rename_capital(text: &str, from: &str, to: &str) -> String {
+    let is_identifier = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    let continues = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let capital = capitalize(from);
+    let start = text.find(capital.as_str()).filter(|_| capital != from);
+    let Some(start) = start else {
+        return text.to_owned();
+    };
+    let (before, after) = (&text[..start], &text[start + capital.len()..]);
+    let is_word = before.ends_with(|letter: char| letter.is_ascii_lowercase());
+    let to = match to {
+        MARK => CAPITAL_MARK.to_owned(),
+        to if to.chars().all(is_identifier) => capitalize(to),
+        _ => return text.to_owned(),
+    };
+    if !is_word || after.starts_with(continues) {
+        return text.to_owned();
+    }
+    format!("{before}{to}{after}")
+}
+
+/// Returns a name with a capital letter.
+pub(super) fn capitalize(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// Returns whether an identifier may have the name of a host as a part: an attribute or a variable
@@ -217,8 +253,8 @@ pub(super) fn rename_segments(path: &str, from: &str, to: &str) -> String {
     let parts: Vec<String> = path
         .split('/')
         .map(|part| match part.strip_prefix(from) {
-            Some(extension) if extension.is_empty() || is_extension(extension) => {
-                format!("{to}{extension}")
+            Some(rest) if rest.is_empty() || is_extension(rest) || is_tag(rest) => {
+                format!("{to}{rest}")
             }
             _ => part.to_owned(),
         })
@@ -249,6 +285,11 @@ fn rename_word(name: &str, from: &str, to: &str) -> String {
     }
 }
 
+/// Returns whether a text is a tag behind the name of a folder: ` [N]`.
+fn is_tag(text: &str) -> bool {
+    text.starts_with(" [") && text.ends_with(']')
+}
+
 fn is_extension(text: &str) -> bool {
     let letters = text.strip_prefix('.').unwrap_or_default();
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
@@ -265,4 +306,36 @@ pub(super) fn own_address(has_length: bool, address: Option<&str>) -> Option<Str
     let address = address?;
     let plain = address.split('/').next()?;
     Some(if has_length { address } else { plain }.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_with_tags_have_the_names_of_hosts() {
+        for (path, renamed) in [
+            ("hosts/otter [N]/otter.nix", "hosts/web01 [N]/web01.nix"),
+            ("hosts/otter2/otter.txt", "hosts/otter2/web01.txt"),
+            ("hosts/otter room/a.nix", "hosts/otter room/a.nix"),
+        ] {
+            assert_eq!(rename_segments(path, "otter", "web01"), renamed);
+        }
+    }
+
+    #[test]
+    fn words_with_capitals_are_replaced_in_identifiers() {
+        for (text, renamed) in [
+            ("configOtter", "configWeb01"),
+            ("diskoOtterMain", "diskoWeb01Main"),
+            ("configOtters", "configOtters"),
+            ("Otter", "Otter"),
+        ] {
+            assert_eq!(rename_capital(text, "otter", "web01"), renamed);
+        }
+        assert_eq!(
+            rename_part("hostOtterDisks", "Otter", "web01"),
+            "hostweb01Disks"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use super::data::{add_to_data, find_data_file};
 use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
-use super::guess::find_folder_to_copy;
+use super::guess::{find_file_to_copy, find_folder_to_copy};
 use super::insertion::{HostInsertion, choose_insertion};
 use super::learn::learn_value;
 use super::lesson::{Sibling, Unlearnt};
@@ -24,10 +24,13 @@ use super::output::{COLMENA, HIVE};
 use super::parse::{cast, node_range};
 use super::plain::{plain_value, relative_path};
 use super::scalars::list_scalars;
-use super::siblings::{find_siblings, is_in_own_file, keep_like, unify_tails};
+use super::siblings::{
+    find_siblings, is_in_own_file, keep_like, prefer_sets_with_files, prefer_system, unify_tails,
+};
 use super::system::{replace_system, with_system};
 use super::unsupported::{
-    add_to_data_by_hand, cannot_add, copy_folder_by_hand, file_of_one_host, hosts_elsewhere,
+    add_to_data_by_hand, cannot_add, copy_file_by_hand, copy_folder_by_hand, file_of_one_host,
+    hosts_elsewhere,
 };
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::notice::check_notice;
@@ -42,6 +45,7 @@ pub(super) fn add_to_output(
 ) -> Result<Addition, FileError> {
     let sources = Sources::new(files);
     let (file, found) = open_output(&sources, flake, output)?;
+    let found = prefer_sets_with_files(&sources, prefer_system(found, host.system));
     let target = Target {
         sources: &sources,
         flake: &file,
@@ -216,8 +220,12 @@ impl Target<'_> {
             return Some(add_to_data_by_hand(&data));
         }
         let is_main = self.output == [CONFIGURATIONS] && found.hosts.is_empty();
-        let (folder, like) = find_folder_to_copy(self.sources).filter(|_| is_main)?;
-        Some(copy_folder_by_hand(&folder, &like, self.host.name))
+        let host = self.host.name;
+        if let Some(copy) = find_folder_to_copy(self.sources).filter(|_| is_main) {
+            return Some(copy_folder_by_hand(&copy, host));
+        }
+        let (like, copy) = find_file_to_copy(self.sources, host).filter(|_| is_main)?;
+        Some(copy_file_by_hand(&like, &copy, host))
     }
 
     /// Returns whether the result parses, and the host has its value.

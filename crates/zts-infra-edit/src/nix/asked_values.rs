@@ -97,7 +97,7 @@ fn next_in_count(texts: &[String]) -> Option<i64> {
 }
 
 /// Returns a text as a string of Nix.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", escaped.replace("${", "\\${"))
 }

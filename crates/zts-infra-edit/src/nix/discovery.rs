@@ -7,7 +7,7 @@ use super::call::function_name;
 use super::expression::{call_parts, inner_expression, literal_string, pipe_operands};
 use super::files::{SourceFile, Sources, join_path};
 use super::flake_hosts::FlakeHosts;
-use super::folders::{folder_of_system, folder_prefix};
+use super::folders::{folder_of_system, folder_prefix, is_folder_of_others, path_of_variable};
 use super::host_files::host_files;
 use super::name::is_system;
 use super::parse::{cast, untyped};
@@ -231,6 +231,22 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
         let paths = nodes.filter_map(|node| cast::<ast::PathRel>(&node));
         paths.filter_map(discover_argument).find(is_of_hosts)
     };
+    let named_by_variable = || {
+        let call = cast::<ast::Apply>(node)?;
+        let (function, arguments) = call_parts(&call);
+        let folders = arguments.iter().filter_map(path_of_variable);
+        let mut found = folders.filter_map(|path| {
+            let folder = folder_of_system(sources, &folder_prefix(sources, &path)?);
+            let (file, hosts) = host_files(sources, &folder)?;
+            let reader = untyped(&function).to_string();
+            Some(Discovery {
+                reader,
+                file,
+                hosts,
+            })
+        });
+        found.find(is_of_hosts)
+    };
     let read_piped = |node: SyntaxNode| {
         let (path, function) = pipe_operands(&cast::<ast::Expr>(&node)?)?;
         let is_reader = function_name(&function).is_some_and(|name| name == "readDir");
@@ -247,6 +263,7 @@ fn find_reading(sources: &Sources<'_>, node: &SyntaxNode) -> Option<Discovery> {
     let reads: Vec<Discovery> = called.chain(piped).collect();
     let best = reads.iter().find(|one| is_of_hosts(one)).cloned();
     best.or_else(named_here)
+        .or_else(named_by_variable)
         .or_else(|| calls_in(&file.root).filter_map(read).find(is_of_hosts))
         .or_else(|| {
             reads
@@ -317,6 +334,27 @@ pub(super) fn has_hosts(sources: &Sources<'_>, found: &FlakeHosts) -> bool {
     known > 0 && (known * 2 >= all || (known > 1 && known * 2 + 1 >= all))
 }
 
+/// Returns whether a function gets a folder of hosts beside a set without any of them, so that the
+/// set has its settings: `mapHosts ./hosts { defaults = ./.; }`.
+pub(super) fn reads_folder_beside(
+    call: &ast::Apply,
+    found: &FlakeHosts,
+    sources: &Sources<'_>,
+) -> bool {
+    let names = found.hosts.iter().map(|host| host.name.as_str());
+    let is_folder_of_hosts = |argument: &ast::Expr| {
+        let folder = match argument {
+            ast::Expr::PathRel(_) => sources.literal_path(argument),
+            _ => None,
+        };
+        let hosts = folder.and_then(|folder| host_files(sources, &folder));
+        hosts.is_some_and(|(file, _)| is_folder_of_hosts(&file))
+    };
+    !found.hosts.is_empty()
+        && call_parts(call).1.iter().any(is_folder_of_hosts)
+        && names_with_files(sources, names).is_empty()
+}
+
 /// Returns those of the names that are of files or folders below a folder of hosts.
 pub(super) fn names_with_files<'n>(
     sources: &Sources<'_>,
@@ -334,27 +372,4 @@ pub(super) fn names_with_files<'n>(
     names
         .filter(|name| *name != "default" && has_file(name))
         .collect()
-}
-
-/// Returns whether a path is in a folder of other things than hosts.
-pub(super) fn is_folder_of_others(file: &str) -> bool {
-    const NAMES: [&str; 15] = [
-        "common",
-        "profiles",
-        "shared",
-        "lib",
-        "libs",
-        "modules",
-        "module",
-        "overlays",
-        "pkgs",
-        "packages",
-        "home",
-        "users",
-        "flake",
-        "devshell",
-        "templates",
-    ];
-    let folder = file.split("{}").next().unwrap_or_default();
-    folder.split('/').any(|part| NAMES.contains(&part))
 }

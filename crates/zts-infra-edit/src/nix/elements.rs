@@ -32,9 +32,16 @@ pub(super) fn element_name(element: &ast::Expr) -> Option<(String, ast::Str)> {
     Some((literal_string(&string)?, string))
 }
 
-/// Returns the string of the attribute `name` and the like.
+/// Returns the string of the attribute `name` and the like. That of a builder of Nix, in
+/// `nix.buildMachines`, makes no host.
 fn name_in_set(set: &ast::AttrSet) -> Option<ast::Str> {
     const KEYS: [&str; 4] = ["name", "hostname", "hostName", "host"];
+    const OF_BUILDERS: [&str; 3] = ["maxJobs", "speedFactor", "publicHostKey"];
+    let names = set.attrpath_values();
+    let mut names = names.filter_map(|entry| attribute_name(&entry.attrpath()?.attrs().next()?));
+    if names.any(|name| OF_BUILDERS.contains(&name.as_str())) {
+        return None;
+    }
     set.attrpath_values().find_map(|entry| {
         let mut attributes = entry.attrpath()?.attrs();
         let name = attribute_name(&attributes.next()?)?;
@@ -54,4 +61,29 @@ fn first_name(call: &ast::Apply) -> Option<ast::Str> {
         _ => None,
     });
     strings.find(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nix::parse::{cast, parse_source};
+
+    #[test]
+    fn builders_are_no_hosts() {
+        let name_of = |source: &str| {
+            let root = parse_source(source).unwrap();
+            let expression = cast::<ast::Root>(&root).and_then(|root| root.expr());
+            expression.and_then(|element| Some(element_name(&element)?.0))
+        };
+        for (element, name) in [
+            (
+                "{ hostName = \"web01\"; system = \"x86_64-linux\"; }",
+                Some("web01"),
+            ),
+            ("{ hostName = \"web01\"; maxJobs = 4; }", None),
+            ("(mkHost \"web01\")", Some("web01")),
+        ] {
+            assert_eq!(name_of(element).as_deref(), name, "{element}");
+        }
+    }
 }

@@ -166,6 +166,11 @@ impl FlakeHosts {
         }
     }
 
+    /// Returns the result for a call whose function computes the hosts.
+    pub(super) fn computed_by(call: &SyntaxNode, function: &str, path: &[&str]) -> Self {
+        Self::with_obstacle(call, path, format!("it is computed by `{function}`"))
+    }
+
     fn has_set(&self, container: &SyntaxNode, kind: SetKind) -> bool {
         self.sets
             .iter()

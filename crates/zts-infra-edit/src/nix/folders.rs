@@ -90,3 +90,38 @@ pub(super) fn folder_of_system(sources: &Sources<'_>, folder: &str) -> String {
         .max_by_key(|folder| sources.files.list(folder).len())
         .unwrap_or_else(|| folder.to_owned())
 }
+
+/// Returns the path that a variable of the file has: `hostsDir` with `hostsDir = ./hosts`.
+pub(super) fn path_of_variable(argument: &ast::Expr) -> Option<ast::Expr> {
+    let ast::Expr::Ident(variable) = argument else {
+        return None;
+    };
+    let name = variable.to_string();
+    let Binding::Entry(scope) = resolve_variable(&name, &untyped(variable)) else {
+        return None;
+    };
+    value_of(&scope, &name).filter(|value| matches!(value, ast::Expr::PathRel(_)))
+}
+
+/// Returns whether a path is in a folder of other things than hosts.
+pub(super) fn is_folder_of_others(file: &str) -> bool {
+    const NAMES: [&str; 15] = [
+        "common",
+        "profiles",
+        "shared",
+        "lib",
+        "libs",
+        "modules",
+        "module",
+        "overlays",
+        "pkgs",
+        "packages",
+        "home",
+        "users",
+        "flake",
+        "devshell",
+        "templates",
+    ];
+    let folder = file.split("{}").next().unwrap_or_default();
+    folder.split('/').any(|part| NAMES.contains(&part))
+}

@@ -4,16 +4,19 @@
 use rnix::ast::{self, HasEntry};
 use rnix::{SyntaxKind, SyntaxNode, SyntaxToken};
 
+use super::abstraction::rename_segments;
 use super::data::find_data_file;
-use super::discovery::{Discovery, is_folder_of_others};
+use super::discovery::Discovery;
 use super::expression::literal_string;
 use super::files::{SourceFile, Sources, is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
+use super::folders::is_folder_of_others;
 use super::host_files::host_files;
 use super::locate::CONFIGURATIONS;
 use super::parse::cast;
 use super::registry::has_modules;
 use super::scope::entry_path;
+use super::unsupported::FolderToCopy;
 
 /// The limit of folders above a folder of hosts.
 const MAX_DEPTH: usize = 4;
@@ -47,7 +50,9 @@ pub(super) fn guess_folder(
         let (file, hosts) = host_files(sources, folder)?;
         // files in a folder of another name may all be of one host
         let is_named = folder.rsplit('/').next().is_some_and(is_folder_of_hosts);
-        let are_hosts = hosts.len() > 1 && (is_named || !file.ends_with("{}.nix"));
+        let are_hosts = hosts.len() > 1
+            && (is_named || !file.ends_with("{}.nix"))
+            && !hosts.iter().all(|host| is_of_kind(host));
         are_hosts.then_some((folder, file, hosts))
     });
     let (folder, file, hosts) = found.max_by_key(|(_, _, hosts)| hosts.len())?;
@@ -58,9 +63,8 @@ pub(super) fn guess_folder(
     })
 }
 
-/// Returns the folder with the most folders of hosts and one of those, of a fleet that reads
-/// folders.
-pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<(String, String)> {
+/// Returns the folder with the most folders of hosts, of a fleet that reads folders.
+pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<FolderToCopy> {
     if sources.files_with("readDir").is_empty() {
         return None;
     }
@@ -70,7 +74,10 @@ pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<(String, Stri
     folders.retain(is_named);
     let hosts_in = |folder: &String| {
         let mut hosts = sources.files.list(folder);
-        hosts.retain(|name| name.ends_with('/') && !name.starts_with(['.', '_']));
+        hosts.retain(|name| {
+            let folder = name.strip_suffix('/');
+            folder.is_some_and(|name| !name.starts_with(['.', '_']) && !is_of_kind(name))
+        });
         hosts.retain(|name| {
             let files = sources
                 .files
@@ -84,8 +91,91 @@ pub(super) fn find_folder_to_copy(sources: &Sources<'_>) -> Option<(String, Stri
         .map(|folder| (hosts_in(&folder), folder));
     let with_several = with_hosts.filter(|(hosts, _)| hosts.len() > 1);
     let (hosts, folder) = with_several.max_by_key(|(hosts, _)| hosts.len())?;
-    let first = hosts.first()?.trim_end_matches('/').to_owned();
-    Some((folder, first))
+    let hosts: Vec<String> = hosts
+        .iter()
+        .map(|host| host.trim_end_matches('/').to_owned())
+        .collect();
+    Some(FolderToCopy {
+        naming: files_naming(sources, &folder, &hosts),
+        like: hosts.first()?.clone(),
+        folder,
+    })
+}
+
+/// Returns a file with the name of a host that makes this host, from the fleet's root, and the same
+/// path with the name of a new host.
+pub(super) fn find_file_to_copy(sources: &Sources<'_>, host: &str) -> Option<(String, String)> {
+    let files = sources.files_with(CONFIGURATIONS).into_iter();
+    let is_general = |file: &str| ["flake.nix", "default.nix"].contains(&file);
+    let mut pairs = files.flat_map(|file| {
+        let nodes = file.root.descendants();
+        let entries = nodes.filter_map(|node| cast::<ast::AttrpathValue>(&node));
+        let own = file.path.rsplit('/').next().unwrap_or_default();
+        let own = Some(own).filter(|own| !is_general(own));
+        let own = own.map(|own| own.trim_end_matches(".nix").to_owned());
+        let names = entries.filter_map(|entry| OnlyName::of(&entry));
+        let names = names.filter_map(|name| match name {
+            OnlyName::Literal(name) => Some(name),
+            OnlyName::Computed => own.clone(),
+        });
+        let copies =
+            names.map(|name| (file.path.clone(), rename_segments(&file.path, &name, host)));
+        copies.collect::<Vec<_>>()
+    });
+    pairs.find(|(path, copy)| path != copy)
+}
+
+/// The name of the only host of an entry of `nixosConfigurations`.
+enum OnlyName {
+    Literal(String),
+    Computed,
+}
+
+impl OnlyName {
+    fn of(entry: &ast::AttrpathValue) -> Option<Self> {
+        let path: Vec<Option<String>> = entry_path(entry)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        let is_output = |name: &Option<String>| name.as_deref() == Some(CONFIGURATIONS);
+        let place = path.iter().position(is_output)?;
+        let of_attribute = |name: Option<String>| name.map_or(Self::Computed, Self::Literal);
+        if let Some(name) = path.get(place + 1) {
+            return Some(of_attribute(name.clone()));
+        }
+        let ast::Expr::AttrSet(set) = entry.value()? else {
+            return None;
+        };
+        let mut entries = set.attrpath_values();
+        let (only, more) = (entries.next()?, entries.next());
+        let (name, _) = entry_path(&only).into_iter().next()?;
+        more.is_none().then(|| of_attribute(name))
+    }
+}
+
+/// Returns the files outside of a folder with a set or a list of the names of most of its hosts.
+fn files_naming(sources: &Sources<'_>, folder: &str, hosts: &[String]) -> Vec<String> {
+    let inside = format!("{folder}/");
+    let paths = sources.paths().iter();
+    let outside = paths.filter(|path| !path.starts_with(&inside));
+    let files = outside.filter_map(|path| sources.open(path)?.ok());
+    let naming =
+        files.filter(|file| counts_of_names(file, hosts).any(|count| count * 2 > hosts.len()));
+    naming.map(|file| file.path.clone()).collect()
+}
+
+/// Returns how many of the hosts each set and each list of a file names.
+fn counts_of_names(file: &SourceFile, hosts: &[String]) -> impl Iterator<Item = usize> {
+    let sets = file.root.descendants().filter(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::NODE_ATTR_SET | SyntaxKind::NODE_LIST
+        )
+    });
+    sets.map(|set| {
+        let names = names_in(&set);
+        hosts.iter().filter(|host| names.contains(host)).count()
+    })
 }
 
 fn makes_hosts(
@@ -125,6 +215,12 @@ pub(super) fn uses_hosts_of_modules(sources: &Sources<'_>, flake: &SourceFile) -
             .files_with(CONFIGURATIONS)
             .iter()
             .any(|file| uses(file))
+}
+
+/// Returns whether a folder has the name of a kind of hosts, not of one host.
+fn is_of_kind(name: &str) -> bool {
+    const KINDS: [&str; 6] = ["darwin", "home", "linux", "macos", "nixos", "wsl"];
+    KINDS.contains(&name.to_lowercase().as_str())
 }
 
 fn is_folder_of_hosts(name: &str) -> bool {
@@ -183,18 +279,8 @@ fn are_named(sources: &Sources<'_>, folder: &str, hosts: &[String]) -> bool {
                 .map(|(start, _)| start + path.len());
             ends.any(|end| !file.text[end..].starts_with(|letter: char| letter.is_alphanumeric()))
         };
-        let sets = file.root.descendants().filter(|node| {
-            matches!(
-                node.kind(),
-                SyntaxKind::NODE_ATTR_SET | SyntaxKind::NODE_LIST
-            )
-        });
-        let count = |set: SyntaxNode| {
-            let names = names_in(&set);
-            hosts.iter().filter(|host| names.contains(host)).count()
-        };
         hosts.iter().filter(has_path).count() > 1
-            || sets.map(count).any(|count| count * 2 > hosts.len())
+            || counts_of_names(&file, hosts).any(|count| count * 2 > hosts.len())
     })
 }
 

@@ -1,13 +1,17 @@
 //! The main files of the hosts in a folder.
 
+use rnix::SyntaxNode;
 use rnix::ast;
 
 use super::abstraction::{MARK, rename_segments};
 use super::context::Context;
 use super::elements::element_name;
+use super::expression::literal_string;
 use super::files::{Sources, is_nix_file, join_path};
 use super::flake_hosts::FlakeHosts;
+use super::folders::is_folder_of_others;
 use super::parse::untyped;
+use super::scope::{Binding, resolve_variable, value_of};
 
 /// Returns the form of the hosts' main files in a folder, and the hosts; `None` without hosts.
 pub(super) fn host_files(sources: &Sources<'_>, folder: &str) -> Option<(String, Vec<String>)> {
@@ -70,6 +74,26 @@ pub(super) fn host_of_file(
     let here = untyped(call);
     let (name, string) = element_name(&ast::Expr::Apply(call.clone()))?;
     let file = context.sources.file_of(&here)?;
-    let is_own = path.is_empty() && rename_segments(&file.path, &name, MARK) != file.path;
+    let is_own = path.is_empty()
+        && !is_folder_of_others(&name)
+        && rename_segments(&file.path, &name, MARK) != file.path;
     is_own.then(|| FlakeHosts::of_one(name, &here, untyped(&string)))
+}
+
+/// Returns the name that a computed attribute has by a variable of its file, such as `${hostName}`,
+/// if the file has the same name.
+pub(super) fn name_by_variable(attribute: &SyntaxNode, context: Context<'_>) -> Option<String> {
+    let text = attribute.to_string();
+    let variable = text.trim_matches('"');
+    let variable = variable.strip_prefix("${")?.strip_suffix('}')?;
+    let Binding::Entry(scope) = resolve_variable(variable, attribute) else {
+        return None;
+    };
+    let name = match value_of(&scope, variable)? {
+        ast::Expr::Str(string) => literal_string(&string)?,
+        _ => return None,
+    };
+    let file = context.sources.file_of(attribute)?;
+    let is_own = rename_segments(&file.path, &name, MARK) != file.path;
+    is_own.then_some(name)
 }

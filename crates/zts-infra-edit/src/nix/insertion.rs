@@ -63,8 +63,14 @@ fn insertion_in_set(
         .filter(|(host, _)| host.value.is_some() || set.kind == SetKind::List)
         .map(|(host, index)| (host.name.as_str(), *index))
         .collect();
+    let computed = computed_entries(found, set);
     let mut indexes: Vec<usize> = if set.is_dotted() {
-        existing.iter().map(|(_, index)| *index).collect()
+        let computed = computed.iter();
+        let computed = computed.filter_map(|(entry, _)| index_of(&block, entry));
+        let named = existing.iter().map(|(_, index)| *index);
+        named
+            .chain(computed.filter(|_| existing.is_empty()))
+            .collect()
     } else {
         (0..block.entries.len()).collect()
     };
@@ -75,13 +81,30 @@ fn insertion_in_set(
     let slot = slot_in_order(&named, host).unwrap_or(last);
     Some(HostInsertion {
         insertion: block.insertion(slot, block.is_spaced(&indexes)),
-        prefix: if set.is_dotted() {
-            name_prefix(source, existing.last()?.0)
-        } else {
-            String::new()
+        prefix: match existing.last() {
+            _ if !set.is_dotted() => String::new(),
+            Some((host, _)) => name_prefix(source, host),
+            None => {
+                let (entry, attribute) = computed.last()?;
+                source[node_range(entry).start..node_range(attribute).start].to_owned()
+            }
         },
         quoted: !existing.is_empty() && existing.iter().all(|(host, _)| is_quoted(host)),
     })
+}
+
+/// Returns the entries of a set whose names are computed, with these names:
+/// `nixosConfigurations.${host} = …`.
+fn computed_entries(found: &FlakeHosts, set: &HostSet) -> Vec<(SyntaxNode, SyntaxNode)> {
+    let names = found.obstacles.iter().map(|obstacle| &obstacle.node);
+    let entries = names.filter_map(|name| {
+        let path = name
+            .parent()
+            .filter(|path| cast::<ast::Attrpath>(path).is_some())?;
+        let entry = path.parent()?;
+        (entry.parent().as_ref() == Some(&set.container)).then(|| (entry, name.clone()))
+    });
+    entries.collect()
 }
 
 /// Returns whether the name of a host is a string.

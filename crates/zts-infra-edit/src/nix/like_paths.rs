@@ -2,7 +2,7 @@
 
 use rnix::SyntaxKind;
 
-use super::discovery::is_folder_of_others;
+use super::folders::is_folder_of_others;
 use super::members::Peer;
 
 /// Returns the path of a new host in place of that of `base`, where those of most other hosts are

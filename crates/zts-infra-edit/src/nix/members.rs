@@ -107,8 +107,11 @@ fn collect_members<'a>(
                     } else {
                         name.clone()
                     };
-                    let from = from.as_deref().unwrap_or_default();
-                    let key = format!("{prefix}inherit {from} {name}");
+                    // the same attribute as `name = …;`, with a value that another place has
+                    let key = match &from {
+                        Some(from) => format!("{prefix}inherit {from} {name}"),
+                        None => format!("{prefix}{name}"),
+                    };
                     members.insert(key, Member { entry, value: None });
                 }
             }

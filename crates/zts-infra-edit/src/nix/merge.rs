@@ -309,6 +309,14 @@ impl<'a> Merge<'a> {
             return true;
         }
         let texts: Vec<String> = peers.iter().filter_map(text).collect();
+        if let Some(common) = self.text_of_others(base, peers, &texts) {
+            let range = node_range(&base.node);
+            self.replacements.push(Replacement {
+                range,
+                text: common,
+            });
+            return true;
+        }
         let common = common_text(&base.node, &texts, self.wanted);
         let Some(common) = common.filter(|_| texts.len() == peers.len()) else {
             return false;
@@ -319,5 +327,28 @@ impl<'a> Merge<'a> {
             text: format!("\"{}\"", common.text),
         });
         true
+    }
+
+    /// Returns the most common text of the other hosts where only `base` and few others have their
+    /// names: a host with the name of its user is no model for that.
+    fn text_of_others(
+        &self,
+        base: &Peer<'_>,
+        peers: &[Peer<'_>],
+        texts: &[String],
+    ) -> Option<String> {
+        let names_itself = |peer: &Peer<'_>| peer.tokens().iter().any(|token| token.contains(MARK));
+        let others: Vec<&String> = peers
+            .iter()
+            .zip(texts)
+            .filter_map(|(peer, text)| (!names_itself(peer)).then_some(text))
+            .collect();
+        let is_wanted = self.wanted.is_file
+            && texts.len() == peers.len()
+            && names_itself(base)
+            && others.len() * 2 > peers.len();
+        let count = |text: &&&String| others.iter().filter(|other| other == text).count();
+        let common = others.iter().max_by_key(count).filter(|_| is_wanted)?;
+        Some(format!("\"{common}\""))
     }
 }

@@ -80,10 +80,21 @@ impl Merge<'_> {
 
     /// Merges the values of a member that most sets have. Members without values are equal.
     fn merge_members(&mut self, member: &Member<'_>, holders: &[&Member<'_>]) -> bool {
+        let written = holders.iter().filter(|holder| holder.value.is_some());
+        let is_of_most = |is_inherited: bool| {
+            let inherited = holders.len() - written.clone().count();
+            let same = if is_inherited {
+                inherited
+            } else {
+                holders.len() - inherited
+            };
+            same * 2 > holders.len()
+        };
         let values: Option<Vec<Peer<'_>>> =
             holders.iter().map(|holder| holder.value.clone()).collect();
         let Some((value, values)) = member.value.as_ref().zip(values) else {
-            return true;
+            // inherited by some hosts, and written by others: each notation has a value
+            return self.shared.is_some() || is_of_most(member.value.is_none());
         };
         let before = self.replacements.len();
         let merged = self.merge_values(value, &values)

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use rnix::SyntaxNode;
 use rnix::ast;
+use rnix::{SyntaxKind, SyntaxNode};
 
+use super::abstraction::capitalize;
 use super::files::{FleetFiles, is_nix_file};
 use super::parse::{cast, node_range, parse_source, untyped};
 use super::paths::resolve_path;
@@ -27,16 +28,41 @@ pub(super) fn without_missing_files(text: &str, path: &str, files: &dyn FleetFil
     };
     let missing = root.descendants().filter(is_missing);
     let places = missing.flat_map(|node| {
+        // `readFile ./web01.pub`
+        let is_call = |node: &SyntaxNode| {
+            matches!(node.kind(), SyntaxKind::NODE_APPLY | SyntaxKind::NODE_PAREN)
+        };
+        let calls = node.ancestors().skip(1).take_while(is_call);
+        let node = calls.last().unwrap_or(node);
         let Some(parent) = node.parent() else {
             return Vec::new();
         };
         match cast::<ast::AttrpathValue>(&parent) {
+            // a function lacks an argument without it
+            Some(_) if call_in_list(&parent).is_some() => {
+                call_in_list(&parent).iter().map(node_range).collect()
+            }
             Some(entry) => [vec![node_range(&parent)], users_of_variable(&root, &entry)].concat(),
             None if cast::<ast::List>(&parent).is_some() => vec![node_range(&node)],
             None => Vec::new(),
         }
     });
     leave_out(text, places.collect())
+}
+
+/// Returns the element of a list that calls a function with the set of an entry.
+fn call_in_list(entry: &SyntaxNode) -> Option<SyntaxNode> {
+    let set = entry
+        .parent()
+        .filter(|set| cast::<ast::AttrSet>(set).is_some())?;
+    let call = set
+        .parent()
+        .filter(|call| cast::<ast::Apply>(call).is_some())?;
+    let is_call =
+        |node: &SyntaxNode| matches!(node.kind(), SyntaxKind::NODE_APPLY | SyntaxKind::NODE_PAREN);
+    let call = call.ancestors().take_while(is_call).last()?;
+    let list = call.parent()?;
+    cast::<ast::List>(&list).map(|_| call)
 }
 
 /// Leaves out the modules with the host's name in lists that none of its files defines, where those
@@ -47,9 +73,23 @@ pub(super) fn without_missing_modules(
     others: &[&str],
     is_defined: &dyn Fn(&str) -> bool,
 ) -> Vec<(String, String)> {
-    let has = |module: &str| {
-        let entry = format!("{module} =");
-        own.iter().any(|(_, text)| text.contains(&entry))
+    let has = |module: &str| own.iter().any(|(_, text)| defines_module(text, module));
+    // a module may have the name of its file or of its folder
+    let has_place = |module: &str| {
+        let mut parts = own.iter().flat_map(|(path, _)| path.split('/'));
+        parts.any(|part| part.strip_suffix(".nix").unwrap_or(part) == module)
+    };
+    let has_part = |module: &str| {
+        let names = [format!("{module}."), format!("\"{module}\"")];
+        let mut texts = own
+            .iter()
+            .flat_map(|(_, text)| names.iter().map(move |name| text.contains(name)));
+        texts.any(|has| has)
+    };
+    let capital = capitalize(host);
+    let renamed = |module: &str, other: &str| {
+        let plain = module.replace(host, other);
+        plain.replace(&capital, &capitalize(other))
     };
     let is_missing = |node: &SyntaxNode| {
         let is_element = node
@@ -60,11 +100,15 @@ pub(super) fn without_missing_modules(
         let is_name = |letter: char| letter.is_alphanumeric() || "_-'".contains(letter);
         is_element
             && module.chars().all(is_name)
-            && module.contains(host)
+            && (module.contains(host) || module.contains(&capital))
             && (is_of_input(&text)
+                || (cast::<ast::Ident>(node).is_some()
+                    && !has(module)
+                    && !has_part(module)
+                    && !has_place(module))
                 || (!has(module) && {
                     let mut others = others.iter();
-                    others.any(|other| is_defined(&module.replace(host, other)))
+                    others.any(|other| is_defined(&renamed(module, other)))
                 }))
     };
     let places = |text: &str| -> Vec<Range<usize>> {
@@ -79,6 +123,14 @@ pub(super) fn without_missing_modules(
         .iter()
         .map(|(path, text)| (path.clone(), leave_out(text, places(text))));
     kept.collect()
+}
+
+/// Returns whether a text gives a value to an attribute of this name, or to a part of such a
+/// module: `nixosModules.web01.imports = …`.
+pub(super) fn defines_module(text: &str, module: &str) -> bool {
+    let beginnings = ["Modules", "modules", "nixos", "aspects"];
+    let has_part = |set: &&str| text.contains(&format!("{set}.{module}."));
+    text.contains(&format!("{module} =")) || beginnings.iter().any(has_part)
 }
 
 /// Returns whether a module is of another flake, which does not know the new host.
@@ -131,4 +183,26 @@ fn users_of_variable(root: &SyntaxNode, entry: &ast::AttrpathValue) -> Vec<Range
     uses.filter_map(owner)
         .map(|owner| node_range(&owner))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_that_nothing_defines_are_left_out() {
+        let module = "{ imports = with modules; [ web01 base ]; }";
+        let kept = |path: &str, more: &str| {
+            let own = [(path.to_owned(), format!("{module}{more}"))];
+            let mut kept = without_missing_modules(&own, "web01", &["raven"], &|_| false);
+            kept.pop()
+                .is_some_and(|(_, text)| text.contains("web01 base"))
+        };
+        assert!(!kept("boxes/configuration.nix", ""));
+        assert!(kept("boxes/web01/configuration.nix", "")); // a folder may define it
+        assert!(kept(
+            "boxes/configuration.nix",
+            " // { modules.web01.a = 1; }"
+        ));
+    }
 }

@@ -61,6 +61,7 @@ mod places;
 mod plain;
 mod register;
 mod register_groups;
+mod register_values;
 mod registers;
 mod registry;
 mod remove;

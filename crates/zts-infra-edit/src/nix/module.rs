@@ -3,8 +3,9 @@
 use rnix::SyntaxNode;
 use rnix::ast;
 
-use super::call::{HostsArgument, function_name, hosts_argument};
+use super::call::{HostsArgument, function_name, hosts_argument, list_argument};
 use super::context::{Context, in_file, in_source};
+use super::discovery::has_hosts;
 use super::expression::{
     call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
 };
@@ -13,7 +14,7 @@ use super::flake_hosts::FlakeHosts;
 use super::host_files::host_of_file;
 use super::parse::{cast, untyped};
 use super::scope::{entry_path, list_entries};
-use super::search::search_entries;
+use super::search::{search_entries, search_list};
 
 /// The options of known modules whose names are those of the hosts in `nixosConfigurations`.
 const OPTIONS: [&[&str]; 6] = [
@@ -33,6 +34,8 @@ pub(super) enum ImportedModule {
     Tree(ast::Expr),
     /// A module written in place.
     Inline(ast::Expr),
+    /// The modules that a function makes of the elements of a list, such as one for each host.
+    Made(ast::Expr),
     /// A module of another flake.
     Foreign,
     /// Any other expression.
@@ -48,7 +51,7 @@ impl ImportedModule {
                 .open_import(path)
                 .is_some_and(|file| file.is_ok()),
             Self::Tree(path) => !tree_folders(path, context).is_empty(),
-            Self::Inline(_) | Self::Foreign => true,
+            Self::Inline(_) | Self::Made(_) | Self::Foreign => true,
             Self::Unknown => false,
         }
     }
@@ -103,11 +106,21 @@ fn collect_modules(list: &ast::Expr, modules: &mut Vec<ImportedModule>) {
         collect_modules(&right, modules);
         return;
     }
-    match &list {
-        ast::Expr::List(list) => {
-            modules.extend(list.items().map(|item| ImportedModule::of(&item)));
-        }
-        _ => modules.push(read_folder(&list).unwrap_or(ImportedModule::Unknown)),
+    if let ast::Expr::List(list) = &list {
+        return modules.extend(list.items().map(|item| ImportedModule::of(&item)));
+    }
+    let module = read_folder(&list).or_else(|| made_of_list(&list));
+    modules.push(module.unwrap_or(ImportedModule::Unknown));
+}
+
+/// Returns the modules that `map` makes of a list with names.
+fn made_of_list(list: &ast::Expr) -> Option<ImportedModule> {
+    let ast::Expr::Apply(call) = list else {
+        return None;
+    };
+    match list_argument(call) {
+        HostsArgument::List(names) => Some(ImportedModule::Made(names)),
+        _ => None,
     }
 }
 
@@ -192,7 +205,14 @@ fn search_imported(imported: &ImportedModule, output: &[&str], context: Context<
             }
             found
         }
-        ImportedModule::Foreign | ImportedModule::Unknown => FlakeHosts::default(),
+        ImportedModule::Made(names) if output == ["nixosConfigurations"] => {
+            let found = search_list(names, context).into_argument();
+            let is_of_hosts = found.obstacles.is_empty() && has_hosts(context.sources, &found);
+            Some(found).filter(|_| is_of_hosts).unwrap_or_default()
+        }
+        ImportedModule::Made(_) | ImportedModule::Foreign | ImportedModule::Unknown => {
+            FlakeHosts::default()
+        }
     }
 }
 

@@ -6,14 +6,15 @@ use rnix::ast;
 use super::abstraction::{
     MARK, Replacement, Wanted, abstract_tokens, own_address, parse_ip, rename_path, rename_segments,
 };
-use super::discovery::{is_folder_of_others, is_name_of_hosts};
+use super::discovery::is_name_of_hosts;
 use super::expression::{function_text, literal_string};
 use super::files::is_nix_file;
+use super::folders::is_folder_of_others;
 use super::individual::{is_hardware, is_key};
 use super::lesson::Sibling;
 use super::members::indent_of;
 use super::parse::{cast, node_range};
-use super::settings::{is_address_of_host, is_deployed};
+use super::settings::{is_address_of_host, is_deployed, is_of_disks};
 
 /// Returns the changes of the only host's value for a new host. A value of its own cannot be told
 /// from a value of all hosts. Its address is replaced where an attribute says that it is one, and
@@ -37,6 +38,10 @@ pub(super) fn change_only_host(sibling: &Sibling, wanted: Wanted<'_>) -> Option<
         if !is_individual {
             continue;
         }
+        if let Some(disks) = entry_of_disks(&node).filter(|_| wanted.is_file) {
+            replacements.push(disks);
+            continue;
+        }
         Some(())
             .filter(|()| is_target || (parse_ip(&text).is_some() && is_address_of_host(&node)))?;
         let own = own_address(text.contains('/'), wanted.address)?;
@@ -49,6 +54,19 @@ pub(super) fn change_only_host(sibling: &Sibling, wanted: Wanted<'_>) -> Option<
     replacements.extend(add_module(sibling, wanted, &replacements));
     replacements.extend(keep_shared_files(sibling));
     Some(replacements)
+}
+
+/// Returns the replacement that leaves out the setting of disks around a value.
+fn entry_of_disks(value: &SyntaxNode) -> Option<Replacement> {
+    let is_setting = |node: &SyntaxNode| {
+        let path = cast::<ast::AttrpathValue>(node).and_then(|entry| entry.attrpath());
+        path.is_some_and(|path| is_of_disks(&path.to_string()))
+    };
+    let entry = value.ancestors().find(is_setting)?;
+    Some(Replacement {
+        range: node_range(&entry),
+        text: String::new(),
+    })
 }
 
 /// Returns the replacement that leaves out an attribute by its value: the key of one machine.

@@ -8,7 +8,7 @@ use super::flake_hosts::FlakeHosts;
 use super::guess::guess_folder;
 use super::locate::CONFIGURATIONS;
 use super::output::{COLMENA, HIVE, IMPORTS, search_imports, search_output};
-use super::registry::{find_in_modules, find_larger_registry, find_registry};
+use super::registry::{find_file_of_hosts, find_in_modules, find_larger_registry, find_registry};
 use super::siblings::is_in_own_file;
 use crate::error::{Error, FileError};
 
@@ -49,6 +49,11 @@ pub(super) fn open_output(
     }
     let found = find_in_modules(sources, &file, output).unwrap_or(found);
     let named = find_registry(sources, &found).filter(|_| found.hosts.is_empty());
+    let named = named.or_else(|| {
+        let is_computed = found.hosts.is_empty() && !found.obstacles.is_empty();
+        let is_read = || discover(sources, &file, output, &found).is_some();
+        (is_computed && !is_read()).then(|| find_file_of_hosts(sources))?
+    });
     Ok((file, named.unwrap_or(found)))
 }
 

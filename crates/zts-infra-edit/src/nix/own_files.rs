@@ -12,7 +12,7 @@ use super::flake_hosts::FlakeHosts;
 use super::individual::is_image;
 use super::learn::learn_value;
 use super::lesson::{Lesson, Sibling};
-use super::missing_files::{without_missing_files, without_missing_modules};
+use super::missing_files::{defines_module, without_missing_files, without_missing_modules};
 use super::new_host::{NO_VALUES, NewHost};
 use super::open::open_output;
 use super::origin::Origin;
@@ -68,11 +68,15 @@ pub fn learn_own_files(files: &dyn FleetFiles, flake: &str, host: &NewHost<'_>) 
         Some(main) if names.len() == 1 => vec![main],
         Some(main) => with_files_beside(&sources, &form, &names, host, main, has_modules),
     };
-    let is_defined = |module: &str| {
-        let is_word = format!("{module} =");
-        !sources.files_with(&is_word).is_empty()
-    };
+    let is_defined = |module: &str| is_defined(&sources, module);
     without_missing_modules(&own, host.name, &names, &is_defined)
+}
+
+/// Returns whether a file of the fleet gives a value to an attribute of this name, or to a part of
+/// such a module.
+fn is_defined(sources: &Sources<'_>, module: &str) -> bool {
+    let files = sources.files_that(|text| defines_module(text, module));
+    !files.is_empty()
 }
 
 /// Returns the main file of a host, of this form, and the files that more than half of the hosts
@@ -364,5 +368,8 @@ pub fn learn_data_file(
     let of_one = |name: &&str| learn_file(&sources, &form, &[*name], host, true);
     let lesson = learn_file(&sources, &form, &names, host, true);
     let lesson = lesson.or_else(|| names.iter().find_map(of_one));
-    lesson.map(|lesson| lesson.text)
+    let own = [(form.replace(MARK, host.name), lesson?.text)];
+    let is_defined = |module: &str| is_defined(&sources, module);
+    let mut own = without_missing_modules(&own, host.name, &names, &is_defined);
+    own.pop().map(|(_, text)| text)
 }

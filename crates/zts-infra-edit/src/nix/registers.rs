@@ -20,7 +20,9 @@ use super::new_value::NewValue;
 use super::origin::Origin;
 use super::parse::{cast, node_range};
 use super::register::{Register, Use, find_registers, list_in_file};
+use super::register_values::{MissingValues, given_value, model_of};
 use super::remove::Removal;
+use super::scalars::scalar_text;
 use crate::error::{Error, FileError, ManualEdit, MissingValue, Position};
 use crate::notice::check_notice;
 use crate::text::line_indent;
@@ -52,6 +54,7 @@ pub(super) fn add_to_registers(
     host: &NewHost<'_>,
 ) -> Result<Completion, FileError> {
     let mut completion = Completion::default();
+    let mut missing = MissingValues::default();
     loop {
         let edit = {
             let sources = Sources::new(files);
@@ -67,19 +70,32 @@ pub(super) fn add_to_registers(
                 .map(|one| (one.file.path.clone(), one.line()))
                 .collect();
             let Some(register) = needed.first() else {
-                return Ok(completion);
+                break;
             };
-            let (value, origin) = learn_entry(&sources, &flake, register, host)?;
-            if let Origin::Typical { like, .. } = origin {
-                completion.typical.push(TypicalEntry {
-                    file: register.file.path.clone(),
-                    set: register.name().to_owned(),
-                    like,
-                });
-            }
+            let value = match learn_entry(&sources, &flake, register, host) {
+                Ok((value, origin)) => {
+                    completion.note_origin(register, origin);
+                    value
+                }
+                Err(error) => missing.note(register, host.name, error)?,
+            };
             insert(&sources, register, hosts, host, &value)?
         };
         files.edits.extend([edit]);
+    }
+    missing.into_result(host.name).map(|()| completion)
+}
+
+impl Completion {
+    /// Notes the entry of a register that is like that of the most typical host.
+    fn note_origin(&mut self, register: &Register, origin: Origin) {
+        if let Origin::Typical { like, .. } = origin {
+            self.typical.push(TypicalEntry {
+                file: register.file.path.clone(),
+                set: register.name().to_owned(),
+                like,
+            });
+        }
     }
 }
 
@@ -100,37 +116,33 @@ fn learn_entry(
         };
         target.choose_value(&register.found, &register.file)
     };
-    let address = host.address;
-    learn(host).map_err(|error| {
-        if matches!(error.error, Error::Values { .. }) {
-            return error;
-        }
-        let with_address = NewHost {
-            address: Some(ANY_ADDRESS),
-            ..*host
-        };
-        let file = register.file.path.clone();
-        let host = host.name.to_owned();
-        if learn(&with_address).is_ok() {
-            let values = vec![MissingValue::address()];
-            let error = Error::Values { host, values };
-            return FileError { file, error };
-        }
-        let error = needs_entry(register, &host, address);
-        FileError { file, error }
-    })
+    let learnt = learn(host);
+    let asks = |failure: &FileError| matches!(failure.error, Error::Values { .. });
+    if learnt.as_ref().map_or_else(asks, |_| true) {
+        return learnt;
+    }
+    let at_register = |error: Error| FileError {
+        file: register.file.path.clone(),
+        error,
+    };
+    let with_address = NewHost {
+        address: Some(ANY_ADDRESS),
+        ..*host
+    };
+    if learn(&with_address).is_ok() {
+        let (host, values) = (host.name.to_owned(), vec![MissingValue::address()]);
+        return Err(at_register(Error::Values { host, values }));
+    }
+    let given = given_value(register, host);
+    given
+        .unwrap_or_else(|| Err(needs_entry(register, host.name, host.address)))
+        .map_err(at_register)
 }
 
 /// Returns the error for a register whose entries have too little in common.
 fn needs_entry(register: &Register, host: &str, address: Option<&str>) -> Error {
     let text = &register.file.text;
-    let model = register
-        .found
-        .hosts
-        .iter()
-        .rev()
-        .find(|one| !is_image(&one.name));
-    let example = model.map_or_else(String::new, |model| {
+    let example = model_of(register).map_or_else(String::new, |model| {
         let indent = line_indent(text, node_range(&model.entry).start);
         let values = example_values((&model.entry, &register.file.path), address);
         render_node(&model.entry, &values, (&model.name, host), indent)
@@ -284,7 +296,15 @@ fn remove(
     let entry = register.found.find_host(host)?;
     let mut others = register.found.clone();
     others.hosts.retain(|other| other.name != host);
+    let without = Register {
+        file: Rc::clone(&register.file),
+        found: others,
+        names: register.names.clone(),
+        ..*register
+    };
     let address = find_address(entry);
+    let own = entry.value.as_ref().and_then(scalar_text);
+    let own = own.map(|text| (register.name().to_owned(), text));
     let new = NewHost {
         name: host,
         value: None,
@@ -292,15 +312,9 @@ fn remove(
         like: &[],
         system: None,
         module: "",
-        values: super::new_host::NO_VALUES,
+        values: &own.into_iter().collect(),
     };
-    let target = Target {
-        sources,
-        flake,
-        output: &[register.name()],
-        host: &new,
-    };
-    let (value, _) = target.choose_value(&others, &register.file).ok()?;
+    let (value, _) = learn_entry(sources, flake, &without, &new).ok()?;
     if !value.is_value_of(entry) {
         return None;
     }

@@ -6,7 +6,7 @@ use rnix::{SyntaxKind, SyntaxNode};
 
 use super::call::changes_names;
 use super::context::Context;
-use super::discovery::{has_hosts, names_with_files};
+use super::discovery::{has_hosts, is_name_of_hosts, names_with_files};
 use super::expression::{call_parts, function_body, inner_expression};
 use super::files::{SourceFile, Sources, file_expression};
 use super::flake_hosts::{FlakeHosts, Obstacle};
@@ -208,6 +208,35 @@ fn search_bindings(sources: &Sources<'_>, file: &SourceFile) -> Option<FlakeHost
         .filter(is_of_hosts)
         .max_by_key(|found| found.hosts.len())
         .map(FlakeHosts::into_argument)
+}
+
+/// Finds the only file that is a set of hosts, such as `hosts.nix`, each of which has files: a
+/// function of the fleet's own makes the hosts from it, in whatever way.
+pub(super) fn find_file_of_hosts(sources: &Sources<'_>) -> Option<FlakeHosts> {
+    let is_named = |path: &&String| {
+        let path = path
+            .trim_end_matches("/default.nix")
+            .trim_end_matches(".nix");
+        is_name_of_hosts(path.rsplit('/').next().unwrap_or(path))
+    };
+    let files = sources.paths().iter().filter(is_named);
+    let files = files.filter_map(|path| sources.open(path)?.ok());
+    let mut found = files.filter_map(|file| {
+        let ast::Expr::AttrSet(set) = file_expression(&file)? else {
+            return None;
+        };
+        let found = search_entries(&untyped(&set), &[], Context::new(sources));
+        let names = found.hosts.iter().map(|host| host.name.as_str());
+        let known = names_with_files(sources, names).len();
+        // a new host has no file yet
+        let has_files = known > 1 && known + 1 >= found.hosts.len();
+        let are_sets = found.hosts.iter().all(|host| {
+            let value = host.value.as_ref();
+            value.is_some_and(|value| cast::<ast::AttrSet>(value).is_some())
+        });
+        (has_files && are_sets).then(|| found.into_argument())
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Searches all files for the set or the `let` with the hosts that a file gets as the argument

@@ -6,20 +6,21 @@ use rnix::ast;
 use super::call::{HostsArgument, hosts_argument, list_argument, output_argument};
 use super::context::{Context, in_file};
 use super::data::{filter_hosts, read_hosts};
-use super::discovery::has_hosts;
+use super::discovery::{has_hosts, reads_folder_beside};
 use super::elements::element_name;
 use super::expression::{
     call_parts, concatenated_lists, function_body, function_text, inner_expression, mentions_name,
     update_operands,
 };
 use super::flake_hosts::{FlakeHosts, HostEntry, Obstacle, SetKind};
-use super::host_files::host_of_file;
+use super::host_files::{host_of_file, name_by_variable};
 use super::name::{attribute_name, is_system};
 use super::parse::untyped;
 use super::scope::{
     Binding, default_of, entry_path, is_of_systems, list_entries, resolve_variable,
     set_of_function, value_of,
 };
+use super::unsupported::SET_FOR_EACH_SYSTEM;
 
 /// Finds the hosts in the set at `path` of the value of `expression`.
 pub(super) fn search_expression(
@@ -89,10 +90,6 @@ fn search_choice(choice: &ast::IfElse, path: &[&str], context: Context<'_>) -> F
 
 /// Searches the value of a call: a file that it imports, or an argument with the hosts.
 fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeHosts {
-    let computed = || {
-        let reason = format!("it is computed by `{}`", function_text(call));
-        FlakeHosts::with_obstacle(&untyped(call), path, reason)
-    };
     let made = set_of_function(call).map(|set| search_expression(&set, path, context));
     if let Some(made) = made.filter(|made| !made.hosts.is_empty()) {
         return made;
@@ -120,7 +117,7 @@ fn search_call(call: &ast::Apply, path: &[&str], context: Context<'_>) -> FlakeH
                 Some(search_expression(&value, &path[1..], context)).filter(|one| !one.is_empty())
             }),
     };
-    found.unwrap_or_else(computed)
+    found.unwrap_or_else(|| FlakeHosts::computed_by(&untyped(call), &function_text(call), path))
 }
 
 /// Searches the set that is an argument of a call, and selects its hosts as `filterAttrs` does.
@@ -131,6 +128,9 @@ fn search_set_argument(
     context: Context<'_>,
 ) -> FlakeHosts {
     let mut found = search_expression(set, path, context).into_argument();
+    if reads_folder_beside(call, &found, context.sources) {
+        return FlakeHosts::computed_by(&untyped(call), &function_text(call), path);
+    }
     filter_hosts(context.sources, call, &mut found.data);
     found
 }
@@ -331,17 +331,16 @@ fn search_entry(
         found.add_set(container, SetKind::Dotted);
     }
     let (name, attribute) = attributes[common].clone();
-    let Some(name) = name else {
+    let Some(name) = name.or_else(|| name_by_variable(&attribute, context)) else {
         let reason = "the name of a host is computed";
         return found.append(FlakeHosts::with_obstacle(&attribute, &[], reason));
     };
-    let value = untyped(&value);
     if path.is_empty() && is_system(&name) && is_of_systems(container) {
-        let reason = "it has a set for each system";
-        found.append(FlakeHosts::with_obstacle(&value, &[], reason));
+        found.append(search_system(&name, &value, context));
         found.sets.retain(|set| set.container != *container);
         return;
     }
+    let value = untyped(&value);
     found.hosts.push(HostEntry {
         name,
         entry: untyped(entry),
@@ -349,6 +348,16 @@ fn search_entry(
         value: Some(value).filter(|_| attributes.len() == common + 1),
         container: container.clone(),
     });
+}
+
+/// Searches the set with the hosts of one system, beside those of others. Those of macOS are none.
+fn search_system(system: &str, value: &ast::Expr, context: Context<'_>) -> FlakeHosts {
+    let value = inner_expression(value);
+    match &value {
+        ast::Expr::AttrSet(_) if system.ends_with("-darwin") => FlakeHosts::default(),
+        ast::Expr::AttrSet(_) => search_entries(&untyped(&value), &[], context),
+        _ => FlakeHosts::with_obstacle(&untyped(&value), &[], SET_FOR_EACH_SYSTEM),
+    }
 }
 
 fn search_inherit(

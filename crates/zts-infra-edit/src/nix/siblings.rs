@@ -8,8 +8,10 @@ use super::discovery::names_with_files;
 use super::files::Sources;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, SetKind};
 use super::lesson::Sibling;
+use super::name::is_system;
 use super::own_variables::with_own_variables;
 use super::parse::{cast, node_range, parse_source, sole_expression, untyped};
+use super::scope::entry_path;
 use crate::text::line_indent;
 
 /// Returns the hosts in the set for the new one, or else in all sets of its kind.
@@ -48,6 +50,55 @@ fn keep_with_files(sources: &Sources<'_>, siblings: Vec<Sibling>, set: &HostSet)
     }
     let has_file = |one: &Sibling| known.contains(&one.name);
     siblings.into_iter().filter(has_file).collect()
+}
+
+/// Keeps the set of the new host's system, where each system has one with hosts.
+pub(super) fn prefer_system(mut found: FlakeHosts, system: Option<&str>) -> FlakeHosts {
+    let wanted = system.unwrap_or("x86_64-linux");
+    let hosts = found.hosts.clone();
+    let has_hosts = |set: &HostSet| hosts.iter().any(|host| host.container == set.container);
+    let is_wanted = |set: &HostSet| system_of(&set.container).as_deref() == Some(wanted);
+    if found
+        .sets
+        .iter()
+        .any(|set| is_wanted(set) && (has_hosts(set) || system.is_some()))
+    {
+        let is_of_other = |set: &HostSet| system_of(&set.container).is_some() && !is_wanted(set);
+        found.sets.retain(|set| !is_of_other(set));
+    }
+    found
+}
+
+/// Returns the system whose hosts a set has: `x86_64-linux = { web01 = …; }`.
+fn system_of(set: &SyntaxNode) -> Option<String> {
+    let entry = cast::<ast::AttrpathValue>(&set.parent()?)?;
+    let (name, _) = entry_path(&entry).pop()?;
+    name.filter(|name| is_system(name))
+}
+
+/// Keeps the sets whose hosts have files, if the others have none at all: a larger set of other
+/// machines, such as virtual ones, is no place for a host with files.
+pub(super) fn prefer_sets_with_files(sources: &Sources<'_>, found: FlakeHosts) -> FlakeHosts {
+    let count = |set: &HostSet| {
+        let hosts = found.hosts.iter();
+        let names = hosts.filter(|host| host.container == set.container);
+        let names: Vec<&str> = names.map(|host| host.name.as_str()).collect();
+        (
+            names_with_files(sources, names.iter().copied()).len(),
+            names.len(),
+        )
+    };
+    let counts: Vec<(usize, usize)> = found.sets.iter().map(count).collect();
+    let is_whole = |(known, all): &(usize, usize)| *all > 1 && known == all;
+    if !counts.iter().any(is_whole) {
+        return found;
+    }
+    let mut counts = counts.into_iter();
+    let mut found = found;
+    found
+        .sets
+        .retain(|_| counts.next().is_some_and(|(known, _)| known > 0));
+    found
 }
 
 /// Keeps the hosts that are to be learnt from, if any of them is there.

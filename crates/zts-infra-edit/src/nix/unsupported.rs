@@ -8,10 +8,23 @@ use super::abstraction::rename_segments;
 use super::expression::has_token;
 use super::files::SourceFile;
 use super::flake_hosts::{FlakeHosts, HostEntry, HostSet, Obstacle};
+use super::individual::is_image;
 use super::name::format_name;
 use super::parse::node_range;
 use crate::error::{Error, FileError, ManualEdit, Position};
 use crate::text::reindent;
+
+/// The reason for a set with the hosts of each system, where no text shows these.
+pub(super) const SET_FOR_EACH_SYSTEM: &str = "it has a set for each system";
+
+/// A folder of hosts, for an instruction.
+pub(super) struct FolderToCopy {
+    pub(super) folder: String,
+    /// One of the hosts.
+    pub(super) like: String,
+    /// The files outside of the folder with the names of most hosts.
+    pub(super) naming: Vec<String>,
+}
 
 /// Returns the error for a shape that cannot be edited.
 pub(super) fn unsupported_shape(source: &str, node: &SyntaxNode, problem: &str) -> Error {
@@ -73,10 +86,29 @@ pub(super) fn add_to_data_by_hand(file: &str) -> ManualEdit {
 
 /// Returns the instruction for hosts that are read from a folder in a way that the text does not
 /// show.
-pub(super) fn copy_folder_by_hand(folder: &str, like: &str, host: &str) -> ManualEdit {
+pub(super) fn copy_folder_by_hand(copy: &FolderToCopy, host: &str) -> ManualEdit {
+    let FolderToCopy {
+        folder,
+        like,
+        naming,
+    } = copy;
+    let naming: Vec<String> = naming.iter().map(|file| format!("`{file}`")).collect();
+    let named = match naming.as_slice() {
+        [] => String::new(),
+        files => format!(", add `{host}` beside `{like}` in {}", files.join(", ")),
+    };
     ManualEdit::Other(format!(
         "the hosts seem to be the folders in `{folder}`: make `{folder}/{host}` by hand like \
-         `{folder}/{like}`, then run `create-host --hostname {host} --enroll`"
+         `{folder}/{like}`{named}, then run `create-host --hostname {host} --enroll`"
+    ))
+}
+
+/// Returns the instruction for hosts that are made in files of their own in a way that the text
+/// does not show.
+pub(super) fn copy_file_by_hand(like: &str, copy: &str, host: &str) -> ManualEdit {
+    ManualEdit::Other(format!(
+        "write `{copy}` by hand like `{like}`, with the files that it names, then run \
+         `create-host --hostname {host} --enroll`"
     ))
 }
 
@@ -114,7 +146,7 @@ fn addition_by_hand(
             let place = format!("to the set that the expression in line {line} makes");
             (format_entry(host, value, prefix, ""), place)
         }
-        Some(_) if can_precede_update(&obstacle.node) => {
+        Some(_) if obstacle.reason != SET_FOR_EACH_SYSTEM && can_precede_update(&obstacle.node) => {
             let entry = format_entry(host, value, "", "  ");
             let end = Position::at(source, range.end);
             let place = format!("after the expression that ends at {end}");
@@ -202,10 +234,13 @@ pub(super) fn file_of_one_host(
     place: &SourceFile,
     name: &str,
 ) -> Option<Error> {
-    let mut hosts = found
-        .hosts
-        .iter()
-        .filter(|host| host.container == set.container);
+    let hosts = found.hosts.iter();
+    let all = hosts.filter(|host| host.container == set.container);
+    let all: Vec<&HostEntry> = all.collect();
+    let is_machine = |host: &&&HostEntry| !is_image(&host.name);
+    let machines: Vec<&HostEntry> = all.iter().filter(is_machine).copied().collect();
+    let hosts = if machines.is_empty() { all } else { machines };
+    let mut hosts = hosts.into_iter();
     let (only, rest) = (hosts.next()?, hosts.next());
     let own = rename_segments(&place.path, &only.name, name);
     let root = |host: &HostEntry| host.container.ancestors().last();
