@@ -5,11 +5,12 @@
   lib,
   stdenvNoCC,
   installShellFiles,
+  testers,
   pname,
   platforms,
   workspace,
 }:
-stdenvNoCC.mkDerivation {
+stdenvNoCC.mkDerivation (finalAttrs: {
   inherit pname;
   inherit (workspace) version;
 
@@ -33,6 +34,8 @@ stdenvNoCC.mkDerivation {
   '';
   disallowedReferences = [ workspace ];
 
+  passthru.tests.version = testers.testVersion { package = finalAttrs.finalPackage; };
+
   meta = {
     inherit ((lib.importTOML (../crates + "/${pname}/Cargo.toml")).package) description;
     inherit platforms;
@@ -40,4 +43,4 @@ stdenvNoCC.mkDerivation {
     maintainers = import ./maintainers.nix { inherit lib; };
     mainProgram = pname;
   };
-}
+})

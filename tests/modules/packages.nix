@@ -80,6 +80,11 @@ in
         "vault-server"
       ]
     ))
+    (is "without a test of its version" [ ] (
+      lib.filter (name: !own.${name}.passthru.tests ? version) (
+        lib.subtractLists [ "vault-host" "vault-server" "zero-touch-secrets" ] (lib.attrNames own)
+      )
+    ))
   ];
   "packages: on a Mac" = [ (is "the list" operators (lib.attrNames onMac)) ];
   "packages: names of overlays.default" = [
