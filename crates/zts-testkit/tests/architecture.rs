@@ -167,6 +167,40 @@ fn the_cause_of_an_error_is_its_source() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// Holds the code to the files that `sources.clippy` of nix/sources.nix has: those of `crates` and
+/// of `example`. The check of the tests has more, so that only a file that is read at run time can
+/// be another one.
+#[test]
+fn compiled_in_are_files_of_the_crates_and_of_the_example() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let crates = crates.expect("this crate is in a folder");
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "rs");
+    let (mut seen, mut found) = (0, Vec::new());
+    for path in source_files(crates).into_iter().filter(is_rust) {
+        let text = fs::read_to_string(&path).expect("a source file can be read");
+        let place = path.strip_prefix(crates).expect("a file of a crate");
+        let depth = place.components().count() - 1;
+        for included in compiled_in(&text) {
+            seen += 1;
+            let above = Path::new(included).iter().filter(|step| *step == "..");
+            if above.count() > depth && !included.contains("../example/") {
+                found.push(format!("{}: {included}", place.display()));
+            }
+        }
+    }
+    assert!(seen >= 20, "the search finds {seen} files");
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// Returns the paths of the files that a source file has the compiler read.
+fn compiled_in(text: &str) -> impl Iterator<Item = &str> {
+    let starts = ["include_str!(\"", "include_bytes!(\"", "#[path = \""];
+    let found = starts
+        .into_iter()
+        .flat_map(|start| text.split(start).skip(1));
+    found.filter_map(|rest| rest.split('"').next())
+}
+
 /// Returns whether the line declares a field with the error that caused another one.
 fn is_cause(line: &str) -> bool {
     let field = line.strip_prefix("pub ").unwrap_or(line);

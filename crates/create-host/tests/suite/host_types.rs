@@ -1,5 +1,8 @@
 //! Several kinds of hosts in one fleet: `[host_types.…]` and `--type`.
 
+use std::fs;
+use std::path::Path;
+
 use crate::site::Site;
 
 const TYPES: &str = r#"
@@ -299,7 +302,8 @@ fn values_of_placeholders_are_asked_for_at_once_and_are_no_attributes() {
 /// Runs the settings and the commands of both halves of the page.
 #[test]
 fn the_page() {
-    let page = include_str!("../../../../docs/how-to/kinds-of-hosts.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/kinds-of-hosts.md");
+    let page = fs::read_to_string(page).unwrap();
     let halves = page
         .split_once("## Several environments")
         .expect("two halves");
