@@ -13,7 +13,7 @@ with subtest("the first version is proven when somebody knocks"):
     come_to_be_proven(kinds, "door")
     kinds.succeed("systemctl stop door.service")
 
-with subtest("a bad version comes while it waits for a connection, which is lost"):
+with subtest("a bad version comes while it waits for a connection"):
     put("hosts/kinds/door", value="bad")
     rotate(kinds, "door")
     is_up(kinds, "door.socket")
@@ -22,7 +22,7 @@ with subtest("a bad version comes while it waits for a connection, which is lost
 
 with subtest("the socket listens again, and the service has the version before"):
     kinds.wait_until_succeeds("systemctl is-active door.socket", timeout=60)
-    is_at_rest(kinds, "door.service")
+    # A connection that the roll-back was quick enough for has started the service already.
     kinds.succeed("echo > /run/door.fifo", timeout=30)
     comes_to_have(kinds, "door", "o2")
     is_up(kinds, "door.socket")
