@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use zts_cli::{Failure, data, format_table, warn};
+use zts_cli::{Failure, data, format_table, quoted_list, warn};
 
 use crate::{
     cluster::Cluster,
@@ -54,12 +54,11 @@ fn table(cluster: &Cluster, states: &BTreeMap<&str, NodeState>) -> String {
 /// Warns of standbys that leave all reads to the active node.
 fn warn_of_forwarded_reads(states: &BTreeMap<&str, NodeState>) {
     let forwarding = states.iter().filter(|(_, state)| state.forwards_reads());
-    let names: Vec<_> = forwarding.map(|(name, _)| format!("`{name}`")).collect();
+    let names = quoted_list(forwarding.map(|(name, _)| name));
     if !names.is_empty() {
         warn(format_args!(
-            "reads are forwarded to the leader by {}: see `journalctl -u openbao | grep read-only` there for the reason; \
-             audit devices must be declared alike on all nodes",
-            names.join(", ")
+            "reads are forwarded to the leader by {names}: see `journalctl -u openbao | grep read-only` there for the reason; \
+             audit devices must be declared alike on all nodes"
         ));
     }
 }
@@ -73,12 +72,11 @@ fn check_serving(states: &BTreeMap<&str, NodeState>) -> Result<(), Failure> {
     let Some((_, first)) = idle.first() else {
         return Ok(());
     };
-    let names: Vec<_> = idle.iter().map(|(name, _)| format!("`{name}`")).collect();
     let failure = Failure::failed(format!(
         "{} of {} nodes do not serve: {}",
         idle.len(),
         states.len(),
-        names.join(", ")
+        quoted_list(idle.iter().map(|(name, _)| name))
     ));
     Err(failure.hint(match first.role {
         Role::Sealed => {

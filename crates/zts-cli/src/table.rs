@@ -1,4 +1,6 @@
-//! Tables for people, and numbers in them.
+//! Tables for people, numbers in them, and lists of names.
+
+use std::fmt::Display;
 
 /// Formats rows as lines, with columns as wide as their longest cells and two spaces between them.
 ///
@@ -57,6 +59,16 @@ pub fn format_size(bytes: u64) -> String {
 /// ```
 pub fn count_noun(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Formats names as a list, each in backticks.
+///
+/// ```
+/// assert_eq!(zts_cli::quoted_list(["web01", "db01"]), "`web01`, `db01`");
+/// ```
+pub fn quoted_list(names: impl IntoIterator<Item = impl Display>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

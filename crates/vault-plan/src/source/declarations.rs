@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use zts_cli::Failure;
+use zts_cli::{Failure, unknown_host};
 use zts_delivery::Declarations;
 use zts_secure_fs::read_text_bounded;
 
@@ -69,21 +69,6 @@ pub(super) fn select_hosts(mut declared: ByHost, names: &[String]) -> Result<ByH
     }
     declared.retain(|name, _| names.is_empty() || names.contains(name));
     Ok(declared)
-}
-
-/// Returns the error about a host that is not declared.
-pub(super) fn unknown_host<'a>(
-    name: &str,
-    place: &str,
-    known: impl IntoIterator<Item = &'a String>,
-) -> Failure {
-    let known: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
-    let failure = Failure::usage(format_args!("there is no host `{name}` {place}"));
-    match known.as_slice() {
-        [] => failure,
-        [one] => failure.hint(format!("there is {one}")),
-        known => failure.hint(format!("there are {}", known.join(", "))),
-    }
 }
 
 /// Parses the declarations of several hosts, each of which is a JSON value.

@@ -1,16 +1,12 @@
 //! Declarations of a flake's hosts.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    process::{Output, Stdio},
-};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use zts_cli::{Failure, nix_eval, nix_string};
+use zts_cli::{Failure, evaluate_hosts, unknown_host};
 
-use super::declarations::{ByHost, parse_hosts, unknown_host};
+use super::declarations::{ByHost, parse_hosts};
 
 /// The addresses in hosts' configurations, by host.
 pub(super) type Addresses = BTreeMap<String, Vec<String>>;
@@ -48,6 +44,9 @@ in
   addresses = ofHosts addresses;
 }";
 
+const WITHOUT_NIX: &str =
+    "give the declarations with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`";
+
 #[derive(Deserialize)]
 struct Evaluated {
     names: Vec<String>,
@@ -60,7 +59,7 @@ pub(super) fn read_declarations(
     reference: &str,
     selected: &[String],
 ) -> Result<(ByHost, Addresses), Failure> {
-    let evaluated = evaluate(reference, selected)?;
+    let evaluated: Evaluated = evaluate_hosts(reference, EXPRESSION, selected, WITHOUT_NIX)?;
     for name in selected {
         if !evaluated.names.contains(name) {
             let place = format!("in `{reference}#nixosConfigurations`");
@@ -73,36 +72,4 @@ pub(super) fn read_declarations(
         }
     }
     Ok((parse_hosts(evaluated.hosts)?, evaluated.addresses))
-}
-
-fn evaluate(reference: &str, selected: &[String]) -> Result<Evaluated, Failure> {
-    let output = run_nix(reference, selected).map_err(|cause| nix_error(&cause))?;
-    if !output.status.success() {
-        return Err(Failure::failed(format_args!(
-            "`{reference}#nixosConfigurations` could not be evaluated (`nix eval`: {})",
-            output.status
-        ))
-        .hint("see the messages of Nix above"));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| {
-        Failure::failed(format_args!("`nix eval` printed unexpected data: {error}"))
-    })
-}
-
-/// Runs `nix eval`, whose messages go to the terminal.
-fn run_nix(reference: &str, selected: &[String]) -> io::Result<Output> {
-    let selected: Vec<_> = selected.iter().map(|name| nix_string(name)).collect();
-    let expression = EXPRESSION.replace("SELECTED", &format!("[ {} ]", selected.join(" ")));
-    nix_eval(&expression, &format!("{reference}#nixosConfigurations"))
-        .stderr(Stdio::inherit())
-        .output()
-}
-
-fn nix_error(cause: &io::Error) -> Failure {
-    let failure = if cause.kind() == io::ErrorKind::NotFound {
-        Failure::failed("Nix is not installed: there is no `nix` on `PATH`")
-    } else {
-        Failure::failed(format_args!("could not run `nix`: {cause}"))
-    };
-    failure.hint("give the declarations with `--declarations FILE`, such as a host's `/etc/vault/secrets.json`")
 }

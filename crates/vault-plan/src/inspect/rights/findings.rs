@@ -1,6 +1,6 @@
 //! The findings about a host's role and policies.
 
-use zts_cli::shell_word;
+use zts_cli::{quoted_list, shell_word};
 use zts_openbao::token::TokenRole;
 
 use super::token::TOKEN_ROLE;
@@ -115,10 +115,9 @@ pub(super) fn invalid_policy(policy: &str, reason: &str) -> Finding {
 
 /// Returns the finding about policies that no token of the token role can have.
 pub(super) fn policies_not_allowed(host: &Host, role: &TokenRole, policies: &[&str]) -> Finding {
-    let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
     let message = format!(
         "the host's right to read its secrets could not be checked: it has the policies {}, which the token role `{TOKEN_ROLE}` does not allow",
-        shown.join(", ")
+        quoted_list(policies)
     );
     let globs = role.allowed_policies_glob.iter().map(String::as_str);
     let globs: Vec<_> = globs.chain(policies.iter().copied()).collect();
@@ -131,11 +130,11 @@ pub(super) fn policies_not_allowed(host: &Host, role: &TokenRole, policies: &[&s
 }
 
 pub(super) fn no_read(host: &Host, path: &str, policies: &[&str]) -> Finding {
-    let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
-    let why = match shown.as_slice() {
+    let shown = quoted_list(policies);
+    let why = match policies {
         [] => "it has no policy".to_owned(),
-        [one] => format!("its policy {one} does not allow it"),
-        several => format!("its policies {} do not allow it", several.join(", ")),
+        [_] => format!("its policy {shown} does not allow it"),
+        _ => format!("its policies {shown} do not allow it"),
     };
     let message = format!("the host may not read `{path}`: {why}");
     Finding::new(Kind::Denied, "read", path, message).advice(grant_advice(host, path))
@@ -168,10 +167,9 @@ fn toml_key(name: &str) -> String {
 /// Returns the finding about a read that capabilities allow and OpenBao refuses without wrapping or
 /// parameters.
 pub(super) fn conditional(path: &str, policies: &[&str]) -> Finding {
-    let shown: Vec<_> = policies.iter().map(|name| format!("`{name}`")).collect();
     let message = format!(
         "the host may not read `{path}` plainly: a rule of its policies {} requires more (`min_wrapping_ttl`, `max_wrapping_ttl`, `required_parameters`)",
-        shown.join(", ")
+        quoted_list(policies)
     );
     Finding::new(Kind::Denied, "read", path, message)
         .advice("remove that from the rule, or give the host another one for this path")
