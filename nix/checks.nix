@@ -92,6 +92,7 @@ let
   # A test whose program is missing is skipped, and the build's log names it.
   testPrograms = [
     pkgs.cacert # sets SSL_CERT_FILE
+    pkgs.age
     pkgs.curl
     pkgs.etcd
     pkgs.gitMinimal
@@ -105,6 +106,7 @@ let
     pkgs.prometheus
     pkgs.prometheus.cli
     pkgs.python3
+    pkgs.sops
     pkgs.strace
     pkgs.util-linux # mount, prlimit, script, setpriv, unshare
     pkgs.versitygw

@@ -23,6 +23,7 @@ pkgs.mkShell {
       pkgs.rustc
       pkgs.shellcheck
       pkgs.typos
+      pkgs.sops
       pkgs.statix
       pkgs.strace
       pkgs.util-linux

@@ -36,6 +36,7 @@ STANDARD_PROGRAMS = (
 )
 # The packages of `testPrograms` in nix/checks.nix, with their programs but Python.
 PACKAGES = {
+    "age": ["age", "age-keygen"],
     "cacert": [],
     "curl": ["curl"],
     "etcd": ["etcd"],
@@ -50,6 +51,7 @@ PACKAGES = {
     "prometheus": ["prometheus"],
     "prometheus.cli": ["promtool"],
     "python3": [],
+    "sops": ["sops"],
     "strace": ["strace"],
     "util-linux": ["mount", "prlimit", "script", "setpriv", "unshare"],
     "versitygw": ["versitygw"],

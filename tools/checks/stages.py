@@ -31,10 +31,11 @@ RUST_PARTS = [
     "external-secrets",
     "prometheus",
     "versitygw",
+    "sops",
 ]
 
 # The programs for an operator's machine; docs/how-to names them.
-MACOS_PROGRAMS = ["create-host", "vault-plan", "vault-snapshot"]
+MACOS_PROGRAMS = ["create-host", "vault-import", "vault-plan", "vault-snapshot"]
 MACOS_TARGETS = ["aarch64-apple-darwin", "x86_64-apple-darwin"]
 
 # The parts that tools/setup installs, by group.

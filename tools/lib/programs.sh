@@ -4,7 +4,7 @@
 declare -A version_of=(
   [bao]=2.7.2 [ruff]=0.17.6 [shellcheck]=0.11.0.1 [typos]=1.52.0
   [deadnix]=1.3.1 [nixfmt]=0.5.3 [cargo-deny]=0.20.2 [statix]=0.5.8
-  [mdbook]=0.5.4 [tofu]=1.12.6 [versitygw]=1.8.0
+  [mdbook]=0.5.4 [sops]=3.13.3 [tofu]=1.12.6 [versitygw]=1.8.0
   # etcd: the one that this Kubernetes requires (build-kubernetes).
   [kube-apiserver]=1.34.2 [kubectl]=1.34.2 [etcd]=3.6.4
 )
@@ -126,6 +126,11 @@ declare -A module_of=(
     ./cmd/versitygw
     -X_main.Version=v1.8.0
     2_minutes"
+  [sops]="github.com/getsops/sops/v3
+    h1:saYczbT88kD1saNChe1cAbFQe5mrRhTIfEw3TaEcmK0=
+    ./cmd/sops
+    -X_github.com/getsops/sops/v3/version.Version=3.13.3
+    3_minutes"
 )
 
 install_from_module() {
