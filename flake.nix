@@ -12,7 +12,7 @@
         "x86_64-linux"
         "aarch64-linux"
       ];
-      # An operator's Mac: create-host, vault-plan and vault-snapshot.
+      # An operator's Mac: create-host, vault-import, vault-plan and vault-snapshot.
       darwin = [
         "aarch64-darwin"
         "x86_64-darwin"

@@ -34,6 +34,7 @@ in
 {
   inherit create-host;
   default = create-host;
+  vault-import = app programs.vault-import "the secrets of sops-nix and agenix, moved to OpenBao";
   vault-plan = app programs.vault-plan "what hosts declare against what OpenBao holds";
   vault-snapshot = app programs.vault-snapshot "encrypted snapshots of OpenBao, and drills of them";
 }

@@ -16,6 +16,7 @@ let
   # Operators run these on a Mac, too. The others manage a Linux host.
   portable = [
     "create-host"
+    "vault-import"
     "vault-plan"
     "vault-snapshot"
   ];

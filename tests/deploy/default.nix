@@ -81,6 +81,16 @@ let
         ./configuration.nix
         ./from-sops-nix.nix
         {
+          # As vault-import declares it.
+          vault.secrets.app = {
+            owner = "app";
+            requiredKeys = [
+              "password"
+              "user"
+            ];
+            services = [ "app" ];
+            restartTrigger = true;
+          };
           users.users.app.isNormalUser = true;
           systemd.services.app.script = "exec sleep infinity";
         }

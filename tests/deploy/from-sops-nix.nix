@@ -6,14 +6,5 @@
     # This is the default while sops-nix has /run/secrets. Set, it stays so when the last secret of
     # sops-nix goes.
     secretsDirectory = "/run/vault-secrets";
-    secrets.app = {
-      owner = "app";
-      requiredKeys = [
-        "password"
-        "user"
-      ];
-      services = [ "app" ]; # each unit that reads a file of it
-      restartTrigger = true;
-    };
   };
 }

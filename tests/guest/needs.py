@@ -15,6 +15,7 @@ OURS = [
     "vault-certs",
     "vault-exporter",
     "vault-fetch",
+    "vault-import",
     "vault-init",
     "vault-node",
     "vault-plan",

@@ -45,6 +45,7 @@ DEBIAN = {
 OUR_PACKAGES = {
     "create-host": ["create-host"],
     "vault-exporter": ["vault-exporter"],
+    "vault-import": ["vault-import"],
     "vault-plan": ["vault-plan"],
     **json.loads((Path(__file__).resolve().parents[2] / "nix/programs.json").read_text()),
 }

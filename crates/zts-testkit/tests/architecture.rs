@@ -37,7 +37,12 @@ const OF_A_PROCESS: [&str; 6] = [
 const OF_THE_SYSTEM: [&str; 4] = ["std::fs", "std::net", "std::io", "tempfile"];
 
 /// The programs for an operator's machine, which may be a Mac.
-const ON_MACOS: [&str; 3] = ["create-host", "vault-plan", "vault-snapshot"];
+const ON_MACOS: [&str; 4] = [
+    "create-host",
+    "vault-import",
+    "vault-plan",
+    "vault-snapshot",
+];
 
 /// The module with a crate's counterparts of these for other systems.
 const LINUX_MODULE: &str = "platform/linux.rs";

@@ -323,7 +323,12 @@ impl Host {
         let mut stands_for = vec![("https://bao1:8200".to_owned(), self.server.address())];
         let mut folder = None;
         match place {
-            "" => folder = Some(self.fleet.path().to_owned()),
+            "" => {
+                folder = Some(self.fleet.path().to_owned());
+                let own = self.home().join("bin");
+                let path = format!("{}:{}", own.display(), programs::path());
+                variables.insert("PATH".to_owned(), path);
+            }
             "web01" => {
                 let here = |name: &str| (name.to_owned(), self.place(name).display().to_string());
                 stands_for.extend(PLACES.map(here));

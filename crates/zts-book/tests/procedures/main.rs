@@ -9,6 +9,7 @@ mod declarations;
 #[path = "../../../zts-testkit/tests/kubernetes/declared.rs"]
 mod declared;
 mod host;
+mod import;
 mod kubernetes;
 mod machine;
 mod operator;
@@ -151,40 +152,6 @@ fn write_secret() {
     );
 }
 
-/// The file is encrypted by the real sops, with a key of the real age.
-#[test]
-fn from_sops_nix() {
-    zts_testkit::require_bao!();
-    let sops = zts_testkit::require_program!("sops");
-    let keygen = zts_testkit::require_program!("age-keygen");
-    let mut host = host::Host::new();
-    let keys = host.home().join(".config/sops/age/keys.txt");
-    fs::create_dir_all(keys.parent().expect("a folder")).expect("it is created");
-    zts_testkit::Run::new(keygen)
-        .args(["-o".as_ref(), keys.as_os_str()])
-        .succeed();
-    let text = fs::read_to_string(&keys).expect("the key is read");
-    let (_, rest) = text.split_once("public key: ").expect("it is named");
-    let recipient = rest.split_whitespace().next().expect("it is there");
-    host.fleet.write(
-        "secrets/web01.yaml",
-        format!("app:\n  password: \"{}\"\n  user: app\n", r"a 'b' \\ %s"),
-    );
-    zts_testkit::Run::new(sops)
-        .args(["--encrypt", "--in-place", "--age", recipient])
-        .arg("secrets/web01.yaml")
-        .current_dir(host.fleet.path())
-        .succeed();
-    assert!(!host.fleet.read("secrets/web01.yaml").contains("%s"));
-
-    host.follow("how-to/from-sops-nix.md");
-    let now = host.server.read("secret/data/hosts/web01/app");
-    assert_eq!(
-        now.expect("it is there")["data"],
-        json!({ "password": r"a 'b' \ %s", "user": "app" })
-    );
-}
-
 #[test]
 fn files() {
     zts_testkit::require_bao!();
@@ -229,7 +196,12 @@ fn templates_of_several_secrets() {
 
 #[test]
 fn every_procedure_is_tried() {
-    let these = [include_str!("main.rs"), include_str!("snapshots.rs")].concat();
+    let these = [
+        include_str!("main.rs"),
+        include_str!("import.rs"),
+        include_str!("snapshots.rs"),
+    ];
+    let these = these.concat();
     for page in zts_book::pages("how-to") {
         let name = page.trim_start_matches("how-to/");
         let tried =

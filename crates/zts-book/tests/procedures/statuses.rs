@@ -26,6 +26,7 @@ fn failing(program: &str) -> &'static [&'static str] {
             "192.0.2.1:1",
         ],
         "vault-fetch" => &["hosts/web01/db", "out", "--approle-dir", "none"],
+        "vault-import" => &["web01", "--file", "hosts/db01"],
         "vault-init" => &["--directory", "keys", "--wait", "0s"],
         "vault-node" => &["status", "--config", "nodes.json"],
         "vault-plan" => &["--declarations", "declared.json"],

@@ -15,6 +15,7 @@ const WIDTH: usize = 80;
 fn programs() -> Vec<Command> {
     vec![
         command::<create_host::Arguments>(),
+        command::<vault_import::Arguments>(),
         command::<vault_plan::Arguments>(),
         command::<vault_unwrap::Arguments>(),
         command::<vault_fetch::Arguments>(),

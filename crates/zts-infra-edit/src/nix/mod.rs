@@ -92,6 +92,7 @@ pub use files::{FleetFiles, is_nix_file};
 pub use head::{Head, attribute_paths, called_files, read_head};
 pub use imports::{CommonImport, common_imports};
 pub use literals::{Literal, list_literals};
+pub use name::format_name;
 pub use new_host::{ANY_ADDRESS, FileEdit, NewHost};
 pub use origin::Origin;
 pub use own_files::{OwnFiles, learn_data_file, learn_own_files};

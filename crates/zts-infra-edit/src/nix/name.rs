@@ -16,8 +16,9 @@ pub(super) fn attribute_name(attribute: &ast::Attr) -> Option<String> {
     }
 }
 
-/// Formats a name: bare if Nix can read it so, and quoted otherwise or if `quoted`.
-pub(super) fn format_name(name: &str, quoted: bool) -> String {
+/// Formats the name of an attribute: bare if Nix can read it so, and quoted otherwise or if
+/// `quoted`.
+pub fn format_name(name: &str, quoted: bool) -> String {
     if quoted || !is_identifier(name) {
         quote_name(name)
     } else {

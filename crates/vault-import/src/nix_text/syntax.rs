@@ -1,0 +1,145 @@
+//! Parsing of a source, and the names and strings in it.
+
+use std::ops::Range;
+
+use rnix::ast::{self, AstNode, InterpolPart};
+use rnix::{SyntaxKind, SyntaxNode};
+
+use super::model::Left;
+
+/// The error of a source that is not valid Nix.
+pub(crate) use zts_infra_edit::Error as SyntaxError;
+
+/// Parses a source that is one expression, and returns its root.
+pub(super) fn parse_source(source: &str) -> Result<SyntaxNode, SyntaxError> {
+    zts_infra_edit::nix::check_syntax(source)?;
+    Ok(rnix::Root::parse(source).syntax())
+}
+
+/// Returns the range of a node, without the blanks and comments around it.
+pub(super) fn node_range(node: &SyntaxNode) -> Range<usize> {
+    let range = node.text_range();
+    range.start().into()..range.end().into()
+}
+
+/// Returns the untyped node of a typed one.
+pub(super) fn untyped<N: AstNode>(typed: &N) -> SyntaxNode {
+    typed.syntax().clone()
+}
+
+/// Returns the typed node of an untyped one, if it is of that type.
+pub(super) fn cast<N: AstNode>(node: &SyntaxNode) -> Option<N> {
+    N::cast(node.clone())
+}
+
+/// Returns the entry if a node is one of a set, and not of a `let`.
+pub(super) fn entry_of_set(node: &SyntaxNode) -> Option<ast::AttrpathValue> {
+    let entry = cast::<ast::AttrpathValue>(node)?;
+    let parent = node.parent()?;
+    (parent.kind() == SyntaxKind::NODE_ATTR_SET).then_some(entry)
+}
+
+/// Returns the attributes of an entry's path.
+pub(super) fn entry_attributes(entry: &ast::AttrpathValue) -> Vec<ast::Attr> {
+    let path = entry.attrpath().into_iter();
+    path.flat_map(|path| path.attrs()).collect()
+}
+
+/// Returns the names of attributes; a computed one is `None`.
+pub(super) fn names_of(attributes: &[ast::Attr]) -> Vec<Option<String>> {
+    attributes.iter().map(attribute_name).collect()
+}
+
+/// Returns the name of an attribute; `None` if it is computed (`${…}`).
+pub(super) fn attribute_name(attribute: &ast::Attr) -> Option<String> {
+    match attribute {
+        ast::Attr::Ident(identifier) => Some(identifier.to_string()),
+        ast::Attr::Str(string) => literal_string(string),
+        ast::Attr::Dynamic(dynamic) => match dynamic.expr()? {
+            ast::Expr::Str(string) => literal_string(&string),
+            _ => None,
+        },
+    }
+}
+
+/// Returns the text of a string without interpolations.
+pub(super) fn literal_string(string: &ast::Str) -> Option<String> {
+    let mut text = String::new();
+    for part in string.normalized_parts() {
+        match part {
+            InterpolPart::Literal(literal) => text.push_str(&literal),
+            InterpolPart::Interpolation(_) => return None,
+        }
+    }
+    Some(text)
+}
+
+/// Returns whether a string is one between pairs of single quotes.
+pub(super) fn is_indented_string(string: &SyntaxNode) -> bool {
+    string
+        .first_token()
+        .is_some_and(|token| token.text() == "''")
+}
+
+/// Returns the function and the arguments of a call.
+pub(super) fn call_parts(call: &ast::Apply) -> (ast::Expr, Vec<ast::Expr>) {
+    let mut function = ast::Expr::Apply(call.clone());
+    let mut arguments = Vec::new();
+    while let ast::Expr::Apply(call) = &function {
+        let Some(next) = call.lambda() else { break };
+        arguments.extend(call.argument());
+        function = next;
+    }
+    arguments.reverse();
+    (function, arguments)
+}
+
+/// Formats a name: bare if Nix can read it so, and quoted otherwise.
+pub(super) fn format_name(name: &str) -> String {
+    const KEYWORDS: [&str; 10] = [
+        "assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with",
+    ];
+    let is_identifier = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_'-".contains(&byte))
+        && !KEYWORDS.contains(&name);
+    if is_identifier {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", escape_string(name))
+    }
+}
+
+/// Escapes a text for a string between double quotes.
+pub(super) fn escape_string(text: &str) -> String {
+    let mut escaped = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' | '\\' => escaped.extend(['\\', letter]),
+            '$' if letters.peek() == Some(&'{') => escaped.push_str("\\$"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// Returns the number of the line of an offset.
+pub(super) fn line_at(source: &str, offset: usize) -> usize {
+    source[..offset].matches('\n').count() + 1
+}
+
+/// Returns a report of the line of an offset.
+pub(super) fn left_at(source: &str, offset: usize, reason: impl Into<String>) -> Left {
+    let start = source[..offset].rfind('\n').map_or(0, |index| index + 1);
+    let text = source[start..].lines().next().unwrap_or_default();
+    Left {
+        line: line_at(source, offset),
+        text: text.trim().to_owned(),
+        reason: reason.into(),
+    }
+}

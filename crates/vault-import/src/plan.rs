@@ -1,0 +1,242 @@
+//! The new secrets of a host, and the declarations that stay.
+
+use std::collections::BTreeMap;
+
+use zts_cli::Failure;
+
+use crate::{
+    model::{Declaration, Host, HostPlan, NewFile, NewSecret, Staying},
+    tool::Tool,
+};
+
+/// Plans the hosts, with the declarations that have one of the names `only`, or all.
+pub(crate) fn plan_hosts(hosts: Vec<Host>, only: &[String]) -> Result<Vec<HostPlan>, Failure> {
+    for name in only {
+        let mut declared = hosts.iter().flat_map(|host| &host.declarations);
+        if !declared.any(|old| is_selected(&old.name, name)) {
+            return Err(Failure::usage(format_args!(
+                "no host declares a secret `{name}`, or one below it"
+            ))
+            .hint("`vault-import` without `--only` lists them"));
+        }
+    }
+    hosts
+        .into_iter()
+        .map(|host| plan_host(host, only))
+        .collect()
+}
+
+fn is_selected(name: &str, only: &str) -> bool {
+    name.strip_prefix(only)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn plan_host(host: Host, only: &[String]) -> Result<HostPlan, Failure> {
+    let mut staying = Vec::new();
+    let mut notes = host.notes;
+    let mut groups: BTreeMap<String, Vec<NewFile>> = BTreeMap::new();
+    for old in host.declarations {
+        if !only.is_empty() && !only.iter().any(|name| is_selected(&old.name, name)) {
+            continue;
+        }
+        if old.needed_early {
+            staying.push(Staying {
+                old,
+                reason: "it is read before the network is up".to_owned(),
+            });
+            continue;
+        }
+        let (secret, file) = place(&old.name);
+        let value = None;
+        let file = NewFile {
+            name: file,
+            old,
+            value,
+        };
+        groups.entry(secret).or_default().push(file);
+    }
+    let mut secrets = Vec::new();
+    for (name, files) in groups {
+        for secret in divide(&name, files) {
+            check(&host.name, &secret, &secrets)?;
+            notes.extend(unmatched(&secret));
+            secrets.push(secret);
+        }
+    }
+    let moves = |name: &String| {
+        let mut moving = secrets.iter().flat_map(|secret: &NewSecret| &secret.files);
+        moving.any(|file| file.old.tool == Tool::SopsNix && file.old.name == *name)
+    };
+    let templates = host.templates.into_iter();
+    let templates = templates
+        .filter(|template| template.secrets.iter().all(moves))
+        .collect();
+    Ok(HostPlan {
+        name: host.name,
+        hostname: host.hostname,
+        secrets_directory: host.secrets_directory,
+        secrets,
+        templates,
+        staying,
+        notes,
+    })
+}
+
+/// Returns the secret and the file for a name of the old tool: `app/password` is the file
+/// `password` of `app`. A name without a folder is a secret with one file.
+fn place(old: &str) -> (String, String) {
+    match old.rsplit_once('/') {
+        Some((folder, file)) => (name_of_secret(folder), file.to_owned()),
+        None => (name_of_secret(old), "value".to_owned()),
+    }
+}
+
+/// Replaces the characters that the name of a secret cannot have.
+fn name_of_secret(text: &str) -> String {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    let name: String = text
+        .chars()
+        .map(|letter| if allowed(letter) { letter } else { '-' })
+        .collect();
+    let name = name.trim_start_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    if name.is_empty() { "secret" } else { name }.to_owned()
+}
+
+/// Divides the files of a folder into secrets whose files have the same owner, mode and units, as
+/// those are settings of a secret. The largest keeps the name.
+fn divide(name: &str, files: Vec<NewFile>) -> Vec<NewSecret> {
+    let mut alike: Vec<Vec<NewFile>> = Vec::new();
+    for file in files {
+        match alike.iter_mut().find(|group| {
+            group
+                .first()
+                .is_some_and(|first| are_alike(&first.old, &file.old))
+        }) {
+            Some(group) => group.push(file),
+            None => alike.push(vec![file]),
+        }
+    }
+    alike.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    let groups = alike.into_iter().enumerate();
+    groups
+        .map(|(index, files)| {
+            let first = files.first().map_or("", |file| file.name.as_str());
+            let name = if index == 0 {
+                name.to_owned()
+            } else {
+                name_of_secret(&format!("{name}-{first}"))
+            };
+            new_secret(name, files)
+        })
+        .collect()
+}
+
+fn are_alike(one: &Declaration, other: &Declaration) -> bool {
+    let settings = |old: &Declaration| {
+        (
+            old.owner.clone(),
+            old.group.clone(),
+            old.mode.clone(),
+            old.restart_units.clone(),
+            old.reload_units.clone(),
+        )
+    };
+    settings(one) == settings(other)
+}
+
+fn new_secret(name: String, files: Vec<NewFile>) -> NewSecret {
+    let olds = || files.iter().map(|file| &file.old);
+    let named = olds().flat_map(|old| old.restart_units.iter().chain(&old.reload_units));
+    let mut services: Vec<_> = named.filter_map(|unit| service_name(unit)).collect();
+    services.extend(olds().flat_map(|old| old.readers.clone()));
+    services.sort();
+    services.dedup();
+    let is_reloaded = olds().any(|old| !old.reload_units.is_empty())
+        && olds().all(|old| old.restart_units.is_empty());
+    NewSecret {
+        name,
+        files,
+        services,
+        is_reloaded,
+    }
+}
+
+/// Returns the name of a service as `services` takes it; `None` for another kind of unit.
+fn service_name(unit: &str) -> Option<String> {
+    unit.strip_suffix(".service").map(ToOwned::to_owned)
+}
+
+/// Refuses names that two secrets of a host, or two files of a secret, would have.
+fn check(host: &str, secret: &NewSecret, others: &[NewSecret]) -> Result<(), Failure> {
+    let mut names: Vec<_> = secret.files.iter().map(|file| &file.name).collect();
+    names.sort();
+    let double = names.windows(2).find(|pair| pair[0] == pair[1]);
+    let clash = match double {
+        Some(pair) => format!("two files `{}` in the secret `{}`", pair[0], secret.name),
+        None if others.iter().any(|other| other.name == secret.name) => {
+            format!("two secrets `{}`", secret.name)
+        }
+        None => return Ok(()),
+    };
+    let old = secret.first().map(Declaration::option).unwrap_or_default();
+    Err(Failure::usage(format_args!(
+        "{host}: `{old}` and another declaration would make {clash}"
+    ))
+    .hint("move one of them by itself with `--only NAME`, and the other by hand"))
+}
+
+/// Returns notes about settings without a counterpart.
+fn unmatched(secret: &NewSecret) -> Vec<String> {
+    let name = &secret.name;
+    let mut notes = Vec::new();
+    if secret.services.is_empty() {
+        notes.push(format!(
+            "vault.secrets.{name}: no unit is known to read it; add `services`, the units that start after it"
+        ));
+    }
+    for NewFile { old, .. } in &secret.files {
+        let option = old.option();
+        let units = || old.restart_units.iter().chain(&old.reload_units);
+        for unit in units().filter(|unit| service_name(unit).is_none()) {
+            notes.push(format!("{option}: `{unit}` is no service, and is left out"));
+        }
+        if !old.restart_units.is_empty() && !old.reload_units.is_empty() {
+            notes.push(format!(
+                "{option}: some units are restarted and some reloaded; all are restarted"
+            ));
+        }
+        if old.is_linked {
+            notes.push(format!(
+                "{option}: remove `{}` on the host right before the deployment of `--replace`, which makes a link there",
+                old.path
+            ));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_secrets_and_files() {
+        for (old, secret, file) in [
+            ("wifi", "wifi", "value"),
+            ("app/password", "app", "password"),
+            ("a/b/c.pem", "a-b", "c.pem"),
+            ("_hidden", "hidden", "value"),
+            ("schlüssel", "schl-ssel", "value"),
+            ("ü", "secret", "value"),
+        ] {
+            assert_eq!(place(old), (secret.to_owned(), file.to_owned()), "{old}");
+        }
+    }
+
+    #[test]
+    fn a_name_selects_itself_and_those_below_it() {
+        assert!(is_selected("app", "app"));
+        assert!(is_selected("app/password", "app"));
+        assert!(!is_selected("application", "app"));
+    }
+}
