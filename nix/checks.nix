@@ -97,6 +97,7 @@ let
     pkgs.etcd
     pkgs.gitMinimal
     pkgs.gnupg
+    pkgs.jq
     pkgs.kubectl
     pkgs.kubernetes
     pkgs.mdbook

@@ -12,6 +12,7 @@ pkgs.mkShell {
       pkgs.deadnix
       pkgs.etcd
       pkgs.gnupg
+      pkgs.jq
       pkgs.kubectl
       pkgs.kubernetes
       pkgs.mdbook

@@ -42,6 +42,7 @@ PACKAGES = {
     "etcd": ["etcd"],
     "gitMinimal": ["git"],
     "gnupg": ["gpg"],
+    "jq": ["jq"],
     "kubectl": ["kubectl"],
     "kubernetes": ["kube-apiserver"],
     "mdbook": ["mdbook"],

@@ -59,7 +59,7 @@ class Setup(unittest.TestCase):
             for name in PROGRAMS_OF_SETUP:
                 Path(folder, name).symlink_to(shutil.which(name))
             run = self.run_setup("test-programs", PATH=folder)
-        needed = "age bsdutils curl gpg gpg-agent mount openssl strace util-linux"
+        needed = "age bsdutils curl gpg gpg-agent jq mount openssl strace util-linux"
         said = f"skipped: setup of test-programs: `sudo apt-get install {needed}`, on Debian\n"
         self.assertEqual((run.returncode, run.stderr), (0, said))
 

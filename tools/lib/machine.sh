@@ -26,8 +26,8 @@ install_packages() {
 # The Debian packages of the programs that Rust tests start, by program. A test skips itself where
 # one is missing.
 declare -A test_package_of=(
-  [age]=age [age-keygen]=age [curl]=curl [gpg]=gpg [gpg-agent]=gpg-agent [mount]=mount [openssl]=openssl [prlimit]=util-linux
-  [script]=bsdutils [setpriv]=util-linux [strace]=strace [unshare]=util-linux
+  [age]=age [age-keygen]=age [curl]=curl [gpg]=gpg [gpg-agent]=gpg-agent [jq]=jq [mount]=mount [openssl]=openssl
+  [prlimit]=util-linux [script]=bsdutils [setpriv]=util-linux [strace]=strace [unshare]=util-linux
 )
 
 missing_test_packages() {
