@@ -221,10 +221,11 @@ impl Target<'_> {
         }
         let is_main = self.output == [CONFIGURATIONS] && found.hosts.is_empty();
         let host = self.host.name;
+        let file = find_file_to_copy(self.sources, host).filter(|_| is_main);
         if let Some(copy) = find_folder_to_copy(self.sources).filter(|_| is_main) {
-            return Some(copy_folder_by_hand(&copy, host));
+            return Some(copy_folder_by_hand(&copy, file.as_ref(), host));
         }
-        let (like, copy) = find_file_to_copy(self.sources, host).filter(|_| is_main)?;
+        let (like, copy) = file?;
         Some(copy_file_by_hand(&like, &copy, host))
     }
 

@@ -88,10 +88,22 @@ fn list_paths(list: &ast::List) -> FlakeHosts {
     let here = untyped(list);
     let mut found = FlakeHosts::default();
     found.add_set(&here, SetKind::List);
+    let paths = list
+        .items()
+        .filter(|item| matches!(item, ast::Expr::PathRel(_)));
+    let texts: Vec<String> = paths.map(|path| path.to_string()).collect();
+    let is_shared = |file: &str| {
+        let has_it = |text: &&String| text.rsplit_once('/').is_some_and(|(_, last)| last == file);
+        file.contains('.') && texts.iter().filter(has_it).count() > 1
+    };
     for element in list.items() {
         let node = untyped(&element);
         let text = node.to_string();
-        let text = text.trim_end_matches("/default.nix");
+        // a file of the same name in the folder of each host
+        let text = match text.rsplit_once('/') {
+            Some((folder, file)) if file == "default.nix" || is_shared(file) => folder,
+            _ => text.as_str(),
+        };
         let segment = text.rsplit('/').next().unwrap_or_default();
         let name = segment.strip_suffix(".nix").unwrap_or(segment).to_owned();
         if matches!(element, ast::Expr::PathRel(_)) {

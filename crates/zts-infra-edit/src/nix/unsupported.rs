@@ -86,7 +86,11 @@ pub(super) fn add_to_data_by_hand(file: &str) -> ManualEdit {
 
 /// Returns the instruction for hosts that are read from a folder in a way that the text does not
 /// show.
-pub(super) fn copy_folder_by_hand(copy: &FolderToCopy, host: &str) -> ManualEdit {
+pub(super) fn copy_folder_by_hand(
+    copy: &FolderToCopy,
+    file: Option<&(String, String)>,
+    host: &str,
+) -> ManualEdit {
     let FolderToCopy {
         folder,
         like,
@@ -97,9 +101,14 @@ pub(super) fn copy_folder_by_hand(copy: &FolderToCopy, host: &str) -> ManualEdit
         [] => String::new(),
         files => format!(", add `{host}` beside `{like}` in {}", files.join(", ")),
     };
+    let inside = format!("{folder}/");
+    let file = file.filter(|(_, copy)| !copy.starts_with(&inside));
+    let written = file.map_or_else(String::new, |(like, copy)| {
+        format!(", write `{copy}` like `{like}`")
+    });
     ManualEdit::Other(format!(
         "the hosts seem to be the folders in `{folder}`: make `{folder}/{host}` by hand like \
-         `{folder}/{like}`{named}, then run `create-host --hostname {host} --enroll`"
+         `{folder}/{like}`{named}{written}, then run `create-host --hostname {host} --enroll`"
     ))
 }
 
@@ -263,4 +272,34 @@ pub(super) fn file_of_one_host(
             place.path
         )),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_instruction_names_the_folder_the_lists_and_the_file() {
+        let copy = FolderToCopy {
+            folder: "hosts".to_owned(),
+            like: "otter".to_owned(),
+            naming: vec!["addresses.nix".to_owned()],
+        };
+        let instruction = |file: &str| {
+            let file = ("outputs/otter.nix".to_owned(), file.to_owned());
+            let ManualEdit::Other(text) = copy_folder_by_hand(&copy, Some(&file), "web01") else {
+                panic!("it is a text");
+            };
+            text
+        };
+        assert_eq!(
+            instruction("outputs/web01.nix"),
+            "the hosts seem to be the folders in `hosts`: make `hosts/web01` by hand like \
+             `hosts/otter`, add `web01` beside `otter` in `addresses.nix`, write \
+             `outputs/web01.nix` like `outputs/otter.nix`, then run `create-host --hostname web01 \
+             --enroll`"
+        );
+        // a file in the folder is copied with it
+        assert!(!instruction("hosts/web01/default.nix").contains("write"));
+    }
 }
