@@ -57,6 +57,7 @@ let
 
   operators = [
     "create-host"
+    "vault-import"
     "vault-plan"
     "vault-snapshot"
     "zero-touch-secrets"
