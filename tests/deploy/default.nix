@@ -1,5 +1,6 @@
-# The Nix of README, docs/how-to/deploy.md and from-sops-nix.md, the flake-parts module and the
-# template of a host's module, evaluated. `tools` are the inputs colmena, deploy-rs and disko.
+# The Nix of README, docs/how-to/deploy.md, from-sops-nix.md and recipes.md, the flake-parts module
+# and the template of a host's module, evaluated. `tools` are the inputs colmena, deploy-rs and
+# disko.
 {
   pkgs,
   self,
@@ -27,6 +28,7 @@ let
     ./deploy-rs.nix
     ./nixos-anywhere.nix
   ];
+  recipes = import ./recipes.nix { inherit lib nixpkgs self; };
   outputs =
     file:
     import file (
@@ -124,6 +126,10 @@ assert lib.assertMsg (
   shownIn ../../docs/how-to/from-sops-nix.md == [ (builtins.readFile ./from-sops-nix.nix) ]
 ) "docs/how-to/from-sops-nix.md shows other Nix than tests/deploy/from-sops-nix.nix";
 assert secretUnits systems.from-sops-nix == [ "app" ];
+assert lib.assertMsg (
+  shownIn ../../docs/how-to/recipes.md == recipes.texts
+) "docs/how-to/recipes.md shows other Nix than tests/deploy/recipes";
+assert lib.assertMsg (recipes.problems == { }) (builtins.toJSON recipes.problems);
 assert secretUnits systems.host-module == [ "app" ];
 assert secretUnits systems.readme == [ "smtp" ];
 assert
