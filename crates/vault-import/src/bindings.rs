@@ -11,16 +11,13 @@ pub(crate) fn declaration(secret: &NewSecret) -> String {
     let mut lines = Vec::new();
     if let Some(old) = secret.first() {
         for (name, value, default) in [
-            ("owner", &old.owner, ["root", "0"]),
-            ("group", &old.group, ["root", "0"]),
+            ("owner", &old.owner, "root"),
+            ("group", &old.group, "root"),
+            ("mode", &old.mode, "0400"),
         ] {
-            if !default.contains(&value.as_str()) {
+            if value != default {
                 lines.push(format!("{name} = {};", nix_string(value)));
             }
-        }
-        let mode = format!("{:0>4}", old.mode);
-        if mode != "0400" {
-            lines.push(format!("mode = {};", nix_string(&mode)));
         }
     }
     let names: Vec<_> = secret.files.iter().map(|file| file.name.clone()).collect();

@@ -9,8 +9,8 @@ use zts_cli::ConnectionArgs;
 ///
 /// Reads what hosts declare for sops-nix (`sops.secrets`) and agenix (`age.secrets`), and decrypts
 /// the values with `sops` or `age` and your keys. Without an option for a step it prints the plan:
-/// each secret, its place in OpenBao, and the ones that stay. No value is shown, written to a disk
-/// or passed as an argument.
+/// each secret with its place in OpenBao, and the secrets that stay with the old tool. No value is
+/// shown, written to a disk or passed as an argument.
 #[derive(Clone, Debug, Parser)]
 #[expect(
     clippy::doc_markdown,
@@ -30,19 +30,22 @@ pub struct Arguments {
     #[arg(long, value_name = "REF", default_value = ".")]
     pub flake: String,
 
-    /// Read the declarations of one host from the text of these Nix files or folders, without Nix
+    /// Read the declarations of one host from the text of this Nix file or folder, without Nix; may
+    /// be repeated
     #[arg(long, value_name = "PATH", conflicts_with = "flake")]
     pub file: Vec<PathBuf>,
 
-    /// Move the secrets with this name, or below it: `app` is also `app/password` [default: all]
+    /// Move only this secret and those below it: `app` means `app` and `app/password`; may be
+    /// repeated [default: all]
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
 
-    /// A key for the files of agenix [default: ~/.ssh/id_ed25519 and ~/.ssh/id_rsa]
+    /// A key for the files of agenix; may be repeated [default: ~/.ssh/id_ed25519 and
+    /// ~/.ssh/id_rsa]
     #[arg(long, value_name = "FILE")]
     pub identity: Vec<PathBuf>,
 
-    /// The mount of the KV engine in OpenBao
+    /// The mount of the KV engine (version 2) in OpenBao
     #[arg(long, value_name = "MOUNT", default_value = "secret")]
     pub kv_mount: String,
 
@@ -54,7 +57,7 @@ pub struct Arguments {
     #[arg(long, group = "step")]
     pub declare: bool,
 
-    /// Compare the old and new files byte by byte, on this machine or as this user of a host (ssh)
+    /// Compare the old and new files byte by byte: on this machine, or on a host by ssh
     #[arg(
         long,
         group = "step",
@@ -85,7 +88,7 @@ Steps, in the fleet's folder, here for one service of one host:
   vault-import web01 --only app --declare | git apply    then deploy
   vault-import web01 --only app --verify=root@web01      compares on the host
   vault-import web01 --only app --replace | git apply    then deploy
-`git apply --reverse` takes a diff back, and so does the previous generation of the host.
+`git apply --reverse` undoes a diff. On the host, switch to the previous generation.
 
 `app/password` of sops-nix becomes the file `password` of the secret `app`; a name without a slash
 becomes a secret with the file `value`. Owner, group, mode and units are carried over, templates

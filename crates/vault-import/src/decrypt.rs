@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    env, io,
+    env, fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -68,6 +68,7 @@ impl Decrypter {
         };
         let id = (old.file.clone(), kind);
         if !self.decrypted.contains_key(&id) {
+            check_encrypted(old)?;
             let command = match old.tool {
                 Tool::SopsNix => sops(&old.content, &old.file)?,
                 Tool::Agenix => age(&self.identities, &old.file)?,
@@ -85,6 +86,34 @@ fn usual_identities() -> Vec<PathBuf> {
     let names = [".ssh/id_ed25519", ".ssh/id_rsa"];
     let paths = names.map(|name| Path::new(&home).join(name));
     paths.into_iter().filter(|path| path.is_file()).collect()
+}
+
+/// Refuses a file that is missing or not encrypted. The tools would repeat the text of such a file
+/// in their messages.
+fn check_encrypted(old: &Declaration) -> Result<(), Failure> {
+    let file = old.file.display();
+    let bytes = fs::read(&old.file)
+        .map_err(|cause| Failure::failed(format_args!("`{file}` cannot be read: {cause}")))?;
+    let has = |part: &str| {
+        bytes
+            .windows(part.len())
+            .any(|bytes| bytes == part.as_bytes())
+    };
+    let (name, marks): (_, &[&str]) = match &old.content {
+        Content::Age => (
+            "age",
+            &["age-encryption.org/v1", "BEGIN AGE ENCRYPTED FILE"],
+        ),
+        Content::Whole { format } if format == "dotenv" => ("sops", &["sops_mac="]),
+        Content::Whole { format } if format == "ini" => ("sops", &["[sops]"]),
+        Content::Key { .. } | Content::Whole { .. } => ("sops", &["\"sops\"", "sops:"]),
+    };
+    if marks.iter().any(|mark| has(mark)) {
+        return Ok(());
+    }
+    Err(Failure::failed(format_args!(
+        "`{file}` is not encrypted by {name}"
+    )))
 }
 
 fn sops(content: &Content, file: &Path) -> Result<Command, Failure> {
@@ -168,6 +197,10 @@ fn text_of_key(json: &SecretSlice<u8>, key: &str, file: &Path) -> Result<SecretS
     let mut value = &all;
     for part in key.split('/') {
         value = value.get(part).ok_or_else(|| unusable("is missing"))?;
+    }
+    if value.as_str().is_some_and(|text| text.contains('\u{fffd}')) {
+        return Err(unusable("has bytes that are no text (UTF-8)")
+            .hint("put the bytes into a file of their own, with `format = \"binary\"`"));
     }
     let text = value.as_str().ok_or_else(|| {
         unusable("is no string, which sops-nix cannot use either")

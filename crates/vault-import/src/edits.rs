@@ -13,8 +13,8 @@ use zts_cli::{Failure, data, note, shell_word, warn};
 use crate::{
     bindings,
     cli::Arguments,
-    files::{NixFile, nix_files},
-    model::HostPlan,
+    files::{NixFile, nix_files, without_dots},
+    model::{HostPlan, attribute_name},
     nix_text::{self, FileDeclarations, Left, Move},
     source::local_folder,
 };
@@ -24,24 +24,32 @@ use crate::{
 /// # Errors
 /// Files that cannot be read or parsed, and declarations that differ between hosts.
 pub(crate) fn print_declarations(plans: &[HostPlan], arguments: &Arguments) -> Result<(), Failure> {
-    let fleet = Fleet::read(arguments)?;
+    let fleet = Fleet::read(plans, arguments)?;
     let moves = moves(plans)?;
     print_notes(plans);
     let mut missing = new_declarations(plans)?;
-    for file in &fleet.files {
-        let declared = declarations(file)?;
-        missing.retain(|name, _| !declared.vault_secrets.contains(name));
+    for name in fleet.declared_secrets()? {
+        if missing.remove(&name).is_some() {
+            let name = attribute_name(&name);
+            note(format_args!(
+                "vault.secrets.{name} is declared already, and stays as it is"
+            ));
+        }
     }
+    let mut placed = BTreeSet::new();
     let mut diff = Diff::default();
-    for file in &fleet.files {
-        let bindings = take_declared_in(file, &moves, &mut missing)?;
+    for file in &fleet.own {
+        let names = moved_secrets(file, &moves)?;
+        let texts = names.iter().filter_map(|name| missing.get(name).cloned());
+        let bindings = texts.collect::<Vec<_>>().join("\n");
+        placed.extend(names);
         let inserted = nix_text::insert(&file.text, &moves, &bindings)
             .map_err(|error| syntax_failure(file, &error))?;
-        diff.add(&fleet, file, &inserted.text, &inserted.left);
+        diff.add(&fleet, file, &inserted.text, &inserted.left)?;
     }
-    for text in missing.values() {
+    for (_, text) in missing.iter().filter(|(name, _)| !placed.contains(*name)) {
         note(format_args!(
-            "no file declares the old secrets of this one by name; add it yourself:\n{text}"
+            "no file declares the old secrets by name; add this to the host:\n{text}"
         ));
     }
     diff.print(&fleet)
@@ -52,15 +60,42 @@ pub(crate) fn print_declarations(plans: &[HostPlan], arguments: &Arguments) -> R
 /// # Errors
 /// Files that cannot be read or parsed.
 pub(crate) fn print_replacement(plans: &[HostPlan], arguments: &Arguments) -> Result<(), Failure> {
-    let fleet = Fleet::read(arguments)?;
+    let fleet = Fleet::read(plans, arguments)?;
     let moves = moves(plans)?;
     print_notes(plans);
+    let declared = fleet.declared_secrets()?;
+    if let Some(undeclared) = moves.iter().find(|one| !declared.contains(&one.secret)) {
+        return Err(Failure::usage(format_args!(
+            "vault.secrets.{} is not declared yet",
+            attribute_name(&undeclared.secret)
+        ))
+        .hint("apply the diff of `--declare` first, or choose secrets with `--only`"));
+    }
     let templates = fleet.moved_templates()?;
     let mut diff = Diff::default();
-    for file in &fleet.files {
+    for file in &fleet.own {
         let replaced = nix_text::replace(&file.text, &moves, &templates)
             .map_err(|error| syntax_failure(file, &error))?;
-        diff.add(&fleet, file, &replaced.text, &replaced.left);
+        diff.add(&fleet, file, &replaced.text, &replaced.left)?;
+    }
+    // Elsewhere a declaration of the same name is another host's, and so may be the uses.
+    let is_ambiguous = {
+        let mut names = fleet.others.iter().map(|file| moved_secrets(file, &moves));
+        names.try_fold(false, |found, names| {
+            names.map(|names| found || !names.is_empty())
+        })?
+    };
+    for file in &fleet.others {
+        let replaced = nix_text::replace(&file.text, &moves, &templates)
+            .map_err(|error| syntax_failure(file, &error))?;
+        if !is_ambiguous {
+            diff.add(&fleet, file, &replaced.text, &replaced.left)?;
+        } else if replaced.text != file.text {
+            let path = fleet.path_in_diff(&file.path)?;
+            diff.left.push(format!(
+                "{path}: not changed, because other hosts have secrets of these names"
+            ));
+        }
     }
     diff.print(&fleet)
 }
@@ -71,36 +106,64 @@ fn print_notes(plans: &[HostPlan]) {
     }
 }
 
-/// The Nix files of the fleet.
+/// The Nix files of the fleet that speak of secrets.
 struct Fleet {
-    files: Vec<NixFile>,
+    /// Those with declarations of the hosts; all if they are not known.
+    own: Vec<NixFile>,
+    others: Vec<NixFile>,
     /// The folder in which the diff applies.
     folder: PathBuf,
 }
 
 impl Fleet {
-    fn read(arguments: &Arguments) -> Result<Self, Failure> {
+    fn read(plans: &[HostPlan], arguments: &Arguments) -> Result<Self, Failure> {
+        let here = env::current_dir().unwrap_or_default();
         if !arguments.file.is_empty() {
             return Ok(Self {
-                files: nix_files(&arguments.file)?,
-                folder: PathBuf::new(),
+                own: nix_files(&arguments.file)?,
+                others: Vec::new(),
+                folder: here,
             });
         }
         let flake = &arguments.flake;
         let folder = local_folder(flake).ok_or_else(|| {
-            Failure::usage(format_args!("`{flake}` is no folder on this machine"))
-                .hint("clone the fleet, and name its folder with `--flake`")
+            Failure::usage(format_args!(
+                "`{flake}` is no folder with a `flake.nix` here"
+            ))
+            .hint("go to the fleet's folder, or name it with `--flake`")
         })?;
+        let own: Option<Vec<_>> = plans.iter().map(|plan| plan.files.as_ref()).collect();
+        let own: Option<BTreeSet<_>> = own.map(|files| files.into_iter().flatten().collect());
+        let files = nix_files(std::slice::from_ref(&folder))?.into_iter();
+        let is_own = |file: &NixFile| {
+            own.as_ref()
+                .is_none_or(|own| own.contains(&without_dots(&file.path)))
+        };
+        let (own, others) = files.filter(speaks_of_secrets).partition(is_own);
         Ok(Self {
-            files: nix_files(std::slice::from_ref(&folder))?,
-            folder,
+            own,
+            others,
+            folder: here.join(folder),
         })
+    }
+
+    fn files(&self) -> impl Iterator<Item = &NixFile> {
+        self.own.iter().chain(&self.others)
+    }
+
+    /// Returns the names in `vault.secrets` of all files.
+    fn declared_secrets(&self) -> Result<BTreeSet<String>, Failure> {
+        let mut names = BTreeSet::new();
+        for file in &self.own {
+            names.extend(declarations(file)?.vault_secrets);
+        }
+        Ok(names)
     }
 
     /// Returns the templates that are declared for sops-nix and for our module.
     fn moved_templates(&self) -> Result<Vec<String>, Failure> {
         let (mut old, mut new) = (BTreeSet::new(), BTreeSet::new());
-        for file in &self.files {
+        for file in self.files() {
             let declared = declarations(file)?;
             old.extend(declared.templates.into_iter().map(|template| template.name));
             new.extend(declared.vault_templates);
@@ -109,18 +172,28 @@ impl Fleet {
     }
 
     /// Returns the path of a file in the diff.
-    fn path_in_diff(&self, file: &Path) -> String {
+    fn path_in_diff(&self, file: &Path) -> Result<String, Failure> {
         let here = env::current_dir().unwrap_or_default();
-        let path = file
-            .strip_prefix(&self.folder)
-            .or_else(|_| file.strip_prefix(&here))
-            .unwrap_or(file);
-        let path = path.strip_prefix(".").unwrap_or(path);
-        path.display()
-            .to_string()
-            .trim_start_matches('/')
-            .to_owned()
+        let file = without_dots(&here.join(file));
+        let folder = without_dots(&self.folder);
+        let path = file.strip_prefix(&folder).map_err(|_| {
+            Failure::usage(format_args!(
+                "`{}` is not below `{}`",
+                file.display(),
+                folder.display()
+            ))
+            .hint("run the command in the fleet's folder")
+        })?;
+        Ok(path.display().to_string())
     }
+}
+
+/// Returns whether a file can have a declaration or a use of a secret. Others are not parsed, so
+/// that a broken file that no host imports does no harm.
+fn speaks_of_secrets(file: &NixFile) -> bool {
+    ["sops", "age", "/run/secrets"]
+        .iter()
+        .any(|word| file.text.contains(word))
 }
 
 /// The changes so far, and what is left to the reader.
@@ -131,8 +204,14 @@ struct Diff {
 }
 
 impl Diff {
-    fn add(&mut self, fleet: &Fleet, file: &NixFile, changed: &str, left: &[Left]) {
-        let path = fleet.path_in_diff(&file.path);
+    fn add(
+        &mut self,
+        fleet: &Fleet,
+        file: &NixFile,
+        changed: &str,
+        left: &[Left],
+    ) -> Result<(), Failure> {
+        let path = fleet.path_in_diff(&file.path)?;
         for Left { line, text, reason } in left {
             self.left.push(format!("{path}:{line}: `{text}`: {reason}"));
         }
@@ -142,6 +221,7 @@ impl Diff {
             let unified = unified.header(&format!("a/{path}"), &format!("b/{path}"));
             self.text += &unified.to_string();
         }
+        Ok(())
     }
 
     fn print(&self, fleet: &Fleet) -> Result<(), Failure> {
@@ -151,8 +231,8 @@ impl Diff {
         if self.text.is_empty() {
             return Err(Failure::failed("no file changes"));
         }
-        let folder = &fleet.folder;
-        if !folder.as_os_str().is_empty() && folder != Path::new(".") {
+        let folder = without_dots(&fleet.folder);
+        if env::current_dir().is_ok_and(|here| here != folder) {
             let folder = shell_word(&folder.display().to_string());
             note(format_args!("apply it with `git -C {folder} apply`"));
         }
@@ -213,22 +293,12 @@ fn differing(option: &str) -> Failure {
     .hint("name one host after the other")
 }
 
-/// Takes out the new declarations whose old ones are in this file.
-fn take_declared_in(
-    file: &NixFile,
-    moves: &[Move],
-    missing: &mut BTreeMap<String, String>,
-) -> Result<String, Failure> {
+/// Returns the names in `vault.secrets` of the secrets that move and are declared in this file.
+fn moved_secrets(file: &NixFile, moves: &[Move]) -> Result<BTreeSet<String>, Failure> {
     let declared = declarations(file)?;
-    let names: BTreeSet<_> = declared
-        .secrets
-        .iter()
-        .filter_map(|old| {
-            let mut moves = moves.iter();
-            moves.find(|one| one.tool == old.tool && one.old == old.name)
-        })
-        .map(|one| &one.secret)
-        .collect();
-    let texts = names.into_iter().filter_map(|name| missing.remove(name));
-    Ok(texts.collect::<Vec<_>>().join("\n"))
+    let names = declared.secrets.iter().filter_map(|old| {
+        let mut moves = moves.iter();
+        moves.find(|one| one.tool == old.tool && one.old == old.name)
+    });
+    Ok(names.map(|one| one.secret.clone()).collect())
 }

@@ -27,6 +27,7 @@ pub(crate) fn nix_files(paths: &[PathBuf]) -> Result<Vec<NixFile>, Failure> {
             found.push(path.clone());
         }
     }
+    let mut found: Vec<_> = found.iter().map(|path| without_dots(path)).collect();
     found.sort();
     found.dedup();
     let files = found.into_iter();

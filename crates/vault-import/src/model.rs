@@ -1,6 +1,6 @@
 //! Declarations of the old tools, the new secrets, and their values.
 
-use std::{path::PathBuf, str};
+use std::{collections::BTreeSet, path::PathBuf, str};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -17,6 +17,8 @@ pub(crate) struct Host {
     pub(crate) hostname: String,
     /// The directory of our module's secrets.
     pub(crate) secrets_directory: Option<String>,
+    /// The files with its declarations; `None` if any file can have some.
+    pub(crate) files: Option<BTreeSet<PathBuf>>,
     pub(crate) declarations: Vec<Declaration>,
     pub(crate) templates: Vec<DeclaredTemplate>,
     /// Facts about declarations that could not be read.
@@ -99,7 +101,9 @@ impl Declaration {
 pub(crate) struct HostPlan {
     pub(crate) name: String,
     pub(crate) hostname: String,
-    pub(crate) secrets_directory: Option<String>,
+    /// The directory of our module's secrets.
+    pub(crate) secrets_directory: String,
+    pub(crate) files: Option<BTreeSet<PathBuf>>,
     pub(crate) secrets: Vec<NewSecret>,
     /// The templates all of whose secrets move.
     pub(crate) templates: Vec<DeclaredTemplate>,
@@ -138,17 +142,6 @@ impl HostPlan {
     /// Returns the path of a secret in the KV mount, which is the module's default.
     pub(crate) fn secret_path(&self, secret: &NewSecret) -> String {
         format!("hosts/{}/{}", self.hostname, secret.name)
-    }
-
-    /// Returns the directory of our module's secrets: `/run/secrets`, unless sops-nix has that.
-    pub(crate) fn secrets_directory(&self) -> &str {
-        let mut moving = self.secrets.iter().flat_map(|secret| &secret.files);
-        let default = if moving.any(|file| file.old.tool == Tool::SopsNix) {
-            "/run/vault-secrets"
-        } else {
-            "/run/secrets"
-        };
-        self.secrets_directory.as_deref().unwrap_or(default)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zts_cli::Failure;
 
 use crate::{
-    model::{Declaration, Host, HostPlan, NewFile, NewSecret, Staying},
+    model::{Declaration, Host, HostPlan, NewFile, NewSecret, Staying, attribute_name},
     tool::Tool,
 };
 
@@ -17,13 +17,11 @@ pub(crate) fn plan_hosts(hosts: Vec<Host>, only: &[String]) -> Result<Vec<HostPl
             return Err(Failure::usage(format_args!(
                 "no host declares a secret `{name}`, or one below it"
             ))
-            .hint("`vault-import` without `--only` lists them"));
+            .hint("the same command without `--only` lists them"));
         }
     }
-    hosts
-        .into_iter()
-        .map(|host| plan_host(host, only))
-        .collect()
+    let hosts = hosts.into_iter();
+    Ok(hosts.map(|host| plan_host(host, only)).collect())
 }
 
 fn is_selected(name: &str, only: &str) -> bool {
@@ -31,22 +29,29 @@ fn is_selected(name: &str, only: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn plan_host(host: Host, only: &[String]) -> Result<HostPlan, Failure> {
+fn plan_host(host: Host, only: &[String]) -> HostPlan {
+    let secrets_directory = host.secrets_directory.clone().unwrap_or_else(|| {
+        let mut declared = host.declarations.iter();
+        let is_beside = declared.any(|old| old.tool == Tool::SopsNix);
+        let default = if is_beside {
+            "/run/vault-secrets"
+        } else {
+            "/run/secrets"
+        };
+        default.to_owned()
+    });
     let mut staying = Vec::new();
-    let mut notes = host.notes;
     let mut groups: BTreeMap<String, Vec<NewFile>> = BTreeMap::new();
     for old in host.declarations {
         if !only.is_empty() && !only.iter().any(|name| is_selected(&old.name, name)) {
             continue;
         }
-        if old.needed_early {
-            staying.push(Staying {
-                old,
-                reason: "it is read before the network is up".to_owned(),
-            });
+        let (secret, file) = place(&old.name);
+        if let Some(reason) = reason_to_stay(&old, &file) {
+            staying.push(Staying { old, reason });
             continue;
         }
-        let (secret, file) = place(&old.name);
+        let old = with_usual_names(old);
         let value = None;
         let file = NewFile {
             name: file,
@@ -55,31 +60,67 @@ fn plan_host(host: Host, only: &[String]) -> Result<HostPlan, Failure> {
         };
         groups.entry(secret).or_default().push(file);
     }
-    let mut secrets = Vec::new();
-    for (name, files) in groups {
-        for secret in divide(&name, files) {
-            check(&host.name, &secret, &secrets)?;
-            notes.extend(unmatched(&secret));
-            secrets.push(secret);
-        }
-    }
+    let secrets = without_clashes(groups, &mut staying);
+    let mut notes = host.notes;
+    notes.extend(secrets.iter().flat_map(unmatched));
     let moves = |name: &String| {
         let mut moving = secrets.iter().flat_map(|secret: &NewSecret| &secret.files);
         moving.any(|file| file.old.tool == Tool::SopsNix && file.old.name == *name)
     };
     let templates = host.templates.into_iter();
+    // one without a secret has no copy
     let templates = templates
-        .filter(|template| template.secrets.iter().all(moves))
+        .filter(|template| !template.secrets.is_empty() && template.secrets.iter().all(moves))
         .collect();
-    Ok(HostPlan {
+    HostPlan {
         name: host.name,
         hostname: host.hostname,
-        secrets_directory: host.secrets_directory,
+        secrets_directory,
+        files: host.files,
         secrets,
         templates,
         staying,
         notes,
-    })
+    }
+}
+
+/// Makes secrets of the groups. One whose name is taken stays.
+fn without_clashes(
+    groups: BTreeMap<String, Vec<NewFile>>,
+    staying: &mut Vec<Staying>,
+) -> Vec<NewSecret> {
+    let mut secrets = Vec::new();
+    for (name, files) in groups {
+        for secret in divide(&name, files) {
+            match clash(&secret, &secrets) {
+                None => secrets.push(secret),
+                Some(reason) => staying.extend(secret.files.into_iter().map(|file| Staying {
+                    old: file.old,
+                    reason: reason.clone(),
+                })),
+            }
+        }
+    }
+    secrets
+}
+
+fn reason_to_stay(old: &Declaration, file: &str) -> Option<String> {
+    if old.needed_early {
+        return Some("it is read before the network is up".to_owned());
+    }
+    let is_plain = !["", ".", ".."].contains(&file) && !file.contains(char::is_control);
+    (!is_plain).then(|| "its name cannot be that of a file".to_owned())
+}
+
+/// Returns the declaration with the names of root, and a mode of four digits.
+fn with_usual_names(mut old: Declaration) -> Declaration {
+    for name in [&mut old.owner, &mut old.group] {
+        if name == "0" {
+            "root".clone_into(name);
+        }
+    }
+    old.mode = format!("{:0>4}", old.mode);
+    old
 }
 
 /// Returns the secret and the file for a name of the old tool: `app/password` is the file
@@ -166,28 +207,27 @@ fn service_name(unit: &str) -> Option<String> {
     unit.strip_suffix(".service").map(ToOwned::to_owned)
 }
 
-/// Refuses names that two secrets of a host, or two files of a secret, would have.
-fn check(host: &str, secret: &NewSecret, others: &[NewSecret]) -> Result<(), Failure> {
+/// Returns the reason if a secret would have the name of another one, or two of its files one name.
+fn clash(secret: &NewSecret, others: &[NewSecret]) -> Option<String> {
     let mut names: Vec<_> = secret.files.iter().map(|file| &file.name).collect();
     names.sort();
-    let double = names.windows(2).find(|pair| pair[0] == pair[1]);
-    let clash = match double {
-        Some(pair) => format!("two files `{}` in the secret `{}`", pair[0], secret.name),
-        None if others.iter().any(|other| other.name == secret.name) => {
-            format!("two secrets `{}`", secret.name)
-        }
-        None => return Ok(()),
-    };
-    let old = secret.first().map(Declaration::option).unwrap_or_default();
-    Err(Failure::usage(format_args!(
-        "{host}: `{old}` and another declaration would make {clash}"
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let (name, file) = (attribute_name(&secret.name), pair[0]);
+        return Some(format!(
+            "two declarations would be the file `{file}` of vault.secrets.{name}"
+        ));
+    }
+    let other = others.iter().find(|other| other.name == secret.name)?;
+    let old = other.first().map(Declaration::option).unwrap_or_default();
+    let name = attribute_name(&secret.name);
+    Some(format!(
+        "{old} becomes vault.secrets.{name}; move this one by hand, with another name"
     ))
-    .hint("move one of them by itself with `--only NAME`, and the other by hand"))
 }
 
 /// Returns notes about settings without a counterpart.
 fn unmatched(secret: &NewSecret) -> Vec<String> {
-    let name = &secret.name;
+    let name = attribute_name(&secret.name);
     let mut notes = Vec::new();
     if secret.services.is_empty() {
         notes.push(format!(

@@ -13,8 +13,12 @@ pub(crate) fn render_text(plans: &[HostPlan]) -> String {
 
 fn host_text(plan: &HostPlan) -> String {
     let mut lines = vec![format!(
-        "{}: {} to move, {} to leave",
+        "{}: {} to move, as {}; {} to leave",
         plan.name,
+        count_noun(
+            plan.secrets.iter().map(|secret| secret.files.len()).sum(),
+            "value"
+        ),
         count_noun(plan.secrets.len(), "secret"),
         plan.staying.len()
     )];

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use zts_cli::{Failure, count_noun, data, format_table, shell_word};
+use zts_cli::{Failure, count_noun, data, format_table, printable_line, shell_word};
 
 use crate::model::{HostPlan, NewFile};
 
@@ -39,10 +39,8 @@ struct Pair {
 pub(crate) fn verify(plans: &[HostPlan], destination: &str) -> Result<(), Failure> {
     let [plan] = plans else {
         return Err(
-            Failure::usage("`--verify` compares one host, and there are several").hint(format!(
-                "name it: `vault-import {} --verify`",
-                plans.first().map_or("web01", |plan| &plan.name)
-            )),
+            Failure::usage("`--verify` compares one host, and there are several")
+                .hint("add the name of one host to the command"),
         );
     };
     let pairs = pairs(plan);
@@ -55,7 +53,11 @@ pub(crate) fn verify(plans: &[HostPlan], destination: &str) -> Result<(), Failur
     for (pair, answer) in pairs.iter().zip(&answers) {
         let (is_right, word) = describe(answer)?;
         wrong += usize::from(!is_right);
-        rows.push([word.to_owned(), pair.old.clone(), pair.new.clone()]);
+        rows.push([
+            word.to_owned(),
+            printable_line(&pair.old),
+            printable_line(&pair.new),
+        ]);
     }
     data(format_table(&rows).join("\n"))?;
     if wrong == 0 {
@@ -85,7 +87,7 @@ fn describe(answer: &str) -> Result<(bool, &'static str), Failure> {
 }
 
 fn pairs(plan: &HostPlan) -> Vec<Pair> {
-    let directory = plan.secrets_directory();
+    let directory = &plan.secrets_directory;
     let files = plan.secrets.iter().flat_map(|secret| {
         secret
             .files
@@ -120,6 +122,8 @@ fn compare(pairs: &[Pair], destination: &str) -> Result<Vec<String>, Failure> {
     let failed =
         |cause: io::Error| Failure::failed(format_args!("could not run `{program}`: {cause}"));
     let mut child = command
+        .env_remove("BAO_TOKEN")
+        .env_remove("VAULT_TOKEN")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

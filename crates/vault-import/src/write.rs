@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
-use zts_cli::{Failure, count_noun, note, operator_token, quoted_list, shell_word};
+use zts_cli::{Failure, note, operator_token, quoted_list, shell_word};
 use zts_openbao::{Authentication, Client, Error, kv};
 
 use crate::{
@@ -16,8 +16,10 @@ enum Outcome {
     Written,
     /// It exists with the same values.
     Present,
-    /// It exists with other values, or its newest version is deleted.
+    /// It exists with other values, or with other keys.
     Different,
+    /// It exists, and its newest version is deleted or destroyed.
+    Deleted,
 }
 
 /// Writes each secret that does not exist. One that exists stays as it is.
@@ -30,7 +32,7 @@ pub(crate) fn write_secrets(plans: &[HostPlan], arguments: &Arguments) -> Result
     let mut client = Client::new(settings)?;
     client.authenticate(Authentication::Token(token));
     let client = client.active();
-    let mut different = Vec::new();
+    let (mut different, mut deleted) = (Vec::new(), Vec::new());
     for plan in plans {
         for secret in &plan.secrets {
             let path = plan.secret_path(secret);
@@ -42,25 +44,39 @@ pub(crate) fn write_secrets(plans: &[HostPlan], arguments: &Arguments) -> Result
                 }
                 Outcome::Present => note(format_args!("`{path}` has these values already")),
                 Outcome::Different => different.push(path),
+                Outcome::Deleted => deleted.push(path),
             }
         }
     }
-    let Some(first) = different.first() else {
+    report_existing(&arguments.kv_mount, &different, &deleted)
+}
+
+/// Fails if there are secrets that exist and were not changed.
+fn report_existing(mount: &str, different: &[String], deleted: &[String]) -> Result<(), Failure> {
+    let mut parts = Vec::new();
+    if !different.is_empty() {
+        parts.push(format!(
+            "with other keys or values: {}",
+            quoted_list(different)
+        ));
+    }
+    if !deleted.is_empty() {
+        parts.push(format!(
+            "with a deleted newest version: {}",
+            quoted_list(deleted)
+        ));
+    }
+    let Some(path) = different.first().or(deleted.first()) else {
         return Ok(());
     };
-    let mount = shell_word(&arguments.kv_mount);
     Err(Failure::failed(format_args!(
-        "{} in OpenBao with other values, and not changed: {}",
-        if different.len() == 1 {
-            "1 secret exists".to_owned()
-        } else {
-            format!("{} exist", count_noun(different.len(), "secret"))
-        },
-        quoted_list(&different)
+        "not changed, because they exist in OpenBao {}",
+        parts.join("; ")
     ))
     .hint(format!(
-        "see which values are right with `bao kv metadata get -mount={mount} {}`; `bao kv patch` changes one",
-        shell_word(first)
+        "`bao kv metadata get -mount={} {}` shows the versions",
+        shell_word(mount),
+        shell_word(path)
     )))
 }
 
@@ -70,12 +86,16 @@ fn write(client: &Client, mount: &str, path: &str, secret: &NewSecret) -> Result
     let failed = |error: Error| Failure::from(error).context(format!("`{path}` was not written"));
     match written {
         Ok(()) => Ok(Outcome::Written),
-        // `cas=0` is refused with status 400 where there is a version
-        Err(error @ Error::Refused { status: 400, .. }) => match kv::read(client, mount, path) {
-            Ok(found) if has_values(&found, &values) => Ok(Outcome::Present),
-            Ok(_) | Err(Error::Deleted { .. } | Error::Destroyed { .. }) => Ok(Outcome::Different),
-            Err(_) => Err(failed(error)),
-        },
+        // `cas=0` is refused with status 400 where there is a version; without the right to
+        // update, it is denied
+        Err(error @ (Error::Refused { status: 400, .. } | Error::Denied { .. })) => {
+            match kv::read(client, mount, path) {
+                Ok(found) if has_values(&found, &values) => Ok(Outcome::Present),
+                Ok(_) => Ok(Outcome::Different),
+                Err(Error::Deleted { .. } | Error::Destroyed { .. }) => Ok(Outcome::Deleted),
+                Err(_) => Err(failed(error)),
+            }
+        }
         Err(error) => Err(failed(error)),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use zts_net::bounded;
 
-use crate::{Client, Error, Method, Request, SecretMap};
+use crate::{Client, Error, Method, Request, SecretMap, sys};
 
 /// One version of a secret.
 #[derive(Debug, Deserialize)]
@@ -144,13 +144,20 @@ pub fn write(
 /// newest version deleted, is [`Error::Refused`] with status 400 (API page, parameter `cas`).
 ///
 /// # Errors
-/// Those of [`Client::send`].
+/// Those of [`Client::send`]; [`Error::KvVersion1`], because that engine ignores the parameter and
+/// stores the whole request at another path.
 pub fn create(
     client: &Client,
     mount: &str,
     path: &str,
     values: &impl Serialize,
 ) -> Result<(), Error> {
+    let engine = sys::visible_mount(client, &format!("{mount}/data/{path}"))?;
+    let options = engine.options.unwrap_or_default();
+    if options.get("version").map(String::as_str) != Some("2") {
+        let mount = mount.to_owned();
+        return Err(Error::KvVersion1 { mount });
+    }
     write_after(client, mount, path, values, Some(0))
 }
 

@@ -11,6 +11,7 @@ use super::own::list_own;
 use super::syntax::{
     SyntaxError, cast, left_at, line_at, literal_string, node_range, parse_source, untyped,
 };
+use super::uses::early_secrets;
 use crate::tool::Tool;
 
 /// Lists the secrets and templates that a module file declares.
@@ -24,6 +25,7 @@ pub(crate) fn declarations(source: &str) -> Result<FileDeclarations, SyntaxError
     let mut file = FileDeclarations {
         vault_secrets: own.secrets,
         vault_templates: own.templates,
+        early: early_secrets(&root),
         ..FileDeclarations::default()
     };
     for definition in &definitions.all {

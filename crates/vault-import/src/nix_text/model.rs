@@ -55,6 +55,8 @@ pub(crate) struct FileDeclarations {
     pub(crate) default_sops_file: Option<Attribute>,
     /// The templates, in the order of their first definitions.
     pub(crate) templates: Vec<TemplateName>,
+    /// The secrets whose files are read before the network is up.
+    pub(crate) early: Vec<(Tool, String)>,
     /// The definitions that cannot be read.
     pub(crate) unread: Vec<Left>,
     /// The names in `vault.secrets`.

@@ -8,7 +8,10 @@ use rnix::{SyntaxKind, SyntaxNode};
 use super::definitions::foreign_option;
 use super::layout::Edit;
 use super::references::{Moving, Reference, describe_use, read_reference};
-use super::syntax::{cast, escape_string, format_name, names_of, node_range, untyped};
+use super::syntax::{
+    cast, entry_attributes, entry_of_set, escape_string, format_name, names_of, node_range, untyped,
+};
+use crate::tool::Tool;
 
 /// The treatment of a use.
 pub(super) enum Treatment {
@@ -27,6 +30,34 @@ pub(super) fn find_uses(root: &SyntaxNode, moving: &Moving<'_>) -> Vec<(usize, T
         Some((node_range(&untyped(&select)).start, treatment))
     });
     uses.collect()
+}
+
+/// Lists the secrets whose files are read before the network is up: passwords of users, and secrets
+/// of the initrd.
+pub(super) fn early_secrets(root: &SyntaxNode) -> Vec<(Tool, String)> {
+    let selects = root
+        .descendants()
+        .filter_map(|node| cast::<ast::Select>(&node));
+    let early = selects.filter_map(|select| {
+        let reference = read_reference(&select)?;
+        let is_secret = reference.names.first()?.as_deref() == Some("secrets");
+        let name = reference.names.get(1)?.clone()?;
+        (is_secret && is_early(&untyped(&select))).then_some((reference.tool, name))
+    });
+    early.collect()
+}
+
+/// Returns whether a node is in the value of an option that is read before the network is up. A
+/// service can have an option of that name, too.
+fn is_early(node: &SyntaxNode) -> bool {
+    let entries = node.ancestors().filter_map(|around| entry_of_set(&around));
+    let names: Vec<_> = entries
+        .flat_map(|entry| names_of(&entry_attributes(&entry)))
+        .flatten()
+        .collect();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let is_password = has("hashedPasswordFile") || has("passwordFile");
+    has("initrd") || is_password && has("users") && !has("services")
 }
 
 fn treat_reference(
@@ -52,6 +83,9 @@ fn treat_reference(
     let Some(path) = new_path(reference, moving) else {
         return report(reason);
     };
+    if is_early(&node) {
+        return report(format!("{reason}, before the network is up"));
+    }
     if !reference.is_of_config {
         return report(match reference.prefix.as_str() {
             "" => format!("{reason}, through a variable"),

@@ -1,7 +1,7 @@
 //! Declarations of a flake's hosts, evaluated by Nix.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use zts_cli::{Failure, evaluate_hosts, unknown_host};
 
 use crate::{
+    cli::Arguments,
     files::without_dots,
     model::{Content, Declaration, DeclaredTemplate, Host},
     tool::Tool,
@@ -22,6 +23,8 @@ const WITHOUT_NIX: &str =
 #[derive(Deserialize)]
 struct Evaluated {
     names: Vec<String>,
+    /// The files of hosts that are not selected.
+    others: BTreeMap<String, Vec<String>>,
     hosts: BTreeMap<String, EvaluatedHost>,
 }
 
@@ -31,6 +34,7 @@ struct EvaluatedHost {
     secrets_directory: Option<String>,
     secrets: Vec<EvaluatedSecret>,
     templates: Vec<EvaluatedTemplate>,
+    files: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +63,11 @@ struct EvaluatedTemplate {
 }
 
 /// Evaluates these hosts of the flake, or all with secrets of sops-nix or agenix.
-pub(super) fn read_hosts(reference: &str, selected: &[String]) -> Result<Vec<Host>, Failure> {
-    let evaluated: Evaluated = evaluate_hosts(reference, EXPRESSION, selected, WITHOUT_NIX)?;
+pub(super) fn read_hosts(arguments: &Arguments) -> Result<Vec<Host>, Failure> {
+    let (reference, selected) = (&arguments.flake, &arguments.hosts);
+    let changes_files = arguments.declare || arguments.replace;
+    let expression = EXPRESSION.replace("WITH_OTHERS", &changes_files.to_string());
+    let evaluated: Evaluated = evaluate_hosts(reference, &expression, selected, WITHOUT_NIX)?;
     for name in selected {
         if !evaluated.names.contains(name) {
             let place = format!("in `{reference}#nixosConfigurations`");
@@ -78,13 +85,39 @@ pub(super) fn read_hosts(reference: &str, selected: &[String]) -> Result<Vec<Hos
         )));
     }
     let folder = local_folder(reference);
+    check_others(&evaluated, folder.as_deref())?;
     let hosts = evaluated.hosts.into_iter();
     Ok(hosts
         .map(|(name, host)| host.into_host(name, folder.as_deref()))
         .collect())
 }
 
-/// Returns the folder of a flake that is one on this machine.
+/// Refuses a file of the fleet that declares secrets of these hosts and of others.
+fn check_others(evaluated: &Evaluated, folder: Option<&Path>) -> Result<(), Failure> {
+    let own: BTreeSet<_> = evaluated
+        .hosts
+        .values()
+        .flat_map(|host| &host.files)
+        .filter_map(|file| in_working_tree(file, folder))
+        .collect();
+    for (name, files) in &evaluated.others {
+        let mut files = files
+            .iter()
+            .filter_map(|file| in_working_tree(file, folder));
+        if let Some(file) = files.find(|file| own.contains(file)) {
+            return Err(Failure::usage(format_args!(
+                "`{}` declares secrets of `{name}`, too",
+                file.display()
+            ))
+            .hint(format!(
+                "move both hosts at once: add `{name}` to the command"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the folder of a flake on this machine.
 pub(crate) fn local_folder(reference: &str) -> Option<PathBuf> {
     let (path, _) = reference.split_once(['?', '#']).unwrap_or((reference, ""));
     let path = path
@@ -92,14 +125,19 @@ pub(crate) fn local_folder(reference: &str) -> Option<PathBuf> {
         .or_else(|| path.strip_prefix("git+file:"))
         .unwrap_or(path);
     let folder = PathBuf::from(path.strip_prefix("//").map_or(path, |rest| rest));
-    folder.is_dir().then_some(folder)
+    folder.join("flake.nix").is_file().then_some(folder)
 }
 
 impl EvaluatedHost {
     fn into_host(self, name: String, folder: Option<&Path>) -> Host {
         let secrets = self.secrets.into_iter();
         let templates = self.templates.into_iter();
+        let files = self.files.iter();
+        let files: BTreeSet<_> = files
+            .filter_map(|file| in_working_tree(file, folder))
+            .collect();
         Host {
+            files: (!files.is_empty()).then_some(files),
             name,
             hostname: self.hostname,
             secrets_directory: self.secrets_directory,
@@ -145,13 +183,14 @@ impl EvaluatedSecret {
 /// Returns the file of the working tree of which this is the copy in the Nix store. A lazily
 /// fetched flake has no copy there.
 fn working_file(file: &str, folder: Option<&Path>) -> PathBuf {
-    let in_flake = file
-        .strip_prefix("/nix/store/")
-        .and_then(|rest| rest.split_once('/'));
-    let working = folder
-        .zip(in_flake)
-        .map(|(folder, (_, rest))| without_dots(&folder.join(rest)));
-    working
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| file.into())
+    in_working_tree(file, folder).unwrap_or_else(|| file.into())
+}
+
+fn in_working_tree(file: &str, folder: Option<&Path>) -> Option<PathBuf> {
+    let (_, rest) = file.strip_prefix("/nix/store/")?.split_once('/')?;
+    let path = without_dots(&folder?.join(rest));
+    if path.is_dir() {
+        return Some(path.join("default.nix"));
+    }
+    path.is_file().then_some(path)
 }

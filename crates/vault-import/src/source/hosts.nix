@@ -6,6 +6,7 @@ let
 
   list = value: if value == null then [ ] else value;
   contains = text: part: builtins.replaceStrings [ part ] [ "" ] text != text;
+  startsWith = text: start: builtins.substring 0 (builtins.stringLength start) text == start;
 
   # The settings of a unit in which a path can stand. One that does not evaluate has none.
   settings =
@@ -29,7 +30,15 @@ let
     let
       services = config.systemd.services or { };
       texts = builtins.mapAttrs (_: settings) services;
-      readers = path: builtins.filter (name: contains texts.${name} path) (builtins.attrNames services);
+      # `/run/secrets/db` is also in `/run/secrets/db-replica`, which is taken out first.
+      paths = map (declared: declared.path) (builtins.attrValues sops ++ builtins.attrValues age);
+      readers =
+        path:
+        let
+          longer = builtins.filter (other: other != path && startsWith other path) paths;
+          without = builtins.replaceStrings longer (map (_: "") longer);
+        in
+        builtins.filter (name: contains (without texts.${name}) path) (builtins.attrNames services);
       named =
         secret: attribute: number: fallback:
         let
@@ -110,6 +119,21 @@ let
       }) (builtins.attrNames templates);
     };
 
+  # The files that define secrets of a host, as far as its evaluation tells.
+  filesOf =
+    name:
+    let
+      options = configurations.${name}.options or { };
+      definitions =
+        (options.sops.secrets.definitionsWithLocations or [ ])
+        ++ (options.sops.templates.definitionsWithLocations or [ ])
+        ++ (options.age.secrets.definitionsWithLocations or [ ]);
+      files = map (one: builtins.unsafeDiscardStringContext (toString one.file)) definitions;
+      tried = builtins.tryEval (builtins.deepSeq files files);
+    in
+    if tried.success then tried.value else [ ];
+  others = builtins.filter (name: !builtins.elem name chosen) names;
+
   declares =
     name:
     let
@@ -119,10 +143,23 @@ let
 in
 {
   inherit names;
+  # Only for a change of files, because it evaluates every host.
+  others =
+    if WITH_OTHERS then
+      builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = filesOf name;
+        }) others
+      )
+    else
+      { };
   hosts = builtins.listToAttrs (
     map (name: {
       inherit name;
-      value = ofHost configurations.${name}.config;
+      value = ofHost configurations.${name}.config // {
+        files = filesOf name;
+      };
     }) (builtins.filter declares chosen)
   );
 }

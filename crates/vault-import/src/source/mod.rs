@@ -11,7 +11,7 @@ use crate::{cli::Arguments, model::Host};
 /// Reads the hosts of the command line.
 pub(crate) fn read_hosts(arguments: &Arguments) -> Result<Vec<Host>, Failure> {
     if arguments.file.is_empty() {
-        return flake::read_hosts(&arguments.flake, &arguments.hosts);
+        return flake::read_hosts(arguments);
     }
     let [host] = arguments.hosts.as_slice() else {
         return Err(Failure::usage(

@@ -2,7 +2,7 @@
 //! declaration with an expression in it stays, with a note.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -19,23 +19,25 @@ use crate::{
 pub(super) fn read_host(name: &str, paths: &[PathBuf]) -> Result<Host, Failure> {
     let mut read = Vec::new();
     for NixFile { path, text } in nix_files(paths)? {
-        match nix_text::declarations(&text) {
-            Ok(declared) => read.push((path, declared)),
-            Err(error) => {
-                return Err(Failure::usage(format_args!(
-                    "`{}`: {error}",
-                    path.display()
-                )));
-            }
-        }
+        check_defaults(&path, &text)?;
+        let declared = nix_text::declarations(&text)
+            .map_err(|error| Failure::usage(format_args!("`{}`: {error}", path.display())))?;
+        read.push((path, declared));
     }
-    let default_file = read.iter().find_map(|(path, declared)| {
-        let attribute = declared.default_sops_file.as_ref()?;
-        file_of(&attribute.value, path)
-    });
+    let defaults: BTreeSet<_> = read
+        .iter()
+        .filter_map(|(path, declared)| file_of(&declared.default_sops_file.as_ref()?.value, path))
+        .collect();
+    // Nix takes one of several by their priorities
+    let default_file = defaults.first().filter(|_| defaults.len() == 1).cloned();
+    let early: BTreeSet<_> = read
+        .iter()
+        .flat_map(|(_, declared)| declared.early.clone())
+        .collect();
     let mut host = Host {
         name: name.to_owned(),
         hostname: name.to_owned(),
+        files: None,
         secrets_directory: None,
         declarations: Vec::new(),
         templates: Vec::new(),
@@ -44,12 +46,48 @@ pub(super) fn read_host(name: &str, paths: &[PathBuf]) -> Result<Host, Failure> 
     for (path, declared) in read {
         add_file(&mut host, &path, declared, default_file.as_deref());
     }
+    for old in &mut host.declarations {
+        old.needed_early |= early.contains(&(old.tool, old.name.clone()));
+    }
+    leave_declared_twice(&mut host);
     if host.declarations.is_empty() && host.notes.is_empty() {
         return Err(Failure::usage(
             "these files declare no secret of sops-nix or agenix",
         ));
     }
     Ok(host)
+}
+
+/// Refuses a file that sets a default which only Nix can apply.
+fn check_defaults(path: &Path, text: &str) -> Result<(), Failure> {
+    let options = ["defaultSopsKey", "defaultSopsFormat"];
+    let Some(option) = options.iter().find(|option| text.contains(*option)) else {
+        return Ok(());
+    };
+    Err(Failure::usage(format_args!(
+        "`{}` sets `sops.{option}`, which only Nix can apply",
+        path.display()
+    ))
+    .hint("run it without `--file` where Nix is installed"))
+}
+
+/// Leaves the secrets that several files declare, with a note. Nix merges their attributes.
+fn leave_declared_twice(host: &mut Host) {
+    let mut seen = BTreeSet::new();
+    let all = host.declarations.iter();
+    let twice: BTreeSet<_> = all
+        .map(|old| (old.tool, old.name.clone()))
+        .filter(|name| !seen.insert(name.clone()))
+        .collect();
+    for (tool, name) in &twice {
+        host.notes.push(format!(
+            "{}.secrets.{}: it stays: several files declare it, and only Nix can merge them",
+            tool.option(),
+            attribute_name(name)
+        ));
+    }
+    host.declarations
+        .retain(|old| !twice.contains(&(old.tool, old.name.clone())));
 }
 
 fn add_file(host: &mut Host, path: &Path, declared: FileDeclarations, default: Option<&Path>) {

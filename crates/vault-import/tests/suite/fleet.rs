@@ -104,7 +104,7 @@ impl SecretFleet {
 }
 
 /// Returns a `PATH` with sops and age.
-fn path() -> OsString {
+pub(crate) fn path() -> OsString {
     let programs = ["sops", "age"].map(|name| find_program(name).unwrap());
     let folders = programs
         .iter()

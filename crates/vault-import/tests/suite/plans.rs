@@ -12,7 +12,7 @@ fn the_plan_names_each_secret_and_shows_no_value() {
     insta::assert_snapshot!(output, @r#"
     exit status: 0
     ----- stdout -----
-    web01: 5 secrets to move, 1 to leave
+    web01: 6 values to move, as 5 secrets; 1 to leave
 
     OPENBAO              KEY             FROM                         FILE
     hosts/web01/app      password        sops.secrets."app/password"  secrets/web01.yaml
@@ -22,7 +22,7 @@ fn the_plan_names_each_secret_and_shows_no_value() {
     hosts/web01/smtp     value           sops.secrets.smtp            secrets/web01.yaml
     hosts/web01/wifi     value           age.secrets.wifi             secrets/wifi.age
     stays    sops.secrets.root of sops-nix: it is read before the network is up
-    note     vault.secrets.app.env: no unit is known to read it; add `services`, the units that start after it
+    note     vault.secrets."app.env": no unit is known to read it; add `services`, the units that start after it
     note     vault.secrets.smtp: no unit is known to read it; add `services`, the units that start after it
     note     sops.secrets.smtp: remove `/etc/smtp-password` on the host right before the deployment of `--replace`, which makes a link there
     note     vault.secrets.wifi: no unit is known to read it; add `services`, the units that start after it
@@ -37,7 +37,7 @@ fn a_part_of_the_secrets_is_selected_by_name() {
     insta::assert_snapshot!(output, @r#"
     exit status: 0
     ----- stdout -----
-    web01: 1 secret to move, 0 to leave
+    web01: 2 values to move, as 1 secret; 0 to leave
 
     OPENBAO          KEY       FROM                         FILE
     hosts/web01/app  password  sops.secrets."app/password"  secrets/web01.yaml

@@ -74,7 +74,7 @@ fn expressions_stay_where_nix_does_not_evaluate_them() {
     insta::assert_snapshot!(output, @r"
     exit status: 0
     ----- stdout -----
-    web01: 0 secrets to move, 0 to leave
+    web01: 0 values to move, as 0 secrets; 0 to leave
     note     hosts/web01/default.nix:2: sops.secrets.smtp: it stays: `owner` is an expression, which only Nix can evaluate
     ----- stderr -----
     ");

@@ -1,15 +1,17 @@
 //! The comparison on the host.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 use zts_testkit::{Run, ScratchDir, scratch_dir, write_program};
 
 const MODULE: &str = "\
+{ config, ... }:
 {
   sops.defaultSopsFile = ./x.yaml;
   sops.secrets.\"app/password\" = { };
   sops.secrets.\"it's\" = { };
-  sops.templates.\"app.env\".content = \"\";
+  sops.templates.\"app.env\".content = \"P=${config.sops.placeholder.\"app/password\"}\";
+  sops.templates.constant.content = \"x\";
 }
 ";
 /// A stand-in for ssh, which runs the command on a machine whose `/run` is another one.
@@ -38,6 +40,7 @@ fn disk() -> ScratchDir {
     }
     fs::create_dir_all(disk.join("bin")).unwrap();
     write_program(&disk.join("bin"), "ssh", SSH);
+    symlink("/bin/sh", disk.join("bin/sh")).unwrap();
     disk
 }
 

@@ -54,10 +54,12 @@ fn prepare(host: &Host, sops: &std::path::Path, recipient: &str) {
     };
     let evaluated = json!({
         "names": ["web01"],
+        "others": {},
         "hosts": { "web01": {
             "hostname": "web01",
             "secrets_directory": null,
             "templates": [],
+            "files": ["/nix/store/46xvrd2pz8b63phs9kqag6nkfil0rbpj-source/hosts/web01/app.nix"],
             "secrets": [secret("app/password"), secret("app/user")],
         } },
     });

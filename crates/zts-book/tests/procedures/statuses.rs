@@ -26,7 +26,7 @@ fn failing(program: &str) -> &'static [&'static str] {
             "192.0.2.1:1",
         ],
         "vault-fetch" => &["hosts/web01/db", "out", "--approle-dir", "none"],
-        "vault-import" => &["web01", "--file", "hosts/db01"],
+        "vault-import" => &["web01", "--file", "sops.nix"],
         "vault-init" => &["--directory", "keys", "--wait", "0s"],
         "vault-node" => &["status", "--config", "nodes.json"],
         "vault-plan" => &["--declarations", "declared.json"],
@@ -47,6 +47,7 @@ fn run(program: &str, arguments: &[&str]) -> RunOutput {
         "ca_certificate": null, "unit": "openbao-of-no-machine.service",
     });
     fleet.write("nodes.json", nodes.to_string());
+    fleet.write("sops.nix", "{ sops.secrets.db.sopsFile = ./none.yaml; }");
     let unseal = json!({
         "log_level": "info", "probe_interval": 1, "nodes": [address], "unseal_keys": ["00".repeat(32)],
     });
