@@ -23,6 +23,8 @@ has_program() {
 publish() {
   local name=$1 file=$2 folder=$cache/$1-${version_of[$1]}
   chmod 755 "$file"
+  # sops would ask GitHub for a newer version.
+  local -x SOPS_DISABLE_VERSION_CHECK=1
   if ! "$file" --version >/dev/null 2>&1 && ! "$file" version >/dev/null 2>&1 &&
     ! "$file" version --client >/dev/null 2>&1; then
     complain "$name ${version_of[$name]} does not run on this machine" "\`$(uname -sm)\` may be another platform than the one it is made for"
