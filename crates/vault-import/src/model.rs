@@ -21,7 +21,9 @@ pub(crate) struct Host {
     pub(crate) files: Option<BTreeSet<PathBuf>>,
     pub(crate) declarations: Vec<Declaration>,
     pub(crate) templates: Vec<DeclaredTemplate>,
-    /// Facts about declarations that could not be read.
+    /// The names of declarations that cannot be read, with the reason.
+    pub(crate) unread: Vec<(String, String)>,
+    /// Other facts about the declarations.
     pub(crate) notes: Vec<String>,
 }
 

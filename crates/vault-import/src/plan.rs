@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 use zts_cli::Failure;
 
 use crate::{
-    model::{Declaration, Host, HostPlan, NewFile, NewSecret, Staying, attribute_name},
+    model::{
+        Declaration, DeclaredTemplate, Host, HostPlan, NewFile, NewSecret, Staying, attribute_name,
+    },
     tool::Tool,
 };
 
 /// Plans the hosts, with the declarations that have one of the names `only`, or all.
 pub(crate) fn plan_hosts(hosts: Vec<Host>, only: &[String]) -> Result<Vec<HostPlan>, Failure> {
     for name in only {
-        let mut declared = hosts.iter().flat_map(|host| &host.declarations);
-        if !declared.any(|old| is_selected(&old.name, name)) {
+        let mut names = hosts.iter().flat_map(|host| {
+            let unread = host.unread.iter().map(|(name, _)| name);
+            host.declarations.iter().map(|old| &old.name).chain(unread)
+        });
+        if !names.any(|declared| is_selected(declared, name)) {
             return Err(Failure::usage(format_args!(
                 "no host declares a secret `{name}`, or one below it"
             ))
@@ -30,22 +35,12 @@ fn is_selected(name: &str, only: &str) -> bool {
 }
 
 fn plan_host(host: Host, only: &[String]) -> HostPlan {
-    let secrets_directory = host.secrets_directory.clone().unwrap_or_else(|| {
-        let mut declared = host.declarations.iter();
-        let is_beside = declared.any(|old| old.tool == Tool::SopsNix);
-        let default = if is_beside {
-            "/run/vault-secrets"
-        } else {
-            "/run/secrets"
-        };
-        default.to_owned()
-    });
+    let secrets_directory = secrets_directory(&host);
+    let is_chosen = |name: &str| only.is_empty() || only.iter().any(|only| is_selected(name, only));
     let mut staying = Vec::new();
     let mut groups: BTreeMap<String, Vec<NewFile>> = BTreeMap::new();
-    for old in host.declarations {
-        if !only.is_empty() && !only.iter().any(|name| is_selected(&old.name, name)) {
-            continue;
-        }
+    let declarations = host.declarations.into_iter();
+    for old in declarations.filter(|old| is_chosen(&old.name)) {
         let (secret, file) = place(&old.name);
         if let Some(reason) = reason_to_stay(&old, &file) {
             staying.push(Staying { old, reason });
@@ -61,17 +56,13 @@ fn plan_host(host: Host, only: &[String]) -> HostPlan {
         groups.entry(secret).or_default().push(file);
     }
     let secrets = without_clashes(groups, &mut staying);
-    let mut notes = host.notes;
+    let unread = host.unread.into_iter();
+    let unread = unread.filter(|(name, _)| is_chosen(name));
+    let mut notes: Vec<_> = unread.map(|(_, note)| note).chain(host.notes).collect();
     notes.extend(secrets.iter().flat_map(unmatched));
-    let moves = |name: &String| {
-        let mut moving = secrets.iter().flat_map(|secret: &NewSecret| &secret.files);
-        moving.any(|file| file.old.tool == Tool::SopsNix && file.old.name == *name)
-    };
     let templates = host.templates.into_iter();
-    // one without a secret has no copy
-    let templates = templates
-        .filter(|template| !template.secrets.is_empty() && template.secrets.iter().all(moves))
-        .collect();
+    let templates = templates.filter(|template| is_moved(template, &secrets));
+    let templates = templates.collect();
     HostPlan {
         name: host.name,
         hostname: host.hostname,
@@ -82,6 +73,27 @@ fn plan_host(host: Host, only: &[String]) -> HostPlan {
         staying,
         notes,
     }
+}
+
+/// Returns the directory of our module's secrets, which is another one beside sops-nix.
+fn secrets_directory(host: &Host) -> String {
+    let mut declared = host.declarations.iter();
+    let default = if declared.any(|old| old.tool == Tool::SopsNix) {
+        "/run/vault-secrets"
+    } else {
+        "/run/secrets"
+    };
+    let known = host.secrets_directory.clone();
+    known.unwrap_or_else(|| default.to_owned())
+}
+
+/// Returns whether all secrets of a template move. One without a secret has no copy.
+fn is_moved(template: &DeclaredTemplate, secrets: &[NewSecret]) -> bool {
+    let moves = |name: &String| {
+        let mut moving = secrets.iter().flat_map(|secret| &secret.files);
+        moving.any(|file| file.old.tool == Tool::SopsNix && file.old.name == *name)
+    };
+    !template.secrets.is_empty() && template.secrets.iter().all(moves)
 }
 
 /// Makes secrets of the groups. One whose name is taken stays.

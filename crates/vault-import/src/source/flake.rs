@@ -151,6 +151,7 @@ impl EvaluatedHost {
                     secrets: template.secrets,
                 })
                 .collect(),
+            unread: Vec::new(),
             notes: Vec::new(),
         }
     }

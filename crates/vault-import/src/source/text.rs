@@ -41,6 +41,7 @@ pub(super) fn read_host(name: &str, paths: &[PathBuf]) -> Result<Host, Failure> 
         secrets_directory: None,
         declarations: Vec::new(),
         templates: Vec::new(),
+        unread: Vec::new(),
         notes: Vec::new(),
     };
     for (path, declared) in read {
@@ -50,7 +51,7 @@ pub(super) fn read_host(name: &str, paths: &[PathBuf]) -> Result<Host, Failure> 
         old.needed_early |= early.contains(&(old.tool, old.name.clone()));
     }
     leave_declared_twice(&mut host);
-    if host.declarations.is_empty() && host.notes.is_empty() {
+    if host.declarations.is_empty() && host.unread.is_empty() && host.notes.is_empty() {
         return Err(Failure::usage(
             "these files declare no secret of sops-nix or agenix",
         ));
@@ -71,8 +72,11 @@ fn check_defaults(path: &Path, text: &str) -> Result<(), Failure> {
     .hint("run it without `--file` where Nix is installed"))
 }
 
-/// Leaves the secrets that several files declare, with a note. Nix merges their attributes.
+/// Leaves the secrets that several files declare, with a note. Nix merges their attributes. A part
+/// that cannot be read is the other file's, too.
 fn leave_declared_twice(host: &mut Host) {
+    let unread: BTreeSet<_> = host.unread.iter().map(|(name, _)| name.clone()).collect();
+    host.declarations.retain(|old| !unread.contains(&old.name));
     let mut seen = BTreeSet::new();
     let all = host.declarations.iter();
     let twice: BTreeSet<_> = all
@@ -80,11 +84,12 @@ fn leave_declared_twice(host: &mut Host) {
         .filter(|name| !seen.insert(name.clone()))
         .collect();
     for (tool, name) in &twice {
-        host.notes.push(format!(
+        let note = format!(
             "{}.secrets.{}: it stays: several files declare it, and only Nix can merge them",
             tool.option(),
             attribute_name(name)
-        ));
+        );
+        host.unread.push((name.clone(), note));
     }
     host.declarations
         .retain(|old| !twice.contains(&(old.tool, old.name.clone())));
@@ -111,7 +116,7 @@ fn add_file(host: &mut Host, path: &Path, declared: FileDeclarations, default: O
                 host.declarations.push(declaration);
                 host.notes.extend(note);
             }
-            Err(problem) => host.notes.push(problem),
+            Err(problem) => host.unread.push((secret.name, problem)),
         }
     }
 }
@@ -140,17 +145,7 @@ fn to_declaration(
     let name = attributes
         .text("name")?
         .unwrap_or_else(|| secret.name.clone());
-    let (file, content, directory) = match secret.tool {
-        Tool::SopsNix => {
-            let format = attributes.text("format")?.unwrap_or_else(|| "yaml".into());
-            let key = attributes
-                .text("key")?
-                .unwrap_or_else(|| secret.name.clone());
-            let file = attributes.file("sopsFile")?.or(default.map(Path::to_owned));
-            (file, Content::of_sops(&format, &key), "/run/secrets")
-        }
-        Tool::Agenix => (attributes.file("file")?, Content::Age, "/run/agenix"),
-    };
+    let (file, content, directory) = source_of(&attributes, default)?;
     let file =
         file.ok_or_else(|| attributes.problem("its encrypted file is not in these files"))?;
     let owner = attributes.text("owner")?.unwrap_or_else(|| "root".into());
@@ -181,6 +176,22 @@ fn to_declaration(
         needed_early: attributes.is_set("neededForUsers")?,
     };
     Ok((declaration, note))
+}
+
+/// Returns the encrypted file, the part of it that is the value, and the tool's directory.
+fn source_of(
+    attributes: &Attributes<'_>,
+    default: Option<&Path>,
+) -> Result<(Option<PathBuf>, Content, &'static str), String> {
+    if attributes.secret.tool == Tool::Agenix {
+        return Ok((attributes.file("file")?, Content::Age, "/run/agenix"));
+    }
+    let format = attributes.text("format")?.unwrap_or_else(|| "yaml".into());
+    let key = attributes.text("key")?;
+    let key = key.unwrap_or_else(|| attributes.secret.name.clone());
+    let file = attributes.file("sopsFile")?;
+    let file = file.or(default.map(Path::to_owned));
+    Ok((file, Content::of_sops(&format, &key), "/run/secrets"))
 }
 
 /// The attributes of a declaration.

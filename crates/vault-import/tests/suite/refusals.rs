@@ -70,7 +70,7 @@ fn expressions_stay_where_nix_does_not_evaluate_them() {
         "hosts/web01/default.nix",
         "{ config, ... }: {\n  sops.secrets.smtp = {\n    sopsFile = ../../secrets/web01.yaml;\n    owner = config.users.users.app.name;\n  };\n}\n",
     );
-    let output = fleet.import_web01().succeed();
+    let output = fleet.import_web01().args(["--only", "smtp"]).succeed();
     insta::assert_snapshot!(output, @r"
     exit status: 0
     ----- stdout -----
@@ -78,4 +78,37 @@ fn expressions_stay_where_nix_does_not_evaluate_them() {
     note     hosts/web01/default.nix:2: sops.secrets.smtp: it stays: `owner` is an expression, which only Nix can evaluate
     ----- stderr -----
     ");
+}
+
+#[test]
+fn values_that_only_nix_can_choose_stay() {
+    let fleet = require_fleet!(SecretFleet::of_web01());
+    fleet.encrypt("secrets/common.yaml", "smtp: of-all\n");
+    let base =
+        "{ sops.defaultSopsFile = ../../secrets/common.yaml; age.secrets.wifi.mode = \"0440\"; }";
+    fleet.fleet.write("hosts/web01/base.nix", base);
+    let output = fleet.import_web01().succeed();
+    for note in [
+        "sops.secrets.smtp: it stays: its encrypted file is not in these files",
+        "age.secrets.wifi: it stays: its encrypted file is not in these files",
+    ] {
+        output.assert_prints(note);
+    }
+    for path in ["hosts/web01/smtp ", "hosts/web01/wifi "] {
+        assert!(!output.stdout.contains(path), "{output}");
+    }
+
+    fleet.fleet.write(
+        "hosts/web01/base.nix",
+        "{ sops.secrets.smtp.sopsFile = ../../secrets/common.yaml; sops.defaultSopsKey = \"x\"; }",
+    );
+    fleet
+        .import_web01()
+        .fail(2, "sets `sops.defaultSopsKey`, which only Nix can apply");
+    fleet.fleet.write(
+        "hosts/web01/base.nix",
+        "{ sops.secrets.smtp.sopsFile = ../../secrets/common.yaml; }",
+    );
+    let output = fleet.import_web01().succeed();
+    output.assert_prints("sops.secrets.smtp: it stays: several files declare it");
 }
