@@ -25,7 +25,7 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "FILE")]
     pub ca_certificate: Option<PathBuf>,
 
-    /// Do not verify OpenBao's certificate; whoever can answer in its place reads every secret
+    /// Do not verify OpenBao's certificate; anybody who answers in its place reads every secret
     /// [env: BAO_SKIP_VERIFY, VAULT_SKIP_VERIFY]
     #[arg(long)]
     pub skip_verify: bool,
@@ -96,7 +96,7 @@ impl ConnectionArgs {
         if self.skip_verify || boolean("SKIP_VERIFY", &value)? {
             if addresses.iter().any(Address::is_encrypted) {
                 message::warn(
-                    "OpenBao's certificate is not verified: whoever can answer in its place reads every secret",
+                    "OpenBao's certificate is not verified: anybody who answers in its place reads every secret",
                 );
             }
             return Ok(Trust::SkipVerify);

@@ -129,7 +129,7 @@ fn without_verifying_each_run_warns() {
         exit status: 0
         ----- stdout -----
         ----- stderr -----
-        warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
+        warning: OpenBao's certificate is not verified: anybody who answers in its place reads every secret
         "); }
         assert_eq!(host.files(), files([("password", "hunter2")]));
     }
@@ -220,7 +220,7 @@ fn a_server_without_tls_is_reported() {
     exit status: 1
     ----- stdout -----
     ----- stderr -----
-    warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
+    warning: OpenBao's certificate is not verified: anybody who answers in its place reads every secret
     error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not use TLS (`http://`?); no cache available
 
     hint: is it `http://` that is spoken there?

@@ -31,7 +31,7 @@ fn remove_version(store: &ObjectStore, (key, id): &(String, String)) -> u16 {
 
 /// The page "Snapshots" says how to have hidden ones back.
 #[test]
-fn snapshots_outlast_whoever_has_the_key_of_the_store() {
+fn snapshots_outlast_a_thief_of_the_key_of_the_store() {
     require_store!();
     zts_testkit::require_program!("curl");
     let site = Site::new();

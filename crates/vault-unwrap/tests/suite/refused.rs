@@ -184,7 +184,7 @@ fn a_token_with_another_creation_path_is_refused_and_stays_unused() {
     assert!(is_unused(&host.server, &token));
     assert_eq!(host.stored(), None);
     let text = fs::read_to_string(host.environment()).unwrap();
-    assert!(text.contains(&token), "it stays for whoever looks into it");
+    assert!(text.contains(&token), "it stays for a look into it");
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn the_file_of_cloud_init_is_enough_also_without_certificate_verification() {
     exit status: 0
     ----- stdout -----
     ----- stderr -----
-    warning: OpenBao's certificate is not verified: whoever can answer in its place reads every secret
+    warning: OpenBao's certificate is not verified: anybody who answers in its place reads every secret
     ");
     host.assert_has_its_credentials();
 }
