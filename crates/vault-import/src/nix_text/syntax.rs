@@ -6,13 +6,14 @@ use rnix::ast::{self, AstNode, InterpolPart};
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::model::Left;
+use zts_infra_edit::nix;
 
 /// The error of a source that is not valid Nix.
 pub(crate) use zts_infra_edit::Error as SyntaxError;
 
 /// Parses a source that is one expression, and returns its root.
 pub(super) fn parse_source(source: &str) -> Result<SyntaxNode, SyntaxError> {
-    zts_infra_edit::nix::check_syntax(source)?;
+    nix::check_syntax(source)?;
     Ok(rnix::Root::parse(source).syntax())
 }
 
@@ -94,38 +95,10 @@ pub(super) fn call_parts(call: &ast::Apply) -> (ast::Expr, Vec<ast::Expr>) {
     (function, arguments)
 }
 
-/// Formats a name: bare if Nix can read it so, and quoted otherwise.
-pub(super) fn format_name(name: &str) -> String {
-    const KEYWORDS: [&str; 10] = [
-        "assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with",
-    ];
-    let is_identifier = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_'-".contains(&byte))
-        && !KEYWORDS.contains(&name);
-    if is_identifier {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", escape_string(name))
-    }
-}
-
 /// Escapes a text for a string between double quotes.
 pub(super) fn escape_string(text: &str) -> String {
-    let mut escaped = String::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' | '\\' => escaped.extend(['\\', letter]),
-            '$' if letters.peek() == Some(&'{') => escaped.push_str("\\$"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
+    let quoted = nix::format_name(text, true);
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// Returns the number of the line of an offset.

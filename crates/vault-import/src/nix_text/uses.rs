@@ -9,8 +9,9 @@ use super::definitions::foreign_option;
 use super::layout::Edit;
 use super::references::{Moving, Reference, describe_use, read_reference};
 use super::syntax::{
-    cast, entry_attributes, entry_of_set, escape_string, format_name, names_of, node_range, untyped,
+    cast, entry_attributes, entry_of_set, escape_string, names_of, node_range, untyped,
 };
+use crate::model::attribute_name;
 use crate::tool::Tool;
 
 /// The treatment of a use.
@@ -156,12 +157,15 @@ fn new_path(reference: &Reference, moving: &Moving<'_>) -> Option<NewPath> {
         ("secrets", "path") => {
             let one = moving.find(reference.tool, name)?;
             Some(NewPath {
-                expression: format!("{prefix}.vault.secrets.{}.path", format_name(&one.secret)),
+                expression: format!(
+                    "{prefix}.vault.secrets.{}.path",
+                    attribute_name(&one.secret)
+                ),
                 file: Some(one.file.clone()),
             })
         }
         ("templates", "path") => Some(NewPath {
-            expression: format!("{prefix}.vault.templates.{}.path", format_name(name)),
+            expression: format!("{prefix}.vault.templates.{}.path", attribute_name(name)),
             file: None,
         }),
         _ => None,
