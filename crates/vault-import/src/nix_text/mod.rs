@@ -1,5 +1,5 @@
 //! Edits of the text of Nix files: which secrets of sops-nix and agenix a file declares
-//! ([`declarations`]), the new declarations beside the old ones ([`insert()`]), and the new
+//! ([`declarations()`]), the new declarations beside the old ones ([`insert()`]), and the new
 //! declarations in place of the old ones ([`replace()`]).
 //!
 //! A source is parsed only to locate its parts. An edit splices the source itself, so all other
