@@ -1,12 +1,11 @@
 //! Parsing of a source, and the names and strings in it.
 
-use std::ops::Range;
-
-use rnix::ast::{self, AstNode, InterpolPart};
+use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::model::Left;
 use zts_infra_edit::nix;
+pub(super) use zts_infra_edit::nix::{attribute_name, cast, literal_string, node_range, untyped};
 
 /// The error of a source that is not valid Nix.
 pub(crate) use zts_infra_edit::Error as SyntaxError;
@@ -15,22 +14,6 @@ pub(crate) use zts_infra_edit::Error as SyntaxError;
 pub(super) fn parse_source(source: &str) -> Result<SyntaxNode, SyntaxError> {
     nix::check_syntax(source)?;
     Ok(rnix::Root::parse(source).syntax())
-}
-
-/// Returns the range of a node, without the blanks and comments around it.
-pub(super) fn node_range(node: &SyntaxNode) -> Range<usize> {
-    let range = node.text_range();
-    range.start().into()..range.end().into()
-}
-
-/// Returns the untyped node of a typed one.
-pub(super) fn untyped<N: AstNode>(typed: &N) -> SyntaxNode {
-    typed.syntax().clone()
-}
-
-/// Returns the typed node of an untyped one, if it is of that type.
-pub(super) fn cast<N: AstNode>(node: &SyntaxNode) -> Option<N> {
-    N::cast(node.clone())
 }
 
 /// Returns the entry if a node is one of a set, and not of a `let`.
@@ -49,30 +32,6 @@ pub(super) fn entry_attributes(entry: &ast::AttrpathValue) -> Vec<ast::Attr> {
 /// Returns the names of attributes; a computed one is `None`.
 pub(super) fn names_of(attributes: &[ast::Attr]) -> Vec<Option<String>> {
     attributes.iter().map(attribute_name).collect()
-}
-
-/// Returns the name of an attribute; `None` if it is computed (`${…}`).
-pub(super) fn attribute_name(attribute: &ast::Attr) -> Option<String> {
-    match attribute {
-        ast::Attr::Ident(identifier) => Some(identifier.to_string()),
-        ast::Attr::Str(string) => literal_string(string),
-        ast::Attr::Dynamic(dynamic) => match dynamic.expr()? {
-            ast::Expr::Str(string) => literal_string(&string),
-            _ => None,
-        },
-    }
-}
-
-/// Returns the text of a string without interpolations.
-pub(super) fn literal_string(string: &ast::Str) -> Option<String> {
-    let mut text = String::new();
-    for part in string.normalized_parts() {
-        match part {
-            InterpolPart::Literal(literal) => text.push_str(&literal),
-            InterpolPart::Interpolation(_) => return None,
-        }
-    }
-    Some(text)
 }
 
 /// Returns whether a string is one between pairs of single quotes.

@@ -125,7 +125,7 @@ fn called_function(call: &ast::Apply) -> ast::Expr {
 }
 
 /// Returns the text of a string without interpolations.
-pub(super) fn literal_string(string: &ast::Str) -> Option<String> {
+pub fn literal_string(string: &ast::Str) -> Option<String> {
     let mut text = String::new();
     for part in string.normalized_parts() {
         match part {

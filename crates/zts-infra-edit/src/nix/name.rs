@@ -5,7 +5,7 @@ use rnix::ast;
 use super::expression::literal_string;
 
 /// Returns the name of an attribute; `None` if it is computed (`${…}`).
-pub(super) fn attribute_name(attribute: &ast::Attr) -> Option<String> {
+pub fn attribute_name(attribute: &ast::Attr) -> Option<String> {
     match attribute {
         ast::Attr::Ident(identifier) => Some(identifier.to_string()),
         ast::Attr::Str(string) => literal_string(string),

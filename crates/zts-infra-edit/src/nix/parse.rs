@@ -100,18 +100,18 @@ fn describe_error(error: &ParseError, source: &str) -> (usize, String) {
 }
 
 /// Returns the range of a node, without the blanks and comments around it.
-pub(super) fn node_range(node: &SyntaxNode) -> Range<usize> {
+pub fn node_range(node: &SyntaxNode) -> Range<usize> {
     let range = node.text_range();
     range.start().into()..range.end().into()
 }
 
 /// Returns the untyped node of a typed one.
-pub(super) fn untyped<N: AstNode>(typed: &N) -> SyntaxNode {
+pub fn untyped<N: AstNode>(typed: &N) -> SyntaxNode {
     typed.syntax().clone()
 }
 
 /// Returns the typed node of an untyped one, if it is of that type.
-pub(super) fn cast<N: AstNode>(node: &SyntaxNode) -> Option<N> {
+pub fn cast<N: AstNode>(node: &SyntaxNode) -> Option<N> {
     N::cast(node.clone())
 }
 
