@@ -2,6 +2,7 @@
 # of the CA, by vault.server.certificates or by others that make such chains.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption;
   inherit (import ./types.nix { inherit lib; }) absolutePath calendar;
   cfg = config.vault;
@@ -44,7 +45,7 @@ in
 
     systemd.services.vault-ca = unit.asking {
       description = "The CA certificates of OpenBao";
-      documentation = [ "man:vault-certs-fetch(1)" ];
+      documentation = documentation "vault-certs-fetch(1)" "runbook/certificate-expired";
       # Also right after a switch to another certificate in the configuration.
       wantedBy = [ "multi-user.target" ];
       restartTriggers = [ cfg.tls.caCertificate ];

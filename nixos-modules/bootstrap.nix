@@ -2,6 +2,7 @@
 # credentials.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   inherit (import ./types.nix { inherit lib; }) absolutePath;
@@ -58,7 +59,7 @@ in
 
     systemd.services.vault-bootstrap = unit.asking {
       description = "Trade the wrapping token for this host's OpenBao credentials";
-      documentation = [ "man:vault-unwrap(1)" ];
+      documentation = documentation "vault-unwrap(1)" "runbook/index";
       wantedBy = [ "multi-user.target" ];
       # It writes /etc/environment; the service has another name from cloud-init 24.3 on.
       after = [

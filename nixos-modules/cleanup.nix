@@ -7,6 +7,7 @@
   ...
 }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   secrets = lib.attrValues cfg.secrets;
@@ -72,7 +73,7 @@ in
   config = lib.mkIf cfg.enable {
     systemd.services.vault-cleanup = {
       description = "Remove the secrets when the module leaves this host";
-      documentation = [ "man:vault-secrets-clean(1)" ];
+      documentation = documentation "vault-secrets-clean(1)" "explanation/units";
       wantedBy = [ "multi-user.target" ];
       # Is stopped after those that use secrets, and those that write them.
       before =

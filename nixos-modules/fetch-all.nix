@@ -3,6 +3,7 @@
 # their secret.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   secrets = lib.attrValues cfg.secrets;
@@ -12,7 +13,7 @@ in
   config = lib.mkIf (cfg.enable && cfg.secrets != { }) {
     systemd.services.vault-secrets = unit.asking {
       description = "Secrets from OpenBao";
-      documentation = [ "man:vault-secrets-fetch-all(1)" ];
+      documentation = documentation "vault-secrets-fetch-all(1)" "runbook/index";
       inherit secrets;
       wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
       wantedBy = [ "multi-user.target" ];

@@ -7,6 +7,7 @@
   ...
 }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) escapeShellArgs mapAttrs' nameValuePair;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
@@ -92,7 +93,7 @@ let
     nameValuePair "vault-secret-${name}" (
       unit.asking {
         description = "Secret ${name} from OpenBao";
-        documentation = [ "man:vault-fetch(1)" ];
+        documentation = documentation "vault-fetch(1)" "runbook/index";
         secrets = [ secret ];
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
         after = [ "vault-secrets.service" ];
@@ -122,7 +123,7 @@ let
 
   retry = {
     description = "Try again to fetch the secret %i from OpenBao";
-    documentation = [ "man:vault-secrets-retry(1)" ];
+    documentation = documentation "vault-secrets-retry(1)" "runbook/index";
     # Started by its failure alone; a switch must not end what it waits for.
     restartIfChanged = false;
     unitConfig.StartLimitIntervalSec = 0;

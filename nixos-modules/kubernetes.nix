@@ -7,6 +7,7 @@
   ...
 }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ./types.nix { inherit lib; }) absolutePath duration;
   cfg = config.vault;
@@ -61,7 +62,7 @@ in
   config = lib.mkIf (cfg.enable && kubernetes.enable) {
     systemd.services.vault-ca-kubernetes = {
       description = "The CA certificates of OpenBao, for Kubernetes";
-      documentation = [ "man:vault-certs-kubernetes(1)" ];
+      documentation = documentation "vault-certs-kubernetes(1)" "how-to/kubernetes";
       wants = [ "network-online.target" ];
       after = [
         "network-online.target"

@@ -2,6 +2,7 @@
 # started with by themselves, and rolls back those that they do not come up with.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   used = lib.filter (secret: secret.usedBy != [ ]) (lib.attrValues cfg.secrets);
@@ -21,7 +22,7 @@ in
       # no process starts.
       vault-secrets-prove = {
         description = "Watch whether services come up with new versions of their secrets";
-        documentation = [ "man:vault-secrets-prove(1)" ];
+        documentation = documentation "vault-secrets-prove(1)" "explanation/rotation";
         # A switch must not cut a rollout in half.
         restartIfChanged = false;
         unitConfig = {

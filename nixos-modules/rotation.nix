@@ -5,6 +5,7 @@
   ...
 }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ./types.nix { inherit lib; }) duration serviceName;
   cfg = config.vault;
@@ -40,7 +41,7 @@ let
     lib.nameValuePair "vault-secret-rotate-${name}" (
       unit.asking {
         description = "Deploy a new version of the secret ${name}";
-        documentation = [ "man:vault-secrets-rotate(1)" ];
+        documentation = documentation "vault-secrets-rotate(1)" "explanation/rotation";
         secrets = all ++ templates;
         path = [ config.systemd.package ];
         # A switch that changes how secrets are rotated must not cut a rotation in half.

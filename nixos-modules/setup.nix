@@ -3,6 +3,7 @@
 # secrets' files.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   secrets = lib.attrValues cfg.secrets;
   templates = lib.attrValues cfg.templates;
@@ -42,7 +43,7 @@ in
 
     systemd.services.vault-setup = {
       description = "Remove secrets that are no longer declared, and make links to declared ones";
-      documentation = [ "man:vault-secrets-clean(1)" ];
+      documentation = documentation "vault-secrets-clean(1)" "explanation/units";
       wantedBy = [ "multi-user.target" ];
       # A switch fetches before it starts what it stopped: then accounts and folders are made just
       # before.

@@ -2,6 +2,7 @@
 # declared, before services are reloaded, restarted and started.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
 in
@@ -9,7 +10,7 @@ in
   config = lib.mkIf (cfg.enable && cfg.secrets != { }) {
     systemd.services.vault-secrets-fetch = {
       description = "Fetch the secrets that are not in place as they are declared";
-      documentation = [ "man:vault-secrets-fetch(1)" ];
+      documentation = documentation "vault-secrets-fetch(1)" "runbook/index";
       # A switch restarts this target after any change, and waits for it. A service that is
       # reloaded, left alone, or at rest does not start the fetch of its secrets itself.
       wantedBy = [ "sysinit-reactivation.target" ];

@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
@@ -16,7 +17,7 @@ let
     name: template:
     lib.nameValuePair "vault-template-${name}" {
       description = "Template ${name} of secrets from OpenBao";
-      documentation = [ "man:vault-secrets-render(1)" ];
+      documentation = documentation "vault-secrets-render(1)" "how-to/templates";
       wants = [ "vault-setup.service" ];
       # Not `requires`: that would fetch the secrets again. The services require both.
       after = [

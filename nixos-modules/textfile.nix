@@ -2,6 +2,7 @@
 # collector.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ./types.nix { inherit lib; }) absolutePath calendar;
   cfg = config.vault;
@@ -41,7 +42,7 @@ in
 
     systemd.services.vault-secrets-metrics = {
       description = "Metrics of the secrets from OpenBao";
-      documentation = [ "man:vault-secrets-metrics(1)" ];
+      documentation = documentation "vault-secrets-metrics(1)" "monitoring";
       serviceConfig = import ./hardening.nix { } // {
         Type = "oneshot";
         ExecStart = lib.escapeShellArgs [

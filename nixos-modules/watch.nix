@@ -1,6 +1,7 @@
 # vault-secrets-watch.service: starts the rotation of secrets seconds after they change in OpenBao.
 { config, lib, ... }:
 let
+  documentation = import ./unit-documentation.nix { inherit config lib; };
   inherit (import ./types.nix { inherit lib; }) duration;
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
@@ -38,7 +39,7 @@ in
     systemd.services.vault-secrets-watch = lib.mkIf (cfg.rotation.secrets != [ ]) (
       unit.asking {
         description = "Watch OpenBao for new versions of secrets";
-        documentation = [ "man:vault-secrets-watch(1)" ];
+        documentation = documentation "vault-secrets-watch(1)" "explanation/rotation";
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
         after = [ "vault-secrets.service" ];
         wantedBy = [ "multi-user.target" ];

@@ -6,6 +6,7 @@
   meta.maintainers = import ../../nix/maintainers.nix { inherit lib; };
 
   imports = [
+    ../documentation.nix
     ./exporter.nix
     ./prometheus.nix
   ];

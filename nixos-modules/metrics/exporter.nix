@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; })
     absolutePath
@@ -110,7 +111,7 @@ in
 
     systemd.services.vault-exporter = {
       description = "Metrics of OpenBao's nodes";
-      documentation = [ "man:vault-exporter(1)" ];
+      documentation = documentation "vault-exporter(1)" "monitoring";
       wantedBy = [ "multi-user.target" ];
       # On a node, its CA's file must exist first.
       after = [
@@ -160,6 +161,7 @@ in
 
     systemd.services.vault-exporter-ca = lib.mkIf hasAuthority {
       description = "Restart vault-exporter with new CA certificates";
+      documentation = documentation "vault-exporter(1)" "monitoring";
       serviceConfig = import ../hardening.nix { memory = "64M"; } // {
         Type = "oneshot";
         ExecStart = "${config.systemd.package}/bin/systemctl try-restart vault-exporter.service";

@@ -9,10 +9,27 @@ let
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) absolutePath address listenAddress;
   inherit (import ../checks/tools.nix { inherit config lib; }) refuse;
-  inherit (config.vault) metrics;
+  inherit (config.vault) documentationUrl metrics;
   cfg = metrics.prometheus;
   alerts = ../../monitoring/alerts.yml;
-  pages = "runbook_url: docs/runbook/";
+
+  # The alerts, with the addresses of their pages in place of paths in this project.
+  addressedAlerts =
+    let
+      parts = lib.splitString "{page}" documentationUrl;
+    in
+    pkgs.writeText "openbao-alerts.yml" (
+      lib.replaceStrings
+        [
+          "runbook_url: docs/"
+          ".md\n"
+        ]
+        [
+          "runbook_url: ${lib.head parts}"
+          "${lib.last parts}\n"
+        ]
+        (lib.readFile alerts)
+    );
 
   # `https://bao1:8200` without what Prometheus has elsewhere.
   place = url: lib.removeSuffix "/" (lib.last (lib.splitString "://" url));
@@ -54,14 +71,10 @@ in
       type = types.bool;
       default = true;
       example = false;
-      description = "Give Prometheus the alerts of `monitoring/alerts.yml`.";
-    };
-
-    runbookUrl = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      example = "https://wiki.example.internal/openbao/runbook";
-      description = "The URL of the pages of `docs/runbook` in alerts. The default is their path in this project.";
+      description = ''
+        Give Prometheus the alerts of `monitoring/alerts.yml`. `vault.documentationUrl` is the address
+        of the pages that they name.
+      '';
     };
   };
 
@@ -73,16 +86,7 @@ in
     services.prometheus = {
       # The CA's file is on the machine, but not in the build that checks the configuration.
       checkConfig = lib.mkDefault "syntax-only";
-      ruleFiles = lib.optional cfg.alerts (
-        if cfg.runbookUrl == null then
-          alerts
-        else
-          pkgs.writeText "openbao-alerts.yml" (
-            lib.replaceStrings [ pages ] [ "runbook_url: ${lib.removeSuffix "/" cfg.runbookUrl}/" ] (
-              lib.readFile alerts
-            )
-          )
-      );
+      ruleFiles = lib.optional cfg.alerts (if documentationUrl == null then alerts else addressedAlerts);
       scrapeConfigs =
         lib.optional (cfg.nodes != { }) {
           job_name = "openbao";

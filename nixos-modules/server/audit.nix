@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   cfg = config.vault.server;
   file = "/var/log/openbao/audit.log";
@@ -102,6 +103,7 @@ in
 
     systemd.services.openbao-audit-rotate = lib.mkIf (cfg.audit.device == "file") {
       description = "Begin a new audit log of OpenBao where it is time";
+      documentation = documentation "logrotate(8)" "runbook/VaultAuditLogFailing";
       serviceConfig = import ../hardening.nix { memory = "256M"; } // {
         Type = "oneshot";
         ExecStart = "${pkgs.logrotate}/bin/logrotate --state /var/lib/openbao-audit/state ${rotation}";

@@ -5,6 +5,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) absolutePath calendar duration;
   cfg = config.vault.server;
@@ -158,7 +159,7 @@ in
 
     systemd.services.openbao-certs = lib.mkIf certs.enable {
       description = "Certificates of OpenBao";
-      documentation = [ "man:vault-certs-renew(1)" ];
+      documentation = documentation "vault-certs-renew(1)" "explanation/server";
       requiredBy = [ "openbao.service" ];
       before = [ "openbao.service" ];
       # A clock that is wrong makes certificates that nobody takes; where it is set, wait for it.

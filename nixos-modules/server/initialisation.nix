@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) absolutePath ageRecipient apiPath;
   cfg = config.vault.server;
@@ -191,7 +192,7 @@ in
 
     systemd.services.openbao-init = lib.mkIf (init.requests == { }) {
       description = "Initialise the OpenBao cluster ${cfg.clusterName}";
-      documentation = [ "man:vault-init(1)" ];
+      documentation = documentation "vault-init(1)" "explanation/server";
       wantedBy = [ "multi-user.target" ];
       after = [ "openbao.service" ];
       wants = [ "openbao.service" ];

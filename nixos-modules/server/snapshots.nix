@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; })
     absolutePath
@@ -418,7 +419,7 @@ in
 
     systemd.services.vault-snapshot = lib.mkIf snapshots.enable {
       description = "Take a snapshot of OpenBao";
-      documentation = [ "man:vault-snapshot-save(1)" ];
+      documentation = documentation "vault-snapshot-save(1)" "how-to/snapshots";
       after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
       wants = [ "network-online.target" ];
       environment = {
@@ -463,7 +464,7 @@ in
 
     systemd.services.vault-snapshot-drill = lib.mkIf drill.enable {
       description = "Restore the newest snapshot of OpenBao as a test";
-      documentation = [ "man:vault-snapshot-drill(1)" ];
+      documentation = documentation "vault-snapshot-drill(1)" "how-to/snapshots";
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
       serviceConfig = import ../hardening.nix { memory = "75%"; } // {

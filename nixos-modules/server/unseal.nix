@@ -6,6 +6,7 @@
   ...
 }:
 let
+  documentation = import ../unit-documentation.nix { inherit config lib; };
   inherit (lib) mkOption types;
   inherit (import ../types.nix { inherit lib; }) absolutePath address;
   cfg = config.vault.server;
@@ -110,7 +111,7 @@ in
 
     systemd.services.vault-unseal = {
       description = "Unseal OpenBao";
-      documentation = [ "man:vault-unseal(1)" ];
+      documentation = documentation "vault-unseal(1)" "how-to/unseal";
       inherit wantedBy partOf;
       after = lib.optional cfg.enable "openbao.service" ++ [ "network-online.target" ];
       wants = [ "network-online.target" ];

@@ -96,10 +96,8 @@ in
         caCertificate = "/var/lib/vault/ca/ca.pem";
       })
       {
-        vault.metrics.prometheus = {
-          enable = true;
-          runbookUrl = "https://wiki.example.internal/runbook/";
-        };
+        vault.metrics.prometheus.enable = true;
+        vault.documentationUrl = "https://wiki.example.internal/openbao/{page}.html?at=a%20b";
       }
     ];
     holds =
@@ -120,9 +118,35 @@ in
         "the CA" = openbao.tls_config.ca_file == "/var/lib/vault/ca/ca.pem";
         "names become labels" = lib.any (rule: rule.target_label == "mount") openbao.metric_relabel_configs;
         "the alerts" = lib.length ruleFiles == 1;
+        "the address of each alert's page" =
+          let
+            inherit (lib.head ruleFiles) text;
+          in
+          lib.hasInfix "runbook_url: https://wiki.example.internal/openbao/runbook/VaultNoLeader.html?at=a%20b\n" text
+          && !(lib.hasInfix "runbook_url: docs/" text);
+        "the page of a unit" =
+          config.systemd.services.vault-exporter.documentation == [
+            "man:vault-exporter(1)"
+            "https://wiki.example.internal/openbao/monitoring.html?at=a%%20b"
+          ];
         "the exporter here" =
           (lib.head (lib.last scrapeConfigs).static_configs).targets == [ "127.0.0.1:9410" ];
       };
+  };
+  "no address of the pages" = {
+    config.vault.metrics.prometheus = {
+      enable = true;
+      inherit nodes;
+    };
+    holds = config: {
+      "the alerts as they are" =
+        config.services.prometheus.ruleFiles == [ ../../../monitoring/alerts.yml ];
+    };
+  };
+  "an address of no page" = {
+    config.vault.documentationUrl = "https://wiki.example.internal/openbao";
+    refused = [ "documentationUrl" ];
+    type = "null or address of a page, with {page} in place of its name";
   };
   "Prometheus with two kinds of addresses" = {
     config.vault.metrics.prometheus = {

@@ -177,6 +177,25 @@ fn on_a_host_and_on_its_node() {
     host.follow_steps(typed("VaultCredentialsRefused.md"));
 }
 
+/// The command of `monitoring.md`, on a copy of the alerts.
+#[test]
+fn alerts_get_the_addresses_of_their_pages() {
+    let page = zts_book::read("monitoring.md");
+    let mut commands = page.lines().filter(|line| line.starts_with("$ sed "));
+    let command = commands.next().expect("the page has the command");
+    let folder = scratch_dir();
+    let copy = folder.join("alerts.yml");
+    fs::copy(zts_book::root().join("monitoring/alerts.yml"), &copy).expect("it is copied");
+    Run::new("/bin/sh")
+        .args(["-c", command.trim_start_matches("$ ")])
+        .current_dir(&folder)
+        .succeed();
+    let alerts = fs::read_to_string(copy).expect("it is read");
+    let address = "runbook_url: https://wiki.example.internal/openbao/runbook/VaultNoLeader.html\n";
+    assert!(alerts.contains(address), "{alerts}");
+    assert!(!alerts.contains("runbook_url: docs/"), "{alerts}");
+}
+
 /// Every page with something to run is followed above; the rest of each is right.
 #[test]
 fn every_command_of_every_page() {
