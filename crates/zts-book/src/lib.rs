@@ -1,12 +1,13 @@
 //! Reads the pages in `docs/`: their commands ([`steps`]), the expected output ([`match_output`]),
-//! and their headings and links ([`Outline`]). The tests of this crate check that the pages are
-//! correct.
+//! and their headings and links ([`Outline`]). Reads the programs' messages ([`messages_of`]). The
+//! tests of this crate check that the pages are correct.
 #![expect(
     clippy::missing_panics_doc,
     reason = "only tests call this: a page that cannot be read is a failed test, which a panic reports"
 )]
 
 mod expectation;
+mod messages;
 mod outline;
 mod page;
 
@@ -16,6 +17,9 @@ use std::{
 };
 
 pub use expectation::{Values, match_output, prompt_input};
+pub use messages::{
+    Indirect, Message, VALUE, indirect_failures_of, match_message, messages_of, sources,
+};
 pub use outline::{Link, Outline};
 pub use page::{Command, Step, block, blocks, steps};
 

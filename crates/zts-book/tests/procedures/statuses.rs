@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
+use zts_book::{Outline, match_message};
 use zts_testkit::{Fleet, Run, RunOutput, declarations, set_mode};
 
 use crate::programs;
@@ -67,6 +68,7 @@ fn run(program: &str, arguments: &[&str]) -> RunOutput {
 
 #[test]
 fn each_program_ends_with_each_status() {
+    let messages = Outline::parse(&zts_book::read("reference/messages.md")).codes;
     for program in programs::names() {
         let cases: [(&[&str], i32); 3] = [
             (&["--help"], 0),
@@ -80,6 +82,13 @@ fn each_program_ends_with_each_status() {
                 Some(status),
                 "{program} {arguments:?}: {output}"
             );
+            if status == 1 {
+                let lengths = messages
+                    .iter()
+                    .map(|message| match_message(message, &output.stderr));
+                let is_known = lengths.max().is_some_and(|length| length > 8);
+                assert!(is_known, "no message of the index: {output}");
+            }
         }
     }
 }

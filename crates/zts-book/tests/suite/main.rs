@@ -6,6 +6,7 @@ mod dependencies;
 mod evidence;
 mod html;
 mod links;
+mod messages;
 mod named_files;
 mod readme;
 mod reference;
