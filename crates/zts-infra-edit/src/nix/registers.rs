@@ -22,7 +22,7 @@ use super::parse::{cast, node_range};
 use super::register::{Register, Use, find_registers, list_in_file};
 use super::register_values::{MissingValues, given_value, model_of};
 use super::remove::Removal;
-use super::scalars::scalar_text;
+use super::scalars::{list_scalars, scalar_text};
 use crate::error::{Error, FileError, ManualEdit, MissingValue, Position};
 use crate::notice::check_notice;
 use crate::text::line_indent;
@@ -303,8 +303,9 @@ fn remove(
         ..*register
     };
     let address = find_address(entry);
-    let own = entry.value.as_ref().and_then(scalar_text);
-    let own = own.map(|text| (register.name().to_owned(), text));
+    let mut own = entry.value.as_ref().map(list_scalars).unwrap_or_default();
+    let whole = entry.value.as_ref().and_then(scalar_text);
+    own.extend(whole.map(|text| (register.name().to_owned(), text)));
     let new = NewHost {
         name: host,
         value: None,
@@ -312,7 +313,7 @@ fn remove(
         like: &[],
         system: None,
         module: "",
-        values: &own.into_iter().collect(),
+        values: &own,
     };
     let (value, _) = learn_entry(sources, flake, &without, &new).ok()?;
     if !value.is_value_of(entry) {
