@@ -130,14 +130,7 @@ fn list_wanted(
     added: &Placement,
 ) -> Vec<WantedFile> {
     let has_room = named.is_empty() && !names_all_modules(&added.value);
-    let main = places.main_file(name).filter(|_| has_room);
-    let parts = if has_room && main.is_none() {
-        places.part_files(name)
-    } else {
-        Vec::new()
-    };
-    let machine = places.machine_files(name);
-    let own = named.into_iter().chain(main).chain(parts).chain(machine);
+    let own = places.own_files(name, named, has_room).into_iter();
     let own = own.map(|path| (path, false));
     let beside = places.companions(name).into_iter().map(|path| (path, true));
     own.chain(beside)

@@ -63,6 +63,10 @@ fn definition_of(node: &SyntaxNode, host: &str) -> Option<SyntaxNode> {
         return None;
     }
     let definition = untyped(&value_of(&scope, &variable)?);
+    // `nixosSystem` is no variable of a host that is called `nixos`
+    if definition.kind() == SyntaxKind::NODE_LAMBDA {
+        return None;
+    }
     // a variable that is defined by itself
     let is_inside = node_range(&definition).contains(&node_range(node).start);
     (!is_inside).then_some(definition)
