@@ -24,6 +24,14 @@ pub struct Discovery {
     pub hosts: Vec<String>,
 }
 
+impl Discovery {
+    /// Returns whether a known project reads the folder, so that nothing else makes hosts.
+    pub(super) fn is_of_project(&self) -> bool {
+        let mut projects = CONVENTIONS.iter().map(|convention| convention.project);
+        projects.any(|project| project == self.reader)
+    }
+}
+
 /// A project that reads folders of fixed names.
 struct Convention {
     project: &'static str,

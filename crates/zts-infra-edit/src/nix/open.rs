@@ -8,7 +8,10 @@ use super::flake_hosts::FlakeHosts;
 use super::guess::guess_folder;
 use super::locate::CONFIGURATIONS;
 use super::output::{COLMENA, HIVE, IMPORTS, search_imports, search_output};
-use super::registry::{find_file_of_hosts, find_in_modules, find_larger_registry, find_registry};
+use super::registry::{
+    find_file_of_hosts, find_in_modules, find_larger_registry, find_registry,
+    find_variable_of_hosts,
+};
 use super::siblings::is_in_own_file;
 use crate::error::{Error, FileError};
 
@@ -48,11 +51,20 @@ pub(super) fn open_output(
         return Ok((file, larger.unwrap_or(found)));
     }
     let found = find_in_modules(sources, &file, output).unwrap_or(found);
-    let named = find_registry(sources, &found).filter(|_| found.hosts.is_empty());
-    let named = named.or_else(|| {
-        let is_computed = found.hosts.is_empty() && !found.obstacles.is_empty();
-        let is_read = || discover(sources, &file, output, &found).is_some();
-        (is_computed && !is_read()).then(|| find_file_of_hosts(sources))?
+    if !found.hosts.is_empty() || found.obstacles.is_empty() {
+        return Ok((file, found));
+    }
+    let named = find_registry(sources, &found).or_else(|| {
+        let read = discover(sources, &file, output, &found);
+        if read.as_ref().is_some_and(Discovery::is_of_project) {
+            return None;
+        }
+        let read = read.map_or(0, |discovery| discovery.hosts.len());
+        // a list of some hosts, such as those of a script, makes none; a new host has files before
+        // it has an entry
+        let named = find_variable_of_hosts(sources, &found);
+        let named = named.filter(|named| named.hosts.len() + 1 >= read);
+        named.or_else(|| (read == 0).then(|| find_file_of_hosts(sources))?)
     });
     Ok((file, named.unwrap_or(found)))
 }

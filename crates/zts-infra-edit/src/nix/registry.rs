@@ -74,13 +74,25 @@ pub(super) fn find_registry(sources: &Sources<'_>, found: &FlakeHosts) -> Option
         let mut known = by_option.filter(|(path, found)| is_known(path, found));
         let found = known.next().map(|(_, found)| found);
         let file = sources.file_of(node)?;
-        found
-            .or_else(|| {
-                let variable = cast::<ast::Ident>(node)?.to_string();
-                let found = search_argument(sources, &variable, &file);
-                Some(found).filter(|found| has_hosts(sources, found))
-            })
-            .or_else(|| search_bindings(sources, &file).filter(|_| !has_other_names(node)))
+        found.or_else(|| {
+            let variable = cast::<ast::Ident>(node)?.to_string();
+            let found = search_argument(sources, &variable, &file);
+            Some(found).filter(|found| has_hosts(sources, found))
+        })
+    })
+}
+
+/// Finds the variable with the hosts in a file whose hosts are computed in a way that no text
+/// shows.
+pub(super) fn find_variable_of_hosts(
+    sources: &Sources<'_>,
+    found: &FlakeHosts,
+) -> Option<FlakeHosts> {
+    let mut obstacles = found.obstacles.iter();
+    obstacles.find_map(|obstacle| {
+        let node = &obstacle.node;
+        let file = sources.file_of(node).filter(|_| !has_other_names(node))?;
+        search_bindings(sources, &file)
     })
 }
 
@@ -126,6 +138,10 @@ fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
     let path = if let Some(mut path) = option_path(&base, steps) {
         path.extend(names?);
         path
+    } else if is_flake(&base.to_string()) {
+        // an output of the flake is the option `flake` of its modules
+        let names = names?.into_iter();
+        [OUTPUTS.to_owned()].into_iter().chain(names).collect()
     } else {
         let mut path = vec![base.to_string()];
         path.extend(names?);
@@ -134,6 +150,14 @@ fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
     };
     let first = path.first()?;
     (!FOREIGN.contains(&first.as_str())).then_some(path)
+}
+
+/// The option of flake-parts with the outputs.
+const OUTPUTS: &str = "flake";
+
+/// Returns whether an expression is the flake itself.
+fn is_flake(base: &str) -> bool {
+    ["self", "inputs.self", OUTPUTS].contains(&base)
 }
 
 /// Searches all modules of the fleet for the hosts in an option of the fleet.
