@@ -4,8 +4,6 @@ use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
-use crate::root;
-
 /// A place of a value in a message.
 pub const VALUE: char = '…';
 
@@ -77,16 +75,16 @@ pub fn indirect_failures_of(file: &str, source: &str) -> Vec<Indirect> {
     indirect.collect()
 }
 
-/// Returns the sources of the programs and their libraries, with their paths below `crates/`.
-pub fn sources() -> Vec<(String, String)> {
-    let crates = root().join("crates");
+/// Returns the sources of the programs and their libraries in the folder of all crates, with their
+/// paths below it.
+pub fn sources(crates: &Path) -> Vec<(String, String)> {
     let mut sources = Vec::new();
-    for entry in list(&crates) {
+    for entry in list(crates) {
         if ["zts-book", "zts-testkit"]
             .iter()
             .all(|test| !entry.ends_with(test))
         {
-            collect(&crates, &entry.join("src"), &mut sources);
+            collect(crates, &entry.join("src"), &mut sources);
         }
     }
     sources.sort();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use zts_book::{
-    Message, Outline, VALUE, indirect_failures_of, match_message, messages_of, pages, read, sources,
+    Message, Outline, VALUE, indirect_failures_of, match_message, messages_of, pages, read, root,
 };
 
 use crate::reference;
@@ -215,7 +215,7 @@ fn index_messages() -> Indexed {
     let of_runbook = messages_of_runbook();
     let mut indexed = Indexed::new();
     let mut homeless = Vec::new();
-    let texts = sources()
+    let texts = all_sources()
         .into_iter()
         .flat_map(|(file, source)| messages_of(&file, &source));
     for Message { text, file } in texts.chain(elsewhere()) {
@@ -239,6 +239,10 @@ fn index_messages() -> Indexed {
         homeless.join("\n")
     );
     indexed
+}
+
+fn all_sources() -> Vec<(String, String)> {
+    zts_book::sources(&root().join("crates"))
 }
 
 fn elsewhere() -> impl Iterator<Item = Message> {
@@ -316,7 +320,7 @@ fn code(text: &str) -> String {
 #[test]
 fn failures_have_texts_that_are_known() {
     let mut unknown = Vec::new();
-    for (file, source) in sources() {
+    for (file, source) in all_sources() {
         for failure in indirect_failures_of(&file, &source) {
             let name = failure.expression.as_str();
             let is_known = MESSAGES.contains(&name)
@@ -338,6 +342,21 @@ fn each_message_of_the_runbook_is_one_of_a_program() {
         let is_of_others = OF_OTHERS.contains(&part.as_str());
         assert!(is_known != is_of_others, "`{part}`, for which `{page}` is");
     }
+}
+
+#[test]
+fn hints_name_pages_that_exist() {
+    let mut count = 0;
+    for (_, source) in all_sources() {
+        for folder in ["runbook", "how-to", "explanation"] {
+            for named in source.split(&format!("\"{folder}/")).skip(1) {
+                let (page, _) = named.split_once('"').expect("the literal ends");
+                link(&format!("{folder}/{page}"));
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "only {count} pages are named");
 }
 
 /// Each quotation of a page is the output of a program, as other tests find.
