@@ -122,9 +122,19 @@ impl From<Error> for Failure {
             Error::OtherCluster => Self::failed(&error).hint(
                 "is `VAULT_ADDR` the address of the OpenBao that issued it? If so, the token is damaged: issue a new one with `create-host --force`",
             ),
-            Error::Intercepted { .. } | Error::UsedOrExpired => Self::failed(&error).hint(REVOKE_CREDENTIALS),
-            Error::NoToken { .. } => Self::failed(&error).hint(GIVE_TOKEN),
-            Error::RefusedCredentials { .. } | Error::Expired { .. } | Error::UsedHere | Error::WrongPayload => Self::failed(&error).hint(ISSUE_NEW_TOKEN),
+            Error::Intercepted { .. } | Error::UsedOrExpired => {
+                Self::failed(&error).hint(REVOKE_CREDENTIALS).page("runbook/wrapping-token-intercepted.md")
+            }
+            Error::NoToken { .. } => {
+                Self::failed(&error).hint(GIVE_TOKEN).page("how-to/deploy.md#a-host-that-runs-already")
+            }
+            Error::Expired { .. } => {
+                Self::failed(&error).hint(ISSUE_NEW_TOKEN).page("runbook/wrapping-token-expired.md")
+            }
+            Error::UsedHere => {
+                Self::failed(&error).hint(ISSUE_NEW_TOKEN).page("runbook/wrapping-token-used.md")
+            }
+            Error::RefusedCredentials { .. } | Error::WrongPayload => Self::failed(&error).hint(ISSUE_NEW_TOKEN),
             Error::Interrupted { cause } => {
                 Self::from(cause).suffix("whether the token was used up is not known").hint(
                     "run vault-unwrap again; if the token is refused then, issue a new one with `create-host --force`",

@@ -200,7 +200,7 @@ impl TokenTrade<'_> {
         match self.trade_if_good(folder) {
             Ok(()) => true,
             Err(error) => {
-                let failure = Failure::from(error);
+                let failure = Failure::from(error).page("runbook/token-not-traded.md");
                 warn(format_args!(
                     "the credentials and the wrapping token of this host stay: {}",
                     failure.message()

@@ -5,7 +5,10 @@ use std::io;
 use rustix::io::Errno;
 use zts_delivery::{Error, is_bare_denial};
 
-use crate::{failure::Failure, printable::shell_word};
+use crate::{
+    failure::{Failure, UNREACHABLE},
+    printable::shell_word,
+};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -28,7 +31,7 @@ impl From<Error> for Failure {
             Error::Credential { .. } => Self::failed(&error).hint("rename the key in OpenBao, or give the service the files in place of credentials (`asCredential = false`)"),
             Error::CredentialsTooLarge { .. } => Self::failed(&error).hint("give the service the files in place of credentials (`asCredential = false`), or make the secret smaller"),
             Error::Declarations { .. } | Error::InvalidDeclaration { .. } | Error::NotDeclared { .. } => Self::usage(&error).hint("the NixOS module writes them to `/etc/vault/secrets.json`; name another file with `--declarations`"),
-            Error::NoCache { cause } => explain_openbao_error(cause).suffix("no cache available"),
+            Error::NoCache { cause } => without_cache(cause),
             Error::OpenBao(cause) => explain_openbao_error(cause),
             _ => Self::failed(&error),
         }
@@ -65,11 +68,27 @@ fn without_keys(mount: &str, path: &str, version: u64) -> String {
     }
 }
 
+/// Returns the failure for a server that cannot be used where no copy stands in. The page about the
+/// server's own problem is named if there is one.
+fn without_cache(cause: &zts_openbao::Error) -> Failure {
+    let failure = explain_openbao_error(cause).suffix("no cache available");
+    match failure.page_name() {
+        None | Some(UNREACHABLE) => failure.page("runbook/no-cache.md"),
+        Some(_) => failure,
+    }
+}
+
 /// Returns the failure for OpenBao's error, with a hint for a host's operator.
 fn explain_openbao_error(error: &zts_openbao::Error) -> Failure {
+    let failure = match error {
+        zts_openbao::Error::LoginRefused { .. } => {
+            Failure::from(error).page("runbook/credentials-refused.md")
+        }
+        _ => Failure::from(error),
+    };
     match hint_of(error) {
-        Some(hint) => Failure::from(error).hint(hint),
-        None => Failure::from(error),
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 

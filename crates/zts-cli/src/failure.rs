@@ -24,33 +24,65 @@ pub enum Status {
 pub struct Failure {
     message: String,
     hint: Option<String>,
+    /// The page about it, relative to `docs/`.
+    page: Option<&'static str>,
+    /// The hint and the page.
+    advice: Option<String>,
     status: Status,
 }
 
 impl Failure {
-    /// A failed job. `message` is lower case, without a full stop, with values in backticks.
-    pub fn failed(message: impl fmt::Display) -> Self {
+    fn new(message: impl fmt::Display, status: Status) -> Self {
         Self {
             message: message.to_string(),
             hint: None,
-            status: Status::Failed,
+            page: None,
+            advice: None,
+            status,
         }
+    }
+
+    /// A failed job. `message` is lower case, without a full stop, with values in backticks.
+    pub fn failed(message: impl fmt::Display) -> Self {
+        Self::new(message, Status::Failed)
     }
 
     /// Wrong usage or configuration; `message` as in [`Failure::failed`].
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self {
-            message: message.to_string(),
-            hint: None,
-            status: Status::Usage,
-        }
+        Self::new(message, Status::Usage)
     }
 
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self.compose_advice();
         self
+    }
+
+    /// Adds the page about the failure, relative to `docs/`, which the hint names. Replaces another
+    /// page.
+    #[must_use]
+    pub fn page(mut self, page: &'static str) -> Self {
+        self.page = Some(page);
+        self.compose_advice();
+        self
+    }
+
+    /// Returns the page, if there is one.
+    pub(crate) fn page_name(&self) -> Option<&'static str> {
+        self.page
+    }
+
+    fn compose_advice(&mut self) {
+        self.advice = match (&self.hint, self.page) {
+            (Some(hint), Some(page)) if hint.ends_with('?') => {
+                Some(format!("{hint} See `docs/{page}`"))
+            }
+            (Some(hint), Some(page)) => Some(format!("{hint}; see `docs/{page}`")),
+            (None, Some(page)) => Some(format!("see `docs/{page}`")),
+            (hint, None) => hint.clone(),
+        };
     }
 
     /// Prefixes the message with `before` and a colon.
@@ -72,9 +104,9 @@ impl Failure {
         &self.message
     }
 
-    /// Returns the hint, if there is one.
+    /// Returns the hint with the page, if there is one of them.
     pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.advice.as_deref()
     }
 
     /// Returns the exit status.
@@ -97,11 +129,48 @@ impl From<&Error> for Failure {
             }
             _ => Self::failed(error),
         };
+        let failure = match page(error) {
+            Some(page) => failure.page(page),
+            None => failure,
+        };
         match hint(error) {
             Some(text) => failure.hint(text),
             None => failure,
         }
     }
+}
+
+/// The page about a server that does not answer.
+pub(crate) const UNREACHABLE: &str = "runbook/openbao-unreachable.md";
+
+/// Returns the page about an error of OpenBao's, relative to `docs/`.
+fn page(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Unavailable { .. } | Error::Unconfirmed { .. } => {
+            let first = error.attempts().first()?;
+            node_error_page(first.error.root())
+        }
+        _ => None,
+    }
+}
+
+fn node_error_page(error: &NodeError) -> Option<&'static str> {
+    Some(match error {
+        NodeError::Transport(TransportError::Tls(error)) => match error {
+            TlsError::Expired | TlsError::NotYetValid => "runbook/certificate-expired.md",
+            TlsError::UnknownAuthority => {
+                "runbook/certificate-expired.md#the-hosts-ca-certificates"
+            }
+            _ => return None,
+        },
+        NodeError::Transport(TransportError::Connect(_) | TransportError::Timeout(_)) => {
+            UNREACHABLE
+        }
+        NodeError::Standby { leader: None } => "runbook/quorum-lost.md",
+        NodeError::Sealed => "runbook/node-sealed.md",
+        NodeError::LockedOut => "runbook/role-locked.md",
+        _ => return None,
+    })
 }
 
 fn hint(error: &Error) -> Option<Cow<'static, str>> {

@@ -19,7 +19,7 @@ fn an_unreachable_server() {
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; nothing was changed
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/openbao-unreachable.md`
     ");
 }
 
@@ -36,7 +36,7 @@ fn a_sealed_server() {
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed; nothing was changed
 
-    hint: unseal it with `bao operator unseal`
+    hint: unseal it with `bao operator unseal`; see `docs/runbook/node-sealed.md`
     ");
 }
 

@@ -234,14 +234,14 @@ fn a_copy_of_another_secret_is_not_used() {
         .put_secret("hosts/another/web", &json!({ "password": "other" }));
     let fetch = down.host.fetch_of("hosts/another/web").cached();
     let output = fetch.address(down.server.address()).deadline("2s").run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/another/db`
     error: `hosts/another/web` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!down.host.output().exists());
 }
@@ -325,14 +325,14 @@ fn a_copy_that_is_too_old_is_not_used() {
     let output = fetch().address(down.server.address()).deadline("2s").run();
     // Its age is some seconds more.
     let said = output.to_string().replace("8days [duration]", "8days");
-    insta::assert_snapshot!(said, @"
+    insta::assert_snapshot!(said, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy is not used: OpenBao confirmed it 8days ago, and its age limit is 7days
     error: `hosts/too-old/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!down.host.output().exists());
     assert!(
@@ -372,14 +372,14 @@ fn a_copy_that_is_dated_in_the_future_has_no_age() {
     ahead(365 * 86_400);
     let fetch = || down.host.fetch().cached().address(down.server.address());
     let output = fetch().args(["--max-cache-age", "7d"]).deadline("0s").run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy is not used: OpenBao confirmed it at an unknown time (it is dated in the future: the clock was or is wrong), and its age limit is 7days
     error: `hosts/future-copy/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!down.host.output().exists());
     let output = fetch().succeed(); // any age is young enough

@@ -134,14 +134,14 @@ fn secrets_whose_paths_differ_by_case_are_two() {
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch_of("hosts/case/db").cached();
     let output = fetch.address(refused.address()).deadline("2s").run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: `[temporary]/cache/db/secret.json` is of another secret: `/secret/hosts/case/Db`
     error: `hosts/case/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
 }
 

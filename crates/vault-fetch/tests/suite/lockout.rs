@@ -41,13 +41,13 @@ fn a_locked_role_is_reported_and_the_copy_is_used() {
         assert_eq!(host.files(), files([("password", "hunter2")]));
     }
     let output = host.fetch().run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/locked/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it has locked this role after refused logins, for 15 minutes at most by default; no cache available
 
-    hint: `bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from locking it again; `approle/` is the mount
+    hint: `bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from locking it again; `approle/` is the mount; see `docs/runbook/no-cache.md`
     ");
     assert!(
         output.time < Duration::from_secs(5),
@@ -130,13 +130,13 @@ fn refused_credentials_never_lock_the_role() {
         assert_eq!(output.code(), Some(1), "never the copy: {output}");
         output.assert_reports("invalid role or secret ID");
     }
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    insta::assert_snapshot!(host.fetch().cached().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/refused/db` was not written: OpenBao refused the login at `auth/approle/login`: invalid role or secret ID (2 times, the last 0 min ago; the same credentials are not tried again for 16 min, because five refused logins lock the role)
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`; see `docs/runbook/credentials-refused.md`
     ");
     for _ in 0..10 {
         assert_eq!(host.fetch().cached().run().code(), Some(1));

@@ -90,13 +90,13 @@ fn a_server_that_was_never_initialised_is_not_called_sealed() {
             .server(&server)
             .run();
         insta::allow_duplicates! {
-            insta::assert_snapshot!(output, @"
+            insta::assert_snapshot!(output, @r"
             exit status: 1
             ----- stdout -----
             ----- stderr -----
             error: `hosts/a/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is not initialised; no cache available
 
-            hint: initialise it with `bao operator init`
+            hint: initialise it with `bao operator init`; see `docs/runbook/no-cache.md`
             ");
         }
     }

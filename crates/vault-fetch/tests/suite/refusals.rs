@@ -34,23 +34,23 @@ fn a_role_that_is_gone() {
     zts_testkit::require_bao!();
     let host = settled("role-gone");
     host.server.delete_role("role-gone");
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    insta::assert_snapshot!(host.fetch().cached().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/role-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/role-gone/db`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`; see `docs/runbook/credentials-refused.md`
     ");
     assert_kept(&host);
     let login = host.fetch().cached().args(["--authentication", "login"]);
-    insta::assert_snapshot!(login.run(), @"
+    insta::assert_snapshot!(login.run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/role-gone/db` was not written: OpenBao refused the login at `auth/approle/login`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`; see `docs/runbook/credentials-refused.md`
     ");
     assert_kept(&host);
 }
@@ -62,13 +62,13 @@ fn a_secret_id_that_was_destroyed() {
     let accessor = json!({ "secret_id_accessor": host.credentials.accessor });
     let path = "auth/approle/role/secret-id-gone/secret-id-accessor/destroy";
     host.server.write(path, &accessor);
-    insta::assert_snapshot!(host.fetch().cached().run(), @"
+    insta::assert_snapshot!(host.fetch().cached().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/secret-id-gone/db` was not written: OpenBao refused the login at `secret/data/hosts/secret-id-gone/db`: invalid role or secret ID
 
-    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`
+    hint: this host's role or secret id is gone, or bound to another address; make new credentials with `create-host --force`, hand the token to this host, and run `systemctl restart vault-bootstrap`; see `docs/runbook/credentials-refused.md`
     ");
     assert_kept(&host);
 }
@@ -308,13 +308,13 @@ fn a_missing_mount_removes_nothing() {
     "#);
     assert_kept(&host);
     let fetch = host.fetch().cached().args(["--approle-mount", "aprole"]);
-    insta::assert_snapshot!(fetch.run(), @"
+    insta::assert_snapshot!(fetch.run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/no-mount/db` was not written: OpenBao refused the login at `secret/data/hosts/no-mount/db`: permission denied
 
-    hint: is the mount of the AppRole auth method right (`--approle-mount`)?
+    hint: is the mount of the AppRole auth method right (`--approle-mount`)?; see `docs/runbook/credentials-refused.md`
     ");
     assert_kept(&host);
 }

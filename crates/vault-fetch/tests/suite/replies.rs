@@ -24,13 +24,13 @@ fn a_page_of_html() {
     zts_testkit::require_bao!();
     let host = Host::new("html").with_cached(&json!({ "password": "hunter2" }));
     let proxy = through_a_bad_proxy(&host, Fault::Html);
-    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/html/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 1); no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -99,24 +99,24 @@ fn an_answer_that_ends_too_early() {
     zts_testkit::require_bao!();
     let host = Host::new("truncated").with_cached(&json!({ "password": "hunter2" }));
     let proxy = through_a_bad_proxy(&host, Fault::Truncate(100));
-    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it ends too early (peer disconnected); no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
     ");
     let proxy = through_a_bad_proxy(&host, Fault::Truncate(0));
     assert_eq!(said(host.fetch().through(&proxy)).code(), Some(1));
     let proxy = through_a_bad_proxy(&host, Fault::Close);
-    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @"
+    insta::assert_snapshot!(said(host.fetch().through(&proxy)), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it closed the connection without an answer (peer disconnected); no cache available
 
-    hint: the log of the server at that address says why, or that of what is in between
+    hint: the log of the server at that address says why, or that of what is in between; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -152,13 +152,13 @@ fn an_answer_of_a_hundred_megabytes_takes_no_such_memory() {
     let run = host.fetch().through(&proxy).deadline("2s").start();
     let (output, peak) = run.finish_with_peak_memory();
     eprintln!("peak memory with an answer of 100 MB: {peak} KiB");
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/huge/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is larger than 64 MiB; no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
     ");
     assert!(proxy.requests().len() > 1, "it is asked again");
     assert!((1..30_000).contains(&peak), "{peak} KiB");
@@ -190,13 +190,13 @@ fn a_redirect_from_https_to_http_is_not_followed() {
     standby.always(Fault::Redirect(target));
     let fetch = host.fetch().through(&standby);
     let output = said(fetch.env("BAO_CACERT", certificates.ca_certificate()));
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/downgrade/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: it points to `http://127.0.0.1:[port]`, which is not encrypted; no cache available
 
-    hint: set `api_addr` of that server to its `https://` address; nothing is sent unencrypted
+    hint: set `api_addr` of that server to its `https://` address; nothing is sent unencrypted; see `docs/runbook/no-cache.md`
     ");
     assert!(!standby.requests().is_empty());
     assert_eq!(listening.connections(), 0, "no credentials in the clear");
@@ -212,13 +212,13 @@ fn a_redirect_in_a_circle_ends() {
         standby.address(),
         host.secret()
     )));
-    insta::assert_snapshot!(said(host.fetch().through(&standby)), @"
+    insta::assert_snapshot!(said(host.fetch().through(&standby)), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/circle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to `http://127.0.0.1:[port]`, and that to another one; no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?
+    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
     ");
 }
 

@@ -265,14 +265,14 @@ fn unencrypted_fields_cannot_be_exchanged() {
     fs::write(sealing.host.cached_copy(), forged).unwrap();
     let refused = zts_testkit::closed_port();
     let fetch = sealing.fetch("always").address(refused.address());
-    insta::assert_snapshot!(fetch.deadline("2s").run(), @"
+    insta::assert_snapshot!(fetch.deadline("2s").run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: it is sealed, and its key does not open it; it opens only on the machine that sealed it, with the same TPM and `/var/lib/systemd/credential.secret`
     error: `hosts/sealed-forged/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!sealing.host.output().exists());
 }
@@ -289,14 +289,14 @@ fn a_copy_of_another_machine_is_reported_and_replaced() {
     let key = sealing.host.path("machine.key");
     run.env("SYSTEMD_CREDENTIAL_SECRET", key).succeed();
     let fetch = sealing.fetch("always").address(refused.address());
-    insta::assert_snapshot!(fetch.deadline("2s").run(), @"
+    insta::assert_snapshot!(fetch.deadline("2s").run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: it is sealed, and `systemd-creds decrypt` failed: Decryption failed (incorrect key?): error:00000000:lib(0)::reason(0); it opens only on the machine that sealed it, with the same TPM and `/var/lib/systemd/credential.secret`
     error: `hosts/sealed-moved/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!sealing.host.output().exists());
     // a copy of the same version is not tried while OpenBao is there: a new version makes a good

@@ -211,14 +211,14 @@ fn a_copy_without_a_required_key_is_refused_too() {
     let refused = zts_testkit::closed_port();
     let fetch = host.fetch().cached().args(["--require", "user"]);
     let output = fetch.address(refused.address()).deadline("2s").run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: the cached copy cannot be used: `hosts/required-cached/db` has no key `user`
     error: `hosts/required-cached/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert_eq!(host.files(), files([("password", "hunter2")]));
 }

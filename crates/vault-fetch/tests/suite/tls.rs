@@ -27,13 +27,13 @@ fn refused(host: &Host) -> RunOutput {
 fn a_certificate_from_another_authority() {
     zts_testkit::require_bao!();
     let host = host_with(CertificateKind::UnknownAuthority, "other-ca");
-    insta::assert_snapshot!(refused(&host), @"
+    insta::assert_snapshot!(refused(&host), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/other-ca/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA; no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names
+    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -41,13 +41,13 @@ fn a_certificate_from_another_authority() {
 fn a_certificate_for_another_name() {
     zts_testkit::require_bao!();
     let host = host_with(CertificateKind::WrongName, "other-name");
-    insta::assert_snapshot!(refused(&host), @"
+    insta::assert_snapshot!(refused(&host), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/other-name/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is for another name; no cache available
 
-    hint: give an address that OpenBao's certificate names (`openssl s_client -connect HOST:PORT`), or make one with this name, as `subjectAltName`
+    hint: give an address that OpenBao's certificate names (`openssl s_client -connect HOST:PORT`), or make one with this name, as `subjectAltName`; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -55,13 +55,13 @@ fn a_certificate_for_another_name() {
 fn a_certificate_that_has_expired() {
     zts_testkit::require_bao!();
     let host = host_with(CertificateKind::Expired, "expired");
-    insta::assert_snapshot!(refused(&host), @"
+    insta::assert_snapshot!(refused(&host), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/expired/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate has expired; no cache available
 
-    hint: renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)?
+    hint: renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)?; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -83,13 +83,13 @@ fn a_certificate_that_is_not_valid_yet() {
         &certificates.issue_not_yet_valid(),
         &certificates.ca_certificate(),
     );
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/not-yet/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not valid yet (or this clock is slow); no cache available
 
-    hint: set this machine's clock (`date`); if it is right, OpenBao's certificate begins later
+    hint: set this machine's clock (`date`); if it is right, OpenBao's certificate begins later; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -216,14 +216,14 @@ fn a_server_without_tls_is_reported() {
         .env("BAO_SKIP_VERIFY", "1")
         .deadline("3s")
         .run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: OpenBao's certificate is not verified: anybody who answers in its place reads every secret
     error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not use TLS (`http://`?); no cache available
 
-    hint: is it `http://` that is spoken there?
+    hint: is it `http://` that is spoken there?; see `docs/runbook/no-cache.md`
     ");
 }
 
@@ -233,13 +233,13 @@ fn a_server_that_requires_tls_is_reported() {
     let host = host_with(CertificateKind::Valid, "tls-server")
         .with_cached(&json!({ "password": "hunter2" }));
     let http = host.server.address().replace("https:", "http:");
-    insta::assert_snapshot!(host.fetch().address(&http).deadline("3s").run(), @"
+    insta::assert_snapshot!(host.fetch().address(&http).deadline("3s").run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/tls-server/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: TLS failed: it accepts TLS only (`https://`); no cache available
 
-    hint: give its address with `https://`
+    hint: give its address with `https://`; see `docs/runbook/no-cache.md`
     ");
     host.fetch().address(&http).cached().succeed();
 }

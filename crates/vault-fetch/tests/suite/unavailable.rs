@@ -42,13 +42,13 @@ fn a_port_that_refuses() {
     zts_testkit::require_bao!();
     let host = in_the_cache("refused");
     let refused = zts_testkit::closed_port();
-    insta::assert_snapshot!(fails(host.fetch().address(refused.address())), @"
+    insta::assert_snapshot!(fails(host.fetch().address(refused.address())), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/refused/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     assert!(!host.output().exists());
     let output = host.fetch().cached().address(refused.address()).run();
@@ -66,13 +66,13 @@ fn a_port_that_accepts_and_never_answers() {
     zts_testkit::require_bao!();
     let host = in_the_cache("black-hole");
     let hole = SilentListener::open();
-    insta::assert_snapshot!(fails(host.fetch().address(hole.address())), @"
+    insta::assert_snapshot!(fails(host.fetch().address(hole.address())), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/black-hole/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     let output = host.fetch().cached().address(hole.address()).run();
     insta::assert_snapshot!(output, @"
@@ -97,13 +97,13 @@ fn an_address_that_swallows_every_packet() {
     zts_testkit::require_bao!();
     let host = in_the_cache("silent");
     let silent = BlackHole::open();
-    insta::assert_snapshot!(fails(host.fetch().address(silent.address())), @"
+    insta::assert_snapshot!(fails(host.fetch().address(silent.address())), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/silent/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     let output = host.fetch().cached().address(silent.address()).run();
     insta::assert_snapshot!(output, @"
@@ -134,13 +134,13 @@ fn a_sealed_server() {
     let host = Host::on(Server::dev(), "sealed").with_cached(&json!({ "password": "hunter2" }));
     std::fs::remove_dir_all(host.output()).unwrap();
     host.server.seal();
-    insta::assert_snapshot!(fails(host.fetch()), @"
+    insta::assert_snapshot!(fails(host.fetch()), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/sealed/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed; no cache available
 
-    hint: unseal it with `bao operator unseal`
+    hint: unseal it with `bao operator unseal`; see `docs/runbook/no-cache.md`
     ");
     let output = host.fetch().cached().run();
     insta::assert_snapshot!(output, @"
@@ -210,13 +210,13 @@ fn the_deadline_holds_also_for_an_answer_that_trickles() {
     let proxy = Proxy::to(&host.server.address());
     proxy.always(Fault::Trickle(Duration::from_millis(100)));
     let output = fails(host.fetch().through(&proxy));
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/trickle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
     let output = host.fetch().cached().through(&proxy).run();
     assert_from_cache(&host, &output);
@@ -289,13 +289,13 @@ fn of_two_dead_servers_both_are_named() {
     let host = Host::new("both-dead");
     let (refused, hole) = (zts_testkit::closed_port(), SilentListener::open());
     let order = format!("{},{}", refused.address(), hole.address());
-    insta::assert_snapshot!(fails(host.fetch().address(order)), @"
+    insta::assert_snapshot!(fails(host.fetch().address(order)), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: `hosts/both-dead/db` was not written: none of the 2 OpenBao servers can be used: `http://127.0.0.1:[port]`: no connection: connection refused; `http://127.0.0.1:[port]`: no answer within [duration]; no cache available
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/no-cache.md`
     ");
 }
 

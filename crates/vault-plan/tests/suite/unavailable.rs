@@ -19,7 +19,7 @@ fn a_sealed_server_is_an_error() {
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed
 
-    hint: unseal it with `bao operator unseal`
+    hint: unseal it with `bao operator unseal`; see `docs/runbook/node-sealed.md`
     ");
 }
 

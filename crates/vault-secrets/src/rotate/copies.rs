@@ -116,6 +116,7 @@ pub(super) fn still_rejected(name: &str, rejection: &Rejection) -> Failure {
         text::ago(*at)
     ))
     .hint(again_hint(name))
+    .page("runbook/VaultVersionRejected.md")
 }
 
 /// Returns the hint of a failure because of a rejected version.

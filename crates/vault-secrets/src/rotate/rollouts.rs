@@ -339,5 +339,6 @@ fn end_rolled_back(secret: &HostSecret<'_>, blamed: &Names) -> Result<Failure, E
     Ok(Failure::failed(format!(
         "{version} was rolled back, and version {deployed} is in place: {reason}"
     ))
-    .hint(copies::again_hint(secret.name)))
+    .hint(copies::again_hint(secret.name))
+    .page("runbook/VaultVersionRejected.md"))
 }

@@ -14,13 +14,13 @@ fn a_failure_is_reported_and_the_exit_status_is_0() {
     zts_testkit::require_bao!();
     let host = NewHost::new("told");
     let refused = zts_testkit::closed_port();
-    insta::assert_snapshot!(best_effort(&host, &host.token, &refused.address()), @"
+    insta::assert_snapshot!(best_effort(&host, &host.token, &refused.address()), @r"
     exit status: 0
     ----- stdout -----
     ----- stderr -----
     warning: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/openbao-unreachable.md`
     ");
 }
 

@@ -74,14 +74,14 @@ fn refused_credentials_are_replaced() {
 fn refused_credentials_stay_if_the_token_is_refused() {
     zts_testkit::require_bao!();
     let host = NewHost::new("stay").with_credentials(&pair("old-role", "old-secret"));
-    insta::assert_snapshot!(host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run(), @"
+    insta::assert_snapshot!(host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     the credentials of this host are refused; the wrapping token replaces them
     error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
-    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log; see `docs/runbook/wrapping-token-intercepted.md`
     ");
     let (role_id, secret_id) = host.stored().unwrap();
     assert_eq!(

@@ -19,13 +19,13 @@ fn a_token_that_another_party_used() {
     zts_testkit::require_bao!();
     let host = NewHost::new("intercepted");
     use_up(&host, &host.token);
-    insta::assert_snapshot!(host.unwrap().run(), @"
+    insta::assert_snapshot!(host.unwrap().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: the wrapping token was used before, although it is valid until [time] and this host never used it: somebody else has this host's credentials
 
-    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log; see `docs/runbook/wrapping-token-intercepted.md`
     ");
     assert_eq!(host.stored(), None);
 }
@@ -59,13 +59,13 @@ fn a_plain_token_that_another_party_used() {
     let path = format!("auth/approle/role/{}/role-id", host.name);
     let token = host.server.wrap_read(&path, LONG);
     use_up(&host, &token);
-    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    insta::assert_snapshot!(host.with_token(&token).run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
-    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log; see `docs/runbook/wrapping-token-intercepted.md`
     ");
 }
 
@@ -77,13 +77,13 @@ fn an_expired_token() {
         .server
         .wrap_credentials(&host.credentials, Duration::from_secs(1));
     thread::sleep(Duration::from_millis(2100)); // the expiry is in whole seconds
-    insta::assert_snapshot!(host.with_token(&token).run(), @"
+    insta::assert_snapshot!(host.with_token(&token).run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: the wrapping token expired at [time] (this host's clock says [time])
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: issue a new one with `create-host --force`, and hand it to this host; see `docs/runbook/wrapping-token-expired.md`
     ");
     assert_eq!(host.stored(), None);
 }
@@ -93,13 +93,13 @@ fn an_unknown_token() {
     zts_testkit::require_bao!();
     let host = NewHost::new("never-existed");
     let output = host.with_token("s.w2EcqJLUZWb6HNYTeK0NorZq").run();
-    insta::assert_snapshot!(output, @"
+    insta::assert_snapshot!(output, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: OpenBao does not know the wrapping token: it has expired, or it was used; this host never used it, so if it is younger than its lifetime, somebody else did and has this host's credentials
 
-    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log
+    hint: `create-host --force` now: it destroys the credentials that were taken and issues new ones; then look for `sys/wrapping/unwrap` in OpenBao's audit log; see `docs/runbook/wrapping-token-intercepted.md`
     ");
     let claims =
         BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":99999999999,"jti":"s.x","type":"wrapping"}"#);
@@ -222,13 +222,13 @@ fn a_token_that_this_host_used_raises_no_alarm() {
     let host = NewHost::new("used-here");
     host.unwrap().succeed_silently();
     fs::remove_file(host.approle().join("secret-id")).unwrap();
-    insta::assert_snapshot!(host.unwrap().run(), @"
+    insta::assert_snapshot!(host.unwrap().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: the wrapping token is used up: this host itself began to use it and was interrupted, or holds what it gave
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: issue a new one with `create-host --force`, and hand it to this host; see `docs/runbook/wrapping-token-used.md`
     ");
 }
 

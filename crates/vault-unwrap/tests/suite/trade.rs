@@ -119,13 +119,13 @@ fn the_token_comes_from_a_systemd_credential() {
         host.without_token()
             .args(["--credential", "wrapping-token"])
     };
-    insta::assert_snapshot!(run().run(), @"
+    insta::assert_snapshot!(run().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: there is no wrapping token in the credential `wrapping-token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before; see `docs/how-to/deploy.md#a-host-that-runs-already`
     ");
     run()
         .env("CREDENTIALS_DIRECTORY", host.path("."))
@@ -179,13 +179,13 @@ fn the_variable_has_priority_over_the_environment_file() {
 fn a_missing_token_is_reported_with_the_sources() {
     zts_testkit::require_bao!();
     let host = NewHost::new("no-token");
-    insta::assert_snapshot!(host.without_token().run(), @"
+    insta::assert_snapshot!(host.without_token().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: there is no wrapping token in VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before; see `docs/how-to/deploy.md#a-host-that-runs-already`
     ");
     host.without_token()
         .env("VAULT_WRAPPED_TOKEN", " ")
@@ -232,13 +232,13 @@ fn an_invalid_token_is_wrong_usage_and_is_not_shown() {
     let run = host
         .without_token()
         .args(["--token-file", "/nonexistent/token"]);
-    insta::assert_snapshot!(run.run(), @"
+    insta::assert_snapshot!(run.run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: there is no wrapping token in `/nonexistent/token`, VAULT_WRAPPED_TOKEN or in `[temporary]/environment`
 
-    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before
+    hint: give it one with `create-host --enroll`, or `--force` if it had credentials before; see `docs/how-to/deploy.md#a-host-that-runs-already`
     ");
 }
 

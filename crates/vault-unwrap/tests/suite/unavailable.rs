@@ -24,13 +24,13 @@ fn a_refused_connection() {
     zts_testkit::require_bao!();
     let host = NewHost::new("refuses");
     let refused = zts_testkit::closed_port();
-    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(refused.address())), @"
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(refused.address())), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: no connection: connection refused
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/openbao-unreachable.md`
     ");
     assert!(host.token_is_unused());
 }
@@ -40,13 +40,13 @@ fn a_server_that_never_answers() {
     zts_testkit::require_bao!();
     let host = NewHost::new("never-answers");
     let hole = SilentListener::open();
-    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(hole.address())), @"
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap().address(hole.address())), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: no answer within [duration]
 
-    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between
+    hint: check the address (`--address`, `BAO_ADDR`), and that OpenBao runs there and no firewall is between; see `docs/runbook/openbao-unreachable.md`
     ");
     assert!(host.token_is_unused());
 }
@@ -65,13 +65,13 @@ fn a_sealed_server() {
     zts_testkit::require_bao!();
     let host = NewHost::on(Server::dev(), "sealed");
     host.server.seal();
-    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap()), @"
+    insta::assert_snapshot!(assert_gives_up(&host, host.unwrap()), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed
 
-    hint: unseal it with `bao operator unseal`
+    hint: unseal it with `bao operator unseal`; see `docs/runbook/node-sealed.md`
     ");
     host.server.unseal();
     host.unwrap().succeed_silently();
@@ -158,13 +158,13 @@ fn a_token_is_sent_once_although_the_answer_is_lost() {
         .filter(|hit| hit.path.ends_with("unwrap"));
     assert_eq!(used.count(), 1, "a second time could only be refused");
     assert!(!host.token_is_unused());
-    insta::assert_snapshot!(host.unwrap().run(), @"
+    insta::assert_snapshot!(host.unwrap().run(), @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     error: the wrapping token is used up: this host itself began to use it and was interrupted, or holds what it gave
 
-    hint: issue a new one with `create-host --force`, and hand it to this host
+    hint: issue a new one with `create-host --force`, and hand it to this host; see `docs/runbook/wrapping-token-used.md`
     ");
 }
 
