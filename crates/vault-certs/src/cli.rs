@@ -52,6 +52,10 @@ pub(crate) enum Command {
         /// The folder with the node's files
         #[arg(long, value_name = "DIR", default_value = "/var/lib/openbao-certs")]
         directory: PathBuf,
+
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

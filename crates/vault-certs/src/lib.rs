@@ -30,6 +30,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Renew(renew) => renew::run(&renew),
         Command::Fetch(fetch) => fetch::run(&fetch),
         Command::Kubernetes(arguments) => kubernetes::run(&arguments),
-        Command::Show { directory } => show::run(&directory),
+        Command::Show { directory, json } => show::run(&directory, json),
     }
 }

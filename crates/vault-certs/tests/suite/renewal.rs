@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use serde_json::Value;
 use zts_testkit::mode;
 
 use crate::{DAY, Fleet, NOW, PERIOD, assert_output, run};
@@ -155,7 +156,23 @@ fn missing_and_expired_files_are_shown_and_fail() {
         run(&["show", "--directory", directory.to_str().unwrap()])
     };
     fleet.renew("bao1", now.as_secs(), &[]).assert_success();
-    show("bao1").assert_success();
+    let shown = show("bao1").assert_success();
+    let lines: Vec<_> = shown.stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("node  ") && lines[1].starts_with("CA    "),
+        "{shown}"
+    );
+    assert!(lines[0].ends_with(" days left"), "{shown}");
+    let directory = fleet.path("bao1");
+    let listed = run(&["show", "--json", "--directory", directory.to_str().unwrap()]);
+    let listed: Value = serde_json::from_str(&listed.assert_success().stdout).unwrap();
+    for (line, certificate) in lines.iter().zip(listed.as_array().unwrap()) {
+        let until = certificate["until"].as_str().unwrap();
+        assert!(
+            until.ends_with('Z') && line.contains(until),
+            "{line}: {certificate}"
+        );
+    }
     fs::remove_file(fleet.path("bao1").join("ca.pem")).unwrap();
     let shown = show("bao1").assert_status(1);
     assert!(shown.stdout.starts_with("node"), "{shown}");
