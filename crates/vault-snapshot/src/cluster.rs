@@ -1,6 +1,6 @@
 //! The cluster's active node: only this one takes and restores snapshots.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use zts_cli::Failure;
 use zts_openbao::{
@@ -40,6 +40,12 @@ impl AttemptFailure {
             failure,
             is_transient: true,
         }
+    }
+}
+
+impl fmt::Display for AttemptFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.failure.message())
     }
 }
 

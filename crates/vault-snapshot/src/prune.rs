@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zts_cli::{Failure, data, warn};
+use zts_cli::{Failure, Progress, data, warn};
 
 use crate::{
     cli::Prune,
@@ -112,6 +112,7 @@ fn prune_cluster(
             continue;
         }
         if !dry_run {
+            let _progress = Progress::begin(format_args!("removing {}", listed.name));
             backend.remove_snapshot(&listed.name)?;
         }
         data(format_args!("{}: {}", backend.display_name(), listed.name))?;

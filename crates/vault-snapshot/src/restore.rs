@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zts_cli::{Failure, note};
+use zts_cli::{Failure, Progress, note};
 use zts_openbao::{Authentication, NodeError, NodeFailure, TransportError, snapshot, sys};
 
 use crate::{
@@ -125,7 +125,11 @@ fn upload(
     let stored = selected
         .backend
         .open_snapshot(&selected.snapshot.listed.name)?;
-    let stored = VerifyingReader::new(stored, verified.stored);
+    let progress = Progress::begin_bytes(
+        format_args!("uploading {}", selected.display_name()),
+        verified.stored.size,
+    );
+    let stored = VerifyingReader::new(progress.reader(stored), verified.stored);
     let mismatch = stored.mismatch();
     let mut archive = identities.open_archive(stored, verified.is_encrypted)?;
     let started = Instant::now();
@@ -194,6 +198,11 @@ fn wait_until_applied(
     let is_restored_cluster = |id: &str| description.is_none_or(|it| it.cluster_id == id);
 
     let until = Instant::now() + APPLY_TIMEOUT;
+    let address = node.client.address();
+    let _progress = Progress::begin_wait(
+        format_args!("applying the snapshot: OpenBao at {address}"),
+        until,
+    );
     // Whether OpenBao serves the snapshot or is sealed with it, and since when.
     let mut state: Option<(bool, Instant)> = None;
     while Instant::now() < until {

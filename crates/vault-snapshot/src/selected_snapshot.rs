@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use zts_cli::{Failure, warn};
+use zts_cli::{Failure, Progress, warn};
 
 use crate::{
     archive::{CopyError, Inspection, RaftPosition, verify_and_copy},
@@ -184,7 +184,11 @@ impl<'a> SelectedSnapshot<'a> {
                 self.display_name()
             ))
         };
-        let mut rest = self.backend.open_snapshot(&self.snapshot.listed.name)?;
+        let size = self.snapshot.listed.stored_size;
+        let progress =
+            Progress::begin_bytes(format_args!("verifying {}", self.display_name()), size);
+        let rest = self.backend.open_snapshot(&self.snapshot.listed.name)?;
+        let mut rest = progress.reader(rest);
         let mut magic = Vec::new();
         let read = (&mut rest).take(MAGIC).read_to_end(&mut magic);
         read.map_err(read_failure)?;

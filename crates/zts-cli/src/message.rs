@@ -8,7 +8,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use zts_openbao::{Client, sys};
 
-use crate::{failure::Failure, printable::clean};
+use crate::{failure::Failure, printable::clean, progress::without_line};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -36,7 +36,7 @@ pub(crate) fn error(failure: &Failure) {
 
 /// Prints a line. A stderr that cannot be written to does not end the job, which `eprintln!` would.
 fn print(line: fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stderr().lock(), "{line}");
+    let _ = without_line(|| writeln!(anstream::stderr().lock(), "{line}"));
 }
 
 /// Writes data to stdout.
@@ -44,14 +44,15 @@ fn print(line: fmt::Arguments<'_>) {
 /// # Errors
 /// A closed stdout, or a full disk behind it.
 pub fn data(text: impl fmt::Display) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| {
-            Failure::failed(format!(
-                "the result could not be written to stdout: {error}"
-            ))
-        })
+    let write = || {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+    };
+    without_line(write).map_err(|error| {
+        Failure::failed(format!(
+            "the result could not be written to stdout: {error}"
+        ))
+    })
 }
 
 /// Warns where the server's version has known holes in inline authentication. Operators' programs

@@ -10,7 +10,7 @@ use std::{
 use clap::{Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
 
-use crate::{failure::Failure, logging, message, platform::hide_memory};
+use crate::{failure::Failure, logging, message, platform::hide_memory, progress::show_retries};
 
 /// Reads the command line, runs the program and prints its failure. Exit status: 0 done, 1 the job
 /// failed, 2 wrong usage or configuration.
@@ -20,6 +20,7 @@ use crate::{failure::Failure, logging, message, platform::hide_memory};
 /// subcommands as files. `--help` does not mention it.
 pub fn main<Arguments: Parser>(run: impl FnOnce(Arguments) -> Result<(), Failure>) -> ExitCode {
     hide_memory(); // it holds secrets
+    show_retries();
     let result = match requested_text(std::env::args_os()) {
         Some(requested) => generate(requested, command::<Arguments>()),
         None => parse_arguments().and_then(run),

@@ -25,6 +25,6 @@ mod verifier;
 pub use agent::{agent_config, build_agent};
 pub use download::Download;
 pub use peer_certificates::fetch_peer_certificates;
-pub use retry::{deadline_in, retry_until};
+pub use retry::{Observer, Waiting, deadline_in, observe_retries, retry_until};
 pub use transport::{Limits, NoAnswer, TlsError, TransportError, classify_error, plain_text};
 pub use trust::{Trust, TrustError};

@@ -1,6 +1,10 @@
 //! Retries with growing pauses until a deadline.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use backon::{BackoffBuilder, BlockingRetryable, ExponentialBuilder};
 
@@ -10,6 +14,22 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// The latest deadline from now: an `Instant` cannot be arbitrarily late.
 const ONE_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Sees the failed attempts of a call that is repeated. It is dropped at the end of the call.
+pub trait Waiting {
+    /// An attempt failed, and another one follows.
+    fn attempt_failed(&mut self, reason: &dyn fmt::Display);
+}
+
+/// Begins to observe a call at its first failed attempt; the call ends at the given time.
+pub type Observer = fn(Instant) -> Box<dyn Waiting>;
+
+static OBSERVER: OnceLock<Observer> = OnceLock::new();
+
+/// Sets the observer of all calls of [`retry_until`]. The first one stays.
+pub fn observe_retries(observer: Observer) {
+    let _ = OBSERVER.set(observer);
+}
 
 /// Returns the deadline `time` from now: at least one attempt's time, at most a year.
 pub fn deadline_in(time: Duration) -> Instant {
@@ -34,7 +54,7 @@ pub fn deadline_in(time: Duration) -> Instant {
 /// });
 /// assert_eq!(result, Ok(3));
 /// ```
-pub fn retry_until<T, E>(
+pub fn retry_until<T, E: fmt::Display>(
     deadline: Instant,
     [shortest, longest]: [Duration; 2],
     is_transient: impl FnMut(&E) -> bool,
@@ -51,9 +71,16 @@ pub fn retry_until<T, E>(
         let for_pauses = left.checked_sub(SHORTEST_ATTEMPT)?;
         Some(pause.min(for_pauses))
     });
+    let mut waiting: Option<Box<dyn Waiting>> = None;
     attempt
         .retry(in_time)
         .when(is_transient)
-        .notify(|_, pause| tracing::debug!(?pause, "the attempt failed, another one follows"))
+        .notify(|error, pause| {
+            tracing::debug!(?pause, "the attempt failed, another one follows");
+            if let Some(begin) = OBSERVER.get() {
+                let waiting = waiting.get_or_insert_with(|| begin(deadline));
+                waiting.attempt_failed(error);
+            }
+        })
         .call()
 }

@@ -119,6 +119,21 @@ impl Run {
         self.args(arguments)
     }
 
+    /// Runs the program with its arguments so far on a terminal of 80 columns, by util-linux's
+    /// `script`. Its stderr is then in the run's stdout.
+    #[must_use]
+    pub fn on_terminal(mut self, script: &Path) -> Self {
+        let words = [mem::take(&mut self.program).into_os_string()];
+        let words = words.into_iter().chain(mem::take(&mut self.arguments));
+        let quote = |word: OsString| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''"));
+        let words: Vec<_> = words.map(quote).collect();
+        let command = format!("stty cols 80; exec {}", words.join(" "));
+        script.clone_into(&mut self.program);
+        self.args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+    }
+
     /// Sets the current directory.
     #[must_use]
     pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {

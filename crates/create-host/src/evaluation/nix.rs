@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use zts_cli::{nix_eval, nix_string, note};
+use zts_cli::{Progress, nix_eval, nix_string, note};
 
 use crate::{job::Job, redaction::hide_tokens};
 
@@ -101,6 +101,7 @@ pub(super) fn run_nix(job: &Job<'_>, host: &str, installable: &str) -> io::Resul
     let mut command = nix_eval(&function, installable);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = job.signals.run_child(&mut command, |child| {
+        let _progress = Progress::begin(format_args!("Nix evaluates `{host}`"));
         let (sender, ended) = mpsc::channel::<()>();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let messages = thread::spawn(move || {

@@ -6,12 +6,10 @@ use std::{
     io::{self, BufRead, BufReader, Read, Seek},
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
-    time::Duration,
 };
 
-use indicatif::ProgressBar;
 use secrecy::ExposeSecret;
-use zts_cli::{Failure, note, with_signals};
+use zts_cli::{Failure, Progress, note, with_signals};
 use zts_openbao::Trust;
 
 use super::connection::Server;
@@ -104,7 +102,7 @@ impl OpenTofu {
         applied.map_err(|failure| Self::add_standby_hint(failure, server))
     }
 
-    /// Runs OpenTofu behind a progress bar, and shows its output if it fails.
+    /// Runs OpenTofu with a line of progress, and shows its output if it fails.
     fn run_quietly(&self, mut command: Command) -> Result<(), Failure> {
         let fail = |cause| file_failure("run", &self.program, cause);
         let mut output = tempfile::tempfile().map_err(fail)?;
@@ -112,11 +110,9 @@ impl OpenTofu {
         command
             .stdout(handle(&output).map_err(fail)?)
             .stderr(handle(&output).map_err(fail)?);
-        let bar =
-            ProgressBar::new_spinner().with_message(format!("OpenTofu applies `{}`", self.shown));
-        bar.enable_steady_tick(Duration::from_millis(100));
+        let progress = Progress::begin(format_args!("OpenTofu applies `{}`", self.shown));
         let status = with_signals(|| command.status());
-        bar.finish_and_clear();
+        drop(progress);
         let result = self.check_status(status.map_err(fail)?);
         if result.is_err() {
             let mut text = Vec::new();

@@ -95,27 +95,28 @@ fn only_the_flag_shows_the_output_of_a_successful_opentofu() {
     }
 }
 
+/// OpenTofu that takes two seconds, and does nothing.
 #[test]
 fn a_terminal_shows_the_progress() {
-    let (tofu, site) = initialised!("tofu-terminal");
+    zts_testkit::require_bao!();
     let script = zts_testkit::require_program!("script");
-    let command = format!(
-        "{} --hostname tofu-terminal --ip {IP}",
-        env!("CARGO_BIN_EXE_create-host")
-    );
-    let folder = tofu.0.program().parent().unwrap();
-    zts_testkit::Run::new(script)
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .current_dir(site.fleet.path())
-        .server(site.server())
-        .env("BAO_TOKEN", site.server().root_token())
-        .env("PATH", zts_testkit::path_with(folder))
-        .env("HOME", site.fleet.path())
-        .env("TERM", "xterm")
-        .env("TF_CLI_CONFIG_FILE", tofu.0.configuration())
-        .succeed()
-        .assert_prints("OpenTofu applies `terraform/vault`");
-    site.assert_complete();
+    let site = Site::new("tofu-terminal");
+    let folder = site.path("bin");
+    fs::create_dir_all(site.path("terraform/vault/.terraform")).unwrap();
+    write_program(&folder, "tofu", "#!/bin/sh\nsleep 2\nexit 1\n");
+    let run = || {
+        zts_testkit::Run::new(env!("CARGO_BIN_EXE_create-host"))
+            .args(["--hostname", "tofu-terminal", "--ip", IP, "--apply", "tofu"])
+            .current_dir(site.fleet.path())
+            .server(site.server())
+            .env("BAO_TOKEN", site.server().root_token())
+            .env("PATH", zts_testkit::path_with(&folder))
+            .env("HOME", site.fleet.path())
+    };
+    let shown = run().on_terminal(&script).run().assert_status(1);
+    shown.assert_prints("OpenTofu applies `terraform/vault` (1 s)");
+    let piped = run().run().assert_status(1);
+    piped.assert_lacks("OpenTofu applies");
 }
 
 /// Returns the program's own message after OpenTofu's output.

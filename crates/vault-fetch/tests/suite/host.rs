@@ -264,6 +264,11 @@ impl Fetch<'_> {
             .args(["--cache-dir".as_ref(), cache.as_os_str()])
     }
 
+    /// Runs the program on a terminal, by `script`.
+    pub(crate) fn run_on_terminal(self, script: &Path) -> RunOutput {
+        self.run.arg(self.output).on_terminal(script).run()
+    }
+
     /// Sets the deadline.
     pub(crate) fn deadline(self, time: &str) -> Self {
         self.args(["--deadline", time])

@@ -37,6 +37,27 @@ fn assert_from_cache(host: &Host, output: &RunOutput) {
     );
 }
 
+/// Without a terminal the other tests' snapshots have no such line.
+#[test]
+fn a_terminal_shows_what_is_waited_for() {
+    zts_testkit::require_bao!();
+    let script = zts_testkit::require_program!("script");
+    let host = Host::new("waits");
+    let refused = zts_testkit::closed_port();
+    let fetch = host.fetch().address(refused.address()).deadline("2500ms");
+    let shown = fetch.run_on_terminal(&script).assert_status(1);
+    shown.assert_prints("trying again: OpenBao at `http:");
+    shown.assert_prints(", at most until ");
+    let widest = shown
+        .stdout
+        .split(['\r', '\n'])
+        .filter(|line| line.contains("trying again"));
+    for line in widest {
+        let text = line.replace("\u{1b}[2K", "");
+        assert!(text.chars().count() < 80, "{text}");
+    }
+}
+
 #[test]
 fn a_port_that_refuses() {
     zts_testkit::require_bao!();

@@ -12,7 +12,7 @@ use std::{
 
 use secrecy::SecretString;
 use serde_json::json;
-use zts_cli::{Failure, KeyFile};
+use zts_cli::{Failure, KeyFile, Progress};
 use zts_openbao::{
     Authentication, Client, Error, Settings,
     init::{self, InitRequest},
@@ -136,7 +136,10 @@ impl ThrowAwayServer {
             Some(expected) => id == expected,
             None => !id.is_empty() && id != own_id,
         };
-        snapshot::restore(&self.client, &mut file, true, self.step_timeout).map_err(|error| {
+        let progress = Progress::begin("restoring the snapshot into the throw-away server");
+        let restored = snapshot::restore(&self.client, &mut file, true, self.step_timeout);
+        drop(progress);
+        restored.map_err(|error| {
             self.with_log(Failure::from(error).context("OpenBao does not restore the snapshot"))
         })?;
         let status = self.wait_for("apply the snapshot", |client| {
@@ -214,6 +217,8 @@ impl ThrowAwayServer {
         probe: impl Fn(&Client) -> Option<T>,
     ) -> Result<T, Failure> {
         let until = Instant::now() + self.step_timeout;
+        let text = format_args!("waiting for the throw-away server to {action}");
+        let _progress = Progress::begin_wait(text, until);
         loop {
             if let Some(result) = probe(&self.client) {
                 return Ok(result);

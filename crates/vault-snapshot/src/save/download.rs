@@ -9,7 +9,7 @@ use std::{
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
-use zts_cli::{Failure, note, warn};
+use zts_cli::{Failure, Progress, note, warn};
 use zts_openbao::{Error, Settings, kv, snapshot};
 
 use crate::{
@@ -89,7 +89,12 @@ impl Download<'_> {
         };
         let archive =
             snapshot::save(&node.client, self.arguments.idle_timeout).map_err(save_failure)?;
-        let draft = write_draft(archive, self.recipients, self.work)?;
+        let progress = Progress::begin_bytes(
+            format_args!("downloading a snapshot of {}", node.cluster_name),
+            None,
+        );
+        let draft = write_draft(progress.reader(archive), self.recipients, self.work)?;
+        drop(progress);
         let description = Description {
             format: Description::FORMAT,
             cluster_name: node.cluster_name.clone(),

@@ -4,7 +4,7 @@ mod download;
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, thread, time::Instant};
 
-use zts_cli::{Failure, data, note, warn};
+use zts_cli::{Failure, Progress, data, note, warn};
 use zts_exposition::{flag, number};
 
 use crate::{
@@ -134,7 +134,14 @@ fn put_into(
     draft: &Draft,
     description: &Description,
 ) -> Result<(), Failure> {
+    let text = format_args!(
+        "writing {} to {}",
+        description.name(),
+        backend.display_name()
+    );
+    let progress = Progress::begin(text);
     backend.put_snapshot(draft, description)?;
+    drop(progress);
     // Leftovers only take space.
     backend
         .remove_leftovers()

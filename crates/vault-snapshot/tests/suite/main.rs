@@ -31,6 +31,7 @@ mod large;
 mod login;
 mod object_lock;
 mod outages;
+mod progress;
 mod prune;
 mod restore;
 mod roles;
