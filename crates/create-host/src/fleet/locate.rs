@@ -23,6 +23,10 @@ pub(super) fn locate_fleet(folder: Option<&Path>) -> Result<PathBuf, Failure> {
 
 fn check_folder(folder: &Path) -> Result<PathBuf, Failure> {
     if is_fleet(folder)? {
+        let is_current = fs::canonicalize(folder).ok() == fs::canonicalize(".").ok();
+        if !is_current {
+            note(format_args!("paths are from `{}`", folder.display()));
+        }
         return Ok(folder.to_owned());
     }
     let failure = Failure::usage(format_args!(
