@@ -21,6 +21,24 @@ pub(crate) fn check_notice(source: &str, entry: &str) -> Result<(), Error> {
     })
 }
 
+/// Returns an error if the head of a file says that a program writes the file: a removal of `host`
+/// would be undone.
+pub(crate) fn check_notice_of_removal(source: &str, host: &str) -> Result<(), Error> {
+    let Some((line, notice)) = find_notice(source) else {
+        return Ok(());
+    };
+    Err(Error::Unsupported {
+        problem: format!(
+            "a program writes this file, which says `{notice}`: `{host}` is not removed from it"
+        ),
+        position: Position { line, column: 1 },
+        manual_edit: ManualEdit::Other(format!(
+            "remove `{host}` where that program takes its values from, and run it; or remove it here by hand; \
+             then run the same command again"
+        )),
+    })
+}
+
 /// Returns the line of the notice, and its text.
 fn find_notice(source: &str) -> Option<(usize, &str)> {
     let comment = |line: &'_ str| {

@@ -24,7 +24,7 @@ use super::register_values::{MissingValues, given_value, model_of};
 use super::remove::Removal;
 use super::scalars::{list_scalars, scalar_text};
 use crate::error::{Error, FileError, ManualEdit, MissingValue, Position};
-use crate::notice::check_notice;
+use crate::notice::{check_notice, check_notice_of_removal};
 use crate::text::line_indent;
 
 /// An entry that is like that of the most typical host.
@@ -294,6 +294,7 @@ fn remove(
     host: &str,
 ) -> Option<(String, String)> {
     let entry = register.found.find_host(host)?;
+    check_notice_of_removal(&register.file.text, host).ok()?;
     let mut others = register.found.clone();
     others.hosts.retain(|other| other.name != host);
     let without = Register {

@@ -12,6 +12,7 @@ use super::open::open_output;
 use super::parse::{node_range, parse_source, significant_tokens};
 use super::unsupported::{cannot_remove, unsupported_shape};
 use crate::error::FileError;
+use crate::notice::check_notice_of_removal;
 use crate::text::splice;
 
 /// Removes all entries of `host` from the output at the path `output`, in the edits of `files`.
@@ -41,6 +42,10 @@ pub(super) fn remove_from_output(
                 };
             };
             let place = place(&entry.entry);
+            check_notice_of_removal(&place.text, host).map_err(|error| FileError {
+                file: place.path.clone(),
+                error,
+            })?;
             let search = |sources: &Sources<'_>| {
                 let found = open_output(sources, flake, output).ok();
                 found.map(|(_, found)| found)

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::locate::{NewItem, VmsObject, unsupported_shape};
 use super::place::{MapPlace, Notation};
 use crate::error::Error;
+use crate::notice::check_notice_of_removal;
 use crate::text::splice;
 
 /// See [`super::remove_vm`].
@@ -15,6 +16,7 @@ pub(super) fn remove_vm(source: &str, place: &MapPlace, host: &str) -> Result<St
     let Some((index, item)) = vms.find_host(host) else {
         return Ok(source.to_owned());
     };
+    check_notice_of_removal(source, host)?;
     remove_entry(&vms, index, host).ok_or_else(|| {
         unsupported_shape(
             source,
