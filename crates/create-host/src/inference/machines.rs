@@ -41,7 +41,8 @@ const MACHINES: [&str; 21] = [
 ];
 
 /// Words in the name of a map of DNS.
-const RECORDS: [&str; 8] = [
+const RECORDS: [&str; 9] = [
+    "ddns",
     "dns",
     "record",
     "records",
@@ -168,7 +169,11 @@ fn find_reader(fleet: &Fleet, facts: &Facts, data: &str) -> Option<String> {
 
 /// Returns whether OpenTofu makes records of DNS of a map, and nothing else.
 fn is_of_records(texts: &[String], place: &MapPlace) -> bool {
-    let name = place.path.last().map(|name| name.to_lowercase());
+    let name = match place.path.as_slice() {
+        [section, module, _] if section == "module" => Some(module),
+        path => path.last(),
+    };
+    let name = name.map(|name| name.to_lowercase());
     let mut words = name.iter().flat_map(|name| name.split(['_', '-']));
     if words.any(|word| RECORDS.contains(&word)) {
         return true;

@@ -141,7 +141,9 @@ impl Search<'_> {
         // the root of a `.tf.json` file holds blocks
         let is_root = self.path.is_empty() && self.notation != Notation::Yaml;
         let is_of_blocks = is_root && items.iter().any(is_other_block);
-        if is_map && !is_of_blocks && items.iter().all(may_be_machine) {
+        // what a map inside of another has of other expressions is one value of each host
+        let is_of_values = !is_top && items.iter().all(is_computed);
+        if is_map && !is_of_blocks && !is_of_values && items.iter().all(may_be_machine) {
             self.add(items, key, is_top, false);
         }
         // The root of JSON and YAML, and their `locals`, are what a body is in HCL.
@@ -170,6 +172,10 @@ fn may_be_machine(item: &Item) -> bool {
         Kind::Text(text) => find_in_text(text).is_some(),
         _ => false,
     }
+}
+
+fn is_computed(item: &Item) -> bool {
+    matches!(item.value.kind, Kind::Computed(_))
 }
 
 fn weigh_entries(place: &MapPlace, items: &[Item]) -> Evidence {
@@ -237,6 +243,16 @@ mod tests {
             }
         "#;
         assert_eq!(paths(both, Notation::Hcl), ["locals.nodes"]);
+        let values = r#"
+            locals {
+              secrets = { acme = { web01 = module.acme.key } }
+              nodes   = { web01 = { ip = "10.0.0.5" } }
+            }
+        "#;
+        let maps = list_maps(values, Notation::Hcl).unwrap();
+        let known = choose_maps(&maps, &["web01".to_owned()]).into_iter();
+        let known: Vec<String> = known.map(|map| map.place.path.join(".")).collect();
+        assert_eq!(known, ["locals.nodes"]);
         let data = r#"{ "web01": { "ip": "10.0.0.5" } }"#;
         assert_eq!(paths(data, Notation::Json), [""]);
     }
