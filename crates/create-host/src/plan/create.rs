@@ -20,6 +20,7 @@ use super::{
     requirements::check_nothing_is_missing,
     sources::Sources,
     template::{host_files, is_backup, placeholder_values, render_files},
+    unread::note_unread,
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -92,7 +93,7 @@ pub(crate) fn plan_creation(
     check_is_found(name, sources, settings, &changes)?;
     let changes = changes.into_changes();
     check_environment(name, &changes, settings)?;
-    let surroundings = note_surroundings(request, sources, settings, &changes);
+    let surroundings = note_surroundings(request, sources, settings, &changes)?;
     Ok(CreationPlan {
         address: host.address,
         access: host_access(name, host.address, settings),
@@ -108,21 +109,22 @@ pub(crate) fn plan_creation(
     })
 }
 
-/// Returns notes of what the other hosts have besides, and of an address that no file has.
+/// Returns notes of what the other hosts have besides, and of an address that no file has. The
+/// error is for a host that could not be evaluated.
 fn note_surroundings(
     request: Request<'_>,
     sources: &Sources,
     settings: &Settings,
     changes: &[FileChange],
-) -> Vec<String> {
+) -> Result<Vec<String>, Failure> {
     let (name, address) = (request.name, request.address);
     let others = list_others(name, sources, settings, changes);
-    let mut notes = Vec::new();
+    let mut notes = note_unread(name, &others, sources, changes)?;
     notes.extend(note_incomplete(name, &others, sources, changes));
-    notes.extend(note_undefined(name, sources, changes));
+    notes.extend(note_undefined(name, &others, sources, changes)?);
     notes.extend(note_beside(name, &others, sources, changes));
     notes.extend(note_unused_address(name, address, changes, settings));
-    notes
+    Ok(notes)
 }
 
 /// Describes the host with the values of its placeholders.

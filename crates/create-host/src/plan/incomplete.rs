@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use zts_cli::Failure;
 use zts_infra_edit::nix::{self, FleetFiles};
 
 use super::sources::Sources;
@@ -29,12 +30,14 @@ pub(super) fn list_others(
     hosts
 }
 
-/// Returns a note for each file that takes an entry of the host from a set without it.
+/// Returns a note for each file that takes an entry of the host from a set without it. The error is
+/// for a set that has entries of the other hosts, so that the host could not be evaluated.
 pub(super) fn note_undefined(
     name: &HostName,
+    hosts: &[String],
     sources: &Sources,
     changes: &[FileChange],
-) -> Vec<String> {
+) -> Result<Vec<String>, Failure> {
     let texts = changes.iter().filter_map(|change| {
         let text = String::from_utf8(change.after.clone()?).ok()?;
         Some((change.path.clone(), text))
@@ -46,12 +49,27 @@ pub(super) fn note_undefined(
     };
     let nix = more.iter().filter(|(path, _)| nix::is_nix_file(path));
     let undefined = nix.flat_map(|(path, _)| {
-        let sets = nix::undefined_entries(&files, path, name.as_str()).into_iter();
-        sets.map(move |set| {
-            format!("next: `{path}` takes `{set}.{name}`: add `{name}` where `{set}` has the other hosts")
-        })
+        let entries = nix::undefined_entries(&files, path, name.as_str(), hosts).into_iter();
+        entries.map(move |entry| (path, entry))
     });
-    undefined.collect()
+    let mut notes = Vec::new();
+    for (path, entry) in undefined {
+        let set = &entry.set;
+        let Some((like, file)) = entry.like else {
+            notes.push(format!(
+                "next: `{path}` takes `{set}.{name}`: add `{name}` where `{set}` has the other hosts"
+            ));
+            continue;
+        };
+        let failure = Failure::failed(format_args!(
+            "`{path}` would take `{set}.{name}`, which no file defines"
+        ));
+        return Err(failure.hint(format!(
+            "define it like `{set}.{like}` in `{file}`, and make what else `{name}` needs by hand, like the files \
+             of `{like}`, then run `create-host --hostname {name} --enroll`"
+        )));
+    }
+    Ok(notes)
 }
 
 /// Returns a note for each new file of data that lacks what each other host has in its own one.

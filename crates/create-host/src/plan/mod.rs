@@ -26,6 +26,7 @@ mod requirements;
 mod siblings;
 mod sources;
 mod template;
+mod unread;
 
 pub(crate) use create::{CreationPlan, plan_creation};
 pub(crate) use enroll::plan_enrollment;

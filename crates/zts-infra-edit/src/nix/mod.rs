@@ -103,7 +103,7 @@ pub use places::{Placement, Removal, add_import};
 pub use registers::TypicalEntry;
 pub use short_names::short_names;
 pub use system::replace_system;
-pub use undefined::undefined_entries;
+pub use undefined::{UndefinedEntry, undefined_entries};
 
 /// Checks that `source` is a valid Nix expression, without evaluating it.
 ///

@@ -8,7 +8,6 @@ use super::files::{SourceFile, Sources};
 use super::flake_hosts::{FlakeHosts, HostEntry, SetKind};
 use super::locate::locate_hosts;
 use super::parse::{cast, untyped};
-use super::scope::entry_path;
 use super::search::search_entries;
 
 /// The nodes of colmena.
@@ -53,17 +52,17 @@ pub(super) fn search_output(
     found.into_argument()
 }
 
-/// Locates the list `imports` with the paths of most hosts' files.
+/// Locates the list `imports`, or another one, with the paths of most hosts' files.
 pub(super) fn search_imports(sources: &Sources<'_>, hosts: &[String]) -> FlakeHosts {
     let mut found = FlakeHosts::default();
-    for file in sources.files_with("imports") {
+    let has_most = |text: &str| {
+        let paths = hosts.iter().map(|host| format!("/{host}"));
+        paths.filter(|path| text.contains(path.as_str())).count() * 2 > hosts.len()
+    };
+    for file in sources.files_that(has_most) {
         let entries = file.root.descendants();
         for entry in entries.filter_map(|node| cast::<ast::AttrpathValue>(&node)) {
-            let path = entry_path(&entry);
-            let is_imports = path
-                .last()
-                .is_some_and(|(name, _)| name.as_deref() == Some("imports"));
-            if let (true, Some(ast::Expr::List(list))) = (is_imports, entry.value()) {
+            if let Some(ast::Expr::List(list)) = entry.value() {
                 let mut list = list_paths(&list);
                 let known = list.hosts.iter().filter(|host| hosts.contains(&host.name));
                 let forms: Vec<String> = known.map(form_of).collect();

@@ -1,5 +1,7 @@
 //! Entries of sets that the files of a new host take, and that the fleet does not have.
 
+use std::collections::BTreeSet;
+
 use rnix::SyntaxNode;
 use rnix::ast;
 
@@ -28,21 +30,43 @@ const MADE: [&str; 14] = [
     "nodes",
 ];
 
-/// Returns the names of the sets whose entry of the host a file takes, such as `addresses` of
-/// `addresses.web01`, where no file of the fleet defines it.
-pub fn undefined_entries(files: &dyn FleetFiles, path: &str, host: &str) -> Vec<String> {
+/// An entry of a set that a file takes, and that no file defines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UndefinedEntry {
+    /// The name of the set, such as `addresses` of `addresses.web01`.
+    pub set: String,
+    /// Another host whose entry is defined, and the file that does, if most have one.
+    pub like: Option<(String, String)>,
+}
+
+/// Returns the entries of a host that a file takes, where no file of the fleet defines them.
+/// `others` are the other hosts.
+pub fn undefined_entries(
+    files: &dyn FleetFiles,
+    path: &str,
+    host: &str,
+    others: &[String],
+) -> Vec<UndefinedEntry> {
     let sources = Sources::new(files);
     let Some(Ok(file)) = sources.open(path) else {
         return Vec::new();
     };
     let selects = file.root.descendants().filter_map(|node| cast(&node));
     let sets = selects.filter_map(|select| set_of(&select, host));
-    let mut sets: Vec<String> = sets
-        .filter(|set| !MADE.contains(&set.as_str()) && !is_defined(&sources, set, host))
+    let sets: BTreeSet<String> = sets
+        .filter(|set| find_definition(&sources, set, host).is_none())
         .collect();
-    sets.sort();
-    sets.dedup();
-    sets
+    let undefined = sets.into_iter().filter_map(|set| {
+        let defined = others.iter().filter_map(|other| {
+            let file = find_definition(&sources, &set, other)?;
+            Some((other.clone(), file))
+        });
+        let defined: Vec<(String, String)> = defined.collect();
+        let is_of_most = defined.len() * 2 > others.len();
+        let like = defined.into_iter().next().filter(|_| is_of_most);
+        (like.is_some() || !MADE.contains(&set.as_str())).then_some(UndefinedEntry { set, like })
+    });
+    undefined.collect()
 }
 
 /// Returns the name before that of the host in a selection without a default.
@@ -57,10 +81,10 @@ fn set_of(select: &ast::Select, host: &str) -> Option<String> {
     pair[0].clone().filter(|_| select.default_expr().is_none())
 }
 
-/// Returns whether a file of the fleet defines the entry of a host in a set.
-fn is_defined(sources: &Sources<'_>, set: &str, host: &str) -> bool {
+/// Returns the file of the fleet that defines the entry of a host in a set.
+fn find_definition(sources: &Sources<'_>, set: &str, host: &str) -> Option<String> {
     let files = sources.files_that(|text| text.contains(host));
-    files.iter().any(|file| {
+    let mut defining = files.iter().filter(|file| {
         let entries = file.root.descendants();
         let mut entries = entries.filter_map(|node| cast::<ast::AttrpathValue>(&node));
         let is_whole = file
@@ -85,5 +109,6 @@ fn is_defined(sources: &Sources<'_>, set: &str, host: &str) -> bool {
                     names.any(|name| name == Some(set)) && names.next() == Some(Some(host));
                 names_host || (ends_with_set && value.is_some_and(has_host))
             })
-    })
+    });
+    defining.next().map(|file| file.path.clone())
 }
