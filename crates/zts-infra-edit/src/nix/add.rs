@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rnix::ast;
 use rnix::{SyntaxKind, SyntaxNode};
 
-use super::abstraction::{Wanted, parse_ip};
+use super::abstraction::{MARK, Wanted, parse_ip, rename_segments};
 use super::data::{add_to_data, find_data_file};
 use super::expression::literal_string;
 use super::files::{FleetFiles, Overlay, SourceFile, Sources};
@@ -98,8 +98,17 @@ impl Target<'_> {
         let set = found.choose_set(given.is_some());
         let place = set.map_or_else(|| self.flake.clone(), |set| self.file_of(&set.container));
         let name = self.host.name;
-        if let Some(error) = set.and_then(|set| file_of_one_host(found, set, &place, name)) {
-            return Err(at(&place, error));
+        let is_new = |set: &&HostSet| {
+            let path = &self.file_of(&set.container).path;
+            rename_segments(path, name, MARK) != *path
+        };
+        // a file of the new host, which is not there yet, is no model
+        let other = || found.sets.iter().find(|set| !is_new(set));
+        if let Some(model) = set.filter(|set| !is_new(set)).or_else(other) {
+            let file = self.file_of(&model.container);
+            if let Some(error) = file_of_one_host(found, model, &file, name) {
+                return Err(at(&file, error));
+            }
         }
         let (value, origin) = match given {
             Some(_) if set.is_some_and(|set| has_only_names(found, set)) => {

@@ -35,18 +35,18 @@ pub(super) fn find_in_modules(
     (has_modules(flake) && !found.is_empty()).then_some(found)
 }
 
-/// Finds the hosts in an option of a flake of flake-parts that has a few others, such as an image,
-/// in `nixosConfigurations` itself. The few are listed, but are no model for new ones.
+/// Finds the hosts in an option of a flake that has a few others, such as an image, in
+/// `nixosConfigurations` itself. The few are listed, but are no model for new ones.
 pub(super) fn find_larger_registry(
     sources: &Sources<'_>,
     flake: &SourceFile,
     found: &FlakeHosts,
 ) -> Option<FlakeHosts> {
-    let all = find_in_modules(sources, flake, &[CONFIGURATIONS])?;
-    let options = options_of(&all).into_iter();
-    let mut larger = options
-        .map(|path| search_option(sources, &path))
-        .find(|one| one.names().len() > found.names().len() && has_hosts(sources, one))?;
+    let all = find_in_modules(sources, flake, &[CONFIGURATIONS]);
+    let mut obstacles = all.as_ref().unwrap_or(found).obstacles.iter();
+    let mut larger = obstacles
+        .find_map(|obstacle| find_option(sources, obstacle))
+        .filter(|one| one.names().len() > found.names().len())?;
     larger.hosts.extend(found.hosts.iter().cloned());
     Some(larger)
 }
@@ -62,24 +62,31 @@ pub(super) fn find_registry(sources: &Sources<'_>, found: &FlakeHosts) -> Option
     let mut obstacles = found.obstacles.iter();
     obstacles.find_map(|obstacle| {
         let node = &obstacle.node;
-        let options = options_in(obstacle);
-        // the option itself, not one that the expression mentions
-        let direct = option_path(node, MAX_STEPS).and_then(|_| options.first());
-        let by_option = options
-            .iter()
-            .map(|path| (path, search_option(sources, path)));
-        let is_known = |path: &Vec<String>, found: &FlakeHosts| {
-            has_hosts(sources, found) || (Some(path) == direct && is_one_set(found))
-        };
-        let mut known = by_option.filter(|(path, found)| is_known(path, found));
-        let found = known.next().map(|(_, found)| found);
         let file = sources.file_of(node)?;
-        found.or_else(|| {
+        find_option(sources, obstacle).or_else(|| {
             let variable = cast::<ast::Ident>(node)?.to_string();
             let found = search_argument(sources, &variable, &file);
             Some(found).filter(|found| has_hosts(sources, found))
         })
     })
+}
+
+/// Finds the hosts in the option that an obstacle is or mentions.
+fn find_option(sources: &Sources<'_>, obstacle: &Obstacle) -> Option<FlakeHosts> {
+    let options = options_in(obstacle);
+    // the option itself, not one that the expression mentions
+    let direct = option_path(&obstacle.node, MAX_STEPS).and_then(|_| options.first());
+    let found = options
+        .iter()
+        .map(|path| (path, search_option(sources, path)));
+    let is_known = |path: &Vec<String>, found: &FlakeHosts| {
+        let is_of_modules = path.iter().any(|name| name == "modules");
+        let is_named = path.last().is_some_and(|name| is_name_of_hosts(name)) && !is_of_modules;
+        let is_of_hosts = found.hosts.len() > 1 && (is_named || is_one_set(found));
+        has_hosts(sources, found) || (Some(path) == direct && is_of_hosts)
+    };
+    let mut known = found.filter(|(path, found)| is_known(path, found));
+    known.next().map(|(_, found)| found)
 }
 
 /// Finds the variable with the hosts in a file whose hosts are computed in a way that no text
@@ -112,6 +119,7 @@ fn options_in(obstacle: &Obstacle) -> Vec<Vec<String>> {
     }
     let nodes = obstacle.node.descendants();
     options.extend(nodes.filter_map(|node| option_path(&node, MAX_STEPS)));
+    options.retain(|path| !path.is_empty());
     options.dedup();
     options.truncate(MAX_OPTIONS);
     options
@@ -148,8 +156,10 @@ fn option_path(node: &SyntaxNode, steps: usize) -> Option<Vec<String>> {
         let start = path.iter().position(|name| name == "config")? + 1;
         path.split_off(start)
     };
-    let first = path.first()?;
-    (!FOREIGN.contains(&first.as_str())).then_some(path)
+    let is_foreign = path
+        .first()
+        .is_some_and(|first| FOREIGN.contains(&first.as_str()));
+    (!is_foreign).then_some(path)
 }
 
 /// The option of flake-parts with the outputs.
@@ -171,13 +181,15 @@ fn search_option(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
 /// Searches all modules of the fleet for a set at a path.
 fn search_modules(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
     let mut found = FlakeHosts::default();
-    let Some(last) = path.last() else {
+    let Some((first, rest)) = path.split_first() else {
         return found;
     };
-    for file in sources.files_with(last) {
-        if !file.text.contains(path[0].as_str()) {
-            continue;
-        }
+    // a file may have the inner sets from another one
+    let has_path = |text: &str| {
+        let has_rest = rest.iter().any(|name| text.contains(name.as_str()));
+        text.contains(first.as_str()) && (has_rest || rest.is_empty())
+    };
+    for file in sources.files_that(has_path) {
         let Some(module) = file_expression(&file) else {
             continue;
         };
@@ -192,10 +204,9 @@ fn search_modules(sources: &Sources<'_>, path: &[String]) -> FlakeHosts {
     found
 }
 
-/// Returns whether a set has several hosts, and no other place has one: modules have files of their
-/// own.
+/// Returns whether no set but one has hosts: modules have files of their own.
 fn is_one_set(found: &FlakeHosts) -> bool {
-    found.sets.len() == 1 && found.hosts.len() > 1
+    found.sets.len() == 1
 }
 
 /// Returns whether an expression is a call of a function that gives the hosts other names.
