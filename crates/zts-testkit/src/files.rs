@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// Returns the mode of a file, a folder or a link in octal, such as `0600`.
@@ -46,11 +47,17 @@ pub fn names_if_any(folder: &Path) -> Vec<String> {
 }
 
 /// Writes an executable script, creates its folder where there is none, and returns its path.
+///
+/// `cp` writes it: a file that this process has open for writing stays so in each child that
+/// another test starts at that moment, and "Text file busy" is what running it gives until then.
 pub fn write_program(folder: &Path, name: &str, script: &str) -> PathBuf {
-    let program = folder.join(name);
+    let (source, program) = (folder.join(format!(".{name}")), folder.join(name));
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&program, script))
-        .unwrap_or_else(|error| panic!("writing `{}`: {error}", program.display()));
+        .and_then(|()| fs::write(&source, script))
+        .unwrap_or_else(|error| panic!("writing `{}`: {error}", source.display()));
+    let copied = Command::new("cp").args([&source, &program]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "`cp` writes `{}`", program.display());
+    fs::remove_file(&source).expect("the script is in its place");
     set_mode(&program, 0o755);
     program
 }

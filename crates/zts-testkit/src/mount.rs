@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::mount::MountFlags;
+use rustix::{io::Errno, mount::MountFlags};
 
-use crate::scratch::{ScratchDir, scratch_dir, unmount};
+use crate::{
+    scratch::{ScratchDir, scratch_dir, unmount},
+    wait::wait_for,
+};
 
 /// A small file system in memory. Only root can mount one.
 #[derive(Debug)]
@@ -45,13 +48,24 @@ impl Tmpfs {
     }
 
     /// Remounts it read-only or writable.
+    ///
+    /// # Panics
+    /// If the system refuses that, or a file in it stays open for writing.
     pub fn set_read_only(&self, read_only: bool) {
         let flags = if read_only {
             MountFlags::RDONLY
         } else {
             MountFlags::empty()
         };
-        rustix::mount::mount_remount(&self.mounted, flags, c"").expect("the tmpfs is remounted");
+        // A child that another test started holds the files open for writing that this process
+        // had open at that moment, until it becomes another program; read-only is refused so long.
+        wait_for("the tmpfs is remounted", || {
+            match rustix::mount::mount_remount(&self.mounted, flags, c"") {
+                Ok(()) => Some(()),
+                Err(Errno::BUSY) => None,
+                Err(error) => panic!("the tmpfs is not remounted: {error}"),
+            }
+        });
     }
 
     /// Writes a file until the file system is full.
@@ -86,8 +100,7 @@ impl ReadOnlyDir {
     pub fn new(prepare: impl FnOnce(&Path)) -> Self {
         if let Some(tmpfs) = Tmpfs::mount(16 << 20) {
             prepare(tmpfs.path());
-            rustix::mount::mount_remount(tmpfs.path(), MountFlags::RDONLY, c"")
-                .expect("the new mount is remounted");
+            tmpfs.set_read_only(true);
             return Self {
                 backing: Backing::Mounted(tmpfs),
             };
