@@ -3,6 +3,7 @@
 let
   cfg = config.vault;
   required = import ./required.nix { inherit lib; };
+  sources = import ./source.nix { inherit lib; };
 
   # Templates with an owner, group or mode of their own.
   ownership =
@@ -54,6 +55,7 @@ let
       rotation = if lib.elem name cfg.rotation.secrets then secret.restartInterval else null;
     }
     // lib.optionalAttrs (secret.generate != { }) { inherit (secret) generate; }
+    // lib.optionalAttrs (secret.source != null) { source = sources.declared secret.source; }
     // lib.optionalAttrs (secret.version != null) { inherit (secret) version; }
     // lib.optionalAttrs (secret.templateKeys != { }) { template_keys = secret.templateKeys; };
 in

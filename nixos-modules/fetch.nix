@@ -12,6 +12,7 @@ let
   cfg = config.vault;
   unit = import ./unit.nix { inherit config lib; };
   required = import ./required.nix { inherit lib; };
+  sources = import ./source.nix { inherit lib; };
 
   flag = name: value: lib.optionals (value != null) [ "--${name}=${toString value}" ];
 
@@ -47,6 +48,9 @@ let
       secret.secretPath
       secret.outputDir
     ]
+    ++ lib.optionals (secret.source != null) (
+      lib.concatMap (one: flag (lib.head one) (lib.last one)) (sources.flags secret.source)
+    )
     ++ flag "secret-version" secret.version
     ++ flag "owner" secret.owner
     ++ flag "group" secret.group

@@ -19,6 +19,8 @@ let
     serviceName
     ;
 
+  sources = import ./source.nix { inherit lib; };
+
   # The templates over several secrets that have this one in them.
   sharedTemplates = lib.filterAttrs (_: template: lib.elem name template.secrets) vault.templates;
 
@@ -87,14 +89,28 @@ let
 in
 {
   options = {
+    source = mkOption {
+      type = types.nullOr sources.type;
+      default = null;
+      example = lib.literalExpression ''
+        { pki = { role = "web"; commonName = "web01.example.org"; }; }
+      '';
+      description = ''
+        The engine of a secret that is not in the KV engine. The host needs the right to use its path: see
+        `policies` in `fleet.toml`. Files, templates, cache, rotation and roll-back are the same as for
+        a KV secret. OpenBao has no numbers for such versions; the host counts them.
+      '';
+    };
+
     secretPath = mkOption {
       type = apiPath;
-      default = "hosts/${hostName}/${name}";
+      default =
+        if config.source == null then "hosts/${hostName}/${name}" else sources.pathOf config.source;
       defaultText = lib.literalMD "`hosts/<hostname>/<name>`";
       example = "hosts/web01/database";
       description = ''
         The path of the secret in the KV mount. `create-host` lets a host read the secrets below
-        `hosts/<hostname>/`.
+        `hosts/<hostname>/`. With `source` it is the path of that in OpenBao's API.
       '';
     };
 
@@ -206,7 +222,8 @@ in
 
     restartTrigger = mkOption {
       type = types.bool;
-      default = false;
+      default = sources.ends config.source;
+      defaultText = lib.literalMD "`false`; `true` with `source.pki` and `source.databaseStatic`";
       example = true;
       description = ''
         Deploy new versions on a timer, and apply `onChange` to the services. If a service does not come

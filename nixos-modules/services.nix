@@ -25,6 +25,7 @@ let
     removeAttrs secret (
       lib.optional (secret.jsonFile == null) "jsonFile"
       ++ lib.optional (secret.encoding == { }) "encoding"
+      ++ lib.optional (secret.source == null) "source"
       ++ lib.optional (secret.version == null) "version"
       ++ [
         "asCredential"
@@ -65,6 +66,9 @@ let
       }
       // lib.optionalAttrs (cfg.secrets.${name}.version != null) {
         inherit (cfg.secrets.${name}) version;
+      }
+      // lib.optionalAttrs (cfg.secrets.${name}.source != null) {
+        inherit (cfg.secrets.${name}) source;
       }
     );
   };

@@ -20,6 +20,11 @@ in
       description = "duration such as 90s, 12h or 7d";
     };
 
+  # As OpenBao takes it.
+  ttl = types.strMatching "[0-9]+[smhd]" // {
+    description = "duration such as 90m, 720h or 30d";
+  };
+
   # The characters of a calendar expression; system.checks has systemd-analyze read it.
   calendar = types.strMatching "[A-Za-z0-9*,:/.~ +_-]+" // {
     description = "calendar expression of systemd, such as hourly or 03:30";

@@ -8,6 +8,7 @@
     ./names.nix
     ./places.nix
     ./services.nix
+    ./sources.nix
     ./templates.nix
   ];
 }

@@ -6,6 +6,8 @@ use clap::{Parser, ValueEnum};
 use zts_cli::ConnectionArgs;
 use zts_delivery::{FileMode, LoginMode, SealPolicy, SecretPath};
 
+use crate::source::SourceArgs;
+
 /// Fetch a secret from OpenBao and write each of its keys to a file
 ///
 /// The files appear in OUTPUT_DIR all at once: a reader sees the old set or the new one. Strings
@@ -19,7 +21,7 @@ use zts_delivery::{FileMode, LoginMode, SealPolicy, SecretPath};
     reason = "these comments are the text of `--help`"
 )]
 pub struct Arguments {
-    /// The secret's path in the KV mount, such as hosts/web01/db
+    /// The secret's path in the KV mount, such as hosts/web01/db; see --source for others
     #[arg(value_name = "SECRET_PATH")]
     pub secret: SecretPath,
 
@@ -163,6 +165,10 @@ pub struct Arguments {
     )]
     pub authentication: Authentication,
 
+    /// The source of the secret
+    #[command(flatten)]
+    pub source: SourceArgs,
+
     /// The connection to OpenBao
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -268,6 +274,7 @@ Examples:
   vault-fetch hosts/web01/app /run/secrets/app --require password --environment-file env
   vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in
   vault-fetch hosts/web01/app /run/secrets/app --json-file all.json
+  vault-fetch pki/sign/web /run/secrets/tls --source pki --common-name web01.example.org
   vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in \\
     --template-owner app.conf=app --template-mode app.conf=0440
 

@@ -52,7 +52,6 @@ pub(crate) fn open_session<'a>(
         settings: settings.clone(),
         credentials: credentials.clone(),
         login: arguments.authentication.into(),
-        kv_mount: arguments.kv_mount.as_str(),
         approle_mount: arguments.approle_mount.as_str(),
         runtime_dir: RuntimeDir::choose(arguments.runtime_dir.as_deref(), Some(&arguments.output)),
     };

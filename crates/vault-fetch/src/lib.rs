@@ -6,6 +6,7 @@
 mod cli;
 mod job;
 mod run;
+mod source;
 mod undeclared;
 
 pub use cli::Arguments;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use zts_cli::{Failure, warn};
 use zts_delivery::{
-    Contents, Error, Failures, SecretIdentity, credentials,
+    Contents, Error, Failures, SecretIdentity, SecretRef, credentials,
     fetch::{self, FetchJob},
 };
-use zts_openbao::{Settings, kv::SecretSelector};
+use zts_openbao::Settings;
 
 use crate::{
     Arguments,
@@ -35,13 +35,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn fetch(arguments: &Arguments, contents: Contents, settings: &Settings) -> Result<(), Error> {
     let namespace = settings.namespace.as_deref();
-    let (kv_mount, path) = (arguments.kv_mount.as_str(), arguments.secret.as_str());
-    let version = arguments.secret_version;
-    let identity = SecretIdentity::new(namespace, kv_mount, SecretSelector { path, version });
+    let source = arguments.source.declared();
+    let secret = SecretRef {
+        path: arguments.secret.as_str(),
+        engine: source.engine(arguments.kv_mount.as_str(), arguments.secret_version),
+    };
+    let identity = SecretIdentity::new(namespace, secret);
     let job = FetchJob {
-        kv_mount,
-        path,
-        version,
+        secret,
         recipe: recipe(arguments, contents, &identity)?,
         identity,
         output: &arguments.output,

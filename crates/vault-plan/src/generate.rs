@@ -26,7 +26,7 @@ const SYMBOLS: &[u8] =
 pub(crate) fn make_missing(hosts: &[Host], server: &Server) -> Result<(), Failure> {
     for host in hosts {
         let client = server.client(host.namespace())?;
-        for (_, secret) in host.secrets() {
+        for (_, secret) in host.kv_secrets() {
             if is_generated(secret) && make(&client, host.kv_mount(), secret)? {
                 let keys: Vec<_> = secret.generate.keys().map(String::as_str).collect();
                 note(format_args!(

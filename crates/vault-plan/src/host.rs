@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use zts_cli::{Failure, shell_word};
-use zts_delivery::{Declarations, DeclaredSecret, SecretPath};
+use zts_delivery::{Declarations, DeclaredSecret, DeclaredSource, SecretPath};
 
 /// A host that is inspected.
 #[derive(Debug)]
@@ -71,6 +71,12 @@ impl Host {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, &DeclaredSecret)> {
         let secrets = self.declared.secrets.iter();
         secrets.map(|(name, secret)| (name.as_str(), secret))
+    }
+
+    /// Returns the declared secrets that are in the KV engine, by name.
+    pub(crate) fn kv_secrets(&self) -> impl Iterator<Item = (&str, &DeclaredSecret)> {
+        self.secrets()
+            .filter(|(_, secret)| matches!(secret.source, DeclaredSource::Kv))
     }
 
     /// Returns whether `other` has its secrets in the same KV mount.

@@ -134,7 +134,7 @@ fn take_over_cache(
         return Ok(());
     };
     let namespace = openbao.namespace.as_deref();
-    let identity = SecretIdentity::new(namespace, &openbao.kv_mount, secret.selector());
+    let identity = SecretIdentity::new(namespace, secret.reference(&openbao.kv_mount));
     let mut cache = Cache::new(folder.clone(), identity);
     cache.seal = secret.seal(name)?;
     let Some(CacheTakeover { files, stored }) = cache.take_over()? else {

@@ -119,7 +119,7 @@ fn is_identity(
     openbao: &DeclaredOpenBao,
 ) -> bool {
     let namespace = openbao.namespace.as_deref();
-    let expected = SecretIdentity::new(namespace, &openbao.kv_mount, declared.selector());
+    let expected = SecretIdentity::new(namespace, declared.reference(&openbao.kv_mount));
     *identity == expected
         || namespace.is_none() && identity.to_string().ends_with(&expected.to_string())
 }

@@ -3,7 +3,7 @@
 use zts_cli::{ConnectionArgs, Failure};
 use zts_delivery::{
     Alteration, Cache, CachedCopy, DeclaredOpenBao, DeclaredSecret, DeployedVersion, Error,
-    PendingRollout, Recipe, SecretIdentity,
+    HostState, PendingRollout, Recipe, SecretIdentity,
 };
 use zts_openbao::Settings;
 
@@ -58,7 +58,7 @@ impl<'a> HostSecret<'a> {
         Self {
             name,
             declared,
-            identity: SecretIdentity::new(namespace, &openbao.kv_mount, declared.selector()),
+            identity: SecretIdentity::new(namespace, declared.reference(&openbao.kv_mount)),
         }
     }
 
@@ -67,6 +67,21 @@ impl<'a> HostSecret<'a> {
     pub(crate) fn copies(&self) -> Option<Cache> {
         let folder = self.declared.cache_directory.clone()?;
         Some(Cache::new(folder, self.identity.clone()))
+    }
+
+    /// Returns the state of the secret on this host, where `seen` is the newest version that it has
+    /// had.
+    pub(crate) fn host_state<'s>(
+        &'s self,
+        seen: Option<&'s DeployedVersion>,
+        cache: Option<&'s Cache>,
+    ) -> HostState<'s> {
+        HostState {
+            identity: &self.identity,
+            seen,
+            output: &self.declared.output_directory,
+            cache,
+        }
     }
 
     /// Returns the copy of a version, with the recipe for its files.

@@ -92,6 +92,31 @@ fn explain_openbao_error(error: &zts_openbao::Error) -> Failure {
     }
 }
 
+/// Returns the hint for a certificate that the role's parameters do not allow.
+fn hint_for_certificate(messages: &str) -> Option<&'static str> {
+    let hints = [
+        (
+            "unknown role",
+            "`bao list` with the engine's mount and `/roles` shows the roles that there are",
+        ),
+        (
+            "keys of type",
+            "set `key_type=any` on the role: the host makes an EC key",
+        ),
+        (
+            "not allowed by this role",
+            "set `allowed_domains`, with `allow_subdomains` or `allow_bare_domains`, on the role",
+        ),
+        (
+            "beyond the expiration of the CA",
+            "declare a shorter `ttl`, or set one on the role",
+        ),
+        ("ip_sans", "set `allow_ip_sans` on the role"),
+    ];
+    let mut hints = hints.into_iter();
+    hints.find_map(|(text, hint)| messages.contains(text).then_some(hint))
+}
+
 /// Returns the hint for a host's operator where the general one would not help.
 fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
     use zts_openbao::Error as From;
@@ -108,8 +133,30 @@ fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
             "the role's `token_bound_cidrs` may leave this host's address out, or its `token_num_uses` be used up \
              (0 sets no limit); with `--authentication inline`, the server may not know logins inside a request"
         }
+        From::Denied { path, .. } if path.contains("/sign/") => {
+            "one of the host's policies must allow `update` on this path: write one, and add its name to `policies` in `fleet.toml`"
+        }
+        From::Denied { path, .. } if !path.contains("/data/") => {
+            "one of the host's policies must allow `read` on this path: write one, and add its name to `policies` in `fleet.toml`"
+        }
         From::Denied { .. } => {
             "the host's policy must allow `read` on this path; `create-host` grants `hosts/<hostname>/*`"
+        }
+        From::Lease { .. } => {
+            "of a PKI role, set `generate_lease=false`; of a database, use a static role"
+        }
+        From::Certificate { .. } => {
+            "the role decides which names it takes: `use_csr_common_name`, `use_csr_sans`, `exclude_cn_from_sans`"
+        }
+        From::Refused {
+            path, api_error, ..
+        } if path.contains("/sign/") => {
+            return hint_for_certificate(&api_error.messages.join(" "));
+        }
+        From::NotFound { path, api_error }
+            if api_error.messages.is_empty() && !path.contains("/data/") =>
+        {
+            "is the path right? `bao read` with a token that may read it shows what is there"
         }
         From::NotFound { api_error, .. } if api_error.messages.is_empty() => {
             "write the secret with `bao kv put`; or are its path and mount (`--kv-mount`) not right?"

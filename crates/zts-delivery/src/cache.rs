@@ -20,6 +20,7 @@ use crate::{
     CachedCopy, CopyAge, DeployedVersion, Proof, SealError, SealPolicy, SecretIdentity,
     cached_copy::age_since,
     error::Error,
+    numbering,
     private_file::{self, Unusable, lock_folder, lock_or_create_folder},
     rejection::{self, Rejection},
     seal_keys,
@@ -333,7 +334,10 @@ impl Cache {
     /// Returns the files that copies and their notes have in `folder`.
     pub(crate) fn file_paths(folder: &Path) -> Vec<PathBuf> {
         let names = [PROVEN, UNPROVEN, REPLACED];
-        let names = names.into_iter().chain(rejection::FILES);
+        let names = names
+            .into_iter()
+            .chain(rejection::FILES)
+            .chain(numbering::FILES);
         names
             .flat_map(|name| {
                 [
@@ -364,6 +368,7 @@ impl Cache {
         for proof in COPIES {
             self.remove_own(proof)?;
         }
+        numbering::remove_in(&self.folder)?;
         Rejection::remove_in(&self.folder)
     }
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue, kv};
 
 use crate::{
-    Files, Ownership, Template,
+    Files, Ownership, SecretRef, Template,
     encoding::{decode_base64, json_of},
     environment_file,
     error::Error,
@@ -118,22 +118,22 @@ impl Contents {
         Ok(files)
     }
 
-    /// Returns the files of the version that OpenBao returned of the secret `path` in the mount
-    /// `mount`. Cached copies and roll-backs use [`Contents::files`]: a check that applies only to
-    /// new versions belongs here.
+    /// Returns the files of the version that OpenBao returned of `secret`. Cached copies and
+    /// roll-backs use [`Contents::files`]: a check that applies only to new versions belongs here.
     ///
     /// # Errors
     /// [`Error::NoKeys`], and the errors of [`Contents::files`].
     pub fn render_answer(
         &self,
-        mount: &str,
-        path: &str,
+        secret: SecretRef<'_>,
         given: &kv::SecretVersion,
     ) -> Result<Files, Error> {
+        let (mount, path) = (secret.kv_mount(), secret.path);
         match &given.values {
-            Ok(values) => self
-                .files(path, values)
-                .map_err(|error| error.in_mount(mount)),
+            Ok(values) => self.files(path, values).map_err(|error| match secret.kv() {
+                Some((mount, _)) => error.in_mount(mount),
+                None => error,
+            }),
             Err(found) => Err(Error::NoKeys {
                 mount: mount.to_owned(),
                 path: path.to_owned(),

@@ -10,12 +10,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use zts_openbao::kv::SecretSelector;
 use zts_secure_fs::{LARGEST_TEXT, read_bounded};
 
 use crate::{
-    Contents, DeclaredTemplate, Error, FileMode, LoginMode, Ownership, Rejection, SealPolicy,
-    StateDir, Template,
+    Contents, DeclaredSource, DeclaredTemplate, Error, FileMode, LoginMode, Ownership, Rejection,
+    SealPolicy, SecretRef, StateDir, Template,
 };
 
 /// The file that the NixOS module writes.
@@ -66,8 +65,11 @@ pub struct DeclaredOpenBao {
 /// declarations of an older module. It ignores those of a newer one that it does not know.
 #[derive(Clone, Debug, Deserialize)]
 pub struct DeclaredSecret {
-    /// The path in the KV mount.
+    /// The path: in the KV mount, or the API path for another source.
     pub secret_path: String,
+    /// The source of the secret; KV in declarations of older modules.
+    #[serde(default)]
+    pub source: DeclaredSource,
     /// The version that is pinned; `None` for the newest.
     pub version: Option<u64>,
     /// The output directory.
@@ -240,11 +242,11 @@ impl Declarations {
 }
 
 impl DeclaredSecret {
-    /// Returns the secret and the version of it that is read.
-    pub fn selector(&self) -> SecretSelector<'_> {
-        SecretSelector {
+    /// Returns the secret that is read, where `kv_mount` is the mount of the KV engine.
+    pub fn reference<'a>(&'a self, kv_mount: &'a str) -> SecretRef<'a> {
+        SecretRef {
             path: &self.secret_path,
-            version: self.version,
+            engine: self.source.engine(kv_mount, self.version),
         }
     }
 

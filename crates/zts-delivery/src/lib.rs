@@ -13,9 +13,11 @@
 
 mod cache;
 mod cached_copy;
+mod certificate;
 mod contents;
 pub mod credentials;
 mod declarations;
+mod declared_source;
 mod declared_template;
 mod deployed_version;
 pub mod directory;
@@ -30,6 +32,7 @@ mod last_server;
 mod leader;
 mod login_limiter;
 mod names;
+mod numbering;
 mod ownership;
 mod pending_rollout;
 mod private_file;
@@ -42,6 +45,7 @@ mod rollout;
 mod runtime_dir;
 mod seal;
 mod seal_keys;
+mod secret_ref;
 mod session;
 mod shared_template;
 mod state_dir;
@@ -51,11 +55,13 @@ mod template;
 
 pub use cache::{Cache, CachedCopyState, StoreResult};
 pub use cached_copy::{CachedCopy, CopyAge, Proof};
+pub use certificate::CertificateRequest;
 pub use contents::Contents;
 pub use declarations::{
     CharacterSet, DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret,
     GeneratedValue, OnChange,
 };
+pub use declared_source::DeclaredSource;
 pub use declared_template::DeclaredTemplate;
 pub use deployed_version::{DeployedVersion, LastChange, OutputState, Source, uptime};
 pub use error::{Error, is_bare_denial};
@@ -73,7 +79,8 @@ pub use rejection::Rejection;
 pub use removal::{Removal, remove_output, remove_secret};
 pub use runtime_dir::{RUNTIME_DIR, RuntimeDir};
 pub use seal::SealPolicy;
-pub use session::{Session, SessionConfig};
+pub use secret_ref::{Engine, SecretRef};
+pub use session::{HostState, Session, SessionConfig};
 pub use shared_template::SharedTemplate;
 pub use state_dir::StateDir;
 pub use systemd_creds::SealError;

@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use zts_openbao::kv::SecretSelector;
+
+use crate::{Engine, SecretRef};
 
 /// The longest file name on Linux, in bytes.
 const LONGEST_FILE_NAME: usize = 255;
@@ -51,19 +52,19 @@ impl fmt::Display for SecretPath {
 pub struct SecretIdentity(String);
 
 impl SecretIdentity {
-    /// Returns the identity of a secret in the KV mount `mount`.
-    pub fn new<'a>(
-        namespace: Option<&str>,
-        mount: &str,
-        secret: impl Into<SecretSelector<'a>>,
-    ) -> Self {
-        let SecretSelector { path, version } = secret.into();
+    /// Returns the identity of a secret. It has all that decides which secret OpenBao returns.
+    pub fn new(namespace: Option<&str>, secret: SecretRef<'_>) -> Self {
         let namespace = namespace.unwrap_or_default().trim_matches('/');
-        let pin = version.map(|version| format!("?version={version}"));
-        Self(format!(
-            "{namespace}/{mount}/{path}{}",
-            pin.unwrap_or_default()
-        ))
+        let path = secret.path;
+        Self(match secret.engine {
+            Engine::Kv { mount, version } => {
+                let pin = version.map(|version| format!("?version={version}"));
+                format!("{namespace}/{mount}/{path}{}", pin.unwrap_or_default())
+            }
+            Engine::Read => format!("{namespace}/{path}?read"),
+            Engine::DatabaseStatic => format!("{namespace}/{path}"),
+            Engine::Pki(request) => format!("{namespace}/{path}?{request}"),
+        })
     }
 }
 

@@ -83,10 +83,10 @@ mod tests {
     use zts_testkit::ScratchDir;
 
     use super::*;
-    use crate::{SealPolicy, SecretIdentity, Source};
+    use crate::{SealPolicy, SecretIdentity, SecretRef, Source};
 
     fn secret(path: &str) -> SecretIdentity {
-        SecretIdentity::new(None, "secret", path)
+        SecretIdentity::new(None, SecretRef::in_kv(path))
     }
 
     fn version_one() -> kv::SecretVersion {

@@ -6,7 +6,7 @@ use crate::{
     Cache, DeployedVersion, Failures, OutputState, Rejection, SecretIdentity, StateDir,
     deployed_version,
     error::Error,
-    fingerprint, pending_rollout,
+    fingerprint, numbering, pending_rollout,
     private_file::{lock_folder, remove_any, remove_with_draft},
     rejection, seal_keys,
     state_dir::{NEW, PREVIOUS},
@@ -50,6 +50,7 @@ impl StateDir {
         let notes = deployed_version::FILES
             .into_iter()
             .chain(rejection::FILES)
+            .chain(numbering::FILES)
             .chain([fingerprint::FILE]);
         notes
             .map(|name| self.folder().join(name))

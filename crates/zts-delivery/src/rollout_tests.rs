@@ -3,10 +3,10 @@ use std::{collections::BTreeMap, fs};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::{OutputState, SecretIdentity, Source};
+use crate::{OutputState, SecretIdentity, SecretRef, Source};
 
 fn secret() -> SecretIdentity {
-    SecretIdentity::new(None, "secret", "hosts/web01/db")
+    SecretIdentity::new(None, SecretRef::in_kv("hosts/web01/db"))
 }
 
 fn ownership() -> Ownership {
@@ -187,7 +187,7 @@ fn a_first_version_has_no_way_back_but_a_copy() {
 fn what_is_of_another_secret_is_no_way_back() {
     let place = Place::new();
     let other = DeployedVersion::now(
-        &SecretIdentity::new(None, "secret", "hosts/web01/tls"),
+        &SecretIdentity::new(None, SecretRef::in_kv("hosts/web01/tls")),
         7,
         "time 7",
         Source::OpenBao,

@@ -47,8 +47,7 @@ pub enum Error {
         /// The server's answer.
         api_error: ApiError,
     },
-    /// A KV v2 secret exists, and has no version with this number: it was never written, or the
-    /// server keeps only newer ones (`max_versions`).
+    /// A KV v2 secret has no such version: none was written, or it is beyond `max_versions`.
     #[error("OpenBao has no version {version} of `{path}`; the newest is {newest}")]
     NoSuchVersion {
         /// The path in the mount.
@@ -106,6 +105,20 @@ pub enum Error {
         status: u16,
         /// The server's answer.
         api_error: ApiError,
+    },
+    /// The answer has a lease, which ends with the token that read it.
+    #[error("OpenBao gives `{path}` with a lease, which a host cannot hold")]
+    Lease {
+        /// The API path.
+        path: String,
+    },
+    /// A certificate that cannot be asked for or used.
+    #[error("the certificate of `{path}` {reason}")]
+    Certificate {
+        /// The API path.
+        path: String,
+        /// The end of the sentence.
+        reason: String,
     },
     /// A path that names no single place: an empty segment, `.` or `..`.
     #[error("`{path}` is not a path in OpenBao: it has an empty segment, `.` or `..`")]

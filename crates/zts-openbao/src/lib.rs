@@ -2,8 +2,8 @@
 //!
 //! A [`Client`] holds the addresses of a cluster, tries the first, stays with the one that
 //! answered, and fails over to another where it does not. The endpoints are grouped as OpenBao's
-//! API pages are: [`sys`], [`wrapping`], [`approle`], [`kv`]. An [`Error`] separates the
-//! cases that a caller must treat differently: a cluster that cannot be used now, a refused
+//! API pages are: [`sys`], [`wrapping`], [`approle`], [`kv`], [`engine`]. An [`Error`] separates
+//! the cases that a caller must treat differently: a cluster that cannot be used now, a refused
 //! request, a missing secret.
 //!
 //! [`destination`] holds the rule for redirects, [`zts_net::redaction`] makes a server's text fit
@@ -19,6 +19,7 @@ pub mod approle;
 mod authentication;
 mod client;
 pub mod destination;
+pub mod engine;
 mod error;
 mod events;
 mod exchange;

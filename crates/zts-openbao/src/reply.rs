@@ -22,6 +22,9 @@ pub struct Reply<T> {
     pub auth: Option<Login>,
     /// The wrapping token, when the answer was wrapped; the other parts are `None` then.
     pub wrap_info: Option<WrapInfo>,
+    /// The lease of the data; empty where it has none.
+    #[serde(default)]
+    pub(crate) lease_id: Option<String>,
 }
 
 fn none<T>() -> Option<T> {

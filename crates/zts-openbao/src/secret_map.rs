@@ -12,6 +12,12 @@ use zeroize::Zeroizing;
 pub struct SecretValue(Box<RawValue>);
 
 impl SecretValue {
+    /// Creates a value that is a string.
+    pub fn from_text(text: &str) -> Self {
+        let json = serde_json::value::to_raw_value(text);
+        Self(json.unwrap_or_else(|_| RawValue::NULL.to_owned())) // a string cannot fail
+    }
+
     /// Returns the contents of a file with this value: a string without quotes, other JSON exactly
     /// as the server sent it, so that numbers are not rounded.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {

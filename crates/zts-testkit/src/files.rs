@@ -56,7 +56,11 @@ pub fn write_program(folder: &Path, name: &str, script: &str) -> PathBuf {
         .and_then(|()| fs::write(&source, script))
         .unwrap_or_else(|error| panic!("writing `{}`: {error}", source.display()));
     let copied = Command::new("cp").args([&source, &program]).status();
-    assert!(copied.is_ok_and(|status| status.success()), "`cp` writes `{}`", program.display());
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "`cp` writes `{}`",
+        program.display()
+    );
     fs::remove_file(&source).expect("the script is in its place");
     set_mode(&program, 0o755);
     program

@@ -59,13 +59,14 @@ impl Tmpfs {
         };
         // A child that another test started holds the files open for writing that this process
         // had open at that moment, until it becomes another program; read-only is refused so long.
-        wait_for("the tmpfs is remounted", || {
-            match rustix::mount::mount_remount(&self.mounted, flags, c"") {
+        wait_for(
+            "the tmpfs is remounted",
+            || match rustix::mount::mount_remount(&self.mounted, flags, c"") {
                 Ok(()) => Some(()),
                 Err(Errno::BUSY) => None,
                 Err(error) => panic!("the tmpfs is not remounted: {error}"),
-            }
-        });
+            },
+        );
     }
 
     /// Writes a file until the file system is full.

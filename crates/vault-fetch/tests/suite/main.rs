@@ -34,6 +34,7 @@ mod sealed;
 mod sealed_failures;
 mod sealed_together;
 mod secrecy;
+mod sources;
 mod templates;
 mod tls;
 mod together;

@@ -55,7 +55,7 @@ fn without_star(path: &str) -> &str {
 fn used_paths(host: &Host) -> Vec<String> {
     let mount = host.kv_mount();
     let mut paths = Vec::new();
-    for (_, secret) in host.secrets() {
+    for (_, secret) in host.kv_secrets() {
         let path = secret.secret_path.as_str();
         for kind in ["data", "metadata", "subkeys", "detailed-metadata"] {
             paths.push(format!("{mount}/{kind}/{path}"));

@@ -4,7 +4,7 @@ use zts_cli::shell_word;
 use zts_delivery::DeclaredSecret;
 use zts_openbao::{
     Client, Error,
-    kv::{self, NoKeys},
+    kv::{self, NoKeys, SecretSelector},
     sys::Mount,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn check_secrets(
     openbao: &mut CapabilityClient<'_>,
     missing_rights: &mut MissingRights,
 ) -> Result<Vec<Finding>, Error> {
-    if host.declared.secrets.is_empty() {
+    if host.kv_secrets().next().is_none() {
         return Ok(Vec::new());
     }
     let mount = host.kv_mount();
@@ -39,8 +39,12 @@ pub(super) fn check_secrets(
     }
     let client = openbao.client(host)?;
     let (mut findings, mut credentials) = (Vec::new(), Vec::new());
-    for (name, secret) in host.secrets() {
-        let answer = retry_rate_limited(|| kv::read(client, mount, secret.selector()));
+    for (name, secret) in host.kv_secrets() {
+        let selector = SecretSelector {
+            path: &secret.secret_path,
+            version: secret.version,
+        };
+        let answer = retry_rate_limited(|| kv::read(client, mount, selector));
         match missing_rights.record("read", answer) {
             Ok(Some(kv::SecretVersion {
                 values: Ok(values), ..

@@ -30,7 +30,7 @@ pub(super) fn find_undeclared(
     }
     let same_mount = hosts.iter().filter(|other| host.shares_mount(other));
     let declared: BTreeSet<_> = same_mount
-        .flat_map(Host::secrets)
+        .flat_map(Host::kv_secrets)
         .map(|(_, secret)| secret.secret_path.as_str())
         .collect();
     let undeclared = held.iter().filter(|path| !declared.contains(path.as_str()));

@@ -4,6 +4,7 @@
 mod site;
 
 mod capabilities;
+mod engines;
 mod flake;
 mod generate;
 mod grants;

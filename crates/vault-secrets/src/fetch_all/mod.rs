@@ -87,9 +87,7 @@ fn create_job<'a>(
         cache.max_age = declared.max_age(name)?;
     }
     Ok(FetchJob {
-        kv_mount: &openbao.kv_mount,
-        path: &declared.secret_path,
-        version: declared.version,
+        secret: declared.reference(&openbao.kv_mount),
         identity: secret.identity,
         output: &declared.output_directory,
         recipe,
@@ -172,7 +170,7 @@ fn query_secret<'a, 'job>(
     let (seen, attempt) =
         begun.map_err(|error| writers::record(name, job.output, Err(error), has_unit))?;
     let answer = reader
-        .read(job.selector(), seen.as_ref())
+        .read(job.secret, job.host_state(seen.as_ref()))
         .ok_or(FetchResult::Left)?;
     *room = room
         .checked_sub(size_of(&answer))

@@ -3,11 +3,8 @@
 use std::time::{Duration, Instant};
 
 use zts_cli::warn;
-use zts_delivery::{DeployedVersion, QueryError, RetryPolicy, Session};
-use zts_openbao::{
-    Error, NodeFailure,
-    kv::{SecretSelector, SecretVersion},
-};
+use zts_delivery::{HostState, QueryError, RetryPolicy, SecretRef, Session};
+use zts_openbao::{Error, NodeFailure, kv::SecretVersion};
 
 /// The longest time from OpenBao's first answer, or from the end of the time for it, until the
 /// secrets' own units are started. A slow server delays no service for longer than this because of
@@ -69,8 +66,8 @@ impl<'a> Reader<'a> {
     /// `None` where OpenBao answers, but the time is over.
     pub(super) fn read(
         &mut self,
-        secret: SecretSelector<'_>,
-        seen: Option<&DeployedVersion>,
+        secret: SecretRef<'_>,
+        host: HostState<'_>,
     ) -> Option<Result<SecretVersion, QueryError>> {
         if let Some(attempts) = self.unavailable.clone() {
             let cause = Error::Unavailable { attempts };
@@ -81,7 +78,7 @@ impl<'a> Reader<'a> {
             deadline: remaining.min(self.limit),
             only_busy: true,
         });
-        let answer = self.session.read(secret, seen);
+        let answer = self.session.read(secret, host);
         match &answer {
             Err(error @ QueryError::Unavailable(Error::Unavailable { attempts }))
                 if !error.concerns_one_secret() =>

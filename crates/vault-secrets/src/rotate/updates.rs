@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use zts_cli::warn;
 use zts_delivery::{
-    DeclaredOpenBao, DeployedVersion, Error, Files, OutputState, QueryError, Recipe, Rejection,
-    RetryPolicy, RuntimeDir, Session, SessionConfig,
+    Cache, DeclaredOpenBao, DeployedVersion, Engine, Error, Files, OutputState, QueryError, Recipe,
+    Rejection, RetryPolicy, RuntimeDir, Session, SessionConfig,
 };
 use zts_openbao::{
     Settings,
@@ -113,18 +113,19 @@ impl<'a> UpdateClient<'a> {
         secret: &HostSecret<'_>,
         before: &OutputState,
     ) -> Result<Result<UpdateStatus, Error>, QueryError> {
-        let selector = secret.declared.selector();
+        let wanted = secret.declared.reference(self.mount);
         let recipe = match secret.recipe() {
             Ok(recipe) => recipe,
             Err(error) => {
                 // the files of a secret that is gone are removed all the same
-                if self.offered(selector)?.is_none() {
-                    self.session.read(selector, None)?;
+                if wanted.kv().is_some() && self.offered(secret, None)?.is_none() {
+                    self.session.read(wanted, secret.host_state(None, None))?;
                 }
                 return Ok(Err(error));
             }
         };
-        let newest = self.offered(selector)?;
+        let cache = recipe.cache.as_ref();
+        let newest = self.offered(secret, cache)?;
         let deployed = before.version_of(&secret.identity).cloned();
         let compared = newest.map(|newest| compare(secret, deployed.clone(), &newest));
         match compared.transpose() {
@@ -139,7 +140,8 @@ impl<'a> UpdateClient<'a> {
             }
             Ok(_) => {}
         }
-        let given = self.session.read(selector, deployed.as_ref())?;
+        let host = secret.host_state(deployed.as_ref(), cache);
+        let given = self.session.read(wanted, host)?;
         Ok(self.compare_answer(secret, given, before.clone(), recipe))
     }
 
@@ -163,8 +165,8 @@ impl<'a> UpdateClient<'a> {
         if deployed.is_some() && alteration.is_none() {
             return Ok(UpdateStatus::Current(Some(given)));
         }
-        let path = &secret.declared.secret_path;
-        let files = recipe.contents.render_answer(self.mount, path, &given);
+        let wanted = secret.declared.reference(self.mount);
+        let files = recipe.contents.render_answer(wanted, &given);
         Ok(match (deployed.zip(alteration), files) {
             (Some(_), Err(error)) => UpdateStatus::Failed(error),
             (Some((deployed_version, alteration)), Ok(files)) => {
@@ -186,7 +188,7 @@ impl<'a> UpdateClient<'a> {
     }
 
     /// Returns the newest version of each secret by its name, `None` of one without any. Leaves out
-    /// those whose query failed for a reason of their own.
+    /// those whose query failed for a reason of their own, and those that may differ at each read.
     ///
     /// # Errors
     /// OpenBao is unavailable, or has refused the host's login.
@@ -197,7 +199,19 @@ impl<'a> UpdateClient<'a> {
         self.listings.clear();
         let mut newest = BTreeMap::new();
         for secret in secrets {
-            match self.offered(secret.declared.selector()) {
+            let wanted = secret.declared.reference(self.mount);
+            let copies = secret.copies();
+            let version = match wanted.engine {
+                Engine::Read => continue,
+                Engine::DatabaseStatic => {
+                    let read = self
+                        .session
+                        .read(wanted, secret.host_state(None, copies.as_ref()));
+                    read.map(|given| Some(given.metadata))
+                }
+                Engine::Kv { .. } | Engine::Pki(_) => self.offered(secret, copies.as_ref()),
+            };
+            match version {
                 Ok(version) => drop(newest.insert(secret.name, version)),
                 Err(refused) if refused.concerns_one_secret() => {}
                 Err(refused) => return Err(refused.into_cause().into()),
@@ -206,9 +220,22 @@ impl<'a> UpdateClient<'a> {
         Ok(newest)
     }
 
-    /// Returns the newest version of a secret, or the one that is pinned, by the listing of its
-    /// folder or by its metadata.
+    /// Returns the newest version of a secret, or the one that is pinned, without a read of it.
     fn offered(
+        &mut self,
+        secret: &HostSecret<'_>,
+        cache: Option<&Cache>,
+    ) -> Result<Option<VersionMetadata>, QueryError> {
+        let wanted = secret.declared.reference(self.mount);
+        match wanted.kv() {
+            Some((_, selector)) => self.listed(selector),
+            None => Ok(secret.host_state(None, cache).version_without_query(wanted)),
+        }
+    }
+
+    /// Returns the newest version of a KV secret, or the one that is pinned, by the listing of its
+    /// folder or by its metadata.
+    fn listed(
         &mut self,
         SecretSelector { path, version }: SecretSelector<'_>,
     ) -> Result<Option<VersionMetadata>, QueryError> {
@@ -222,12 +249,12 @@ impl<'a> UpdateClient<'a> {
         if !self.listings.contains_key(folder) {
             // an older policy denies the listing, an empty folder has none, and Vault has no such
             // API
-            let listing = unless_denied(self.session.list(folder))?;
+            let listing = unless_denied(self.session.list(self.mount, folder))?;
             self.listings.insert(folder.to_owned(), listing);
         }
         let newest = match self.listings.get(folder).and_then(Option::as_ref) {
             Some(listing) => listing.get(name).and_then(offered),
-            None => unless_denied(self.session.metadata(path))?
+            None => unless_denied(self.session.metadata(self.mount, path))?
                 .as_ref()
                 .and_then(offered),
         };

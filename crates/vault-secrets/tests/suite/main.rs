@@ -24,6 +24,7 @@ mod prove;
 mod questions;
 mod refused;
 mod rotation;
+mod sources;
 mod status;
 mod templates;
 mod together;

@@ -8,7 +8,7 @@ use zts_testkit::{Proxy, Run, Server};
 
 use crate::host::Host;
 
-const SYSTEMCTL: &str = r#"#!/bin/sh
+pub(crate) const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >> "${0%/*}/started"
 "#;
 
@@ -24,7 +24,7 @@ fn host_with(host: Host, names: &[&str]) -> Host {
     host
 }
 
-fn watch(host: &Host) -> Run {
+pub(crate) fn watch(host: &Host) -> Run {
     host.run(["watch", "--interval", "100ms"])
         .args(["--runtime-dir".as_ref(), host.path("notes").as_os_str()])
         .env("BAO_ADDR", host.address())
@@ -32,7 +32,7 @@ fn watch(host: &Host) -> Run {
 }
 
 /// Returns the units that were started, one line for each call of `systemctl`.
-fn started(host: &Host) -> Vec<String> {
+pub(crate) fn started(host: &Host) -> Vec<String> {
     let text = fs::read_to_string(host.path("bin/started")).unwrap_or_default();
     let units = text
         .lines()
@@ -41,7 +41,7 @@ fn started(host: &Host) -> Vec<String> {
 }
 
 #[track_caller]
-fn wait_for_starts(host: &Host, count: usize) -> Vec<String> {
+pub(crate) fn wait_for_starts(host: &Host, count: usize) -> Vec<String> {
     zts_testkit::wait_for("rotations are started", || {
         let started = started(host);
         (started.len() >= count).then_some(started)

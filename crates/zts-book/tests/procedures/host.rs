@@ -20,21 +20,22 @@ use crate::{
 
 pub(crate) const BOOTSTRAP: &str = "vault-bootstrap.service";
 pub(crate) const FETCH: &str = "vault-secret-db.service";
-/// The units that fetch a secret, each with the secret's name, its path, and a flag.
-const FETCHES: [(&str, &str, &str, Option<&str>); 4] = [
-    (FETCH, "db", "hosts/web01/db", None),
-    (
-        "vault-secret-smtp.service",
-        "smtp",
-        "hosts/web01/smtp",
-        None,
-    ),
-    ("vault-secret-wifi.service", "wifi", "shared/wifi", None),
+/// The units that fetch a secret, each with the secret's name, its path, and flags.
+const FETCHES: [(&str, &str, &str, &[&str]); 5] = [
+    (FETCH, "db", "hosts/web01/db", &[]),
+    ("vault-secret-smtp.service", "smtp", "hosts/web01/smtp", &[]),
+    ("vault-secret-wifi.service", "wifi", "shared/wifi", &[]),
     (
         "vault-secret-app.service",
         "app",
         "hosts/web01/app",
-        Some("--encoding=keystore.p12=base64"),
+        &["--encoding=keystore.p12=base64"],
+    ),
+    (
+        "vault-secret-tls.service",
+        "tls",
+        "pki/sign/web01",
+        &["--source=pki", "--common-name=web01.example.org"],
     ),
 ];
 /// The value that a person types.
@@ -232,15 +233,25 @@ impl Host {
             return self.render(name.trim_end_matches(".service"));
         }
         let fetch = FETCHES.iter().find(|(fetch, ..)| *fetch == unit);
-        let (_, name, path, flag) = fetch.expect("the host has this unit");
+        let (_, name, path, flags) = fetch.expect("the host has this unit");
         let copy = self.place(&format!("/var/lib/vault/cache/{name}"));
         let notes = self.place("/run/vault-fetch");
         run("vault-fetch")
             .args(["--cache-dir".as_ref(), copy.as_os_str()])
             .args(["--runtime-dir".as_ref(), notes.as_os_str()])
-            .args(flag)
+            .args(*flags)
             .arg(path)
             .arg(self.place(&format!("/run/secrets/{name}")))
+    }
+
+    /// Adds the settings that a page has to `fleet.toml`.
+    pub(crate) fn append_to_fleet(&self, page: &str) {
+        let text = zts_book::read(page);
+        let (_, settings) = text.split_once("```toml\n").expect("it has settings");
+        let (settings, _) = settings.split_once("```").expect("they end");
+        let fleet = self.fleet.read("fleet.toml");
+        self.fleet
+            .write("fleet.toml", format!("{fleet}\n{settings}"));
     }
 
     /// Does what the page says, to its end.

@@ -115,14 +115,9 @@ fn secrets_for_kubernetes() {
 fn shared_secrets() {
     zts_testkit::require_bao!();
     let page = "how-to/shared-secrets.md";
-    let text = zts_book::read(page);
-    let (_, settings) = text.split_once("```toml\n").expect("it has settings");
-    let (settings, _) = settings.split_once("```").expect("they end");
     let mut host = host::Host::new();
     host.enrol();
-    let fleet = host.fleet.read("fleet.toml");
-    host.fleet
-        .write("fleet.toml", format!("{fleet}\n{settings}"));
+    host.append_to_fleet(page);
     host.server
         .put_secret("shared/wifi", &json!({ "psk": "of before" }));
     let denied = host.plan("shared/wifi");
@@ -136,6 +131,17 @@ fn shared_secrets() {
     let unused = "unused: the policy `host-web01` grants `secret/data/teams/media/*`";
     assert_eq!(granted.stdout.matches("unused: ").count(), 1, "{granted}");
     granted.assert_prints(unused);
+}
+
+#[test]
+fn certificates() {
+    zts_testkit::require_bao!();
+    zts_testkit::require_program!("openssl");
+    let page = "how-to/certificates.md";
+    let mut host = host::Host::new();
+    host.enrol();
+    host.append_to_fleet(page);
+    host.follow(page);
 }
 
 #[test]

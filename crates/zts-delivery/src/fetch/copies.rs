@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use zts_openbao::kv::VersionMetadata;
+use zts_openbao::{SecretMap, kv::VersionMetadata};
 
 use crate::{
-    Cache, CachedCopy, CachedCopyState, CopyAge, Error, Files, PendingRollout, Proof, Rejection,
+    Cache, CachedCopy, CachedCopyState, CopyAge, Engine, Error, Files, PendingRollout, Proof,
+    Rejection,
+    certificate::{Certificate, seconds},
     fetch::job::FetchJob,
 };
 
@@ -39,10 +41,13 @@ fn find_unproven_copy(
 /// Returns the files of a copy. Returns `None`, with a warning, where it cannot be used.
 pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<Files> {
     let files = match copy.values() {
-        Ok(values) => {
-            let files = job.recipe.contents.files(job.path, &values);
-            files.map_err(|error| error.to_string())
-        }
+        Ok(values) => reason_against_values(job, &values).map_or_else(
+            || {
+                let files = job.recipe.contents.files(job.path(), &values);
+                files.map_err(|error| error.to_string())
+            },
+            Err,
+        ),
         Err(cause) => Err(format!(
             "it is sealed, and {cause}; it opens only on the machine that sealed it, with the \
              same TPM and `/var/lib/systemd/credential.secret`"
@@ -51,6 +56,21 @@ pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<File
     files
         .map_err(|reason| warn_of_unusable_copy(job, &reason))
         .ok()
+}
+
+/// Returns the reason why the values of a copy must not be used: a certificate that has ended.
+fn reason_against_values(job: &FetchJob<'_>, values: &SecretMap) -> Option<String> {
+    let Engine::Pki(_) = job.secret.engine else {
+        return None;
+    };
+    let validity = Certificate::from_values(values).and_then(|it| it.validity());
+    match validity {
+        None => Some("it has no certificate".to_owned()),
+        Some(validity) if validity.has_ended(seconds(SystemTime::now())) => {
+            Some("its certificate has expired".to_owned())
+        }
+        Some(_) => None,
+    }
 }
 
 fn warn_of_unusable_copy(job: &FetchJob<'_>, reason: &str) {

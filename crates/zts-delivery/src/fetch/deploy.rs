@@ -18,7 +18,7 @@ pub(crate) fn deploy_secret(
 ) -> Result<FetchOutcome, Error> {
     let job = attempt.job;
     let contents = &job.recipe.contents;
-    let files = contents.render_answer(job.kv_mount, job.path, &secret)?;
+    let files = contents.render_answer(job.secret, &secret)?;
     let version = DeployedVersion::from_openbao(&job.identity, &secret.metadata);
     let Some(state_dir) = deploy_version(attempt, &version, &files)? else {
         return Ok(FetchOutcome::Overtaken);

@@ -2,18 +2,12 @@
 
 use std::{fmt, path::Path};
 
-use zts_openbao::kv::SecretSelector;
-
-use crate::{Cache, Recipe, SecretIdentity};
+use crate::{Cache, DeployedVersion, HostState, Recipe, SecretIdentity, SecretRef};
 
 /// A fetch of one secret.
 pub struct FetchJob<'a> {
-    /// The mount of the KV version 2 engine.
-    pub kv_mount: &'a str,
-    /// The path in that mount.
-    pub path: &'a str,
-    /// The version that is pinned; `None` for the newest.
-    pub version: Option<u64>,
+    /// The secret.
+    pub secret: SecretRef<'a>,
     /// The secret's full name.
     pub identity: SecretIdentity,
     /// The output directory.
@@ -27,11 +21,19 @@ pub struct FetchJob<'a> {
 }
 
 impl FetchJob<'_> {
-    /// Returns the secret and the version of it that is read.
-    pub fn selector(&self) -> SecretSelector<'_> {
-        SecretSelector {
-            path: self.path,
-            version: self.version,
+    /// Returns the path of the secret, for messages.
+    pub fn path(&self) -> &str {
+        self.secret.path
+    }
+
+    /// Returns the state of the secret on this host, where `seen` is the newest version that it has
+    /// had.
+    pub fn host_state<'s>(&'s self, seen: Option<&'s DeployedVersion>) -> HostState<'s> {
+        HostState {
+            identity: &self.identity,
+            seen,
+            output: self.output,
+            cache: self.recipe.cache.as_ref(),
         }
     }
 

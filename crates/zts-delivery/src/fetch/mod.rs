@@ -58,7 +58,7 @@ fn query_and_deploy<'a>(
 ) -> Result<FetchOutcome, Error> {
     let seen = attempt.newest_seen()?;
     let mut session = open_session(attempt.has_copy())?;
-    let mut answer = session.read(attempt.job.selector(), seen.as_ref());
+    let mut answer = session.read(attempt.job.secret, attempt.job.host_state(seen.as_ref()));
     if let Err(QueryError::Unavailable(cause)) = &answer
         && attempt.has_copy()
     {
@@ -66,7 +66,7 @@ fn query_and_deploy<'a>(
             return Ok(outcome);
         }
         session = open_session(false)?; // with the time of a fetch without a copy
-        answer = session.read(attempt.job.selector(), seen.as_ref());
+        answer = session.read(attempt.job.secret, attempt.job.host_state(seen.as_ref()));
     }
     let version = answer.as_ref().map(|secret| secret.metadata.version);
     let version = version.unwrap_or_default();
@@ -83,7 +83,7 @@ fn query_and_deploy<'a>(
 fn warn_of_missing_leader(job: &FetchJob<'_>, missing_leader: &MissingLeader, version: u64) {
     (job.warn)(format_args!(
         "{missing_leader}: there may be newer versions of `{}` than {version}",
-        job.path
+        job.path()
     ));
 }
 
@@ -137,7 +137,7 @@ fn fall_back(
         if deploy_version(attempt, &version, &files)?.is_some() {
             (job.warn)(format_args!(
                 "{cause}; `{}` comes from the cache: version {}, confirmed {}",
-                job.path,
+                job.path(),
                 version.version,
                 confirmed(age)
             ));

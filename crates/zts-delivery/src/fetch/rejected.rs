@@ -40,7 +40,7 @@ pub(crate) fn deploy_another(
         }
         (None, None) => {
             let contents = &job.recipe.contents;
-            let files = contents.render_answer(job.kv_mount, job.path, rejected)?;
+            let files = contents.render_answer(job.secret, rejected)?;
             let version = DeployedVersion::from_openbao(&job.identity, &rejected.metadata);
             let action = "it is written all the same, because there is no other";
             (version, files, action.to_owned())
@@ -74,7 +74,7 @@ fn warn_of_rejection(job: &FetchJob<'_>, rejection: &Rejection, action: &str) {
     (job.warn)(format_args!(
         "version {version} of `{}` was rejected {age} ago: {}; {action}; \
          `vault-secrets rotate {} --again` tries version {version} again",
-        job.path,
+        job.path(),
         reason.join(" "),
         name.to_string_lossy()
     ));

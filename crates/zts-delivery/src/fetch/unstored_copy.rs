@@ -46,7 +46,7 @@ impl UnstoredCopy<'_> {
     fn warn_of_no_copy(&self, error: &Error) {
         (self.job.warn)(format_args!(
             "`{}` was written, but no copy could be kept: {error}",
-            self.job.path
+            self.job.path()
         ));
     }
 
@@ -67,7 +67,7 @@ impl UnstoredCopy<'_> {
 
 /// Stores a copy if there is a cache. Returns whether that succeeded.
 fn store_copy(job: &FetchJob<'_>, secret: &kv::SecretVersion, proof: Proof) -> bool {
-    let name = job.path;
+    let name = job.path();
     let cache = job.recipe.cache.as_ref();
     match cache.map(|cache| cache.store(secret, proof)) {
         None | Some(Ok(StoreResult::AsConfigured)) => true,

@@ -197,7 +197,7 @@ impl Server {
     }
 }
 
-fn policy_text(host: &str) -> String {
+pub(super) fn policy_text(host: &str) -> String {
     let rule = |path: &str, capabilities: &str| {
         format!("path \"secret/{path}\" {{\n  capabilities = [{capabilities}]\n}}\n")
     };

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod engines;
 mod enrolled_host;
 mod hosts;
 mod key_shares;

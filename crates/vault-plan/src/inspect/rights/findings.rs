@@ -129,20 +129,20 @@ pub(super) fn policies_not_allowed(host: &Host, role: &TokenRole, policies: &[&s
     ))
 }
 
-pub(super) fn no_read(host: &Host, path: &str, policies: &[&str]) -> Finding {
+pub(super) fn no_right(host: &Host, path: &str, right: &'static str, policies: &[&str]) -> Finding {
     let shown = quoted_list(policies);
     let why = match policies {
         [] => "it has no policy".to_owned(),
         [_] => format!("its policy {shown} does not allow it"),
         _ => format!("its policies {shown} do not allow it"),
     };
-    let message = format!("the host may not read `{path}`: {why}");
-    Finding::new(Kind::Denied, "read", path, message).advice(grant_advice(host, path))
+    let message = format!("the host may not {right} `{path}`: {why}");
+    Finding::new(Kind::Denied, right, path, message).advice(grant_advice(host, path, right))
 }
 
-/// Returns the way to the right to read a path: create-host gives a host its own secrets, and those
-/// of `grants`.
-fn grant_advice(host: &Host, path: &str) -> String {
+/// Returns the way to a right: create-host gives a host its own secrets, those of `grants`, and the
+/// policies of `policies`.
+fn grant_advice(host: &Host, path: &str, right: &str) -> String {
     let name = &host.declared.hostname;
     let command = format!("`create-host --hostname {}`", shell_word(name));
     let secret = path.strip_prefix(&format!("{}/data/", host.kv_mount()));
@@ -151,7 +151,11 @@ fn grant_advice(host: &Host, path: &str) -> String {
             "add `grants = [\"{secret}\"]` under `[hosts.{}]` in `fleet.toml`, then run {command}",
             toml_key(name)
         ),
-        _ => format!("run {command}, and see whether another policy of its role denies it"),
+        None => format!(
+            "write a policy with the right to {right} it, add the policy's name to `policies` under `[hosts.{}]` in `fleet.toml`, then run {command}",
+            toml_key(name)
+        ),
+        Some(_) => format!("run {command}, and see whether another policy of its role denies it"),
     }
 }
 

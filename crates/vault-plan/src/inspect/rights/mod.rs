@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
+use zts_delivery::DeclaredSource;
 use zts_openbao::{Error, approle};
 
 use self::{
@@ -209,10 +210,11 @@ fn check_paths(
     if let Some(finding) = check_token_role(host, policies, openbao) {
         return Ok(vec![finding]);
     }
-    let reads = paths_to_read(host);
+    let uses = uses_of(host);
     let lists = folders_to_list(host);
     let metadata = lists.values().flatten();
-    let paths = reads.keys().chain(lists.keys()).chain(metadata);
+    let of_secrets = uses.keys().map(|(path, _)| path);
+    let paths = of_secrets.chain(lists.keys()).chain(metadata);
     let paths: Vec<_> = paths.map(String::as_str).collect();
     let client = openbao.client(host)?;
     let answer = token::capabilities(client, policies, &paths);
@@ -225,16 +227,16 @@ fn check_paths(
     };
     let names: Vec<_> = policies.all().collect();
     let mut findings = Vec::new();
-    for (path, secrets) in &reads {
-        let finding = match allowed.may(path, "read") {
-            Ok(true) if !rules.need_test_read(path) => continue,
+    for ((path, right), secrets) in &uses {
+        let finding = match allowed.may(path, right) {
+            Ok(true) if !rules.need_test_read(path) || !is_in_kv(host, path) => continue,
             Ok(true) => match token::try_read(client, policies, path) {
                 Err(Error::Denied { .. }) => findings::conditional(path, &names),
                 Err(error @ Error::Unavailable { .. }) => return Err(error),
                 _ => continue,
             },
-            Ok(false) => findings::no_read(host, path, &names),
-            Err(rule) => findings::depends_on_template(path, "read", rule),
+            Ok(false) => findings::no_right(host, path, right, &names),
+            Err(rule) => findings::depends_on_template(path, right, rule),
         };
         findings.extend(secrets.iter().map(|name| finding.clone().for_secret(name)));
     }
@@ -285,21 +287,37 @@ impl Allowed<'_> {
     }
 }
 
-/// Returns the API paths that the host reads, with the names of their secrets.
-fn paths_to_read(host: &Host) -> BTreeMap<String, Vec<&str>> {
-    let mut reads = BTreeMap::<_, Vec<_>>::new();
+/// A use of an API path by a host: a path, and the right that it needs.
+type Use = (String, &'static str);
+
+/// Returns how the host gets its secrets, with the names of these.
+fn uses_of(host: &Host) -> BTreeMap<Use, Vec<&str>> {
+    let mut uses = BTreeMap::<_, Vec<_>>::new();
     for (name, secret) in host.secrets() {
-        let path = format!("{}/data/{}", host.kv_mount(), secret.secret_path);
-        reads.entry(path).or_default().push(name);
+        let path = secret.secret_path.clone();
+        let needed = match secret.source {
+            DeclaredSource::Kv => (format!("{}/data/{path}", host.kv_mount()), "read"),
+            DeclaredSource::Read | DeclaredSource::DatabaseStatic => (path, "read"),
+            DeclaredSource::Pki(_) => (path, "update"),
+        };
+        uses.entry(needed).or_default().push(name);
     }
-    reads
+    uses
+}
+
+/// Returns whether the path of a use is in the KV engine. A read of another engine may have an
+/// effect, so it is not tried.
+fn is_in_kv(host: &Host, path: &str) -> bool {
+    let mut secrets = host.kv_secrets();
+    let data = path.strip_prefix(&format!("{}/data/", host.kv_mount()));
+    secrets.any(|(_, secret)| data == Some(secret.secret_path.as_str()))
 }
 
 /// Returns the API paths with which rotation queries the versions of all secrets in a folder, each
 /// with those of the single secrets' metadata.
 fn folders_to_list(host: &Host) -> BTreeMap<String, BTreeSet<String>> {
     let mut folders = BTreeMap::<_, BTreeSet<_>>::new();
-    let secrets = host.secrets();
+    let secrets = host.kv_secrets();
     for (_, secret) in secrets.filter(|(_, secret)| secret.rotation.is_some()) {
         let (mount, path) = (host.kv_mount(), &secret.secret_path);
         let folder = match path.rsplit_once('/') {

@@ -1,20 +1,18 @@
 //! Several queries to OpenBao over one connection, each within a deadline.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+mod read;
+
+pub use self::read::HostState;
+
+use std::time::{Duration, SystemTime};
 
 use zts_net::{deadline_in, retry_until};
 use zts_openbao::{
-    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle,
-    kv::{self, SecretSelector, VersionMetadata},
-    sys,
+    Address, AppRoleCredentials, Authentication, Client, Error, Settings, approle, sys,
 };
 
 use crate::{
-    DeclaredOpenBao, DeployedVersion, LoginMode, MissingLeader, QueryError, RetryPolicy,
-    RuntimeDir, credentials,
+    DeclaredOpenBao, LoginMode, MissingLeader, QueryError, RetryPolicy, RuntimeDir, credentials,
     error::is_bare_denial,
     last_server::NotedServer,
     leader,
@@ -36,8 +34,6 @@ pub struct SessionConfig<'a> {
     pub credentials: AppRoleCredentials,
     /// The way to log in.
     pub login: LoginMode,
-    /// The mount of the KV version 2 engine.
-    pub kv_mount: &'a str,
     /// The mount of the AppRole auth method.
     pub approle_mount: &'a str,
     /// The notes that the host's processes share.
@@ -58,7 +54,6 @@ impl<'a> SessionConfig<'a> {
             settings,
             credentials: credentials::read(&openbao.approle_directory)?,
             login: openbao.authentication,
-            kv_mount: &openbao.kv_mount,
             approle_mount: &openbao.approle_mount,
             runtime_dir,
         })
@@ -94,6 +89,7 @@ impl<'a> SessionConfig<'a> {
             },
             lacks_inline_authentication: false,
             left_first_server: false,
+            has_queried: false,
             config: self,
             client,
             retry_policy,
@@ -113,6 +109,8 @@ pub struct Session<'a> {
     login_state: LoginState,
     /// Set when the server was found to ignore inline authentication.
     lacks_inline_authentication: bool,
+    /// Set when a server was queried.
+    has_queried: bool,
 }
 
 /// The node that answers a query.
@@ -159,100 +157,13 @@ impl Session<'_> {
         self.retry_policy = retry_policy;
     }
 
-    /// Returns a secret's newest version, or the one that is pinned. `seen` is the newest version
-    /// that the host has had: an older one, and the absence of the secret, are believed only of the
-    /// active node, because a standby may lag behind.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
-    pub fn read<'s>(
-        &mut self,
-        secret: impl Into<SecretSelector<'s>>,
-        seen: Option<&DeployedVersion>,
-    ) -> Result<kv::SecretVersion, QueryError> {
-        let mount = self.config.kv_mount;
-        let secret = secret.into();
-        let request = |client: &Client| kv::read(client, mount, secret);
-        let is_outdated =
-            |version: &VersionMetadata| seen.is_some_and(|seen| seen.is_newer_than(version));
-        let result = match self.query(request) {
-            Err(QueryError::Gone(absence)) => {
-                self.query_active_node(request, |error| error.leaving_unconfirmed(absence))
-            }
-            Ok(outdated) if is_outdated(&outdated.metadata) => {
-                let version = outdated.metadata.version;
-                self.query_active_node(request, |error| {
-                    error.leaving_version_unconfirmed(secret.path, version)
-                })
-            }
-            result => result,
-        };
-        match result {
-            Err(QueryError::Gone(Error::NotFound { .. })) if self.detect_kv_version_1() => {
-                let mount = mount.to_owned();
-                Err(QueryError::Other(Error::KvVersion1 { mount }))
-            }
-            Err(QueryError::Gone(Error::NotFound { path, api_error })) => {
-                let absence = Error::NotFound { path, api_error };
-                Err(self
-                    .find_missing_version(secret)
-                    .unwrap_or(QueryError::Gone(absence)))
-            }
-            result => result,
-        }
-    }
-
-    /// Returns the error of a pinned version that OpenBao does not have, while it has the secret.
-    /// One that it dropped (`max_versions`) was not revoked, so a copy may stand in.
-    fn find_missing_version(&mut self, secret: SecretSelector<'_>) -> Option<QueryError> {
-        let (mount, path) = (self.config.kv_mount, secret.path);
-        let version = secret.version?;
-        let metadata =
-            self.query_active_node(|client| kv::metadata(client, mount, path), |error| error);
-        let newest = metadata.ok()?.current_version;
-        Some(QueryError::Unavailable(Error::NoSuchVersion {
-            path: path.to_owned(),
-            version,
-            newest,
-        }))
-    }
-
-    /// Queries whether nothing was found because the engine is of version 1, which uses other
-    /// paths. This needs a token: it logs in where there is none, and keeps the token.
-    fn detect_kv_version_1(&mut self) -> bool {
-        if self.login_state != LoginState::LoggedIn && self.log_in().is_err() {
-            return false;
-        }
-        sys::visible_mount(&self.client, self.config.kv_mount)
-            .is_ok_and(|mount| mount.is_kv_version_1())
-    }
-
-    /// Returns the versions of a secret, by any node's answer: an absence is no proof that the
-    /// secret is gone.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
-    pub fn metadata(&mut self, secret: &str) -> Result<kv::SecretMetadata, QueryError> {
-        let mount = self.config.kv_mount;
-        self.query(|client| kv::metadata(client, mount, secret))
-    }
-
-    /// Returns the secrets in a folder with the versions of each, by any node's answer: an absence
-    /// is no proof that they are gone.
-    ///
-    /// # Errors
-    /// See [`QueryError`].
-    pub fn list(
-        &mut self,
-        folder: &str,
-    ) -> Result<BTreeMap<String, kv::SecretMetadata>, QueryError> {
-        let mount = self.config.kv_mount;
-        self.query(|client| kv::list_detailed(client, mount, folder))
-    }
-
     /// Returns the server that answered, if its cluster has no leader, so that the answer may be
-    /// old. Sends no request where a leader was seen recently and the first server has answered.
+    /// old. Sends no request where a leader was seen recently and the first server has answered, or
+    /// where no server was queried.
     pub fn find_missing_leader(&mut self) -> Option<MissingLeader> {
+        if !self.has_queried {
+            return None;
+        }
         let note = self.config.runtime_dir.as_ref();
         let note = note.map(RuntimeDir::leader_note);
         leader::find_missing(&mut self.client, note.as_ref(), self.left_first_server)
@@ -260,6 +171,7 @@ impl Session<'_> {
 
     /// Sends a request, again with growing pauses while no server can be used.
     fn query<T>(&mut self, request: impl Fn(&Client) -> Result<T, Error>) -> Result<T, QueryError> {
+        self.has_queried = true;
         let deadline = deadline_in(self.retry_policy.deadline);
         self.client.set_deadline(Some(deadline));
         let only_busy = self.retry_policy.only_busy;

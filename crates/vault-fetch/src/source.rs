@@ -1,0 +1,77 @@
+//! The source of the secret, from the command line.
+
+use clap::{Args, ValueEnum};
+use zts_delivery::{CertificateRequest, DeclaredSource};
+
+/// The source of the secret.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of `--help`"
+)]
+pub struct SourceArgs {
+    /// The engine that has the secret; of any but `kv`, SECRET_PATH is the API path
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        default_value = "kv",
+        help_heading = "Source"
+    )]
+    pub source: SourceKind,
+
+    /// The common name of the certificate, which is one of its names, too
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_if_eq("source", "pki"),
+        help_heading = "Source"
+    )]
+    pub common_name: Option<String>,
+
+    /// Another host name or IP address of the certificate; may be repeated
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "common_name",
+        help_heading = "Source"
+    )]
+    pub alt_name: Vec<String>,
+
+    /// The time for which the certificate is valid, such as 720h [default: the role's]
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "common_name",
+        help_heading = "Source"
+    )]
+    pub ttl: Option<String>,
+}
+
+/// The engine of the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceKind {
+    /// KV version 2
+    Kv,
+    /// Any engine: reads the path, such as ssh/config/ca
+    Read,
+    /// Database: a static role, such as database/static-creds/app
+    DatabaseStatic,
+    /// PKI: a certificate for a key made here, such as pki/sign/web
+    Pki,
+}
+
+impl SourceArgs {
+    /// Returns the source as a host declares it.
+    pub(crate) fn declared(&self) -> DeclaredSource {
+        match self.source {
+            SourceKind::Kv => DeclaredSource::Kv,
+            SourceKind::Read => DeclaredSource::Read,
+            SourceKind::DatabaseStatic => DeclaredSource::DatabaseStatic,
+            SourceKind::Pki => DeclaredSource::Pki(CertificateRequest {
+                common_name: self.common_name.clone().unwrap_or_default(),
+                alt_names: self.alt_name.clone(),
+                ttl: self.ttl.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Reads of secrets, by their engines.
+
+use std::{collections::BTreeMap, path::Path};
+
+use zts_openbao::{
+    Client, Error, SecretMap,
+    engine::{self, CertificateParameters},
+    kv::{self, SecretSelector, SecretVersion, VersionMetadata},
+    sys,
+};
+
+use crate::{
+    Cache, CertificateRequest, DeployedVersion, Engine, QueryError, SecretIdentity, SecretRef,
+    certificate::{CertificateOrder, CurrentCertificate},
+    numbering,
+    session::{LoginState, Session},
+};
+
+/// The state of a secret on this host, as far as a read needs it.
+#[derive(Clone, Copy)]
+pub struct HostState<'a> {
+    /// The secret's full name.
+    pub identity: &'a SecretIdentity,
+    /// The newest version that the host has had.
+    pub seen: Option<&'a DeployedVersion>,
+    /// The output directory.
+    pub output: &'a Path,
+    /// The cache.
+    pub cache: Option<&'a Cache>,
+}
+
+impl HostState<'_> {
+    /// Returns the version of the host's certificate, if that is not due; `None` where only
+    /// OpenBao has the version to deploy.
+    pub fn version_without_query(&self, secret: SecretRef<'_>) -> Option<VersionMetadata> {
+        let Engine::Pki(_) = secret.engine else {
+            return None;
+        };
+        let current = CurrentCertificate::find(self.identity, self.output, self.cache)?;
+        let is_due = current.is_due(self.cache_folder(), self.output);
+        (!is_due).then(|| current.metadata().clone())
+    }
+
+    fn cache_folder(&self) -> Option<&Path> {
+        self.cache.map(Cache::folder)
+    }
+}
+
+impl Session<'_> {
+    /// Returns a secret's newest version, or the one that is pinned. A certificate that is not due
+    /// is the host's own, without a query.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn read(
+        &mut self,
+        secret: SecretRef<'_>,
+        host: HostState<'_>,
+    ) -> Result<SecretVersion, QueryError> {
+        let path = secret.path;
+        match secret.engine {
+            Engine::Kv { mount, version } => {
+                self.read_kv(mount, SecretSelector { path, version }, host.seen)
+            }
+            Engine::Read => {
+                let values = self.query(|client| engine::read(client, path))?;
+                Ok(self.numbered(values, None, host))
+            }
+            Engine::DatabaseStatic => {
+                let found = self.query(|client| engine::read_static_credentials(client, path))?;
+                Ok(self.numbered(found.values, Some(found.rotated), host))
+            }
+            Engine::Pki(request) => self.read_certificate(path, request, host),
+        }
+    }
+
+    /// Returns the version with these values. OpenBao has no number for it, so the host counts.
+    fn numbered(
+        &self,
+        values: SecretMap,
+        created_time: Option<String>,
+        host: HostState<'_>,
+    ) -> SecretVersion {
+        let key = &self.config.credentials.secret_id;
+        let digest = numbering::digest(&values, created_time.as_deref(), key);
+        let cache = host.cache_folder();
+        let metadata = numbering::number(digest, created_time, cache, host.output);
+        SecretVersion {
+            values: Ok(values),
+            metadata,
+        }
+    }
+
+    /// Returns the host's certificate, or a new one where that is due.
+    fn read_certificate(
+        &mut self,
+        path: &str,
+        request: &CertificateRequest,
+        host: HostState<'_>,
+    ) -> Result<SecretVersion, QueryError> {
+        if let Some(current) = CurrentCertificate::find(host.identity, host.output, host.cache)
+            && !current.is_due(host.cache_folder(), host.output)
+        {
+            return Ok(current.into_version());
+        }
+        let unusable = |reason: String| {
+            QueryError::Other(Error::Certificate {
+                path: path.to_owned(),
+                reason,
+            })
+        };
+        let order = CertificateOrder::new(request).map_err(unusable)?;
+        let (names, addresses) = request.alternative_names();
+        let parameters = CertificateParameters {
+            csr: order.signing_request(),
+            common_name: &request.common_name,
+            alt_names: &names,
+            ip_sans: &addresses,
+            ttl: request.ttl.as_deref(),
+        };
+        let issued = self.query(|client| engine::sign_certificate(client, path, &parameters))?;
+        let certificate = order.accept(&issued).map_err(unusable)?;
+        Ok(SecretVersion {
+            values: Ok(certificate.values()),
+            metadata: numbering::next(host.seen, host.cache_folder(), host.output),
+        })
+    }
+
+    /// Returns a KV secret's newest version, or the one that is pinned. `seen` is the newest
+    /// version that the host has had: an older one, and the absence of the secret, are believed
+    /// only of the active node, because a standby may lag behind.
+    fn read_kv(
+        &mut self,
+        mount: &str,
+        secret: SecretSelector<'_>,
+        seen: Option<&DeployedVersion>,
+    ) -> Result<SecretVersion, QueryError> {
+        let request = |client: &Client| kv::read(client, mount, secret);
+        let is_outdated =
+            |version: &VersionMetadata| seen.is_some_and(|seen| seen.is_newer_than(version));
+        let result = match self.query(request) {
+            Err(QueryError::Gone(absence)) => {
+                self.query_active_node(request, |error| error.leaving_unconfirmed(absence))
+            }
+            Ok(outdated) if is_outdated(&outdated.metadata) => {
+                let version = outdated.metadata.version;
+                self.query_active_node(request, |error| {
+                    error.leaving_version_unconfirmed(secret.path, version)
+                })
+            }
+            result => result,
+        };
+        match result {
+            Err(QueryError::Gone(Error::NotFound { .. })) if self.detect_kv_version_1(mount) => {
+                let mount = mount.to_owned();
+                Err(QueryError::Other(Error::KvVersion1 { mount }))
+            }
+            Err(QueryError::Gone(Error::NotFound { path, api_error })) => {
+                let absence = Error::NotFound { path, api_error };
+                Err(self
+                    .find_missing_version(mount, secret)
+                    .unwrap_or(QueryError::Gone(absence)))
+            }
+            result => result,
+        }
+    }
+
+    /// Returns the error of a pinned version that OpenBao does not have, while it has the secret.
+    /// One that it dropped (`max_versions`) was not revoked, so a copy may stand in.
+    fn find_missing_version(
+        &mut self,
+        mount: &str,
+        secret: SecretSelector<'_>,
+    ) -> Option<QueryError> {
+        let path = secret.path;
+        let version = secret.version?;
+        let metadata =
+            self.query_active_node(|client| kv::metadata(client, mount, path), |error| error);
+        let newest = metadata.ok()?.current_version;
+        Some(QueryError::Unavailable(Error::NoSuchVersion {
+            path: path.to_owned(),
+            version,
+            newest,
+        }))
+    }
+
+    /// Queries whether nothing was found because the engine is of version 1, which uses other
+    /// paths. This needs a token: it logs in where there is none, and keeps the token.
+    fn detect_kv_version_1(&mut self, mount: &str) -> bool {
+        if self.login_state != LoginState::LoggedIn && self.log_in().is_err() {
+            return false;
+        }
+        sys::visible_mount(&self.client, mount).is_ok_and(|mount| mount.is_kv_version_1())
+    }
+
+    /// Returns the versions of a secret, by any node's answer: an absence is no proof that the
+    /// secret is gone.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn metadata(
+        &mut self,
+        mount: &str,
+        secret: &str,
+    ) -> Result<kv::SecretMetadata, QueryError> {
+        self.query(|client| kv::metadata(client, mount, secret))
+    }
+
+    /// Returns the secrets in a folder with the versions of each, by any node's answer: an absence
+    /// is no proof that they are gone.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn list(
+        &mut self,
+        mount: &str,
+        folder: &str,
+    ) -> Result<BTreeMap<String, kv::SecretMetadata>, QueryError> {
+        self.query(|client| kv::list_detailed(client, mount, folder))
+    }
+}

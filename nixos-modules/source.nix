@@ -1,0 +1,173 @@
+# `vault.secrets.<name>.source`: the engine of a secret that is not in the KV engine.
+{ lib }:
+let
+  inherit (lib) mkOption types;
+  inherit (import ./types.nix { inherit lib; }) apiPath ttl;
+
+  mount =
+    engine:
+    mkOption {
+      type = apiPath;
+      default = engine;
+      example = "${engine}-web";
+      description = "The mount of the engine.";
+    };
+
+  role =
+    example: description:
+    mkOption {
+      type = types.strMatching "[^/[:cntrl:]]+" // {
+        description = "name of a role";
+      };
+      inherit example description;
+    };
+
+  tag =
+    example: description: options:
+    mkOption {
+      type = types.submodule {
+        _file = ./source.nix;
+        inherit options;
+      };
+      inherit description;
+      example = lib.literalExpression example;
+    };
+
+  engines = types.attrTag {
+    read =
+      tag ''{ path = "ssh/config/ca"; }''
+        ''
+          A read of any engine that gives no lease, such as the public key of an SSH CA. Each key of the
+          answer's data becomes a file.
+        ''
+        {
+          path = mkOption {
+            type = apiPath;
+            example = "ssh/config/ca";
+            description = "The path in OpenBao's API, with the mount.";
+          };
+        };
+
+    databaseStatic =
+      tag ''{ role = "app"; }''
+        ''
+          The user of a static role of the database engine: files `username` and `password`. OpenBao changes
+          the password on its own schedule; the host deploys the new one as it does a new version.
+        ''
+        {
+          mount = mount "database";
+          role = role "app" "The static role.";
+        };
+
+    pki =
+      tag ''{ role = "web"; commonName = "web01.example.org"; }''
+        ''
+          A certificate of the PKI engine. The host makes the key, which never leaves it. When two thirds of
+          the certificate's time are over, it makes a new key and asks for a new certificate. The files are
+          those of `security.acme`: `key.pem`, `cert.pem`, `chain.pem`, `fullchain.pem`, `full.pem` (with the
+          key), and `ca.pem` for clients.
+        ''
+        {
+          mount = mount "pki";
+          role = role "web" "The role, with `key_type` `ec` or `any`.";
+          commonName = mkOption {
+            type = types.strMatching "[^[:cntrl:][:space:],]+" // {
+              description = "name of a host";
+            };
+            example = "web01.example.org";
+            description = "The common name, which is one of the certificate's names, too.";
+          };
+          altNames = mkOption {
+            type = types.listOf (
+              types.strMatching "[^[:cntrl:][:space:],]+" // { description = "name or IP address"; }
+            );
+            default = [ ];
+            example = [
+              "www.example.org"
+              "10.0.0.11"
+            ];
+            description = "The other host names and the IP addresses of the certificate.";
+          };
+          ttl = mkOption {
+            type = types.nullOr ttl;
+            default = null;
+            example = "720h";
+            description = ''
+              The time for which the certificate is valid. With `null` it is the role's. OpenBao shortens a
+              time that the role does not allow.
+            '';
+          };
+        };
+  };
+in
+{
+  type = engines // {
+    description = "one of `read`, `databaseStatic` and `pki`";
+  };
+
+  # The path of the request in OpenBao's API.
+  pathOf =
+    source:
+    if source ? read then
+      source.read.path
+    else if source ? databaseStatic then
+      "${source.databaseStatic.mount}/static-creds/${source.databaseStatic.role}"
+    else
+      "${source.pki.mount}/sign/${source.pki.role}";
+
+  # As `vault-secrets` and `vault-plan` take it.
+  declared =
+    source:
+    if source ? read then
+      "read"
+    else if source ? databaseStatic then
+      "database_static"
+    else
+      {
+        pki = {
+          common_name = source.pki.commonName;
+          alt_names = source.pki.altNames;
+          inherit (source.pki) ttl;
+        };
+      };
+
+  # As `vault-fetch` takes it: the flags with their values.
+  flags =
+    source:
+    if source ? read then
+      [
+        [
+          "source"
+          "read"
+        ]
+      ]
+    else if source ? databaseStatic then
+      [
+        [
+          "source"
+          "database-static"
+        ]
+      ]
+    else
+      [
+        [
+          "source"
+          "pki"
+        ]
+        [
+          "common-name"
+          source.pki.commonName
+        ]
+      ]
+      ++ map (name: [
+        "alt-name"
+        name
+      ]) source.pki.altNames
+      ++ lib.optional (source.pki.ttl != null) [
+        "ttl"
+        source.pki.ttl
+      ];
+
+  # Returns whether the secret ends by itself, and so has to be replaced.
+  ends = source: source != null && !(source ? read);
+}
