@@ -33,7 +33,9 @@ DEBIAN = {
     "iproute2": ["iproute2"],
     "jq": ["jq"],
     "logrotate": ["logrotate"],
+    "nginx": ["nginx"],
     "openssl": ["openssl"],
+    "postgresql": ["postgresql-17", "postgresql-client-17"],
     "procps": ["procps"],
     "shadow": ["passwd", "login.defs"],
     "systemd": ["systemd", "systemd-sysv"],
@@ -65,6 +67,7 @@ DATA = {
     "glibc-locales": "/usr",
     "nss-cacert": "/usr",
 }
+PROGRAM = re.compile(r"(/usr)?/s?bin/[^/]+|/usr/lib/postgresql/[0-9]+/bin/[^/]+")
 VERSION = re.compile(r"^(.*?)(?:-[0-9].*)?$")
 OUTPUT = re.compile(r"-(bin|out|lib|man|dev)$")
 
@@ -159,7 +162,7 @@ def programs(root: Path, packages: list[str]) -> set[str]:
     for package in packages:
         listing = root / f"var/lib/dpkg/info/{package}.list"
         lines = listing.read_text().splitlines() if listing.exists() else []
-        found |= {line for line in lines if re.fullmatch(r"(/usr)?/s?bin/[^/]+", line)}
+        found |= {line for line in lines if PROGRAM.fullmatch(line)}
     names: dict[str, str] = {Path(line).name: line for line in sorted(found)}
     return set(names.values())
 
