@@ -7,7 +7,7 @@ use std::{
 
 use zts_openbao::kv::{SecretVersion, VersionMetadata};
 
-use super::{Certificate, Validity};
+use super::signed::{Certificate, Validity};
 use crate::{Cache, CachedCopyState, DeployedVersion, Rejection, SecretIdentity, numbering};
 
 /// The longest time without another attempt after a certificate with which a service failed.

@@ -1,65 +1,15 @@
-//! The order of a certificate: the names that are declared, a new key, and the answer.
+//! The order of a certificate: a new key, the signing request, and the answer.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use std::collections::BTreeSet;
 
 use rcgen::{CertificateParams, DnType, KeyPair};
-use serde::Deserialize;
 use zeroize::Zeroizing;
 use zts_openbao::engine::IssuedCertificate;
 
-use super::Certificate;
-
-/// The declared parameters of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct CertificateRequest {
-    /// The common name, which is one of its names, too.
-    pub common_name: String,
-    /// Its other host names and IP addresses.
-    #[serde(default)]
-    pub alt_names: Vec<String>,
-    /// The time for which it is valid, such as `720h`; the role's without one.
-    pub ttl: Option<String>,
-}
-
-impl fmt::Display for CertificateRequest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            common_name,
-            alt_names,
-            ttl,
-        } = self;
-        write!(formatter, "common_name={common_name}")?;
-        if !alt_names.is_empty() {
-            write!(formatter, "&alt_names={}", alt_names.join(","))?;
-        }
-        ttl.as_ref()
-            .map_or(Ok(()), |ttl| write!(formatter, "&ttl={ttl}"))
-    }
-}
-
-impl CertificateRequest {
-    /// Returns the other host names, and the IP addresses, with commas between them.
-    pub(crate) fn alternative_names(&self) -> (String, String) {
-        let (addresses, names): (Vec<_>, Vec<_>) = self
-            .alt_names
-            .iter()
-            .map(String::as_str)
-            .partition(|name| name.parse::<IpAddr>().is_ok());
-        (names.join(","), addresses.join(","))
-    }
-
-    /// Returns all names and addresses.
-    fn names(&self) -> BTreeSet<String> {
-        let names = [&self.common_name].into_iter().chain(&self.alt_names);
-        names.map(|name| normal_name(name)).collect()
-    }
-}
-
-/// Returns a name as certificates have it: addresses in their shortest form, names in lower case.
-fn normal_name(name: &str) -> String {
-    let address = name.parse::<IpAddr>().map(|address| address.to_string());
-    address.unwrap_or_else(|_| name.to_lowercase())
-}
+use super::{
+    request::{CertificateRequest, normal_name},
+    signed::Certificate,
+};
 
 /// A new key, and the signing request for it.
 pub(crate) struct CertificateOrder {

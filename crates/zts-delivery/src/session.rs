@@ -1,9 +1,5 @@
 //! Several queries to OpenBao over one connection, each within a deadline.
 
-mod read;
-
-pub use self::read::HostState;
-
 use std::time::{Duration, SystemTime};
 
 use zts_net::{deadline_in, retry_until};
@@ -99,14 +95,14 @@ impl<'a> SessionConfig<'a> {
 
 /// A connection to OpenBao.
 pub struct Session<'a> {
-    config: SessionConfig<'a>,
-    client: Client,
+    pub(crate) config: SessionConfig<'a>,
+    pub(crate) client: Client,
     retry_policy: RetryPolicy,
     /// The server that the next process tries first.
     noted: Address,
     /// Set when another server answered than the one that was tried first.
     left_first_server: bool,
-    login_state: LoginState,
+    pub(crate) login_state: LoginState,
     /// Set when the server was found to ignore inline authentication.
     lacks_inline_authentication: bool,
     /// Set when a server was queried.
@@ -137,7 +133,7 @@ impl TargetNode {
 
 /// The authentication of the next query.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum LoginState {
+pub(crate) enum LoginState {
     /// The login is in the request's headers.
     Inline,
     /// A login comes first.
@@ -170,7 +166,10 @@ impl Session<'_> {
     }
 
     /// Sends a request, again with growing pauses while no server can be used.
-    fn query<T>(&mut self, request: impl Fn(&Client) -> Result<T, Error>) -> Result<T, QueryError> {
+    pub(crate) fn query<T>(
+        &mut self,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, QueryError> {
         self.has_queried = true;
         let deadline = deadline_in(self.retry_policy.deadline);
         self.client.set_deadline(Some(deadline));
@@ -185,7 +184,7 @@ impl Session<'_> {
 
     /// Repeats a request on the active node after an answer that may be a standby's and old.
     /// `explain` turns the error of an active node that cannot be used into one that says so.
-    fn query_active_node<T>(
+    pub(crate) fn query_active_node<T>(
         &mut self,
         request: impl Fn(&Client) -> Result<T, Error>,
         explain: impl FnOnce(Error) -> Error,
@@ -279,7 +278,7 @@ impl Session<'_> {
         result
     }
 
-    fn log_in(&mut self) -> Result<(), Error> {
+    pub(crate) fn log_in(&mut self) -> Result<(), Error> {
         let permit = self.acquire_login_permit()?;
         let SessionConfig {
             approle_mount,
