@@ -39,7 +39,7 @@ struct Measured<'a> {
 /// A metric, with its value for a secret that has one.
 type Metric = (Family, fn(&Measured<'_>) -> Option<f64>);
 
-const METRICS: [Metric; 12] = [
+const METRICS: [Metric; 13] = [
     (
         Family::gauge(
             "vault_secret_in_place",
@@ -132,6 +132,13 @@ const METRICS: [Metric; 12] = [
             "The deployed version, while its services have not come up with it yet.",
         ),
         |one| Some(number(one.secret.unproven?)),
+    ),
+    (
+        Family::gauge(
+            "vault_secret_certificate_expiry_timestamp_seconds",
+            "Time when the deployed certificate expires; only of certificates.",
+        ),
+        |one| one.secret.certificate_end.map(seconds),
     ),
     (
         Family::gauge(

@@ -34,6 +34,9 @@ pub(crate) struct Entry {
     /// The reason why the copy cannot be used.
     pub(crate) copy_unusable: Option<String>,
     pub(crate) rejected: Option<Rejected>,
+    /// The end of a deployed certificate.
+    #[serde(serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate_end: Option<SystemTime>,
     pub(crate) services: Vec<Service>,
 }
 
@@ -83,6 +86,7 @@ impl Entry {
                 reason: rejection.reason,
                 at: rejection.at,
             }),
+            certificate_end: secret.certificate_end,
             services: services
                 .map(|name| {
                     let taken = taken.get(name).copied();

@@ -1,10 +1,12 @@
 //! The state of each declared secret, by the notes and the copy of this host.
 
+use std::time::SystemTime;
+
 use serde::{Serialize, Serializer};
 use zts_cli::warn;
 use zts_delivery::{
-    CachedCopyState, CopyAge, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
-    LastChange, PendingRollout, Rejection,
+    CachedCopyState, CopyAge, Declarations, DeclaredSecret, DeclaredSource, DeployedVersion, Error,
+    Failures, LastChange, PendingRollout, Rejection, certificate_end,
 };
 
 use crate::host::HostSecret;
@@ -25,6 +27,8 @@ pub(crate) struct SecretState<'a> {
     pub(crate) rejection: Option<Rejection>,
     /// The version of a pending rollout.
     pub(crate) unproven: Option<u64>,
+    /// The end of a deployed certificate.
+    pub(crate) certificate_end: Option<SystemTime>,
 }
 
 /// The cached copy.
@@ -75,6 +79,10 @@ impl<'a> SecretState<'a> {
             copy_unusable,
             rejection: declared.rejection()?,
             unproven: PendingRollout::unproven_version(output)?,
+            certificate_end: match declared.source {
+                DeclaredSource::Pki(_) => certificate_end(output),
+                _ => None,
+            },
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The status as a table, with sentences below it.
 
+use std::time::SystemTime;
+
 use zts_cli::format_table;
 use zts_delivery::{FailureReason, Source};
 
@@ -131,6 +133,13 @@ fn sentences(entry: &Entry) -> Vec<String> {
             text::ago(rejected.at),
             rejected.reason
         ));
+    }
+    if let Some(end) = entry.certificate_end {
+        let left = end.duration_since(SystemTime::now());
+        sentences.push(match left {
+            Ok(left) => format!("`{name}`: the certificate expires in {}", text::age(left)),
+            Err(_) => format!("`{name}`: the certificate expired {} ago", text::ago(end)),
+        });
     }
     if let Some(version) = entry.unproven {
         sentences.push(format!("`{name}`: version {version} is unproven"));

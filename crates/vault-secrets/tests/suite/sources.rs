@@ -91,7 +91,11 @@ fn all_kinds_come_at_a_boot() {
     let authority = fs::read_to_string(host.output("ca").join("certificate")).unwrap();
     assert!(authority.starts_with("-----BEGIN CERTIFICATE"));
     let status = host.run(["status"]).run().assert_success();
-    status.assert_prints("tls");
+    status.assert_prints("`tls`: the certificate expires in 23h");
+    let metrics = host.run(["metrics"]).run().assert_success();
+    let name = "vault_secret_certificate_expiry_timestamp_seconds";
+    metrics.assert_prints(&format!("{name}{{secret=\"tls\"}} 1"));
+    metrics.assert_lacks(&format!("{name}{{secret=\"db\"}}"));
 }
 
 #[test]

@@ -5,9 +5,9 @@ mod order;
 mod request;
 mod signed;
 
-pub use self::request::CertificateRequest;
 pub(crate) use self::{
     current::{CurrentCertificate, seconds},
     order::CertificateOrder,
     signed::Certificate,
 };
+pub use self::{request::CertificateRequest, signed::certificate_end};

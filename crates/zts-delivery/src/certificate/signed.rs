@@ -1,6 +1,9 @@
 //! A signed certificate with its key: read from files, and written in the forms that services take.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{KeyPair, PublicKeyData};
@@ -38,6 +41,14 @@ pub(crate) struct Certificate {
 pub(crate) struct Validity {
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
+}
+
+/// Returns the time at which the certificate in a secret's output directory ends. `None` where it
+/// has none with its key.
+pub fn certificate_end(output: &Path) -> Option<SystemTime> {
+    let validity = Certificate::read(output)?.validity()?;
+    let seconds = u64::try_from(validity.not_after).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 impl Certificate {
