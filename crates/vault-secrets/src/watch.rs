@@ -12,7 +12,7 @@ use std::{
 
 use sd_notify::NotifyState;
 use zts_cli::{Failure, note, warn};
-use zts_delivery::{Declarations, DeclaredOpenBao, Error, RuntimeDir};
+use zts_delivery::{Declarations, DeclaredOpenBao, DeclaredSource, Error, RuntimeDir};
 use zts_openbao::{Settings, kv::VersionMetadata};
 
 use crate::{
@@ -185,10 +185,30 @@ impl<'a> Watcher<'a> {
         if units.is_empty() {
             return Ok(());
         }
-        note(format_args!("{} changed in OpenBao", text::list(&names)));
+        self.report_changed(&names);
         let units: Vec<_> = units.values().map(String::as_str).collect();
         systemd::run("start", &units)?; // a unit that fails says why
         Ok(())
+    }
+
+    /// Reports the secrets whose rotations are started. The host itself knows when a certificate is
+    /// due.
+    fn report_changed(&self, names: &[&str]) {
+        let is_certificate = |name: &&str| {
+            let declared = self.declarations.secrets.get(*name);
+            declared.is_some_and(|it| matches!(it.source, DeclaredSource::Pki(_)))
+        };
+        let (due, changed): (Vec<&str>, Vec<&str>) =
+            names.iter().copied().partition(is_certificate);
+        if !changed.is_empty() {
+            note(format_args!("{} changed in OpenBao", text::list(changed)));
+        }
+        if !due.is_empty() {
+            note(format_args!(
+                "{}: a new certificate is due",
+                text::list(due)
+            ));
+        }
     }
 
     /// Returns whether a version is to be rotated now, and notes that it is.

@@ -1,6 +1,6 @@
 //! Reads of secrets, by their engines.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use zts_openbao::{
     Client, Error, SecretMap,
@@ -39,6 +39,20 @@ impl HostState<'_> {
         let current = CurrentCertificate::find(self.identity, self.output, self.cache)?;
         let is_due = current.is_due(self.cache_folder(), self.output);
         (!is_due).then(|| current.metadata().clone())
+    }
+
+    /// Returns the host's certificate with the time that is left of it, unless it has expired. It
+    /// stays usable where OpenBao refuses another one: the host has it already.
+    pub(crate) fn valid_certificate(
+        &self,
+        secret: SecretRef<'_>,
+    ) -> Option<(SecretVersion, Duration)> {
+        let Engine::Pki(_) = secret.engine else {
+            return None;
+        };
+        let current = CurrentCertificate::find(self.identity, self.output, self.cache)?;
+        let left = current.time_left()?;
+        Some((current.into_version(), left))
     }
 
     fn cache_folder(&self) -> Option<&Path> {

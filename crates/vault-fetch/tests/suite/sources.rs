@@ -136,6 +136,24 @@ fn a_certificate_that_is_due_is_replaced_and_used_while_openbao_is_down() {
     assert!(host.host.files().is_empty());
 }
 
+/// The role was deleted, or the host lost its rights: it has the certificate already.
+#[test]
+fn a_certificate_is_used_to_its_end_where_another_one_is_refused() {
+    zts_testkit::require_bao!();
+    let host = EngineHost::new("pki-denied");
+    let fetch = || host.certificate("web").args(["--ttl", "8s"]);
+    fetch().succeed_silently();
+    let first = host.file("key.pem");
+    host.host.server.delete(&format!("{}/roles/web", host.pki));
+    let output = fetch().run().assert_success();
+    output.assert_reports("unknown role: web; the certificate stays, and expires in ");
+    assert_eq!(host.file("key.pem"), first);
+    zts_testkit::wait_for("the certificate has expired", || {
+        let output = fetch().run();
+        (output.code() == Some(1)).then_some(())
+    });
+}
+
 #[test]
 fn a_refusal_names_the_parameter() {
     zts_testkit::require_bao!();

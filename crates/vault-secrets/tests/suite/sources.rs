@@ -70,6 +70,20 @@ fn a_rotation_leaves_a_certificate_that_is_not_due() {
     assert_eq!((key(&host), signed(&host)), (first, 1));
 }
 
+/// The key may have been seen.
+#[test]
+fn a_certificate_without_its_key_is_replaced_at_once() {
+    zts_testkit::require_bao!();
+    let host = host("replaced");
+    declare_certificate(&host, "24h");
+    host.rotate("tls").assert_success();
+    let first = key(&host);
+    fs::remove_file(host.output("tls").join("key.pem")).unwrap();
+    let output = host.rotate("tls").assert_success();
+    insta::assert_snapshot!(output.stderr, @"`tls`: version 2 is in place");
+    assert!(!key(&host).is_empty() && key(&host) != first);
+}
+
 /// A boot fetches certificates and KV secrets together, and does not ask for a certificate that the
 /// cache has.
 #[test]
@@ -134,7 +148,7 @@ fn watch_starts_the_rotation_of_a_certificate_that_is_due() {
     let units = wait_for_starts(&host, 1);
     assert_eq!(units[0], "vault-secret-rotate-tls.service");
     declare_certificate(&host, "24h");
-    run.kill().assert_reports("`tls` changed in OpenBao");
+    run.kill().assert_reports("`tls`: a new certificate is due");
     fetch_all(&host).succeed();
     let count = started(&host).len();
     let run = watch(&host).start();

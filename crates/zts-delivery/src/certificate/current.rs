@@ -60,6 +60,13 @@ impl CurrentCertificate {
             .is_due(now, rejection.map(|rejection| seconds(rejection.at)))
     }
 
+    /// Returns the time until its end; `None` after that.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let seconds = self.validity.not_after - seconds(SystemTime::now());
+        let left = u64::try_from(seconds).ok().filter(|left| *left > 0)?;
+        Some(Duration::from_secs(left))
+    }
+
     /// Returns the version's number and time.
     pub(crate) fn metadata(&self) -> &VersionMetadata {
         &self.metadata

@@ -19,7 +19,7 @@ use std::mem;
 use zts_openbao::kv;
 
 use self::{
-    copies::{confirmed, files_of_copy, find_rejection, warn_of_unused_copy},
+    copies::{confirmed, files_of_copy, find_rejection, format_time, warn_of_unused_copy},
     deploy::{deploy_secret, deploy_version},
     rejected::deploy_another,
 };
@@ -118,9 +118,26 @@ impl FetchAttempt<'_> {
                 FetchOutcome::Overtaken => Ok(FetchOutcome::Overtaken),
                 FetchOutcome::Done => Err(cause.into()),
             },
-            Err(QueryError::Other(cause)) => Err(cause.into()),
+            Err(QueryError::Other(cause)) => deploy_valid_certificate(self, cause),
         }
     }
+}
+
+/// Deploys the host's certificate, with a warning, where OpenBao refuses another one and that has
+/// not expired.
+fn deploy_valid_certificate(
+    attempt: &mut FetchAttempt<'_>,
+    cause: zts_openbao::Error,
+) -> Result<FetchOutcome, Error> {
+    let job = attempt.job;
+    let Some((version, left)) = job.host_state(None).valid_certificate(job.secret) else {
+        return Err(cause.into());
+    };
+    (job.warn)(format_args!(
+        "{cause}; the certificate stays, and expires in {}",
+        format_time(left)
+    ));
+    deploy_secret(attempt, version)
 }
 
 /// Deploys the first copy that can be used. `None` where there is none.
