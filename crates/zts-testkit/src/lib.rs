@@ -56,7 +56,7 @@ pub use metrics_documentation::assert_metrics_documented;
 pub use mount::{ReadOnlyDir, Tmpfs};
 pub use network::{
     Balancing, BlackHole, ClosedPort, DnsAnswer, DnsServer, Fault, ProxiedRequest, Proxy,
-    SilentListener, closed_port,
+    SilentListener, closed_port, closed_port_pair,
 };
 pub use object_store::{ObjectStore, find_versitygw};
 pub use openbao::{

@@ -24,12 +24,21 @@ pub(crate) struct Port {
 impl Port {
     /// Reserves a free port.
     pub(crate) fn free() -> Self {
+        Self::find(|number| Self::reserve(number).ok())
+    }
+
+    /// Reserves a free port and the next one, which a node of OpenBao uses for its cluster.
+    pub(crate) fn free_pair() -> [Self; 2] {
+        Self::find(|number| Some([Self::reserve(number).ok()?, Self::reserve(number + 1).ok()?]))
+    }
+
+    fn find<T>(reserve: impl Fn(u16) -> Option<T>) -> T {
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
         let count = PORTS.end - PORTS.start;
         let start = u16::try_from(seed % u64::from(count)).expect("a number below a u16");
         let mut candidates = (0..count).map(|step| PORTS.start + (start + step) % count);
         candidates
-            .find_map(|number| Self::reserve(number).ok())
+            .find_map(reserve)
             .expect("one port of thousands is free")
     }
 

@@ -15,7 +15,7 @@ use zts_book::{Command, Values, match_output, prompt_input};
 use zts_testkit::{ScratchDir, scratch_dir};
 
 /// Read-only commands, whose expected output may appear a moment later.
-const READ_ONLY: [&str; 7] = [
+const READ_ONLY: [&str; 8] = [
     "bao status",
     "bao operator raft list-peers",
     "bao operator raft autopilot state",
@@ -23,6 +23,7 @@ const READ_ONLY: [&str; 7] = [
     "bao kv get",
     "bao token lookup",
     "vault-node status",
+    "vault-node --config nodes.json status",
 ];
 /// The time in which the output of a read-only command must appear.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(30);

@@ -14,4 +14,4 @@ pub use dns::{DnsAnswer, DnsServer};
 pub use faults::Fault;
 pub use proxy::Proxy;
 pub use relay::{Balancing, ProxiedRequest};
-pub use unresponsive::{BlackHole, ClosedPort, SilentListener, closed_port};
+pub use unresponsive::{BlackHole, ClosedPort, SilentListener, closed_port, closed_port_pair};

@@ -17,6 +17,11 @@ pub fn closed_port() -> ClosedPort {
     ClosedPort(Port::free())
 }
 
+/// Reserves two adjacent ports as [`closed_port`], on which a node of OpenBao can listen.
+pub fn closed_port_pair() -> [ClosedPort; 2] {
+    Port::free_pair().map(ClosedPort)
+}
+
 impl ClosedPort {
     /// Returns `http://127.0.0.1:<port>`.
     pub fn address(&self) -> String {
