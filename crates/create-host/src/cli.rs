@@ -218,20 +218,20 @@ pub enum ApplyMethod {
 
 const INIT_EXAMPLES: &str = "\
 Examples:
-  create-host init --dry-run                                     # show the file
-  create-host init                                               # write it
-  create-host init --set openbao.address=https://10.0.0.5:8200   # with an answer";
+  create-host init --dry-run                                    # show the file
+  create-host init                                              # write it
+  create-host init --set openbao.address=https://10.0.0.5:8200  # with an answer";
 
 const EXAMPLES: &str = "\
 Examples:
-  create-host init                                           # write fleet.toml, once
+  create-host init                                           # write fleet.toml
   create-host --hostname web01 --ip 10.0.0.11/24 --dry-run   # show the changes
   create-host --hostname web01 --ip 10.0.0.11/24             # add the host
-  create-host --hostname web01 --force                       # replace its credentials
+  create-host --hostname web01 --force                       # new credentials
   create-host --hostname web01 --remove                      # remove the host
-  create-host --hostname nas --token-out nas.token           # a machine that OpenTofu does not make
-  create-host --hostname nas --enroll --token-out -          # a host that exists
-  create-host --hostname nas --force --deliver ssh root@nas  # new credentials for a running host
+  create-host --hostname nas --token-out nas.token           # without OpenTofu
+  create-host --hostname nas --enroll --token-out -          # it exists already
+  create-host --hostname nas --force --deliver ssh root@nas  # it runs already
 
 create-host uses the token in BAO_TOKEN (or VAULT_TOKEN), else the one that `bao login` saved. A
 saved token is sent only to an address given by --address or BAO_ADDR. If the address is only in

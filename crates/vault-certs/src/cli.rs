@@ -156,9 +156,12 @@ pub(crate) struct Kubernetes {
 const EXAMPLES: &str = "\
 Examples:
   vault-certs authority --output authority
-  vault-certs renew --authority /etc/openbao/authority --cluster main --name bao1 --address 10.0.0.21
-  vault-certs fetch --address https://bao1:8200,https://bao2:8200 --output /etc/openbao-ca.pem
-  vault-certs kubernetes --ca ca.pem --namespace default --namespace web > vault-tls.yaml
+  vault-certs renew --authority /etc/openbao/authority --cluster main \\
+      --name bao1 --address 10.0.0.21
+  vault-certs fetch --address https://bao1:8200,https://bao2:8200 \\
+      --output /etc/openbao-ca.pem
+  vault-certs kubernetes --ca ca.pem --namespace default \\
+      --namespace web > vault-tls.yaml
   vault-certs kubernetes --ca ca.pem --apply
 
 Exit status: 0 done; 1 failed; 2 wrong usage or configuration.";

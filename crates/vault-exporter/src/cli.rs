@@ -52,8 +52,10 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  vault-exporter --node bao1=https://10.0.0.21:8200 --node bao2=https://10.0.0.22:8200
+  vault-exporter --node bao1=https://10.0.0.21:8200 \\
+      --node bao2=https://10.0.0.22:8200
   vault-exporter --node https://10.0.0.21:8200 --once
-  vault-exporter --textfile-directory /var/lib/vault-unseal --textfile-directory /var/lib/vault-snapshot
+  vault-exporter --textfile-directory /var/lib/vault-unseal \\
+      --textfile-directory /var/lib/vault-snapshot
 
 Exit status: 0 ended by a signal; 1 cannot listen; 2 wrong usage or configuration.";

@@ -270,12 +270,17 @@ Placeholders in templates:
 
 Examples:
   vault-fetch hosts/web01/db /run/secrets/db --owner postgres
-  vault-fetch hosts/web01/tls /run/secrets/tls --cache-dir /var/lib/vault/cache/tls --mode 0440
-  vault-fetch hosts/web01/app /run/secrets/app --require password --environment-file env
-  vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in
+  vault-fetch hosts/web01/tls /run/secrets/tls --mode 0440 \\
+      --cache-dir /var/lib/vault/cache/tls
+  vault-fetch hosts/web01/app /run/secrets/app --require password \\
+      --environment-file env
+  vault-fetch hosts/web01/app /run/secrets/app \\
+      --template app.conf=/etc/app/app.conf.in
   vault-fetch hosts/web01/app /run/secrets/app --json-file all.json
-  vault-fetch pki/sign/web /run/secrets/tls --source pki --common-name web01.example.org
-  vault-fetch hosts/web01/app /run/secrets/app --template app.conf=/etc/app/app.conf.in \\
-    --template-owner app.conf=app --template-mode app.conf=0440
+  vault-fetch pki/sign/web /run/secrets/tls --source pki \\
+      --common-name web01.example.org
+  vault-fetch hosts/web01/app /run/secrets/app \\
+      --template app.conf=/etc/app/app.conf.in \\
+      --template-owner app.conf=app --template-mode app.conf=0440
 
 Exit status: 0 written, fresh or from the cache; 1 not written; 2 wrong usage or configuration.";

@@ -83,11 +83,11 @@ pub struct Arguments {
 
 const AFTER: &str = "\
 Steps, in the fleet's folder, here for one service of one host:
-  vault-import web01 --only app                          the plan
-  vault-import web01 --only app --write                  the values
-  vault-import web01 --only app --declare | git apply    then deploy
-  vault-import web01 --only app --verify=root@web01      compares on the host
-  vault-import web01 --only app --replace | git apply    then deploy
+  vault-import web01 --only app                        # the plan
+  vault-import web01 --only app --write                # the values
+  vault-import web01 --only app --declare | git apply  # then deploy
+  vault-import web01 --only app --verify=root@web01    # compares on the host
+  vault-import web01 --only app --replace | git apply  # then deploy
 `git apply --reverse` undoes a diff. On the host, switch to the previous generation.
 
 `app/password` of sops-nix becomes the file `password` of the secret `app`; a name without a slash

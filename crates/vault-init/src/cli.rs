@@ -70,7 +70,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   vault-init --shares 1 --threshold 1
-  vault-init --age-recipient age1alice… --age-recipient age1bob… --age-recipient age1carol… \\
-      --shares 3 --threshold 2 --revoke-root-token
+  vault-init --age-recipient age1alice… --age-recipient age1bob… \\
+      --age-recipient age1carol… --shares 3 --threshold 2 --revoke-root-token
 
 Exit status: 0 the cluster is initialised, and its keys are stored; 1 not; 2 wrong usage or configuration.";

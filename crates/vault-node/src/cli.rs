@@ -56,6 +56,6 @@ const EXAMPLES: &str = "\
 Examples:
   vault-node status
   vault-node restart
-  colmena exec --on @openbao --parallel 1 vault-node restart     a whole cluster, without an outage
+  colmena exec --on @openbao --parallel 1 vault-node restart  # a whole cluster
 
 Exit status: 0 all nodes serve, or the restart is done; 1 otherwise; 2 wrong usage or configuration.";

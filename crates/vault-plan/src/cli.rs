@@ -60,7 +60,7 @@ with the policies of the host's role, of its entity and of the entity's groups. 
     orphan=true renewable=false
 
 Examples:
-  vault-plan                                     every host of the flake in this folder
+  vault-plan                                     # every host of this flake
   vault-plan web01 web02 --flake github:example/fleet
   ssh web01 cat /etc/vault/secrets.json | vault-plan --declarations -
   vault-plan --json | jq '.hosts[].findings[] | select(.kind == \"missing\")'

@@ -224,7 +224,7 @@ const EXAMPLES: &str = "\
 Examples:
   vault-secrets status
   vault-secrets rotate db
-  vault-secrets rotate db --again      # also a version of `db` that was rejected
+  vault-secrets rotate db --again  # also a version that was rejected
 
 Exit status: 0 done; 1 the job failed, for `rotate` where NAME itself is not in place as OpenBao has
 it, for `status`, `fetch` and `fetch-all` where a declared secret is not in place; 2 wrong usage or

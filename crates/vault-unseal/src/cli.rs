@@ -54,7 +54,8 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   vault-unseal --config /etc/vault-unseal.json
-  vault-unseal --config nodes.json --unseal-key-file /var/lib/openbao-init/unseal.json --once
+  vault-unseal --config nodes.json --once \\
+      --unseal-key-file /var/lib/openbao-init/unseal.json
 
 Exit status: 0 ended by a signal, or all nodes are unsealed; 1 not all are; 2 wrong usage or
 configuration.";

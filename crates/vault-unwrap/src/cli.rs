@@ -65,7 +65,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  vault-unwrap                          token and address from /etc/environment, as cloud-init left them
+  vault-unwrap          # with /etc/environment, as cloud-init wrote it
   vault-unwrap --token-file /root/wrapping-token --address https://10.0.0.5:8200
 
 Exit status: 0 the host has credentials; 1 it has none; 2 wrong usage or configuration.

@@ -345,13 +345,17 @@ pub(crate) fn parse_canary(text: &str) -> Result<(String, String), String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  vault-snapshot save --dir /srv/snapshots --auth approle --approle-dir /run/credentials/approle
-  vault-snapshot save --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3' --work /var/lib/backup
+  vault-snapshot save --dir /srv/snapshots --auth approle \\
+      --approle-dir /run/credentials/approle
+  vault-snapshot save --work /var/lib/backup \\
+      --s3 'https://s3.example.org/backups/openbao?credentials=/etc/s3'
   vault-snapshot list --dir /srv/snapshots
   vault-snapshot verify --all --dir /srv/snapshots
   vault-snapshot restore --dir /srv/snapshots --address https://bao1:8200
-  vault-snapshot drill --dir /srv/snapshots --unseal-key-file /run/credentials/unseal-keys
-  vault-snapshot prune --dir /srv/snapshots --keep-hourly 24 --keep-daily 14 --keep-monthly 12
+  vault-snapshot drill --dir /srv/snapshots \\
+      --unseal-key-file /run/credentials/unseal-keys
+  vault-snapshot prune --dir /srv/snapshots --keep-hourly 24 \\
+      --keep-daily 14 --keep-monthly 12
   vault-snapshot save --config /etc/vault-snapshot.json
 
 Exit status: 0 done; 1 failed; 2 wrong usage or configuration.";

@@ -4,7 +4,7 @@ mod download;
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, thread, time::Instant};
 
-use zts_cli::{Failure, Progress, data, note, warn};
+use zts_cli::{Failure, Progress, data, format_size, note, warn};
 use zts_exposition::{flag, number};
 
 use crate::{
@@ -81,10 +81,10 @@ fn save(arguments: &Save) -> Result<SavedSnapshot, Failure> {
 fn note_saved(description: &Description, saved: usize, total: usize) {
     if saved > 0 {
         note(format_args!(
-            "saved {} of cluster {}: {} bytes, in {saved} of {total} places",
+            "saved {} of cluster {}: {}, in {saved} of {total} places",
             description.name(),
             description.cluster_name,
-            description.size,
+            format_size(description.size),
         ));
     }
 }

@@ -86,6 +86,32 @@ fn section(text: &mut String, command: &mut Command, level: &str) {
     }
 }
 
+/// A terminal breaks no line, and what is no command is a comment of the shell.
+#[test]
+fn examples_can_be_pasted() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for program in programs() {
+        let name = program.get_name().to_owned();
+        let subcommands = program.get_subcommands().cloned().collect::<Vec<_>>();
+        for command in [program].into_iter().chain(subcommands) {
+            let help = command.get_after_help().or(command.get_after_long_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
+            let examples = examples.split("\n\n").next().unwrap_or_default();
+            for line in examples.lines() {
+                count += 1;
+                let words = line.trim_start().split_once("   ");
+                let is_comment = words.is_none_or(|(_, rest)| rest.trim_start().starts_with('#'));
+                if line.chars().count() > WIDTH || !is_comment {
+                    wrong.push(format!("{name}: {line}"));
+                }
+            }
+        }
+    }
+    assert!(count > 35, "only {count} lines of examples");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn exit_statuses() {
     let mut text = "# Exit statuses\n\n\
