@@ -127,14 +127,14 @@ impl FetchAttempt<'_> {
 /// not expired.
 fn deploy_valid_certificate(
     attempt: &mut FetchAttempt<'_>,
-    cause: zts_openbao::Error,
+    error: zts_openbao::Error,
 ) -> Result<FetchOutcome, Error> {
     let job = attempt.job;
     let Some((version, left)) = job.host_state(None).valid_certificate(job.secret) else {
-        return Err(cause.into());
+        return Err(error.into());
     };
     (job.warn)(format_args!(
-        "{cause}; the certificate stays, and expires in {}",
+        "{error}; the certificate stays, and expires in {}",
         format_time(left)
     ));
     deploy_secret(attempt, version)
