@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use zts_cli::{Failure, note, systemctl};
+use zts_cli::{Failure, Progress, note, systemctl};
 use zts_net::deadline_in;
 
 use crate::{
@@ -38,6 +38,7 @@ pub(crate) fn restart_node(
 /// Waits until all other nodes serve: without one of them and this one, the quorum could be lost.
 fn wait_for_other_nodes(cluster: &Cluster, timeout: Duration) -> Result<(), Failure> {
     let until = deadline_in(timeout);
+    let _progress = Progress::begin_wait("waiting for the other nodes", until);
     let mut has_noted = false;
     loop {
         let states = state::query_all(cluster)?;
@@ -73,6 +74,8 @@ fn restart_unit(unit: &str) -> Result<(), Failure> {
 fn wait_until_serving(cluster: &Cluster, timeout: Duration) -> Result<Role, Failure> {
     let client = cluster.client(&cluster.nodes[&cluster.this_node])?;
     let until = deadline_in(timeout);
+    let text = format_args!("waiting until {} serves", cluster.this_node);
+    let _progress = Progress::begin_wait(text, until);
     let mut last_role = None;
     loop {
         let role = state::query_node(&client).role;
