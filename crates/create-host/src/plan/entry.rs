@@ -6,7 +6,10 @@ use zts_cli::shell_word;
 use zts_infra_edit::vms::{self, Learnt, MissingValue, NewMachine};
 
 use super::{
-    flake::quote, flake_notes::describe_assumption, own_values::names_elsewhere, sources::Sources,
+    flake::{names_in_flake, quote},
+    flake_notes::describe_assumption,
+    own_values::names_elsewhere,
+    sources::Sources,
 };
 use crate::{
     fleet::{SETTINGS_FILE, Settings},
@@ -41,7 +44,8 @@ pub(super) fn machine_entry(
         return MachineEntry::Text(render(text), Vec::new()); // its values were asked for before
     }
     let address = address.map(|address| address.to_string());
-    let elsewhere = names_elsewhere(sources, settings);
+    let mut elsewhere = names_elsewhere(sources, settings);
+    elsewhere.extend(names_in_flake(name, address.as_deref(), sources, settings));
     let new = NewMachine {
         host: name.as_str(),
         address: address.as_deref(),

@@ -1,8 +1,10 @@
 //! The entry of a host in the flake.
 
+use std::collections::BTreeSet;
+
 use zts_cli::Failure;
 use zts_infra_edit::{
-    FileError,
+    Error, FileError,
     nix::{self, Discovery, FileEdit, FleetFiles, NewHost, Origin, Placement},
     vms::Notation,
 };
@@ -137,6 +139,36 @@ fn place_entry(
         more: &sources.learnt,
     };
     nix::add_host(&files, settings.paths.flake.as_str(), &host)
+}
+
+/// Returns the names of those of the given values that the host's entries in the flake need.
+pub(super) fn names_in_flake(
+    name: &HostName,
+    address: Option<&str>,
+    sources: &Sources,
+    settings: &Settings,
+) -> BTreeSet<String> {
+    if sources.flake.is_none() || settings.text.flake_entry.is_some() {
+        return BTreeSet::new();
+    }
+    let files = WithFiles {
+        below: &sources.tree,
+        more: &sources.learnt,
+    };
+    let is_needed = |given: &&String| {
+        let mut values = sources.values.clone();
+        values.remove(*given);
+        let host = NewHost {
+            values: &values,
+            ..own_host(name, address, sources, settings)
+        };
+        let asked = match nix::add_host(&files, settings.paths.flake.as_str(), &host) {
+            Err(failure) => failure.error,
+            Ok(_) => return false,
+        };
+        matches!(asked, Error::Values { values, .. } if values.iter().any(|one| one.name == **given))
+    };
+    sources.values.keys().filter(is_needed).cloned().collect()
 }
 
 /// Describes the origin of an entry, or the reason why none is needed.
