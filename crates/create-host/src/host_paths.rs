@@ -132,12 +132,15 @@ pub(crate) fn machine_skeleton(path: &str) -> Option<&'static str> {
     None
 }
 
-/// Returns the text of a file that is of the machine or of its users alone.
+/// Returns the text of a file that is of the machine or of its users alone, or an overlay.
 pub(crate) fn skeleton(path: &str) -> Option<&'static str> {
     let file = path.rsplit('/').next().unwrap_or(path);
     let machine = machine_skeleton(path);
     if machine.is_some() {
         return machine;
+    }
+    if path.split('/').any(|part| part == "overlays") {
+        return Some("_final: _prev: { }\n");
     }
     let is_of_home = file == "home.nix" || file.contains("home-manager");
     (is_of_home || is_of_users(path)).then_some("{ }\n")

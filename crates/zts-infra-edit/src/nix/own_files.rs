@@ -258,7 +258,7 @@ fn most_common_form(owners: &[(String, String)]) -> Option<String> {
 fn forms_beside(files: &dyn FleetFiles, main: &str, names: &[&str]) -> Vec<String> {
     let Some((folder, _)) = main.rsplit_once('/').filter(|(folder, _)| {
         let last = folder.rsplit('/').next();
-        last == Some(MARK)
+        last.is_some_and(|last| last.contains(MARK))
     }) else {
         return Vec::new();
     };

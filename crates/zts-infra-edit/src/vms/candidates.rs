@@ -193,7 +193,7 @@ fn weigh_entries(place: &MapPlace, items: &[Item]) -> Evidence {
         Evidence::Address
     } else if items
         .iter()
-        .any(|item| !list_addresses(&item.value).is_empty())
+        .any(|item| item.value.text().is_none() && !list_addresses(&item.value).is_empty())
     {
         Evidence::AddressInside
     } else if items.iter().any(|item| item.value.text().is_some()) {
@@ -255,5 +255,7 @@ mod tests {
         assert_eq!(known, ["locals.nodes"]);
         let data = r#"{ "web01": { "ip": "10.0.0.5" } }"#;
         assert_eq!(paths(data, Notation::Json), [""]);
+        let networks = r#"{ "subnet_cidr": "10.0.0.0/24" }"#;
+        assert_eq!(paths(networks, Notation::Json), [""; 0]);
     }
 }

@@ -99,13 +99,15 @@ struct Part {
 impl Part {
     /// Returns the path and the text of a file of the fleet.
     fn to_file(&self) -> (String, String) {
-        let (path, flags) = self.name.split_once(" [").unwrap_or((&self.name, ""));
+        let mut path = self.name.as_str();
         let mut text = self.text.clone();
-        if flags.contains("no final newline") {
+        if let Some(rest) = path.strip_suffix(" [no final newline]") {
             text.truncate(text.trim_end_matches('\n').len());
+            path = rest;
         }
-        if flags.contains("crlf") {
+        if let Some(rest) = path.strip_suffix(" [crlf]") {
             text = text.replace('\n', "\r\n");
+            path = rest;
         }
         (path.to_owned(), text)
     }
