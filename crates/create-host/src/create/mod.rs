@@ -41,7 +41,7 @@ pub(crate) fn create_host(
     delivery: Option<Delivery>,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let sources = Sources::read(job.fleet, job.name)?.with_values(&job.arguments.set);
+    let sources = Sources::read_with_values(job.fleet, job.name, &job.arguments.set)?;
     remove_drafts(job, &sources)?;
     let mut plan = plan_host(job, address, delivery.is_some(), &sources)?;
     check_removal(job.name, &plan.access, &job.arguments.remove_policy)?;

@@ -6,7 +6,7 @@ mod main_text;
 mod places;
 mod read_elsewhere;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use zts_infra_edit::nix::{self, Discovery, FleetFiles, NewHost, Origin, Placement};
 
@@ -18,38 +18,27 @@ use places::{HostPlaces, is_main_file};
 
 /// Returns the files that a host gets in a fleet without a template: those that its entry in the
 /// flake names or that the flake reads, and those that the other hosts have with the same text.
-/// `folder` is the one for a flake's first host. The error has the latter files only: the flake has
-/// no entry to learn from. `like` are the hosts to learn from; all if it is empty.
+/// The address of `host` is any. The error has the latter files only: the flake has no entry to
+/// learn from.
 pub(super) fn learn_files(
     files: &dyn FleetFiles,
     flake: &str,
-    name: &str,
-    folder: &str,
-    system: Option<&str>,
-    like: &[String],
+    host: &NewHost<'_>,
 ) -> Result<Vec<NewFile>, Vec<NewFile>> {
-    let host = NewHost {
-        name,
-        value: None,
-        address: Some(nix::ANY_ADDRESS),
-        like,
-        system,
-        module: &format!("{folder}/{name}"),
-        values: &BTreeMap::new(),
-    };
-    let own = nix::learn_own_files(files, flake, &host);
-    let added = nix::add_host(files, flake, &host);
+    let (name, system) = (host.name, host.system);
+    let own = nix::learn_own_files(files, flake, host);
+    let added = nix::add_host(files, flake, host);
     let is_read_elsewhere = added
         .as_ref()
         .is_ok_and(|added| is_found_elsewhere(added, name, &own));
     if !own.is_empty() && !is_read_elsewhere {
-        return Err(complete_own_files(files, flake, &host, own));
+        return Err(complete_own_files(files, flake, host, own));
     }
     let reads_all = added.as_ref().is_ok_and(is_found_in_tree);
     let hosts = if reads_all {
         Vec::new()
     } else {
-        hosts_to_learn_from(files, flake, like)
+        hosts_to_learn_from(files, flake, host.like)
     };
     let mut places = HostPlaces::read(files, &hosts, name);
     let entry = added.as_ref().map_or("", |added| added.value.as_str());
@@ -60,7 +49,7 @@ pub(super) fn learn_files(
         return Err(shared);
     };
     let named = entry_files(files, flake, name, &added);
-    let mut own = complete_files(&places, &host, named, &added, shared);
+    let mut own = complete_files(&places, host, named, &added, shared);
     own.extend(places.plain_companions(name));
     Ok(own)
 }

@@ -20,7 +20,7 @@ use super::{
     requirements::check_nothing_is_missing,
     sources::Sources,
     template::{host_files, is_backup, placeholder_values, render_files},
-    unread::note_unread,
+    unread::{check_named_files, note_unread},
 };
 use crate::{
     change::{ChangeSet, FileChange},
@@ -119,6 +119,7 @@ fn note_surroundings(
 ) -> Result<Vec<String>, Failure> {
     let (name, address) = (request.name, request.address);
     let others = list_others(name, sources, settings, changes);
+    check_named_files(name, &others, sources, changes)?;
     let mut notes = note_unread(name, &others, sources, changes)?;
     notes.extend(note_incomplete(name, &others, sources, changes));
     notes.extend(note_undefined(name, &others, sources, changes)?);

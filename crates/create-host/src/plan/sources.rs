@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use zts_cli::Failure;
 use zts_infra_edit::{
     generated::{self, GeneratedHost},
-    is_word, nix,
+    is_word,
+    nix::{self, NewHost},
     vms::MapPlace,
 };
 
@@ -88,8 +89,18 @@ impl Sources {
         !in_template && self.flake.as_deref().is_some_and(|flake| !names_it(flake))
     }
 
-    /// Reads the files for the creation of a host.
+    /// Reads the files for a host.
     pub(crate) fn read(fleet: &Fleet, name: &HostName) -> Result<Self, Failure> {
+        Self::read_with_values(fleet, name, &[])
+    }
+
+    /// Reads the files for the creation of a host with the values of `--set`.
+    pub(crate) fn read_with_values(
+        fleet: &Fleet,
+        name: &HostName,
+        values: &[(String, String)],
+    ) -> Result<Self, Failure> {
+        let values: BTreeMap<String, String> = values.iter().cloned().collect();
         let (tree, paths) = (&fleet.tree, &fleet.settings.paths);
         let flake = if needs_flake_entry(&fleet.settings) {
             tree.read_text(paths.flake.as_str())?
@@ -102,7 +113,7 @@ impl Sources {
         };
         let template = tree.read_folder(paths.template.as_str())?;
         let learnt = match &flake {
-            Some(_) if template.is_empty() => learn_from_others(fleet, name),
+            Some(_) if template.is_empty() => learn_from_others(fleet, name, &values),
             _ => Err(Vec::new()),
         };
         let needs_no_files = learnt.as_ref().is_ok_and(Vec::is_empty);
@@ -115,7 +126,7 @@ impl Sources {
             flake,
             vms,
             vms_place: fleet.settings.vms_place.clone(),
-            values: BTreeMap::new(),
+            values,
             has_opentofu: generated.is_some() || folder.is_dir(),
             generated,
             template,
@@ -240,18 +251,22 @@ impl Sources {
 
 /// Learns the files of a host from those of the others. The error has the files that are certain
 /// although the flake shows no entry.
-fn learn_from_others(fleet: &Fleet, name: &HostName) -> Result<Vec<NewFile>, Vec<NewFile>> {
+fn learn_from_others(
+    fleet: &Fleet,
+    name: &HostName,
+    values: &BTreeMap<String, String>,
+) -> Result<Vec<NewFile>, Vec<NewFile>> {
     let settings = &fleet.settings;
-    let (flake, hosts) = (&settings.paths.flake, &settings.paths.hosts);
-    let system = settings.system.as_ref().map(Checked::as_str);
-    learn_files(
-        &fleet.tree,
-        flake.as_str(),
-        name.as_str(),
-        hosts.as_str(),
-        system,
-        &settings.siblings,
-    )
+    let host = NewHost {
+        name: name.as_str(),
+        value: None,
+        address: Some(nix::ANY_ADDRESS),
+        like: &settings.siblings,
+        system: settings.system.as_ref().map(Checked::as_str),
+        module: &format!("{}/{name}", settings.paths.hosts),
+        values,
+    };
+    learn_files(&fleet.tree, settings.paths.flake.as_str(), &host)
 }
 
 /// Moves the files of a host whose entry is given to the folder of its environment, if those that

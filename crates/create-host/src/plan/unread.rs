@@ -1,4 +1,5 @@
-//! The new files of a host that nothing would read, as far as the files of the other hosts tell.
+//! The new files of a host that nothing would read, and those that are named and would be missing,
+//! as far as the files of the other hosts tell.
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,47 @@ pub(super) fn note_unread(
         )
     };
     Ok(unread.iter().map(note).collect())
+}
+
+/// Refuses a plan after which a file names one of the host that nothing makes, where the other
+/// hosts have theirs.
+pub(super) fn check_named_files(
+    name: &HostName,
+    hosts: &[String],
+    sources: &Sources,
+    changes: &[FileChange],
+) -> Result<(), Failure> {
+    let exists = |path: &str| {
+        let inner = format!("{path}/default.nix");
+        let is_known = |path: &str| sources.tree.read(path).is_some();
+        (nix::is_nix_file(path) && is_known(path)) || is_known(&inner)
+    };
+    let is_made = |path: &str| {
+        let mut made = changes.iter().filter(|change| change.after.is_some());
+        made.any(|change| targets_of(&change.path).any(|target| target == path))
+    };
+    for change in changes.iter().filter(|one| nix::is_nix_file(&one.path)) {
+        let text = str::from_utf8(change.after.as_deref().unwrap_or_default()).unwrap_or_default();
+        for path in nix::named_paths(text, &change.path) {
+            let Some(form) = rename_path(&path, name.as_str()) else {
+                continue;
+            };
+            let mut others = hosts.iter().map(|host| form.replace(MARK, host));
+            let like = others.find(|other| exists(other));
+            let Some(like) = like.filter(|_| !is_made(&path) && !exists(&path)) else {
+                continue;
+            };
+            let failure = Failure::failed(format_args!(
+                "`{}` would name `{path}`, which is not there",
+                change.path
+            ));
+            return Err(failure.hint(format!(
+                "make `{path}` by hand like `{like}`, and what else `{name}` needs like the other hosts, then run \
+                 `create-host --hostname {name} --enroll`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn find_unread(

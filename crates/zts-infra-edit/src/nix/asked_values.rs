@@ -65,7 +65,8 @@ impl Merge<'_> {
             });
             return true;
         }
-        if self.wanted.address == Some(ANY_ADDRESS) {
+        let is_any = self.wanted.address == Some(ANY_ADDRESS);
+        if is_any && self.wanted.values.is_empty() {
             return true; // the files of a host do not depend on it
         }
         let is_own_address =
