@@ -159,10 +159,10 @@ fn complete_files(
             None => places.text_of(&path, name, &learnt),
         };
         let text = places.with_head(&path, name, text, called.contains(&path));
-        if !is_beside {
-            let more = named_files(&text, &path, name).into_iter();
-            wanted.extend(more.map(|path| WantedFile { path, is_beside }));
-        }
+        let mut more = named_files(&text, &path, name);
+        more.retain(|path| !is_beside || machine_skeleton(path).is_some());
+        let more = more.into_iter();
+        wanted.extend(more.map(|path| WantedFile { path, is_beside }));
         learnt.push((path, text));
     }
     places.set_name_once(&mut learnt, name);

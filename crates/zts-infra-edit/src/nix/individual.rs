@@ -89,9 +89,10 @@ impl Shared {
     }
 }
 
-/// Returns whether the name of a host is that of an image or an installer.
+/// Returns whether the name of a host is that of an image, an installer or a system inside of
+/// Windows, which are no models for a machine.
 pub(super) fn is_image(name: &str) -> bool {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 8] = [
         "iso",
         "installer",
         "image",
@@ -99,6 +100,7 @@ pub(super) fn is_image(name: &str) -> bool {
         "minimal",
         "bootstrap",
         "vm",
+        "wsl",
     ];
     let name = name.to_lowercase();
     let mut words = name.split(|letter: char| !letter.is_alphanumeric());

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::abstraction::rename_path;
 use super::files::{FleetFiles, Sources};
 
 /// The least hosts of a group.
@@ -20,7 +21,15 @@ pub(super) fn list_groups(
     let mut groups = BTreeSet::new();
     for file in sources.files_that(|text| text.contains(&selection)) {
         for set in sets_of(&file.text, host) {
-            let names = |other: &&String| sets_of(&file.text, other).contains(set);
+            let names = |other: &&String| {
+                // the file of the other host is like that of this one
+                let own = rename_path(&file.path, host, other);
+                let own = Some(own).filter(|own| *own != file.path);
+                let own = own.and_then(|own| files.read(&own)).unwrap_or_default();
+                [&file.text, &own]
+                    .iter()
+                    .any(|text| sets_of(text, other).contains(set))
+            };
             let group: Vec<String> = others.iter().filter(names).cloned().collect();
             if group.len() >= LEAST && group.len() < others.len() {
                 groups.insert(group);

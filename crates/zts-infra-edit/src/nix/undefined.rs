@@ -62,7 +62,7 @@ pub fn undefined_entries(
             Some((other.clone(), file))
         });
         let defined: Vec<(String, String)> = defined.collect();
-        let is_of_most = defined.len() * 2 > others.len();
+        let is_of_most = defined.len() > 1 && defined.len() * 2 >= others.len();
         let like = defined.into_iter().next().filter(|_| is_of_most);
         (like.is_some() || !MADE.contains(&set.as_str())).then_some(UndefinedEntry { set, like })
     });
