@@ -100,7 +100,10 @@ let
         documentation = documentation "vault-fetch(1)" "runbook/index";
         secrets = [ secret ];
         wants = [ "vault-setup.service" ] ++ lib.optional cfg.bootstrap.enable "vault-bootstrap.service";
-        after = [ "vault-secrets.service" ];
+        after = [
+          "vault-secrets.service"
+        ]
+        ++ lib.optional (secret.source != null && secret.source ? ssh) "sshd-keygen.service";
         before = services secret;
         requiredBy = services secret;
         wantedBy = lib.optional (secret.usedBy == [ ]) "multi-user.target";

@@ -223,7 +223,7 @@ in
     restartTrigger = mkOption {
       type = types.bool;
       default = sources.ends config.source;
-      defaultText = lib.literalMD "`false`; `true` with `source.pki` and `source.databaseStatic`";
+      defaultText = lib.literalMD "`false`; `true` with `source.pki`, `source.ssh` and `source.databaseStatic`";
       example = true;
       description = ''
         Deploy new versions on a timer, and apply `onChange` to the services. If a service does not come

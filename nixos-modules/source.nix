@@ -2,7 +2,7 @@
 { lib }:
 let
   inherit (lib) mkOption types;
-  inherit (import ./types.nix { inherit lib; }) apiPath ttl;
+  inherit (import ./types.nix { inherit lib; }) absolutePath apiPath;
 
   mount =
     engine:
@@ -21,6 +21,20 @@ let
       };
       inherit example description;
     };
+
+  ttl = mkOption {
+    type = types.nullOr (import ./types.nix { inherit lib; }).ttl;
+    default = null;
+    example = "720h";
+    description = ''
+      The time for which the certificate is valid. With `null` it is the role's. OpenBao shortens a
+      time that the role does not allow.
+    '';
+  };
+
+  name = types.strMatching "[^[:cntrl:][:space:],]+" // {
+    description = "name of a host";
+  };
 
   tag =
     example: description: options:
@@ -71,9 +85,7 @@ let
           mount = mount "pki";
           role = role "web" "The role, with `key_type` `ec` or `any`.";
           commonName = mkOption {
-            type = types.strMatching "[^[:cntrl:][:space:],]+" // {
-              description = "name of a host";
-            };
+            type = name;
             example = "web01.example.org";
             description = "The common name, which is one of the certificate's names, too.";
           };
@@ -88,21 +100,36 @@ let
             ];
             description = "The other host names and the IP addresses of the certificate.";
           };
-          ttl = mkOption {
-            type = types.nullOr ttl;
-            default = null;
-            example = "720h";
-            description = ''
-              The time for which the certificate is valid. With `null` it is the role's. OpenBao shortens a
-              time that the role does not allow.
-            '';
+          inherit ttl;
+        };
+
+    ssh =
+      tag ''{ role = "host"; principals = [ "web01.example.org" ]; }''
+        ''
+          A certificate of the SSH engine for the host's key, so that clients which trust the CA need no
+          list of hosts. The file is `cert.pub`, for `HostCertificate` of sshd. It is renewed as that of `pki`.
+        ''
+        {
+          mount = mount "ssh";
+          role = role "host" "The role, with `allow_host_certificates`.";
+          publicKey = mkOption {
+            type = absolutePath;
+            default = "/etc/ssh/ssh_host_ed25519_key.pub";
+            example = "/persist/etc/ssh/ssh_host_ed25519_key.pub";
+            description = "The public key of the host. The fetch waits for `sshd-keygen.service`, which makes it.";
           };
+          principals = mkOption {
+            type = types.nonEmptyListOf name;
+            example = [ "web01.example.org" ];
+            description = "The names by which clients reach the host.";
+          };
+          inherit ttl;
         };
   };
 in
 {
   type = engines // {
-    description = "one of `read`, `databaseStatic` and `pki`";
+    description = "one of `read`, `databaseStatic`, `pki` and `ssh`";
   };
 
   # The path of the request in OpenBao's API.
@@ -112,6 +139,8 @@ in
       source.read.path
     else if source ? databaseStatic then
       "${source.databaseStatic.mount}/static-creds/${source.databaseStatic.role}"
+    else if source ? ssh then
+      "${source.ssh.mount}/sign/${source.ssh.role}"
     else
       "${source.pki.mount}/sign/${source.pki.role}";
 
@@ -122,6 +151,13 @@ in
       "read"
     else if source ? databaseStatic then
       "database_static"
+    else if source ? ssh then
+      {
+        ssh = {
+          public_key = source.ssh.publicKey;
+          inherit (source.ssh) principals ttl;
+        };
+      }
     else
       {
         pki = {
@@ -134,39 +170,28 @@ in
   # As `vault-fetch` takes it: the flags with their values.
   flags =
     source:
+    let
+      each =
+        flag:
+        map (value: [
+          flag
+          value
+        ]);
+    in
     if source ? read then
-      [
-        [
-          "source"
-          "read"
-        ]
-      ]
+      each "source" [ "read" ]
     else if source ? databaseStatic then
-      [
-        [
-          "source"
-          "database-static"
-        ]
-      ]
+      each "source" [ "database-static" ]
+    else if source ? ssh then
+      each "source" [ "ssh" ]
+      ++ each "public-key" [ source.ssh.publicKey ]
+      ++ each "principal" source.ssh.principals
+      ++ each "ttl" (lib.optional (source.ssh.ttl != null) source.ssh.ttl)
     else
-      [
-        [
-          "source"
-          "pki"
-        ]
-        [
-          "common-name"
-          source.pki.commonName
-        ]
-      ]
-      ++ map (name: [
-        "alt-name"
-        name
-      ]) source.pki.altNames
-      ++ lib.optional (source.pki.ttl != null) [
-        "ttl"
-        source.pki.ttl
-      ];
+      each "source" [ "pki" ]
+      ++ each "common-name" [ source.pki.commonName ]
+      ++ each "alt-name" source.pki.altNames
+      ++ each "ttl" (lib.optional (source.pki.ttl != null) source.pki.ttl);
 
   # Returns whether the secret ends by itself, and so has to be replaced.
   ends = source: source != null && !(source ? read);

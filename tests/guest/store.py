@@ -34,6 +34,7 @@ DEBIAN = {
     "jq": ["jq"],
     "logrotate": ["logrotate"],
     "nginx": ["nginx"],
+    "openssh": ["openssh-server", "openssh-client"],
     "openssl": ["openssl"],
     "postgresql": ["postgresql-17", "postgresql-client-17"],
     "procps": ["procps"],

@@ -21,6 +21,13 @@ let
     }
   '';
   folder = "/var/lib/database";
+
+  sshd = pkgs.writeText "sshd_config" ''
+    Port 2222
+    HostKey /var/lib/sshd/key
+    HostCertificate ${config.vault.secrets.sshd.path}/cert.pub
+    UsePAM no
+  '';
 in
 {
   imports = [ ./lib/host.nix ];
@@ -33,6 +40,7 @@ in
 
   environment.systemPackages = [
     pkgs.curl
+    pkgs.openssh
     pkgs.openssl
   ];
 
@@ -58,6 +66,15 @@ in
         onChange = "nothing";
       };
       ca.source.read.path = "pki/cert/ca";
+      sshd = {
+        source.ssh = {
+          role = "host";
+          principals = [ "engines" ];
+          publicKey = "/var/lib/sshd/key.pub";
+        };
+        services = [ "sshd" ];
+        onChange = "reload";
+      };
     };
   };
 
@@ -107,6 +124,30 @@ in
           mv ${folder}/new ${folder}/data
         '';
         ExecStart = "${pkgs.postgresql}/bin/postgres -D ${folder}/data -k /run/database -h *";
+      };
+    };
+
+    sshd-keygen = {
+      description = "The key of the SSH server";
+      serviceConfig = {
+        Type = "oneshot";
+        StateDirectory = "sshd";
+        ExecStart = pkgs.writeShellScript "sshd-keygen" ''
+          [ -e /var/lib/sshd/key ] || ${pkgs.openssh}/bin/ssh-keygen -q -t ed25519 -N "" -f /var/lib/sshd/key
+        '';
+      };
+    };
+
+    sshd = {
+      description = "An SSH server with a certificate of OpenBao's CA";
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "sshd-keygen.service" ];
+      after = [ "sshd-keygen.service" ];
+      serviceConfig = {
+        Type = "exec";
+        RuntimeDirectory = "sshd";
+        ExecStart = "${pkgs.openssh}/bin/sshd -D -e -f ${sshd}";
+        ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
       };
     };
 

@@ -9,8 +9,15 @@ operator("bao write pki/root/generate/internal common_name=Fleet key_type=ec ttl
 # OpenBao dates a certificate back by 30 s: this one is due after 17 s, and ends after 40 s.
 ROLE = "bao write pki/roles/web allowed_domains=engines allow_bare_domains=true key_type=ec"
 operator(f"{ROLE} ttl=40s")
+operator("bao secrets enable ssh")
+operator("bao write ssh/config/ca generate_signing_key=true key_type=ed25519 > /dev/null")
+operator(
+    "bao write ssh/roles/host key_type=ca allow_host_certificates=true allowed_domains=engines"
+    " allow_bare_domains=true ttl=1h"
+)
 RULES = """
 path "pki/sign/web" { capabilities = ["update"] }
+path "ssh/sign/host" { capabilities = ["update"] }
 path "pki/cert/ca" { capabilities = ["read"] }
 path "database/static-creds/app" { capabilities = ["read"] }
 """
@@ -82,6 +89,18 @@ with subtest("a client that trusts only the CA is served"):
     engines.succeed(
         "curl --fail --cacert /run/secrets/ca/certificate https://127.0.0.1:8443 | grep served"
     )
+
+with subtest("an SSH client that trusts only the CA accepts the host"):
+    comes_up(engines, "sshd")
+    authority = operator("bao read -field=public_key ssh/config/ca").strip()
+    line = shlex.quote(f"@cert-authority engines {authority}")
+    engines.succeed(f"echo {line} > /root/known", "touch /root/none")
+    client = "ssh -p 2222 -o BatchMode=yes -o StrictHostKeyChecking=yes -o HostKeyAlias=engines"
+    for known, answer in [("known", "Permission denied"), ("none", "Host key verification failed")]:
+        _, shown = engines.execute(
+            f"{client} -o UserKnownHostsFile=/root/{known} 127.0.0.1 true 2>&1"
+        )
+        assert answer in shown, shown
 
 with subtest("the certificate is renewed by itself, and the server only reloaded"):
     first, since = serial(), now(engines)

@@ -1,7 +1,9 @@
 //! The source of the secret, from the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
-use zts_delivery::{CertificateRequest, DeclaredSource};
+use zts_delivery::{CertificateRequest, DeclaredSource, SshCertificateRequest};
 
 /// The source of the secret.
 #[derive(Debug, Args)]
@@ -37,13 +39,27 @@ pub struct SourceArgs {
     )]
     pub alt_name: Vec<String>,
 
-    /// The time for which the certificate is valid, such as 720h [default: the role's]
+    /// The file with the host's public key, such as /etc/ssh/ssh_host_ed25519_key.pub
     #[arg(
         long,
-        value_name = "TIME",
-        requires = "common_name",
+        value_name = "FILE",
+        required_if_eq("source", "ssh"),
         help_heading = "Source"
     )]
+    pub public_key: Option<PathBuf>,
+
+    /// A name of the host in the certificate; may be repeated
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_if_eq("source", "ssh"),
+        requires = "public_key",
+        help_heading = "Source"
+    )]
+    pub principal: Vec<String>,
+
+    /// The time for which the certificate is valid, such as 720h [default: the role's]
+    #[arg(long, value_name = "TIME", help_heading = "Source")]
     pub ttl: Option<String>,
 }
 
@@ -58,6 +74,8 @@ pub enum SourceKind {
     DatabaseStatic,
     /// PKI: a certificate for a key made here, such as pki/sign/web
     Pki,
+    /// SSH: a certificate for the host's key, such as ssh/sign/host
+    Ssh,
 }
 
 impl SourceArgs {
@@ -70,6 +88,11 @@ impl SourceArgs {
             SourceKind::Pki => DeclaredSource::Pki(CertificateRequest {
                 common_name: self.common_name.clone().unwrap_or_default(),
                 alt_names: self.alt_name.clone(),
+                ttl: self.ttl.clone(),
+            }),
+            SourceKind::Ssh => DeclaredSource::Ssh(SshCertificateRequest {
+                public_key: self.public_key.clone().unwrap_or_default(),
+                principals: self.principal.clone(),
                 ttl: self.ttl.clone(),
             }),
         }

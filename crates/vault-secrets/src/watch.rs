@@ -12,7 +12,7 @@ use std::{
 
 use sd_notify::NotifyState;
 use zts_cli::{Failure, note, warn};
-use zts_delivery::{Declarations, DeclaredOpenBao, DeclaredSource, Error, RuntimeDir};
+use zts_delivery::{Declarations, DeclaredOpenBao, Error, RuntimeDir};
 use zts_openbao::{Settings, kv::VersionMetadata};
 
 use crate::{
@@ -196,7 +196,7 @@ impl<'a> Watcher<'a> {
     fn report_changed(&self, names: &[&str]) {
         let is_certificate = |name: &&str| {
             let declared = self.declarations.secrets.get(*name);
-            declared.is_some_and(|it| matches!(it.source, DeclaredSource::Pki(_)))
+            declared.is_some_and(|declared| declared.reference("").is_certificate())
         };
         let (due, changed): (Vec<&str>, Vec<&str>) =
             names.iter().copied().partition(is_certificate);

@@ -96,7 +96,7 @@ fn explain_openbao_error(error: &zts_openbao::Error) -> Failure {
 fn hint_for_certificate(messages: &str) -> Option<&'static str> {
     let hints = [
         (
-            "unknown role",
+            "nknown role", // PKI and SSH differ in the first letter
             "`bao list` with the engine's mount and `/roles` shows the roles that there are",
         ),
         (
@@ -110,6 +110,14 @@ fn hint_for_certificate(messages: &str) -> Option<&'static str> {
         (
             "beyond the expiration of the CA",
             "declare a shorter `ttl`, or set one on the role",
+        ),
+        (
+            "valid_principals",
+            "set `allowed_domains`, with `allow_subdomains` or `allow_bare_domains`, on the role",
+        ),
+        (
+            "cert_type",
+            "set `allow_host_certificates=true` on the role",
         ),
         ("ip_sans", "set `allow_ip_sans` on the role"),
     ];
@@ -144,6 +152,9 @@ fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
         }
         From::Lease { .. } => {
             "of a PKI role, set `generate_lease=false`; of a database, use a static role"
+        }
+        From::Certificate { reason, .. } if reason.starts_with("cannot be asked for: `") => {
+            "`ssh-keygen -A` makes the keys of a host that has none"
         }
         From::Certificate { .. } => {
             "the role decides which names it takes: `use_csr_common_name`, `use_csr_sans`, `exclude_cn_from_sans`"

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{CertificateRequest, Engine};
+use crate::{CertificateRequest, Engine, SshCertificateRequest};
 
 /// The source of a secret.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,6 +17,8 @@ pub enum DeclaredSource {
     DatabaseStatic,
     /// A certificate of the PKI engine.
     Pki(CertificateRequest),
+    /// A certificate of the SSH engine.
+    Ssh(SshCertificateRequest),
 }
 
 impl DeclaredSource {
@@ -27,6 +29,7 @@ impl DeclaredSource {
             Self::Read => Engine::Read,
             Self::DatabaseStatic => Engine::DatabaseStatic,
             Self::Pki(request) => Engine::Pki(request),
+            Self::Ssh(request) => Engine::Ssh(request),
         }
     }
 }

@@ -56,7 +56,7 @@ mod template;
 
 pub use cache::{Cache, CachedCopyState, StoreResult};
 pub use cached_copy::{CachedCopy, CopyAge, Proof};
-pub use certificate::{CertificateRequest, certificate_end};
+pub use certificate::{CertificateRequest, SshCertificateRequest, certificate_end};
 pub use contents::Contents;
 pub use declarations::{
     CharacterSet, DECLARATIONS, Declarations, DeclaredOpenBao, DeclaredOwnership, DeclaredSecret,

@@ -64,6 +64,7 @@ impl SecretIdentity {
             Engine::Read => format!("{namespace}/{path}?read"),
             Engine::DatabaseStatic => format!("{namespace}/{path}"),
             Engine::Pki(request) => format!("{namespace}/{path}?{request}"),
+            Engine::Ssh(request) => format!("{namespace}/{path}?{request}"),
         })
     }
 }

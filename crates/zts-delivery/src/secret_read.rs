@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use zts_openbao::{
     Client, Error, SecretMap,
-    engine::{self, CertificateParameters},
+    engine::{self, CertificateParameters, SshParameters},
     kv::{self, SecretSelector, SecretVersion, VersionMetadata},
     sys,
 };
 
 use crate::{
     Cache, CertificateRequest, DeployedVersion, Engine, QueryError, SecretIdentity, SecretRef,
-    certificate::{CertificateOrder, CurrentCertificate},
+    SshCertificateRequest,
+    certificate::{CertificateOrder, CurrentCertificate, SshCertificate, read_public_key},
     numbering,
     session::{LoginState, Session},
 };
@@ -33,10 +34,7 @@ impl HostState<'_> {
     /// Returns the version of the host's certificate, if that is not due; `None` where only
     /// OpenBao has the version to deploy.
     pub fn version_without_query(&self, secret: SecretRef<'_>) -> Option<VersionMetadata> {
-        let Engine::Pki(_) = secret.engine else {
-            return None;
-        };
-        let current = CurrentCertificate::find(self.identity, self.output, self.cache)?;
+        let current = self.find_certificate(secret)?;
         let is_due = current.is_due(self.cache_folder(), self.output);
         (!is_due).then(|| current.metadata().clone())
     }
@@ -47,12 +45,16 @@ impl HostState<'_> {
         &self,
         secret: SecretRef<'_>,
     ) -> Option<(SecretVersion, Duration)> {
-        let Engine::Pki(_) = secret.engine else {
-            return None;
-        };
-        let current = CurrentCertificate::find(self.identity, self.output, self.cache)?;
+        let current = self.find_certificate(secret)?;
         let left = current.time_left()?;
         Some((current.into_version(), left))
+    }
+
+    fn find_certificate(&self, secret: SecretRef<'_>) -> Option<CurrentCertificate> {
+        let is_certificate = secret.is_certificate();
+        let find =
+            || CurrentCertificate::find(secret.engine, self.identity, self.output, self.cache);
+        is_certificate.then(find).flatten()
     }
 
     fn cache_folder(&self) -> Option<&Path> {
@@ -72,6 +74,11 @@ impl Session<'_> {
         host: HostState<'_>,
     ) -> Result<SecretVersion, QueryError> {
         let path = secret.path;
+        if let Some(current) = host.find_certificate(secret)
+            && !current.is_due(host.cache_folder(), host.output)
+        {
+            return Ok(current.into_version());
+        }
         match secret.engine {
             Engine::Kv { mount, version } => {
                 self.read_kv(mount, SecretSelector { path, version }, host.seen)
@@ -84,7 +91,8 @@ impl Session<'_> {
                 let found = self.query(|client| engine::read_static_credentials(client, path))?;
                 Ok(self.numbered(found.values, Some(found.rotated), host))
             }
-            Engine::Pki(request) => self.read_certificate(path, request, host),
+            Engine::Pki(request) => self.order_certificate(path, request, host),
+            Engine::Ssh(request) => self.order_ssh_certificate(path, request, host),
         }
     }
 
@@ -105,25 +113,14 @@ impl Session<'_> {
         }
     }
 
-    /// Returns the host's certificate, or a new one where that is due.
-    fn read_certificate(
+    /// Makes a key, and asks for a certificate of it.
+    fn order_certificate(
         &mut self,
         path: &str,
         request: &CertificateRequest,
         host: HostState<'_>,
     ) -> Result<SecretVersion, QueryError> {
-        if let Some(current) = CurrentCertificate::find(host.identity, host.output, host.cache)
-            && !current.is_due(host.cache_folder(), host.output)
-        {
-            return Ok(current.into_version());
-        }
-        let unusable = |reason: String| {
-            QueryError::Other(Error::Certificate {
-                path: path.to_owned(),
-                reason,
-            })
-        };
-        let order = CertificateOrder::new(request).map_err(unusable)?;
+        let order = CertificateOrder::new(request).map_err(|reason| unusable(path, reason))?;
         let (names, addresses) = request.alternative_names();
         let parameters = CertificateParameters {
             csr: order.signing_request(),
@@ -133,11 +130,34 @@ impl Session<'_> {
             ttl: request.ttl.as_deref(),
         };
         let issued = self.query(|client| engine::sign_certificate(client, path, &parameters))?;
-        let certificate = order.accept(&issued).map_err(unusable)?;
-        Ok(SecretVersion {
-            values: Ok(certificate.values()),
-            metadata: numbering::next(host.seen, host.cache_folder(), host.output),
-        })
+        let certificate = order.accept(&issued);
+        let certificate = certificate.map_err(|reason| unusable(path, reason))?;
+        Ok(next_version(certificate.values(), host))
+    }
+
+    /// Asks for a certificate of the host's SSH key.
+    fn order_ssh_certificate(
+        &mut self,
+        path: &str,
+        request: &SshCertificateRequest,
+        host: HostState<'_>,
+    ) -> Result<SecretVersion, QueryError> {
+        let key = read_public_key(request).map_err(|reason| unusable(path, reason))?;
+        let parameters = SshParameters {
+            public_key: &key,
+            cert_type: "host",
+            valid_principals: &request.principals.join(","),
+            ttl: request.ttl.as_deref(),
+        };
+        let issued = self.query(|client| engine::sign_ssh_key(client, path, &parameters))?;
+        let refused = |reason: String| unusable(path, format!("that OpenBao issued {reason}"));
+        let certificate = SshCertificate::parse(&issued).ok_or_else(|| {
+            refused("cannot be used: it is damaged, or not for a host".to_owned())
+        })?;
+        match certificate.find_lacking(request) {
+            None => Ok(next_version(certificate.values(), host)),
+            Some(name) => Err(refused(format!("lacks the name `{name}`"))),
+        }
     }
 
     /// Returns a KV secret's newest version, or the one that is pinned. `seen` is the newest
@@ -231,5 +251,20 @@ impl Session<'_> {
         folder: &str,
     ) -> Result<BTreeMap<String, kv::SecretMetadata>, QueryError> {
         self.query(|client| kv::list_detailed(client, mount, folder))
+    }
+}
+
+fn unusable(path: &str, reason: String) -> QueryError {
+    QueryError::Other(Error::Certificate {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// Returns the version that follows those that the host has had.
+fn next_version(values: SecretMap, host: HostState<'_>) -> SecretVersion {
+    SecretVersion {
+        values: Ok(values),
+        metadata: numbering::next(host.seen, host.cache_folder(), host.output),
     }
 }

@@ -2,7 +2,7 @@
 
 use zts_openbao::kv::SecretSelector;
 
-use crate::CertificateRequest;
+use crate::{CertificateRequest, SshCertificateRequest};
 
 /// The secret that a host reads.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub enum Engine<'a> {
     DatabaseStatic,
     /// The PKI engine, for a certificate of a key that the host makes.
     Pki(&'a CertificateRequest),
+    /// The SSH engine, for a certificate of the host's key.
+    Ssh(&'a SshCertificateRequest),
 }
 
 impl<'a> SecretRef<'a> {
@@ -50,6 +52,11 @@ impl<'a> SecretRef<'a> {
             path,
             engine: Engine::Kv { mount, version },
         }
+    }
+
+    /// Returns whether it is a certificate, which the host keeps until it is due.
+    pub fn is_certificate(self) -> bool {
+        matches!(self.engine, Engine::Pki(_) | Engine::Ssh(_))
     }
 
     /// Returns the mount of the KV engine; empty for another engine, whose path begins with it.

@@ -103,6 +103,41 @@ pub fn sign_certificate(
     send(client, &request)
 }
 
+/// The parameters of a certificate of the SSH engine.
+#[derive(Debug, Serialize)]
+pub struct SshParameters<'a> {
+    /// The public key, as OpenSSH writes it.
+    pub public_key: &'a str,
+    /// `host` or `user`.
+    pub cert_type: &'a str,
+    /// The names, with commas between them.
+    pub valid_principals: &'a str,
+    /// The time for which it is valid, such as `720h`; the role's without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<&'a str>,
+}
+
+/// Has the SSH engine sign a public key, at `MOUNT/sign/ROLE` (API page "SSH secrets engine", "Sign
+/// SSH key"), and returns the certificate as OpenSSH writes it.
+///
+/// # Errors
+/// [`Error::Refused`] where the role does not allow a parameter, and those of [`read`].
+pub fn sign_ssh_key(
+    client: &Client,
+    path: &str,
+    parameters: &SshParameters<'_>,
+) -> Result<String, Error> {
+    #[derive(Deserialize)]
+    struct Signed {
+        signed_key: String,
+    }
+    let request = Request::new(Method::Post, path)
+        .json(parameters)?
+        .small_answer()
+        .repeatable();
+    send(client, &request).map(|signed: Signed| signed.signed_key)
+}
+
 /// Sends a request whose answer must have no lease, and returns its data.
 fn send<T: DeserializeOwned>(client: &Client, request: &Request<'_>) -> Result<T, Error> {
     let lease = || Error::Lease {

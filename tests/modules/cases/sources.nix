@@ -35,6 +35,23 @@ in
       "that it is renewed" = config.systemd.timers ? vault-secret-rotate-db;
     };
   };
+  "a certificate of the host's SSH key" = {
+    config.vault.secrets.db.source.ssh = {
+      role = "host";
+      principals = [ "web01.example.org" ];
+    };
+    holds = config: {
+      "that vault-fetch asks for it" = hasArguments config [
+        "ssh/sign/host /run/secrets/db"
+        "--source=ssh"
+        "--public-key=/etc/ssh/ssh_host_ed25519_key.pub"
+        "--principal=web01.example.org"
+      ];
+      "that the key is there before" =
+        lib.elem "sshd-keygen.service" config.systemd.services.vault-secret-db.after;
+      "that it is renewed" = config.systemd.timers ? vault-secret-rotate-db;
+    };
+  };
   "a static role of a database" = {
     config.vault.secrets.db.source.databaseStatic.role = "app";
     holds = config: {

@@ -209,7 +209,9 @@ impl<'a> UpdateClient<'a> {
                         .read(wanted, secret.host_state(None, copies.as_ref()));
                     read.map(|given| Some(given.metadata))
                 }
-                Engine::Kv { .. } | Engine::Pki(_) => self.offered(secret, copies.as_ref()),
+                Engine::Kv { .. } | Engine::Pki(_) | Engine::Ssh(_) => {
+                    self.offered(secret, copies.as_ref())
+                }
             };
             match version {
                 Ok(version) => drop(newest.insert(secret.name, version)),

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 use zts_cli::warn;
 use zts_delivery::{
-    CachedCopyState, CopyAge, Declarations, DeclaredSecret, DeclaredSource, DeployedVersion, Error,
-    Failures, LastChange, PendingRollout, Rejection, certificate_end,
+    CachedCopyState, CopyAge, Declarations, DeclaredSecret, DeployedVersion, Error, Failures,
+    LastChange, PendingRollout, Rejection, certificate_end,
 };
 
 use crate::host::HostSecret;
@@ -79,10 +79,7 @@ impl<'a> SecretState<'a> {
             copy_unusable,
             rejection: declared.rejection()?,
             unproven: PendingRollout::unproven_version(output)?,
-            certificate_end: match declared.source {
-                DeclaredSource::Pki(_) => certificate_end(output),
-                _ => None,
-            },
+            certificate_end: certificate_end(declared.reference("").engine, output),
         })
     }
 }

@@ -1,13 +1,19 @@
-//! Certificates of the PKI engine whose keys are made on the host.
+//! Certificates whose keys are the host's: of the PKI engine, and of the SSH engine.
 
 mod current;
 mod order;
 mod request;
 mod signed;
+mod ssh;
+mod validity;
 
-pub(crate) use self::{
-    current::{CurrentCertificate, seconds},
-    order::CertificateOrder,
-    signed::Certificate,
+pub use self::{
+    current::certificate_end,
+    request::{CertificateRequest, SshCertificateRequest},
 };
-pub use self::{request::CertificateRequest, signed::certificate_end};
+pub(crate) use self::{
+    current::{CurrentCertificate, validity_of},
+    order::CertificateOrder,
+    ssh::{SshCertificate, read_public_key},
+    validity::seconds,
+};

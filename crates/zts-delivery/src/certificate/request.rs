@@ -1,6 +1,6 @@
-//! The declared names and the time of a certificate.
+//! The declared names and times of certificates.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -54,4 +54,29 @@ impl CertificateRequest {
 pub(super) fn normal_name(name: &str) -> String {
     let address = name.parse::<IpAddr>().map(|address| address.to_string());
     address.unwrap_or_else(|_| name.to_lowercase())
+}
+
+/// The declared parameters of a certificate for an SSH host key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SshCertificateRequest {
+    /// The file with the public key.
+    pub public_key: PathBuf,
+    /// The names of the host.
+    pub principals: Vec<String>,
+    /// The time for which it is valid, such as `720h`; the role's without one.
+    pub ttl: Option<String>,
+}
+
+impl fmt::Display for SshCertificateRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            public_key,
+            principals,
+            ttl,
+        } = self;
+        let (public_key, principals) = (public_key.display(), principals.join(","));
+        write!(formatter, "public_key={public_key}&principals={principals}")?;
+        ttl.as_ref()
+            .map_or(Ok(()), |ttl| write!(formatter, "&ttl={ttl}"))
+    }
 }

@@ -1,9 +1,6 @@
 //! A signed certificate with its key: read from files, and written in the forms that services take.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{KeyPair, PublicKeyData};
@@ -14,6 +11,8 @@ use x509_parser::{
 use zeroize::Zeroizing;
 use zts_openbao::{SecretMap, SecretValue};
 use zts_secure_fs::read_bounded;
+
+use super::validity::Validity;
 
 /// The names of the files, as those of `security.acme` in NixOS. `ca.pem` is for clients.
 const KEY: &str = "key.pem";
@@ -34,21 +33,6 @@ pub(crate) struct Certificate {
     leaf: Pem,
     /// The certificates of the CAs: the one that signed it, and those above.
     pub(super) chain: Vec<Pem>,
-}
-
-/// The time for which a certificate is valid, in seconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Validity {
-    pub(crate) not_before: i64,
-    pub(crate) not_after: i64,
-}
-
-/// Returns the time at which the certificate in a secret's output directory ends. `None` where it
-/// has none with its key.
-pub fn certificate_end(output: &Path) -> Option<SystemTime> {
-    let validity = Certificate::read(output)?.validity()?;
-    let seconds = u64::try_from(validity.not_after).ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 impl Certificate {

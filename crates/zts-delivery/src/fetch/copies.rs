@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 use zts_openbao::{SecretMap, kv::VersionMetadata};
 
 use crate::{
-    Cache, CachedCopy, CachedCopyState, CopyAge, Engine, Error, Files, PendingRollout, Proof,
-    Rejection,
-    certificate::{Certificate, seconds},
+    Cache, CachedCopy, CachedCopyState, CopyAge, Error, Files, PendingRollout, Proof, Rejection,
+    certificate::{seconds, validity_of},
     fetch::job::FetchJob,
 };
 
@@ -60,12 +59,11 @@ pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<File
 
 /// Returns the reason why the values of a copy must not be used: a certificate that has ended.
 fn reason_against_values(job: &FetchJob<'_>, values: &SecretMap) -> Option<String> {
-    let Engine::Pki(_) = job.secret.engine else {
+    if !job.secret.is_certificate() {
         return None;
-    };
-    let validity = Certificate::from_values(values).and_then(|it| it.validity());
-    match validity {
-        None => Some("it has no certificate".to_owned()),
+    }
+    match validity_of(job.secret.engine, values) {
+        None => Some("it has no certificate of this host".to_owned()),
         Some(validity) if validity.has_ended(seconds(SystemTime::now())) => {
             Some("its certificate has expired".to_owned())
         }

@@ -298,7 +298,7 @@ fn uses_of(host: &Host) -> BTreeMap<Use, Vec<&str>> {
         let needed = match secret.source {
             DeclaredSource::Kv => (format!("{}/data/{path}", host.kv_mount()), "read"),
             DeclaredSource::Read | DeclaredSource::DatabaseStatic => (path, "read"),
-            DeclaredSource::Pki(_) => (path, "update"),
+            DeclaredSource::Pki(_) | DeclaredSource::Ssh(_) => (path, "update"),
         };
         uses.entry(needed).or_default().push(name);
     }
