@@ -15,6 +15,13 @@ let
         refuse (secret.generate != { })
           "${option name}: only a secret in the KV engine is made by `vault-plan`. Remove `generate`, or `source`."
       ++
+        refuse
+          (
+            (secret.source ? pki || secret.source ? ssh)
+            && (secret.environmentFile != null || secret.encoding != { })
+          )
+          "${option name}: the files of a certificate have fixed names, which are no variables, and are not encoded. Remove `environmentFile` and `encoding`."
+      ++
         refuse (secret.secretPath != sources.pathOf secret.source)
           "${option name}.secretPath is `${secret.secretPath}`, and with `source` the path is `${sources.pathOf secret.source}`. Remove `secretPath`."
     )

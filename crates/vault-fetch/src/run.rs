@@ -24,6 +24,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let secret = arguments.secret.clone();
     let failed = |failure: Failure| failure.context(format!("`{secret}` was not written"));
     let contents = read_contents(arguments).map_err(failed)?;
+    let has_version = arguments.secret_version.is_some();
+    arguments.source.check(has_version).map_err(failed)?;
     let places = FetchPlaces::begin(arguments);
     let result = fetch(arguments, contents, &settings);
     let output = &arguments.output;

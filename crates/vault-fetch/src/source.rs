@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use zts_cli::Failure;
 use zts_delivery::{CertificateRequest, DeclaredSource, SshCertificateRequest};
 
 /// The source of the secret.
@@ -79,6 +80,37 @@ pub enum SourceKind {
 }
 
 impl SourceArgs {
+    /// Refuses flags that the source does not use. `has_version` is set where a version is pinned.
+    pub(crate) fn check(&self, has_version: bool) -> Result<(), Failure> {
+        let Self {
+            source,
+            common_name,
+            public_key,
+            ttl,
+            ..
+        } = self;
+        let is_certificate = matches!(source, SourceKind::Pki | SourceKind::Ssh);
+        let unused = [
+            ("--secret-version", has_version && *source != SourceKind::Kv),
+            (
+                "--common-name",
+                common_name.is_some() && *source != SourceKind::Pki,
+            ),
+            (
+                "--public-key",
+                public_key.is_some() && *source != SourceKind::Ssh,
+            ),
+            ("--ttl", ttl.is_some() && !is_certificate),
+        ];
+        match unused.into_iter().find(|(_, is_unused)| *is_unused) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Failure::usage(format!(
+                "`{flag}` is not for this source"
+            ))
+            .hint("`--source` names the engine that the flag is for; `vault-fetch --help` has them")),
+        }
+    }
+
     /// Returns the source as a host declares it.
     pub(crate) fn declared(&self) -> DeclaredSource {
         match self.source {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use zts_cli::{Failure, shell_word};
-use zts_delivery::{Declarations, DeclaredSecret, DeclaredSource, SecretPath};
+use zts_delivery::{Declarations, DeclaredSecret, SecretPath};
 
 /// A host that is inspected.
 #[derive(Debug)]
@@ -75,8 +75,7 @@ impl Host {
 
     /// Returns the declared secrets that are in the KV engine, by name.
     pub(crate) fn kv_secrets(&self) -> impl Iterator<Item = (&str, &DeclaredSecret)> {
-        self.secrets()
-            .filter(|(_, secret)| matches!(secret.source, DeclaredSource::Kv))
+        self.secrets().filter(|(_, secret)| secret.is_in_kv())
     }
 
     /// Returns whether `other` has its secrets in the same KV mount.

@@ -15,6 +15,8 @@ pub(crate) struct HostSecret<'a> {
     pub(crate) declared: &'a DeclaredSecret,
     /// Its namespace, mount and path.
     pub(crate) identity: SecretIdentity,
+    /// Set where a certificate is replaced also if it is not due.
+    pub(crate) must_renew: bool,
 }
 
 impl<'a> HostSecret<'a> {
@@ -44,6 +46,7 @@ impl<'a> HostSecret<'a> {
             name,
             declared,
             identity: identity.unwrap_or_default(),
+            must_renew: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl<'a> HostSecret<'a> {
             name,
             declared,
             identity: SecretIdentity::new(namespace, declared.reference(&openbao.kv_mount)),
+            must_renew: false,
         }
     }
 
@@ -81,6 +85,7 @@ impl<'a> HostSecret<'a> {
             seen,
             output: &self.declared.output_directory,
             cache,
+            must_renew: self.must_renew,
         }
     }
 

@@ -92,11 +92,12 @@ fn explain_openbao_error(error: &zts_openbao::Error) -> Failure {
     }
 }
 
-/// Returns the hint for a certificate that the role's parameters do not allow.
+/// Returns the hint for a certificate that the role's parameters do not allow. The messages are in
+/// lower case, because engines differ in that.
 fn hint_for_certificate(messages: &str) -> Option<&'static str> {
     let hints = [
         (
-            "nknown role", // PKI and SSH differ in the first letter
+            "unknown role",
             "`bao list` with the engine's mount and `/roles` shows the roles that there are",
         ),
         (
@@ -108,7 +109,7 @@ fn hint_for_certificate(messages: &str) -> Option<&'static str> {
             "set `allowed_domains`, with `allow_subdomains` or `allow_bare_domains`, on the role",
         ),
         (
-            "beyond the expiration of the CA",
+            "beyond the expiration of the ca",
             "declare a shorter `ttl`, or set one on the role",
         ),
         (
@@ -162,7 +163,7 @@ fn hint_of(error: &zts_openbao::Error) -> Option<&'static str> {
         From::Refused {
             path, api_error, ..
         } if path.contains("/sign/") => {
-            return hint_for_certificate(&api_error.messages.join(" "));
+            return hint_for_certificate(&api_error.messages.join(" ").to_lowercase());
         }
         From::NotFound { path, api_error }
             if api_error.messages.is_empty() && !path.contains("/data/") =>

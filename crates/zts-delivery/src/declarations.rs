@@ -250,6 +250,11 @@ impl DeclaredSecret {
         }
     }
 
+    /// Returns whether it is in the KV engine.
+    pub fn is_in_kv(&self) -> bool {
+        matches!(self.source, DeclaredSource::Kv)
+    }
+
     /// Returns the contents of the output directory for the secret with the name `name`. They lack
     /// the ownership of single files, which can be looked up on the host only.
     ///

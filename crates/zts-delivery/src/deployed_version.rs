@@ -88,10 +88,15 @@ impl DeployedVersion {
     /// Returns whether OpenBao got this version after `other`, another version of the same secret.
     /// Numbers alone do not tell: they begin anew where all versions were removed.
     pub fn is_newer_than(&self, other: &VersionMetadata) -> bool {
+        self.version > other.version && self.was_written_after(other)
+    }
+
+    /// Returns whether OpenBao got it later than `other`.
+    pub(crate) fn was_written_after(&self, other: &VersionMetadata) -> bool {
         let time = |text: &str| humantime::parse_rfc3339(text).ok();
-        let written = self.created_time.as_deref().and_then(time);
-        let is_later = written.zip(time(&other.created_time));
-        self.version > other.version && is_later.is_some_and(|(own, other)| own > other)
+        let own = self.created_time.as_deref().and_then(time);
+        let times = own.zip(time(&other.created_time));
+        times.is_some_and(|(own, other)| own > other)
     }
 
     /// Returns the version in the output directory `target`, if it was noted. Takes no lock.

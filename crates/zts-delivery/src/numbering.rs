@@ -34,7 +34,7 @@ struct NumberedVersion {
     created_time: String,
 }
 
-/// Returns a digest of values. Only a holder of `key`, the host's secret id, can guess values by
+/// Returns a digest of values. Only a holder of `key`, the host's role id, can guess values by
 /// it.
 pub(crate) fn digest(values: &SecretMap, created_time: Option<&str>, key: &SecretString) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret().as_bytes());
@@ -62,7 +62,7 @@ pub(crate) fn number(
         return metadata(known.version, known.created_time.clone());
     }
     let last = noted.iter().map(|known| known.version).max();
-    let version = last.unwrap_or_default() + 1;
+    let version = last.unwrap_or_default().saturating_add(1);
     let created_time = created_time.unwrap_or_else(now);
     noted.push(NumberedVersion {
         digest,
@@ -85,7 +85,7 @@ pub(crate) fn next(
     let rejected = Rejection::load(cache, output).ok().flatten();
     let rejected = rejected.map_or(0, |rejection| rejection.version);
     let seen = seen.map_or(0, |seen| seen.version);
-    metadata(seen.max(rejected) + 1, now())
+    metadata(seen.max(rejected).saturating_add(1), now())
 }
 
 /// Removes the note.

@@ -28,6 +28,8 @@ pub struct HostState<'a> {
     pub output: &'a Path,
     /// The cache.
     pub cache: Option<&'a Cache>,
+    /// Set where a certificate is replaced also if it is not due.
+    pub must_renew: bool,
 }
 
 impl HostState<'_> {
@@ -35,8 +37,7 @@ impl HostState<'_> {
     /// OpenBao has the version to deploy.
     pub fn version_without_query(&self, secret: SecretRef<'_>) -> Option<VersionMetadata> {
         let current = self.find_certificate(secret)?;
-        let is_due = current.is_due(self.cache_folder(), self.output);
-        (!is_due).then(|| current.metadata().clone())
+        (!self.is_due(&current)).then(|| current.metadata().clone())
     }
 
     /// Returns the host's certificate with the time that is left of it, unless it has expired. It
@@ -57,6 +58,10 @@ impl HostState<'_> {
         is_certificate.then(find).flatten()
     }
 
+    fn is_due(&self, current: &CurrentCertificate) -> bool {
+        self.must_renew || current.is_due(self.cache_folder(), self.output)
+    }
+
     fn cache_folder(&self) -> Option<&Path> {
         self.cache.map(Cache::folder)
     }
@@ -75,7 +80,7 @@ impl Session<'_> {
     ) -> Result<SecretVersion, QueryError> {
         let path = secret.path;
         if let Some(current) = host.find_certificate(secret)
-            && !current.is_due(host.cache_folder(), host.output)
+            && !host.is_due(&current)
         {
             return Ok(current.into_version());
         }
@@ -84,16 +89,48 @@ impl Session<'_> {
                 self.read_kv(mount, SecretSelector { path, version }, host.seen)
             }
             Engine::Read => {
-                let values = self.query(|client| engine::read(client, path))?;
+                let values = self.query_confirmed(|client| engine::read(client, path))?;
                 Ok(self.numbered(values, None, host))
             }
-            Engine::DatabaseStatic => {
-                let found = self.query(|client| engine::read_static_credentials(client, path))?;
-                Ok(self.numbered(found.values, Some(found.rotated), host))
-            }
+            Engine::DatabaseStatic => self.read_static_credentials(path, host),
             Engine::Pki(request) => self.order_certificate(path, request, host),
             Engine::Ssh(request) => self.order_ssh_certificate(path, request, host),
         }
+    }
+
+    /// Sends a request. An absence is believed only of the active node, because a standby may lag
+    /// behind.
+    fn query_confirmed<T>(
+        &mut self,
+        request: impl Fn(&Client) -> Result<T, Error>,
+    ) -> Result<T, QueryError> {
+        match self.query(&request) {
+            Err(QueryError::Gone(absence)) => {
+                self.query_active_node(request, |error| error.leaving_unconfirmed(absence))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Returns the credentials of a static role. Older ones than the host's are believed only of
+    /// the active node.
+    fn read_static_credentials(
+        &mut self,
+        path: &str,
+        host: HostState<'_>,
+    ) -> Result<SecretVersion, QueryError> {
+        let request = |client: &Client| engine::read_static_credentials(client, path);
+        let found = self.query_confirmed(request)?;
+        let version = self.numbered(found.values, Some(found.rotated), host);
+        let is_older = |seen: &DeployedVersion| seen.was_written_after(&version.metadata);
+        if !host.seen.is_some_and(is_older) {
+            return Ok(version);
+        }
+        let number = version.metadata.version;
+        let found = self.query_active_node(request, |error| {
+            error.leaving_version_unconfirmed(path, number)
+        })?;
+        Ok(self.numbered(found.values, Some(found.rotated), host))
     }
 
     /// Returns the version with these values. OpenBao has no number for it, so the host counts.
@@ -103,7 +140,7 @@ impl Session<'_> {
         created_time: Option<String>,
         host: HostState<'_>,
     ) -> SecretVersion {
-        let key = &self.config.credentials.secret_id;
+        let key = &self.config.credentials.role_id; // stays where credentials are renewed
         let digest = numbering::digest(&values, created_time.as_deref(), key);
         let cache = host.cache_folder();
         let metadata = numbering::number(digest, created_time, cache, host.output);

@@ -98,8 +98,7 @@ pub fn sign_certificate(
 ) -> Result<IssuedCertificate, Error> {
     let request = Request::new(Method::Post, path)
         .json(parameters)?
-        .small_answer()
-        .repeatable();
+        .small_answer();
     send(client, &request)
 }
 
@@ -133,8 +132,7 @@ pub fn sign_ssh_key(
     }
     let request = Request::new(Method::Post, path)
         .json(parameters)?
-        .small_answer()
-        .repeatable();
+        .small_answer();
     send(client, &request).map(|signed: Signed| signed.signed_key)
 }
 

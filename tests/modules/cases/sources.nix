@@ -85,6 +85,15 @@ in
       "vault.secrets.db.secretPath is `hosts/web01/db`, and with `source` the path is `pki/sign/web`. Remove `secretPath`."
     ];
   };
+  "a certificate as an environment file" = {
+    config.vault.secrets.db = {
+      source.pki = certificate;
+      environmentFile = "env";
+    };
+    failed = [
+      "vault.secrets.db: the files of a certificate have fixed names, which are no variables, and are not encoded. Remove `environmentFile` and `encoding`."
+    ];
+  };
   "a path that climbs" = {
     config.vault.secrets.db.source.read.path = "pki/../sys/health";
     failed = [

@@ -268,6 +268,15 @@ fn what_is_not_there_is_told() {
         let output = output.assert_status(1);
         output.assert_reports(message);
     }
+    for (source, flags) in [
+        ("read", ["--secret-version", "3"]),
+        ("read", ["--common-name", "a.example.org"]),
+        ("kv", ["--ttl", "24h"]),
+    ] {
+        let fetch = host.host.fetch_of("a/b").args(["--source", source]);
+        let output = fetch.args(flags).run().assert_status(2);
+        output.assert_reports(&format!("`{}` is not for this source", flags[0]));
+    }
     let usage = host
         .host
         .fetch_of("pki/sign/web")

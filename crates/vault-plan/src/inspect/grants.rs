@@ -51,10 +51,14 @@ fn without_star(path: &str) -> &str {
     path.trim_end_matches('*').trim_end_matches('/')
 }
 
-/// Returns all API paths about a host's secrets: their data, their metadata and their folders.
+/// Returns all API paths about a host's secrets: of those in the KV engine their data, their
+/// metadata and their folders.
 fn used_paths(host: &Host) -> Vec<String> {
     let mount = host.kv_mount();
-    let mut paths = Vec::new();
+    let others = host.secrets().filter(|(_, secret)| !secret.is_in_kv());
+    let mut paths: Vec<_> = others
+        .map(|(_, secret)| secret.secret_path.clone())
+        .collect();
     for (_, secret) in host.kv_secrets() {
         let path = secret.secret_path.as_str();
         for kind in ["data", "metadata", "subkeys", "detailed-metadata"] {

@@ -50,6 +50,20 @@ fn the_right_to_use_an_engine_is_checked() {
     assert_eq!(issued.len(), 1, "{issued:?}");
 }
 
+/// A rule about an engine of KV version 1, which a secret is read from.
+#[test]
+fn a_rule_that_a_read_uses_is_not_unused() {
+    zts_testkit::require_bao!();
+    let server = shared_server();
+    server.add_host("reads-kv");
+    server.enable_engine("kv-of-reads", "kv");
+    server.write("kv-of-reads/app", &json!({ "user": "app" }));
+    server.allow_engine("reads-kv", "kv-of-reads");
+    let app = secret("kv-of-reads/app", &json!({ "source": "read" }));
+    let output = plan(&server, &declarations("reads-kv", &[("app", app)])).succeed();
+    output.assert_lacks("grants `kv-of-reads/");
+}
+
 /// A host without a secret in the KV engine needs no such engine.
 #[test]
 fn a_host_without_kv_secrets_needs_no_kv_engine() {

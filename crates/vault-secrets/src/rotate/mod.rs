@@ -62,7 +62,14 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
         forget_rejections(arguments, declarations)?;
     }
     let began = uptime();
-    let secret_of = |name, declared| HostSecret::new(name, declared, openbao, &settings);
+    let is_again = |name: &str| {
+        arguments.again
+            && (name == arguments.name || arguments.more.iter().any(|more| more == name))
+    };
+    let secret_of = |name, declared| HostSecret {
+        must_renew: is_again(name),
+        ..HostSecret::new(name, declared, openbao, &settings)
+    };
     let scope = group.names.clone();
     let mut run = Run::new(
         declarations,

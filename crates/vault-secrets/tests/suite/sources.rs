@@ -72,16 +72,54 @@ fn a_rotation_leaves_a_certificate_that_is_not_due() {
 
 /// The key may have been seen.
 #[test]
-fn a_certificate_without_its_key_is_replaced_at_once() {
+fn a_certificate_is_replaced_at_once_where_that_is_asked_for() {
     zts_testkit::require_bao!();
     let host = host("replaced");
     declare_certificate(&host, "24h");
     host.rotate("tls").assert_success();
     let first = key(&host);
-    fs::remove_file(host.output("tls").join("key.pem")).unwrap();
-    let output = host.rotate("tls").assert_success();
+    let output = host.rotate_again("tls").assert_success();
     insta::assert_snapshot!(output.stderr, @"`tls`: version 2 is in place");
     assert!(!key(&host).is_empty() && key(&host) != first);
+}
+
+/// A service that may write its files must not choose the key that the host keeps.
+#[test]
+fn another_pair_in_the_directory_is_not_taken_over() {
+    zts_testkit::require_bao!();
+    let host = host("altered-tls");
+    declare_certificate(&host, "24h");
+    let other = json!({ "pki": { "common_name": "web02.example.org", "ttl": "700h" } });
+    host.declare(
+        "other",
+        &json!({ "secret_path": "pki/sign/web", "source": other }),
+    );
+    fetch_all(&host).succeed();
+    let first = key(&host);
+    let alter = || {
+        for file in ["key.pem", "cert.pem", "chain.pem"] {
+            let (from, to) = (
+                host.output("other").join(file),
+                host.output("tls").join(file),
+            );
+            fs::remove_file(&to).unwrap();
+            fs::copy(from, to).unwrap();
+        }
+        assert_ne!(key(&host), first);
+    };
+    alter();
+    fetch_all(&host).succeed();
+    assert_eq!(key(&host), first);
+    alter();
+    let output = host.rotate("tls").assert_success();
+    output.assert_reports("altered");
+    assert_eq!(key(&host), first);
+    // without a copy there is only a new one
+    fs::remove_dir_all(host.cache("tls")).unwrap();
+    alter();
+    fetch_all(&host).succeed();
+    let other = fs::read_to_string(host.output("other").join("key.pem")).unwrap();
+    assert!(![first, other].contains(&key(&host)));
 }
 
 /// A boot fetches certificates and KV secrets together, and does not ask for a certificate that the
@@ -149,7 +187,7 @@ fn watch_starts_the_rotation_of_a_certificate_that_is_due() {
     assert_eq!(units[0], "vault-secret-rotate-tls.service");
     declare_certificate(&host, "24h");
     run.kill().assert_reports("`tls`: a new certificate is due");
-    fetch_all(&host).succeed();
+    host.rotate_again("tls").assert_success();
     let count = started(&host).len();
     let run = watch(&host).start();
     thread::sleep(Duration::from_secs(1));

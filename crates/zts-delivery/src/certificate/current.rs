@@ -16,7 +16,8 @@ use super::{
     validity::{Validity, seconds},
 };
 use crate::{
-    Cache, CachedCopyState, DeployedVersion, Engine, Rejection, SecretIdentity, numbering,
+    Alteration, Cache, CachedCopyState, DeployedVersion, Engine, Rejection, SecretIdentity,
+    numbering,
 };
 
 /// The certificate that a host has.
@@ -38,9 +39,15 @@ impl CurrentCertificate {
         let deployed = DeployedVersion::read(output).ok().flatten();
         let deployed = deployed.filter(|deployed| deployed.secret == *identity);
         let (values, metadata) = if let Some(deployed) = deployed {
+            let values = match Alteration::detect(output, "") {
+                None | Some(Alteration::Redeclared) => read_deployed(engine, output)?,
+                // whoever may write the files must not choose what the host keeps
+                Some(Alteration::Unknown | Alteration::Altered { .. }) => {
+                    cache?.copy_of(&deployed)?.values().ok()?
+                }
+            };
             let created_time = deployed.created_time.unwrap_or_default();
-            let metadata = numbering::metadata(deployed.version, created_time);
-            (read_deployed(engine, output)?, metadata)
+            (values, numbering::metadata(deployed.version, created_time))
         } else {
             let CachedCopyState::Usable(copy, _) = cache?.read() else {
                 return None;

@@ -129,6 +129,29 @@ mod tests {
         }
     }
 
+    /// A new root that the old one signed is sent, although its name is that of its issuer.
+    #[test]
+    fn a_cross_signed_root_is_in_the_full_chain() {
+        let order = CertificateOrder::new(&request(&[])).unwrap();
+        let mut parameters = CertificateParams::new([]).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let (old_key, new_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let old_root = parameters.self_signed(&old_key).unwrap().pem();
+        let old = Issuer::new(parameters.clone(), old_key);
+        let crossed = parameters.signed_by(&new_key, &old).unwrap().pem();
+        let new = Issuer::new(parameters, new_key);
+        let signing = CertificateSigningRequestParams::from_pem(order.signing_request()).unwrap();
+        let issued = IssuedCertificate {
+            certificate: signing.signed_by(&new).unwrap().pem(),
+            issuing_ca: crossed.clone(),
+            ca_chain: vec![crossed, old_root.clone()],
+        };
+        let values = order.accept(&issued).unwrap().values();
+        let text = |name: &str| String::from_utf8(values[name].to_bytes().to_vec()).unwrap();
+        assert_eq!(text("fullchain.pem").matches("BEGIN").count(), 2);
+        assert_eq!(text("ca.pem"), old_root.replace("\r\n", "\n"));
+    }
+
     #[test]
     fn names_that_x509_cannot_represent_are_refused() {
         let refused = CertificateOrder::new(&request(&["b\u{fc}ro.example.org"]));

@@ -16,19 +16,17 @@ pub struct CertificateRequest {
     pub ttl: Option<String>,
 }
 
+/// Names the certificate. A change of the time takes effect at the next one.
 impl fmt::Display for CertificateRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            common_name,
-            alt_names,
-            ttl,
-        } = self;
-        write!(formatter, "common_name={common_name}")?;
-        if !alt_names.is_empty() {
-            write!(formatter, "&alt_names={}", alt_names.join(","))?;
+        write!(formatter, "common_name={}", self.common_name)?;
+        let names = self.names();
+        let others = names.iter().filter(|name| **name != self.common_name);
+        let others: Vec<_> = others.map(String::as_str).collect();
+        if others.is_empty() {
+            return Ok(());
         }
-        ttl.as_ref()
-            .map_or(Ok(()), |ttl| write!(formatter, "&ttl={ttl}"))
+        write!(formatter, "&alt_names={}", others.join(","))
     }
 }
 
@@ -67,16 +65,12 @@ pub struct SshCertificateRequest {
     pub ttl: Option<String>,
 }
 
+/// Names the certificate. A change of the time takes effect at the next one.
 impl fmt::Display for SshCertificateRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            public_key,
-            principals,
-            ttl,
-        } = self;
-        let (public_key, principals) = (public_key.display(), principals.join(","));
-        write!(formatter, "public_key={public_key}&principals={principals}")?;
-        ttl.as_ref()
-            .map_or(Ok(()), |ttl| write!(formatter, "&ttl={ttl}"))
+        let names: BTreeSet<_> = self.principals.iter().map(String::as_str).collect();
+        let principals = Vec::from_iter(names).join(",");
+        let public_key = self.public_key.display();
+        write!(formatter, "public_key={public_key}&principals={principals}")
     }
 }

@@ -119,9 +119,12 @@ fn parse_x509(certificate: &Pem) -> Option<X509Certificate<'_>> {
     Some(parsed)
 }
 
-/// Returns whether a CA's certificate is a root, which a server does not send.
+/// Returns whether a CA's certificate is a root, which a server does not send. A new root that the
+/// old one signed has the same name in both places.
 fn is_self_signed(certificate: &Pem) -> bool {
-    parse_x509(certificate).is_some_and(|parsed| parsed.subject() == parsed.issuer())
+    parse_x509(certificate).is_some_and(|parsed| {
+        parsed.subject() == parsed.issuer() && parsed.verify_signature(None).is_ok()
+    })
 }
 
 /// Returns a host name or an IP address as text.

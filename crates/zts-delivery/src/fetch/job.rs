@@ -34,6 +34,7 @@ impl FetchJob<'_> {
             seen,
             output: self.output,
             cache: self.recipe.cache.as_ref(),
+            must_renew: false,
         }
     }
 
