@@ -36,7 +36,7 @@ def query(statement):
 
 def opens_connections():
     """Waits until the program opens a connection with the password of the moment."""
-    count = "cat /run/app/connections | grep --count opened"
+    count = "grep --count opened /run/app/connections"
     before = int(engines.execute(count)[1] or 0)
     engines.wait_until_succeeds(f"[ $({count}) -gt {before} ]", timeout=60)
 

@@ -166,7 +166,8 @@ impl Session<'_> {
             ip_sans: &addresses,
             ttl: request.ttl.as_deref(),
         };
-        let issued = self.query(|client| engine::sign_certificate(client, path, &parameters))?;
+        let issued = self.query(|client| engine::sign_certificate(client, path, &parameters));
+        let issued = issued.map_err(keeping_certificate)?;
         let certificate = order.accept(&issued);
         let certificate = certificate.map_err(|reason| unusable(path, reason))?;
         Ok(next_version(certificate.values(), host))
@@ -186,7 +187,8 @@ impl Session<'_> {
             valid_principals: &request.principals.join(","),
             ttl: request.ttl.as_deref(),
         };
-        let issued = self.query(|client| engine::sign_ssh_key(client, path, &parameters))?;
+        let issued = self.query(|client| engine::sign_ssh_key(client, path, &parameters));
+        let issued = issued.map_err(keeping_certificate)?;
         let refused = |reason: String| unusable(path, format!("that OpenBao issued {reason}"));
         let certificate = SshCertificate::parse(&issued).ok_or_else(|| {
             refused("cannot be used: it is damaged, or not for a host".to_owned())
@@ -288,6 +290,14 @@ impl Session<'_> {
         folder: &str,
     ) -> Result<BTreeMap<String, kv::SecretMetadata>, QueryError> {
         self.query(|client| kv::list_detailed(client, mount, folder))
+    }
+}
+
+/// Turns the absence of a path into a refusal: no certificate that a host has is removed for that.
+fn keeping_certificate(error: QueryError) -> QueryError {
+    match error {
+        QueryError::Gone(cause) => QueryError::Other(cause),
+        error => error,
     }
 }
 

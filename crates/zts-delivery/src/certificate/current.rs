@@ -39,9 +39,10 @@ impl CurrentCertificate {
         let deployed = DeployedVersion::read(output).ok().flatten();
         let deployed = deployed.filter(|deployed| deployed.secret == *identity);
         let (values, metadata) = if let Some(deployed) = deployed {
+            // a service that may write its files must not choose the key that the host keeps
+            let found = read_deployed(engine, output);
             let values = match Alteration::detect(output, "") {
-                None | Some(Alteration::Redeclared) => read_deployed(engine, output)?,
-                // whoever may write the files must not choose what the host keeps
+                None | Some(Alteration::Redeclared) => found?,
                 Some(Alteration::Unknown | Alteration::Altered { .. }) => {
                     cache?.copy_of(&deployed)?.values().ok()?
                 }
