@@ -226,7 +226,7 @@ fn describe(step: &Step) -> String {
     }
     let end = format!(" ({})", parts.join(", "));
     let width = tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
-    let width = if width == 0 { 80 } else { width - 1 };
+    let width = if width == 0 { 80 } else { width }.saturating_sub(1);
     let room = width.saturating_sub(end.chars().count());
     if step.text.chars().count() <= room {
         return step.text.clone() + &end;
