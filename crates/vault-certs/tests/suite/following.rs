@@ -55,14 +55,14 @@ fn a_bundle_of_two_periods_ago_becomes_current_without_expired_cas() {
     // No CA that this bundle trusts vouches for the presented chain.
     let before = fleet.text("three/ca.pem");
     let refused = fleet.fetch("three/ca.pem", &[&server.address()], &[]);
-    insta::assert_snapshot!(refused, @"
+    insta::assert_snapshot!(refused, @r"
     exit status: 1
     ----- stdout -----
     ----- stderr -----
     warning: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA
     error: no server presented its CA certificates: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA
 
-    hint: give a node's current CA certificates (`/var/lib/openbao-certs/ca.pem`) with `--initial`: a bundle that was not kept current for two periods trusts none of them
+    hint: give a node's current CA certificates (`/var/lib/openbao-certs/ca.pem`) with `--initial`: a bundle that was not kept current for two periods trusts none of them; see `docs/runbook/certificate-expired.md#the-hosts-ca-certificates`
     ");
     assert_eq!(fleet.text("three/ca.pem"), before);
 }

@@ -28,8 +28,18 @@ impl Hosted {
     }
 
     fn fetch_secret(&mut self, secret: &str, addresses: &str) -> zts_testkit::RunOutput {
+        self.fetch_from("kv", secret, addresses)
+    }
+
+    fn fetch_from(
+        &mut self,
+        source: &str,
+        secret: &str,
+        addresses: &str,
+    ) -> zts_testkit::RunOutput {
         let (_, name) = secret.rsplit_once('/').unwrap();
         let run = Run::new(env!("CARGO_BIN_EXE_vault-fetch")).arg(secret);
+        let run = run.args(["--source", source]);
         let run = run.arg(self.folder.join(name)).env("BAO_ADDR", addresses);
         let run = run.arg("--approle-dir").arg(self.folder.join("approle"));
         let run = run.arg("--runtime-dir").arg(self.folder.join("notes"));
@@ -138,6 +148,29 @@ fn a_standby_does_not_bring_back_an_older_version() {
                 "run {run} at {address}"
             );
         }
+    }
+}
+
+/// A standby that lags behind does not have an answer of another engine yet.
+#[test]
+fn a_standby_does_not_decide_that_an_answer_is_absent() {
+    zts_testkit::require_bao!();
+    let mut hosted = Hosted::start();
+    let standby = hosted.cluster.standbys()[0].address();
+    let leader = hosted.cluster.active_node();
+    leader.enable_engine("other", "kv");
+    leader.allow_engine("web01", "other");
+    leader.write("other/first", &json!({ "run": "first" }));
+    zts_testkit::wait_for("the standby has the engine", || {
+        let output = hosted.fetch_from("read", "other/first", &standby);
+        (output.code() == Some(0)).then_some(())
+    });
+    for run in 0..12 {
+        let path = format!("other/new-{run}");
+        let leader = hosted.cluster.active_node();
+        leader.write(&path, &json!({ "run": run }));
+        let output = hosted.fetch_from("read", &path, &standby);
+        assert_eq!(output.code(), Some(0), "run {run}: {output}");
     }
 }
 

@@ -47,7 +47,7 @@ fn a_locked_role_is_reported_and_the_copy_is_used() {
     ----- stderr -----
     error: `hosts/locked/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it has locked this role after refused logins, for 15 minutes at most by default; no cache available
 
-    hint: `bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from locking it again; `approle/` is the mount; see `docs/runbook/no-cache.md`
+    hint: `bao auth tune -user-lockout-disable=true approle/` opens it at once, and keeps anybody from locking it again; `approle/` is the mount; see `docs/runbook/role-locked.md`
     ");
     assert!(
         output.time < Duration::from_secs(5),

@@ -35,6 +35,7 @@ mod sealed_failures;
 mod sealed_together;
 mod secrecy;
 mod sources;
+mod ssh_certificates;
 mod templates;
 mod tls;
 mod together;

@@ -314,7 +314,7 @@ fn a_missing_mount_removes_nothing() {
     ----- stderr -----
     error: `hosts/no-mount/db` was not written: OpenBao refused the login at `secret/data/hosts/no-mount/db`: permission denied
 
-    hint: is the mount of the AppRole auth method right (`--approle-mount`)?; see `docs/runbook/credentials-refused.md`
+    hint: is the mount of the AppRole auth method right (`--approle-mount`)? See `docs/runbook/credentials-refused.md`
     ");
     assert_kept(&host);
 }

@@ -30,7 +30,7 @@ fn a_page_of_html() {
     ----- stderr -----
     error: `hosts/html/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is not the JSON expected here (line 1, column 1); no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
+    hint: is this OpenBao's address, and nothing in between that answers in its place? See `docs/runbook/no-cache.md`
     ");
 }
 
@@ -105,7 +105,7 @@ fn an_answer_that_ends_too_early() {
     ----- stderr -----
     error: `hosts/truncated/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it ends too early (peer disconnected); no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
+    hint: is this OpenBao's address, and nothing in between that answers in its place? See `docs/runbook/no-cache.md`
     ");
     let proxy = through_a_bad_proxy(&host, Fault::Truncate(0));
     assert_eq!(said(host.fetch().through(&proxy)).code(), Some(1));
@@ -158,7 +158,7 @@ fn an_answer_of_a_hundred_megabytes_takes_no_such_memory() {
     ----- stderr -----
     error: `hosts/huge/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: its answer is not OpenBao's: it is larger than 64 MiB; no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
+    hint: is this OpenBao's address, and nothing in between that answers in its place? See `docs/runbook/no-cache.md`
     ");
     assert!(proxy.requests().len() > 1, "it is asked again");
     assert!((1..30_000).contains(&peak), "{peak} KiB");
@@ -218,7 +218,7 @@ fn a_redirect_in_a_circle_ends() {
     ----- stderr -----
     error: `hosts/circle/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it points to `http://127.0.0.1:[port]`, and that to another one; no cache available
 
-    hint: is this OpenBao's address, and nothing in between that answers in its place?; see `docs/runbook/no-cache.md`
+    hint: is this OpenBao's address, and nothing in between that answers in its place? See `docs/runbook/no-cache.md`
     ");
 }
 

@@ -33,7 +33,7 @@ fn a_certificate_from_another_authority() {
     ----- stderr -----
     error: `hosts/other-ca/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not signed by a trusted CA; no cache available
 
-    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names; see `docs/runbook/no-cache.md`
+    hint: give OpenBao's CA certificate with `--ca-certificate FILE` or `BAO_CACERT`, and an address that its certificate names; see `docs/runbook/certificate-expired.md#the-hosts-ca-certificates`
     ");
 }
 
@@ -61,7 +61,7 @@ fn a_certificate_that_has_expired() {
     ----- stderr -----
     error: `hosts/expired/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate has expired; no cache available
 
-    hint: renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)?; see `docs/runbook/no-cache.md`
+    hint: renew OpenBao's certificate, or the CA's above it; or is this machine's clock fast (`date`)? See `docs/runbook/certificate-expired.md`
     ");
 }
 
@@ -89,7 +89,7 @@ fn a_certificate_that_is_not_valid_yet() {
     ----- stderr -----
     error: `hosts/not-yet/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: its certificate is not valid yet (or this clock is slow); no cache available
 
-    hint: set this machine's clock (`date`); if it is right, OpenBao's certificate begins later; see `docs/runbook/no-cache.md`
+    hint: set this machine's clock (`date`); if it is right, OpenBao's certificate begins later; see `docs/runbook/certificate-expired.md`
     ");
 }
 
@@ -223,7 +223,7 @@ fn a_server_without_tls_is_reported() {
     warning: OpenBao's certificate is not verified: anybody who answers in its place reads every secret
     error: `hosts/plain-server/db` was not written: OpenBao at `https://127.0.0.1:[port]` cannot be used: TLS failed: it does not use TLS (`http://`?); no cache available
 
-    hint: is it `http://` that is spoken there?; see `docs/runbook/no-cache.md`
+    hint: is it `http://` that is spoken there? See `docs/runbook/no-cache.md`
     ");
 }
 

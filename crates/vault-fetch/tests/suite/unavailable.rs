@@ -161,7 +161,7 @@ fn a_sealed_server() {
     ----- stderr -----
     error: `hosts/sealed/db` was not written: OpenBao at `http://127.0.0.1:[port]` cannot be used: it is sealed; no cache available
 
-    hint: unseal it with `bao operator unseal`; see `docs/runbook/no-cache.md`
+    hint: unseal it with `bao operator unseal`; see `docs/runbook/node-sealed.md`
     ");
     let output = host.fetch().cached().run();
     insta::assert_snapshot!(output, @"
