@@ -10,8 +10,8 @@ const LEAST_WIDTH: usize = 8;
 const INDENT: usize = 2;
 
 /// Formats rows as lines, with columns as wide as their longest cells and two spaces between them.
-/// Where stdout is a terminal, the widest columns are narrowed to its width, and longer cells take
-/// several lines.
+/// The widest columns are narrowed to the width of the terminal, if stdout is one, and longer cells
+/// take several lines.
 ///
 /// ```
 /// let rows = [["NAME", "SIZE"], ["db", "2 KB"]].map(|row| row.map(str::to_owned));

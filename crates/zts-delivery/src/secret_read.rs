@@ -211,10 +211,7 @@ impl Session<'_> {
         let request = |client: &Client| kv::read(client, mount, secret);
         let is_outdated =
             |version: &VersionMetadata| seen.is_some_and(|seen| seen.is_newer_than(version));
-        let result = match self.query(request) {
-            Err(QueryError::Gone(absence)) => {
-                self.query_active_node(request, |error| error.leaving_unconfirmed(absence))
-            }
+        let result = match self.query_confirmed(request) {
             Ok(outdated) if is_outdated(&outdated.metadata) => {
                 let version = outdated.metadata.version;
                 self.query_active_node(request, |error| {

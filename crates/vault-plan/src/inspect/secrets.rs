@@ -4,7 +4,7 @@ use zts_cli::shell_word;
 use zts_delivery::DeclaredSecret;
 use zts_openbao::{
     Client, Error,
-    kv::{self, NoKeys, SecretSelector},
+    kv::{self, NoKeys},
     sys::Mount,
 };
 
@@ -40,9 +40,8 @@ pub(super) fn check_secrets(
     let client = openbao.client(host)?;
     let (mut findings, mut credentials) = (Vec::new(), Vec::new());
     for (name, secret) in host.kv_secrets() {
-        let selector = SecretSelector {
-            path: &secret.secret_path,
-            version: secret.version,
+        let Some((_, selector)) = secret.reference(mount).kv() else {
+            continue;
         };
         let answer = retry_rate_limited(|| kv::read(client, mount, selector));
         match missing_rights.record("read", answer) {

@@ -62,12 +62,8 @@ pub(crate) fn run(arguments: &Rotate, declarations: &Declarations) -> Result<(),
         forget_rejections(arguments, declarations)?;
     }
     let began = uptime();
-    let is_again = |name: &str| {
-        arguments.again
-            && (name == arguments.name || arguments.more.iter().any(|more| more == name))
-    };
     let secret_of = |name, declared| HostSecret {
-        must_renew: is_again(name),
+        must_renew: arguments.again && named_secrets(arguments).any(|named| named == name),
         ..HostSecret::new(name, declared, openbao, &settings)
     };
     let scope = group.names.clone();
@@ -107,10 +103,15 @@ fn publish_results(
     recorded.and(exported)
 }
 
+/// Returns the secrets that are named on the command line.
+fn named_secrets(arguments: &Rotate) -> impl Iterator<Item = &String> {
+    [&arguments.name].into_iter().chain(&arguments.more)
+}
+
 /// Forgets the rejections of the named secrets, so that their versions are tried again.
 fn forget_rejections(arguments: &Rotate, declarations: &Declarations) -> Result<(), Failure> {
-    let mut names = [&arguments.name].into_iter().chain(&arguments.more);
-    names.try_for_each(|name| Ok(declarations.secret(name)?.forget_rejection()?))
+    named_secrets(arguments)
+        .try_for_each(|name| Ok(declarations.secret(name)?.forget_rejection()?))
 }
 
 /// Deploys new versions of the secrets of a run, and rolls back those with which services fail.

@@ -40,13 +40,10 @@ fn find_unproven_copy(
 /// Returns the files of a copy. Returns `None`, with a warning, where it cannot be used.
 pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<Files> {
     let files = match copy.values() {
-        Ok(values) => reason_against_values(job, &values).map_or_else(
-            || {
-                let files = job.recipe.contents.files(job.path(), &values);
-                files.map_err(|error| error.to_string())
-            },
-            Err,
-        ),
+        Ok(values) => check_certificate(job, &values).and_then(|()| {
+            let files = job.recipe.contents.files(job.path(), &values);
+            files.map_err(|error| error.to_string())
+        }),
         Err(cause) => Err(format!(
             "it is sealed, and {cause}; it opens only on the machine that sealed it, with the \
              same TPM and `/var/lib/systemd/credential.secret`"
@@ -57,17 +54,17 @@ pub(crate) fn files_of_copy(job: &FetchJob<'_>, copy: CachedCopy) -> Option<File
         .ok()
 }
 
-/// Returns the reason why the values of a copy must not be used: a certificate that has ended.
-fn reason_against_values(job: &FetchJob<'_>, values: &SecretMap) -> Option<String> {
+/// Refuses the values of a copy whose certificate has ended, with the reason.
+fn check_certificate(job: &FetchJob<'_>, values: &SecretMap) -> Result<(), String> {
     if !job.secret.is_certificate() {
-        return None;
+        return Ok(());
     }
     match validity_of(job.secret.engine, values) {
-        None => Some("it has no certificate of this host".to_owned()),
+        None => Err("it has no certificate of this host".to_owned()),
         Some(validity) if validity.has_ended(seconds(SystemTime::now())) => {
-            Some("its certificate has expired".to_owned())
+            Err("its certificate has expired".to_owned())
         }
-        Some(_) => None,
+        Some(_) => Ok(()),
     }
 }
 
